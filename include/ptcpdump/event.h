@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/*
+ * Records that cross from the eBPF programs to user space through ring buffers.
+ * Both compilers (clang -target bpf, cc) read this file; it is the whole ABI between them.
+ *
+ * Every record starts with enum event_type. All integers are in host byte order unless said
+ * otherwise; times are nanoseconds of CLOCK_MONOTONIC except *start*, which is the group leader's
+ * task_struct.start_boottime (CLOCK_BOOTTIME), the value that /proc/PID/stat field 22 shows in ticks.
+ */
+#ifndef PTCPDUMP_EVENT_H
+#define PTCPDUMP_EVENT_H
+
+#ifdef __bpf__
+#define EVENT_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type)
+#else
+#include <linux/types.h>
+#define EVENT_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type)
+#endif
+
+enum event_type {
+	EVENT_NONE,
+	EVENT_PACKET, /* packet rings: struct event_packet, by bpf/tc.bpf.c and the other backends */
+	EVENT_EXEC,   /* process ring: struct event_exec, by sched_process_exec */
+	EVENT_FORK,   /* process ring: struct event_fork, by sched_process_fork */
+	EVENT_EXIT,   /* process ring: struct event_exit, by sched_process_exit of a group leader */
+	EVENT_OWNER,  /* process ring: struct event_socket_owner, a provisional owner became certain */
+	EVENT_CGROUP, /* process ring: struct event_cgroup, a process moved to another cgroup */
+};
+
+/* How the owner of one end of a packet was found; the order is not a ranking. */
+enum owner_source {
+	OWNER_NONE,
+	OWNER_CURRENT,	 /* the task that is sending right now */
+	OWNER_STORAGE,	 /* socket storage */
+	OWNER_COOKIE,	 /* socket cookie map */
+	OWNER_LISTENER,	 /* the listener behind a request socket */
+	OWNER_LOOKUP,	 /* socket lookup by tuple */
+	OWNER_FLOW,	 /* flow map */
+	OWNER_CONNTRACK, /* tuple before NAT */
+	OWNER_ICMP,	 /* tuple embedded in an ICMP error */
+	OWNER_SCAN,	 /* start-up scan of existing sockets */
+};
+
+enum {
+	OWNER_F_PROVISIONAL = 1, /* inherited from a listener or the scan: EVENT_OWNER may correct it */
+};
+
+/* One end of a packet. tgid 0: nobody known (cookie may still be set). */
+struct event_owner {
+	__u64 start;  /* with tgid, the identity of a process: pids are reused */
+	__u64 cookie; /* socket cookie, 0 unknown */
+	__u32 tgid;
+	__u32 tid; /* thread that used the socket, 0 unknown */
+	__u32 uid;
+	__u8 source; /* enum owner_source */
+	__u8 flags;  /* OWNER_F_* */
+	__u8 pad[2];
+};
+EVENT_ASSERT_SIZE(struct event_owner, 32);
+
+enum { EVENT_DIR_NONE, EVENT_DIR_IN, EVENT_DIR_OUT };
+enum {
+	EVENT_PKT_L3 = 1,	 /* data starts at the network header (device without link header) */
+	EVENT_PKT_VLAN = 2,	 /* vlan_tci/vlan_proto hold a tag that the device or the stack stripped */
+	EVENT_PKT_MAYBE = 4,	 /* the process filter could not decide yet: user space decides once settled */
+};
+#define EVENT_COMM_LEN 16 /* TASK_COMM_LEN, include/linux/sched.h */
+
+struct event_packet {
+	__u32 type;
+	__u32 ifindex;
+	__u64 ts;
+	__u32 netns;	/* inode number of the device's network namespace */
+	__u32 len;	/* bytes on the wire, as libpcap counts, without a stripped VLAN tag */
+	__u32 caplen;	/* bytes in data[] */
+	__u16 vlan_tci;
+	__u16 vlan_proto; /* host order */
+	__u16 protocol;	  /* skb->protocol, host order: tells IPv4 from IPv6 on L3 devices */
+	__u8 dir;	  /* EVENT_DIR_* */
+	__u8 flags;	  /* EVENT_PKT_* */
+	__u8 pkt_type;	  /* PACKET_HOST ..., linux/if_packet.h */
+	__u8 pad[3];
+	struct event_owner src; /* owner of the source end */
+	struct event_owner dst; /* owner of the destination end */
+	char comm[EVENT_COMM_LEN]; /* of the sending thread when src.source is OWNER_CURRENT, else "" */
+	__u8 data[];
+};
+EVENT_ASSERT_SIZE(struct event_packet, 120);
+
+/* Facts of a process, in the events below. */
+struct event_task {
+	__u64 start;
+	__u64 cgroup;	/* cgroup v2 id, 0 unknown */
+	__u64 parent_start;
+	__u32 tgid;
+	__u32 parent_tgid;
+	__u32 uid;
+	__u32 pidns, mntns, netns; /* inode numbers */
+	char comm[EVENT_COMM_LEN];
+};
+EVENT_ASSERT_SIZE(struct event_task, 64);
+
+#define EVENT_ARGS_MAX 4096	/* longer argument vectors are cut and marked */
+#define EVENT_FILENAME_MAX 512
+
+struct event_exec {
+	__u32 type;
+	__u32 pad;
+	__u64 ts;
+	struct event_task task;
+	__u16 filename_len; /* without NUL */
+	__u8 filename_cut;
+	__u8 args_cut;
+	__u32 args_len;
+	__u8 data[]; /* filename, then args: the argument strings, each ended by NUL, as in mm->arg_start */
+};
+
+struct event_fork {
+	__u32 type;
+	__u32 pad;
+	__u64 ts;
+	struct event_task child; /* inherits the parent's executable and arguments */
+};
+
+struct event_exit {
+	__u32 type;
+	__u32 tgid;
+	__u64 ts;
+	__u64 start;
+};
+
+struct event_socket_owner {
+	__u32 type;
+	__u32 pad;
+	__u64 ts;
+	struct event_owner owner; /* owner.cookie names the socket */
+};
+
+struct event_cgroup {
+	__u32 type;
+	__u32 tgid;
+	__u64 ts;
+	__u64 start;
+	__u64 cgroup;
+};
+
+#endif

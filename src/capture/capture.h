@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Live packets and process events from the kernel. Phases: new, load (open + verify the programs), attach,
+ * then poll in a loop, free. Nothing outlives the process, whatever way it ends.
+ */
+#ifndef CAPTURE_H
+#define CAPTURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "packet.h"
+
+struct capture;
+
+enum capture_verdict {
+	CAPTURE_DONE, /* the packet was handled */
+	CAPTURE_WAIT, /* its owner is not settled: it stays in the ring, call again later */
+};
+
+struct capture_handler {
+	void *arg;
+	/* An interface that will deliver packets; before its first packet. */
+	int (*iface)(void *arg, const struct iface *iface);
+	/* EVENT_EXEC/FORK/EXIT/OWNER/CGROUP, validated. Always called before the packets that follow it in time. */
+	void (*process)(void *arg, uint32_t type, const void *event, size_t size);
+	/* In time order. force: never CAPTURE_WAIT (the ring is filling up, or the capture ends). A negative errno ends
+	 * the poll and is returned by it. */
+	int (*packet)(void *arg, const struct packet *packet, bool force);
+};
+
+struct capture_config {
+	const char *const *ifaces; /* names or indexes, NULL-terminated; "any": all */
+	const char *const *netns;  /* names, paths or "any", NULL-terminated; NULL: only our own */
+	const char *filter;	   /* NULL or "": everything */
+	bool no_optimize;
+	uint32_t snaplen;	   /* bytes, 1..262144 */
+	enum direction direction;  /* DIR_NONE: both */
+	size_t ring_bytes;	   /* all packet rings together (-B); 0: default */
+	const char *backend;	   /* "tc" */
+	const char *kernel_btf;	   /* NULL: the usual places */
+	bool promiscuous;
+	/* process filter, any of them non-empty makes it active: a packet passes when either end matches */
+	const uint32_t *pids;
+	size_t npids;
+	const char *const *pnames; /* NULL-terminated */
+	const uint32_t *uids;
+	size_t nuids;
+	bool follow_forks;
+	bool container_filter;	  /* cgroup verdicts come by capture_set_cgroup() */
+	bool attribution;	  /* false: no process is looked for at all */
+};
+
+struct capture_stats {
+	uint64_t captured; /* delivered to the handler with CAPTURE_DONE */
+	uint64_t received; /* passed the filter in the kernel */
+	uint64_t dropped;  /* received, but lost; captured + dropped + still queued == received */
+};
+
+/* Errors are logged (what, where, cure) and returned as negative errno. */
+int capture_new(struct capture **ret, const struct capture_config *config, const struct capture_handler *handler);
+int capture_load(struct capture *c);
+int capture_attach(struct capture *c);
+/* Adds a process to the filter (the child of "-- command"); its descendants follow with follow_forks. */
+int capture_add_pid(struct capture *c, uint32_t pid);
+/* Says whether tasks of a cgroup match the container filter. Unknown cgroups pass as EVENT_PKT_MAYBE. */
+int capture_set_cgroup(struct capture *c, uint64_t cgroup, bool match);
+/* Becomes readable when capture_poll() has something to do (epoll fd). */
+int capture_fd(const struct capture *c);
+/* Delivers what is there: all process events, then packets in time order. Waits up to timeout_ms (-1: for ever, 0: not
+ * at all) for the first. Returns packets delivered, or negative errno. */
+int capture_poll(struct capture *c, int timeout_ms);
+/* Stops seeing new packets and delivers all that is queued. */
+int capture_drain(struct capture *c);
+void capture_stats(const struct capture *c, struct capture_stats *ret);
+void capture_free(struct capture *c);
+
+/* ns to add to CLOCK_MONOTONIC times of events to get the time since the epoch; constant for the run. */
+int64_t capture_clock_offset(const struct capture *c);
+/* -D: interfaces, one per line as tcpdump lists them. */
+int capture_list_ifaces(FILE *out);
+/* First usable interface as tcpdump chooses it; 0 or -ENODEV. name: IF_NAMESIZE bytes. */
+int capture_default_iface(char *name);
+/* --probe: what this kernel offers and what is lost without it. */
+int capture_probe(FILE *out);
+
+#endif

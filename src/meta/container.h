@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Containers and pods as the runtimes (Docker, containerd, CRI, Podman) tell, and which process is in which. Never blocks:
+ * every socket is non-blocking behind containers_fd(). */
+#ifndef META_CONTAINER_H
+#define META_CONTAINER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "packet.h"
+
+struct process;
+struct containers;
+
+struct container {
+	uint64_t serial; /* changes with the contents */
+	struct container_desc desc;
+	struct pod_desc pod; /* pod.name.p == NULL: in no pod */
+};
+
+struct containers_config {
+	const char *docker_address, *containerd_address, *cri_address; /* NULL: the usual sockets */
+	/* --container-id, --container-name, --pod-name; NULL-terminated, may be NULL */
+	const char *const *ids, *const *names, *const *pods;
+	/* A cgroup's verdict for those filters became known. */
+	void (*verdict)(void *arg, uint64_t cgroup, bool match);
+	void *arg;
+};
+
+enum container_answer {
+	CONTAINER_NONE,	   /* the process is in no container */
+	CONTAINER_FOUND,   /* *ret is set; valid as long as struct containers */
+	CONTAINER_PENDING, /* a runtime is being asked; ask again later */
+};
+
+int containers_new(struct containers **ret, const struct containers_config *config);
+int containers_fd(const struct containers *c);
+void containers_step(struct containers *c);
+/* By cgroup id and path, then pid namespace or init pid; answers from a cache. */
+enum container_answer containers_find(struct containers *c, const struct process *p, const struct container **ret);
+void containers_free(struct containers *c);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Where packets go. One table of operations; text, pcapng and pcap implement it. */
+#ifndef OUTPUT_H
+#define OUTPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "packet.h"
+
+struct reader_block;
+struct output;
+
+struct output_ops {
+	const char *name;
+	/* All return 0 or a negative errno; the caller logs it with the output's name. -EPIPE: the reader is gone. */
+	int (*iface)(struct output *o, const struct iface *iface);
+	int (*packet)(struct output *o, const struct packet *packet);
+	int (*block)(struct output *o, const struct reader_block *block); /* may be NULL */
+	int (*flush)(struct output *o); /* everything so far reaches the file */
+	int (*finish)(struct output *o); /* statistics, last flush, close */
+	void (*free)(struct output *o);
+};
+
+struct output {
+	const struct output_ops *ops;
+};
+
+/* Command-line counters and settings of tcpdump that concern printing. */
+struct text_config {
+	int A, b, e, f, g, H, K, n, N, q, S, t, u, v, x, X, number; /* how often given */
+	bool oneline, utc, nano, lengths, line_buffered, packet_buffered;
+	const char *type;	/* -T */
+	const char *esp_secret; /* -E */
+	const char *md5_secret; /* -M */
+	const char *mib;	/* -m */
+	int fd;			/* 1 */
+	const char *program;
+};
+/* -errno with a logged message: unknown -T, bad -E, -A with -x... */
+int output_text_new(struct output **ret, const struct text_config *config);
+
+struct file_config {
+	const char *path;	 /* -w: may hold strftime conversions with -G; "-": standard output */
+	bool pcap;		 /* pcap instead of pcapng */
+	bool nano;		 /* pcap: ns time stamps */
+	bool packet_buffered;	 /* -U */
+	uint64_t rotate_bytes;	 /* -C, 0 none */
+	unsigned rotate_seconds; /* -G, 0 none */
+	unsigned rotate_files;	 /* -W, 0 none */
+	const char *command;	 /* -z */
+	uint32_t snaplen;
+	unsigned context;	 /* ANNOT_* to save */
+	uint32_t uid, gid;	 /* owner of new files when set_owner (-Z) */
+	bool set_owner;
+	int dlt;		 /* pcap: of the only interface */
+};
+int output_file_new(struct output **ret, const struct file_config *config);
+/* The file being written now (for messages, SIGHUP rotation). */
+int output_file_rotate(struct output *o);
+
+#endif

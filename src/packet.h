@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What passes between sources (capture, reader), the join and the outputs.
+ * Everything a packet points to is borrowed until the callback that delivered it returns, except
+ * struct iface and struct annotation objects, which live as long as their source (see below).
+ */
+#ifndef PACKET_H
+#define PACKET_H
+
+#include <ptcpdump/event.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/str.h"
+
+enum direction { DIR_NONE = EVENT_DIR_NONE, DIR_IN = EVENT_DIR_IN, DIR_OUT = EVENT_DIR_OUT };
+
+/* One interface of a capture or a file. Made by the source, never freed before the source is. */
+struct iface {
+	uint32_t id;		/* dense, from 0, in order of appearance; an index for per-interface tables */
+	uint32_t ifindex;	/* 0 unknown */
+	uint32_t netns;		/* inode number of its network namespace, 0 unknown */
+	bool other_netns;	/* not the namespace that ptcpdump runs in: printed as name@netns */
+	int dlt;		/* DLT_* (pcap/dlt.h) of its packets */
+	uint32_t snaplen;	/* bytes; 0 no limit */
+	char *name;		/* "" when a file does not tell; raw, escape before printing */
+	char *description;	/* if_description, NULL unknown */
+	char *filter;		/* capture filter expression, NULL none */
+	char *netns_path;	/* NULL unknown */
+	uint64_t received;	/* as known so far: packets that passed the filter */
+	uint64_t dropped;	/* of those, lost for want of ring space */
+};
+
+struct process_desc {
+	uint32_t pid;
+	struct str cmd;	 /* executable path (or comm when the path is unknown) */
+	struct str args; /* joined by one space; cut ones end in "..." */
+};
+
+struct container_desc {
+	struct str id, name, image, labels; /* labels: JSON object text, keys sorted */
+};
+
+struct pod_desc {
+	struct str name, namespace, uid, labels, annotations; /* the last two: JSON object text */
+};
+
+enum annotation_bit {
+	ANNOT_PROCESS = 1 << 0,
+	ANNOT_THREAD = 1 << 1,
+	ANNOT_USER = 1 << 2,
+	ANNOT_PARENT = 1 << 3,
+	ANNOT_CONTAINER = 1 << 4,
+	ANNOT_POD = 1 << 5,
+	ANNOT_PEER = 1 << 6, /* the process at the other end, when local too */
+	ANNOT_ALL = (1 << 7) - 1,
+};
+
+/*
+ * Who a packet belongs to, ready to print or save. Immutable once delivered; strings are raw bytes
+ * (outputs escape them). Two annotations with the same serial are identical, so outputs may cache what
+ * they made of one by its serial; serial 0 is never used.
+ */
+struct annotation {
+	uint64_t serial;
+	unsigned has; /* ANNOT_* : which of the following are set */
+	struct process_desc process;
+	uint32_t tid;
+	struct str thread;
+	uint32_t uid;
+	struct str user; /* name, p == NULL unknown */
+	struct process_desc parent;
+	struct container_desc container;
+	struct pod_desc pod;
+	struct process_desc peer;
+};
+
+struct packet {
+	int64_t sec;   /* since the epoch, UTC; files may hold any value */
+	uint32_t nsec; /* files may hold nonsense >= 10^9: print as tcpdump does */
+	uint32_t caplen;
+	uint32_t len;
+	const uint8_t *data;
+	const struct iface *iface;
+	enum direction dir;
+	const struct annotation *annot; /* NULL none */
+	/* pcapng source only: the block's options verbatim in host byte order, for rewriting; NULL else */
+	const uint8_t *options;
+	size_t options_len;
+	/* live source only, for the join */
+	const struct event_packet *event;
+};
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* pcap and pcapng files (plain, gzip, zstd, lz4; standard input too) as packets, told apart by content. */
+#ifndef READER_H
+#define READER_H
+
+#include <stdint.h>
+
+#include "packet.h"
+
+struct reader;
+
+/* A pcapng block that is neither packet, interface nor section: name resolution, secrets, custom, statistics... */
+struct reader_block {
+	uint32_t type;
+	const uint8_t *body; /* without type and lengths; in the file's byte order */
+	uint32_t body_len;
+	bool swapped; /* the file's byte order is not the host's */
+};
+
+struct reader_handler {
+	void *arg;
+	int (*iface)(void *arg, const struct iface *iface);
+	int (*packet)(void *arg, const struct packet *packet); /* > 0: stop, quietly; < 0: stop with this error */
+	int (*block)(void *arg, const struct reader_block *block); /* may be NULL */
+};
+
+/* path "-": standard input. Errors are logged with the name; -errno. */
+int reader_open(struct reader **ret, const char *path);
+/* What tcpdump's "reading from file" line tells. */
+int reader_dlt(const struct reader *r);	      /* of the (first) interface, -1 none yet */
+uint32_t reader_snaplen(const struct reader *r);
+bool reader_is_pcapng(const struct reader *r);
+/* Delivers everything. 0 at the end of the file or when stopped; a broken file: everything whole first, then a logged
+ * error with the byte offset, and -EBADMSG. */
+int reader_run(struct reader *r, const struct reader_handler *handler);
+void reader_free(struct reader *r);
+
+#endif

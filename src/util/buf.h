@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A growable byte buffer. Out of memory ends the program: nothing sensible can follow. */
+#ifndef UTIL_BUF_H
+#define UTIL_BUF_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+#include "util/str.h"
+
+struct buf {
+	char *p;
+	size_t len, cap;
+};
+
+/* Room for need more bytes at the end; returns where to write. Does not change len. */
+char *buf_reserve(struct buf *b, size_t need);
+void buf_put(struct buf *b, const void *p, size_t n);
+void buf_puts(struct buf *b, const char *s);
+void buf_insert(struct buf *b, size_t pos, const void *p, size_t n);
+/* printf's conversions as glibc prints them, several times faster for the plain ones. Returns bytes added. */
+int buf_vprintf(struct buf *b, const char *fmt, va_list ap);
+int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* s with control characters (C0, DEL, and C1 in UTF-8) and invalid UTF-8 escaped as \n, \t, \r, \\, \xHH: one
+ * line that cannot move the cursor. Printable UTF-8 stays. */
+void buf_put_escaped(struct buf *b, struct str s);
+/* Writes everything to fd (retrying EINTR and short writes) and empties the buffer; -errno on failure, what was
+ * written is removed from the buffer. EAGAIN is waited for with poll. */
+int buf_flush(struct buf *b, int fd);
+void buf_done(struct buf *b);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "util/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static enum log_level max_level = LOG_WARN;
+
+void log_set_level(enum log_level level)
+{
+	max_level = level;
+}
+
+int log_parse_level(const char *name, enum log_level *ret)
+{
+	static const char *const names[] = { "error", "warn", "info", "debug" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(name, names[i]) == 0) {
+			*ret = (enum log_level)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+void log_msg(enum log_level level, const char *fmt, ...)
+{
+	char text[2048] = "ptcpdump: ";
+	const size_t prefix = strlen(text);
+	size_t len;
+	va_list ap;
+	int n;
+
+	if (level > max_level)
+		return;
+	va_start(ap, fmt);
+	n = vsnprintf(text + prefix, sizeof(text) - prefix - 1, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		return;
+	len = strlen(text);
+	/* Names from files, sockets and processes end up here: they must not move the cursor. */
+	for (size_t i = prefix; i < len; i++) {
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+			text[i] = '?';
+	}
+	text[len++] = '\n';
+	/* One write, so that lines of several processes do not mix. */
+	if (write(STDERR_FILENO, text, len) < 0)
+		return;
+}
