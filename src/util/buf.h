@@ -13,16 +13,38 @@ struct buf {
 	size_t len, cap;
 };
 
+/* The slow half of buf_reserve(). */
+void buf_grow(struct buf *b, size_t need);
+
 /* Room for need more bytes at the end; returns where to write. Does not change len. */
-char *buf_reserve(struct buf *b, size_t need);
-void buf_put(struct buf *b, const void *p, size_t n);
+static inline char *buf_reserve(struct buf *b, size_t need)
+{
+	if (b->cap - b->len < need || !b->p)
+		buf_grow(b, need);
+	return b->p + b->len;
+}
+
+static inline void buf_put(struct buf *b, const void *p, size_t n)
+{
+	if (n > 0)
+		memcpy(buf_reserve(b, n), p, n);
+	b->len += n;
+}
+
+static inline void buf_putc(struct buf *b, char c)
+{
+	*buf_reserve(b, 1) = c;
+	b->len++;
+}
+
 void buf_puts(struct buf *b, const char *s);
 void buf_insert(struct buf *b, size_t pos, const void *p, size_t n);
 /* printf's conversions as glibc prints them, several times faster for the plain ones. Returns bytes added. */
-int buf_vprintf(struct buf *b, const char *fmt, va_list ap);
+int buf_vprintf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* s with control characters (C0, DEL, and C1 in UTF-8) and invalid UTF-8 escaped as \n, \t, \r, \\, \xHH: one
- * line that cannot move the cursor. Printable UTF-8 stays. */
+/* s with control characters (C0, DEL, and C1 in UTF-8), invalid UTF-8, and the characters that break or reorder a
+ * line (U+2028, U+2029, bidirectional controls) escaped as \n, \t, \r, \\, \xHH per byte: one line that cannot move
+ * the cursor. Printable UTF-8 stays. */
 void buf_put_escaped(struct buf *b, struct str s);
 /* Writes everything to fd (retrying EINTR and short writes) and empties the buffer; -errno on failure, what was
  * written is removed from the buffer. EAGAIN is waited for with poll. */
