@@ -78,7 +78,7 @@ struct annotation {
 
 struct packet {
 	int64_t sec;   /* since the epoch, UTC; files may hold any value */
-	uint32_t nsec; /* files may hold nonsense >= 10^9: print as tcpdump does */
+	uint64_t nsec; /* files may hold nonsense >= 10^9 (up to 1000 * UINT32_MAX): print as tcpdump does */
 	uint32_t caplen;
 	uint32_t len;
 	const uint8_t *data;
@@ -88,6 +88,7 @@ struct packet {
 	/* pcapng source only: the block's options verbatim in host byte order, for rewriting; NULL else */
 	const uint8_t *options;
 	size_t options_len;
+	uint64_t file_ts; /* with options: the time stamp as stored, in units of the interface's if_tsresol */
 	/* live source only, for the join */
 	const struct event_packet *event;
 };

@@ -14,7 +14,8 @@ struct output;
 
 struct output_ops {
 	const char *name;
-	/* All return 0 or a negative errno; the caller logs it with the output's name. -EPIPE: the reader is gone. */
+	/* All return 0 or a negative errno; the caller logs it with the output's name. -EPIPE: the reader is gone.
+	 * -ECANCELED: the output has all it was asked for (-G with -W, said already): end quietly, exit status 0. */
 	int (*iface)(struct output *o, const struct iface *iface);
 	int (*packet)(struct output *o, const struct packet *packet);
 	int (*block)(struct output *o, const struct reader_block *block); /* may be NULL */

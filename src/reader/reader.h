@@ -9,12 +9,13 @@
 
 struct reader;
 
-/* A pcapng block that is neither packet, interface nor section: name resolution, secrets, custom, statistics... */
+/* A pcapng block that is neither packet nor interface: section header (its body begins a new numbering of the
+ * interfaces), name resolution, secrets, custom, statistics... */
 struct reader_block {
 	uint32_t type;
-	const uint8_t *body; /* without type and lengths; in the file's byte order */
+	const uint8_t *body; /* without type and lengths; fields of known block types in host byte order */
 	uint32_t body_len;
-	bool swapped; /* the file's byte order is not the host's */
+	bool swapped; /* of a type we don't know, from a section whose byte order is not the host's: body as it was */
 };
 
 struct reader_handler {
