@@ -30,6 +30,11 @@ struct iface {
 	char *netns_path;	/* NULL unknown */
 	uint64_t received;	/* as known so far: packets that passed the filter */
 	uint64_t dropped;	/* of those, lost for want of ring space */
+	bool from_file;		/* read from a file: received and dropped mean nothing */
+	uint8_t fcs_len;	/* bytes of frame check sequence at the end of each packet, 0 unknown or none */
+	/* pcapng source only: the interface block's options verbatim in host byte order, for rewriting; NULL else */
+	const uint8_t *options;
+	size_t options_len;
 };
 
 struct process_desc {
