@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Whose sockets: the hooks that feed bpf/owner.bpf.h, the process events, and the process filter in the kernel. Every
+ * hook is optional; what a kernel lacks costs that source only and is said once at info.
+ *
+ *	attrib_new            probes the kernel, touches nothing
+ *	open the object, attrib_prepare
+ *	load; when it fails and attrib_retry(): open a fresh object, attrib_prepare, load again
+ *	attrib_attach         hooks are on, process events are being queued
+ *	attach the packet programs: the first packet need not wait for
+ *	attrib_scan           sockets that exist already
+ *	attrib_consume        before each batch of packets
+ */
+#ifndef CAPTURE_ATTRIB_H
+#define CAPTURE_ATTRIB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "capture/capture.h"
+
+struct attrib;
+struct bpf_object;
+
+/* 0 or -ENOMEM. config is borrowed until attrib_scan() returned. */
+int attrib_new(struct attrib **ret, const struct capture_config *config);
+/* Between open and load: which of our programs load, their settings, sizes of our maps. */
+int attrib_prepare(struct attrib *a, struct bpf_object *obj);
+/* After a failed load: true when one of our programs was refused. It is given up; open the object again and retry. */
+bool attrib_retry(struct attrib *a, struct bpf_object *obj);
+/* After the load. Fails only when the process ring or the filter maps cannot be used (logged). */
+int attrib_attach(struct attrib *a, struct bpf_object *obj, const struct capture_handler *handler);
+/* Sockets of every network namespace that exist already, and living processes for --pname and --follow-forks. */
+int attrib_scan(struct attrib *a);
+/* Readable when process events wait; -1 without attribution. */
+int attrib_fd(const struct attrib *a);
+/* Hands all queued process events, validated, to handler->process. Returns their number or a negative errno. */
+int attrib_consume(struct attrib *a);
+/* Process events that did not fit into the ring. */
+uint64_t attrib_lost(const struct attrib *a);
+int attrib_add_pid(struct attrib *a, uint32_t pid);
+int attrib_set_cgroup(struct attrib *a, uint64_t cgroup, bool match);
+/* A table: each hook, whether this kernel has it, what is lost without. */
+int attrib_probe(FILE *out);
+void attrib_free(struct attrib *a);
+
+/* True when an event of the process ring is whole and its lengths agree with its size. */
+bool attrib_event_valid(const void *event, size_t size);
+
+#endif

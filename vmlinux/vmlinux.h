@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/*
+ * The kernel types that our programs touch, and of those only the fields they read: offsets are relocated at
+ * load time (CO-RE) from the BTF of the running kernel. UAPI types come from the UAPI headers, unrelocated.
+ */
+#ifndef __VMLINUX_H__
+#define __VMLINUX_H__
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+#include <stdbool.h>
+
+#define CORE __attribute__((preserve_access_index))
+
+typedef __s32 pid_t;
+typedef __s64 s64;
+typedef __u32 u32;
+typedef __u64 u64;
+typedef __u16 u16;
+typedef __u8 u8;
+
+typedef struct {
+	int counter;
+} CORE atomic_t;
+
+typedef struct {
+	s64 counter;
+} CORE atomic64_t;
+
+typedef struct {
+	long counter;
+} CORE atomic_long_t;
+
+struct ns_common {
+	unsigned int inum;
+} CORE;
+
+struct net {
+	struct ns_common ns;
+} CORE;
+
+struct mnt_namespace {
+	struct ns_common ns;
+} CORE;
+
+struct pid_namespace {
+	struct ns_common ns;
+	unsigned int level;
+} CORE;
+
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+} CORE;
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
+} CORE;
+
+struct nsproxy {
+	struct mnt_namespace *mnt_ns;
+	struct pid_namespace *pid_ns_for_children;
+	struct net *net_ns;
+} CORE;
+
+typedef struct {
+	struct net *net;
+} CORE possible_net_t;
+
+typedef struct {
+	unsigned int val;
+} CORE kuid_t;
+
+struct cred {
+	kuid_t uid;
+} CORE;
+
+struct qstr {
+	const unsigned char *name;
+	u32 len;
+} CORE;
+
+struct dentry {
+	struct dentry *d_parent;
+	struct qstr d_name;
+} CORE;
+
+struct vfsmount {
+	struct dentry *mnt_root;
+} CORE;
+
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+} CORE;
+
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+} CORE;
+
+typedef struct {
+	atomic_long_t refcnt;
+} CORE file_ref_t;
+
+struct file {
+	struct path f_path;
+	atomic_long_t f_count; /* up to 6.12 */
+	file_ref_t f_ref;      /* from 6.13 */
+} CORE;
+
+struct mm_struct {
+	unsigned long arg_start, arg_end;
+	struct file *exe_file;
+} CORE;
+
+struct fs_struct {
+	struct path root;
+} CORE;
+
+struct kernfs_node {
+	u64 id;
+} CORE;
+
+struct cgroup {
+	struct kernfs_node *kn;
+} CORE;
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+} CORE;
+
+struct signal_struct {
+	atomic_t live;
+} CORE;
+
+struct task_struct {
+	void *stack;
+	unsigned int flags;
+	pid_t pid, tgid;
+	u64 start_boottime;
+	struct task_struct *real_parent;
+	struct task_struct *group_leader;
+	struct pid *thread_pid;
+	const struct cred *cred;
+	char comm[16];
+	struct fs_struct *fs;
+	struct nsproxy *nsproxy;
+	struct signal_struct *signal;
+	struct css_set *cgroups;
+	struct mm_struct *mm;
+} CORE;
+
+struct linux_binprm {
+	struct file *file;
+	const char *filename, *interp;
+} CORE;
+
+struct in6_addr___core {
+	__u8 s6_addr[16];
+};
+
+struct sock_common {
+	__be32 skc_daddr, skc_rcv_saddr;
+	__be16 skc_dport;
+	__u16 skc_num;
+	unsigned short skc_family;
+	volatile unsigned char skc_state;
+	possible_net_t skc_net;
+	struct in6_addr___core skc_v6_daddr, skc_v6_rcv_saddr;
+	atomic64_t skc_cookie;
+} CORE;
+
+struct sock {
+	struct sock_common __sk_common;
+	u16 sk_type, sk_protocol;
+	__u8 sk_kern_sock : 1;
+} CORE;
+
+struct socket {
+	struct sock *sk;
+} CORE;
+
+struct net_device {
+	possible_net_t nd_net;
+	int ifindex;
+} CORE;
+
+struct sk_buff {
+	struct net_device *dev;
+	unsigned long _nfct;
+} CORE;
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+} CORE;
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	u32 fd;
+	struct file *file;
+} CORE;
+
+#endif
