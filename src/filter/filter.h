@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * pcap-filter(7) expressions: compiled by libpcap to classic BPF, run in user space on saved packets or
- * translated to eBPF and spliced into our programs. Semantics are those of libpcap's interpreter.
+ * translated to eBPF and spliced into our programs. Semantics are those of libpcap's interpreter, see docs/filter.md.
  */
 #ifndef FILTER_H
 #define FILTER_H
@@ -11,44 +11,89 @@
 #include <stdint.h>
 #include <stdio.h>
 
-struct sock_filter;
 struct bpf_object;
+struct filter_op;
+struct filter_inject;
 
-/* A compiled expression. n == 0: no expression, everything matches. */
+/* One classic BPF instruction, laid out as libpcap's struct bpf_insn and the kernel's struct sock_filter. */
+struct filter_insn {
+	uint16_t code;
+	uint8_t jt, jf;
+	uint32_t k;
+};
+
+/* A compiled expression; zeroed: none yet, matches everything. */
 struct filter_code {
-	struct sock_filter *insns;
+	struct filter_insn *insns;
 	uint32_t n;
+	struct filter_op *ops; /* insns decoded for filter_match() */
 };
 
 struct filter_compile_opts {
 	int dlt;
-	uint32_t snaplen;  /* 0: 262144 */
-	uint32_t netmask;  /* network order, as pcap_compile; PCAP_NETMASK_UNKNOWN */
-	bool no_optimize;  /* -O */
-	bool live;	   /* compile as for a live AF_PACKET handle: VLAN metadata, inbound, ifindex */
+	uint32_t snaplen; /* 0: 262144 */
+	uint32_t netmask; /* network order, from filter_netmask(); FILTER_NETMASK_UNKNOWN refuses "ip broadcast" */
+	bool no_optimize; /* -O */
+	bool live;	  /* for packets of a live capture: VLAN tags in metadata, inbound, outbound, ifindex */
 };
 
+#define FILTER_NETMASK_UNKNOWN 0xffffffffu
 #define FILTER_ERR_LEN 512
 
-/* 0; -EINVAL with libpcap's message in err; -EOPNOTSUPP (message too) when the expression makes no sense for this
- * link type but may for another, such as arp on raw IP. */
+/*
+ * expr may be "", which matches everything. 0; -EINVAL with libpcap's message in err; -EOPNOTSUPP (message too) when the expression makes no sense for this
+ * link type but does for another, such as arp on raw IP: filter_reject() then, if another interface can match;
+ * -EPERM when a live expression needs CAP_NET_RAW. Host names in expr are resolved, which can take long.
+ */
 int filter_compile(const char *expr, const struct filter_compile_opts *opts, struct filter_code *ret,
 		   char err[FILTER_ERR_LEN]);
-/* libpcap's verdict on one packet, with a bounded number of steps. */
-bool filter_match(const struct filter_code *code, const uint8_t *data, uint32_t caplen, uint32_t len);
-/* -d (1), -dd (2), -ddd (3): as tcpdump prints it. */
-void filter_dump(const struct filter_code *code, int level, FILE *out);
+/* Copies and checks classic BPF code; -EINVAL when it is malformed, -ENOMEM. */
+int filter_code_new(const struct filter_insn *insns, uint32_t n, struct filter_code *ret);
+/* The code that matches nothing. */
+int filter_reject(struct filter_code *ret);
 void filter_done(struct filter_code *code);
 
+/* The netmask of an interface as tcpdump passes it to the compiler; 0 when it has none. */
+uint32_t filter_netmask(const char *iface);
+
+/* libpcap's verdict on a saved packet of caplen bytes that had len bytes on the wire. Endless loops in the code
+ * (ip6 protochain on crafted packets) end as no match. */
+bool filter_match(const struct filter_code *code, const uint8_t *data, uint32_t caplen, uint32_t len);
+
+/* What the kernel knows about a live packet beside its bytes. */
+struct filter_meta {
+	uint32_t ifindex;
+	uint16_t vlan_tci, vlan_proto; /* host order; of a tag that is not in the data */
+	uint16_t protocol;	       /* host order, skb->protocol */
+	bool vlan_present;
+	uint8_t pkt_type; /* PACKET_HOST ..., linux/if_packet.h */
+};
+/* For a live packet whose filter the kernel refused to run. The code may be one compiled with live. */
+bool filter_match_live(const struct filter_code *code, const uint8_t *data, uint32_t caplen, uint32_t len,
+		       const struct filter_meta *meta);
+
+/* -d (1), -dd (2), -ddd (3): as tcpdump prints it. */
+void filter_dump(const struct filter_code *code, int level, FILE *out);
+
 /*
- * In the kernel. Programs call the global __noinline stubs of bpf/filter.bpf.h:
- *   pcap_filter_l2, pcap_filter_l3 (skb programs), pcap_filter_mem_l2, pcap_filter_mem_l3 (tracing programs).
- * filter_inject_register() once, before any object is opened, claims our section names; filter_inject_set()
- * between open and load says what replaces the stubs of an object. NULL code: the stub stays (matches all).
- * A code of one "ret #0" rejects all.
+ * In the kernel. Programs call the stubs of bpf/filter.bpf.h and have one of its section names; what follows
+ * replaces the stubs when libbpf loads them. One struct filter_inject at a time exists in a process.
  */
-int filter_inject_register(void);
-int filter_inject_set(struct bpf_object *obj, const struct filter_code *l2, const struct filter_code *l3,
-		      char err[FILTER_ERR_LEN]);
+
+/* Claims the section names with libbpf: before any object is opened. -errno */
+int filter_inject_new(struct filter_inject **ret);
+/*
+ * Between open and load of an object: l2 replaces its pcap_filter_l2 and pcap_filter_mem_l2, l3 the _l3 ones. NULL:
+ * that stub stays and matches everything. The codes are not used after the call. Calling it again replaces what was
+ * set. Returns 0 or -errno with a message in err.
+ *
+ * The verifier may still find a filter too large when the object is loaded: filter_refused() tells from the error of
+ * bpf_object__load(). Then open the object anew, set NULL codes, and call filter_match_live() on each packet.
+ */
+int filter_inject_set(struct filter_inject *fi, struct bpf_object *obj, const struct filter_code *l2,
+		      const struct filter_code *l3, char err[FILTER_ERR_LEN]);
+bool filter_refused(int err);
+/* After the last object was closed. */
+void filter_inject_free(struct filter_inject *fi);
 
 #endif

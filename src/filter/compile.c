@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Expression to classic BPF by libpcap, and the dumps of -d.
+ *
+ * libpcap emits loads of skb metadata (VLAN tag, packet type, interface) only when it compiles for an activated
+ * capture handle. Opening one costs 20 to 50 ms, so it is done only for expressions that have a word which can
+ * make a difference.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <pcap/pcap.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "filter/filter.h"
+
+#define SNAPLEN_DEFAULT 262144 /* tcpdump's */
+
+_Static_assert(sizeof(struct filter_insn) == sizeof(struct bpf_insn), "libpcap's instruction differs");
+_Static_assert(offsetof(struct filter_insn, k) == offsetof(struct bpf_insn, k), "libpcap's instruction differs");
+
+/* The handle is of no other use, so its ring is as small as libpcap allows. */
+static int live_activate(const char *name, uint32_t snaplen, pcap_t **ret, char err[FILTER_ERR_LEN])
+{
+	char msg[PCAP_ERRBUF_SIZE] = "";
+	pcap_t *p = pcap_create(name, msg);
+	int rc;
+
+	if (!p) {
+		snprintf(err, FILTER_ERR_LEN, "%s", msg);
+		return -EIO;
+	}
+	pcap_set_snaplen(p, (int)snaplen);
+	pcap_set_buffer_size(p, 1 << 16);
+	rc = pcap_activate(p);
+	if (rc >= 0) {
+		*ret = p;
+		return 0;
+	}
+	snprintf(err, FILTER_ERR_LEN, "a live filter needs a capture handle on '%s': %s", name, pcap_statustostr(rc));
+	pcap_close(p);
+	return rc == PCAP_ERROR_PERM_DENIED ? -EPERM : -EIO;
+}
+
+struct raw_handle {
+	uint32_t snaplen;
+	pcap_t *p;
+	char *err;
+	int rc;
+};
+
+/* A tun device is the one raw IP device that always can be had. It lives in a network namespace of its own, which goes
+ * away with the thread and the handle, so that nobody notices it. */
+static void *raw_open(void *arg)
+{
+	struct raw_handle *h = arg;
+	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI, .ifr_name = "ptcp0" };
+	int tun = -1, sock = -1;
+
+	h->rc = 0;
+	if (unshare(CLONE_NEWNET) || (tun = open("/dev/net/tun", O_RDWR | O_CLOEXEC)) < 0 ||
+	    ioctl(tun, TUNSETIFF, &ifr) || (sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) < 0)
+		h->rc = -errno;
+	ifr.ifr_flags = IFF_UP;
+	if (!h->rc && ioctl(sock, SIOCSIFFLAGS, &ifr))
+		h->rc = -errno;
+	if (h->rc)
+		snprintf(h->err, FILTER_ERR_LEN, "a live filter for raw IP needs a tun device: %s", strerror(-h->rc));
+	else
+		h->rc = live_activate(ifr.ifr_name, h->snaplen, &h->p, h->err);
+	if (!h->rc && pcap_datalink(h->p) != DLT_RAW) {
+		snprintf(h->err, FILTER_ERR_LEN, "the tun device is not raw IP");
+		pcap_close(h->p);
+		h->rc = -EIO;
+	}
+	if (sock >= 0)
+		close(sock);
+	if (tun >= 0)
+		close(tun);
+	return NULL;
+}
+
+static int raw_activate(uint32_t snaplen, pcap_t **ret, char err[FILTER_ERR_LEN])
+{
+	struct raw_handle h = { .snaplen = snaplen, .err = err };
+	pthread_t thread;
+	int rc = pthread_create(&thread, NULL, raw_open, &h);
+
+	if (rc) {
+		snprintf(err, FILTER_ERR_LEN, "cannot start a thread: %s", strerror(rc));
+		return -rc;
+	}
+	pthread_join(thread, NULL);
+	if (!h.rc)
+		*ret = h.p;
+	return h.rc;
+}
+
+static bool needs_live(const char *expr)
+{
+	static const char *const words[] = { "vlan", "inbound", "outbound", "ifindex" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strstr(expr, words[i]))
+			return true;
+	return false;
+}
+
+static int handle_open(const char *expr, const struct filter_compile_opts *opts, int dlt, pcap_t **ret,
+		       char err[FILTER_ERR_LEN])
+{
+	uint32_t snaplen = opts->snaplen ? opts->snaplen : SNAPLEN_DEFAULT;
+
+	if (opts->live && needs_live(expr) && dlt == DLT_EN10MB)
+		return live_activate("lo", snaplen, ret, err);
+	if (opts->live && needs_live(expr) && dlt == DLT_RAW)
+		return raw_activate(snaplen, ret, err);
+	*ret = pcap_open_dead(dlt, (int)snaplen);
+	return *ret ? 0 : -ENOMEM;
+}
+
+static int compile_for(const char *expr, const struct filter_compile_opts *opts, int dlt, struct filter_code *ret,
+		       char err[FILTER_ERR_LEN])
+{
+	struct bpf_program prog;
+	pcap_t *p;
+	int rc;
+
+	rc = handle_open(expr, opts, dlt, &p, err);
+	if (rc)
+		return rc;
+	if (pcap_compile(p, &prog, expr, !opts->no_optimize, opts->netmask)) {
+		snprintf(err, FILTER_ERR_LEN, "%s", pcap_geterr(p));
+		rc = -EINVAL;
+	} else {
+		rc = filter_code_new((const struct filter_insn *)prog.bf_insns, prog.bf_len, ret);
+		if (rc)
+			snprintf(err, FILTER_ERR_LEN, "%s", strerror(-rc));
+		pcap_freecode(&prog);
+	}
+	pcap_close(p);
+	return rc;
+}
+
+/* Whether an expression that one link type refuses is good for another one: those that between them know every
+ * primitive of the language. */
+static bool compiles_elsewhere(const char *expr, const struct filter_compile_opts *opts)
+{
+	static const int dlts[] = { DLT_EN10MB, DLT_RAW, DLT_IEEE802_11, DLT_LINUX_SLL, DLT_PFLOG, DLT_SUNATM, DLT_MTP2,
+				    DLT_IP_OVER_FC, DLT_ERF, DLT_SLIP };
+	struct filter_code code;
+	char err[FILTER_ERR_LEN];
+
+	for (size_t i = 0; i < sizeof(dlts) / sizeof(dlts[0]); i++) {
+		if (dlts[i] == opts->dlt || compile_for(expr, opts, dlts[i], &code, err))
+			continue;
+		filter_done(&code);
+		return true;
+	}
+	return false;
+}
+
+int filter_compile(const char *expr, const struct filter_compile_opts *opts, struct filter_code *ret,
+		   char err[FILTER_ERR_LEN])
+{
+	int rc;
+
+	rc = compile_for(expr, opts, opts->dlt, ret, err);
+	if (rc == -EINVAL && compiles_elsewhere(expr, opts))
+		return -EOPNOTSUPP;
+	return rc;
+}
+
+int filter_reject(struct filter_code *ret)
+{
+	static const struct filter_insn reject = { .code = BPF_RET | BPF_K };
+
+	return filter_code_new(&reject, 1, ret);
+}
+
+uint32_t filter_netmask(const char *iface)
+{
+	char err[PCAP_ERRBUF_SIZE];
+	bpf_u_int32 net, mask;
+
+	return pcap_lookupnet(iface, &net, &mask, err) ? 0 : mask;
+}
+
+void filter_dump(const struct filter_code *code, int level, FILE *out)
+{
+	if (level > 2)
+		fprintf(out, "%u\n", code->n);
+	for (uint32_t i = 0; i < code->n; i++) {
+		const struct filter_insn *p = &code->insns[i];
+
+		if (level > 2)
+			fprintf(out, "%u %u %u %u\n", p->code, p->jt, p->jf, p->k);
+		else if (level == 2)
+			fprintf(out, "{ 0x%x, %d, %d, 0x%08x },\n", p->code, p->jt, p->jf, p->k);
+		else
+			fprintf(out, "%s\n", bpf_image((const struct bpf_insn *)p, (int)i));
+	}
+}
