@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# make            build/ptcpdump against the system's shared libraries
+# make static     build/static/ptcpdump, one static file
+# make asan       build/asan/ptcpdump, with AddressSanitizer and UBSan
+# make setup      install what is missing (apt; elsewhere it prints a list)
+# make demo       set up, build, and show it at work
+# make check      set up, build, run every test
+# make help       all targets and settings
+#
+# Nothing has to be added here for a new source file:
+#   src/*.c, src/*/*.c, src/*/*/*.c   are compiled and linked; #include "folder/x.h" is relative to src/
+#   src/**/*.proto                    become NAME.pb-c.h and are linked
+#   bpf/*.bpf.c                       are compiled for BPF, joined, and become "ptcpdump.skel.h" (struct ptcpdump)
+#   src/output/text*.c                may include libnetdissect's headers; nobody else sees them
+#   tests/unit/test_*.c               programs linked with everything but main.o, ASan and UBSan on
+#   tests/bpf/test_*.c                the same; tests/bpf/NAME.bpf.c becomes "NAME.skel.h" for them
+#   tests/system/helpers/*.c          plain programs in build/tests/, linked with libc only
+#   tests/{golden,system,vm,tcpdump}  every executable file is a test (libraries of tests are not executable)
+
+VERSION := 0.1.0
+
+CC ?= cc
+CLANG ?= clang
+PKG_CONFIG ?= pkg-config
+PROTOC_C ?= protoc-c
+STRIP ?= strip
+CFLAGS ?= -O2 -g
+LDFLAGS ?=
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+B := build
+G := $(B)/gen
+
+# Commands are shown with V=1.
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-8s %s %s\n'
+MAKEFLAGS += --no-print-directory
+endif
+
+WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wold-style-definition -Wvla -Wpointer-arith \
+	-Wundef -Wformat=2 -Wno-format-nonliteral -Wno-unused-parameter
+BPF_WARN := -Wall -Wextra -Wshadow -Wno-unused-parameter
+ifeq ($(WERROR),1)
+WARN += -Werror
+BPF_WARN += -Werror
+endif
+
+# --- sources -----------------------------------------------------------------
+
+SRC := $(sort $(wildcard src/*.c src/*/*.c src/*/*/*.c))
+PROTO := $(wildcard src/*/*.proto src/*/*/*.proto)
+BPF_SRC := $(sort $(wildcard bpf/*.bpf.c))
+PB_C := $(patsubst %.proto,$(G)/%.pb-c.c,$(notdir $(PROTO)))
+SKEL := $(if $(BPF_SRC),$(G)/ptcpdump.skel.h)
+GEN := $(SKEL) $(PB_C)
+vpath %.proto $(sort $(dir $(PROTO)))
+
+OBJ := $(SRC:.c=.o) $(notdir $(PB_C:.c=.o))
+TEXT_OBJ := $(filter src/output/text%,$(OBJ))
+
+# Functions of libnetdissect that src/output/text*.c replaces: each NAME here needs a __wrap_NAME there.
+WRAP :=
+WRAP_FLAGS := $(WRAP:%=-Wl,--wrap=%)
+
+PKGS := libbpf libelf libpcap libcjson libcurl libnghttp2 libprotobuf-c libzstd liblz4 zlib libcrypto
+# Asked once, and only when something is compiled: `make setup` must work before pkg-config is there.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PKGS)))$(PKG_CFLAGS)
+PKG_LIBS = $(eval PKG_LIBS := $$(shell $(PKG_CONFIG) --libs $(PKGS)))$(PKG_LIBS)
+
+CPPFLAGS += -D_GNU_SOURCE -DPTCPDUMP_VERSION='"$(VERSION)"' -Isrc -Iinclude -I$(G)
+STD := -std=gnu17 -fno-common -fstack-protector-strong
+FORTIFY := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+
+# With no main.c there is still a library to build and test.
+MAIN := $(filter src/main.o,$(OBJ))
+all: $(if $(MAIN),$(B)/ptcpdump,$(B)/libptcpdump.a)
+
+include deps/deps.mk
+
+# --- the program, in three variants -------------------------------------------
+
+# $(call variant,DIR,flags to compile): DIR/obj/**.o and DIR/libptcpdump.a, everything but main.o.
+define variant
+$(1)/obj/%.o: %.c | $$(GEN)
+	$$(say) CC $$@
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(STD) $$(CPPFLAGS) $$(ND_INC) $(2) $$(WARN) $$(CFLAGS) -MMD -MP -c $$< -o $$@
+$(1)/obj/%.pb-c.o: $(G)/%.pb-c.c
+	$$(say) CC $$@
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(STD) $$(CPPFLAGS) $(2) $$(CFLAGS) -w -c $$< -o $$@
+$(TEXT_OBJ:%=$(1)/obj/%): ND_INC := $(ND_CPPFLAGS)
+$(TEXT_OBJ:%=$(1)/obj/%): | $(ND_LIB)
+$(1)/libptcpdump.a: $(addprefix $(1)/obj/,$(filter-out $(MAIN),$(OBJ)))
+	$$(say) AR $$@
+	$$(Q)rm -f $$@ && $$(AR) rcs $$@ $$^
+-include $(patsubst %.o,$(1)/obj/%.d,$(OBJ))
+endef
+
+ASAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+$(eval $(call variant,$(B),$$(PKG_CFLAGS) $$(FORTIFY)))
+$(eval $(call variant,$(B)/asan,$$(PKG_CFLAGS) $$(ASAN)))
+$(eval $(call variant,$(B)/static,$$(STATIC_CPPFLAGS) $$(FORTIFY) -ffunction-sections -fdata-sections))
+$(OBJ:%=$(B)/static/obj/%): | $(STATIC_DEPS)
+
+$(B)/ptcpdump: $(B)/obj/$(MAIN) $(B)/libptcpdump.a $(ND_LIB)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(B)/asan/ptcpdump: $(B)/asan/obj/$(MAIN) $(B)/asan/libptcpdump.a $(ND_LIB)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(ASAN) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $^ $(PKG_LIBS)
+
+# The linker warns about getaddrinfo and getpwuid in static programs; deps/static_nss.c deals with that.
+$(B)/static/ptcpdump: $(B)/static/obj/$(MAIN) $(B)/static/obj/deps/static_nss.o $(B)/static/libptcpdump.a $(ND_LIB) $(STATIC_DEPS)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -static-pie -Wl,--gc-sections $(WRAP_FLAGS) -o $@.full \
+		$(filter %.o,$^) $(B)/static/libptcpdump.a $(ND_LIB) $(STATIC_LIBS) 2>$@.log || { cat $@.log >&2; false; }
+	$(Q)$(STRIP) -o $@ $@.full
+
+static: $(B)/static/ptcpdump
+asan: $(if $(MAIN),$(B)/asan/ptcpdump,$(B)/asan/libptcpdump.a)
+
+# --- BPF and other generated sources -------------------------------------------
+
+# Ubuntu's /usr/sbin/bpftool is a wrapper that may only print what to install: take the first that answers.
+BPFTOOL ?= $(eval BPFTOOL := $$(shell scripts/find-bpftool.sh))$(BPFTOOL)
+
+BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(shell uname -m)))
+# clang -target bpf does not search the multiarch folder that holds asm/types.h.
+BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu17 -D__TARGET_ARCH_$(BPF_ARCH) -Iinclude -Ivmlinux -Ibpf \
+	$(addprefix -idirafter ,$(wildcard /usr/include/$(shell uname -m)-linux-gnu))
+
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c
+	$(say) BPF $@
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) $(BPF_WARN) -MMD -MP -c $< -o $@
+
+$(B)/bpf/ptcpdump.o: $(BPF_SRC:%.c=$(B)/%.o)
+	$(say) JOIN $@
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(G)/ptcpdump.skel.h: $(B)/bpf/ptcpdump.o
+	$(say) SKEL $@
+	@mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen skeleton $< name ptcpdump >$@.tmp && mv $@.tmp $@
+
+$(B)/tests/bpf/%.bpf.o: tests/bpf/%.bpf.c
+	$(say) BPF $@
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) $(BPF_WARN) -MMD -MP -c $< -o $@
+
+$(G)/%.skel.h: $(B)/tests/bpf/%.bpf.o
+	$(say) SKEL $@
+	@mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen skeleton $< name $* >$@.tmp && mv $@.tmp $@
+
+$(G)/%.pb-c.c: %.proto
+	$(say) PROTO $@
+	@mkdir -p $(@D)
+	$(Q)$(PROTOC_C) --c_out=$(G) --proto_path=$(<D) $<
+
+-include $(wildcard $(B)/bpf/*.d $(B)/tests/bpf/*.d)
+
+# --- tests -----------------------------------------------------------------------
+
+UNIT := $(patsubst %.c,$(B)/asan/%,$(wildcard tests/unit/test_*.c))
+BPF_TEST := $(patsubst %.c,$(B)/asan/%,$(wildcard tests/bpf/test_*.c))
+TEST_SKEL := $(patsubst tests/bpf/%.bpf.c,$(G)/%.skel.h,$(wildcard tests/bpf/*.bpf.c))
+HELPERS := $(patsubst tests/system/helpers/%.c,$(B)/tests/%,$(wildcard tests/system/helpers/*.c))
+
+$(UNIT) $(BPF_TEST): $(B)/asan/%: $(B)/asan/obj/%.o $(B)/asan/libptcpdump.a $(ND_LIB)
+	$(say) LD $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(ASAN) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $^ $(PKG_LIBS)
+$(UNIT:$(B)/asan/%=$(B)/asan/obj/%.o) $(BPF_TEST:$(B)/asan/%=$(B)/asan/obj/%.o): CPPFLAGS += -Itests/unit
+$(BPF_TEST:$(B)/asan/%=$(B)/asan/obj/%.o): | $(TEST_SKEL)
+-include $(wildcard $(B)/asan/obj/tests/*/*.d)
+
+$(HELPERS): $(B)/tests/%: tests/system/helpers/%.c
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(STD) -D_GNU_SOURCE $(WARN) $(CFLAGS) -pthread $< -o $@
+
+PROGRAMS := $(if $(MAIN),$(B)/ptcpdump $(B)/asan/ptcpdump)
+SUITES := unit golden bpf system tcpdump vm
+.SECONDARY:
+
+check-unit: $(UNIT)
+check-bpf: $(BPF_TEST) $(PROGRAMS)
+check-golden check-tcpdump: $(PROGRAMS)
+check-system check-vm: $(PROGRAMS) $(HELPERS)
+$(SUITES:%=check-%):
+	@tests/run $(@:check-%=%)
+
+tests: $(UNIT) $(BPF_TEST) $(PROGRAMS) $(HELPERS)
+
+# The set-up may bring pkg-config and the compilers: a second make reads the Makefile with them in place.
+check:
+	@scripts/setup.sh
+	@$(MAKE) tests
+	@tests/run $(SUITES)
+
+demo:
+	@scripts/setup.sh
+	@$(MAKE) $(B)/ptcpdump
+	@scripts/demo.sh $(B)/ptcpdump
+
+setup:
+	@scripts/setup.sh
+
+check-clean:
+	tests/clean-debian.sh
+
+# --- style -------------------------------------------------------------------------
+
+STYLED := $(wildcard include/ptcpdump/*.h bpf/*.[ch] src/*.[ch] src/*/*.[ch] src/*/*/*.[ch] tests/*/*.[ch] \
+	tests/*/*/*.[ch] deps/*.c)
+format:
+	clang-format -i $(STYLED)
+check-format:
+	clang-format --dry-run -Werror $(STYLED)
+
+# --- the rest ------------------------------------------------------------------------
+
+install: all
+	install -D -m 755 $(B)/ptcpdump $(DESTDIR)$(PREFIX)/bin/ptcpdump
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/ptcpdump LICENSE NOTICE README.md
+
+clean:
+	rm -rf $(filter-out $(B)/deps,$(wildcard $(B)/*))
+distclean:
+	rm -rf $(B)
+
+help:
+	@sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile
+	@echo "More: $(SUITES:%=check-%) check-clean format check-format install clean distclean"
+	@echo "Settings: V=1 WERROR=1 CC= CLANG= BPFTOOL= CFLAGS= DISTDIR= PREFIX= DESTDIR="
+
+.DEFAULT_GOAL := all
+.PHONY: all static asan tests check demo setup check-clean format check-format install clean distclean help $(SUITES:%=check-%)

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Third-party sources, pinned by version and sha256, built into build/deps. `make` needs only libnetdissect, which no
+# distribution packages; `make static` also builds what Debian has no usable archive (.a) of.
+# deps/fetch.sh looks in $DISTDIR, then on the Debian mirror that apt already uses, then upstream.
+
+DISTDIR ?=
+export DISTDIR
+
+D := $(B)/deps
+
+TCPDUMP_V := 4.99.6
+TCPDUMP_SUM := 40a8cefd45f0d2a06827e6658efb830d484868c449ad80f7efb33516af44f3da
+TCPDUMP_DEB := pool/main/t/tcpdump/tcpdump_$(TCPDUMP_V).orig.tar.xz
+TCPDUMP_URL := https://www.tcpdump.org/release/tcpdump-$(TCPDUMP_V).tar.xz
+
+PCAP_V := 1.10.5
+PCAP_SUM := 84fa89ac6d303028c1c5b754abff77224f45eca0a94eb1a34ff0aa9ceece3925
+PCAP_DEB := -
+PCAP_URL := https://www.tcpdump.org/release/libpcap-$(PCAP_V).tar.xz
+
+CURL_V := 8.14.1
+CURL_SUM := 6766ada7101d292b42b8b15681120acd68effa4a9660935853cf6d61f0d984d4
+CURL_DEB := pool/main/c/curl/curl_$(CURL_V).orig.tar.gz
+CURL_URL := https://curl.se/download/curl-$(CURL_V).tar.gz
+
+CJSON_V := 1.7.18
+CJSON_SUM := 3aa806844a03442c00769b83e99970be70fbef03735ff898f4811dd03b9f5ee5
+CJSON_DEB := pool/main/c/cjson/cjson_$(CJSON_V).orig.tar.gz
+CJSON_URL := https://github.com/DaveGamble/cJSON/archive/refs/tags/v$(CJSON_V).tar.gz
+
+TCPDUMP_TAR := $(D)/src/tcpdump-$(TCPDUMP_V).tar.xz
+PCAP_TAR := $(D)/src/libpcap-$(PCAP_V).tar.xz
+CURL_TAR := $(D)/src/curl-$(CURL_V).tar.gz
+CJSON_TAR := $(D)/src/cjson-$(CJSON_V).tar.gz
+
+$(TCPDUMP_TAR):
+	$(Q)deps/fetch.sh $@ $(TCPDUMP_SUM) $(TCPDUMP_DEB) $(TCPDUMP_URL)
+$(PCAP_TAR):
+	$(Q)deps/fetch.sh $@ $(PCAP_SUM) $(PCAP_DEB) $(PCAP_URL)
+$(CURL_TAR):
+	$(Q)deps/fetch.sh $@ $(CURL_SUM) $(CURL_DEB) $(CURL_URL)
+$(CJSON_TAR):
+	$(Q)deps/fetch.sh $@ $(CJSON_SUM) $(CJSON_DEB) $(CJSON_URL)
+
+# $(call unpack,TARBALL,FOLDER)
+unpack = rm -rf $(2) && mkdir -p $(2) && tar -xf $(1) -C $(2) --strip-components=1
+# $(call logged,LOGFILE,command): silent unless it fails.
+logged = { $(2); } >$(1) 2>&1 || { tail -n 30 $(1) >&2; false; }
+
+# --- libnetdissect: headers and archive; the folder with config.h is also where tcpdump's own tests run ----
+
+ND_SRC := $(D)/tcpdump-$(TCPDUMP_V)
+ND_OBJ := $(D)/netdissect
+ND_LIB := $(ND_OBJ)/libnetdissect.a
+# As system headers: their warnings are not ours. The folder also has an ip.h, a tcp.h..., so only text*.c sees it.
+ND_CPPFLAGS := -isystem $(ND_OBJ) -isystem $(ND_SRC)
+
+# CC and CFLAGS given to make reach configure only through the command line below; -ffunction-sections is for the
+# static build.
+$(ND_LIB): $(TCPDUMP_TAR)
+	$(say) DEP libnetdissect $(TCPDUMP_V)
+	$(Q)$(call unpack,$<,$(ND_SRC)) && rm -rf $(ND_OBJ) && mkdir -p $(ND_OBJ)
+	$(Q)cd $(ND_OBJ) && $(call logged,configure.log,$(abspath $(ND_SRC))/configure -q --with-crypto --without-smi \
+		--without-cap-ng --disable-local-libpcap CC="$(CC)" CFLAGS="-O2 -g -ffunction-sections -fdata-sections")
+	$(Q)$(call logged,$(ND_OBJ)/make.log,$(MAKE) -C $(ND_OBJ) libnetdissect.a)
+	$(Q)touch $@
+
+# --- only for the static program -------------------------------------------------
+
+S := $(abspath $(D))/static
+DEP_CFLAGS := -Os -fPIE -ffunction-sections -fdata-sections
+
+STATIC_DEPS := $(D)/static/lib/libpcap.a $(D)/static/lib/libcurl.a $(D)/static/lib/libcjson.a
+STATIC_CPPFLAGS := -I$(D)/static/include -DCURL_STATICLIB -fPIE
+STATIC_LIBS := $(STATIC_DEPS) -lnghttp2 -lmbedtls -lmbedx509 -lmbedcrypto -lprotobuf-c -lbpf -lelf -lcrypto -llzma \
+	-lzstd -llz4 -lz -lpthread -ldl
+
+# Debian's libpcap.a wants D-Bus, systemd and libibverbs.
+$(D)/static/lib/libpcap.a: $(PCAP_TAR)
+	$(say) DEP libpcap $(PCAP_V)
+	$(Q)$(call unpack,$<,$(D)/libpcap)
+	$(Q)cd $(D)/libpcap && $(call logged,configure.log,./configure -q --prefix=$(S) --disable-shared --disable-dbus \
+		--disable-rdma --disable-usb --disable-bluetooth --without-libnl --without-dag --without-snf \
+		--without-turbocap --without-dpdk CC="$(CC)" CFLAGS="$(DEP_CFLAGS)")
+	$(Q)$(call logged,$(D)/libpcap/make.log,$(MAKE) -C $(D)/libpcap libpcap.a install-archive)
+	$(Q)mkdir -p $(S)/include && cp -r $(D)/libpcap/pcap.h $(D)/libpcap/pcap $(S)/include/
+
+# Debian's libcurl.a wants Kerberos, LDAP and more. HTTP over TCP, TLS and unix sockets is all that is used.
+CURL_OFF := ldap ldaps ftp file rtsp dict telnet tftp pop3 imap smb smtp gopher mqtt manual docs ntlm kerberos-auth \
+	negotiate-auth aws tls-srp cookies alt-svc hsts doh netrc progress-meter dateparse websockets ipfs \
+	libcurl-option form-api mime headers-api
+CURL_WITHOUT := zlib brotli zstd libpsl libidn2 librtmp libssh2 libssh libgsasl nghttp2 nghttp3 ngtcp2 ca-bundle ca-path
+
+$(D)/static/lib/libcurl.a: $(CURL_TAR)
+	$(say) DEP curl $(CURL_V)
+	$(Q)$(call unpack,$<,$(D)/curl)
+	$(Q)cd $(D)/curl && $(call logged,configure.log,./configure --quiet --prefix=$(S) --disable-shared \
+		--enable-static --disable-dependency-tracking --with-mbedtls --enable-http --enable-unix-sockets \
+		--enable-threaded-resolver $(CURL_OFF:%=--disable-%) $(CURL_WITHOUT:%=--without-%) \
+		CC="$(CC)" CFLAGS="$(DEP_CFLAGS)")
+	$(Q)$(call logged,$(D)/curl/make.log,$(MAKE) -C $(D)/curl/lib install && $(MAKE) -C $(D)/curl/include install)
+
+# Debian 12 has no libcjson.a.
+$(D)/static/lib/libcjson.a: $(CJSON_TAR)
+	$(say) DEP cJSON $(CJSON_V)
+	$(Q)$(call unpack,$<,$(D)/cjson)
+	$(Q)mkdir -p $(S)/lib $(S)/include/cjson && cp $(D)/cjson/cJSON.h $(S)/include/cjson/
+	$(Q)$(CC) $(DEP_CFLAGS) -c $(D)/cjson/cJSON.c -o $(D)/cjson/cJSON.o
+	$(Q)rm -f $@ && $(AR) rcs $@ $(D)/cjson/cJSON.o
