@@ -1,0 +1,235 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Measures ptcpdump beside tcpdump in one run, alternating, and prints a table of medians and ratios.
+
+usage: bench.py [--runs N] [--packets N] [--only WORD] PTCPDUMP BUILD_DIR
+
+Needs root, iproute2 and tcpdump. Two network namespaces joined by veth are made and removed."""
+import argparse
+import os
+import re
+import shutil
+import signal
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+NS_A, NS_B = 'ptcpbench-a', 'ptcpbench-b'
+ADDR_A, ADDR_B = '10.99.7.1', '10.99.7.2'
+PORT = 9
+
+
+def ip(*args, check=True):
+    subprocess.run(['ip', *args], check=check, stderr=None if check else subprocess.DEVNULL)
+
+
+def net_down():
+    for ns in (NS_A, NS_B):
+        ip('netns', 'del', ns, check=False)
+
+
+def net_up():
+    net_down()
+    for ns in (NS_A, NS_B):
+        ip('netns', 'add', ns)
+    ip('-n', NS_A, 'link', 'add', 'veth0', 'type', 'veth', 'peer', 'name', 'veth0', 'netns', NS_B)
+    for ns, addr in ((NS_A, ADDR_A), (NS_B, ADDR_B)):
+        ip('-n', ns, 'addr', 'add', addr + '/24', 'dev', 'veth0')
+        ip('-n', ns, 'link', 'set', 'veth0', 'up')
+        ip('-n', ns, 'link', 'set', 'lo', 'up')
+    # A socket that nobody reads: without it every datagram would be answered by an ICMP error.
+    sink = subprocess.Popen(['ip', 'netns', 'exec', NS_B, sys.executable, '-c', 'import socket, sys\n'
+                             's = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n'
+                             f's.bind(("{ADDR_B}", {PORT}))\n'
+                             'sys.stdin.read()'], stdin=subprocess.PIPE)
+    subprocess.run(['ip', 'netns', 'exec', NS_A, 'ping', '-qc1', ADDR_B], check=True, stdout=subprocess.DEVNULL)
+    return sink
+
+
+class Capture:
+    """One run of a capturing program inside NS_A, from exec to its closing statistics."""
+
+    def __init__(self, cmd, out):
+        self.err = tempfile.TemporaryFile('w+')
+        self.start = time.time()
+        self.proc = subprocess.Popen(['ip', 'netns', 'exec', NS_A, *cmd], stdout=out, stderr=self.err)
+
+    def wait_ready(self):
+        end = time.time() + 10
+        while time.time() < end:
+            self.err.seek(0)
+            if 'listening on' in self.err.read():
+                return
+            time.sleep(0.01)
+        raise RuntimeError('no "listening on": ' + ' '.join(self.proc.args))
+
+    def stop(self):
+        self.proc.send_signal(signal.SIGINT)
+        _, status, use = os.wait4(self.proc.pid, 0)
+        self.proc.returncode = os.waitstatus_to_exitcode(status)
+        self.err.seek(0)
+        text = self.err.read()
+        counts = {k: int(m.group(1)) for k in ('captured', 'received', 'dropped')
+                  if (m := re.search(r'(\d+) packets? ' + k, text))}
+        return {'cpu': use.ru_utime + use.ru_stime, 'rss': use.ru_maxrss / 1024, **counts}
+
+
+def send(burst, count, rate):
+    cmd = ['ip', 'netns', 'exec', NS_A, burst, ADDR_B, str(PORT), str(count), '64'] + ([str(rate)] if rate else [])
+    words = subprocess.run(cmd, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    return {'send_cpu': float(words[1]), 'send_wall': float(words[3])}
+
+
+def live_run(cmd, burst, count, rate, out_path):
+    with open(out_path, 'wb') as out:
+        cap = Capture(cmd, out)
+        try:
+            cap.wait_ready()
+            time.sleep(0.2)
+            result = send(burst, count, rate)
+            time.sleep(0.6)
+        finally:
+            result_stop = cap.stop()
+    return {**result, **result_stop}
+
+
+def median_of(runs):
+    return {k: statistics.median(r[k] for r in runs) for k in runs[0] if all(k in r for r in runs)}
+
+
+def pair(runs, one, two):
+    """Alternates two measurements, so that drift of the machine's speed hits both."""
+    a, b = [], []
+    for _ in range(runs):
+        a.append(one())
+        b.append(two())
+    return median_of(a), median_of(b)
+
+
+def row(name, ours, theirs, keys):
+    for key, unit in keys:
+        if key not in ours:
+            continue
+        other = theirs.get(key)
+        ratio = f'{ours[key] / other:.2f}' if other else '-'
+        shown = f'{other:.3f}' if other is not None else '-'
+        print(f'| {name} | {unit} | {ours[key]:.3f} | {shown} | {ratio} |', flush=True)
+
+
+LIVE_KEYS = [('captured', 'captured'), ('dropped', 'dropped'), ('cpu', 'CPU s'), ('rss', 'RSS MB'), ('send_cpu', 'sender CPU s')]
+
+
+def bench_live(args, burst, tmp):
+    jobs = [('-w', ['-w', os.path.join(tmp, 'FILE')]), ('text -nn', ['-nn']), ('nothing matches', ['-nn', 'udp port 4242'])]
+    for kind, rate, count in (('burst', 0, args.packets), ('50,000/s', 50000, 150000)):
+        for name, flags in jobs:
+            if args.only and args.only not in f'{kind} {name}':
+                continue
+            def run(tool, suffix):
+                own = [f.replace('FILE', 'out' + suffix) for f in flags]
+                return live_run([tool, '-i', 'veth0', *own], burst, count, rate, os.path.join(tmp, 'text' + suffix))
+            ours, theirs = pair(args.runs, lambda: run(args.ptcpdump, '.pcapng'), lambda: run('tcpdump', '.pcap'))
+            row(f'{kind}, {name}', ours, theirs, LIVE_KEYS)
+
+
+def first_packet_delay(tool, burst, path):
+    """Seconds from exec to the time stamp of the first packet in the file, with 1,000 packets/s under way."""
+    sender = subprocess.Popen(['ip', 'netns', 'exec', NS_A, burst, ADDR_B, str(PORT), '2500', '64', '1000'],
+                              stdout=subprocess.DEVNULL)
+    time.sleep(0.3)
+    cap = Capture([tool, '-i', 'veth0', '-U', '-w', path, '-c', '20'], subprocess.DEVNULL)
+    cap.proc.wait(20)
+    sender.wait()
+    out = subprocess.run(['tshark', '-r', path, '-c', '1', '-T', 'fields', '-e', 'frame.time_epoch'], check=True,
+                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    return {'first': (float(out) - cap.start) * 1000}
+
+
+def bench_start(args, burst, tmp):
+    ours, theirs = pair(args.runs, lambda: first_packet_delay(args.ptcpdump, burst, os.path.join(tmp, 's.pcapng')),
+                        lambda: first_packet_delay('tcpdump', burst, os.path.join(tmp, 's.pcap')))
+    row('start to the first packet', ours, theirs, [('first', 'ms')])
+
+
+def read_run(tool, flags, path):
+    proc = subprocess.Popen([tool, *flags, '-r', path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, _, use = os.wait4(proc.pid, 0)
+    return {'cpu': use.ru_utime + use.ru_stime, 'rss': use.ru_maxrss / 1024}
+
+
+def bench_read(args, tmp):
+    for addrs in (40, 7000):
+        path = os.path.join(tmp, f'big{addrs}.pcap')
+        write_pcap(path, args.read_packets, addrs)
+        for flags in (['-nn'], ['-nn', '-v'], ['-nn', '-vvv', '-e'], ['-nn', '-X'], ['-nn', '-A'], ['--count'],
+                      ['-nn', '-w', '/dev/null']):
+            ours, theirs = pair(max(3, args.runs // 2), lambda: read_run(args.ptcpdump, flags, path),
+                                lambda: read_run('tcpdump', flags, path))
+            row(f'-r {args.read_packets:,} packets, {addrs} addresses, {" ".join(flags)}', ours, theirs,
+                [('cpu', 'CPU s'), ('rss', 'RSS MB')])
+        os.unlink(path)
+
+
+def write_pcap(path, count, addrs):
+    """TCP, UDP and DNS-like packets between addrs addresses of 10.0.0.0/12; the same bytes every time."""
+    seed = 1
+    with open(path, 'wb') as f:
+        f.write(struct.pack('<IHHiIII', 0xa1b2c3d4, 2, 4, 0, 0, 262144, 1))
+        eth = bytes.fromhex('0200000000020200000000010800')
+        chunk = []
+        for i in range(count):
+            seed = (seed * 1103515245 + 12345) & 0x7fffffff
+            src, dst = 0x0a000001 + seed % addrs, 0x0a000001 + (seed >> 8) % addrs
+            if i % 3:
+                l4 = struct.pack('>HHIIBBHHH', 1024 + src % 64, 443, seed, i, 0x50, 0x18, 502, 0, 0) + bytes(80)
+                proto = 6
+            else:
+                l4 = struct.pack('>HHHH', 1024 + dst % 64, 5000, 8 + 48, 0) + bytes(48)
+                proto = 17
+            pkt = eth + struct.pack('>BBHHHBBHII', 0x45, 0, 20 + len(l4), i & 0xffff, 0x4000, 64, proto, 0, src, dst) + l4
+            chunk.append(struct.pack('<IIII', 1700000000 + i // 50000, i % 50000 * 20, len(pkt), len(pkt)) + pkt)
+            if len(chunk) == 10000:
+                f.write(b''.join(chunk))
+                chunk = []
+        f.write(b''.join(chunk))
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument('--runs', type=int, default=5)
+    p.add_argument('--packets', type=int, default=400000)
+    p.add_argument('--read-packets', type=int, default=1000000)
+    p.add_argument('--only', default='')
+    p.add_argument('ptcpdump')
+    p.add_argument('build')
+    args = p.parse_args()
+    args.ptcpdump = os.path.abspath(args.ptcpdump)
+    if not shutil.which('tcpdump'):
+        sys.exit('bench: tcpdump is not installed')
+    burst = os.path.join(os.path.abspath(args.build), 'burst')
+    print(f'{time.strftime("%Y-%m-%d")}, Linux {os.uname().release}, {os.cpu_count()} CPUs, medians of {args.runs} runs, '
+          + subprocess.run(['tcpdump', '--version'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                           check=False).stdout.splitlines()[0])
+    print('\n| what | unit | ptcpdump | tcpdump | ratio |\n|---|---|---:|---:|---:|', flush=True)
+    with tempfile.TemporaryDirectory(prefix='ptcpdump-bench.') as tmp:
+        os.chmod(tmp, 0o777)  # tcpdump drops root before it opens its file
+        if os.geteuid() == 0:
+            sink = net_up()
+            try:
+                bench_live(args, burst, tmp)
+                if not args.only or args.only in 'start':
+                    bench_start(args, burst, tmp)
+            finally:
+                sink.communicate()
+                net_down()
+        else:
+            print('bench: live rows need root: skipped', file=sys.stderr)
+        if not args.only or args.only in 'read':
+            bench_read(args, tmp)
+
+
+if __name__ == '__main__':
+    main()
