@@ -29,14 +29,19 @@ struct containers_config {
 
 enum container_answer {
 	CONTAINER_NONE,	   /* the process is in no container */
-	CONTAINER_FOUND,   /* *ret is set; valid as long as struct containers */
-	CONTAINER_PENDING, /* a runtime is being asked; ask again later */
+	CONTAINER_FOUND,   /* *ret is set */
+	CONTAINER_PENDING, /* a runtime is being asked; call again later. Ends by itself within half a second */
 };
 
 int containers_new(struct containers **ret, const struct containers_config *config);
+/* Becomes readable when containers_step() has something to do (epoll fd). */
 int containers_fd(const struct containers *c);
 void containers_step(struct containers *c);
-/* By cgroup id and path, then pid namespace or init pid; answers from a cache. */
+/* Call at every exec, fork and cgroup move, and for the processes that exist at the start: looks at the process while it
+ * lives and asks the runtimes before its first packet. Cheap for a cgroup that is known. */
+void containers_process(struct containers *c, const struct process *p);
+/* By cgroup id and path, then pid namespace or init pid; answers from a cache. *ret stays valid while its contents are
+ * current and at least 60 s longer: ask again for each packet and compare serials, do not keep the pointer. */
 enum container_answer containers_find(struct containers *c, const struct process *p, const struct container **ret);
 void containers_free(struct containers *c);
 
