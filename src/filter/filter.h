@@ -41,9 +41,9 @@ struct filter_compile_opts {
 #define FILTER_ERR_LEN 512
 
 /*
- * expr may be "", which matches everything. 0; -EINVAL with libpcap's message in err; -EOPNOTSUPP (message too) when the expression makes no sense for this
- * link type but does for another, such as arp on raw IP: filter_reject() then, if another interface can match;
- * -EPERM when a live expression needs CAP_NET_RAW. Host names in expr are resolved, which can take long.
+ * expr "" matches everything. 0; -EINVAL with libpcap's message in err; -EOPNOTSUPP (message too) when the expression
+ * makes no sense for this link type but does for another, such as arp on raw IP: filter_reject() then, if another
+ * interface can match; -EPERM when a live expression needs CAP_NET_RAW. Resolves host names, which can take long.
  */
 int filter_compile(const char *expr, const struct filter_compile_opts *opts, struct filter_code *ret,
 		   char err[FILTER_ERR_LEN]);
@@ -64,7 +64,6 @@ bool filter_match(const struct filter_code *code, const uint8_t *data, uint32_t 
 struct filter_meta {
 	uint32_t ifindex;
 	uint16_t vlan_tci, vlan_proto; /* host order; of a tag that is not in the data */
-	uint16_t protocol;	       /* host order, skb->protocol */
 	bool vlan_present;
 	uint8_t pkt_type; /* PACKET_HOST ..., linux/if_packet.h */
 };
@@ -84,11 +83,12 @@ void filter_dump(const struct filter_code *code, int level, FILE *out);
 int filter_inject_new(struct filter_inject **ret);
 /*
  * Between open and load of an object: l2 replaces its pcap_filter_l2 and pcap_filter_mem_l2, l3 the _l3 ones. NULL:
- * that stub stays and matches everything. The codes are not used after the call. Calling it again replaces what was
- * set. Returns 0 or -errno with a message in err.
+ * that stub stays and matches everything. The codes are not used after the call. Only the object of the last call is
+ * known, so each needs its own just before it is loaded. Returns 0, or -errno with a message in err: -E2BIG when the
+ * filter is too large.
  *
- * The verifier may still find a filter too large when the object is loaded: filter_refused() tells from the error of
- * bpf_object__load(). Then open the object anew, set NULL codes, and call filter_match_live() on each packet.
+ * The verifier may still find a filter too large: filter_refused() tells from the error of bpf_object__load() (or of
+ * this call). Then open the object anew, set NULL codes, and call filter_match_live() on each packet.
  */
 int filter_inject_set(struct filter_inject *fi, struct bpf_object *obj, const struct filter_code *l2,
 		      const struct filter_code *l3, char err[FILTER_ERR_LEN]);

@@ -233,9 +233,6 @@ static bool meta_load(const struct filter_meta *meta, uint32_t what, uint32_t *a
 	if (!meta)
 		return false;
 	switch (what) {
-	case SKF_AD_PROTOCOL:
-		*a = meta->protocol;
-		return true;
 	case SKF_AD_PKTTYPE:
 		*a = meta->pkt_type;
 		return true;
