@@ -227,6 +227,12 @@ format:
 check-format:
 	clang-format --dry-run -Werror $(STYLED)
 
+# Two analysers, both with few and honest suppressions, each written where it applies.
+lint:
+	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
+		--suppress=missingIncludeSystem -j 2 -D_GNU_SOURCE -Isrc -Iinclude src
+	shellcheck .ci/run tests/run $(wildcard deps/*.sh scripts/*.sh tests/*.sh tests/*/*.sh)
+
 # --- the rest ------------------------------------------------------------------------
 
 install: all
@@ -240,8 +246,8 @@ distclean:
 
 help:
 	@sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile
-	@echo "More: $(SUITES:%=check-%) check-clean format check-format install clean distclean"
+	@echo "More: $(SUITES:%=check-%) check-clean format check-format lint install clean distclean"
 	@echo "Settings: V=1 WERROR=1 CC= CLANG= BPFTOOL= CFLAGS= DISTDIR= PREFIX= DESTDIR="
 
 .DEFAULT_GOAL := all
-.PHONY: all static asan tests check demo setup check-clean format check-format install clean distclean help $(SUITES:%=check-%)
+.PHONY: all static asan tests check demo setup check-clean format check-format lint install clean distclean help $(SUITES:%=check-%)
