@@ -21,14 +21,14 @@ struct reader_block {
 struct reader_handler {
 	void *arg;
 	int (*iface)(void *arg, const struct iface *iface);
-	int (*packet)(void *arg, const struct packet *packet); /* > 0: stop, quietly; < 0: stop with this error */
+	int (*packet)(void *arg, const struct packet *packet);	   /* > 0: stop, quietly; < 0: stop with this error */
 	int (*block)(void *arg, const struct reader_block *block); /* may be NULL */
 };
 
 /* path "-": standard input. Errors are logged with the name; -errno. */
 int reader_open(struct reader **ret, const char *path);
 /* What tcpdump's "reading from file" line tells. */
-int reader_dlt(const struct reader *r);	      /* of the (first) interface, -1 none yet */
+int reader_dlt(const struct reader *r); /* of the (first) interface, -1 none yet */
 uint32_t reader_snaplen(const struct reader *r);
 bool reader_is_pcapng(const struct reader *r);
 /* Delivers everything. 0 at the end of the file or when stopped; a broken file: everything whole first, then a logged

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Annotations as comment options of a packet: one comment per group (process, thread, user...), one "Key: value" line
+ * per field. A newline inside a value is written as \n, and the backslashes in front of such an n are doubled, so that
+ * every value comes back as it was and most are written as they are.
+ */
+#ifndef FORMAT_ANNOTATION_H
+#define FORMAT_ANNOTATION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "packet.h"
+#include "util/buf.h"
+
+/* Appends the comment options (host byte order, without end mark) of the groups in context. */
+void annotation_encode(struct buf *b, const struct annotation *a, unsigned context);
+/* Reads options in host byte order, of this program or the older one. *ret: one allocation, for free(); NULL when no
+ * comment is an annotation. -ENOMEM. */
+int annotation_decode(struct annotation **ret, const uint8_t *options, size_t len, uint64_t serial);
+
+#endif

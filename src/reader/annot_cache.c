@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "reader/annot_cache.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "format/annotation.h"
+#include "format/pcapng.h"
+
+enum {
+	GENERATION_ENTRIES = 8192,
+	GENERATION_BYTES = 32 << 20,
+	SLOTS = 4 * GENERATION_ENTRIES, /* a power of two, never more than a quarter full */
+};
+
+struct entry {
+	uint64_t hash;
+	const struct annotation *annot; /* NULL: these comments are none */
+	size_t len;
+	uint8_t options[];
+};
+
+/* When the young generation is full the old one goes, and the young one takes its place: what is in use moves over. */
+struct generation {
+	struct entry *slots[SLOTS];
+	size_t entries, bytes;
+};
+
+struct annot_cache {
+	struct generation *young, *old;
+	struct entry *last;
+	uint64_t serial;
+	uint64_t seed; /* a file must not be able to choose which entries collide */
+};
+
+struct annot_cache *annot_cache_new(void)
+{
+	struct annot_cache *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->young = calloc(1, sizeof(*c->young));
+	c->old = calloc(1, sizeof(*c->old));
+	c->seed = (uintptr_t)c->young * 0x9e3779b97f4a7c15ULL;
+	if (!c->young || !c->old) {
+		annot_cache_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+	const unsigned __int128 m = (unsigned __int128)a * b;
+
+	return (uint64_t)m ^ (uint64_t)(m >> 64);
+}
+
+/* len is a multiple of 4. Two lanes, since multiplication has a latency of several cycles. */
+static uint64_t hash_options(const uint8_t *p, size_t len, uint64_t seed)
+{
+	uint64_t a = seed ^ len, b = ~seed;
+
+	for (; len >= 32; p += 32, len -= 32) {
+		a = mix(a ^ get64(p, false), 0xa0761d6478bd642fULL ^ get64(p + 8, false));
+		b = mix(b ^ get64(p + 16, false), 0xe7037ed1a0b428dbULL ^ get64(p + 24, false));
+	}
+	for (; len >= 4; p += 4, len -= 4)
+		a = mix(a ^ get32(p, false), 0x8ebc6af09c88c6e3ULL);
+	return mix(a ^ b, 0x589965cc75374cc3ULL);
+}
+
+static bool entry_is(const struct entry *e, const uint8_t *options, size_t len)
+{
+	return e->len == len && memcmp(e->options, options, len) == 0;
+}
+
+/* The slot that holds these options, or the empty one where they belong. */
+static struct entry **find_slot(struct generation *g, uint64_t hash, const uint8_t *options, size_t len)
+{
+	size_t i = hash & (SLOTS - 1);
+
+	while (g->slots[i] && !(g->slots[i]->hash == hash && entry_is(g->slots[i], options, len)))
+		i = (i + 1) & (SLOTS - 1);
+	return &g->slots[i];
+}
+
+static void entry_free(struct entry *e)
+{
+	if (e)
+		free((void *)e->annot);
+	free(e);
+}
+
+static void generation_clear(struct generation *g)
+{
+	for (size_t i = 0; i < SLOTS; i++)
+		entry_free(g->slots[i]);
+	memset(g, 0, sizeof(*g));
+}
+
+/* Entries that were taken over into the young generation are marked by an annotation-less, empty shell. */
+static struct entry *take_old(struct annot_cache *c, uint64_t hash, const uint8_t *options, size_t len)
+{
+	struct entry **slot = find_slot(c->old, hash, options, len);
+	struct entry *e = *slot, *shell;
+
+	if (!e)
+		return NULL;
+	shell = calloc(1, sizeof(*shell));
+	if (!shell)
+		return NULL;
+	*slot = shell; /* keeps the probe chains of others whole */
+	return e;
+}
+
+static struct entry *entry_new(struct annot_cache *c, uint64_t hash, const uint8_t *options, size_t len)
+{
+	struct entry *e = malloc(sizeof(*e) + len);
+	struct annotation *annot;
+
+	if (!e || annotation_decode(&annot, options, len, c->serial + 1)) {
+		free(e);
+		return NULL;
+	}
+	if (annot)
+		c->serial++;
+	*e = (struct entry){ .hash = hash, .annot = annot, .len = len };
+	memcpy(e->options, options, len);
+	return e;
+}
+
+static void turn_generations(struct annot_cache *c)
+{
+	struct generation *old = c->old;
+
+	generation_clear(old);
+	c->old = c->young;
+	c->young = old;
+}
+
+static struct entry *lookup(struct annot_cache *c, const uint8_t *options, size_t len)
+{
+	const uint64_t hash = hash_options(options, len, c->seed);
+	struct entry **slot = find_slot(c->young, hash, options, len);
+	struct entry *e = *slot;
+
+	if (e)
+		return e;
+	e = take_old(c, hash, options, len);
+	if (!e)
+		e = entry_new(c, hash, options, len);
+	if (!e)
+		return NULL;
+	if (c->young->entries == GENERATION_ENTRIES || c->young->bytes > GENERATION_BYTES) {
+		turn_generations(c);
+		slot = find_slot(c->young, hash, options, len);
+	}
+	*slot = e;
+	c->young->entries++;
+	c->young->bytes += 2 * len + sizeof(*e) + sizeof(struct annotation);
+	return e;
+}
+
+const struct annotation *annot_cache_get(struct annot_cache *c, const uint8_t *options, size_t len)
+{
+	struct entry *e = c->last;
+
+	if (!e || !entry_is(e, options, len)) {
+		e = lookup(c, options, len);
+		c->last = e;
+	}
+	return e ? e->annot : NULL;
+}
+
+void annot_cache_free(struct annot_cache *c)
+{
+	if (!c)
+		return;
+	if (c->young)
+		generation_clear(c->young);
+	if (c->old)
+		generation_clear(c->old);
+	free(c->young);
+	free(c->old);
+	free(c);
+}

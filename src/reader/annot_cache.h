@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Annotations by the option bytes they were read from: thousands of packets share one. Bounded; an annotation outlives
+ * at least the next few thousand different ones. */
+#ifndef READER_ANNOT_CACHE_H
+#define READER_ANNOT_CACHE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct annotation;
+struct annot_cache;
+
+struct annot_cache *annot_cache_new(void);
+/* options: in host byte order, without end mark. NULL: no annotation in there (or out of memory). */
+const struct annotation *annot_cache_get(struct annot_cache *c, const uint8_t *options, size_t len);
+void annot_cache_free(struct annot_cache *c);
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "reader/reader.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "format/linktype.h"
+#include "reader/annot_cache.h"
+#include "reader/reader_int.h"
+#include "util/log.h"
+
+int reader_broken(const struct reader *r, uint64_t offset, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_error("%s: %s, at byte offset %" PRIu64, r->path, text, offset);
+	return -EBADMSG;
+}
+
+int reader_truncated(const struct reader *r, uint64_t offset, const char *dump, size_t wanted, const char *what,
+		     size_t got)
+{
+	const struct stream *s = &r->stream;
+
+	if (s->error && s->error != -EBADMSG) {
+		log_error("%s: error reading dump file: %s, at byte offset %" PRIu64, r->path, strerror(-s->error),
+			  stream_offset(s));
+		return s->error;
+	}
+	if (got == 0 && s->error)
+		return reader_broken(r, offset, "truncated %s: %s", dump, s->reason);
+	return reader_broken(r, offset, "truncated %s; tried to read %zu %s, only got %zu%s%s", dump, wanted, what, got,
+			     s->reason ? ": " : "", s->reason ? s->reason : "");
+}
+
+struct reader_iface *reader_add_iface(struct reader *r)
+{
+	struct reader_iface *ri;
+	void *p;
+
+	if (r->nifaces == PCAPNG_MAX_IFACES) {
+		log_error("%s: more than %d interfaces in the file", r->path, PCAPNG_MAX_IFACES);
+		return NULL;
+	}
+	ri = calloc(1, sizeof(*ri));
+	/* Grown at powers of two. */
+	if (ri && (r->nifaces & (r->nifaces - 1)) == 0) {
+		p = realloc(r->ifaces, sizeof(*r->ifaces) * (r->nifaces ? 2 * r->nifaces : 1));
+		if (!p) {
+			free(ri);
+			ri = NULL;
+		} else {
+			r->ifaces = p;
+		}
+	}
+	if (!ri) {
+		log_error("%s: out of memory", r->path);
+		return NULL;
+	}
+	ri->pub.id = (uint32_t)r->nifaces;
+	ri->pub.from_file = true;
+	r->ifaces[r->nifaces++] = ri;
+	return ri;
+}
+
+uint32_t reader_snaplen_or_max(int dlt, uint32_t snaplen)
+{
+	return snaplen == 0 || snaplen > INT_MAX ? linktype_max_snaplen(dlt) : snaplen;
+}
+
+static int open_format(struct reader *r)
+{
+	const size_t have = stream_want(&r->stream, 4);
+	int ret;
+
+	if (have < 4)
+		return reader_truncated(r, have, "dump file", 4, "file header bytes", have);
+	ret = reader_open_pcap(r);
+	if (ret == -EINVAL)
+		ret = reader_open_pcapng(r);
+	if (ret == -EINVAL) {
+		log_error("%s: unknown file format: neither pcap nor pcapng", r->path);
+		return -EBADMSG;
+	}
+	return ret;
+}
+
+int reader_open(struct reader **ret, const char *path)
+{
+	struct reader *r = calloc(1, sizeof(*r));
+	int err = -ENOMEM;
+
+	if (r) {
+		r->path = strdup(strcmp(path, "-") == 0 ? "standard input" : path);
+		r->annots = annot_cache_new();
+	}
+	if (!r || !r->path || !r->annots) {
+		log_error("%s: out of memory", path);
+		goto out;
+	}
+	r->first_dlt = -1;
+	err = stream_open(&r->stream, path);
+	if (!err)
+		err = open_format(r);
+out:
+	if (err) {
+		reader_free(r);
+		return err;
+	}
+	*ret = r;
+	return 0;
+}
+
+int reader_dlt(const struct reader *r)
+{
+	return r->first_dlt;
+}
+
+uint32_t reader_snaplen(const struct reader *r)
+{
+	return r->first_snaplen;
+}
+
+bool reader_is_pcapng(const struct reader *r)
+{
+	return r->pcapng;
+}
+
+int reader_run(struct reader *r, const struct reader_handler *handler)
+{
+	const int ret = r->pcapng ? reader_run_pcapng(r, handler) : reader_run_pcap(r, handler);
+
+	return ret > 0 ? 0 : ret;
+}
+
+void reader_free(struct reader *r)
+{
+	if (!r)
+		return;
+	stream_close(&r->stream);
+	for (size_t i = 0; i < r->nifaces; i++) {
+		pcapng_iface_done(&r->ifaces[i]->pub);
+		free(r->ifaces[i]);
+	}
+	free(r->ifaces);
+	annot_cache_free(r->annots);
+	buf_done(&r->scratch);
+	buf_done(&r->options);
+	free(r->path);
+	free(r);
+}

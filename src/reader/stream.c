@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "reader/stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <lz4frame.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include "util/log.h"
+
+enum {
+	WINDOW_MIN = 256 * 1024, /* stays in the second-level cache */
+	INPUT_SIZE = 128 * 1024, /* compressed bytes */
+};
+
+struct stream_source {
+	int fd;
+	bool close_fd;
+	bool eof; /* of the descriptor */
+	uint8_t *buf;
+	size_t cap;
+	/* Compressed files only. Fills out with up to n bytes; 0 at the end; -errno. */
+	ssize_t (*decode)(struct stream *s, uint8_t *out, size_t n);
+	uint8_t *in;
+	size_t in_pos, in_len;
+	bool mid_frame; /* the end of the input here is too early */
+	z_stream zlib;
+	ZSTD_DStream *zstd;
+	LZ4F_dctx *lz4;
+};
+
+static ssize_t read_fd(struct stream_source *src, void *p, size_t n)
+{
+	for (;;) {
+		const ssize_t got = read(src->fd, p, n);
+
+		if (got >= 0)
+			return got;
+		if (errno == EAGAIN) {
+			struct pollfd pfd = { .fd = src->fd, .events = POLLIN };
+
+			poll(&pfd, 1, -1);
+		} else if (errno != EINTR) {
+			return -errno;
+		}
+	}
+}
+
+static ssize_t broken(struct stream *s, const char *reason)
+{
+	s->reason = reason;
+	return -EBADMSG;
+}
+
+/* More compressed input; 0 at the end of the file. */
+static ssize_t refill_input(struct stream_source *src)
+{
+	ssize_t got;
+
+	if (src->in_pos < src->in_len)
+		return (ssize_t)(src->in_len - src->in_pos);
+	got = read_fd(src, src->in, INPUT_SIZE);
+	src->in_pos = 0;
+	src->in_len = got > 0 ? (size_t)got : 0;
+	return got;
+}
+
+static ssize_t decode_gzip(struct stream *s, uint8_t *out, size_t n)
+{
+	struct stream_source *src = s->source;
+	z_stream *z = &src->zlib;
+
+	z->next_out = out;
+	z->avail_out = (uInt)n;
+	while (z->avail_out == n) {
+		const ssize_t in = refill_input(src);
+		int ret;
+
+		if (in < 0)
+			return in;
+		if (in == 0)
+			return src->mid_frame ? broken(s, "the gzip data ends too early") : 0;
+		/* What follows the last member (zeros, mostly) is padding, as gzip sees it. */
+		if (!src->mid_frame && src->in[src->in_pos] != 0x1f)
+			return 0;
+		src->mid_frame = true;
+		z->next_in = src->in + src->in_pos;
+		z->avail_in = (uInt)in;
+		ret = inflate(z, Z_NO_FLUSH);
+		src->in_pos = src->in_len - z->avail_in;
+		if (ret == Z_STREAM_END) {
+			src->mid_frame = false;
+			inflateReset(z);
+		} else if (ret != Z_OK && ret != Z_BUF_ERROR) {
+			return broken(s, "the gzip data is corrupt");
+		}
+	}
+	return (ssize_t)(n - z->avail_out);
+}
+
+static ssize_t decode_zstd(struct stream *s, uint8_t *out, size_t n)
+{
+	struct stream_source *src = s->source;
+	ZSTD_outBuffer o = { out, n, 0 };
+
+	while (o.pos == 0) {
+		const ssize_t in = refill_input(src);
+		ZSTD_inBuffer i = { src->in, src->in_len, src->in_pos };
+		size_t ret;
+
+		if (in < 0)
+			return in;
+		if (in == 0 && !src->mid_frame)
+			return 0;
+		ret = ZSTD_decompressStream(src->zstd, &o, &i);
+		src->in_pos = i.pos;
+		if (ZSTD_isError(ret))
+			return broken(s, "the zstd data is corrupt");
+		src->mid_frame = ret != 0;
+		/* At the end of the input the decoder may still hold output; nothing more means a cut file. */
+		if (in == 0 && o.pos == 0 && ret != 0)
+			return broken(s, "the zstd data ends too early");
+	}
+	return (ssize_t)o.pos;
+}
+
+static ssize_t decode_lz4(struct stream *s, uint8_t *out, size_t n)
+{
+	struct stream_source *src = s->source;
+	size_t produced = 0;
+
+	while (produced == 0) {
+		const ssize_t in = refill_input(src);
+		size_t used = in > 0 ? (size_t)in : 0, ret;
+
+		if (in < 0)
+			return in;
+		if (in == 0 && !src->mid_frame)
+			return 0;
+		produced = n;
+		ret = LZ4F_decompress(src->lz4, out, &produced, src->in + src->in_pos, &used, NULL);
+		src->in_pos += used;
+		if (LZ4F_isError(ret))
+			return broken(s, "the lz4 data is corrupt");
+		src->mid_frame = ret != 0;
+		if (in == 0 && produced == 0 && ret != 0)
+			return broken(s, "the lz4 data ends too early");
+	}
+	return (ssize_t)produced;
+}
+
+static int start_gzip(struct stream_source *src)
+{
+	return inflateInit2(&src->zlib, 15 + 16) == Z_OK ? 0 : -ENOMEM;
+}
+
+static int start_zstd(struct stream_source *src)
+{
+	src->zstd = ZSTD_createDStream();
+	return src->zstd ? 0 : -ENOMEM;
+}
+
+static int start_lz4(struct stream_source *src)
+{
+	return LZ4F_isError(LZ4F_createDecompressionContext(&src->lz4, LZ4F_VERSION)) ? -ENOMEM : 0;
+}
+
+static const struct {
+	uint8_t magic[6];
+	unsigned n;
+	int (*start)(struct stream_source *src); /* NULL: not supported */
+	ssize_t (*decode)(struct stream *s, uint8_t *out, size_t n);
+	const char *tool;
+} compressions[] = {
+	{ { 0x1f, 0x8b }, 2, start_gzip, decode_gzip, "gzip" },
+	{ { 0x28, 0xb5, 0x2f, 0xfd }, 4, start_zstd, decode_zstd, "zstd" },
+	{ { 0x04, 0x22, 0x4d, 0x18 }, 4, start_lz4, decode_lz4, "lz4" },
+	{ { 0xfd, '7', 'z', 'X', 'Z', 0 }, 6, NULL, NULL, "xz" },
+	{ { 'B', 'Z', 'h' }, 3, NULL, NULL, "bzip2" },
+};
+
+/* Looks at the first bytes and, for a compressed file, turns them into the input of its decoder. */
+static int detect_compression(struct stream *s, const char *path)
+{
+	struct stream_source *src = s->source;
+	const size_t have = stream_want(s, 6);
+
+	for (size_t i = 0; i < sizeof(compressions) / sizeof(compressions[0]); i++) {
+		if (have < compressions[i].n || memcmp(s->p, compressions[i].magic, compressions[i].n) != 0)
+			continue;
+		if (!compressions[i].start) {
+			log_error("%s: compressed with %s, which is not supported: try \"%s -dc FILE | ptcpdump -r -\"",
+				  path, compressions[i].tool, compressions[i].tool);
+			return -EINVAL;
+		}
+		src->in_len = (size_t)(s->end - s->p);
+		src->in = malloc(src->in_len > INPUT_SIZE ? src->in_len : INPUT_SIZE);
+		if (!src->in || compressions[i].start(src)) {
+			log_error("%s: out of memory", path);
+			return -ENOMEM;
+		}
+		memcpy(src->in, s->p, src->in_len);
+		src->decode = compressions[i].decode;
+		s->p = s->end = src->buf;
+		s->offset = 0;
+		s->error = 0;
+		return 0;
+	}
+	return 0;
+}
+
+static int open_path(struct stream_source *src, const char *path)
+{
+	struct stat st;
+	int err;
+
+	if (strcmp(path, "-") == 0) {
+		src->fd = STDIN_FILENO;
+	} else {
+		src->fd = open(path, O_RDONLY | O_CLOEXEC);
+		src->close_fd = true;
+	}
+	if (src->fd < 0) {
+		err = -errno;
+		log_error("%s: %s%s", path, strerror(-err),
+			  err == -EACCES ? ": make it readable for this user, or use sudo" : "");
+		return err;
+	}
+	if (fstat(src->fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+		log_error("%s: is a directory: -r wants a pcap or pcapng file, or \"-\" for standard input", path);
+		return -EISDIR;
+	}
+	posix_fadvise(src->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	return 0;
+}
+
+int stream_open(struct stream *s, const char *path)
+{
+	struct stream_source *src = calloc(1, sizeof(*src));
+	int ret = -ENOMEM;
+
+	*s = (struct stream){ .source = src };
+	if (!src)
+		goto out;
+	src->fd = -1;
+	ret = open_path(src, path);
+	if (ret)
+		goto out;
+	src->cap = WINDOW_MIN;
+	src->buf = malloc(src->cap);
+	if (!src->buf) {
+		log_error("%s: out of memory", path);
+		ret = -ENOMEM;
+		goto out;
+	}
+	s->p = s->end = src->buf;
+	ret = detect_compression(s, path);
+out:
+	if (ret)
+		stream_close(s);
+	return ret;
+}
+
+/* Moves the window to the start of its buffer, which grows to hold n bytes. */
+static int make_room(struct stream *s, size_t n)
+{
+	struct stream_source *src = s->source;
+	const size_t have = (size_t)(s->end - s->p);
+
+	if (n > src->cap) {
+		size_t cap = src->cap;
+		uint8_t *p;
+
+		while (cap < n)
+			cap *= 2;
+		p = malloc(cap);
+		if (!p)
+			return -ENOMEM;
+		memcpy(p, s->p, have);
+		free(src->buf);
+		src->buf = p;
+		src->cap = cap;
+	} else {
+		memmove(src->buf, s->p, have);
+	}
+	s->p = src->buf;
+	s->end = src->buf + have;
+	return 0;
+}
+
+size_t stream_fill(struct stream *s, size_t n)
+{
+	struct stream_source *src = s->source;
+
+	if (!s->error && !src->eof)
+		s->error = make_room(s, n);
+	while (!s->error && !src->eof && (size_t)(s->end - s->p) < n) {
+		uint8_t *at = src->buf + (s->end - src->buf);
+		const size_t room = (size_t)(src->buf + src->cap - s->end);
+		const ssize_t got = src->decode ? src->decode(s, at, room) : read_fd(src, at, room);
+
+		if (got < 0) {
+			s->error = (int)got;
+		} else if (got == 0) {
+			src->eof = true;
+		} else {
+			s->end += got;
+			s->offset += (uint64_t)got;
+		}
+	}
+	return (size_t)(s->end - s->p);
+}
+
+void stream_close(struct stream *s)
+{
+	struct stream_source *src = s->source;
+
+	if (!src)
+		return;
+	if (src->decode == decode_gzip)
+		inflateEnd(&src->zlib);
+	ZSTD_freeDStream(src->zstd);
+	LZ4F_freeDecompressionContext(src->lz4);
+	if (src->close_fd && src->fd >= 0)
+		close(src->fd);
+	free(src->in);
+	free(src->buf);
+	free(src);
+	*s = (struct stream){ 0 };
+}

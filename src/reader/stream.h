@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The bytes of a file, decompressed if need be (gzip, zstd, lz4; told by content), through a window that grows only as
+ * far as one record needs. */
+#ifndef READER_STREAM_H
+#define READER_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct stream {
+	const uint8_t *p, *end; /* the window: bytes not consumed yet */
+	uint64_t offset;	/* of end, in decompressed bytes from the start of the file */
+	int error;		/* 0, or why nothing more comes: -errno; -EBADMSG broken compressed data */
+	const char *reason;	/* of -EBADMSG */
+	struct stream_source *source;
+};
+
+/* path "-": standard input. Errors are logged; -errno. */
+int stream_open(struct stream *s, const char *path);
+/* Makes the window at least n bytes long. Returns its length: less than n at the end of the file or at an error. */
+size_t stream_fill(struct stream *s, size_t n);
+void stream_close(struct stream *s);
+
+static inline size_t stream_want(struct stream *s, size_t n)
+{
+	const size_t have = (size_t)(s->end - s->p);
+
+	return have >= n ? have : stream_fill(s, n);
+}
+
+/* Offset of the first byte of the window. */
+static inline uint64_t stream_offset(const struct stream *s)
+{
+	return s->offset - (uint64_t)(s->end - s->p);
+}
+
+#endif
