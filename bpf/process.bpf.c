@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+/* The life of processes: exec, fork, exit, moves between cgroups; and who is in the process filter. */
+#include "task.bpf.h"
+#include <bpf/bpf_tracing.h>
+
+#define NAME_LEN 64	/* file names are compared up to here */
+#define PATH_DEPTH 32	/* directories of an executable's path; deeper paths are cut at the front */
+#define COMPONENT_MAX 255 /* NAME_MAX */
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* --pname: base names of executables, or comm, padded with zeros */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, char[NAME_LEN]);
+	__type(value, __u32);
+} ptcp_names SEC(".maps");
+
+struct exec_scratch {
+	/* The path is built from its end; the tail takes what a masked offset and a whole component may reach. */
+	char path[EVENT_FILENAME_MAX + COMPONENT_MAX + 1];
+	char name[NAME_LEN];
+	union {
+		struct event_exec event;
+		__u8 room[sizeof(struct event_exec) + EVENT_FILENAME_MAX + EVENT_ARGS_MAX];
+	};
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct exec_scratch);
+} ptcp_exec_buf SEC(".maps");
+
+static __always_inline void fill_task(struct event_task *t, struct task_struct *task)
+{
+	struct pid *pid = BPF_CORE_READ(task, thread_pid);
+	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
+	unsigned int level = BPF_CORE_READ(pid, level);
+	struct pid_namespace *pidns = NULL;
+
+	t->start = task_start(task);
+	t->cgroup = task_cgroup(task);
+	t->parent_start = task_start(parent);
+	t->tgid = BPF_CORE_READ(task, tgid);
+	t->parent_tgid = BPF_CORE_READ(parent, tgid);
+	t->uid = BPF_CORE_READ(task, cred, uid.val);
+	t->mntns = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+	t->netns = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
+	/* The namespace the task lives in; nsproxy->pid_ns_for_children differs after unshare(). */
+	bpf_probe_read_kernel(&pidns, sizeof(pidns),
+			      (char *)pid + bpf_core_field_offset(pid->numbers) +
+				      level * bpf_core_type_size(struct upid) + bpf_core_field_offset(struct upid, ns));
+	t->pidns = BPF_CORE_READ(pidns, ns.inum);
+	BPF_CORE_READ_STR_INTO(&t->comm, task, comm);
+}
+
+/*
+ * The path of a file as /proc/PID/exe would show it, in buf from the returned offset up to EVENT_FILENAME_MAX.
+ * bpf_d_path() is not allowed in tracepoints, so this walks dentries and mounts up itself.
+ */
+static __always_inline __u32 build_path(char *buf, struct file *file, __u8 *cut)
+{
+	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+	struct vfsmount *vfs = BPF_CORE_READ(file, f_path.mnt);
+	struct mount *mnt = (void *)((char *)vfs - bpf_core_field_offset(struct mount, mnt));
+	struct dentry *root = BPF_CORE_READ(vfs, mnt_root), *parent;
+	__u32 pos = EVENT_FILENAME_MAX - 1, len;
+	struct mount *above;
+
+	*cut = 0;
+	for (int i = 0; i < PATH_DEPTH; i++) {
+		parent = BPF_CORE_READ(dentry, d_parent);
+		if (dentry == root || dentry == parent) {
+			above = BPF_CORE_READ(mnt, mnt_parent);
+			if (above == mnt || dentry != root)
+				return pos;
+			dentry = BPF_CORE_READ(mnt, mnt_mountpoint);
+			mnt = above;
+			root = BPF_CORE_READ(mnt, mnt.mnt_root);
+			continue;
+		}
+		len = BPF_CORE_READ(dentry, d_name.len);
+		if (len > COMPONENT_MAX || len + 1 > pos)
+			break;
+		pos = (pos - len) & (EVENT_FILENAME_MAX - 1);
+		bpf_probe_read_kernel(buf + pos, len & COMPONENT_MAX, BPF_CORE_READ(dentry, d_name.name));
+		pos = (pos - 1) & (EVENT_FILENAME_MAX - 1);
+		buf[pos] = '/';
+		dentry = parent;
+	}
+	*cut = 1;
+	return pos;
+}
+
+static __always_inline __u32 read_filename(struct exec_scratch *s, struct linux_binprm *bprm, struct file *exe)
+{
+	__u32 pos = build_path(s->path, exe, &s->event.filename_cut);
+	__u32 len = (EVENT_FILENAME_MAX - 1 - pos) & (EVENT_FILENAME_MAX - 1);
+	long n;
+
+	if (len) {
+		pos &= EVENT_FILENAME_MAX - 1;
+		bpf_probe_read_kernel(s->event.data, len, s->path + pos);
+		return len;
+	}
+	n = bpf_probe_read_kernel_str(s->event.data, EVENT_FILENAME_MAX, BPF_CORE_READ(bprm, interp));
+	if (n <= 0)
+		return 0;
+	s->event.filename_cut = n == EVENT_FILENAME_MAX;
+	return (n - 1) & (EVENT_FILENAME_MAX - 1);
+}
+
+static __always_inline __u32 read_args(struct exec_scratch *s, __u32 filename_len)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	unsigned long start = BPF_CORE_READ(task, mm, arg_start);
+	unsigned long size = BPF_CORE_READ(task, mm, arg_end) - start;
+
+	s->event.args_cut = size > EVENT_ARGS_MAX;
+	if (size > EVENT_ARGS_MAX)
+		size = EVENT_ARGS_MAX;
+	/* clang knows the bound and drops a second test; the verifier forgets it when the value is spilled */
+	asm volatile("" : "+r"(size));
+	if (size == 0 || size > EVENT_ARGS_MAX)
+		return 0;
+	filename_len &= EVENT_FILENAME_MAX - 1;
+	if (bpf_probe_read_user(s->event.data + filename_len, size, (void *)start)) {
+		s->event.args_cut = 1;
+		return 0;
+	}
+	return size;
+}
+
+static __always_inline bool name_matches(struct exec_scratch *s, struct file *exe, const char *comm)
+{
+	__builtin_memset(s->name, 0, sizeof(s->name));
+	bpf_probe_read_kernel_str(s->name, sizeof(s->name), BPF_CORE_READ(exe, f_path.dentry, d_name.name));
+	if (bpf_map_lookup_elem(&ptcp_names, s->name))
+		return true;
+	__builtin_memset(s->name, 0, sizeof(s->name));
+	bpf_probe_read_kernel_str(s->name, EVENT_COMM_LEN, comm);
+	return bpf_map_lookup_elem(&ptcp_names, s->name);
+}
+
+/* Other bits are kept: a process named by pid stays matched whatever it executes. */
+static __always_inline void filter_exec(struct exec_scratch *s, struct file *exe)
+{
+	__u32 tgid = s->event.task.tgid, live = FILTER_PID_LIVE | FILTER_PID_NAME, *bits, value;
+
+	bits = bpf_map_lookup_elem(&ptcp_pids, &tgid);
+	if (name_matches(s, exe, s->event.task.comm)) {
+		value = FILTER_PID_NAME | (bits ? *bits : 0) | (attrib_follow ? FILTER_PID_LIVE : 0);
+		bpf_map_update_elem(&ptcp_pids, &tgid, &value, BPF_ANY);
+	} else if (bits) {
+		value = *bits & ~FILTER_PID_NAME;
+		if (value & live)
+			bpf_map_update_elem(&ptcp_pids, &tgid, &value, BPF_ANY);
+		else
+			bpf_map_delete_elem(&ptcp_pids, &tgid);
+	}
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(ptcp_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
+{
+	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
+	struct exec_scratch *s;
+	__u32 zero = 0, size;
+
+	s = bpf_map_lookup_elem(&ptcp_exec_buf, &zero);
+	if (!s)
+		return 0;
+	s->event.type = EVENT_EXEC;
+	s->event.pad = 0;
+	s->event.ts = bpf_ktime_get_ns();
+	fill_task(&s->event.task, task);
+	s->event.filename_len = read_filename(s, bprm, exe);
+	s->event.args_len = read_args(s, s->event.filename_len);
+	if (attrib_filter & FILTER_PID)
+		filter_exec(s, exe);
+	size = sizeof(s->event) + s->event.filename_len + s->event.args_len;
+	asm volatile("" : "+r"(size));
+	if (size > sizeof(s->room))
+		return 0;
+	process_event(&s->event, size, false);
+	return 0;
+}
+
+static __always_inline void filter_fork(__u32 parent, __u32 child)
+{
+	__u32 *bits = bpf_map_lookup_elem(&ptcp_pids, &parent), value = 0;
+
+	if (bits && !(*bits & FILTER_PID_DEAD))
+		value = (*bits & FILTER_PID_NAME) | (attrib_follow ? FILTER_PID_LIVE : 0);
+	if (value)
+		bpf_map_update_elem(&ptcp_pids, &child, &value, BPF_ANY);
+	else
+		bpf_map_delete_elem(&ptcp_pids, &child); /* a pid used again */
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(ptcp_fork, struct task_struct *parent, struct task_struct *child)
+{
+	struct event_fork e = { .type = EVENT_FORK };
+	__u32 tgid = BPF_CORE_READ(child, tgid);
+
+	if (tgid != (__u32)BPF_CORE_READ(child, pid))
+		return 0;
+	if (attrib_filter & FILTER_PID)
+		filter_fork(BPF_CORE_READ(parent, tgid), tgid);
+	e.ts = bpf_ktime_get_ns();
+	fill_task(&e.child, child);
+	/* With CLONE_PARENT the real parent is another, but what the child runs comes from the task that forked. */
+	e.child.parent_tgid = BPF_CORE_READ(parent, tgid);
+	e.child.parent_start = task_start(parent);
+	process_event(&e, sizeof(e), false);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(ptcp_exit, struct task_struct *task)
+{
+	struct event_exit e = { .type = EVENT_EXIT };
+	__u32 *bits, value;
+
+	/* The leader may go first; the process ends with its last thread. */
+	if (BPF_CORE_READ(task, signal, live.counter) > 0)
+		return 0;
+	e.tgid = BPF_CORE_READ(task, tgid);
+	if (attrib_filter & FILTER_PID) {
+		bits = bpf_map_lookup_elem(&ptcp_pids, &e.tgid);
+		if (bits) {
+			value = *bits | FILTER_PID_DEAD;
+			bpf_map_update_elem(&ptcp_pids, &e.tgid, &value, BPF_ANY);
+		}
+	}
+	e.ts = bpf_ktime_get_ns();
+	e.start = task_start(task);
+	process_event(&e, sizeof(e), false);
+	return 0;
+}
+
+SEC("tp_btf/cgroup_attach_task")
+int BPF_PROG(ptcp_cgmove, struct cgroup *to, const char *path, struct task_struct *task)
+{
+	struct event_cgroup e = { .type = EVENT_CGROUP };
+
+	e.tgid = BPF_CORE_READ(task, tgid);
+	if (e.tgid != (__u32)BPF_CORE_READ(task, pid))
+		return 0;
+	e.ts = bpf_ktime_get_ns();
+	e.start = task_start(task);
+	/* The move may be in a v1 hierarchy; the v2 one is what identifies. */
+	e.cgroup = task_cgroup(task);
+	process_event(&e, sizeof(e), false);
+	return 0;
+}

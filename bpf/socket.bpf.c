@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+/*
+ * Who makes and uses which socket, in every network namespace: hooks of the root of cgroup v2, BTF tracepoints, and
+ * an iterator over the sockets that exist already. Each is optional.
+ */
+#include "owner.bpf.h"
+#include <bpf/bpf_tracing.h>
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define PROCEED 1
+
+SEC("cgroup/sock_create")
+int ptcp_create(struct bpf_sock *sk)
+{
+	bool certain = attrib_bind_certain && sk->type != SOCK_TYPE_STREAM;
+
+	owner_note(sk, bpf_get_socket_cookie(sk), certain, true);
+	return PROCEED;
+}
+
+static __always_inline int note_addr(struct bpf_sock_addr *ctx, bool used)
+{
+	struct bpf_sock *sk = ctx->sk;
+
+	if (sk)
+		owner_note(sk, bpf_get_socket_cookie(ctx), used, true);
+	return PROCEED;
+}
+
+static __always_inline int note_bind(struct bpf_sock_addr *ctx)
+{
+	return note_addr(ctx, attrib_bind_certain && ctx->type != SOCK_TYPE_STREAM);
+}
+
+SEC("cgroup/bind4")
+int ptcp_bind4(struct bpf_sock_addr *ctx)
+{
+	return note_bind(ctx);
+}
+
+SEC("cgroup/bind6")
+int ptcp_bind6(struct bpf_sock_addr *ctx)
+{
+	return note_bind(ctx);
+}
+
+SEC("cgroup/connect4")
+int ptcp_connect4(struct bpf_sock_addr *ctx)
+{
+	return note_addr(ctx, true);
+}
+
+SEC("cgroup/connect6")
+int ptcp_connect6(struct bpf_sock_addr *ctx)
+{
+	return note_addr(ctx, true);
+}
+
+SEC("cgroup/sendmsg4")
+int ptcp_sendmsg4(struct bpf_sock_addr *ctx)
+{
+	return note_addr(ctx, true);
+}
+
+SEC("cgroup/sendmsg6")
+int ptcp_sendmsg6(struct bpf_sock_addr *ctx)
+{
+	return note_addr(ctx, true);
+}
+
+SEC("cgroup/recvmsg4")
+int ptcp_recvmsg4(struct bpf_sock_addr *ctx)
+{
+	return note_addr(ctx, true);
+}
+
+SEC("cgroup/recvmsg6")
+int ptcp_recvmsg6(struct bpf_sock_addr *ctx)
+{
+	return note_addr(ctx, true);
+}
+
+/* accept() with room for an address asks for it on behalf of whoever accepts. */
+SEC("cgroup/getpeername4")
+int ptcp_peername4(struct bpf_sock_addr *ctx)
+{
+	return note_addr(ctx, true);
+}
+
+SEC("cgroup/getpeername6")
+int ptcp_peername6(struct bpf_sock_addr *ctx)
+{
+	return note_addr(ctx, true);
+}
+
+static __always_inline int note_traced(struct sock *sk)
+{
+	__u16 family;
+
+	if (!sk)
+		return 0;
+	/* The length tracepoints fire for unix sockets too, which are most of the calls. */
+	family = sk->__sk_common.skc_family;
+	if (family != SOCK_AF_INET && family != SOCK_AF_INET6 && family != SOCK_AF_PACKET)
+		return 0;
+	if (attrib_trace_storage) {
+		owner_note(sk, bpf_get_socket_cookie(sk), true, true);
+	} else {
+		__u64 cookie = sk->__sk_common.skc_cookie.counter;
+
+		if (cookie)
+			owner_note(sk, cookie, true, false);
+	}
+	return 0;
+}
+
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(ptcp_send_len, struct sock *sk, int ret, int flags)
+{
+	return note_traced(sk);
+}
+
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(ptcp_recv_len, struct sock *sk, int ret, int flags)
+{
+	return note_traced(sk);
+}
+
+SEC("tp_btf/tcp_rcv_space_adjust")
+int BPF_PROG(ptcp_rcv_space, struct sock *sk)
+{
+	return note_traced(sk);
+}
+
+/* One process holds the file, and holds it once: no other can be using the socket. */
+static __always_inline bool file_held_once(struct file *file)
+{
+	/* The iterator holds one more; file_ref_t counts from 0. */
+	if (bpf_core_field_exists(file->f_ref))
+		return BPF_CORE_READ(file, f_ref.refcnt.counter) == 1;
+	return BPF_CORE_READ(file, f_count.counter) == 2;
+}
+
+SEC("iter/task_file")
+int ptcp_task_file(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct owner_rec *rec;
+	struct socket *socket;
+	struct sock *sk;
+	__u16 family;
+
+	if (!task || !file || task->tgid != task->pid)
+		return 0;
+	socket = bpf_sock_from_file(file);
+	if (!socket)
+		return 0;
+	sk = socket->sk;
+	if (!sk)
+		return 0;
+	family = sk->__sk_common.skc_family;
+	if (family != SOCK_AF_INET && family != SOCK_AF_INET6 && family != SOCK_AF_PACKET)
+		return 0;
+	rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	/* What a hook has told is better; of several holders the first, which is the oldest in practice. */
+	if (!rec || rec->tgid)
+		return 0;
+	rec->start = task->start_boottime;
+	rec->cookie = bpf_get_socket_cookie(sk);
+	rec->cgroup = task_cgroup(task);
+	rec->tid = 0;
+	rec->uid = task->cred->uid.val;
+	rec->source = OWNER_SCAN;
+	rec->certain = file_held_once(file);
+	rec->tgid = task->tgid;
+	__sync_fetch_and_add(&rec->changes, 1);
+	if (rec->certain && rec->exposed)
+		owner_send_event(rec, rec->cookie);
+	return 0;
+}

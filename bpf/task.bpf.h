@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/* The running task, the process ring, and the process filter: shared by every program that attributes. */
+#ifndef TASK_BPF_H
+#define TASK_BPF_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <ptcpdump/event.h>
+
+#define PF_KTHREAD 0x00200000
+
+/*
+ * Settings, written by user space before the load so that the verifier drops what is switched off: helpers that
+ * a kernel lacks in a program type are refused even in branches that never run.
+ */
+enum { FILTER_PID = 1, FILTER_UID = 2, FILTER_CGROUP = 4 };
+const volatile __u32 attrib_filter __weak = 0;		 /* FILTER_* */
+const volatile __u32 attrib_follow __weak = 0;		 /* children of matching processes match */
+const volatile __u32 attrib_off __weak = 0;		 /* no attribution at all */
+const volatile __u32 attrib_trace_storage __weak = 0;	 /* tracing programs may use socket storage (5.11) */
+const volatile __u32 attrib_bind_certain __weak = 0;	 /* nothing tells who receives: whoever made the socket */
+const volatile __u32 attrib_stack_size __weak = 16384;	 /* THREAD_SIZE */
+
+/* Process events lost for want of ring space; becomes 1 when the start-up scan has seen every socket. */
+__u64 attrib_lost __weak = 0;
+__u32 attrib_scanned __weak = 0;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 << 20);
+} ptcp_process SEC(".maps") __weak;
+
+/* tgid -> FILTER_PID_*. The dead stay, since their packets may still be in flight, until their pid is used again. */
+enum {
+	FILTER_PID_LIVE = 1,
+	FILTER_PID_NAME = 2, /* only as long as its name matches */
+	FILTER_PID_DEAD = 4,
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, __u32);
+} ptcp_pids SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, __u32);
+} ptcp_uids SEC(".maps") __weak;
+
+/* cgroup v2 id -> does it match */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, __u32);
+} ptcp_cgroups SEC(".maps") __weak;
+
+/* A kernel pointer as a number, so that it can be probed: the verifier allows no arithmetic on sockets and frames. */
+static __always_inline unsigned long pointer_value(const void *p)
+{
+	const void *volatile spilled = p;
+	unsigned long value = 0;
+
+	bpf_probe_read_kernel(&value, sizeof(value), (const void *)&spilled);
+	return value;
+}
+
+struct thread_info___arm64 {
+	__u64 preempt_count;
+} CORE;
+
+struct task_struct___arm64 {
+	struct thread_info___arm64 thread_info;
+} CORE;
+
+/*
+ * False in hard and soft interrupts, where "current" is whoever was interrupted. arm64 has the preempt count in the
+ * task. x86-64 keeps it per CPU, out of reach without CONFIG_KALLSYMS_ALL; but there interrupts run on stacks of their
+ * own, and a program's frame is on the stack it was called on. ksoftirqd is a kernel thread: see task_is_user().
+ */
+static __always_inline bool task_context(struct task_struct *task)
+{
+	struct task_struct___arm64 *arm = (void *)task;
+	unsigned long base;
+
+	if (bpf_core_field_exists(arm->thread_info.preempt_count))
+		return !(BPF_CORE_READ(arm, thread_info.preempt_count) & 0x00ff0100);
+	base = (unsigned long)BPF_CORE_READ(task, stack);
+	return pointer_value(&base) - base < attrib_stack_size;
+}
+
+static __always_inline bool task_is_user(struct task_struct *task)
+{
+	return !(BPF_CORE_READ(task, flags) & PF_KTHREAD);
+}
+
+static __always_inline __u64 task_cgroup(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+}
+
+static __always_inline __u64 task_start(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, group_leader, start_boottime);
+}
+
+/* Quiet unless the ring is filling up: user space drains it before every batch of packets anyway. */
+static __always_inline void process_event(void *event, __u64 size, bool urgent)
+{
+	__u64 flags = BPF_RB_NO_WAKEUP;
+
+	if (urgent || bpf_ringbuf_query(&ptcp_process, BPF_RB_AVAIL_DATA) > (1 << 20))
+		flags = BPF_RB_FORCE_WAKEUP;
+	if (bpf_ringbuf_output(&ptcp_process, event, size, flags))
+		__sync_fetch_and_add(&attrib_lost, 1);
+}
+
+#endif
