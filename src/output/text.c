@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Packets as tcpdump prints them, by tcpdump's own dissectors (libnetdissect), with the owner added. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "output/text_private.h"
+#include "util/log.h"
+
+enum { BATCH = 1 << 16 };
+#define NO_DUMP SIZE_MAX
+
+static const struct {
+	const char *name;
+	int type;
+} packet_types[] = {
+	{ "vat", PT_VAT },	 { "wb", PT_WB },	   { "rpc", PT_RPC },
+	{ "rtp", PT_RTP },	 { "rtcp", PT_RTCP },	   { "snmp", PT_SNMP },
+	{ "cnfp", PT_CNFP },	 { "tftp", PT_TFTP },	   { "aodv", PT_AODV },
+	{ "carp", PT_CARP },	 { "radius", PT_RADIUS },  { "zmtp1", PT_ZMTP1 },
+	{ "vxlan", PT_VXLAN },	 { "pgm", PT_PGM },	   { "pgm_zmtp1", PT_PGM_ZMTP1 },
+	{ "lmp", PT_LMP },	 { "resp", PT_RESP },	   { "ptp", PT_PTP },
+	{ "someip", PT_SOMEIP }, { "domain", PT_DOMAIN },
+};
+
+static struct text *text_from(struct output *o)
+{
+	return (struct text *)((char *)o - offsetof(struct text, output));
+}
+
+static int hook_printf(netdissect_options *ndo, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = buf_vprintf(&text_of(ndo)->buf, fmt, ap);
+	va_end(ap);
+	return n;
+}
+
+static void log_library(enum log_level level, const char *fmt, va_list ap)
+{
+	char message[512];
+
+	vsnprintf(message, sizeof(message), fmt, ap);
+	message[strcspn(message, "\n")] = '\0';
+	log_msg(level, "%s", message);
+}
+
+/* Bad secrets for -E, no memory: the library cannot go on with this packet. */
+static void NORETURN hook_error(netdissect_options *ndo, status_exit_codes_t status, const char *fmt, ...)
+{
+	struct text *t = text_of(ndo);
+	va_list ap;
+
+	(void)status;
+	va_start(ap, fmt);
+	log_library(LOG_ERROR, fmt, ap);
+	va_end(ap);
+	if (!t->printing)
+		abort();
+	longjmp(t->fatal, 1);
+}
+
+static void hook_warning(netdissect_options *ndo, const char *fmt, ...)
+{
+	va_list ap;
+
+	(void)ndo;
+	va_start(ap, fmt);
+	log_library(LOG_WARN, fmt, ap);
+	va_end(ap);
+}
+
+/* Dissectors call this for payload that nobody dissects; annotations go before the dump. */
+static void hook_default_print(netdissect_options *ndo, const u_char *data, u_int len)
+{
+	struct text *t = text_of(ndo);
+
+	if (t->dump_start == NO_DUMP)
+		t->dump_start = t->buf.len;
+	t->default_print(ndo, data, len);
+}
+
+/* localtime() looks at /etc/localtime each time when TZ is unset: once a second is enough. */
+static void clock_text_set(struct clock_text *c, const struct text_config *config, int64_t sec)
+{
+	const time_t when = (time_t)sec;
+	struct tm tm;
+
+	if (config->t == 2) {
+		c->len = (size_t)snprintf(c->text, sizeof(c->text), "%lld", (long long)sec);
+	} else if (!(config->utc ? gmtime_r(&when, &tm) : localtime_r(&when, &tm))) {
+		c->len = (size_t)snprintf(c->text, sizeof(c->text),
+					  "[localtime() or gmtime() couldn't convert the date and time]");
+	} else {
+		c->len = strftime(c->text, sizeof(c->text), config->t == 4 ? "%Y-%m-%d %H:%M:%S" : "%H:%M:%S", &tm);
+	}
+	c->sec = sec;
+}
+
+static void put_fraction(struct buf *b, uint32_t fraction, unsigned digits)
+{
+	char *d = buf_reserve(b, digits);
+
+	b->len += digits;
+	while (digits > 0) {
+		d[--digits] = (char)('0' + fraction % 10);
+		fraction /= 10;
+	}
+}
+
+static void put_time(struct text *t, const struct pcap_pkthdr *h)
+{
+	const bool nano = t->config.nano;
+	const uint32_t fraction = (uint32_t)h->ts.tv_usec;
+	const bool valid = fraction < (nano ? 1000000000U : 1000000U);
+
+	if (t->config.t == 1)
+		return;
+	if (t->config.t == 3 || t->config.t == 5) {
+		/* Relative to a packet that only the library remembers. */
+		const struct timeval tv = h->ts;
+
+		t->ndo.ndo_tflag = t->config.t;
+		ts_print(&t->ndo, &tv);
+		t->ndo.ndo_tflag = 1;
+		return;
+	}
+	if (h->ts.tv_sec < 0) {
+		buf_puts(&t->buf, "[timestamp overflow] ");
+		return;
+	}
+	if (t->clock.len == 0 || t->clock.sec != h->ts.tv_sec)
+		clock_text_set(&t->clock, &t->config, h->ts.tv_sec);
+	buf_put(&t->buf, t->clock.text, t->clock.len);
+	buf_putc(&t->buf, '.');
+	if (valid)
+		put_fraction(&t->buf, fraction, nano ? 9 : 6);
+	else
+		buf_printf(&t->buf, nano ? "%09u (invalid ns)" : "%06u (invalid us)", fraction);
+	buf_putc(&t->buf, ' ');
+}
+
+static void print_dissection(struct text *t, const struct pcap_pkthdr *h, const u_char *data)
+{
+	netdissect_options *ndo = &t->ndo;
+	const if_printer print = t->ifaces[t->packet->iface->id].print;
+	jmp_buf outer;
+
+	/* Dissectors jump here when data ends early, so that what follows lands behind " [|proto]". */
+	memcpy(&outer, &ndo->ndo_early_end, sizeof(outer));
+	if (setjmp(ndo->ndo_early_end) == 0) {
+		print(ndo, h, data);
+	} else {
+		nd_print_trunc(ndo);
+		ndo->ndo_ll_hdr_len = 0;
+	}
+	memcpy(&ndo->ndo_early_end, &outer, sizeof(outer));
+}
+
+/*
+ * pretty_print_packet() calls this between the time stamp and the dissection: the place for what goes before the
+ * dissection. What goes after it goes before any dump: those of dissectors, which start at dump_start, and those of -x,
+ * -X and -A, which pretty_print_packet() adds when this returns.
+ */
+static void hook_if_printer(netdissect_options *ndo, const struct pcap_pkthdr *h, const u_char *data)
+{
+	struct text *t = text_of(ndo);
+	struct str prefix, suffix;
+	const char *line_end = NULL;
+	size_t start, end;
+
+	put_time(t, h);
+	if (t->packet->dir == DIR_NONE && !t->packet->annot) {
+		t->ifaces[t->packet->iface->id].print(ndo, h, data);
+		return;
+	}
+	annotation_cache_get(t->annotations, t->packet, &prefix, &suffix);
+	buf_put(&t->buf, prefix.p, prefix.n);
+	start = t->buf.len;
+	t->dump_start = NO_DUMP;
+	print_dissection(t, h, data);
+	if (suffix.n == 0)
+		return;
+	end = t->dump_start != NO_DUMP ? t->dump_start : t->buf.len;
+	if (t->config.v == 0)
+		line_end = memchr(t->buf.p + start, '\n', end - start);
+	buf_insert(&t->buf, line_end ? (size_t)(line_end - t->buf.p) : end, suffix.p, suffix.n);
+}
+
+/* --oneline: every line break inside a packet, with the indentation behind it, becomes a blank. */
+static void join_lines(struct buf *b, size_t start)
+{
+	char *const end = b->p + b->len - 1; /* the packet's last line feed stays */
+	char *to = b->p + start;
+
+	for (const char *from = to; from < end;) {
+		if (*from != '\n') {
+			*to++ = *from++;
+			continue;
+		}
+		while (from < end && (*from == '\n' || *from == '\t' || *from == ' '))
+			from++;
+		*to++ = ' ';
+	}
+	*to++ = '\n';
+	b->len = (size_t)(to - b->p);
+}
+
+/* -EINVAL: ndo_error said why. */
+static int dissect(struct text *t, const struct pcap_pkthdr *h)
+{
+	if (setjmp(t->fatal) != 0) {
+		t->printing = false;
+		nd_pop_all_packet_info(&t->ndo);
+		nd_free_all(&t->ndo);
+		t->buf.len = t->packet_start;
+		return -EINVAL;
+	}
+	t->printing = true;
+	pretty_print_packet(&t->ndo, h, t->packet->data, t->packets);
+	t->printing = false;
+	return 0;
+}
+
+static int print_packet(struct text *t, const struct packet *packet)
+{
+	const struct pcap_pkthdr h = {
+		.ts.tv_sec = (time_t)packet->sec,
+		.ts.tv_usec = (suseconds_t)(t->config.nano ? packet->nsec : packet->nsec / 1000),
+		.caplen = packet->caplen,
+		.len = packet->len,
+	};
+	int err;
+
+	t->packet = packet;
+	t->packet_start = t->buf.len;
+	t->packets++;
+	names_next_packet(t->names);
+	err = dissect(t, &h);
+	t->packet = NULL;
+	if (err == 0 && t->config.oneline)
+		join_lines(&t->buf, t->packet_start);
+	return err;
+}
+
+static int text_iface(struct output *o, const struct iface *iface)
+{
+	struct text *t = text_from(o);
+
+	if (iface->id >= t->nifaces) {
+		const size_t n = (size_t)iface->id + 16;
+		struct iface_printer *ifaces = realloc(t->ifaces, n * sizeof(*ifaces));
+
+		if (!ifaces)
+			return -ENOMEM;
+		memset(ifaces + t->nifaces, 0, (n - t->nifaces) * sizeof(*ifaces));
+		t->ifaces = ifaces;
+		t->nifaces = n;
+	}
+	/* Another file begins: its interfaces may even have the addresses of the former ones. */
+	if (t->ifaces[iface->id].iface)
+		annotation_cache_clear(t->annotations);
+	t->ifaces[iface->id] = (struct iface_printer){ iface, get_if_printer(iface->dlt) };
+	return 0;
+}
+
+static int text_packet(struct output *o, const struct packet *packet)
+{
+	struct text *t = text_from(o);
+	const uint32_t id = packet->iface->id;
+	int err = 0;
+
+	if (id >= t->nifaces || t->ifaces[id].iface != packet->iface)
+		err = text_iface(o, packet->iface);
+	if (err == 0)
+		err = print_packet(t, packet);
+	if (err < 0)
+		return err;
+	if (t->buf.len >= BATCH || t->config.line_buffered || t->config.packet_buffered)
+		return buf_flush(&t->buf, t->config.fd);
+	return 0;
+}
+
+static int text_flush(struct output *o)
+{
+	struct text *t = text_from(o);
+
+	return buf_flush(&t->buf, t->config.fd);
+}
+
+static void text_free(struct output *o)
+{
+	struct text *t;
+
+	if (!o)
+		return;
+	t = text_from(o);
+	nd_cleanup();
+	names_free(t->names);
+	annotation_cache_free(t->annotations);
+	buf_done(&t->buf);
+	free(t->ifaces);
+	free(t->esp_secret);
+	free(t);
+}
+
+static const struct output_ops text_ops = {
+	.name = "text",
+	.iface = text_iface,
+	.packet = text_packet,
+	.flush = text_flush,
+	.finish = text_flush,
+	.free = text_free,
+};
+
+static int set_packet_type(netdissect_options *ndo, const char *name)
+{
+	for (size_t i = 0; i < sizeof(packet_types) / sizeof(packet_types[0]); i++) {
+		if (strcasecmp(name, packet_types[i].name) == 0) {
+			ndo->ndo_packettype = packet_types[i].type;
+			return 0;
+		}
+	}
+	log_error("unknown packet type '%s'", name);
+	return -EINVAL;
+}
+
+static int check_config(const struct text_config *c)
+{
+	const char *conflict = NULL;
+
+	if (c->A && c->x)
+		conflict = "-A and -x[x] are mutually exclusive.";
+	else if (c->A && c->X)
+		conflict = "-A and -X[X] are mutually exclusive.";
+	else if (c->x && c->X)
+		conflict = "-x[x] and -X[X] are mutually exclusive.";
+	else if (c->t > 5)
+		conflict = "only -t, -tt, -ttt, -tttt and -ttttt are supported";
+	if (!conflict)
+		return 0;
+	log_error("%s", conflict);
+	return -EINVAL;
+}
+
+static void set_hooks(struct text *t)
+{
+	netdissect_options *ndo = &t->ndo;
+
+	ndo_set_function_pointers(ndo);
+	t->default_print = ndo->ndo_default_print;
+	ndo->ndo_default_print = hook_default_print;
+	ndo->ndo_printf = hook_printf;
+	ndo->ndo_error = hook_error;
+	ndo->ndo_warning = hook_warning;
+	ndo->ndo_if_printer = hook_if_printer;
+}
+
+static int set_options(struct text *t)
+{
+	const struct text_config *c = &t->config;
+	netdissect_options *ndo = &t->ndo;
+
+	ndo->program_name = c->program;
+	ndo->ndo_tflag = 1; /* put_time() does it */
+	ndo->ndo_tstamp_precision = c->nano ? PCAP_TSTAMP_PRECISION_NANO : PCAP_TSTAMP_PRECISION_MICRO;
+	ndo->ndo_Aflag = c->A;
+	ndo->ndo_bflag = c->b;
+	ndo->ndo_eflag = c->e;
+	ndo->ndo_gflag = c->g + c->oneline;
+	ndo->ndo_Hflag = c->H;
+	ndo->ndo_Kflag = c->K;
+	ndo->ndo_nflag = c->n;
+	ndo->ndo_Nflag = c->N;
+	ndo->ndo_qflag = c->q;
+	ndo->ndo_Sflag = c->S;
+	ndo->ndo_uflag = c->u;
+	ndo->ndo_vflag = c->v;
+	ndo->ndo_xflag = c->x;
+	ndo->ndo_Xflag = c->X;
+	ndo->ndo_packet_number = c->number > 0;
+	ndo->ndo_suppress_default_print = c->q + c->x + c->X;
+	/* Cut into pieces when the first ESP packet comes. */
+	if (c->esp_secret) {
+		t->esp_secret = strdup(c->esp_secret);
+		if (!t->esp_secret)
+			return -ENOMEM;
+	}
+	ndo->ndo_espsecret = t->esp_secret;
+	/* Never written to; the declaration lacks the const. */
+	ndo->ndo_sigsecret = (char *)(uintptr_t)c->md5_secret;
+	if (c->mib)
+		log_warn("ignoring option '-m %s' (no libsmi support)", c->mib);
+	return c->type ? set_packet_type(ndo, c->type) : 0;
+}
+
+int output_text_new(struct output **ret, const struct text_config *config)
+{
+	char message[PCAP_ERRBUF_SIZE];
+	struct text *t;
+	int err;
+
+	err = check_config(config);
+	if (err < 0)
+		return err;
+	if (nd_init(message, sizeof(message)) < 0) {
+		log_error("%s", message);
+		return -EINVAL;
+	}
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return -ENOMEM;
+	t->output.ops = &text_ops;
+	t->config = *config;
+	tzset();
+	set_hooks(t);
+	err = set_options(t);
+	if (err == 0)
+		err = annotation_cache_new(&t->annotations, config);
+	if (err == 0)
+		err = names_new(&t->names, config);
+	if (err < 0) {
+		text_free(&t->output);
+		return err;
+	}
+	init_print(&t->ndo, 0, 0);
+	buf_reserve(&t->buf, BATCH + BATCH / 2);
+	*ret = &t->output;
+	return 0;
+}
