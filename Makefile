@@ -12,7 +12,7 @@
 #   src/*.c, src/*/*.c, src/*/*/*.c   are compiled and linked; #include "folder/x.h" is relative to src/
 #   src/**/*.proto                    become NAME.pb-c.h and are linked
 #   bpf/*.bpf.c                       are compiled for BPF, joined, and become "ptcpdump.skel.h" (struct ptcpdump)
-#   src/output/text*.c                may include libnetdissect's headers; nobody else sees them
+#   src/output/text*.c, netdissect*.c may include libnetdissect's headers; nobody else sees them
 #   tests/unit/test_*.c               programs linked with everything but main.o, ASan and UBSan on
 #   tests/bpf/test_*.c                the same; tests/bpf/NAME.bpf.c becomes "NAME.skel.h" for them
 #   tests/system/helpers/*.c          plain programs in build/tests/, linked with libc only
@@ -62,10 +62,11 @@ GEN := $(SKEL) $(PB_C)
 vpath %.proto $(sort $(dir $(PROTO)))
 
 OBJ := $(SRC:.c=.o) $(notdir $(PB_C:.c=.o))
-TEXT_OBJ := $(filter src/output/text%,$(OBJ))
+TEXT_OBJ := $(filter src/output/text% src/output/netdissect%,$(OBJ))
 
-# Functions of libnetdissect that src/output/text*.c replaces: each NAME here needs a __wrap_NAME there.
-WRAP :=
+# Functions of libnetdissect that src/output/netdissect_*.c replace: each NAME here needs a __wrap_NAME there.
+WRAP := ipaddr_string ip6addr_string tcpport_string udpport_string etheraddr_string le64addr_string linkaddr_string \
+	isonsap_string hex_print hex_print_with_offset hex_and_ascii_print ascii_print
 WRAP_FLAGS := $(WRAP:%=-Wl,--wrap=%)
 
 PKGS := libbpf libelf libpcap libcjson libcurl libnghttp2 libprotobuf-c libzstd liblz4 zlib libcrypto

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What text.c and the replacements of libnetdissect's functions (netdissect_*.c) share. Only these files see
- * libnetdissect's headers. The replacements are linked with -Wl,--wrap (wrap.mk has the list). */
+ * libnetdissect's headers. The replacements are linked with -Wl,--wrap (WRAP in the Makefile). */
 #ifndef TEXT_PRIVATE_H
 #define TEXT_PRIVATE_H
 
