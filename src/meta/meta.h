@@ -34,21 +34,4 @@ int meta_fd(const struct meta *m);
 void meta_step(struct meta *m);
 void meta_free(struct meta *m);
 
-/* --pid, --pname, --uid, --container-id, --container-name, --pod-name on annotations: for -r, and for live packets whose
- * owner was settled in user space. A packet passes when any given criterion matches either end. */
-struct match_config {
-	const uint32_t *pids;
-	size_t npids;
-	const char *const *pnames; /* NULL-terminated, may be NULL */
-	const uint32_t *uids;
-	size_t nuids;
-	const char *const *container_ids, *const *container_names, *const *pod_names;
-	bool follow_forks;
-};
-struct match;
-int match_new(struct match **ret, const struct match_config *config);
-bool match_active(const struct match *m);
-bool match_annotation(struct match *m, const struct annotation *annot);
-void match_free(struct match *m);
-
 #endif

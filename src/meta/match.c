@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "meta/match.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum {
+	PID_LIMIT = 4194304, /* the kernel's largest, PID_MAX_LIMIT */
+	WORD_BITS = 64,
+	COMM_MAX = EVENT_COMM_LEN - 1,
+};
+
+struct match {
+	struct match_config config;
+	bool active;
+	/* One bit per pid: those of --pid and, with --follow-forks, their descendants as far as seen. */
+	uint64_t *pids;
+};
+
+static void pid_set(struct match *m, uint32_t pid)
+{
+	if (pid < PID_LIMIT)
+		m->pids[pid / WORD_BITS] |= UINT64_C(1) << pid % WORD_BITS;
+}
+
+static bool pid_isset(const struct match *m, uint32_t pid)
+{
+	return pid < PID_LIMIT && (m->pids[pid / WORD_BITS] >> pid % WORD_BITS & 1);
+}
+
+int match_new(struct match **ret, const struct match_config *config)
+{
+	struct match *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return -ENOMEM;
+	m->config = *config;
+	m->pids = calloc(PID_LIMIT / WORD_BITS, sizeof(*m->pids));
+	if (!m->pids) {
+		free(m);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < config->npids; i++)
+		pid_set(m, config->pids[i]);
+	m->active = config->npids || config->nuids || (config->pnames && *config->pnames) ||
+		    (config->container_ids && *config->container_ids) ||
+		    (config->container_names && *config->container_names) || (config->pod_names && *config->pod_names);
+	*ret = m;
+	return 0;
+}
+
+void match_add_pid(struct match *m, uint32_t pid)
+{
+	pid_set(m, pid);
+	m->active = true;
+}
+
+bool match_active(const struct match *m)
+{
+	return m->active;
+}
+
+static bool equal(struct str s, const char *text)
+{
+	return s.p && str_eq(s, str_of(text));
+}
+
+/* A name given on the command line may be longer than the kernel keeps. */
+static bool equal_comm(struct str comm, const char *name)
+{
+	return equal(comm, name) || (comm.n == COMM_MAX && strncmp(name, comm.p, COMM_MAX) == 0);
+}
+
+static struct str base_name(struct str path)
+{
+	const char *slash = path.n ? memrchr(path.p, '/', path.n) : NULL;
+
+	return slash ? (struct str){ slash + 1, path.n - (uint32_t)(slash + 1 - path.p) } : path;
+}
+
+static bool match_name(const struct match *m, struct str name)
+{
+	for (const char *const *p = m->config.pnames; p && *p; p++) {
+		if (equal_comm(name, *p))
+			return true;
+	}
+	return false;
+}
+
+static bool match_process(const struct match *m, const struct process_desc *p)
+{
+	return pid_isset(m, p->pid) || match_name(m, base_name(p->cmd));
+}
+
+static bool match_uid(const struct match *m, uint32_t uid)
+{
+	for (size_t i = 0; i < m->config.nuids; i++) {
+		if (m->config.uids[i] == uid)
+			return true;
+	}
+	return false;
+}
+
+static bool match_container(const struct match *m, const struct container_desc *c)
+{
+	for (const char *const *p = m->config.container_ids; p && *p; p++) {
+		size_t n = strlen(*p);
+
+		if (c->id.n >= n && memcmp(c->id.p, *p, n) == 0)
+			return true;
+	}
+	for (const char *const *p = m->config.container_names; p && *p; p++) {
+		/* Docker's API names containers with a slash in front. */
+		if (equal(c->name, **p == '/' ? *p + 1 : *p))
+			return true;
+	}
+	return false;
+}
+
+static bool match_pod(const struct match *m, const struct pod_desc *pod)
+{
+	for (const char *const *p = m->config.pod_names; p && *p; p++) {
+		const char *dot = strrchr(*p, '.');
+		const struct str name = { *p, dot ? (uint32_t)(dot - *p) : (uint32_t)strlen(*p) };
+
+		if (pod->name.p && str_eq(pod->name, name) && equal(pod->namespace, dot ? dot + 1 : "default"))
+			return true;
+	}
+	return false;
+}
+
+static bool match_ends(struct match *m, const struct annotation *a)
+{
+	if (a->has & ANNOT_PROCESS) {
+		if (match_process(m, &a->process))
+			return true;
+		if (m->config.follow_forks && (a->has & ANNOT_PARENT) && match_process(m, &a->parent))
+			return true;
+	}
+	return ((a->has & ANNOT_THREAD) && match_name(m, a->thread)) ||
+	       ((a->has & ANNOT_PEER) && match_process(m, &a->peer)) ||
+	       ((a->has & ANNOT_USER) && match_uid(m, a->uid)) ||
+	       ((a->has & ANNOT_CONTAINER) && match_container(m, &a->container)) ||
+	       ((a->has & ANNOT_POD) && match_pod(m, &a->pod));
+}
+
+bool match_annotation(struct match *m, const struct annotation *annot)
+{
+	bool owner;
+
+	if (!m->active)
+		return true;
+	if (!annot || !match_ends(m, annot))
+		return false;
+	/* Children of this process will name it as their parent. Not so when only the other end matched. */
+	owner = !(annot->has & ANNOT_PEER) || !match_process(m, &annot->peer);
+	if (m->config.follow_forks && owner && (annot->has & ANNOT_PROCESS))
+		pid_set(m, annot->process.pid);
+	return true;
+}
+
+void match_event(struct match *m, uint32_t type, const void *event)
+{
+	if (!m->active)
+		return;
+	if (type == EVENT_FORK && m->config.follow_forks) {
+		const struct event_fork *fork = event;
+
+		if (pid_isset(m, fork->child.parent_tgid))
+			pid_set(m, fork->child.tgid);
+	} else if (type == EVENT_EXEC && m->config.follow_forks) {
+		const struct event_exec *exec = event;
+		struct str comm = { exec->task.comm, (uint32_t)strnlen(exec->task.comm, sizeof(exec->task.comm)) };
+
+		if (match_name(m, comm))
+			pid_set(m, exec->task.tgid);
+	}
+}
+
+void match_free(struct match *m)
+{
+	if (!m)
+		return;
+	free(m->pids);
+	free(m);
+}

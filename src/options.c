@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "options.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "options_table.h"
+#include "options_value.h"
+#include "util/buf.h"
+
+enum { EXPR_FILE_MAX = 16 << 20 };
+
+/* What getopt_long() wants to know, made from the table. */
+struct getopt_tables {
+	char *letters;
+	struct option *names;
+};
+
+static int getopt_tables_make(struct getopt_tables *t)
+{
+	struct option *name;
+	char *letter;
+
+	/* ':' first: a missing value is told apart from an unknown option. */
+	t->letters = calloc(2 * option_count + 2, 1);
+	t->names = calloc(option_count + 1, sizeof(*t->names));
+	if (!t->letters || !t->names)
+		return -ENOMEM;
+	letter = t->letters;
+	name = t->names;
+	*letter++ = ':';
+	for (size_t i = 0; i < option_count; i++) {
+		const struct option_desc *d = &option_table[i];
+
+		if (d->key < OPTION_LONG) {
+			*letter++ = (char)d->key;
+			if (d->arg)
+				*letter++ = ':';
+		}
+		if (d->name) {
+			*name++ = (struct option){
+				.name = d->name,
+				.has_arg = d->arg ? required_argument : no_argument,
+				.val = d->key,
+			};
+		}
+	}
+	return 0;
+}
+
+static const struct option_desc *option_find(int key)
+{
+	for (size_t i = 0; i < option_count; i++) {
+		if (option_table[i].key == key)
+			return &option_table[i];
+	}
+	return NULL;
+}
+
+static int refuse_unknown(int argc, char **argv, int key)
+{
+	const char *word = optind > 0 && optind <= argc ? argv[optind - 1] : "";
+	const struct option_desc *d = optopt ? option_find(optopt) : NULL;
+
+	if (key == ':')
+		log_error("option '%s' needs a value%s%s; --help explains it", word, d && d->arg ? ": " : "",
+			  d && d->arg ? d->arg : "");
+	else if (d)
+		log_error("option '%s' takes no value", word);
+	else if (optopt)
+		log_error("unknown option '-%c' in '%s'; --help lists all options", optopt, word);
+	else
+		log_error("unknown or ambiguous option '%s'; --help lists all options", word);
+	return -EINVAL;
+}
+
+static int parse_words(struct options *o, int argc, char **argv)
+{
+	struct getopt_tables tables = { 0 };
+	int key, err = getopt_tables_make(&tables);
+
+	if (err)
+		goto out;
+	opterr = 0;
+	optind = 0; /* glibc: forget an earlier command line (unit tests parse several) */
+	while (!err && (key = getopt_long(argc, argv, tables.letters, tables.names, NULL)) != -1) {
+		const struct option_desc *d = key == '?' || key == ':' ? NULL : option_find(key);
+
+		err = d ? d->parse(o, d, optarg) : refuse_unknown(argc, argv, key);
+	}
+out:
+	free(tables.letters);
+	free(tables.names);
+	return err;
+}
+
+/* Blanks out comments, which run from '#' to the end of the line, as tcpdump does. */
+static void strip_comments(char *s)
+{
+	bool comment = false;
+
+	for (; *s; s++) {
+		if (*s == '#')
+			comment = true;
+		else if (*s == '\n')
+			comment = false;
+		if (comment)
+			*s = ' ';
+	}
+}
+
+static int read_expr_file(const char *path, char **ret)
+{
+	struct buf b = { 0 };
+	int err = 0, fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0) {
+		err = -errno;
+		goto out;
+	}
+	while ((n = read(fd, buf_reserve(&b, 4096), 4096)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 || b.len > EXPR_FILE_MAX) {
+			err = n < 0 ? -errno : -EFBIG;
+			goto out;
+		}
+		b.len += (size_t)n;
+	}
+	if (memchr(b.p, '\0', b.len)) {
+		log_error("filter file '%s' holds a NUL byte: it is not text", path);
+		err = -EINVAL;
+		goto free;
+	}
+	buf_put(&b, "", 1);
+	strip_comments(b.p);
+	*ret = b.p;
+	b.p = NULL;
+out:
+	if (err)
+		log_error("can't read the filter file '%s': %s", path, strerror(-err));
+free:
+	if (fd > STDIN_FILENO)
+		close(fd);
+	buf_done(&b);
+	return err;
+}
+
+static void join_words(char **words, char **ret)
+{
+	struct buf b = { 0 };
+
+	for (; *words; words++) {
+		if (b.len > 0)
+			buf_putc(&b, ' ');
+		buf_puts(&b, *words);
+	}
+	buf_putc(&b, '\0');
+	*ret = b.p;
+}
+
+static bool executable(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+static bool program_exists(const char *name)
+{
+	const char *path = getenv("PATH");
+	char full[4096];
+
+	if (strchr(name, '/'))
+		return executable(name);
+	if (!path)
+		path = "/usr/local/bin:/bin:/usr/bin";
+	while (*path) {
+		size_t n = strcspn(path, ":");
+		int len = snprintf(full, sizeof(full), "%.*s/%s", (int)n, n ? path : ".", name);
+
+		if (len > 0 && (size_t)len < sizeof(full) && executable(full))
+			return true;
+		path += n + (path[n] == ':');
+	}
+	return false;
+}
+
+/* Said now instead of after the kernel programs were loaded. The file itself is opened later, maybe as another user. */
+static int check_write_folder(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	struct stat st;
+	char *folder;
+	int err = 0;
+
+	if (*path == '\0') {
+		log_error("an empty string is not a valid file name");
+		return -EINVAL;
+	}
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+		log_error("%s: Is a directory; -w needs the name of a file", path);
+		return -EINVAL;
+	}
+	if (!slash || slash == path || strcmp(path, "-") == 0)
+		return 0;
+	folder = strndup(path, (size_t)(slash - path));
+	if (!folder)
+		return -ENOMEM;
+	/* With -G, the folder may hold conversions too. */
+	if (!strchr(folder, '%') && (stat(folder, &st) || !S_ISDIR(st.st_mode))) {
+		log_error("%s: No such file or directory; create the folder '%s' first", path, folder);
+		err = -EINVAL;
+	}
+	free(folder);
+	return err;
+}
+
+static int check_output(const struct options *o)
+{
+	const char *text = NULL;
+
+	if (o->text.A && o->text.x)
+		text = "-A and -x[x] are mutually exclusive.";
+	else if (o->text.A && o->text.X)
+		text = "-A and -X[X] are mutually exclusive.";
+	else if (o->text.x && o->text.X)
+		text = "-x[x] and -X[X] are mutually exclusive.";
+	else if (o->rotate_bytes && !o->write_file)
+		text = "-C cannot be used without -w.";
+	else if (o->rotate_seconds && !o->write_file)
+		text = "-G cannot be used without -w.";
+	else if (o->postrotate && (!o->write_file || (!o->rotate_bytes && !o->rotate_seconds)))
+		text = "-z cannot be used without -w and (-C or -G).";
+	else if (o->text.t > 5)
+		text = "only -t, -tt, -ttt, -tttt and -ttttt are supported";
+	else if (o->write_file && strcmp(o->write_file, "-") == 0 && (o->rotate_bytes || o->rotate_seconds))
+		text = "-w - cannot be used with -C or -G: standard output is not a file that could be changed";
+	else if (o->write_file && strcmp(o->write_file, "-") == 0 && o->print)
+		text = "-w - cannot be used with --print: both would write to standard output";
+	if (text) {
+		log_error("%s", text);
+		return -EINVAL;
+	}
+	if (o->postrotate && !program_exists(o->postrotate)) {
+		log_error("-z '%s': no such program in PATH", o->postrotate);
+		return -EINVAL;
+	}
+	return o->write_file ? check_write_folder(o->write_file) : 0;
+}
+
+static int check_source(const struct options *o)
+{
+	const char *text = NULL;
+
+	if (o->list_file && o->read_file)
+		text = "-V and -r are mutually exclusive.";
+	else if (options_offline(o) && o->command)
+		text = "a command cannot be run with -r or -V: there is nothing to capture";
+	else if (options_offline(o) && o->netns.n)
+		text = "--netns cannot be used with -r or -V";
+	else if (o->keylog_file || o->embed_keylog)
+		text = "TLS secrets cannot be captured yet: --write-keylog-file and --embed-keylog-to-pcapng need probes in "
+		       "the TLS library, which this version does not have";
+	else if (o->follow_forks && !o->pids.n && !o->pnames.n && !o->uids.n && !o->command)
+		text = "-f follows the children of the processes of --pid, --pname or --uid: give one (tcpdump's -f, foreign "
+		       "addresses as numbers, is -n here)";
+	if (!text)
+		return 0;
+	log_error("%s", text);
+	return -EINVAL;
+}
+
+bool options_offline(const struct options *o)
+{
+	return o->read_file || o->list_file;
+}
+
+bool options_select_container(const struct options *o)
+{
+	return o->container_ids.n || o->container_names.n || o->pod_names.n;
+}
+
+bool options_select_process(const struct options *o)
+{
+	return o->pids.n || o->pnames.n || o->uids.n || o->command || options_select_container(o);
+}
+
+int options_parse(struct options *o, int argc, char **argv)
+{
+	int words = 0, err;
+
+	*o = (struct options){
+		.snaplen = 262144,
+		.dlt = -1,
+		.context = ANNOT_ALL | CONTEXT_DEFAULT,
+		.settle_ms = 150,
+		.log_level = LOG_WARN,
+	};
+	/* Only the words before "--" are ours: getopt never sees the options of the command. */
+	while (words < argc && strcmp(argv[words], "--") != 0)
+		words++;
+	if (words + 1 < argc)
+		o->command = &argv[words + 1];
+	if (words < argc)
+		argv[words] = NULL;
+	err = parse_words(o, words, argv);
+	if (err || o->action >= ACTION_PROBE)
+		return err;
+	log_set_level(o->log_level);
+	o->context &= ~(unsigned)CONTEXT_DEFAULT;
+	err = check_output(o);
+	if (!err && o->action == ACTION_NONE)
+		err = check_source(o);
+	if (err)
+		return err;
+	if (o->expr_file)
+		return read_expr_file(o->expr_file, &o->expr);
+	join_words(argv + optind, &o->expr);
+	return 0;
+}
+
+void options_done(struct options *o)
+{
+	struct str_list *const lists[] = { &o->ifaces,	      &o->netns,	   &o->pnames,
+					   &o->container_ids, &o->container_names, &o->pod_names };
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		str_list_done(lists[i]);
+	u32_list_done(&o->pids);
+	u32_list_done(&o->uids);
+	free(o->expr);
+	o->expr = NULL;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The command line. One table (options_table.c) drives getopt_long, --help, the shell completions and the check of
+ * the manual page. A bad command line is refused here, before anything is opened.
+ */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "output/output.h"
+#include "packet.h"
+#include "util/log.h"
+
+/* Values of a repeatable option; commas separate as well. */
+struct str_list {
+	char **v; /* NULL-terminated when n > 0, else NULL */
+	size_t n;
+};
+
+struct u32_list {
+	uint32_t *v;
+	size_t n;
+};
+
+/* What to do instead of capturing or reading. The first that was given wins. */
+enum options_action {
+	ACTION_NONE,
+	ACTION_LIST_IFACES,	  /* -D */
+	ACTION_LIST_LINK_TYPES,	  /* -L */
+	ACTION_LIST_TSTAMP_TYPES, /* -J */
+	ACTION_PROBE,
+	ACTION_HELP,
+	ACTION_VERSION,
+	ACTION_FP_TYPE,
+	ACTION_TIME_T_SIZE,
+	ACTION_COMPLETION,
+};
+
+/* How often each one was given, or its value; 0 and NULL: not given. */
+struct options {
+	/* capture */
+	struct str_list ifaces, netns;
+	const char *backend, *kernel_btf;
+	enum direction direction; /* DIR_NONE: both */
+	uint32_t snaplen;	  /* bytes, 1..262144 */
+	uint64_t count;		  /* -c, packets; 0 no limit */
+	int no_promiscuous, monitor, immediate;
+	const char *tstamp_type; /* -j */
+	int dlt;		 /* -y, -1 not given */
+	const char *dlt_name;
+
+	/* filter */
+	const char *expr_file;
+	char *expr; /* the expression, joined or from the file; never NULL after options_parse() */
+	int no_optimize, dump;
+
+	/* process and container */
+	struct u32_list pids, uids;
+	struct str_list pnames, container_ids, container_names, pod_names;
+	int follow_forks, no_reverse_match;
+	unsigned context; /* ANNOT_* */
+	const char *docker_address, *containerd_address, *cri_address;
+	const char *keylog_file;
+	int embed_keylog;
+	char **command; /* argv after "--", NULL none */
+
+	/* output */
+	struct text_config text;
+	int print, count_only;
+
+	/* files */
+	const char *read_file, *list_file, *write_file;
+	int64_t rotate_bytes;
+	uint32_t rotate_seconds, rotate_files;
+	const char *postrotate;
+	int packet_buffered;
+	const char *user;	     /* -Z */
+	uint32_t user_uid, user_gid; /* of -Z, when given */
+
+	/* tuning */
+	size_t ring_bytes; /* 0: default */
+	uint32_t settle_ms;
+	enum log_level log_level;
+
+	enum options_action action;
+	const char *shell; /* of ACTION_COMPLETION */
+};
+
+/* 0, or -EINVAL: a message was written. argv is permuted and stays referenced. */
+int options_parse(struct options *o, int argc, char **argv);
+void options_done(struct options *o);
+/* A process, user or container is asked for, by name or by "-- command". */
+bool options_select_process(const struct options *o);
+bool options_select_container(const struct options *o);
+bool options_offline(const struct options *o);
+
+/* Text on stdout: --help, --version, a completion script for "bash", "zsh" or "fish". */
+void options_print_help(void);
+void options_print_version(void);
+void options_print_completion(const char *shell);
+
+#endif

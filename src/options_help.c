@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the option table looks like as text: --help, --version, shell completions. */
+#include <ctype.h>
+#include <pcap/pcap.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "options_table.h"
+
+enum { HELP_INDENT = 8, HELP_WIDTH = 96 };
+
+static void print_wrapped(const char *s)
+{
+	size_t column = 0;
+
+	while (*s) {
+		size_t n = strcspn(s, " ");
+
+		if (column > 0 && column + 1 + n > HELP_WIDTH - HELP_INDENT) {
+			putchar('\n');
+			column = 0;
+		}
+		column += (size_t)printf("%*s%.*s", column ? 1 : HELP_INDENT, column ? " " : "", (int)n, s);
+		if (column == n + HELP_INDENT)
+			column = n;
+		s += n;
+		s += strspn(s, " ");
+	}
+	putchar('\n');
+}
+
+static void print_option(const struct option_desc *d)
+{
+	printf("  ");
+	if (d->key < OPTION_LONG)
+		printf("-%c%s", d->key, d->name ? ", " : "");
+	if (d->name)
+		printf("--%s", d->name);
+	if (d->arg)
+		printf(" %s", d->arg);
+	putchar('\n');
+	print_wrapped(d->help);
+	if (d->choices) {
+		printf("%*s", HELP_INDENT, "");
+		printf("one of: %s\n", d->choices);
+	}
+}
+
+void options_print_help(void)
+{
+	puts("Usage: ptcpdump [options] [expression] [-- command [args]]\n"
+	     "\n"
+	     "Prints the packets that match the expression, as tcpdump does, with the process, container and\n"
+	     "pod that each belongs to. Options may stand anywhere before \"--\"; what follows it is run, and only\n"
+	     "its traffic is captured. Expressions: pcap-filter(7).\n"
+	     "\n"
+	     "  ptcpdump -i eth0 tcp port 443          ptcpdump -- curl example.com\n"
+	     "  ptcpdump -i any -w out.pcapng          ptcpdump --pname nginx -v\n"
+	     "  ptcpdump -r out.pcapng --pid 1234      ptcpdump -i any --container-name web");
+	for (enum option_group group = GROUP_CAPTURE; group < GROUP_HIDDEN; group++) {
+		printf("\n%s:\n", option_group_title[group]);
+		for (size_t i = 0; i < option_count; i++) {
+			if (option_table[i].group == group)
+				print_option(&option_table[i]);
+		}
+	}
+}
+
+void options_print_version(void)
+{
+	printf("ptcpdump version " PTCPDUMP_VERSION "\n%s\n", pcap_lib_version());
+#ifdef __SANITIZE_ADDRESS__
+	puts("Compiled with AddressSanitizer/GCC.");
+#endif
+	printf("%zu-bit build, %zu-bit time_t\n", sizeof(void *) * 8, sizeof(time_t) * 8);
+}
+
+/* help as text inside '...': the scripts below quote it that way. */
+static void print_quoted(const char *s, const char *escape)
+{
+	for (; *s; s++) {
+		if (*s == '\'')
+			fputs("'\\''", stdout);
+		else if (strchr(escape, *s))
+			printf("\\%c", *s);
+		else
+			putchar(*s);
+	}
+}
+
+static void print_spellings(const struct option_desc *d, const char *separator)
+{
+	if (d->key < OPTION_LONG)
+		printf("-%c%s", d->key, d->name ? separator : "");
+	if (d->name)
+		printf("--%s", d->name);
+}
+
+static void bash_value(const struct option_desc *d)
+{
+	static const char *const action[] = {
+		[HINT_NONE] = NULL,
+		[HINT_FILE] = "compgen -f -- \"$cur\"",
+		[HINT_DIR] = "compgen -d -- \"$cur\"",
+		[HINT_COMMAND] = "compgen -c -- \"$cur\"",
+		[HINT_USER] = "compgen -u -- \"$cur\"",
+		[HINT_IFACE] = "compgen -W \"any $(ls /sys/class/net 2>/dev/null)\" -- \"$cur\"",
+		[HINT_PID] = "compgen -W \"$(cd /proc && echo [0-9]*)\" -- \"$cur\"",
+	};
+
+	printf("\t");
+	print_spellings(d, "|");
+	if (d->choices)
+		printf(") COMPREPLY=($(compgen -W '%s' -- \"$cur\")); return ;;\n", d->choices);
+	else if (action[d->hint])
+		printf(") COMPREPLY=($(%s)); return ;;\n", action[d->hint]);
+	else
+		printf(") return ;;\n");
+}
+
+static void print_bash(void)
+{
+	puts("# bash completion for ptcpdump; made by 'ptcpdump --completion bash'\n"
+	     "_ptcpdump()\n"
+	     "{\n"
+	     "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} i\n"
+	     "\tCOMPREPLY=()\n"
+	     "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
+	     "\t\tif [[ ${COMP_WORDS[i]} == -- ]]; then\n"
+	     "\t\t\t((COMP_CWORD == i + 1)) && COMPREPLY=($(compgen -c -- \"$cur\")) ||\n"
+	     "\t\t\t\tCOMPREPLY=($(compgen -f -- \"$cur\"))\n"
+	     "\t\t\treturn\n"
+	     "\t\tfi\n"
+	     "\tdone\n"
+	     "\tcase $prev in");
+	for (size_t i = 0; i < option_count; i++) {
+		if (option_table[i].arg && option_table[i].group != GROUP_HIDDEN)
+			bash_value(&option_table[i]);
+	}
+	printf("\tesac\n\tif [[ $cur == -* ]]; then\n\t\tCOMPREPLY=($(compgen -W '");
+	for (size_t i = 0; i < option_count; i++) {
+		if (option_table[i].group == GROUP_HIDDEN)
+			continue;
+		print_spellings(&option_table[i], " ");
+		putchar(' ');
+	}
+	puts("--' -- \"$cur\"))\n\tfi\n}\ncomplete -F _ptcpdump ptcpdump");
+}
+
+static void zsh_option(const struct option_desc *d, bool letter)
+{
+	static const char *const action[] = {
+		[HINT_NONE] = " ",	  [HINT_FILE] = "_files",
+		[HINT_DIR] = "_files -/", [HINT_COMMAND] = "_command_names",
+		[HINT_USER] = "_users",	  [HINT_IFACE] = "_net_interfaces",
+		[HINT_PID] = "_pids",
+	};
+
+	/* '*': all may be repeated; + and =: the value may be part of the same word. */
+	if (letter)
+		printf("\t'*-%c%s[", d->key, d->arg ? "+" : "");
+	else
+		printf("\t'*--%s%s[", d->name, d->arg ? "=" : "");
+	print_quoted(d->help, "[]:\\");
+	putchar(']');
+	if (d->arg) {
+		putchar(':');
+		print_quoted(d->arg, "[]:\\");
+		printf(":%s%s%s", d->choices ? "(" : "", d->choices ? d->choices : action[d->hint],
+		       d->choices ? ")" : "");
+	}
+	printf("' \\\n");
+}
+
+static void print_zsh(void)
+{
+	puts("#compdef ptcpdump\n"
+	     "# zsh completion for ptcpdump; made by 'ptcpdump --completion zsh'\n"
+	     "_arguments -s \\");
+	for (size_t i = 0; i < option_count; i++) {
+		const struct option_desc *d = &option_table[i];
+
+		if (d->group == GROUP_HIDDEN)
+			continue;
+		if (d->key < OPTION_LONG)
+			zsh_option(d, true);
+		if (d->name)
+			zsh_option(d, false);
+	}
+	puts("\t'*::expression or command: _normal'");
+}
+
+static void fish_option(const struct option_desc *d)
+{
+	static const char *const action[] = {
+		[HINT_NONE] = " -x",
+		[HINT_FILE] = " -r -F",
+		[HINT_DIR] = " -x -a '(__fish_complete_directories)'",
+		[HINT_COMMAND] = " -x -a '(__fish_complete_command)'",
+		[HINT_USER] = " -x -a '(__fish_complete_users)'",
+		[HINT_IFACE] = " -x -a 'any (__fish_print_interfaces)'",
+		[HINT_PID] = " -x -a '(__fish_complete_pids)'",
+	};
+
+	printf("complete -c ptcpdump");
+	if (d->key < OPTION_LONG)
+		printf(" -s '%c'", d->key);
+	if (d->name)
+		printf(" -l %s", d->name);
+	if (d->choices)
+		printf(" -x -a '%s'", d->choices);
+	else if (d->arg)
+		fputs(action[d->hint], stdout);
+	printf(" -d '");
+	/* fish: inside '...', a quote is \'. */
+	for (const char *s = d->help; *s; s++)
+		printf(*s == '\'' || *s == '\\' ? "\\%c" : "%c", *s);
+	puts("'");
+}
+
+static void print_fish(void)
+{
+	puts("# fish completion for ptcpdump; made by 'ptcpdump --completion fish'\ncomplete -c ptcpdump -f");
+	for (size_t i = 0; i < option_count; i++) {
+		if (option_table[i].group != GROUP_HIDDEN)
+			fish_option(&option_table[i]);
+	}
+}
+
+void options_print_completion(const char *shell)
+{
+	if (strcmp(shell, "bash") == 0)
+		print_bash();
+	else if (strcmp(shell, "zsh") == 0)
+		print_zsh();
+	else
+		print_fish();
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The table of options, for the files options*.c only. */
+#ifndef OPTIONS_TABLE_H
+#define OPTIONS_TABLE_H
+
+#include "options.h"
+
+enum option_group {
+	GROUP_CAPTURE,
+	GROUP_FILTER,
+	GROUP_PROCESS,
+	GROUP_OUTPUT,
+	GROUP_FILES,
+	GROUP_TUNING,
+	GROUP_OTHER,
+	GROUP_HIDDEN, /* accepted, not shown */
+	GROUPS,
+};
+
+/* What a shell may offer for an option's value. */
+enum option_hint { HINT_NONE, HINT_FILE, HINT_DIR, HINT_COMMAND, HINT_USER, HINT_IFACE, HINT_PID };
+
+struct option_desc {
+	int key;	  /* the short option's letter, or from OPTION_LONG on when there is none */
+	const char *name; /* long name, NULL none */
+	const char *arg;  /* what --help calls the value, NULL: takes none */
+	enum option_group group;
+	/* 0, or -EINVAL with a message written */
+	int (*parse)(struct options *o, const struct option_desc *d, const char *arg);
+	size_t offset;	     /* into struct options, of the field that parse sets */
+	int value;	     /* an action, for parse functions that serve several options */
+	const char *choices; /* values separated by spaces, NULL free text */
+	enum option_hint hint;
+	const char *help;
+};
+
+enum {
+	OPTION_LONG = 256,
+	CONTEXT_DEFAULT = ANNOT_ALL + 1, /* in context: no --context was given yet */
+};
+
+extern const struct option_desc option_table[];
+extern const size_t option_count;
+extern const char *const option_group_title[GROUPS];
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "session_private.h"
+
+#include <errno.h>
+#include <pcap/pcap.h>
+#include <stdio.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "util/log.h"
+
+/* The caller stops; what happens at the other end of a pipe is no failure of ours. */
+static int output_failed(struct session *s, struct output *output, int err)
+{
+	const char *name = output == s->file ? s->o->write_file : "standard output";
+
+	s->stop = true;
+	if (err == -EPIPE)
+		log_info("'%s' is closed by its reader", name);
+	else if (err != -ECANCELED && !s->failed) {
+		log_error("can't write to '%s': %s", name, strerror(-err));
+		s->failed = true;
+	}
+	return err;
+}
+
+static bool is_pcap_name(const char *path)
+{
+	size_t n = strlen(path);
+
+	return n >= 5 && strcasecmp(path + n - 5, ".pcap") == 0;
+}
+
+static int open_text(struct session *s)
+{
+	const struct options *o = s->o;
+	struct text_config config = o->text;
+	int err;
+
+	config.fd = STDOUT_FILENO;
+	config.program = "ptcpdump";
+	/* Live packets reach a terminal when the capture is idle; a file may keep a reader waiting, so by lines. */
+	config.line_buffered |= options_offline(o) && isatty(STDOUT_FILENO);
+	config.packet_buffered = o->packet_buffered > 0;
+	err = output_text_new(&s->text, &config);
+	if (!err)
+		s->outputs[s->outputs[0] ? 1 : 0] = s->text;
+	return err;
+}
+
+static int open_file(struct session *s, int dlt)
+{
+	const struct options *o = s->o;
+	const struct file_config config = {
+		.path = o->write_file,
+		.pcap = is_pcap_name(o->write_file),
+		.nano = o->text.nano,
+		.packet_buffered = o->packet_buffered > 0,
+		.rotate_bytes = (uint64_t)o->rotate_bytes,
+		.rotate_seconds = o->rotate_seconds,
+		.rotate_files = o->rotate_files,
+		.command = o->postrotate,
+		.snaplen = o->snaplen,
+		.context = o->context,
+		.uid = o->user_uid,
+		.gid = o->user_gid,
+		.set_owner = o->user != NULL,
+		.dlt = dlt,
+	};
+	int err = output_file_new(&s->file, &config);
+
+	if (!err)
+		s->outputs[0] = s->file;
+	return err;
+}
+
+int session_open(struct session *s, const struct options *o, int dlt)
+{
+	const struct match_config match = {
+		.pids = o->pids.v,
+		.npids = o->pids.n,
+		.pnames = (const char *const *)o->pnames.v,
+		.uids = o->uids.v,
+		.nuids = o->uids.n,
+		.container_ids = (const char *const *)o->container_ids.v,
+		.container_names = (const char *const *)o->container_names.v,
+		.pod_names = (const char *const *)o->pod_names.v,
+		.follow_forks = o->follow_forks || o->command,
+	};
+	int err;
+
+	*s = (struct session){ .o = o };
+	err = match_new(&s->match, &match);
+	if (err) {
+		log_error("can't set up the process filter: %s", strerror(-err));
+		return err;
+	}
+	if (o->write_file)
+		err = open_file(s, dlt);
+	if (!err && !o->count_only && (!o->write_file || o->print))
+		err = open_text(s);
+	return err;
+}
+
+int session_iface(struct session *s, const struct iface *iface)
+{
+	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
+		int err = s->outputs[i]->ops->iface(s->outputs[i], iface);
+
+		if (err)
+			return output_failed(s, s->outputs[i], err);
+	}
+	return 0;
+}
+
+int session_packet(struct session *s, const struct packet *packet)
+{
+	struct annotation shown;
+	struct packet copy;
+
+	/* --context takes the same bits from every annotation, so a serial still names one content. */
+	if (packet->annot && (packet->annot->has & ~s->o->context)) {
+		copy = *packet;
+		shown = *packet->annot;
+		shown.has &= s->o->context;
+		copy.annot = &shown;
+		packet = &copy;
+	}
+	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
+		int err = s->outputs[i]->ops->packet(s->outputs[i], packet);
+
+		if (err)
+			return output_failed(s, s->outputs[i], err);
+	}
+	s->dirty = true;
+	if (++s->captured == s->o->count)
+		s->stop = true;
+	return 0;
+}
+
+int session_block(struct session *s, const struct reader_block *block)
+{
+	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
+		int err = s->outputs[i]->ops->block ? s->outputs[i]->ops->block(s->outputs[i], block) : 0;
+
+		if (err)
+			return output_failed(s, s->outputs[i], err);
+	}
+	return 0;
+}
+
+int session_flush(struct session *s)
+{
+	s->dirty = false;
+	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
+		int err = s->outputs[i]->ops->flush(s->outputs[i]);
+
+		if (err)
+			return output_failed(s, s->outputs[i], err);
+	}
+	return 0;
+}
+
+void session_finish(struct session *s)
+{
+	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
+		int err = s->outputs[i]->ops->finish(s->outputs[i]);
+
+		if (err)
+			output_failed(s, s->outputs[i], err);
+	}
+	s->dirty = false;
+}
+
+void session_close(struct session *s)
+{
+	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
+		s->outputs[i]->ops->free(s->outputs[i]);
+		s->outputs[i] = NULL;
+	}
+	match_free(s->match);
+	s->match = NULL;
+}
+
+void session_name_dlt(int dlt, char *text, size_t size)
+{
+	const char *name = pcap_datalink_val_to_name(dlt);
+
+	if (name)
+		snprintf(text, size, "%s (%s)", name, pcap_datalink_val_to_description(dlt));
+	else
+		snprintf(text, size, "%u", (unsigned)dlt);
+}
+
+int session_run(const struct options *o)
+{
+	return options_offline(o) ? session_run_offline(o) : session_run_live(o);
+}

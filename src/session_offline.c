@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* -r and -V: packets from files. */
+#include <errno.h>
+#include <limits.h>
+#include <pcap/pcap.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "filter/filter.h"
+#include "session_private.h"
+
+/* Set by signals: end, flush. */
+static volatile sig_atomic_t interrupted, flush_wanted;
+
+/* Of one interface of the current file, by its id. */
+struct source_iface {
+	struct filter_code filter;
+	struct iface *renamed; /* NULL: the id of the file is that of the output */
+};
+
+struct offline {
+	struct session s;
+	struct source_iface *ifaces;
+	size_t nifaces;
+	size_t unsupported; /* interfaces for whose link type the expression makes no sense */
+	char unsupported_text[FILTER_ERR_LEN];
+	uint32_t id_base; /* -V: interfaces of the files before this one */
+	/* Interfaces of earlier files: outputs know them until the end. */
+	struct iface **kept;
+	struct reader **readers;
+	size_t nkept, nreaders;
+};
+
+static void on_signal(int sig)
+{
+	if (sig == SIGUSR2)
+		flush_wanted = 1;
+	else
+		interrupted = 1;
+}
+
+static void catch_signals(void)
+{
+	static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction act = { .sa_handler = on_signal }, old;
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		/* nohup(1) and shell jobs in the background. */
+		if (sigaction(ends[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+			sigaction(ends[i], &act, NULL);
+	}
+	act.sa_flags = SA_RESTART;
+	sigaction(SIGUSR2, &act, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static int iface_filter(struct offline *off, struct source_iface *si, const struct iface *iface)
+{
+	const struct options *o = off->s.o;
+	const struct filter_compile_opts opts = {
+		.dlt = iface->dlt,
+		.netmask = 0,
+		.no_optimize = o->no_optimize > 0,
+	};
+	char text[FILTER_ERR_LEN];
+	int err = filter_compile(o->expr, &opts, &si->filter, text);
+
+	if (err == -EOPNOTSUPP) {
+		memcpy(off->unsupported_text, text, sizeof(text));
+		off->unsupported++;
+		err = filter_reject(&si->filter);
+	}
+	if (!err)
+		return 0;
+	log_error("%s", err == -EINVAL ? text : strerror(-err));
+	off->s.failed = true;
+	return err;
+}
+
+/* Interfaces of the second file of -V begin with id 0 again; to the outputs each is a new one. */
+static int rename_iface(struct offline *off, struct source_iface *si, const struct iface *iface)
+{
+	struct iface **kept = reallocarray(off->kept, off->nkept + 1, sizeof(*kept));
+
+	if (!kept)
+		return -ENOMEM;
+	off->kept = kept;
+	si->renamed = malloc(sizeof(*si->renamed));
+	if (!si->renamed)
+		return -ENOMEM;
+	*si->renamed = *iface;
+	si->renamed->id += off->id_base;
+	kept[off->nkept++] = si->renamed;
+	return 0;
+}
+
+static int offline_iface(void *arg, const struct iface *iface)
+{
+	struct offline *off = arg;
+	struct source_iface *si;
+	int err = 0;
+
+	si = reallocarray(off->ifaces, iface->id + 1, sizeof(*si));
+	if (!si)
+		return -ENOMEM;
+	off->ifaces = si;
+	while (off->nifaces <= iface->id)
+		si[off->nifaces++] = (struct source_iface){ 0 };
+	si += iface->id;
+	if (off->id_base)
+		err = rename_iface(off, si, iface);
+	if (!err)
+		err = iface_filter(off, si, iface);
+	return err ? err : session_iface(&off->s, si->renamed ? si->renamed : iface);
+}
+
+static int offline_packet(void *arg, const struct packet *packet)
+{
+	struct offline *off = arg;
+	struct session *s = &off->s;
+	const struct source_iface *si = &off->ifaces[packet->iface->id];
+	struct packet renamed;
+
+	if (interrupted)
+		return 1;
+	if (flush_wanted) {
+		flush_wanted = 0;
+		session_flush(s);
+	}
+	if (si->filter.n && !filter_match(&si->filter, packet->data, packet->caplen, packet->len))
+		return 0;
+	if (match_active(s->match) && !match_annotation(s->match, packet->annot))
+		return 0;
+	if (si->renamed) {
+		renamed = *packet;
+		renamed.iface = si->renamed;
+		packet = &renamed;
+	}
+	session_packet(s, packet);
+	return s->stop;
+}
+
+static int offline_block(void *arg, const struct reader_block *block)
+{
+	struct offline *off = arg;
+
+	session_block(&off->s, block);
+	return off->s.stop;
+}
+
+static void print_banner(const struct reader *r, const char *path)
+{
+	char dlt[256];
+
+	if (reader_dlt(r) < 0) {
+		fprintf(stderr, "reading from file %s\n", path);
+		return;
+	}
+	session_name_dlt(reader_dlt(r), dlt, sizeof(dlt));
+	fprintf(stderr, "reading from file %s, link-type %s, snapshot length %u\n", path, dlt, reader_snaplen(r));
+}
+
+/* An expression is wrong even when no interface is there to compile it for. */
+static int check_expression(struct offline *off, int dlt)
+{
+	const struct filter_compile_opts opts = { .dlt = dlt < 0 ? DLT_EN10MB : dlt };
+	struct filter_code code = { 0 };
+	char text[FILTER_ERR_LEN];
+	int err = filter_compile(off->s.o->expr, &opts, &code, text);
+
+	filter_done(&code);
+	if (err != -EINVAL)
+		return 0;
+	log_error("%s", text);
+	return err;
+}
+
+static void forget_ifaces(struct offline *off)
+{
+	for (size_t i = 0; i < off->nifaces; i++)
+		filter_done(&off->ifaces[i].filter);
+	off->id_base += (uint32_t)off->nifaces;
+	off->nifaces = 0;
+}
+
+static int read_file(struct offline *off, struct reader *r)
+{
+	const struct reader_handler handler = {
+		.arg = off,
+		.iface = offline_iface,
+		.packet = offline_packet,
+		.block = offline_block,
+	};
+	int err;
+
+	off->unsupported = 0;
+	err = reader_run(r, &handler);
+	if (!err && off->unsupported && off->unsupported == off->nifaces) {
+		log_error("%s", off->unsupported_text);
+		err = -EOPNOTSUPP;
+	}
+	forget_ifaces(off);
+	return err;
+}
+
+static int open_reader(struct offline *off, const char *path, struct reader **ret)
+{
+	struct reader **readers = reallocarray(off->readers, off->nreaders + 1, sizeof(*readers));
+	int err;
+
+	if (!readers)
+		return -ENOMEM;
+	off->readers = readers;
+	err = reader_open(ret, path);
+	if (err)
+		return err;
+	readers[off->nreaders++] = *ret;
+	print_banner(*ret, path);
+	return 0;
+}
+
+/* The next line of -V's file; false at its end. */
+static bool next_name(FILE *list, char name[PATH_MAX + 2])
+{
+	if (!fgets(name, PATH_MAX + 2, list))
+		return false;
+	name[strcspn(name, "\n")] = '\0';
+	return true;
+}
+
+static int read_all(struct offline *off, FILE *list, const char *first)
+{
+	char name[PATH_MAX + 2];
+	struct reader *r;
+	int err = open_reader(off, first, &r);
+
+	if (err)
+		return err;
+	err = check_expression(off, reader_dlt(r));
+	if (!err)
+		err = session_open(&off->s, off->s.o, reader_dlt(r));
+	if (!err)
+		err = read_file(off, r);
+	while (!err && list && !off->s.stop && !interrupted && next_name(list, name)) {
+		err = open_reader(off, name, &r);
+		if (!err)
+			err = read_file(off, r);
+	}
+	/* What was read before an error is printed and saved. */
+	session_finish(&off->s);
+	return err;
+}
+
+static int dump_filter(struct offline *off, const char *path)
+{
+	struct filter_compile_opts opts = { .no_optimize = off->s.o->no_optimize > 0 };
+	struct filter_code code = { 0 };
+	char text[FILTER_ERR_LEN];
+	struct reader *r;
+	int err = open_reader(off, path, &r);
+
+	if (err)
+		return err;
+	opts.dlt = reader_dlt(r) < 0 ? DLT_EN10MB : reader_dlt(r);
+	opts.snaplen = reader_snaplen(r);
+	err = filter_compile(off->s.o->expr, &opts, &code, text);
+	if (err)
+		log_error("%s", text);
+	else
+		filter_dump(&code, off->s.o->dump, stdout);
+	filter_done(&code);
+	return err;
+}
+
+static FILE *open_list(const char *path, char first[PATH_MAX + 2])
+{
+	FILE *list = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+
+	if (!list) {
+		log_error("can't open the list of files '%s': %s", path, strerror(errno));
+		return NULL;
+	}
+	if (next_name(list, first))
+		return list;
+	log_error("Nothing in %s: it must hold one file name per line", path);
+	if (list != stdin)
+		fclose(list);
+	return NULL;
+}
+
+static void offline_done(struct offline *off)
+{
+	session_close(&off->s);
+	for (size_t i = 0; i < off->nreaders; i++)
+		reader_free(off->readers[i]);
+	for (size_t i = 0; i < off->nkept; i++)
+		free(off->kept[i]);
+	free(off->readers);
+	free(off->kept);
+	free(off->ifaces);
+}
+
+int session_run_offline(const struct options *o)
+{
+	struct offline off = { .s.o = o };
+	char first[PATH_MAX + 2];
+	const char *path = o->read_file;
+	FILE *list = NULL;
+	int err;
+
+	if (o->list_file) {
+		list = open_list(o->list_file, first);
+		if (!list)
+			return 1;
+		path = first;
+	}
+	catch_signals();
+	err = o->dump ? dump_filter(&off, path) : read_all(&off, list, path);
+	if (!err && !o->dump && o->count_only)
+		printf("%llu packet%s\n", (unsigned long long)off.s.captured, off.s.captured == 1 ? "" : "s");
+	err = err || off.s.failed ? 1 : 0;
+	offline_done(&off);
+	if (list && list != stdin)
+		fclose(list);
+	return err;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What session_live.c and session_offline.c share. */
+#ifndef SESSION_PRIVATE_H
+#define SESSION_PRIVATE_H
+
+#include "meta/match.h"
+#include "options.h"
+#include "output/output.h"
+#include "reader/reader.h"
+#include "session.h"
+
+enum { SESSION_OUTPUTS = 2 };
+
+struct session {
+	const struct options *o;
+	struct match *match;
+	struct output *outputs[SESSION_OUTPUTS]; /* those in use first */
+	struct output *text, *file;		 /* the same, by kind; NULL: not in use */
+	uint64_t captured;			 /* packets handed to the outputs */
+	bool stop;				 /* -c is reached, or an output wants no more */
+	bool failed;				 /* an error was logged: exit status 1 */
+	bool dirty;				 /* outputs may hold back text or packets */
+};
+
+/* 0, or a negative errno with a message written. dlt: of the first interface, -1 when it comes later. */
+int session_open(struct session *s, const struct options *o, int dlt);
+int session_iface(struct session *s, const struct iface *iface);
+/* A packet that passed all filters. 0, or negative: the source has to stop; session's flags say why. */
+int session_packet(struct session *s, const struct packet *packet);
+int session_block(struct session *s, const struct reader_block *block);
+int session_flush(struct session *s);
+/* Last statistics, flush and close of the outputs. */
+void session_finish(struct session *s);
+void session_close(struct session *s);
+
+/* ", link-type EN10MB (Ethernet)" into text, as tcpdump names it. */
+void session_name_dlt(int dlt, char *text, size_t size);
+
+int session_run_live(const struct options *o);
+int session_run_offline(const struct options *o);
+
+#endif
