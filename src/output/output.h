@@ -15,12 +15,13 @@ struct output;
 struct output_ops {
 	const char *name;
 	/* All return 0 or a negative errno; the caller logs it with the output's name. -EPIPE: the reader is gone.
-	 * -ECANCELED: the output has all it was asked for (-G with -W, said already): end quietly, exit status 0. */
+	 * -ENOTRECOVERABLE: the output has said why itself. -ECANCELED: it has all it was asked for (-G with -W, said
+	 * already): end quietly, exit status 0. After any error nothing more is written, and finish only closes. */
 	int (*iface)(struct output *o, const struct iface *iface);
 	int (*packet)(struct output *o, const struct packet *packet);
 	int (*block)(struct output *o, const struct reader_block *block); /* may be NULL */
-	int (*flush)(struct output *o); /* everything so far reaches the file */
-	int (*finish)(struct output *o); /* statistics, last flush, close */
+	int (*flush)(struct output *o);					  /* everything so far reaches the file */
+	int (*finish)(struct output *o);				  /* statistics, last flush, close */
 	void (*free)(struct output *o);
 };
 
@@ -52,13 +53,15 @@ struct file_config {
 	unsigned rotate_files;	 /* -W, 0 none */
 	const char *command;	 /* -z */
 	uint32_t snaplen;
-	unsigned context;	 /* ANNOT_* to save */
-	uint32_t uid, gid;	 /* owner of new files when set_owner (-Z) */
+	unsigned context;  /* ANNOT_* to save */
+	uint32_t uid, gid; /* owner of new files when set_owner (-Z) */
 	bool set_owner;
-	int dlt;		 /* pcap: of the only interface */
+	int dlt; /* pcap: of the only interface */
 };
+/* Opens the file. Keeps pointers to interfaces until it is freed, so free it before their source. -errno, logged. */
 int output_file_new(struct output **ret, const struct file_config *config);
-/* The file being written now (for messages, SIGHUP rotation). */
+/* SIGHUP: goes on with the next file of -C or -G; else with a new file of the same name when somebody moved the old one
+ * away. As the operations above. */
 int output_file_rotate(struct output *o);
 
 #endif

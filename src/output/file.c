@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "output/file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/log.h"
+
+static struct file_output *file_of(struct output *o)
+{
+	return (struct file_output *)o;
+}
+
+static int settle(struct file_output *f, int ret)
+{
+	if (ret)
+		f->failed = ret;
+	return ret;
+}
+
+static int file_iface(struct output *o, const struct iface *iface)
+{
+	struct file_output *f = file_of(o);
+
+	return f->failed ? f->failed : settle(f, f->format->iface(f, iface));
+}
+
+static int file_packet(struct output *o, const struct packet *packet)
+{
+	struct file_output *f = file_of(o);
+	int ret = f->failed;
+
+	if (!ret && (f->config.rotate_bytes | f->config.rotate_seconds))
+		ret = file_rotate_if_due(f);
+	if (!ret)
+		ret = f->format->packet(f, packet);
+	f->packets++;
+	if (!ret && f->config.packet_buffered)
+		ret = sink_flush(&f->sink);
+	return settle(f, ret);
+}
+
+static int file_block(struct output *o, const struct reader_block *block)
+{
+	struct file_output *f = file_of(o);
+
+	if (f->failed || !f->format->block)
+		return f->failed;
+	return settle(f, f->format->block(f, block));
+}
+
+static int file_flush(struct output *o)
+{
+	struct file_output *f = file_of(o);
+	int ret = f->failed;
+
+	if (!ret)
+		ret = f->format->headers(f);
+	if (!ret)
+		ret = sink_flush(&f->sink);
+	if (f->nchildren)
+		file_reap_children(f);
+	return settle(f, ret);
+}
+
+static int file_finish(struct output *o)
+{
+	struct file_output *f = file_of(o);
+	int ret = 0, closed;
+
+	if (!f->failed)
+		ret = f->format->end(f);
+	/* After an error the sink is empty, and closing it writes nothing. */
+	closed = sink_close(&f->sink);
+	file_reap_children(f);
+	return settle(f, ret ? ret : f->failed ? 0 : closed);
+}
+
+static void file_free(struct output *o)
+{
+	struct file_output *f = file_of(o);
+
+	if (!f)
+		return;
+	sink_done(&f->sink);
+	if (f->state)
+		f->format->free(f);
+	file_reap_children(f);
+	free(f->children);
+	free(f->name);
+	free((char *)f->config.path);
+	free((char *)f->config.command);
+	free(f);
+}
+
+static const struct output_ops file_ops = {
+	.name = "file",
+	.iface = file_iface,
+	.packet = file_packet,
+	.block = file_block,
+	.flush = file_flush,
+	.finish = file_finish,
+	.free = file_free,
+};
+
+static int check_config(const struct file_config *c)
+{
+	if (!*c->path) {
+		log_error("-w: an empty string is not a valid file name");
+		return -EINVAL;
+	}
+	if (strcmp(c->path, "-") == 0 && (c->rotate_bytes || c->rotate_seconds)) {
+		log_error("-w -: standard output cannot be rotated: name a file, or leave out -C and -G");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int output_file_new(struct output **ret, const struct file_config *config)
+{
+	struct file_output *f;
+	int err = check_config(config);
+
+	if (err)
+		return err;
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		goto nomem;
+	f->base.ops = &file_ops;
+	f->config = *config;
+	f->config.path = strdup(config->path);
+	f->config.command = config->command ? strdup(config->command) : NULL;
+	f->format = config->pcap ? &file_format_pcap : &file_format_pcapng;
+	f->sink.fd = -1;
+	f->sink.whole = f->format->whole;
+	if (!f->config.path || (config->command && !f->config.command))
+		goto nomem;
+	err = file_open_first(f);
+	if (err) {
+		file_free(&f->base);
+		return err;
+	}
+	*ret = &f->base;
+	return 0;
+nomem:
+	log_error("%s: out of memory", config->path);
+	file_free(f ? &f->base : NULL);
+	return -ENOMEM;
+}
+
+int output_file_rotate(struct output *o)
+{
+	struct file_output *f = file_of(o);
+
+	return f->failed ? f->failed : settle(f, file_rotate_now(f));
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Inside of the file output: a sink of whole records, rotation over it, and a format (pcapng, pcap) that fills it. */
+#ifndef OUTPUT_FILE_H
+#define OUTPUT_FILE_H
+
+#include <sys/types.h>
+#include <time.h>
+
+#include "output/output.h"
+#include "util/buf.h"
+
+/* One file, written in whole records: whatever goes wrong, a regular file ends behind one. */
+struct sink {
+	int fd;		/* -1: closed */
+	bool keep_open; /* standard output */
+	bool regular;
+	uint8_t *buf;
+	size_t len, cap;
+	uint64_t start;	  /* where in the file our first byte is */
+	uint64_t flushed; /* bytes in the file */
+	/* How many of len bytes are whole records; at_start: they begin the file. */
+	size_t (*whole)(const uint8_t *p, size_t len, bool at_start);
+};
+
+/* path "-": standard output. -errno. */
+int sink_open(struct sink *s, const char *path, const struct file_config *config);
+/* Room for a record of n bytes, *ret; sink_commit() makes it count. -errno when older ones could not be written. */
+int sink_reserve(struct sink *s, size_t n, uint8_t **ret);
+int sink_flush(struct sink *s);
+int sink_close(struct sink *s);
+void sink_done(struct sink *s);
+
+static inline void sink_commit(struct sink *s, size_t n)
+{
+	s->len += n;
+}
+
+static inline uint64_t sink_size(const struct sink *s)
+{
+	return s->flushed + s->len;
+}
+
+int sink_put(struct sink *s, const void *p, size_t n);
+
+struct file_output;
+
+struct file_format {
+	const char *name;
+	/* The file has just been opened. */
+	int (*begin)(struct file_output *o);
+	int (*iface)(struct file_output *o, const struct iface *iface);
+	int (*packet)(struct file_output *o, const struct packet *packet);
+	int (*block)(struct file_output *o, const struct reader_block *block);
+	/* Makes the file complete, even one without packets; more may follow. */
+	int (*headers)(struct file_output *o);
+	/* The file is about to be closed. */
+	int (*end)(struct file_output *o);
+	void (*free)(struct file_output *o);
+	size_t (*whole)(const uint8_t *p, size_t len, bool at_start);
+};
+
+extern const struct file_format file_format_pcap, file_format_pcapng;
+
+struct file_output {
+	struct output base;
+	struct file_config config; /* path and command are ours */
+	const struct file_format *format;
+	void *state; /* the format's */
+	struct sink sink;
+	int failed; /* the error that ended it */
+	/* rotation */
+	char *name; /* of the file being written */
+	time_t period_start;
+	unsigned period_count; /* -G: files finished */
+	unsigned number;       /* -C */
+	uint64_t packets;      /* in this file */
+	pid_t *children;       /* running -z commands */
+	size_t nchildren;
+};
+
+/* Opens the first file. Logged. */
+int file_open_first(struct file_output *o);
+/* Before a packet: goes on to the next file when it is time. */
+int file_rotate_if_due(struct file_output *o);
+int file_rotate_now(struct file_output *o);
+void file_reap_children(struct file_output *o);
+
+#endif

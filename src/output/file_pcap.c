@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Classic pcap: one link type, no names, no annotations. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "format/linktype.h"
+#include "format/pcapng.h"
+#include "output/file.h"
+#include "util/log.h"
+
+struct pcap_file_header {
+	uint32_t magic;
+	uint16_t major, minor;
+	uint32_t thiszone, sigfigs, snaplen, network;
+};
+_Static_assert(sizeof(struct pcap_file_header) == 24, "pcap file header");
+
+struct pcap_record {
+	uint32_t sec, frac, caplen, len;
+};
+_Static_assert(sizeof(struct pcap_record) == 16, "pcap record header");
+
+struct pcap_state {
+	bool header;		   /* this file has its header */
+	const struct iface *first; /* decides the link type; NULL none yet */
+};
+
+static size_t pcap_whole(const uint8_t *p, size_t len, bool at_start)
+{
+	size_t at = 0;
+
+	if (at_start) {
+		if (len < sizeof(struct pcap_file_header))
+			return 0;
+		at = sizeof(struct pcap_file_header);
+	}
+	while (len - at >= sizeof(struct pcap_record)) {
+		const size_t size = sizeof(struct pcap_record) + get32(p + at + 8, false);
+
+		if (size > len - at)
+			break;
+		at += size;
+	}
+	return at;
+}
+
+static int pcap_begin(struct file_output *o)
+{
+	struct pcap_state *st = o->state;
+
+	if (!st) {
+		st = calloc(1, sizeof(*st));
+		if (!st)
+			return -ENOMEM;
+		o->state = st;
+	}
+	st->header = false;
+	return 0;
+}
+
+static uint32_t header_snaplen(const struct file_output *o, const struct iface *iface)
+{
+	/* The other interfaces of a pcapng file may have longer packets. */
+	if (o->config.snaplen || !iface || !iface->snaplen || iface->options)
+		return o->config.snaplen ? o->config.snaplen : 262144;
+	return iface->snaplen;
+}
+
+static int pcap_headers(struct file_output *o)
+{
+	struct pcap_state *st = o->state;
+	const int dlt = st->first ? st->first->dlt : o->config.dlt;
+	struct pcap_file_header h = {
+		.magic = o->config.nano ? 0xa1b23c4d : 0xa1b2c3d4,
+		.major = 2,
+		.minor = 4,
+		.snaplen = header_snaplen(o, st->first),
+		.network = linktype_from_dlt(dlt),
+	};
+
+	if (st->header)
+		return 0;
+	st->header = true;
+	/* Length of the frame check sequence in 16-bit units, and that it is known. */
+	if (st->first && st->first->fcs_len)
+		h.network |= (uint32_t)(st->first->fcs_len / 2) << 28 | 0x04000000;
+	return sink_put(&o->sink, &h, sizeof(h));
+}
+
+static int pcap_iface(struct file_output *o, const struct iface *iface)
+{
+	struct pcap_state *st = o->state;
+
+	if (!st->first) {
+		st->first = iface;
+		return 0;
+	}
+	if (st->first->dlt == iface->dlt)
+		return 0;
+	log_error("%s: a pcap file holds one link type, but interface \"%s\" has another than \"%s\": name the file "
+		  "*.pcapng, or choose interfaces with -i",
+		  o->name, iface->name, st->first->name);
+	return -ENOTRECOVERABLE;
+}
+
+static int pcap_packet(struct file_output *o, const struct packet *p)
+{
+	const struct pcap_record h = {
+		.sec = (uint32_t)p->sec,
+		.frac = (uint32_t)(o->config.nano ? p->nsec : p->nsec / 1000),
+		.caplen = p->caplen,
+		.len = p->len,
+	};
+	const struct pcap_state *st = o->state;
+	uint8_t *at;
+	int ret = 0;
+
+	if (!st->first)
+		ret = pcap_iface(o, p->iface);
+	if (!ret && !st->header)
+		ret = pcap_headers(o);
+	if (!ret)
+		ret = sink_reserve(&o->sink, sizeof(h) + p->caplen, &at);
+	if (ret)
+		return ret;
+	memcpy(at, &h, sizeof(h));
+	if (p->caplen)
+		memcpy(at + sizeof(h), p->data, p->caplen);
+	sink_commit(&o->sink, sizeof(h) + p->caplen);
+	return 0;
+}
+
+static void pcap_free(struct file_output *o)
+{
+	free(o->state);
+}
+
+const struct file_format file_format_pcap = {
+	.name = "pcap",
+	.begin = pcap_begin,
+	.iface = pcap_iface,
+	.packet = pcap_packet,
+	.headers = pcap_headers,
+	.end = pcap_headers,
+	.free = pcap_free,
+	.whole = pcap_whole,
+};

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* -C, -G, -W and -z, with the names and the order that tcpdump's users know. */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "output/file.h"
+#include "util/log.h"
+
+extern char **environ;
+
+/* Digits of the highest number, so that names sort; 0 without -W: numbers are not padded then, and the first file has
+ * none. */
+static int number_width(unsigned files)
+{
+	int width = 0;
+
+	if (files == 0)
+		return 0;
+	for (unsigned n = files - 1; n || !width; n /= 10)
+		width++;
+	return width;
+}
+
+static int make_name(const struct file_output *o, char *name, size_t size)
+{
+	const int width = o->config.rotate_bytes ? number_width(o->config.rotate_files) : 0;
+	size_t len;
+	int n = 0;
+
+	if (o->config.rotate_seconds) {
+		struct tm tm;
+
+		if (!localtime_r(&o->period_start, &tm))
+			return -EOVERFLOW;
+		len = strftime(name, size, o->config.path, &tm);
+		if (len == 0)
+			return -ENAMETOOLONG;
+	} else {
+		len = strlen(o->config.path);
+		if (len >= size)
+			return -ENAMETOOLONG;
+		memcpy(name, o->config.path, len + 1);
+	}
+	if (o->config.rotate_bytes && (o->number || width))
+		n = snprintf(name + len, size - len, "%0*u", width, o->number);
+	return n < 0 || (size_t)n >= size - len ? -ENAMETOOLONG : 0;
+}
+
+static const char *cure(int err, const char *name)
+{
+	const char *slash = strrchr(name, '/');
+	char folder[PATH_MAX];
+
+	switch (err) {
+	case -ENOENT:
+		if (!slash)
+			return "";
+		snprintf(folder, sizeof(folder), "%.*s", slash == name ? 1 : (int)(slash - name), name);
+		return access(folder, F_OK) ? ": create the folder first" : "";
+	case -EACCES:
+	case -EPERM:
+	case -EROFS: return ": choose a place that this user may write to";
+	case -EISDIR: return ": -w wants the name of a file";
+	default: return "";
+	}
+}
+
+static int open_named(struct file_output *o)
+{
+	char name[PATH_MAX];
+	int ret = make_name(o, name, sizeof(name));
+
+	if (ret) {
+		log_error("-w \"%s\": %s", o->config.path, strerror(-ret));
+		return ret;
+	}
+	free(o->name);
+	o->name = strdup(name);
+	if (!o->name)
+		return -ENOMEM;
+	ret = sink_open(&o->sink, name, &o->config);
+	if (ret) {
+		log_error("%s: %s%s", name, strerror(-ret), cure(ret, name));
+		return ret;
+	}
+	o->packets = 0;
+	return o->format->begin(o);
+}
+
+int file_open_first(struct file_output *o)
+{
+	o->period_start = time(NULL);
+	return open_named(o);
+}
+
+void file_reap_children(struct file_output *o)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < o->nchildren; i++) {
+		if (waitpid(o->children[i], NULL, WNOHANG) == 0)
+			o->children[n++] = o->children[i];
+	}
+	o->nchildren = n;
+}
+
+/* The finished file's name is its only argument; no shell sees it. Signals are as in a fresh process. */
+static void run_command(struct file_output *o)
+{
+	char *argv[] = { (char *)o->config.command, o->name, NULL };
+	posix_spawnattr_t attr;
+	sigset_t none, all;
+	pid_t pid, *p;
+	int err;
+
+	if (!o->config.command)
+		return;
+	p = realloc(o->children, (o->nchildren + 1) * sizeof(*p));
+	if (!p)
+		return;
+	o->children = p;
+	sigemptyset(&none);
+	sigfillset(&all);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setsigdefault(&attr, &all);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	err = posix_spawnp(&pid, o->config.command, NULL, &attr, argv, environ);
+	posix_spawnattr_destroy(&attr);
+	if (err) {
+		log_error("-z: cannot run \"%s\" on \"%s\": %s", o->config.command, o->name, strerror(err));
+		return;
+	}
+	/* It must not take time from the capture. */
+	setpriority(PRIO_PROCESS, (id_t)pid, 19);
+	o->children[o->nchildren++] = pid;
+}
+
+static int close_file(struct file_output *o)
+{
+	const int end = o->format->end(o);
+	const int closed = sink_close(&o->sink);
+
+	return end ? end : closed;
+}
+
+static int next_file(struct file_output *o)
+{
+	int ret = close_file(o);
+
+	if (ret)
+		return ret;
+	file_reap_children(o);
+	run_command(o);
+	return 0;
+}
+
+static int reopen(struct file_output *o)
+{
+	return open_named(o) ? -ENOTRECOVERABLE : 0;
+}
+
+static int rotate_period(struct file_output *o, time_t now)
+{
+	int ret = next_file(o);
+
+	if (ret)
+		return ret;
+	o->period_start = now;
+	o->period_count++;
+	o->number = 0;
+	if (!o->config.rotate_bytes && o->config.rotate_files && o->period_count >= o->config.rotate_files) {
+		log_warn("Maximum file limit reached: %u", o->config.rotate_files);
+		return -ECANCELED;
+	}
+	return reopen(o);
+}
+
+static int rotate_number(struct file_output *o)
+{
+	int ret = next_file(o);
+
+	if (ret)
+		return ret;
+	o->number++;
+	if (o->config.rotate_files && o->number >= o->config.rotate_files)
+		o->number = 0;
+	return reopen(o);
+}
+
+int file_rotate_if_due(struct file_output *o)
+{
+	const struct file_config *c = &o->config;
+
+	if (c->rotate_seconds) {
+		const time_t now = time(NULL);
+
+		if (now - o->period_start >= (time_t)c->rotate_seconds)
+			return rotate_period(o, now);
+	}
+	/* One packet at least, however small the limit: headers alone may exceed it. */
+	if (c->rotate_bytes && o->packets && sink_size(&o->sink) > c->rotate_bytes)
+		return rotate_number(o);
+	return 0;
+}
+
+static bool still_named(const struct file_output *o)
+{
+	struct stat open_file, named;
+
+	return fstat(o->sink.fd, &open_file) == 0 && stat(o->name, &named) == 0 && open_file.st_dev == named.st_dev &&
+	       open_file.st_ino == named.st_ino;
+}
+
+int file_rotate_now(struct file_output *o)
+{
+	int ret;
+
+	if (o->config.rotate_bytes)
+		return rotate_number(o);
+	if (o->config.rotate_seconds)
+		return rotate_period(o, time(NULL));
+	ret = o->format->headers(o);
+	if (!ret)
+		ret = sink_flush(&o->sink);
+	/* Opening it again under its name would empty it. */
+	if (ret || !o->sink.regular || o->sink.keep_open || still_named(o))
+		return ret;
+	ret = close_file(o);
+	return ret ? ret : reopen(o);
+}
