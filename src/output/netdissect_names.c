@@ -14,7 +14,7 @@
 #include <oui.h>
 
 enum {
-	CHUNK = 1 << 16,     /* strings of nearly every packet fit into one */
+	CHUNK = 1 << 16, /* strings of nearly every packet fit into one */
 	STRING_MAX = CHUNK / 2,
 	ETHER_SLOTS = 1024,
 	NSAP_MAX = 20,

@@ -17,12 +17,12 @@ static const struct {
 	const char *name;
 	int type;
 } packet_types[] = {
-	{ "vat", PT_VAT },	 { "wb", PT_WB },	   { "rpc", PT_RPC },
-	{ "rtp", PT_RTP },	 { "rtcp", PT_RTCP },	   { "snmp", PT_SNMP },
-	{ "cnfp", PT_CNFP },	 { "tftp", PT_TFTP },	   { "aodv", PT_AODV },
-	{ "carp", PT_CARP },	 { "radius", PT_RADIUS },  { "zmtp1", PT_ZMTP1 },
-	{ "vxlan", PT_VXLAN },	 { "pgm", PT_PGM },	   { "pgm_zmtp1", PT_PGM_ZMTP1 },
-	{ "lmp", PT_LMP },	 { "resp", PT_RESP },	   { "ptp", PT_PTP },
+	{ "vat", PT_VAT },	 { "wb", PT_WB },	  { "rpc", PT_RPC },
+	{ "rtp", PT_RTP },	 { "rtcp", PT_RTCP },	  { "snmp", PT_SNMP },
+	{ "cnfp", PT_CNFP },	 { "tftp", PT_TFTP },	  { "aodv", PT_AODV },
+	{ "carp", PT_CARP },	 { "radius", PT_RADIUS }, { "zmtp1", PT_ZMTP1 },
+	{ "vxlan", PT_VXLAN },	 { "pgm", PT_PGM },	  { "pgm_zmtp1", PT_PGM_ZMTP1 },
+	{ "lmp", PT_LMP },	 { "resp", PT_RESP },	  { "ptp", PT_PTP },
 	{ "someip", PT_SOMEIP }, { "domain", PT_DOMAIN },
 };
 

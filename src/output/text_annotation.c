@@ -173,7 +173,8 @@ static struct cached_text *slot_find(struct annotation_cache *c, const struct pa
 	return &c->slots[key * 0x9e3779b97f4a7c15ULL >> 32 & (CACHE_SLOTS - 1)];
 }
 
-void annotation_cache_get(struct annotation_cache *c, const struct packet *packet, struct str *prefix, struct str *suffix)
+void annotation_cache_get(struct annotation_cache *c, const struct packet *packet, struct str *prefix,
+			  struct str *suffix)
 {
 	const uint64_t serial = packet->annot ? packet->annot->serial : 0;
 	struct cached_text *t = slot_find(c, packet, serial);

@@ -38,10 +38,10 @@ struct text {
 	netdissect_options ndo; /* first: the library's hooks get nothing but a pointer to it */
 	struct output output;
 	struct text_config config;
-	struct buf buf;	     /* whole packets, then the current one from packet_start */
+	struct buf buf; /* whole packets, then the current one from packet_start */
 	size_t packet_start;
-	size_t dump_start;   /* where a dump inside the dissection starts, SIZE_MAX none */
-	unsigned packets;    /* printed, as -# shows; wraps as tcpdump's does */
+	size_t dump_start; /* where a dump inside the dissection starts, SIZE_MAX none */
+	unsigned packets;  /* printed, as -# shows; wraps as tcpdump's does */
 	const struct packet *packet;
 	struct clock_text clock;
 	struct iface_printer *ifaces; /* by iface->id */
@@ -70,7 +70,8 @@ void names_free(struct names *names);
 int annotation_cache_new(struct annotation_cache **ret, const struct text_config *config);
 /* The text before the dissection ("eth0 curl.1234 Out ") and after it (", ParentProc [...]", or with -v lines that each
  * begin with a line feed). Borrowed until the next call. */
-void annotation_cache_get(struct annotation_cache *c, const struct packet *packet, struct str *prefix, struct str *suffix);
+void annotation_cache_get(struct annotation_cache *c, const struct packet *packet, struct str *prefix,
+			  struct str *suffix);
 /* Interfaces and serials of another source follow. */
 void annotation_cache_clear(struct annotation_cache *c);
 void annotation_cache_free(struct annotation_cache *c);

@@ -197,18 +197,12 @@ static const char *parse_number(const char *f, int *ret, struct args *args)
 static unsigned flag_of(char c)
 {
 	switch (c) {
-	case '-':
-		return SPEC_LEFT;
-	case '0':
-		return SPEC_ZERO;
-	case '+':
-		return SPEC_PLUS;
-	case ' ':
-		return SPEC_SPACE;
-	case '#':
-		return SPEC_ALT;
-	default:
-		return 0;
+	case '-': return SPEC_LEFT;
+	case '0': return SPEC_ZERO;
+	case '+': return SPEC_PLUS;
+	case ' ': return SPEC_SPACE;
+	case '#': return SPEC_ALT;
+	default: return 0;
 	}
 }
 
@@ -245,17 +239,14 @@ static const char *spec_parse(const char *f, struct spec *s, struct args *args)
 	s->conv = *f;
 	switch (s->conv) {
 	case 's':
-	case 'c':
-		return s->size == SIZE_INT && width < FIELD_MAX ? f + 1 : NULL;
+	case 'c': return s->size == SIZE_INT && width < FIELD_MAX ? f + 1 : NULL;
 	case 'd':
 	case 'i':
 	case 'u':
 	case 'x':
 	case 'X':
-	case 'o':
-		return width < FIELD_MAX / 128 && prec < FIELD_MAX / 128 ? f + 1 : NULL;
-	default:
-		return NULL;
+	case 'o': return width < FIELD_MAX / 128 && prec < FIELD_MAX / 128 ? f + 1 : NULL;
+	default: return NULL;
 	}
 }
 
@@ -380,7 +371,8 @@ static bool is_harmless(uint32_t c)
 	if (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == '\\')
 		return false;
 	/* Line and paragraph separators; marks, embeddings, overrides and isolates of bidirectional text. */
-	return !(c == 0x200e || c == 0x200f || c == 0x061c || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069));
+	return !(c == 0x200e || c == 0x200f || c == 0x061c || (c >= 0x2028 && c <= 0x202e) ||
+		 (c >= 0x2066 && c <= 0x2069));
 }
 
 void buf_put_escaped(struct buf *b, struct str s)
@@ -398,18 +390,10 @@ void buf_put_escaped(struct buf *b, struct str s)
 			continue;
 		}
 		switch (*p) {
-		case '\n':
-			buf_puts(b, "\\n");
-			break;
-		case '\t':
-			buf_puts(b, "\\t");
-			break;
-		case '\r':
-			buf_puts(b, "\\r");
-			break;
-		case '\\':
-			buf_puts(b, "\\\\");
-			break;
+		case '\n': buf_puts(b, "\\n"); break;
+		case '\t': buf_puts(b, "\\t"); break;
+		case '\r': buf_puts(b, "\\r"); break;
+		case '\\': buf_puts(b, "\\\\"); break;
 		default:
 			/* A harmful character of several bytes: all of them, so that what follows is not misread. */
 			for (size_t i = 0; i < (len ? len : 1); i++)
