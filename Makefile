@@ -6,6 +6,7 @@
 # make setup      install what is missing (apt; elsewhere it prints a list)
 # make demo       set up, build, and show it at work
 # make check      set up, build, run every test
+# make bench      measure beside tcpdump (BENCH="--runs 3 --only burst")
 # make help       all targets and settings
 #
 # Nothing has to be added here for a new source file:
@@ -15,7 +16,7 @@
 #   src/output/text*.c, netdissect*.c may include libnetdissect's headers; nobody else sees them
 #   tests/unit/test_*.c               programs linked with everything but main.o, ASan and UBSan on
 #   tests/bpf/test_*.c                the same; tests/bpf/NAME.bpf.c becomes "NAME.skel.h" for them
-#   tests/system/helpers/*.c          plain programs in build/tests/, linked with libc only
+#   tests/system/helpers/*.c, tests/bench/*.c   plain programs in build/tests/, linked with libc only
 #   tests/{golden,system,vm,tcpdump}  every executable file is a test (libraries of tests are not executable)
 
 VERSION := 0.1.0
@@ -175,6 +176,8 @@ UNIT := $(patsubst %.c,$(B)/asan/%,$(wildcard tests/unit/test_*.c))
 BPF_TEST := $(patsubst %.c,$(B)/asan/%,$(wildcard tests/bpf/test_*.c))
 TEST_SKEL := $(patsubst tests/bpf/%.bpf.c,$(G)/%.skel.h,$(wildcard tests/bpf/*.bpf.c))
 HELPERS := $(patsubst tests/system/helpers/%.c,$(B)/tests/%,$(wildcard tests/system/helpers/*.c))
+BENCH_TOOLS := $(patsubst tests/bench/%.c,$(B)/tests/%,$(wildcard tests/bench/*.c))
+vpath %.c tests/system/helpers tests/bench
 
 $(UNIT) $(BPF_TEST): $(B)/asan/%: $(B)/asan/obj/%.o $(B)/asan/libptcpdump.a $(ND_LIB)
 	$(say) LD $@
@@ -184,7 +187,7 @@ $(UNIT:$(B)/asan/%=$(B)/asan/obj/%.o) $(BPF_TEST:$(B)/asan/%=$(B)/asan/obj/%.o):
 $(BPF_TEST:$(B)/asan/%=$(B)/asan/obj/%.o): | $(TEST_SKEL)
 -include $(wildcard $(B)/asan/obj/tests/*/*.d)
 
-$(HELPERS): $(B)/tests/%: tests/system/helpers/%.c
+$(HELPERS) $(BENCH_TOOLS): $(B)/tests/%: %.c
 	$(say) CC $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(STD) -D_GNU_SOURCE $(WARN) $(CFLAGS) -pthread $< -o $@
@@ -216,6 +219,10 @@ demo:
 setup:
 	@scripts/setup.sh
 
+# Beside tcpdump on this machine, which should have nothing else to do; root only.
+bench: $(B)/ptcpdump $(BENCH_TOOLS)
+	tests/bench/bench.py $(BENCH) $(B)/ptcpdump $(B)/tests
+
 check-clean:
 	tests/clean-debian.sh
 
@@ -231,7 +238,8 @@ check-format:
 # Two analysers, both with few and honest suppressions, each written where it applies.
 lint:
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
-		--suppress=missingIncludeSystem -j 2 -D_GNU_SOURCE -Isrc -Iinclude src
+		--suppress=missingIncludeSystem --suppress=duplicateAssignExpression -j 2 \
+		'-DLIBBPF_OPTS(type,name,...)=struct type name = { __VA_ARGS__ }' -D_GNU_SOURCE -Isrc -Iinclude src
 	shellcheck .ci/run tests/run $(wildcard deps/*.sh scripts/*.sh tests/*.sh tests/*/*.sh)
 
 # --- the rest ------------------------------------------------------------------------
@@ -247,8 +255,8 @@ distclean:
 
 help:
 	@sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile
-	@echo "More: $(SUITES:%=check-%) check-clean format check-format lint install clean distclean"
+	@echo "More: $(SUITES:%=check-%) bench check-clean format check-format lint install clean distclean"
 	@echo "Settings: V=1 WERROR=1 CC= CLANG= BPFTOOL= CFLAGS= DISTDIR= PREFIX= DESTDIR="
 
 .DEFAULT_GOAL := all
-.PHONY: all static asan tests check demo setup check-clean format check-format lint install clean distclean help $(SUITES:%=check-%)
+.PHONY: all static asan tests check demo setup bench check-clean format check-format lint install clean distclean help $(SUITES:%=check-%)

@@ -29,6 +29,7 @@ fi
 root=$(mktemp -d "${TMPDIR:-/var/tmp}/clean-debian.XXXXXX")
 mounted=()
 
+# shellcheck disable=SC2317 # called by the trap
 finish() {
 	local i
 	for ((i = ${#mounted[@]} - 1; i >= 0; i--)); do
