@@ -48,21 +48,6 @@ enum owner_verdict {
 	OWNER_MAYBE, /* user space decides once the owner is settled; EVENT_PKT_MAYBE was set in e->flags */
 };
 
-struct owner_rec {
-	__u64 start;
-	__u64 cookie; /* of the socket it was recorded for: another one's when a child inherited its listener's */
-	__u64 cgroup;
-	__u32 tgid; /* 0: nobody yet */
-	__u32 tid;
-	__u32 uid;
-	__u32 flow;    /* hash of the last entry in ptcp_flows that names this socket */
-	__u32 exposed; /* packets were credited to it while provisional */
-	__u32 changes; /* of owner; counted for the barrier that the atomic addition is */
-	__u8 source;   /* OWNER_SCAN, or 0 */
-	__u8 certain;
-	__u8 pad[6];
-};
-
 /* One end of a flow: l is the end it tells about. IPv4 as ::ffff:a.b.c.d, ports in network order. */
 struct flow_key {
 	__u32 l[4], r[4];

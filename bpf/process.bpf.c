@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
-/* The life of processes: exec, fork, exit, moves between cgroups; and who is in the process filter. */
+/*
+ * The life of processes: exec, fork, exit, moves between cgroups; and who is in the process filter. Raw tracepoints,
+ * since they need nothing of the kernel's own BTF; every field is probed.
+ */
 #include "task.bpf.h"
 #include <bpf/bpf_tracing.h>
 
-#define NAME_LEN 64	/* file names are compared up to here */
 #define PATH_DEPTH 32	/* directories of an executable's path; deeper paths are cut at the front */
 #define COMPONENT_MAX 255 /* NAME_MAX */
 
@@ -14,14 +16,14 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 256);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, char[NAME_LEN]);
+	__type(key, char[FILTER_NAME_LEN]);
 	__type(value, __u32);
 } ptcp_names SEC(".maps");
 
 struct exec_scratch {
 	/* The path is built from its end; the tail takes what a masked offset and a whole component may reach. */
 	char path[EVENT_FILENAME_MAX + COMPONENT_MAX + 1];
-	char name[NAME_LEN];
+	char name[FILTER_NAME_LEN];
 	union {
 		struct event_exec event;
 		__u8 room[sizeof(struct event_exec) + EVENT_FILENAME_MAX + EVENT_ARGS_MAX];
@@ -164,7 +166,7 @@ static __always_inline void filter_exec(struct exec_scratch *s, struct file *exe
 	}
 }
 
-SEC("tp_btf/sched_process_exec")
+SEC("raw_tp/sched_process_exec")
 int BPF_PROG(ptcp_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
 	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
@@ -202,7 +204,7 @@ static __always_inline void filter_fork(__u32 parent, __u32 child)
 		bpf_map_delete_elem(&ptcp_pids, &child); /* a pid used again */
 }
 
-SEC("tp_btf/sched_process_fork")
+SEC("raw_tp/sched_process_fork")
 int BPF_PROG(ptcp_fork, struct task_struct *parent, struct task_struct *child)
 {
 	struct event_fork e = { .type = EVENT_FORK };
@@ -221,7 +223,7 @@ int BPF_PROG(ptcp_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
-SEC("tp_btf/sched_process_exit")
+SEC("raw_tp/sched_process_exit")
 int BPF_PROG(ptcp_exit, struct task_struct *task)
 {
 	struct event_exit e = { .type = EVENT_EXIT };
@@ -244,7 +246,7 @@ int BPF_PROG(ptcp_exit, struct task_struct *task)
 	return 0;
 }
 
-SEC("tp_btf/cgroup_attach_task")
+SEC("raw_tp/cgroup_attach_task")
 int BPF_PROG(ptcp_cgmove, struct cgroup *to, const char *path, struct task_struct *task)
 {
 	struct event_cgroup e = { .type = EVENT_CGROUP };

@@ -6,7 +6,7 @@
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
-#include <ptcpdump/event.h>
+#include <ptcpdump/attrib.h>
 
 #define PF_KTHREAD 0x00200000
 
@@ -14,7 +14,6 @@
  * Settings, written by user space before the load so that the verifier drops what is switched off: helpers that
  * a kernel lacks in a program type are refused even in branches that never run.
  */
-enum { FILTER_PID = 1, FILTER_UID = 2, FILTER_CGROUP = 4 };
 const volatile __u32 attrib_filter __weak = 0;		 /* FILTER_* */
 const volatile __u32 attrib_follow __weak = 0;		 /* children of matching processes match */
 const volatile __u32 attrib_off __weak = 0;		 /* no attribution at all */
@@ -31,12 +30,7 @@ struct {
 	__uint(max_entries, 4 << 20);
 } ptcp_process SEC(".maps") __weak;
 
-/* tgid -> FILTER_PID_*. The dead stay, since their packets may still be in flight, until their pid is used again. */
-enum {
-	FILTER_PID_LIVE = 1,
-	FILTER_PID_NAME = 2, /* only as long as its name matches */
-	FILTER_PID_DEAD = 4,
-};
+/* tgid -> FILTER_PID_* */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536);

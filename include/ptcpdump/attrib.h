@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/* Values of the attribution maps and settings that user space writes and the eBPF programs read. */
+#ifndef PTCPDUMP_ATTRIB_H
+#define PTCPDUMP_ATTRIB_H
+
+#include <ptcpdump/event.h>
+
+/* attrib_filter: which criteria are given; a packet passes when any of them matches either end */
+enum { FILTER_PID = 1, FILTER_UID = 2, FILTER_CGROUP = 4 };
+
+/* Values of ptcp_pids. The dead stay, since their packets may still be in flight, until their pid is used again. */
+enum {
+	FILTER_PID_LIVE = 1,
+	FILTER_PID_NAME = 2, /* only as long as its name matches */
+	FILTER_PID_DEAD = 4,
+};
+
+#define FILTER_NAME_LEN 64 /* key of ptcp_names: padded with zeros, at least one; longer names are cut */
+
+/* Value of ptcp_sockets, ptcp_cookies and ptcp_flows. */
+struct owner_rec {
+	__u64 start;
+	__u64 cookie; /* of the socket it was recorded for: another one's when a child inherited its listener's */
+	__u64 cgroup;
+	__u32 tgid; /* 0: nobody yet */
+	__u32 tid;
+	__u32 uid;
+	__u32 flow;    /* hash of the last entry in ptcp_flows that names this socket */
+	__u32 exposed; /* packets were credited to it while provisional */
+	__u32 changes; /* of owner; counted for the barrier that the atomic addition is */
+	__u8 source;   /* OWNER_SCAN, or 0 */
+	__u8 certain;
+	__u8 pad[6];
+};
+EVENT_ASSERT_SIZE(struct owner_rec, 56);
+
+#endif

@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "capture/attrib_scan.h"
+
+#include <bpf/bpf.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/packet_diag.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <ptcpdump/attrib.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAX_SOCKETS (1 << 20) /* inodes remembered; more than that are known from their first use */
+#define MAX_NETNS   4096
+
+struct proc_stat {
+	char comm[EVENT_COMM_LEN];
+	uint32_t parent;
+	uint64_t start; /* ns, exact to a tick */
+};
+
+static bool is_number(const char *s)
+{
+	for (; *s; s++)
+		if (!isdigit((unsigned char)*s))
+			return false;
+	return true;
+}
+
+/* The comm may hold anything, ") S 1" too: the last parenthesis ends it (proc(5)). */
+static int read_stat(int proc, const char *pid, struct proc_stat *ret)
+{
+	unsigned long long ticks;
+	char path[64], buf[512], *open_paren, *close_paren;
+	size_t len;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/stat", pid);
+	fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = read(fd, buf, sizeof(buf) - 1);
+	close(fd);
+	if (n <= 0)
+		return -ESRCH;
+	buf[n] = '\0';
+	open_paren = strchr(buf, '(');
+	close_paren = strrchr(buf, ')');
+	if (!open_paren || !close_paren || close_paren < open_paren ||
+	    sscanf(close_paren + 1,
+		   " %*c %u %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &ret->parent,
+		   &ticks) != 2)
+		return -EBADMSG;
+	len = (size_t)(close_paren - open_paren - 1);
+	if (len >= sizeof(ret->comm))
+		len = sizeof(ret->comm) - 1;
+	memset(ret->comm, 0, sizeof(ret->comm));
+	memcpy(ret->comm, open_paren + 1, len);
+	ret->start = ticks * (1000000000ULL / (uint64_t)sysconf(_SC_CLK_TCK));
+	return 0;
+}
+
+struct candidate {
+	uint32_t pid, parent, bits;
+};
+
+static bool name_given(int proc, const char *pid, const char *comm, const char *const *names)
+{
+	char path[64], exe[4096];
+	const char *base;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%s/exe", pid);
+	n = readlinkat(proc, path, exe, sizeof(exe) - 1);
+	exe[n > 0 ? n : 0] = '\0';
+	base = strrchr(exe, '/');
+	base = base ? base + 1 : exe;
+	for (; names && *names; names++)
+		if (strcmp(comm, *names) == 0 || strcmp(base, *names) == 0)
+			return true;
+	return false;
+}
+
+static bool pid_given(uint32_t pid, const struct capture_config *c)
+{
+	for (size_t i = 0; i < c->npids; i++)
+		if (c->pids[i] == pid)
+			return true;
+	return false;
+}
+
+static int list_candidates(const struct capture_config *c, struct candidate **ret, size_t *ret_n)
+{
+	struct candidate *list = NULL, *more;
+	size_t n = 0, cap = 0;
+	struct proc_stat st;
+	struct dirent *d;
+	int err = 0;
+	DIR *dir = opendir("/proc");
+
+	if (!dir)
+		return -errno;
+	while ((d = readdir(dir))) {
+		if (!is_number(d->d_name) || read_stat(dirfd(dir), d->d_name, &st))
+			continue;
+		if (n == cap) {
+			cap = cap ? cap * 2 : 256;
+			more = realloc(list, cap * sizeof(*list));
+			if (!more) {
+				err = -ENOMEM;
+				break;
+			}
+			list = more;
+		}
+		list[n].pid = (uint32_t)strtoul(d->d_name, NULL, 10);
+		list[n].parent = st.parent;
+		list[n].bits = pid_given(list[n].pid, c) ? FILTER_PID_LIVE : 0;
+		if (name_given(dirfd(dir), d->d_name, st.comm, c->pnames))
+			list[n].bits |= FILTER_PID_NAME | (c->follow_forks ? FILTER_PID_LIVE : 0);
+		n++;
+	}
+	closedir(dir);
+	if (err) {
+		free(list);
+		return err;
+	}
+	*ret = list;
+	*ret_n = n;
+	return 0;
+}
+
+static int by_pid(const void *a, const void *b)
+{
+	const struct candidate *x = a, *y = b;
+
+	return x->pid < y->pid ? -1 : x->pid > y->pid;
+}
+
+int scan_filter_pids(int pids_fd, const struct capture_config *config)
+{
+	struct candidate *list = NULL, key, *parent;
+	bool again = config->follow_forks;
+	size_t n = 0, i;
+	int err;
+
+	err = list_candidates(config, &list, &n);
+	if (err)
+		return err;
+	qsort(list, n, sizeof(*list), by_pid);
+	/* One pass a generation, until nobody is added. */
+	while (again) {
+		again = false;
+		for (i = 0; i < n; i++) {
+			key.pid = list[i].parent;
+			parent = bsearch(&key, list, n, sizeof(*list), by_pid);
+			if (!parent || !parent->bits || (list[i].bits & FILTER_PID_LIVE))
+				continue;
+			list[i].bits |= FILTER_PID_LIVE;
+			again = true;
+		}
+	}
+	for (i = 0; i < n && !err; i++)
+		if (list[i].bits)
+			err = bpf_map_update_elem(pids_fd, &list[i].pid, &list[i].bits, BPF_ANY);
+	free(list);
+	return err;
+}
+
+struct held {
+	uint64_t inode, start;
+	uint32_t pid, uid;
+};
+
+struct netns_seen {
+	uint64_t inode;
+	uint32_t pid;
+};
+
+struct sockets {
+	struct held *held;
+	size_t n, cap;
+	struct netns_seen netns[MAX_NETNS];
+	size_t nnetns;
+	int cookies_fd;
+};
+
+static int add_held(struct sockets *s, uint64_t inode, uint32_t pid, uint32_t uid, uint64_t start)
+{
+	struct held *more;
+
+	if (s->n == s->cap) {
+		if (s->cap >= MAX_SOCKETS)
+			return 0;
+		s->cap = s->cap ? s->cap * 2 : 1024;
+		more = realloc(s->held, s->cap * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		s->held = more;
+	}
+	s->held[s->n++] = (struct held){ inode, start, pid, uid };
+	return 0;
+}
+
+static void add_netns(struct sockets *s, int proc, const char *pid)
+{
+	char path[64];
+	struct stat st;
+	size_t i;
+
+	snprintf(path, sizeof(path), "%s/ns/net", pid);
+	if (fstatat(proc, path, &st, 0) || s->nnetns == MAX_NETNS)
+		return;
+	for (i = 0; i < s->nnetns; i++)
+		if (s->netns[i].inode == st.st_ino)
+			return;
+	s->netns[s->nnetns++] = (struct netns_seen){ st.st_ino, (uint32_t)strtoul(pid, NULL, 10) };
+}
+
+static int add_process(struct sockets *s, int proc, const char *pid)
+{
+	unsigned long long inode;
+	char path[64], link[64];
+	struct proc_stat ps;
+	struct dirent *d;
+	struct stat st;
+	int fd, err = 0;
+	ssize_t n;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/fd", pid);
+	fd = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	dir = fdopendir(fd);
+	if (!dir || fstatat(proc, pid, &st, 0) || read_stat(proc, pid, &ps))
+		goto out;
+	add_netns(s, proc, pid);
+	while (!err && (d = readdir(dir))) {
+		n = readlinkat(fd, d->d_name, link, sizeof(link) - 1);
+		if (n <= 0)
+			continue;
+		link[n] = '\0';
+		if (sscanf(link, "socket:[%llu]", &inode) == 1)
+			err = add_held(s, inode, (uint32_t)strtoul(pid, NULL, 10), st.st_uid, ps.start);
+	}
+out:
+	if (dir)
+		closedir(dir);
+	else
+		close(fd);
+	return err;
+}
+
+/* The same socket in several processes: the oldest pid first, which is what bsearch is then made to find. */
+static int by_inode(const void *a, const void *b)
+{
+	const struct held *x = a, *y = b;
+
+	if (x->inode != y->inode)
+		return x->inode < y->inode ? -1 : 1;
+	return x->pid < y->pid ? -1 : x->pid > y->pid;
+}
+
+static void note_socket(struct sockets *s, uint64_t inode, uint64_t cookie)
+{
+	struct owner_rec rec = { .cookie = cookie, .source = OWNER_SCAN };
+	size_t lo = 0, hi = s->n, mid;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		if (s->held[mid].inode < inode)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (lo == s->n || s->held[lo].inode != inode)
+		return;
+	rec.start = s->held[lo].start;
+	rec.tgid = s->held[lo].pid;
+	rec.uid = s->held[lo].uid;
+	rec.certain = lo + 1 == s->n || s->held[lo + 1].inode != inode;
+	bpf_map_update_elem(s->cookies_fd, &cookie, &rec, BPF_NOEXIST);
+}
+
+static void note_message(struct sockets *s, const struct nlmsghdr *h, bool packet)
+{
+	const struct packet_diag_msg *p = NLMSG_DATA(h);
+	const struct inet_diag_msg *m = NLMSG_DATA(h);
+
+	if (packet && h->nlmsg_len >= NLMSG_LENGTH(sizeof(*p)))
+		note_socket(s, p->pdiag_ino, (uint64_t)p->pdiag_cookie[1] << 32 | p->pdiag_cookie[0]);
+	else if (!packet && h->nlmsg_len >= NLMSG_LENGTH(sizeof(*m)))
+		note_socket(s, m->idiag_inode, (uint64_t)m->id.idiag_cookie[1] << 32 | m->id.idiag_cookie[0]);
+}
+
+/* Reads the answer to one dump request up to its end. */
+static int read_dump(struct sockets *s, int fd, bool packet)
+{
+	static char buf[65536] __attribute__((aligned(8)));
+	struct nlmsghdr *h;
+	unsigned int left;
+	ssize_t n;
+
+	for (;;) {
+		n = recv(fd, buf, sizeof(buf), 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EBADMSG;
+		left = (unsigned int)n;
+		for (h = (void *)buf; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+			/* An error too: the kernel has no diag for this protocol. */
+			if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
+				return 0;
+			note_message(s, h, packet);
+		}
+	}
+}
+
+static int dump_sockets(struct sockets *s)
+{
+	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, IPPROTO_RAW, IPPROTO_SCTP };
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
+	struct {
+		struct nlmsghdr h;
+		union {
+			struct inet_diag_req_v2 inet;
+			struct packet_diag_req packet;
+		};
+	} q;
+	int fd, err = 0;
+	size_t f, p;
+
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	if (fd < 0)
+		return -errno;
+	for (f = 0; f < sizeof(families) && !err; f++)
+		for (p = 0; p < sizeof(protocols) && !err; p++) {
+			memset(&q, 0, sizeof(q));
+			q.h.nlmsg_len = NLMSG_LENGTH(sizeof(q.inet));
+			q.h.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+			q.h.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+			q.inet.sdiag_family = families[f];
+			q.inet.sdiag_protocol = protocols[p];
+			q.inet.idiag_states = ~0u;
+			if (send(fd, &q, q.h.nlmsg_len, 0) < 0)
+				err = -errno;
+			else
+				err = read_dump(s, fd, false);
+		}
+	memset(&q, 0, sizeof(q));
+	q.h.nlmsg_len = NLMSG_LENGTH(sizeof(q.packet));
+	q.h.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+	q.h.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	q.packet.sdiag_family = AF_PACKET;
+	if (!err && send(fd, &q, q.h.nlmsg_len, 0) >= 0)
+		err = read_dump(s, fd, true);
+	close(fd);
+	return err;
+}
+
+static int dump_namespaces(struct sockets *s)
+{
+	char path[64];
+	int self, fd, err = 0;
+	size_t i;
+
+	self = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (self < 0)
+		return -errno;
+	for (i = 0; i < s->nnetns; i++) {
+		snprintf(path, sizeof(path), "/proc/%u/ns/net", s->netns[i].pid);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		/* A namespace that cannot be entered costs its sockets only. */
+		if (setns(fd, CLONE_NEWNET) == 0)
+			dump_sockets(s);
+		close(fd);
+	}
+	if (setns(self, CLONE_NEWNET))
+		err = -errno;
+	close(self);
+	return err;
+}
+
+int scan_sockets(int cookies_fd)
+{
+	struct sockets *s = calloc(1, sizeof(*s));
+	struct dirent *d;
+	int err = 0;
+	DIR *dir;
+
+	if (!s)
+		return -ENOMEM;
+	s->cookies_fd = cookies_fd;
+	dir = opendir("/proc");
+	if (!dir) {
+		err = -errno;
+		goto out;
+	}
+	while (!err && (d = readdir(dir)))
+		if (is_number(d->d_name))
+			err = add_process(s, dirfd(dir), d->d_name);
+	closedir(dir);
+	if (err)
+		goto out;
+	if (s->n)
+		qsort(s->held, s->n, sizeof(*s->held), by_inode);
+	err = dump_namespaces(s);
+out:
+	free(s->held);
+	free(s);
+	return err;
+}
