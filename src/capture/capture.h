@@ -36,11 +36,11 @@ struct capture_config {
 	const char *const *netns;  /* names, paths or "any", NULL-terminated; NULL: only our own */
 	const char *filter;	   /* NULL or "": everything */
 	bool no_optimize;
-	uint32_t snaplen;	   /* bytes, 1..262144 */
-	enum direction direction;  /* DIR_NONE: both */
-	size_t ring_bytes;	   /* all packet rings together (-B); 0: default */
-	const char *backend;	   /* "tc" */
-	const char *kernel_btf;	   /* NULL: the usual places */
+	uint32_t snaplen;	  /* bytes, 1..262144 */
+	enum direction direction; /* DIR_NONE: both */
+	size_t ring_bytes;	  /* all packet rings together (-B); 0: default */
+	const char *backend;	  /* "tc" */
+	const char *kernel_btf;	  /* NULL: the usual places */
 	bool promiscuous;
 	/* process filter, any of them non-empty makes it active: a packet passes when either end matches */
 	const uint32_t *pids;
@@ -49,8 +49,8 @@ struct capture_config {
 	const uint32_t *uids;
 	size_t nuids;
 	bool follow_forks;
-	bool container_filter;	  /* cgroup verdicts come by capture_set_cgroup() */
-	bool attribution;	  /* false: no process is looked for at all */
+	bool container_filter; /* cgroup verdicts come by capture_set_cgroup() */
+	bool attribution;      /* false: no process is looked for at all */
 };
 
 struct capture_stats {

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/* Maps that several BPF files share: weak, so that "bpftool gen object" joins them into one. */
+#ifndef MAPS_BPF_H
+#define MAPS_BPF_H
+
+#include <bpf/bpf_helpers.h>
+#include <ptcpdump/config.h>
+#include <ptcpdump/event.h>
+
+/* User space creates the rings (their number and size are settings) and sets this map's size before the load. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__uint(value_size, sizeof(__u32));
+} ptcp_rings __weak SEC(".maps");
+
+/* Carries no data: its wait queue wakes the reader. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} ptcp_wake_ring __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct capture_control);
+} ptcp_control __weak SEC(".maps");
+
+/*
+ * Where a record is put together, one for each possible CPU. A plain array, because values of per-CPU
+ * arrays end at 32 kB. tc programs run with bottom halves off (on PREEMPT_RT serialised per CPU), and what they
+ * send does not pass tc before they return, so no second packet can come to the same CPU's record.
+ * User space sets max_entries and the value size: struct event_packet and the snapshot length.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct event_packet);
+} ptcp_scratch __weak SEC(".maps");
+
+static __always_inline struct capture_control *control_get(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&ptcp_control, &zero);
+}
+
+/* The record of the packet that this CPU is working on. */
+static __always_inline struct event_packet *scratch_get(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&ptcp_scratch, &cpu);
+}
+
+/*
+ * To be called after a record went into ring (with BPF_RB_NO_WAKEUP). The commit of a record is a full barrier,
+ * and the reader looks at the rings again after it set wake, so one of both sees the other.
+ * bpf_ringbuf_output's own wake-up would have to be chosen before the commit: that can lose one.
+ */
+static __always_inline void reader_wake(struct capture_control *control, void *ring, __u64 fill)
+{
+	__u32 wake = *(volatile __u32 *)&control->wake;
+	void *token;
+
+	if (wake == WAKE_NONE)
+		return;
+	if (wake == WAKE_FILL && bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) < fill)
+		return;
+	*(volatile __u32 *)&control->wake = WAKE_NONE;
+	token = bpf_ringbuf_reserve(&ptcp_wake_ring, sizeof(__u64), 0);
+	if (token)
+		bpf_ringbuf_discard(token, BPF_RB_FORCE_WAKEUP);
+}
+
+#endif

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+/* Packets at tc, ingress and egress: filter, owner, copy. No verdict is ever changed. */
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "maps.bpf.h"
+
+#include "filter.bpf.h"
+#include "owner.bpf.h"
+
+/* "Go on with the next program": TCX_NEXT and TC_ACT_UNSPEC. */
+#define NEXT (-1)
+#define ETH_HLEN 14
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+const volatile __u32 tc_snaplen = 262144;
+const volatile __u32 tc_nrings = 1;
+/* The namespace of all interfaces when it is only one: spares three reads per packet. 0: look. */
+const volatile __u32 tc_netns = 0;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct iface_key);
+	__type(value, struct iface_counters);
+} ptcp_ifaces SEC(".maps");
+
+static __always_inline __u32 device_netns(struct __sk_buff *skb)
+{
+	return tc_netns ? tc_netns : BPF_CORE_READ((struct sk_buff *)skb, dev, nd_net.net, ns.inum);
+}
+
+static __always_inline void describe(struct __sk_buff *skb, struct event_packet *rec, __u32 netns, __u32 dir,
+				     __u32 flags)
+{
+	rec->type = EVENT_PACKET;
+	rec->ifindex = skb->ifindex;
+	rec->ts = bpf_ktime_get_ns();
+	rec->netns = netns;
+	rec->len = skb->len;
+	rec->protocol = bpf_ntohs(skb->protocol);
+	rec->dir = dir;
+	rec->pkt_type = skb->pkt_type;
+	rec->vlan_tci = 0;
+	rec->vlan_proto = 0;
+	if (skb->vlan_present) {
+		flags |= EVENT_PKT_VLAN;
+		rec->vlan_tci = skb->vlan_tci;
+		rec->vlan_proto = bpf_ntohs(skb->vlan_proto);
+	}
+	rec->flags = flags;
+	__builtin_memset(rec->pad, 0, sizeof(rec->pad));
+}
+
+/* Copies the packet behind the record and the record into a ring; -1: lost, and *cause says why. */
+static __always_inline int publish(struct __sk_buff *skb, struct capture_control *control, struct event_packet *rec,
+				   enum drop_cause *cause)
+{
+	__u32 caplen = skb->len, slot = bpf_get_smp_processor_id() % tc_nrings;
+	void *ring;
+
+	if (caplen > tc_snaplen)
+		caplen = tc_snaplen;
+	/* Keeps clang from comparing skb->len instead of the register that the verifier has bounds of. */
+	asm volatile("" : "+r"(caplen));
+	*cause = DROP_COPY;
+	if (caplen > 0 && caplen <= tc_snaplen && bpf_skb_load_bytes(skb, 0, rec->data, caplen) != 0)
+		return -1;
+	rec->caplen = caplen;
+	*cause = DROP_RING_FULL;
+	ring = bpf_map_lookup_elem(&ptcp_rings, &slot);
+	if (!ring || caplen > tc_snaplen)
+		return -1;
+	if (bpf_ringbuf_output(ring, rec, sizeof(*rec) + caplen, BPF_RB_NO_WAKEUP) != 0)
+		return -1;
+	reader_wake(control, ring, control->wake_fill);
+	return 0;
+}
+
+/* A packet that the filter let pass. A global function: verified once, not once per program. */
+__attribute__((noinline)) int packet_take(struct __sk_buff *skb, __u32 dir, __u32 flags)
+{
+	struct capture_control *control = control_get();
+	struct iface_counters *n;
+	struct iface_key key = {};
+	struct event_packet *rec;
+	enum drop_cause cause = DROP_NO_SCRATCH;
+
+	if (!control || control->stop)
+		return 0;
+	key.netns = device_netns(skb);
+	key.ifindex = skb->ifindex;
+	n = bpf_map_lookup_elem(&ptcp_ifaces, &key);
+	if (!n)
+		return 0;
+	rec = scratch_get();
+	if (!rec) {
+		n->received++;
+		n->dropped[DROP_NO_SCRATCH]++;
+		return 0;
+	}
+	describe(skb, rec, key.netns, dir, flags);
+	if (owner_resolve(skb, rec, flags & EVENT_PKT_L3 ? 0 : ETH_HLEN, dir == EVENT_DIR_OUT) == OWNER_NO)
+		return 0;
+	n->received++;
+	if (publish(skb, control, rec, &cause) != 0) {
+		if (cause == DROP_COPY)
+			n->dropped[DROP_COPY]++;
+		else
+			n->dropped[DROP_RING_FULL]++;
+	}
+	return 0;
+}
+
+SEC(FILTER_SEC_TC)
+int ptcp_in_l2(struct __sk_buff *skb)
+{
+	if (pcap_filter_l2(skb, 0))
+		packet_take(skb, EVENT_DIR_IN, 0);
+	return NEXT;
+}
+
+SEC(FILTER_SEC_TC)
+int ptcp_out_l2(struct __sk_buff *skb)
+{
+	if (pcap_filter_l2(skb, 1))
+		packet_take(skb, EVENT_DIR_OUT, 0);
+	return NEXT;
+}
+
+/* Devices without a link header, such as tun. */
+SEC(FILTER_SEC_TC)
+int ptcp_in_l3(struct __sk_buff *skb)
+{
+	if (pcap_filter_l3(skb, 0))
+		packet_take(skb, EVENT_DIR_IN, EVENT_PKT_L3);
+	return NEXT;
+}
+
+SEC(FILTER_SEC_TC)
+int ptcp_out_l3(struct __sk_buff *skb)
+{
+	if (pcap_filter_l3(skb, 1))
+		packet_take(skb, EVENT_DIR_OUT, EVENT_PKT_L3);
+	return NEXT;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/* Values of maps that both sides of the capture read or write; both compilers see this file. */
+#ifndef PTCPDUMP_CONFIG_H
+#define PTCPDUMP_CONFIG_H
+
+#include <linux/types.h>
+
+/* What the reader wants to be woken for; see docs/capture.md. */
+enum {
+	WAKE_NONE, /* it is awake, or a timer will wake it soon */
+	WAKE_ANY,  /* it sleeps until the next record */
+	WAKE_FILL, /* a timer will wake it, unless a ring holds wake_fill bytes before */
+};
+
+/* The single value of the map ptcp_control; user space maps it into memory. */
+struct capture_control {
+	__u32 wake;
+	__u32 stop;	   /* not 0: the capture ends, packets pass unseen */
+	__u64 wake_fill;   /* bytes in one packet ring */
+	__u32 owner_pid;   /* the capturing process, so that a later run can tell what was left by a dead one: */
+	__u32 owner_pidns; /* inode of the pid namespace that owner_pid is of */
+	__u64 owner_start; /* field 22 of /proc/PID/stat, ticks */
+};
+
+/* ptcp_ifaces: one entry per interface that we are attached to. */
+struct iface_key {
+	__u32 netns; /* inode number */
+	__u32 ifindex;
+};
+
+enum drop_cause {
+	DROP_RING_FULL,
+	DROP_NO_SCRATCH, /* a CPU beyond the possible ones: never seen, counted all the same */
+	DROP_COPY,	 /* the packet could not be read */
+	DROP_CAUSES
+};
+
+struct iface_counters { /* per CPU */
+	__u64 received; /* passed the filters; what did not get lost is in a ring */
+	__u64 dropped[DROP_CAUSES];
+};
+
+#endif

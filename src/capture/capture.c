@@ -1,0 +1,587 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The phases of a capture, and when it sleeps and wakes. */
+#include "capture/capture.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/membarrier.h>
+#include <pcap/dlt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "capture/attrib.h"
+#include "capture/private.h"
+#include "ptcpdump.skel.h"
+#include "util/log.h"
+
+#define NSEC_PER_MSEC 1000000ULL
+#define NSEC_PER_SEC 1000000000ULL
+#define RING_BYTES (32U << 20)
+#define RING_BYTES_MIN 4096U
+#define SNAPLEN_MAX 262144U
+/* A ring that is this full no longer waits for owners, and wakes the reader at once. */
+#define FILL_PERCENT 60
+/*
+ * A program takes the time first and space in its ring last; another CPU's ring may get a later packet in between.
+ * So packets are merged only when they are this old.
+ */
+#define SETTLE_NS (1 * NSEC_PER_MSEC)
+#define BATCH 8192
+/* Sleep between batches: no packet has to wake us, and none waits longer. */
+#define BATCH_NS (10 * NSEC_PER_MSEC)
+
+static uint64_t now_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+/* Of some readings, the one that took least time between both clocks. */
+static int64_t clock_offset_get(void)
+{
+	uint64_t best = UINT64_MAX;
+	int64_t offset = 0;
+
+	for (int i = 0; i < 10; i++) {
+		uint64_t before = now_ns(CLOCK_MONOTONIC), real = now_ns(CLOCK_REALTIME);
+		uint64_t after = now_ns(CLOCK_MONOTONIC);
+
+		if (after - before < best) {
+			best = after - before;
+			offset = (int64_t)(real - before - (after - before) / 2);
+		}
+	}
+	return offset;
+}
+
+static int bpf_message(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	char line[1024];
+	size_t n;
+
+	(void)level;
+	vsnprintf(line, sizeof(line), fmt, ap);
+	n = strlen(line);
+	if (n > 0 && line[n - 1] == '\n')
+		line[n - 1] = '\0';
+	log_debug("%s", line);
+	return 0;
+}
+
+static int privileges_check(void)
+{
+	static const struct {
+		unsigned cap;
+		const char *name;
+	} needed[] = { { CAP_NET_ADMIN, "CAP_NET_ADMIN" }, { 38, "CAP_PERFMON" }, { 39, "CAP_BPF" } };
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+	char missing[64] = "";
+
+	if (syscall(SYS_capget, &header, data) != 0)
+		return -errno;
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+		/* CAP_SYS_ADMIN stands for the two that were once part of it. */
+		if (needed[i].cap >= 32 && (data[0].effective & 1U << CAP_SYS_ADMIN))
+			continue;
+		if (data[needed[i].cap / 32].effective & 1U << needed[i].cap % 32)
+			continue;
+		if (*missing)
+			strcat(missing, ", ");
+		strcat(missing, needed[i].name);
+	}
+	if (!*missing)
+		return 0;
+	log_error("no permission to capture: %s missing; run it as root, for instance with sudo", missing);
+	return -EPERM;
+}
+
+static int filter_compile_for(struct capture *c, int dlt, struct filter_code *code, char err[FILTER_ERR_LEN])
+{
+	struct filter_compile_opts opts = {
+		.dlt = dlt,
+		.snaplen = c->config.snaplen,
+		.netmask = c->any || !c->config.ifaces[0] || c->config.ifaces[1] ? FILTER_NETMASK_UNKNOWN
+										 : filter_netmask(c->config.ifaces[0]),
+		.no_optimize = c->config.no_optimize,
+		.live = true,
+	};
+
+	return filter_compile(c->config.filter, &opts, code, err);
+}
+
+/* Compiles for both kinds of devices: one of the other kind may appear later. */
+static int filters_compile(struct capture *c)
+{
+	char err_l2[FILTER_ERR_LEN], err_l3[FILTER_ERR_LEN];
+	int l2, l3;
+
+	if (!c->config.filter || !*c->config.filter)
+		return 0;
+	l2 = filter_compile_for(c, DLT_EN10MB, &c->filter_l2, err_l2);
+	if (l2 != 0 && l2 != -EOPNOTSUPP) {
+		log_error("%s", err_l2);
+		return l2;
+	}
+	l3 = filter_compile_for(c, DLT_RAW, &c->filter_l3, err_l3);
+	if (l2 == 0 && l3 == 0)
+		return 0;
+	for (unsigned i = 0; i < c->nlinks; i++) {
+		/* An expression that no interface can match is the user's mistake. */
+		if ((c->links[i]->l3 ? l3 : l2) == 0)
+			break;
+		if (i + 1 == c->nlinks) {
+			log_error("%s", c->links[i]->l3 ? err_l3 : err_l2);
+			return -EINVAL;
+		}
+	}
+	if (l2 != 0)
+		return filter_reject(&c->filter_l2);
+	return filter_reject(&c->filter_l3);
+}
+
+static int epoll_add(struct capture *c, int fd, uint32_t events)
+{
+	struct epoll_event event = { .events = events };
+
+	return epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0 ? -errno : 0;
+}
+
+static int mode_parse(const char *backend, enum attach_mode *ret)
+{
+	static const struct {
+		const char *name;
+		enum attach_mode mode;
+	} modes[] = { { "tc", ATTACH_AUTO }, { "tcx", ATTACH_TCX }, { "clsact", ATTACH_CLSACT } };
+
+	*ret = ATTACH_AUTO;
+	for (size_t i = 0; backend && i < sizeof(modes) / sizeof(modes[0]); i++) {
+		if (strcmp(backend, modes[i].name) == 0) {
+			*ret = modes[i].mode;
+			return 0;
+		}
+	}
+	if (!backend)
+		return 0;
+	log_error("unknown backend '%s': tc, tcx and clsact exist", backend);
+	return -EINVAL;
+}
+
+static int namespaces_open(struct capture *c)
+{
+	int err = 0;
+
+	if (!c->config.netns || !c->config.netns[0])
+		return netns_add(c, NULL);
+	c->own_netns_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (c->own_netns_fd < 0)
+		return -errno;
+	for (const char *const *name = c->config.netns; err == 0 && *name; name++)
+		err = netns_add(c, *name);
+	return err;
+}
+
+static int capture_start(struct capture *c)
+{
+	int err = mode_parse(c->config.backend, &c->mode);
+
+	if (err == 0)
+		err = privileges_check();
+	if (err != 0)
+		return err;
+	for (const char *const *name = c->config.ifaces; *name; name++)
+		c->any |= strcmp(*name, "any") == 0;
+	c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	c->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (c->epoll_fd < 0 || c->timer_fd < 0)
+		return -errno;
+	/* Edge triggered: setting the timer again is enough, it need not be read. */
+	err = epoll_add(c, c->timer_fd, EPOLLIN | EPOLLET);
+	if (err == 0)
+		err = namespaces_open(c);
+	if (err == 0)
+		err = links_find(c);
+	if (err == 0)
+		err = filters_compile(c);
+	return err;
+}
+
+int capture_new(struct capture **ret, const struct capture_config *config, const struct capture_handler *handler)
+{
+	struct capture *c = calloc(1, sizeof(*c));
+	int err = -ENOMEM;
+
+	if (!c)
+		return err;
+	c->config = *config;
+	c->handler = *handler;
+	if (c->config.snaplen == 0 || c->config.snaplen > SNAPLEN_MAX)
+		c->config.snaplen = SNAPLEN_MAX;
+	c->epoll_fd = c->timer_fd = c->own_netns_fd = -1;
+	for (unsigned i = 0; i < RINGS_MAX; i++)
+		c->ring_fds[i] = -1;
+	c->clock_offset = clock_offset_get();
+	c->vlan_buf = malloc(c->config.snaplen + 4);
+	libbpf_set_print(bpf_message);
+	if (c->vlan_buf)
+		err = capture_start(c);
+	if (err != 0) {
+		capture_free(c);
+		return err;
+	}
+	*ret = c;
+	return 0;
+}
+
+/* Splits the memory evenly: ring sizes are powers of two, so what is left over stays unused. */
+static int rings_create(struct capture *c)
+{
+	size_t total = c->config.ring_bytes ? c->config.ring_bytes : RING_BYTES;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	int ncpus = libbpf_num_possible_cpus();
+
+	if (ncpus <= 0)
+		return ncpus;
+	c->nrings = ncpus < RINGS_MAX ? (unsigned)ncpus : RINGS_MAX;
+	for (c->ring_size = page; c->ring_size * 2 * c->nrings <= total && c->ring_size < 1U << 30;)
+		c->ring_size *= 2;
+	for (unsigned i = 0; i < c->nrings; i++) {
+		c->ring_fds[i] = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ptcp_ring", 0, 0, (uint32_t)c->ring_size, NULL);
+		if (c->ring_fds[i] < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+static int skeleton_prepare(struct capture *c)
+{
+	uint32_t record_max = (uint32_t)sizeof(struct event_packet) + c->config.snaplen;
+	struct ptcpdump *skel = c->skel;
+	char text[FILTER_ERR_LEN];
+	int err;
+
+	skel->rodata->tc_snaplen = c->config.snaplen;
+	skel->rodata->tc_nrings = c->nrings;
+	skel->rodata->tc_netns = c->nnetns == 1 ? c->netns[0]->inode : 0;
+	bpf_map__set_max_entries(skel->maps.ptcp_scratch, (uint32_t)libbpf_num_possible_cpus());
+	bpf_map__set_value_size(skel->maps.ptcp_scratch, (record_max + 7) & ~7U);
+	bpf_map__set_max_entries(skel->maps.ptcp_rings, c->nrings);
+	err = bpf_map__set_inner_map_fd(skel->maps.ptcp_rings, c->ring_fds[0]);
+	if (err == 0)
+		err = attrib_prepare(c->attrib, skel->obj);
+	if (err != 0 || !c->config.filter || !*c->config.filter)
+		return err;
+	err = filter_inject_set(c->inject, skel->obj, c->filter_in_user ? NULL : &c->filter_l2,
+				c->filter_in_user ? NULL : &c->filter_l3, text);
+	if (err != 0 && !filter_refused(err))
+		log_error("%s", text);
+	return err;
+}
+
+/* Loads; a part that this kernel refuses is left out, and it is tried again. */
+static int skeleton_load(struct capture *c)
+{
+	for (;;) {
+		int err;
+
+		c->skel = ptcpdump__open();
+		if (!c->skel)
+			return -errno;
+		err = skeleton_prepare(c);
+		if (err == 0)
+			err = ptcpdump__load(c->skel);
+		if (err == 0)
+			return 0;
+		if (!attrib_retry(c->attrib, c->skel->obj)) {
+			if (c->filter_in_user || !c->config.filter || !filter_refused(err))
+				return err;
+			log_warn(
+				"the kernel finds the filter too large: every packet is copied and filtered afterwards");
+			c->filter_in_user = true;
+		}
+		ptcpdump__destroy(c->skel);
+		c->skel = NULL;
+	}
+}
+
+static uint64_t own_start_time(void)
+{
+	char buf[1024], *p;
+	unsigned long long start = 0;
+	int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, buf, sizeof(buf) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0)
+		return 0;
+	buf[n] = '\0';
+	/* The command's name may hold anything, spaces and brackets too: count from its end. */
+	p = strrchr(buf, ')');
+	if (p)
+		sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+		       &start);
+	return start;
+}
+
+static int control_map(struct capture *c)
+{
+	void *p = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED,
+		       bpf_map__fd(c->skel->maps.ptcp_control), 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	c->control = p;
+	c->control->wake_fill = c->ring_size / 100 * FILL_PERCENT;
+	c->control->owner_pid = (uint32_t)getpid();
+	c->control->owner_start = own_start_time();
+	return 0;
+}
+
+static int rings_open(struct capture *c)
+{
+	size_t record_max = sizeof(struct event_packet) + c->config.snaplen;
+	int err = 0;
+
+	for (unsigned i = 0; err == 0 && i < c->nrings; i++) {
+		err = ring_open(&c->rings[i], c->ring_fds[i], c->ring_size, record_max);
+		if (err == 0)
+			err = bpf_map_update_elem(bpf_map__fd(c->skel->maps.ptcp_rings), &i, &c->ring_fds[i], BPF_ANY);
+	}
+	if (err == 0)
+		err = ring_open(&c->wake_ring, bpf_map__fd(c->skel->maps.ptcp_wake_ring),
+				bpf_map__max_entries(c->skel->maps.ptcp_wake_ring), 0);
+	if (err == 0)
+		err = epoll_add(c, bpf_map__fd(c->skel->maps.ptcp_wake_ring), EPOLLIN | EPOLLET);
+	return err;
+}
+
+int capture_load(struct capture *c)
+{
+	int err = attrib_new(&c->attrib, &c->config);
+
+	if (err == 0)
+		err = filter_inject_new(&c->inject);
+	if (err == 0)
+		err = rings_create(c);
+	if (err == 0)
+		err = skeleton_load(c);
+	if (err == 0)
+		err = control_map(c);
+	if (err == 0)
+		err = rings_open(c);
+	if (err != 0)
+		log_error("cannot load the eBPF programs: %s; --log-level debug shows why", strerror(-err));
+	return err;
+}
+
+int capture_attach(struct capture *c)
+{
+	int err = attrib_attach(c->attrib, c->skel->obj, &c->handler);
+
+	if (err == 0 && attrib_fd(c->attrib) >= 0)
+		err = epoll_add(c, attrib_fd(c->attrib), EPOLLIN);
+	if (err == 0)
+		err = links_attach(c);
+	if (err == 0)
+		err = attrib_scan(c->attrib);
+	return err;
+}
+
+int capture_add_pid(struct capture *c, uint32_t pid)
+{
+	return attrib_add_pid(c->attrib, pid);
+}
+
+int capture_set_cgroup(struct capture *c, uint64_t cgroup, bool match)
+{
+	return attrib_set_cgroup(c->attrib, cgroup, match);
+}
+
+int capture_fd(const struct capture *c)
+{
+	return c->epoll_fd;
+}
+
+static void timer_set(struct capture *c, uint64_t ns)
+{
+	struct itimerspec spec = { .it_value = { .tv_nsec = (long)ns } };
+
+	timerfd_settime(c->timer_fd, 0, &spec, NULL);
+}
+
+static void wake_set(struct capture *c, uint32_t wake)
+{
+	__atomic_store_n(&c->control->wake, wake, __ATOMIC_SEQ_CST);
+	/* Pairs with the commit of a record, which is a full barrier: see reader_wake() in bpf/maps.bpf.h. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+static bool rings_empty(struct capture *c)
+{
+	for (unsigned i = 0; i < c->nrings; i++) {
+		ring_refresh(&c->rings[i]);
+		if (c->rings[i].pos != c->rings[i].limit)
+			return false;
+	}
+	return true;
+}
+
+/* Decides what makes capture_fd() readable next, after a poll that delivered n packets. */
+static void sleep_prepare(struct capture *c, int n)
+{
+	if (n >= BATCH) {
+		timer_set(c, 1);
+		return;
+	}
+	if (n == 0 && rings_empty(c)) {
+		wake_set(c, WAKE_ANY);
+		if (rings_empty(c)) {
+			timer_set(c, 0);
+			return;
+		}
+	}
+	wake_set(c, WAKE_FILL);
+	/* Packets too young to be merged, else the next batch. */
+	timer_set(c, n == 0 ? 2 * SETTLE_NS : BATCH_NS);
+}
+
+/* News of interfaces, and what woke us. */
+static int events_handle(struct capture *c, int timeout_ms)
+{
+	struct epoll_event events[16];
+	int n = epoll_wait(c->epoll_fd, events, sizeof(events) / sizeof(events[0]), timeout_ms);
+
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	for (int i = 0; i < n; i++) {
+		struct netns *ns = events[i].data.ptr;
+		int err = ns ? links_news(c, ns) : 0;
+
+		if (err != 0) {
+			log_error("network devices: %s", strerror(-err));
+			return err;
+		}
+	}
+	ring_refresh(&c->wake_ring);
+	c->wake_ring.pos = c->wake_ring.limit;
+	ring_release(&c->wake_ring);
+	return 0;
+}
+
+static int batch_deliver(struct capture *c)
+{
+	uint64_t limit = now_ns(CLOCK_MONOTONIC) - SETTLE_NS;
+	/* All that happened before the packets up to the limit is in the process ring by now. */
+	int err = attrib_consume(c->attrib);
+
+	return err < 0 ? err : deliver(c, limit, BATCH, false);
+}
+
+int capture_poll(struct capture *c, int timeout_ms)
+{
+	int err = events_handle(c, 0), n = 0;
+
+	for (;;) {
+		if (err == 0)
+			n = batch_deliver(c);
+		if (err != 0 || n < 0)
+			return err != 0 ? err : n;
+		if (links_all_gone(c))
+			break;
+		sleep_prepare(c, n);
+		if (n > 0 || timeout_ms == 0)
+			return n;
+		/* Timers of packets that are too young may wake us in between: the time-out is then a little longer. */
+		err = events_handle(c, timeout_ms);
+		if (timeout_ms > 0)
+			timeout_ms = 0;
+	}
+	err = capture_drain(c);
+	if (err != 0)
+		return err;
+	log_error("the interface disappeared");
+	return -ENODEV;
+}
+
+int capture_drain(struct capture *c)
+{
+	int n;
+
+	if (!c->control)
+		return 0;
+	if (!c->stopped) {
+		c->stopped = true;
+		__atomic_store_n(&c->control->stop, 1, __ATOMIC_SEQ_CST);
+		/* Waits for all programs that did not see it. */
+		syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+	}
+	n = attrib_consume(c->attrib);
+	if (n < 0)
+		return n;
+	do
+		n = deliver(c, UINT64_MAX, BATCH, true);
+	while (n > 0);
+	return n;
+}
+
+void capture_stats(const struct capture *c, struct capture_stats *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	links_count(c);
+	for (unsigned i = 0; i < c->nlinks; i++) {
+		ret->received += c->links[i]->iface.received;
+		ret->dropped += c->links[i]->iface.dropped;
+	}
+	ret->captured = c->captured;
+}
+
+int64_t capture_clock_offset(const struct capture *c)
+{
+	return c->clock_offset;
+}
+
+int capture_probe(FILE *out)
+{
+	return attrib_probe(out);
+}
+
+void capture_free(struct capture *c)
+{
+	if (!c)
+		return;
+	links_detach(c);
+	attrib_free(c->attrib);
+	for (unsigned i = 0; i < RINGS_MAX; i++) {
+		ring_close(&c->rings[i]);
+		if (c->ring_fds[i] >= 0)
+			close(c->ring_fds[i]);
+	}
+	ring_close(&c->wake_ring);
+	if (c->control)
+		munmap(c->control, (size_t)sysconf(_SC_PAGESIZE));
+	ptcpdump__destroy(c->skel);
+	filter_inject_free(c->inject);
+	filter_done(&c->filter_l2);
+	filter_done(&c->filter_l3);
+	links_free(c);
+	if (c->own_netns_fd >= 0)
+		close(c->own_netns_fd);
+	if (c->epoll_fd >= 0)
+		close(c->epoll_fd);
+	if (c->timer_fd >= 0)
+		close(c->timer_fd);
+	free(c->vlan_buf);
+	free(c);
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* From the rings to the handler: merging in time order, checking, VLAN tags, user space filter. */
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <string.h>
+
+#include "capture/private.h"
+
+#define NSEC_PER_SEC 1000000000
+#define VLAN_LEN 4
+#define VLAN_OFFSET (2 * ETH_ALEN)
+
+/* What waits at the front of a ring. */
+struct head {
+	const struct event_packet *packet; /* NULL: nothing, or nothing yet */
+	size_t size;
+};
+
+static bool packet_valid(const void *record, size_t size)
+{
+	const struct event_packet *p = record;
+
+	return size >= sizeof(*p) && p->type == EVENT_PACKET && p->caplen <= size - sizeof(*p);
+}
+
+/* Loads a ring's front. Nothing later than *limit may be delivered, which a record being written lowers. */
+static void head_load(struct capture *c, unsigned i, struct head *head, uint64_t *limit)
+{
+	const void *record;
+	int n;
+
+	head->packet = NULL;
+	while ((n = ring_peek(&c->rings[i], &record, &head->size)) == 1) {
+		if (packet_valid(record, head->size)) {
+			head->packet = record;
+			return;
+		}
+		ring_skip(&c->rings[i], head->size);
+	}
+	/* Its time is not known yet, but it is not before that of the record in front of it. */
+	if (n == -EAGAIN && c->ring_ts[i] < *limit)
+		*limit = c->ring_ts[i];
+}
+
+/* Puts the tag that was taken out of the frame back, as libpcap does. */
+static void vlan_restore(struct capture *c, const struct event_packet *e, struct packet *p)
+{
+	uint8_t *b = c->vlan_buf;
+
+	if (p->caplen < VLAN_OFFSET)
+		return;
+	memcpy(b, p->data, VLAN_OFFSET);
+	b[12] = (uint8_t)(e->vlan_proto >> 8);
+	b[13] = (uint8_t)e->vlan_proto;
+	b[14] = (uint8_t)(e->vlan_tci >> 8);
+	b[15] = (uint8_t)e->vlan_tci;
+	memcpy(b + VLAN_OFFSET + VLAN_LEN, p->data + VLAN_OFFSET, p->caplen - VLAN_OFFSET);
+	p->data = b;
+	p->len += VLAN_LEN;
+	p->caplen += VLAN_LEN;
+	if (p->caplen > c->config.snaplen)
+		p->caplen = c->config.snaplen;
+}
+
+static bool filter_matches(const struct capture *c, const struct link *link, const struct event_packet *e)
+{
+	const struct filter_meta meta = {
+		.ifindex = e->ifindex,
+		.vlan_present = e->flags & EVENT_PKT_VLAN,
+		.vlan_tci = e->vlan_tci,
+		.vlan_proto = e->vlan_proto,
+		.pkt_type = e->dir == EVENT_DIR_OUT ? PACKET_OUTGOING : e->pkt_type,
+	};
+
+	return filter_match_live(link->l3 ? &c->filter_l3 : &c->filter_l2, e->data, e->caplen, e->len, &meta);
+}
+
+static int packet_hand(struct capture *c, const struct event_packet *e, bool force)
+{
+	struct link *link = links_lookup(c, e->netns, e->ifindex);
+	struct packet p;
+	uint64_t ts;
+
+	if (!link)
+		return CAPTURE_DONE;
+	/* More CPUs than rings, or a CPU taken away between clock and ring: never go back, however little. */
+	ts = e->ts < c->last_ts ? c->last_ts : e->ts;
+	p = (struct packet){
+		.data = e->data,
+		.len = e->len,
+		.caplen = e->caplen,
+		.iface = &link->iface,
+		.dir = (enum direction)e->dir,
+		.event = e,
+	};
+	if (c->filter_in_user && !filter_matches(c, link, e)) {
+		link->mismatched++;
+		return CAPTURE_DONE;
+	}
+	if ((e->flags & (EVENT_PKT_VLAN | EVENT_PKT_L3)) == EVENT_PKT_VLAN)
+		vlan_restore(c, e, &p);
+	ts += (uint64_t)c->clock_offset;
+	p.sec = (int64_t)(ts / NSEC_PER_SEC);
+	p.nsec = (uint32_t)(ts % NSEC_PER_SEC);
+	int verdict = c->handler.packet(c->handler.arg, &p, force);
+	if (verdict == CAPTURE_DONE) {
+		c->captured++;
+		if (e->ts > c->last_ts)
+			c->last_ts = e->ts;
+	}
+	return verdict;
+}
+
+size_t deliver_fill(const struct capture *c)
+{
+	size_t most = 0;
+
+	for (unsigned i = 0; i < c->nrings; i++) {
+		size_t used = ring_used(&c->rings[i]);
+
+		if (used > most)
+			most = used;
+	}
+	return most;
+}
+
+/* The ring with the oldest front; *second: the time up to which it stays the oldest. */
+static int head_oldest(const struct head *heads, unsigned n, uint64_t *second)
+{
+	int oldest = -1;
+
+	*second = UINT64_MAX;
+	for (unsigned i = 0; i < n; i++) {
+		if (!heads[i].packet)
+			continue;
+		if (oldest < 0 || heads[i].packet->ts < heads[oldest].packet->ts) {
+			if (oldest >= 0)
+				*second = heads[oldest].packet->ts;
+			oldest = (int)i;
+		} else if (heads[i].packet->ts < *second) {
+			*second = heads[i].packet->ts;
+		}
+	}
+	return oldest;
+}
+
+int deliver(struct capture *c, uint64_t limit, unsigned max, bool force)
+{
+	struct head heads[RINGS_MAX];
+	unsigned n = 0;
+	uint64_t second;
+	int verdict = CAPTURE_DONE, i;
+
+	for (unsigned k = 0; k < c->nrings; k++)
+		ring_refresh(&c->rings[k]);
+	for (unsigned k = 0; k < c->nrings; k++)
+		head_load(c, k, &heads[k], &limit);
+	if (deliver_fill(c) >= c->control->wake_fill)
+		force = true;
+	while (verdict == CAPTURE_DONE && n < max && (i = head_oldest(heads, c->nrings, &second)) >= 0) {
+		struct head *head = &heads[i];
+
+		if (head->packet->ts > limit)
+			break;
+		do {
+			verdict = packet_hand(c, head->packet, force);
+			if (verdict != CAPTURE_DONE)
+				break;
+			n++;
+			c->ring_ts[i] = head->packet->ts;
+			ring_skip(&c->rings[i], head->size);
+			head_load(c, (unsigned)i, head, &limit);
+		} while (n < max && head->packet && head->packet->ts <= second && head->packet->ts <= limit);
+	}
+	for (unsigned k = 0; k < c->nrings; k++)
+		ring_release(&c->rings[k]);
+	return verdict < 0 ? verdict : (int)n;
+}

@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Which interfaces are captured: finding, attaching, those that come, go and change their name. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <net/if_arp.h>
+#include <pcap/dlt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "capture/private.h"
+#include "capture/rtnl.h"
+#include "ptcpdump.skel.h"
+#include "util/log.h"
+
+/* Device types that tc programs see, and where their packets start: at an Ethernet or at an IP header. */
+static const struct {
+	uint16_t arphrd;
+	bool l3;
+} types[] = {
+	{ ARPHRD_ETHER, false },  { ARPHRD_LOOPBACK, false },
+	{ ARPHRD_NONE, true },	  { ARPHRD_TUNNEL, true },
+	{ ARPHRD_TUNNEL6, true }, { ARPHRD_SIT, true },
+	{ ARPHRD_IPGRE, true },	  { 823 /* ARPHRD_IP6GRE, in newer headers */, true },
+	{ ARPHRD_RAWIP, true },	  { ARPHRD_PPP, true },
+};
+
+static int type_find(uint16_t arphrd, bool *l3)
+{
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if (types[i].arphrd == arphrd) {
+			*l3 = types[i].l3;
+			return 0;
+		}
+	}
+	return -EOPNOTSUPP;
+}
+
+static unsigned table_slot(const struct capture *c, uint32_t netns, uint32_t ifindex)
+{
+	return (netns * 0x9e3779b1U + ifindex * 0x85ebca6bU) & (c->table_size - 1);
+}
+
+static struct link **table_find(const struct capture *c, uint32_t netns, uint32_t ifindex)
+{
+	unsigned i = table_slot(c, netns, ifindex);
+
+	while (c->table[i] && (c->table[i]->iface.ifindex != ifindex || c->table[i]->iface.netns != netns))
+		i = (i + 1) & (c->table_size - 1);
+	return &c->table[i];
+}
+
+/* Room for one more; the older of two links with one key gives way to the newer. */
+static int table_grow(struct capture *c)
+{
+	unsigned size = c->table_size ? c->table_size : 64;
+	struct link **table;
+
+	if (c->table_size && c->nlinks * 2 < c->table_size)
+		return 0;
+	while (c->nlinks * 2 >= size)
+		size *= 2;
+	table = calloc(size, sizeof(struct link *));
+	if (!table)
+		return -ENOMEM;
+	free(c->table);
+	c->table = table;
+	c->table_size = size;
+	for (unsigned i = 0; i < c->nlinks; i++)
+		*table_find(c, c->links[i]->iface.netns, c->links[i]->iface.ifindex) = c->links[i];
+	return 0;
+}
+
+struct link *links_lookup(struct capture *c, uint32_t netns, uint32_t ifindex)
+{
+	struct link *link = c->last_link;
+
+	if (link && link->iface.ifindex == ifindex && link->iface.netns == netns)
+		return link;
+	if (!c->table_size)
+		return NULL;
+	link = *table_find(c, netns, ifindex);
+	if (link)
+		c->last_link = link;
+	return link;
+}
+
+static bool wanted(const struct capture *c, const struct rtnl_link *news)
+{
+	if (c->any)
+		return true;
+	for (const char *const *name = c->config.ifaces; *name; name++) {
+		char by_number[IF_NAMESIZE];
+
+		if (strcmp(*name, news->name) == 0)
+			return true;
+		if ((*name)[strspn(*name, "0123456789")] == '\0' &&
+		    list_name((unsigned)strtoul(*name, NULL, 10), by_number) == 0 && strcmp(by_number, news->name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static struct link *link_new(struct capture *c, struct netns *ns, const struct rtnl_link *news, bool l3)
+{
+	struct link *link = calloc(1, sizeof(*link)), **p;
+
+	if (!link || table_grow(c) != 0)
+		goto fail;
+	p = reallocarray(c->links, c->nlinks + 1, sizeof(struct link *));
+	if (!p)
+		goto fail;
+	c->links = p;
+	link->ns = ns;
+	link->type = news->type;
+	link->l3 = l3;
+	link->present = true;
+	link->iface.ifindex = news->ifindex;
+	link->iface.netns = ns->inode;
+	link->iface.other_netns = ns->fd >= 0;
+	link->iface.dlt = l3 ? DLT_RAW : DLT_EN10MB;
+	link->iface.snaplen = c->config.snaplen;
+	link->iface.name = strdup(news->name);
+	link->iface.netns_path = ns->path;
+	link->iface.filter = c->config.filter && *c->config.filter ? (char *)(uintptr_t)c->config.filter : NULL;
+	if (!link->iface.name)
+		goto fail;
+	link->iface.id = c->nlinks;
+	c->links[c->nlinks++] = link;
+	*table_find(c, ns->inode, news->ifindex) = link;
+	c->last_link = NULL;
+	return link;
+fail:
+	free(link);
+	return NULL;
+}
+
+/* Adds up the kernel's counters of an interface. */
+static void counters_read(const struct capture *c, const struct link *link, uint64_t *received, uint64_t *dropped)
+{
+	struct iface_key key = { .netns = link->iface.netns, .ifindex = link->iface.ifindex };
+	int ncpus = libbpf_num_possible_cpus();
+	struct iface_counters *n = ncpus > 0 ? calloc((size_t)ncpus, sizeof(*n)) : NULL;
+
+	*received = *dropped = 0;
+	if (!n || bpf_map_lookup_elem(bpf_map__fd(c->skel->maps.ptcp_ifaces), &key, n) != 0)
+		goto out;
+	for (int i = 0; i < ncpus; i++) {
+		*received += n[i].received;
+		for (int k = 0; k < DROP_CAUSES; k++)
+			*dropped += n[i].dropped[k];
+	}
+out:
+	free(n);
+}
+
+void links_count(const struct capture *c)
+{
+	for (unsigned i = 0; i < c->nlinks; i++) {
+		struct link *link = c->links[i];
+		uint64_t received = 0, dropped = 0;
+
+		if (c->skel && link->ingress.ifindex)
+			counters_read(c, link, &received, &dropped);
+		link->iface.received = link->gone_received + received - link->mismatched;
+		link->iface.dropped = link->gone_dropped + dropped;
+	}
+}
+
+static int counters_start(const struct capture *c, const struct link *link)
+{
+	struct iface_key key = { .netns = link->iface.netns, .ifindex = link->iface.ifindex };
+	int ncpus = libbpf_num_possible_cpus(), err;
+	struct iface_counters *n;
+
+	if (ncpus <= 0)
+		return ncpus;
+	n = calloc((size_t)ncpus, sizeof(*n));
+	if (!n)
+		return -ENOMEM;
+	err = bpf_map_update_elem(bpf_map__fd(c->skel->maps.ptcp_ifaces), &key, n, BPF_ANY);
+	free(n);
+	return err;
+}
+
+/* The interface's counters leave the kernel; packets of it may still be in the rings. */
+static void counters_stop(const struct capture *c, struct link *link)
+{
+	struct iface_key key = { .netns = link->iface.netns, .ifindex = link->iface.ifindex };
+	uint64_t received, dropped;
+
+	counters_read(c, link, &received, &dropped);
+	link->gone_received += received;
+	link->gone_dropped += dropped;
+	bpf_map_delete_elem(bpf_map__fd(c->skel->maps.ptcp_ifaces), &key);
+}
+
+static void promisc_set(struct netns *ns, const struct link *link)
+{
+	struct packet_mreq mreq = { .mr_ifindex = (int)link->iface.ifindex, .mr_type = PACKET_MR_PROMISC };
+
+	/* Protocol 0: this socket receives nothing, and its end ends the membership. */
+	if (ns->packet_fd < 0)
+		ns->packet_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (ns->packet_fd < 0 || setsockopt(ns->packet_fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &mreq, sizeof(mreq)) != 0)
+		log_warn("'%s' does not enter promiscuous mode: %s", link->iface.name, strerror(errno));
+}
+
+/*
+ * Which sides. A packet on lo passes both: one is enough, and on egress its sender is known best. tcpdump, too,
+ * shows each once.
+ */
+static void sides_choose(const struct capture *c, const struct link *link, bool *in, bool *out)
+{
+	*in = c->config.direction != DIR_OUT;
+	*out = c->config.direction != DIR_IN;
+	if (link->type == ARPHRD_LOOPBACK && *out)
+		*in = false;
+}
+
+static int programs_attach(struct capture *c, struct link *link)
+{
+	struct bpf_program *in_prog = link->l3 ? c->skel->progs.ptcp_in_l3 : c->skel->progs.ptcp_in_l2;
+	struct bpf_program *out_prog = link->l3 ? c->skel->progs.ptcp_out_l3 : c->skel->progs.ptcp_out_l2;
+	uint32_t ifindex = link->iface.ifindex;
+	bool in, out;
+	int err = 0;
+
+	sides_choose(c, link, &in, &out);
+	link->ingress.ifindex = link->egress.ifindex = ifindex;
+	if (in)
+		err = attach_program(&link->ingress, &c->mode, ifindex, true, bpf_program__fd(in_prog));
+	if (err == 0 && out)
+		err = attach_program(&link->egress, &c->mode, ifindex, false, bpf_program__fd(out_prog));
+	if (err != 0)
+		attach_undo(&link->ingress, false);
+	return err;
+}
+
+/* In the link's namespace. Errors are returned, not logged. */
+static int link_attach(struct capture *c, struct link *link)
+{
+	int err = counters_start(c, link);
+
+	if (err != 0)
+		return err;
+	if (!link->announced) {
+		link->announced = true;
+		err = c->handler.iface(c->handler.arg, &link->iface);
+		if (err != 0)
+			return err;
+	}
+	err = programs_attach(c, link);
+	if (err == 0 && c->config.promiscuous && !c->any && link->type == ARPHRD_ETHER)
+		promisc_set(link->ns, link);
+	return err;
+}
+
+static void link_detach(struct capture *c, struct link *link, bool gone)
+{
+	if (!link->present)
+		return;
+	attach_undo(&link->ingress, gone);
+	attach_undo(&link->egress, gone);
+}
+
+static void link_gone(struct capture *c, struct link *link)
+{
+	if (!link->present)
+		return;
+	link_detach(c, link, true);
+	link->present = false;
+	if (c->attached)
+		counters_stop(c, link);
+}
+
+static int link_appeared(struct capture *c, struct netns *ns, const struct rtnl_link *news, bool l3)
+{
+	struct link *link = link_new(c, ns, news, l3);
+	int err;
+
+	if (!link)
+		return -ENOMEM;
+	if (!c->attached)
+		return 0;
+	err = link_attach(c, link);
+	if (err == 0)
+		return 0;
+	/* Gone again before we got there is no news. */
+	if (err != -ENODEV)
+		log_warn("cannot capture on '%s': %s", news->name, strerror(-err));
+	link_gone(c, link);
+	return 0;
+}
+
+static int link_news(void *arg, const struct rtnl_link *news)
+{
+	struct netns *ns = arg;
+	struct capture *c = ns->capture;
+	struct link *link = c->table_size ? *table_find(c, ns->inode, news->ifindex) : NULL;
+	bool l3;
+
+	if (link && !link->present)
+		link = NULL;
+	if (news->gone) {
+		if (link)
+			link_gone(c, link);
+		return 0;
+	}
+	if (link && strcmp(link->iface.name, news->name) == 0)
+		return 0;
+	if (link) {
+		/* Renamed: what follows is of an interface of the new name. */
+		link_detach(c, link, false);
+		link_gone(c, link);
+	}
+	if (!wanted(c, news))
+		return 0;
+	if (type_find(news->type, &l3) != 0) {
+		if (c->any)
+			return 0;
+		log_error("'%s': the tc backend cannot see devices of link type %u", news->name, news->type);
+		return -EOPNOTSUPP;
+	}
+	return link_appeared(c, ns, news, l3);
+}
+
+int links_news(struct capture *c, struct netns *ns)
+{
+	const struct rtnl_handler handler = { .arg = ns, .link = link_news };
+	int err = netns_enter(c, ns);
+
+	if (err != 0)
+		return err;
+	err = rtnl_read(ns->rtnl_fd, &handler, NULL);
+	if (err == -ENOBUFS)
+		err = rtnl_dump(ns->rtnl_fd);
+	netns_leave(c, ns);
+	return err;
+}
+
+static int netns_start(struct capture *c, struct netns *ns)
+{
+	const struct rtnl_handler handler = { .arg = ns, .link = link_news };
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = ns };
+	bool done;
+	int err = netns_enter(c, ns);
+
+	if (err != 0)
+		return err;
+	ns->rtnl_fd = rtnl_open();
+	err = ns->rtnl_fd < 0 ? ns->rtnl_fd : rtnl_dump(ns->rtnl_fd);
+	if (err == 0)
+		err = rtnl_read(ns->rtnl_fd, &handler, &done);
+	netns_leave(c, ns);
+	if (err == 0 && epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, ns->rtnl_fd, &event) != 0)
+		err = -errno;
+	return err;
+}
+
+static bool name_found(const struct capture *c, const char *name)
+{
+	char by_number[IF_NAMESIZE];
+
+	for (unsigned i = 0; i < c->nlinks; i++) {
+		if (strcmp(c->links[i]->iface.name, name) == 0)
+			return true;
+	}
+	if (name[strspn(name, "0123456789")] != '\0' || list_name((unsigned)strtoul(name, NULL, 10), by_number) != 0)
+		return false;
+	for (unsigned i = 0; i < c->nlinks; i++) {
+		if (strcmp(c->links[i]->iface.name, by_number) == 0)
+			return true;
+	}
+	return false;
+}
+
+int links_find(struct capture *c)
+{
+	for (unsigned i = 0; i < c->nnetns; i++) {
+		int err = netns_start(c, c->netns[i]);
+
+		if (err == -EOPNOTSUPP)
+			return err;
+		if (err != 0) {
+			log_error("cannot list the interfaces of '%s': %s", c->netns[i]->path, strerror(-err));
+			return err;
+		}
+	}
+	for (const char *const *name = c->config.ifaces; !c->any && *name; name++) {
+		if (name_found(c, *name))
+			continue;
+		log_error("%s: no such interface; -D lists those that exist", *name);
+		return -ENODEV;
+	}
+	return 0;
+}
+
+int links_attach(struct capture *c)
+{
+	unsigned n = c->nlinks;
+
+	c->attached = true;
+	for (unsigned i = 0; i < n; i++) {
+		struct link *link = c->links[i];
+		int err;
+
+		if (!link->present)
+			continue;
+		err = netns_enter(c, link->ns);
+		if (err == 0)
+			err = link_attach(c, link);
+		netns_leave(c, link->ns);
+		if (err == 0)
+			continue;
+		if (!c->any) {
+			log_error("cannot capture on '%s': %s", link->iface.name, strerror(-err));
+			return err;
+		}
+		log_info("cannot capture on '%s': %s", link->iface.name, strerror(-err));
+		link_gone(c, link);
+	}
+	return 0;
+}
+
+bool links_all_gone(const struct capture *c)
+{
+	for (unsigned i = 0; i < c->nlinks; i++) {
+		if (c->links[i]->present)
+			return false;
+	}
+	return !c->any;
+}
+
+void links_detach(struct capture *c)
+{
+	for (unsigned i = 0; i < c->nlinks; i++) {
+		struct link *link = c->links[i];
+
+		if (!link->present || netns_enter(c, link->ns) != 0)
+			continue;
+		link_detach(c, link, false);
+		netns_leave(c, link->ns);
+	}
+}
+
+void links_free(struct capture *c)
+{
+	for (unsigned i = 0; i < c->nlinks; i++) {
+		free(c->links[i]->iface.name);
+		free(c->links[i]);
+	}
+	free(c->links);
+	free(c->table);
+	for (unsigned i = 0; i < c->nnetns; i++)
+		netns_free(c->netns[i]);
+	free(c->netns);
+}

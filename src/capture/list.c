@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Interfaces as libpcap lists them: -D, its numbers, and the default. */
+#include <errno.h>
+#include <net/if.h>
+#include <pcap/pcap.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "capture/private.h"
+#include "util/log.h"
+
+static const struct {
+	unsigned flag;
+	const char *text;
+} flag_names[] = {
+	{ PCAP_IF_UP, "Up" },
+	{ PCAP_IF_RUNNING, "Running" },
+	{ PCAP_IF_LOOPBACK, "Loopback" },
+	{ PCAP_IF_WIRELESS, "Wireless" },
+};
+
+static const char *connection_text(unsigned flags)
+{
+	bool wireless = flags & PCAP_IF_WIRELESS;
+
+	switch (flags & PCAP_IF_CONNECTION_STATUS) {
+	case PCAP_IF_CONNECTION_STATUS_UNKNOWN:
+		return wireless ? "Association status unknown" : "Connection status unknown";
+	case PCAP_IF_CONNECTION_STATUS_CONNECTED: return wireless ? "Associated" : "Connected";
+	case PCAP_IF_CONNECTION_STATUS_DISCONNECTED: return wireless ? "Not associated" : "Disconnected";
+	}
+	return NULL;
+}
+
+static int devices_find(pcap_if_t **ret)
+{
+	char err[PCAP_ERRBUF_SIZE];
+
+	if (pcap_findalldevs(ret, err) == 0)
+		return 0;
+	log_error("cannot list the interfaces: %s", err);
+	return -EIO;
+}
+
+static void device_print(FILE *out, unsigned n, const pcap_if_t *dev)
+{
+	const char *separator = "", *connection = connection_text(dev->flags);
+
+	fprintf(out, "%u.%s", n, dev->name);
+	if (dev->description)
+		fprintf(out, " (%s)", dev->description);
+	if (dev->flags == 0) {
+		fputc('\n', out);
+		return;
+	}
+	fputs(" [", out);
+	for (size_t i = 0; i < sizeof(flag_names) / sizeof(flag_names[0]); i++) {
+		if (dev->flags & flag_names[i].flag) {
+			fprintf(out, "%s%s", separator, flag_names[i].text);
+			separator = ", ";
+		}
+	}
+	if (connection && !(dev->flags & PCAP_IF_LOOPBACK))
+		fprintf(out, "%s%s", separator, connection);
+	fputs(*separator || connection ? "]\n" : "none]\n", out);
+}
+
+int capture_list_ifaces(FILE *out)
+{
+	pcap_if_t *devs;
+	unsigned n = 0;
+	int err = devices_find(&devs);
+
+	if (err != 0)
+		return err;
+	for (const pcap_if_t *dev = devs; dev; dev = dev->next)
+		device_print(out, ++n, dev);
+	pcap_freealldevs(devs);
+	return 0;
+}
+
+int capture_default_iface(char *name)
+{
+	pcap_if_t *devs;
+	int err = devices_find(&devs);
+
+	if (err != 0)
+		return err;
+	err = -ENODEV;
+	if (devs && !(devs->flags & PCAP_IF_LOOPBACK) && strlen(devs->name) < IF_NAMESIZE) {
+		strcpy(name, devs->name);
+		err = 0;
+	}
+	pcap_freealldevs(devs);
+	return err;
+}
+
+int list_name(unsigned n, char *name)
+{
+	const pcap_if_t *dev;
+	pcap_if_t *devs;
+	int err = devices_find(&devs);
+
+	if (err != 0)
+		return err;
+	for (dev = devs; dev && n > 1; dev = dev->next)
+		n--;
+	err = -ENODEV;
+	if (dev && n == 1 && strlen(dev->name) < IF_NAMESIZE) {
+		strcpy(name, dev->name);
+		err = 0;
+	}
+	pcap_freealldevs(devs);
+	return err;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files of this folder share. */
+#ifndef CAPTURE_PRIVATE_H
+#define CAPTURE_PRIVATE_H
+
+#include <net/if.h>
+#include <ptcpdump/config.h>
+
+#include "capture/attach.h"
+#include "capture/capture.h"
+#include "capture/ring.h"
+#include "filter/filter.h"
+
+#define RINGS_MAX 16
+
+/* A network namespace whose interfaces are captured. */
+struct netns {
+	struct capture *capture;
+	uint32_t inode;
+	int fd;	       /* to enter it; -1: the one that we run in */
+	int rtnl_fd;   /* -1: not open */
+	int packet_fd; /* holds the promiscuous memberships; -1: not open */
+	char *path;
+	bool dumped;
+};
+
+/* An interface that we capture on, or did. */
+struct link {
+	struct iface iface; /* what the outside sees; iface.name owns its string */
+	struct netns *ns;
+	uint16_t type; /* ARPHRD_* */
+	bool l3;
+	bool present;	/* the device exists */
+	bool announced; /* handler->iface() has been called */
+	struct attachment ingress, egress;
+	uint64_t gone_received, gone_dropped; /* counters when they were taken from the kernel */
+	uint64_t mismatched;		      /* refused by the filter in user space */
+};
+
+struct capture {
+	struct capture_config config;
+	struct capture_handler handler;
+	struct ptcpdump *skel;
+	struct attrib *attrib;
+	struct capture_control *control; /* shared with the programs */
+	struct ring rings[RINGS_MAX];
+	int ring_fds[RINGS_MAX];
+	uint64_t ring_ts[RINGS_MAX]; /* time of the last packet taken from each */
+	unsigned nrings;
+	size_t ring_size;
+	struct ring wake_ring;
+	int epoll_fd, timer_fd;
+	int64_t clock_offset;
+	uint64_t last_ts;
+	uint64_t captured;
+	bool attached, stopped;
+
+	bool any;
+	int own_netns_fd;
+	struct netns **netns;
+	unsigned nnetns;
+	struct link **links; /* all there ever were, by iface.id once announced */
+	unsigned nlinks;
+	struct link **table; /* by namespace and index */
+	unsigned table_size;
+	struct link *last_link;
+	enum attach_mode mode;
+
+	struct filter_code filter_l2, filter_l3;
+	struct filter_inject *inject;
+	bool filter_in_user;
+	uint8_t *vlan_buf;
+};
+
+/* netns.c */
+int netns_add(struct capture *c, const char *name);
+int netns_enter(const struct capture *c, const struct netns *ns);
+void netns_leave(const struct capture *c, const struct netns *ns);
+void netns_free(struct netns *ns);
+
+/* links.c */
+/* Finds the wanted interfaces of all namespaces; an unknown name is an error (logged). */
+int links_find(struct capture *c);
+int links_attach(struct capture *c);
+/* News of one namespace's links. */
+int links_news(struct capture *c, struct netns *ns);
+struct link *links_lookup(struct capture *c, uint32_t netns, uint32_t ifindex);
+bool links_all_gone(const struct capture *c);
+void links_detach(struct capture *c);
+/* Brings received and dropped of all interfaces up to date. */
+void links_count(const struct capture *c);
+void links_free(struct capture *c);
+
+/* deliver.c */
+/* Packets up to time limit (CLOCK_MONOTONIC, ns), at most max; returns their number or a negative errno. */
+int deliver(struct capture *c, uint64_t limit, unsigned max, bool force);
+/* Bytes that wait in the fullest ring. */
+size_t deliver_fill(const struct capture *c);
+
+/* list.c */
+/* The name of the device with number n in the list of -D; 0 or -ENODEV. */
+int list_name(unsigned n, char *name);
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "capture/rtnl.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int rtnl_open(void)
+{
+	struct sockaddr_nl addr = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK };
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	int size = 1 << 20, err;
+
+	if (fd < 0)
+		return -errno;
+	/* Hundreds of containers starting at once: news that do not fit cost a new dump. */
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) != 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+int rtnl_dump(int fd)
+{
+	struct {
+		struct nlmsghdr header;
+		struct ifinfomsg info;
+	} request = {
+		.header = { .nlmsg_len = sizeof(request),
+			    .nlmsg_type = RTM_GETLINK,
+			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+			    .nlmsg_seq = 1 },
+		.info = { .ifi_family = AF_UNSPEC },
+	};
+
+	if (send(fd, &request, sizeof(request), 0) != (ssize_t)sizeof(request))
+		return -errno;
+	return 0;
+}
+
+static int link_parse(struct nlmsghdr *msg, struct rtnl_link *ret)
+{
+	struct ifinfomsg *info = NLMSG_DATA(msg);
+	struct rtattr *attr;
+	int left;
+
+	if (msg->nlmsg_len < NLMSG_LENGTH(sizeof(*info)))
+		return -EBADMSG;
+	memset(ret, 0, sizeof(*ret));
+	ret->ifindex = (uint32_t)info->ifi_index;
+	ret->type = info->ifi_type;
+	ret->flags = info->ifi_flags;
+	ret->gone = msg->nlmsg_type == RTM_DELLINK;
+	left = (int)IFLA_PAYLOAD(msg);
+	for (attr = IFLA_RTA(info); RTA_OK(attr, left); attr = RTA_NEXT(attr, left)) {
+		size_t n = RTA_PAYLOAD(attr);
+
+		if (attr->rta_type == IFLA_IFNAME && n > 0)
+			memcpy(ret->name, RTA_DATA(attr), n < sizeof(ret->name) ? n : sizeof(ret->name) - 1);
+	}
+	return 0;
+}
+
+static int message_handle(struct nlmsghdr *msg, const struct rtnl_handler *handler, bool *done)
+{
+	struct rtnl_link link;
+	int err;
+
+	switch (msg->nlmsg_type) {
+	case NLMSG_DONE: *done = true; return 0;
+	case NLMSG_ERROR:
+		if (msg->nlmsg_len < NLMSG_LENGTH(sizeof(struct nlmsgerr)))
+			return -EBADMSG;
+		err = ((struct nlmsgerr *)NLMSG_DATA(msg))->error;
+		*done = true;
+		return err;
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		err = link_parse(msg, &link);
+		/* Bridges tell of their ports with the family AF_BRIDGE, and "port gone" is not "device gone". */
+		if (err != 0 || ((struct ifinfomsg *)NLMSG_DATA(msg))->ifi_family != AF_UNSPEC)
+			return err;
+		return handler->link(handler->arg, &link);
+	}
+	return 0;
+}
+
+int rtnl_read(int fd, const struct rtnl_handler *handler, bool *done)
+{
+	_Alignas(struct nlmsghdr) char buf[32768];
+	bool dummy, *end = done ? done : &dummy;
+
+	for (*end = false; !*end;) {
+		struct nlmsghdr *msg = (struct nlmsghdr *)(void *)buf;
+		struct sockaddr_nl from = { 0 };
+		socklen_t fromlen = sizeof(from);
+		/* A dump's answers are produced by the recv calls themselves: they never have to be waited for. */
+		ssize_t n = recvfrom(fd, buf, sizeof(buf), 0, (struct sockaddr *)&from, &fromlen);
+		unsigned len;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		if (from.nl_pid != 0)
+			continue;
+		for (len = (unsigned)n; NLMSG_OK(msg, len); msg = NLMSG_NEXT(msg, len)) {
+			int err = message_handle(msg, handler, end);
+
+			if (err != 0)
+				return err;
+		}
+	}
+	return 0;
+}
