@@ -15,7 +15,8 @@
  *				bpf_program__attach_trace() after
  *
  * The section name may go on after a slash (SEC(FILTER_SEC_TC "/ingress")). A program may call several stubs, and each
- * of them from several places.
+ * of them from several places. Of the 512 bytes of stack that a program shares with what it calls, most filters take
+ * 16, the worst ones 176, the memory stubs 288.
  */
 #ifndef FILTER_BPF_H
 #define FILTER_BPF_H
@@ -53,7 +54,8 @@ FILTER_STUB int pcap_filter_l3(struct __sk_buff *skb, __u32 egress)
 
 /*
  * The same for tracing programs, which see the packet as kernel memory:
- *   start	address of the first header
+ *   start	address of the first header, a number to the verifier: read it with bpf_probe_read_kernel() (BPF_CORE_READ),
+ *		since 6.17 does not take a pointer that was loaded directly for one
  *   linear	bytes there (skb->tail - start); loads beyond reject, though the packet may go on in fragments
  *   len	bytes on the wire, what "len" and "greater" compare
  *   vlan	FILTER_VLAN() of the tag in skb metadata, 0 none

@@ -2,6 +2,7 @@
 /* Programs around the filter stubs, each returning the filter's verdict, for BPF_PROG_TEST_RUN. */
 #include "vmlinux.h"
 
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
 #include "filter.bpf.h"
@@ -13,6 +14,9 @@ __u32 vlan_proto; /* network order, 0: no tag */
 __u32 vlan_tci;
 __u32 egress;
 __u32 turns;
+
+/* What host_count saw. */
+__u32 seen, matched, nonlinear;
 
 SEC(FILTER_SEC_TC) int host_tc(struct __sk_buff *skb)
 {
@@ -44,6 +48,16 @@ SEC(FILTER_SEC_TC "/several") int host_several(struct __sk_buff *skb)
 	return (l2 ? 1 : 0) | (l3 ? 2 : 0);
 }
 
+SEC(FILTER_SEC_TC "/count") int host_count(struct __sk_buff *skb)
+{
+	__sync_fetch_and_add(&seen, 1);
+	if (skb->data_end - skb->data < skb->len)
+		__sync_fetch_and_add(&nonlinear, 1);
+	if (pcap_filter_l2(skb, 0))
+		__sync_fetch_and_add(&matched, 1);
+	return -1; /* TC_ACT_UNSPEC */
+}
+
 SEC(FILTER_SEC_TC "/none") int host_none(struct __sk_buff *skb)
 {
 	return 7;
@@ -69,7 +83,7 @@ extern void *bpf_cast_to_kern_ctx(void *obj) __ksym __weak; /* 6.2 */
 SEC(FILTER_SEC_TC "/memory") int host_memory(struct __sk_buff *ctx)
 {
 	struct sk_buff___linear *skb = bpf_cast_to_kern_ctx(ctx);
-	__u64 head = (__u64)skb->head, start = (__u64)skb->data;
+	__u64 head = (__u64)BPF_CORE_READ(skb, head), start = (__u64)BPF_CORE_READ(skb, data);
 
 	return pcap_filter_mem_l2(start, skb->tail - (__u32)(start - head), skb->len, 0, 0);
 }

@@ -12,7 +12,13 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/filter.h>
-#include <time.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -20,8 +26,6 @@
 #include "filter_host.skel.h"
 #include "packets.h"
 #include "reference.h"
-
-#define PACKET_OUTGOING 4 /* linux/if_packet.h */
 
 /* What was compared for one kind of program. */
 struct tally {
@@ -601,6 +605,95 @@ static void test_too_large(void)
 	CHECK(loads("host_tc"));
 }
 
+/* TCP on the loopback device: headers in the linear part, up to 64 KiB of payload in fragments. */
+static void send_stream(void)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int listener = socket(AF_INET, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0), server;
+	socklen_t len = sizeof(addr);
+	static char buf[60000];
+
+	for (size_t i = 0; i < sizeof(buf); i++)
+		buf[i] = (char)(i * 7 + i / 256);
+	if (bind(listener, (struct sockaddr *)&addr, len) || listen(listener, 1) ||
+	    getsockname(listener, (struct sockaddr *)&addr, &len) || connect(client, (struct sockaddr *)&addr, len))
+		return;
+	server = accept(listener, NULL, NULL);
+	for (size_t n = 1; n <= sizeof(buf); n = n < 30000 ? 3 * n : 2 * n)
+		for (size_t got = 0, sent = (size_t)write(client, buf, n); got < sent;)
+			got += (size_t)read(server, buf, sizeof(buf));
+	close(client);
+	close(server);
+	close(listener);
+}
+
+/* The packets that came in by lo, as a tap sees them, held against the filter. */
+static void tap_count(int tap, const struct filter_code *code, uint32_t *ret_seen, uint32_t *ret_matched)
+{
+	static uint8_t buf[1 << 17];
+	struct sockaddr_ll from;
+	socklen_t len = sizeof(from);
+	ssize_t n;
+
+	*ret_seen = *ret_matched = 0;
+	while ((n = recvfrom(tap, buf, sizeof(buf), MSG_DONTWAIT, (struct sockaddr *)&from, &len)) > 0) {
+		if (from.sll_pkttype == PACKET_OUTGOING)
+			continue;
+		++*ret_seen;
+		*ret_matched += reference_match(code, buf, (uint32_t)n, (uint32_t)n) != 0;
+	}
+}
+
+static void fragments_one(const char *expr, int tap, struct bpf_tc_hook *hook)
+{
+	LIBBPF_OPTS(bpf_tc_opts, at, .handle = 1, .priority = 1);
+	uint32_t want_seen = 0, want_matched = 0;
+	struct filter_host *host;
+	struct filter_code code;
+
+	CHECK_INT(compile(expr, DLT_EN10MB, false, false, &code), 0);
+	CHECK_INT(LOAD(&code, NULL, &host, "host_count"), 0);
+	at.prog_fd = fd_of(host, "host_count");
+	CHECK_INT(bpf_tc_attach(hook, &at), 0);
+	tap_count(tap, &code, &want_seen, &want_matched);
+	send_stream();
+	usleep(20000);
+	at.prog_fd = 0;
+	at.flags = at.prog_id = 0;
+	CHECK_INT(bpf_tc_detach(hook, &at), 0);
+	tap_count(tap, &code, &want_seen, &want_matched);
+	fprintf(stderr, "fragments: '%s' seen %u nonlinear %u matched %u\n", expr, host->bss->seen, host->bss->nonlinear,
+		host->bss->matched);
+	CHECK_INT(host->bss->seen, want_seen);
+	CHECK_INT(host->bss->matched, want_matched);
+	CHECK(host->bss->nonlinear > 5);
+	CHECK(host->bss->matched > 0);
+	filter_host__destroy(host);
+	filter_done(&code);
+}
+
+static void test_fragments(void)
+{
+	static const char *const exprs[] = {
+		"tcp[32] >= 0",	       "tcp[40:4] > 0x1000",	"tcp[5000:4] & 1 = 0", "tcp[20000:2] > 0",
+		"tcp[30001] != 7",     "ip[ip[2:2] - 1] > 100", "greater 20000",       "ether[len - 4:4] > 0x40000000",
+		"tcp[((tcp[12] & 0xf0) >> 2):4] = 0x00070e15", "ip[ip[2:2] - 5000:4] > 0",
+	};
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = 1, .attach_point = BPF_TC_INGRESS);
+	struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int size = 64 << 20, tap;
+
+	CHECK_INT(unshare(CLONE_NEWNET), 0);
+	tap = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ALL));
+	CHECK(tap >= 0);
+	setsockopt(tap, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	CHECK_INT(ioctl(tap, SIOCSIFFLAGS, &ifr), 0);
+	CHECK_INT(bpf_tc_hook_create(&hook), 0);
+	for (size_t i = 0; i < sizeof(exprs) / sizeof(exprs[0]) && !check_why[0]; i++)
+		fragments_one(exprs[i], tap, &hook);
+	close(tap);
+}
+
 static int quiet(enum libbpf_print_level level, const char *format, va_list args)
 {
 	return level == LIBBPF_WARN && getenv("V") ? vfprintf(stderr, format, args) : 0;
@@ -642,6 +735,7 @@ int main(void)
 	RUN(test_300_hosts);
 	RUN(test_long_jumps);
 	RUN(test_too_large);
+	RUN(test_fragments);
 	compare_expressions();
 	compare_programs();
 	report("tc", &tc, true);
