@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Who is who: process, user and container caches, and the join of a packet with them. */
+/* Who is who: process, user and container caches, and the join of a live packet with them. */
 #ifndef META_H
 #define META_H
 
@@ -12,23 +12,32 @@
 struct meta;
 
 struct meta_config {
-	unsigned context;	 /* ANNOT_* to fill in */
-	uint64_t settle_ns;	 /* how long a provisional owner may wait; 0: not at all */
-	bool reverse_match;	 /* guess the owner from the other end when nothing else is known */
-	bool containers;	 /* talk to runtimes at all */
+	uint64_t settle_ns; /* how long a packet waits for its provisional owner; 0: not at all */
+	bool reverse_match; /* show the other end when nobody is known at the right one */
+	bool peer;	    /* the other end is wanted as well: wait for it too */
+	bool containers;    /* talk to runtimes at all */
 	const char *docker_address, *containerd_address, *cri_address; /* NULL: the usual sockets */
+	/* Container filters, NULL-terminated or NULL, and who is told of a cgroup's verdict. */
+	const char *const *container_ids, *const *container_names, *const *pod_names;
+	void (*verdict)(void *arg, uint64_t cgroup, bool match);
+	void *arg;
 };
 
 enum meta_verdict { META_READY, META_WAIT };
 
+/* 0, or a negative errno with a message written. */
 int meta_new(struct meta **ret, const struct meta_config *config);
 /* Reads /proc for the processes that exist already. */
 int meta_scan(struct meta *m);
-/* One event of the process ring. */
+/* One validated record of the process ring. */
 void meta_event(struct meta *m, uint32_t type, const void *event, size_t size);
-/* Sets packet->annot (NULL: nothing known). META_WAIT: its owner or its container may become known soon; never with force.
- * now: CLOCK_MONOTONIC ns. */
+/*
+ * Sets packet->annot (NULL: nothing known); it stays valid until the next call. META_WAIT: its owner or its container
+ * may become known soon, call again; never with force. now: CLOCK_MONOTONIC ns.
+ */
 enum meta_verdict meta_join(struct meta *m, struct packet *packet, uint64_t now, bool force);
+/* All that is known of the end that meta_join() did not choose, for filters; NULL nothing. Valid until the next call. */
+const struct annotation *meta_other_end(struct meta *m, const struct packet *packet);
 /* Fds and work of the container runtimes: meta_fd() is an epoll fd, -1 none. */
 int meta_fd(const struct meta *m);
 void meta_step(struct meta *m);

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "meta/join.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "meta/settle.h"
+#include "util/buf.h"
+
+enum {
+	CACHE_MAX = 8192, /* annotations; those not used lately are replaced */
+	BUCKETS = 16384,
+	NONE = -1,
+};
+
+/* A runtime that has not answered by now is not waited for. */
+static const uint64_t container_wait_ns = 500 * UINT64_C(1000000);
+
+/* What makes two packets share an annotation. Compared as bytes: no padding. */
+struct annot_key {
+	uint64_t start, peer_start;
+	uint32_t tgid, tid, uid, peer_tgid;
+	char comm[EVENT_COMM_LEN];
+};
+EVENT_ASSERT_SIZE(struct annot_key, 48);
+
+/* Contents that an annotation was made of; when one changes, it is made anew, with a new serial. */
+struct annot_versions {
+	uint64_t container;
+	uint32_t process, parent, peer;
+	bool parent_known, peer_known;
+};
+
+struct annot_entry {
+	struct annot_key key;
+	struct annot_versions versions;
+	uint64_t checked; /* generation in which the versions were seen to be right */
+	struct annotation annot;
+	char *strings;
+	int32_t next; /* in the bucket */
+	bool used;    /* since the hand passed */
+};
+
+struct join {
+	struct join_config config;
+	struct settle_table *settled;
+	uint64_t generation, next_serial;
+	struct annot_entry entries[CACHE_MAX];
+	size_t nentries, hand;
+	int32_t buckets[BUCKETS];
+};
+
+/* The facts of one annotation, looked up. */
+struct facts {
+	const struct process *process, *parent, *peer;
+	const struct container *container;
+	bool pending; /* the container may become known */
+};
+
+int join_new(struct join **ret, const struct join_config *config)
+{
+	struct join *j = calloc(1, sizeof(*j));
+	int err;
+
+	if (!j)
+		return -ENOMEM;
+	err = settle_table_new(&j->settled);
+	if (err) {
+		free(j);
+		return err;
+	}
+	j->config = *config;
+	j->generation = 1;
+	j->next_serial = 1;
+	for (size_t i = 0; i < BUCKETS; i++)
+		j->buckets[i] = NONE;
+	*ret = j;
+	return 0;
+}
+
+void join_owner(struct join *j, const struct event_socket_owner *event)
+{
+	if (event->owner.tgid)
+		settle_table_event(j->settled, &event->owner, event->ts);
+}
+
+void join_changed(struct join *j)
+{
+	j->generation++;
+}
+
+static size_t bucket_of(const struct annot_key *key)
+{
+	uint64_t words[sizeof(*key) / sizeof(uint64_t)], hash = 0;
+
+	memcpy(words, key, sizeof(*key));
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		hash = ((hash << 29 | hash >> 35) ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15);
+	return hash >> 50 & (BUCKETS - 1);
+}
+
+static void entry_unlink(struct join *j, int32_t index)
+{
+	int32_t *link = &j->buckets[bucket_of(&j->entries[index].key)];
+
+	while (*link != index)
+		link = &j->entries[*link].next;
+	*link = j->entries[index].next;
+}
+
+/* Second chance: the first one, from the hand on, that was not used since the hand passed it. */
+static int32_t entry_evict(struct join *j)
+{
+	for (;;) {
+		int32_t index = (int32_t)j->hand;
+
+		j->hand = (j->hand + 1) % CACHE_MAX;
+		if (!j->entries[index].used) {
+			entry_unlink(j, index);
+			return index;
+		}
+		j->entries[index].used = false;
+	}
+}
+
+static struct annot_entry *entry_get(struct join *j, const struct annot_key *key)
+{
+	int32_t *head = &j->buckets[bucket_of(key)];
+	struct annot_entry *e;
+	int32_t index;
+
+	for (index = *head; index != NONE; index = j->entries[index].next) {
+		e = &j->entries[index];
+		if (memcmp(&e->key, key, sizeof(*key)) == 0)
+			return e;
+	}
+	index = j->nentries < CACHE_MAX ? (int32_t)j->nentries++ : entry_evict(j);
+	e = &j->entries[index];
+	free(e->strings);
+	*e = (struct annot_entry){ .key = *key, .next = *head };
+	*head = index;
+	return e;
+}
+
+static struct facts look_up(struct join *j, const struct annot_key *key)
+{
+	struct process_table *t = j->config.processes;
+	struct facts f = { .process = process_find(t, key->tgid, key->start) };
+
+	if (key->peer_tgid)
+		f.peer = process_find(t, key->peer_tgid, key->peer_start);
+	if (!f.process)
+		return f;
+	if (f.process->parent_tgid)
+		f.parent = process_find(t, f.process->parent_tgid, f.process->parent_start);
+	if (j->config.containers) {
+		switch (containers_find(j->config.containers, f.process, &f.container)) {
+		case CONTAINER_FOUND: break;
+		case CONTAINER_PENDING:
+			f.pending = true;
+			f.container = NULL;
+			break;
+		case CONTAINER_NONE: f.container = NULL; break;
+		}
+	}
+	return f;
+}
+
+static struct annot_versions versions_of(const struct facts *f)
+{
+	return (struct annot_versions){
+		.container = f->container ? f->container->serial : 0,
+		.process = f->process ? f->process->version : 0,
+		.parent = f->parent ? f->parent->version : 0,
+		.peer = f->peer ? f->peer->version : 0,
+		.parent_known = f->parent != NULL,
+		.peer_known = f->peer != NULL,
+	};
+}
+
+static bool versions_equal(const struct annot_versions *a, const struct annot_versions *b)
+{
+	return a->container == b->container && a->process == b->process && a->parent == b->parent &&
+	       a->peer == b->peer && a->parent_known == b->parent_known && a->peer_known == b->peer_known;
+}
+
+/* s is copied behind the others; p is set to its offset until strings_fix(). */
+static void string_keep(struct buf *strings, struct str *s)
+{
+	size_t at = strings->len;
+
+	if (!s->p)
+		return;
+	buf_put(strings, s->p, s->n);
+	buf_putc(strings, '\0');
+	s->p = (const char *)(uintptr_t)(at + 1);
+}
+
+/* Calls fn on every string of an annotation. */
+static void strings_each(struct annotation *a, void (*fn)(void *arg, struct str *s), void *arg)
+{
+	struct str *const all[] = {
+		&a->process.cmd,     &a->process.args,	   &a->thread,		&a->user,
+		&a->parent.cmd,	     &a->parent.args,	   &a->container.id,	&a->container.name,
+		&a->container.image, &a->container.labels, &a->pod.name,	&a->pod.namespace,
+		&a->pod.uid,	     &a->pod.labels,	   &a->pod.annotations, &a->peer.cmd,
+		&a->peer.args,
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		fn(arg, all[i]);
+}
+
+static void keep_one(void *arg, struct str *s)
+{
+	string_keep(arg, s);
+}
+
+static void fix_one(void *arg, struct str *s)
+{
+	if (s->p)
+		s->p = (const char *)arg + (uintptr_t)s->p - 1;
+}
+
+/* name: shown when nothing is known of the process but this. */
+static struct process_desc describe(const struct process *p, uint32_t pid, struct str name)
+{
+	struct process_desc d = { .pid = pid };
+
+	if (p) {
+		d.cmd = p->cmd;
+		d.args = p->args;
+	} else {
+		d.cmd = name;
+	}
+	return d;
+}
+
+static void entry_fill(struct join *j, struct annot_entry *e, const struct facts *f)
+{
+	const struct annot_key *key = &e->key;
+	struct annotation a = { .has = ANNOT_PROCESS | ANNOT_USER };
+	const struct str comm = { key->comm, (uint32_t)strnlen(key->comm, EVENT_COMM_LEN) };
+	struct buf strings = { 0 };
+
+	a.process = describe(f->process, key->tgid, comm);
+	a.uid = key->uid;
+	a.user = users_find(j->config.users, key->uid);
+	if (key->tid) {
+		a.has |= ANNOT_THREAD;
+		a.tid = key->tid;
+		a.thread = comm.n ? comm : process_thread_name(j->config.processes, key->tgid, key->tid);
+	}
+	if (f->parent) {
+		a.has |= ANNOT_PARENT;
+		a.parent = describe(f->parent, f->parent->tgid, str_of(""));
+	}
+	if (f->container) {
+		a.has |= ANNOT_CONTAINER;
+		a.container = f->container->desc;
+		if (f->container->pod.name.p) {
+			a.has |= ANNOT_POD;
+			a.pod = f->container->pod;
+		}
+	}
+	if (key->peer_tgid) {
+		a.has |= ANNOT_PEER;
+		a.peer = describe(f->peer, key->peer_tgid, str_of(""));
+	}
+	strings_each(&a, keep_one, &strings);
+	strings_each(&a, fix_one, strings.p);
+	a.serial = j->next_serial++;
+	free(e->strings);
+	e->strings = strings.p;
+	e->annot = a;
+}
+
+/* *pending: its container may become known. */
+static const struct annotation *annotate(struct join *j, const struct annot_key *key, bool *pending)
+{
+	struct annot_entry *e = entry_get(j, key);
+	struct annot_versions versions;
+	struct facts f;
+
+	e->used = true;
+	*pending = false;
+	if (e->checked == j->generation)
+		return &e->annot;
+	f = look_up(j, key);
+	versions = versions_of(&f);
+	if (!e->annot.serial || !versions_equal(&e->versions, &versions)) {
+		entry_fill(j, e, &f);
+		e->versions = versions;
+	}
+	/* A pending answer ends with time, not with an event. */
+	e->checked = f.pending ? 0 : j->generation;
+	*pending = f.pending;
+	return &e->annot;
+}
+
+/* The owners of both ends in the order of interest, settled as far as possible. */
+struct ends {
+	struct event_owner shown, other;
+	bool waiting_shown, waiting_other;
+	bool shown_sends; /* shown is the sending task itself: the packet knows its thread's name */
+};
+
+static struct event_owner settle(struct join *j, const struct event_owner *owner, const struct event_packet *e,
+				 bool expired, bool *waiting)
+{
+	const struct event_owner *settled;
+
+	*waiting = false;
+	if (!(owner->flags & OWNER_F_PROVISIONAL) || !owner->cookie)
+		return *owner;
+	settled = settle_table_find(j->settled, owner->cookie, e->ts);
+	if (settled)
+		return *settled;
+	if (expired && j->config.settle_ns)
+		settle_table_expire(j->settled, owner, e->ts);
+	*waiting = !expired;
+	return *owner;
+}
+
+static struct ends find_ends(struct join *j, const struct event_packet *e, bool expired)
+{
+	const bool in = e->dir == EVENT_DIR_IN;
+	struct ends ends;
+
+	ends.shown = settle(j, in ? &e->dst : &e->src, e, expired, &ends.waiting_shown);
+	ends.other = settle(j, in ? &e->src : &e->dst, e, expired, &ends.waiting_other);
+	ends.shown_sends = !in;
+	if (ends.shown.tgid)
+		return ends;
+	/* Nobody known at the right end: the other one is shown, and then there is no peer. */
+	if (j->config.reverse_match) {
+		ends.waiting_shown |= ends.waiting_other;
+		ends.shown = ends.other;
+		ends.shown_sends = in;
+	}
+	ends.other = (struct event_owner){ 0 };
+	return ends;
+}
+
+static struct annot_key make_key(const struct event_packet *e, const struct event_owner *shown, bool sends,
+				 const struct event_owner *peer)
+{
+	struct annot_key key = {
+		.start = shown->start,
+		.tgid = shown->tgid,
+		.tid = shown->tid,
+		.uid = shown->uid,
+		.peer_tgid = peer ? peer->tgid : 0,
+		.peer_start = peer ? peer->start : 0,
+	};
+
+	if (sends && shown->source == OWNER_CURRENT)
+		memcpy(key.comm, e->comm, sizeof(key.comm));
+	return key;
+}
+
+enum meta_verdict join_packet(struct join *j, struct packet *packet, uint64_t now, bool force)
+{
+	const struct event_packet *e = packet->event;
+	const uint64_t age = now > e->ts ? now - e->ts : 0;
+	const bool expired = force || age >= j->config.settle_ns;
+	struct ends ends = find_ends(j, e, expired);
+	struct annot_key key;
+	bool pending;
+
+	if (ends.waiting_shown || (j->config.peer && ends.waiting_other))
+		return META_WAIT;
+	packet->annot = NULL;
+	if (!ends.shown.tgid)
+		return META_READY;
+	key = make_key(e, &ends.shown, ends.shown_sends, &ends.other);
+	packet->annot = annotate(j, &key, &pending);
+	return pending && !force && age < container_wait_ns ? META_WAIT : META_READY;
+}
+
+const struct annotation *join_other_end(struct join *j, const struct packet *packet)
+{
+	const struct event_packet *e = packet->event;
+	struct ends ends = find_ends(j, e, true);
+	struct annot_key key;
+	bool pending;
+
+	if (!ends.other.tgid)
+		return NULL;
+	key = make_key(e, &ends.other, !ends.shown_sends, NULL);
+	return annotate(j, &key, &pending);
+}
+
+void join_free(struct join *j)
+{
+	if (!j)
+		return;
+	for (size_t i = 0; i < j->nentries; i++)
+		free(j->entries[i].strings);
+	settle_table_free(j->settled);
+	free(j);
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "meta/meta.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "meta/join.h"
+#include "util/log.h"
+
+struct meta {
+	struct process_table *processes;
+	struct containers *containers; /* NULL: not wanted */
+	struct users *users;
+	struct join *join;
+};
+
+static int open_containers(struct meta *m, const struct meta_config *config)
+{
+	const struct containers_config containers = {
+		.docker_address = config->docker_address,
+		.containerd_address = config->containerd_address,
+		.cri_address = config->cri_address,
+		.ids = config->container_ids,
+		.names = config->container_names,
+		.pods = config->pod_names,
+		.verdict = config->verdict,
+		.arg = config->arg,
+	};
+
+	return config->containers ? containers_new(&m->containers, &containers) : 0;
+}
+
+int meta_new(struct meta **ret, const struct meta_config *config)
+{
+	struct meta *m = calloc(1, sizeof(*m));
+	struct join_config join = {
+		.settle_ns = config->settle_ns,
+		.reverse_match = config->reverse_match,
+		.peer = config->peer,
+	};
+	int err = m ? 0 : -ENOMEM;
+
+	if (!err)
+		err = process_table_new(&m->processes);
+	if (!err)
+		err = users_new(&m->users);
+	if (!err)
+		err = open_containers(m, config);
+	if (!err) {
+		join.processes = m->processes;
+		join.containers = m->containers;
+		join.users = m->users;
+		err = join_new(&m->join, &join);
+	}
+	if (err) {
+		log_error("can't set up the process table: %s", strerror(-err));
+		meta_free(m);
+		return err;
+	}
+	*ret = m;
+	return 0;
+}
+
+int meta_scan(struct meta *m)
+{
+	return process_table_scan(m->processes);
+}
+
+/* The container of a new process is asked for before its first packet. */
+static void announce(struct meta *m, uint32_t tgid, uint64_t start)
+{
+	const struct process *p = m->containers ? process_find(m->processes, tgid, start) : NULL;
+
+	if (p)
+		containers_process(m->containers, p);
+}
+
+void meta_event(struct meta *m, uint32_t type, const void *event, size_t size)
+{
+	if (type == EVENT_OWNER) {
+		join_owner(m->join, event);
+		return;
+	}
+	process_table_event(m->processes, type, event, size);
+	join_changed(m->join);
+	switch (type) {
+	case EVENT_EXEC: {
+		const struct event_exec *e = event;
+
+		announce(m, e->task.tgid, e->task.start);
+		break;
+	}
+	case EVENT_FORK: {
+		const struct event_fork *e = event;
+
+		announce(m, e->child.tgid, e->child.start);
+		break;
+	}
+	case EVENT_CGROUP: {
+		const struct event_cgroup *e = event;
+
+		announce(m, e->tgid, e->start);
+		break;
+	}
+	default: break;
+	}
+}
+
+enum meta_verdict meta_join(struct meta *m, struct packet *packet, uint64_t now, bool force)
+{
+	return join_packet(m->join, packet, now, force);
+}
+
+const struct annotation *meta_other_end(struct meta *m, const struct packet *packet)
+{
+	return join_other_end(m->join, packet);
+}
+
+int meta_fd(const struct meta *m)
+{
+	return m->containers ? containers_fd(m->containers) : -1;
+}
+
+void meta_step(struct meta *m)
+{
+	if (!m->containers)
+		return;
+	containers_step(m->containers);
+	join_changed(m->join);
+}
+
+void meta_free(struct meta *m)
+{
+	if (!m)
+		return;
+	join_free(m->join);
+	containers_free(m->containers);
+	users_free(m->users);
+	process_table_free(m->processes);
+	free(m);
+}
