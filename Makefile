@@ -247,6 +247,7 @@ lint:
 install: all
 	install -D -m 755 $(B)/ptcpdump $(DESTDIR)$(PREFIX)/bin/ptcpdump
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/ptcpdump LICENSE NOTICE README.md
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/ptcpdump/LICENSES LICENSES/*.txt
 
 clean:
 	rm -rf $(filter-out $(B)/deps,$(wildcard $(B)/*))
