@@ -17,6 +17,7 @@
 #   tests/unit/test_*.c               programs linked with everything but main.o, ASan and UBSan on
 #   tests/bpf/test_*.c                the same; tests/bpf/NAME.bpf.c becomes "NAME.skel.h" for them
 #   tests/system/helpers/*.c, tests/bench/*.c   plain programs in build/tests/, linked with libc only
+#   tests/helpers/*.c                 programs in build/tests/, linked with everything but main.o
 #   tests/{golden,system,vm,tcpdump}  every executable file is a test (libraries of tests are not executable)
 
 VERSION := 0.1.0
@@ -178,6 +179,7 @@ TEST_SKEL := $(patsubst tests/bpf/%.bpf.c,$(G)/%.skel.h,$(wildcard tests/bpf/*.b
 HELPERS := $(patsubst tests/system/helpers/%.c,$(B)/tests/%,$(wildcard tests/system/helpers/*.c))
 BENCH_TOOLS := $(patsubst tests/bench/%.c,$(B)/tests/%,$(wildcard tests/bench/*.c))
 vpath %.c tests/system/helpers tests/bench
+LIB_HELPERS := $(patsubst tests/helpers/%.c,$(B)/tests/%,$(wildcard tests/helpers/*.c))
 
 $(UNIT) $(BPF_TEST): $(B)/asan/%: $(B)/asan/obj/%.o $(B)/asan/libptcpdump.a $(ND_LIB)
 	$(say) LD $@
@@ -192,18 +194,23 @@ $(HELPERS) $(BENCH_TOOLS): $(B)/tests/%: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(STD) -D_GNU_SOURCE $(WARN) $(CFLAGS) -pthread $< -o $@
 
+$(LIB_HELPERS): $(B)/tests/%: $(B)/obj/tests/helpers/%.o $(B)/libptcpdump.a $(ND_LIB)
+	$(say) LD $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $^ $(PKG_LIBS)
+
 PROGRAMS := $(if $(MAIN),$(B)/ptcpdump $(B)/asan/ptcpdump)
 SUITES := unit golden bpf system tcpdump vm
 .SECONDARY:
 
 check-unit: $(UNIT)
 check-bpf: $(BPF_TEST) $(PROGRAMS)
-check-golden check-tcpdump: $(PROGRAMS)
-check-system check-vm: $(PROGRAMS) $(HELPERS)
+check-golden check-tcpdump: $(PROGRAMS) $(LIB_HELPERS)
+check-system check-vm: $(PROGRAMS) $(HELPERS) $(LIB_HELPERS)
 $(SUITES:%=check-%):
 	@tests/run $(@:check-%=%)
 
-tests: $(UNIT) $(BPF_TEST) $(PROGRAMS) $(HELPERS)
+tests: $(UNIT) $(BPF_TEST) $(PROGRAMS) $(HELPERS) $(LIB_HELPERS)
 
 # The set-up may bring pkg-config and the compilers: a second make reads the Makefile with them in place.
 check:
