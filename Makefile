@@ -226,6 +226,9 @@ demo:
 setup:
 	@scripts/setup.sh
 
+golden: $(PROGRAMS)
+	UPDATE=1 tests/golden/golden.sh
+
 # Beside tcpdump on this machine, which should have nothing else to do; root only.
 bench: $(B)/ptcpdump $(BENCH_TOOLS)
 	tests/bench/bench.py $(BENCH) $(B)/ptcpdump $(B)/tests
@@ -263,8 +266,8 @@ distclean:
 
 help:
 	@sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile
-	@echo "More: $(SUITES:%=check-%) bench check-clean format check-format lint install clean distclean"
+	@echo "More: $(SUITES:%=check-%) golden bench check-clean format check-format lint install clean distclean"
 	@echo "Settings: V=1 WERROR=1 CC= CLANG= BPFTOOL= CFLAGS= DISTDIR= PREFIX= DESTDIR="
 
 .DEFAULT_GOAL := all
-.PHONY: all static asan tests check demo setup bench check-clean format check-format lint install clean distclean help $(SUITES:%=check-%)
+.PHONY: all static asan tests check demo setup bench golden check-clean format check-format lint install clean distclean help $(SUITES:%=check-%)

@@ -16,7 +16,7 @@ TCPDUMP_URL := https://www.tcpdump.org/release/tcpdump-$(TCPDUMP_V).tar.xz
 
 PCAP_V := 1.10.5
 PCAP_SUM := 84fa89ac6d303028c1c5b754abff77224f45eca0a94eb1a34ff0aa9ceece3925
-PCAP_DEB := -
+PCAP_DEB := pool/main/libp/libpcap/libpcap_$(PCAP_V).orig.tar.xz
 PCAP_URL := https://www.tcpdump.org/release/libpcap-$(PCAP_V).tar.xz
 
 CURL_V := 8.14.1
