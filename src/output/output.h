@@ -38,6 +38,7 @@ struct text_config {
 	const char *md5_secret; /* -M */
 	const char *mib;	/* -m */
 	int fd;			/* 1 */
+	bool endless;		/* live or from a pipe: forget what was long silent rather than grow for ever */
 	const char *program;
 };
 /* -errno with a logged message: unknown -T, bad -E, -A with -x... */

@@ -303,6 +303,7 @@ static void text_free(struct output *o)
 	t = text_from(o);
 	nd_cleanup();
 	names_free(t->names);
+	conversations_free(t->conversations);
 	annotation_cache_free(t->annotations);
 	buf_done(&t->buf);
 	free(t->ifaces);
@@ -425,6 +426,8 @@ int output_text_new(struct output **ret, const struct text_config *config)
 		err = annotation_cache_new(&t->annotations, config);
 	if (err == 0)
 		err = names_new(&t->names, config);
+	if (err == 0)
+		err = conversations_new(&t->conversations, config);
 	if (err < 0) {
 		text_free(&t->output);
 		return err;

@@ -66,7 +66,11 @@ int names_new(struct names **ret, const struct text_config *config);
 void names_next_packet(struct names *names);
 void names_free(struct names *names);
 
-/* What -v, -t... and annotations add to a packet's text (text_annotation.c). */
+/* TCP conversations, for relative sequence numbers (netdissect_tcp.c). */
+int conversations_new(struct conversations **ret, const struct text_config *config);
+void conversations_free(struct conversations *c);
+
+/* What annotations add to a packet's text (text_annotation.c). */
 int annotation_cache_new(struct annotation_cache **ret, const struct text_config *config);
 /* The text before the dissection ("eth0 curl.1234 Out ") and after it (", ParentProc [...]", or with -v lines that each
  * begin with a line feed). Borrowed until the next call. */
