@@ -7,14 +7,6 @@
 #include <ptcpdump/config.h>
 #include <ptcpdump/event.h>
 
-/* User space creates the rings (their number and size are settings) and sets this map's size before the load. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__uint(value_size, sizeof(__u32));
-} ptcp_rings __weak SEC(".maps");
-
 /* Carries no data: its wait queue wakes the reader. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -58,18 +50,18 @@ static __always_inline struct event_packet *scratch_get(void)
 }
 
 /*
- * To be called after a record went into ring (with BPF_RB_NO_WAKEUP). The commit of a record is a full barrier,
+ * To be called after a record went into a ring (with BPF_RB_NO_WAKEUP) that holds used bytes now. The commit of a record is a full barrier,
  * and the reader looks at the rings again after it set wake, so one of both sees the other.
  * bpf_ringbuf_output's own wake-up would have to be chosen before the commit: that can lose one.
  */
-static __always_inline void reader_wake(struct capture_control *control, void *ring, __u64 fill)
+static __always_inline void reader_wake(struct capture_control *control, __u64 used)
 {
 	__u32 wake = *(volatile __u32 *)&control->wake;
 	void *token;
 
 	if (wake == WAKE_NONE)
 		return;
-	if (wake == WAKE_FILL && bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) < fill)
+	if (wake == WAKE_FILL && used < control->wake_fill)
 		return;
 	*(volatile __u32 *)&control->wake = WAKE_NONE;
 	token = bpf_ringbuf_reserve(&ptcp_wake_ring, sizeof(__u64), 0);

@@ -29,6 +29,32 @@ struct {
 	__type(value, struct iface_counters);
 } ptcp_ifaces SEC(".maps");
 
+/*
+ * One ring per CPU, so that CPUs do not queue on one lock; with more CPUs than rings some share. An array of rings
+ * would do, but filling a map of maps waits for an RCU grace period per entry, 14 ms each, and costs a lookup per
+ * packet. User space sets the sizes, and leaves out those from tc_nrings on: their code is dead then.
+ */
+#define RINGS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+
+#define RING_DEFINE(n)                                                                                                 \
+	struct {                                                                                                       \
+		__uint(type, BPF_MAP_TYPE_RINGBUF);                                                                    \
+		__uint(max_entries, 4096);                                                                             \
+	} ptcp_ring##n SEC(".maps");
+RINGS(RING_DEFINE)
+
+/* Puts the record into this CPU's ring. Returns the bytes that wait there now, or a negative error. */
+static __always_inline __s64 ring_output(__u32 slot, void *record, __u32 size)
+{
+#define RING_OUTPUT(n)                                                                                                 \
+	if (n < tc_nrings && slot == n) {                                                                              \
+		long err = bpf_ringbuf_output(&ptcp_ring##n, record, size, BPF_RB_NO_WAKEUP);                          \
+		return err ? err : (__s64)bpf_ringbuf_query(&ptcp_ring##n, BPF_RB_AVAIL_DATA);                         \
+	}
+	RINGS(RING_OUTPUT)
+	return -1;
+}
+
 static __always_inline __u32 device_netns(struct __sk_buff *skb)
 {
 	return tc_netns ? tc_netns : BPF_CORE_READ((struct sk_buff *)skb, dev, nd_net.net, ns.inum);
@@ -61,7 +87,7 @@ static __always_inline int publish(struct __sk_buff *skb, struct capture_control
 				   enum drop_cause *cause)
 {
 	__u32 caplen = skb->len, slot = bpf_get_smp_processor_id() % tc_nrings;
-	void *ring;
+	__s64 used;
 
 	if (caplen > tc_snaplen)
 		caplen = tc_snaplen;
@@ -72,12 +98,12 @@ static __always_inline int publish(struct __sk_buff *skb, struct capture_control
 		return -1;
 	rec->caplen = caplen;
 	*cause = DROP_RING_FULL;
-	ring = bpf_map_lookup_elem(&ptcp_rings, &slot);
-	if (!ring || caplen > tc_snaplen)
+	if (caplen > tc_snaplen)
 		return -1;
-	if (bpf_ringbuf_output(ring, rec, sizeof(*rec) + caplen, BPF_RB_NO_WAKEUP) != 0)
+	used = ring_output(slot, rec, sizeof(*rec) + caplen);
+	if (used < 0)
 		return -1;
-	reader_wake(control, ring, control->wake_fill);
+	reader_wake(control, used);
 	return 0;
 }
 

@@ -26,7 +26,7 @@
 #define NSEC_PER_MSEC 1000000ULL
 #define NSEC_PER_SEC 1000000000ULL
 #define RING_BYTES (32U << 20)
-#define RING_BYTES_MIN 4096U
+#define RING_SIZE_MAX (1U << 30)
 #define SNAPLEN_MAX 262144U
 /* A ring that is this full no longer waits for owners, and wakes the reader at once. */
 #define FILL_PERCENT 60
@@ -229,8 +229,6 @@ int capture_new(struct capture **ret, const struct capture_config *config, const
 	if (c->config.snaplen == 0 || c->config.snaplen > SNAPLEN_MAX)
 		c->config.snaplen = SNAPLEN_MAX;
 	c->epoll_fd = c->timer_fd = c->own_netns_fd = -1;
-	for (unsigned i = 0; i < RINGS_MAX; i++)
-		c->ring_fds[i] = -1;
 	c->clock_offset = clock_offset_get();
 	c->vlan_buf = malloc(c->config.snaplen + 4);
 	libbpf_set_print(bpf_message);
@@ -245,23 +243,53 @@ int capture_new(struct capture **ret, const struct capture_config *config, const
 }
 
 /* Splits the memory evenly: ring sizes are powers of two, so what is left over stays unused. */
-static int rings_create(struct capture *c)
+static int rings_plan(struct capture *c)
 {
 	size_t total = c->config.ring_bytes ? c->config.ring_bytes : RING_BYTES;
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	int ncpus = libbpf_num_possible_cpus();
 
 	if (ncpus <= 0)
 		return ncpus;
 	c->nrings = ncpus < RINGS_MAX ? (unsigned)ncpus : RINGS_MAX;
-	for (c->ring_size = page; c->ring_size * 2 * c->nrings <= total && c->ring_size < 1U << 30;)
+	c->ring_size = (size_t)sysconf(_SC_PAGESIZE);
+	while (c->ring_size * 2 * c->nrings <= total && c->ring_size < RING_SIZE_MAX)
 		c->ring_size *= 2;
-	for (unsigned i = 0; i < c->nrings; i++) {
-		c->ring_fds[i] = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ptcp_ring", 0, 0, (uint32_t)c->ring_size, NULL);
-		if (c->ring_fds[i] < 0)
-			return -errno;
+	return 0;
+}
+
+static struct bpf_map *ring_map(const struct capture *c, unsigned n)
+{
+	char name[24];
+
+	snprintf(name, sizeof(name), "ptcp_ring%u", n);
+	return bpf_object__find_map_by_name(c->skel->obj, name);
+}
+
+static int rings_prepare(struct capture *c)
+{
+	for (unsigned i = 0; i < RINGS_MAX; i++) {
+		struct bpf_map *map = ring_map(c, i);
+		int err = i < c->nrings ? bpf_map__set_max_entries(map, (uint32_t)c->ring_size)
+					: bpf_map__set_autocreate(map, false);
+
+		if (err != 0)
+			return err;
 	}
 	return 0;
+}
+
+/* Verifying a program takes some 15 ms: only those that the devices need. */
+static void programs_choose(struct capture *c)
+{
+	struct ptcpdump *skel = c->skel;
+	bool need[2] = { c->any, c->any };
+
+	for (unsigned i = 0; i < c->nlinks; i++)
+		need[c->links[i]->l3] = true;
+	bpf_program__set_autoload(skel->progs.ptcp_in_l2, need[0] && c->config.direction != DIR_OUT);
+	bpf_program__set_autoload(skel->progs.ptcp_out_l2, need[0] && c->config.direction != DIR_IN);
+	bpf_program__set_autoload(skel->progs.ptcp_in_l3, need[1] && c->config.direction != DIR_OUT);
+	bpf_program__set_autoload(skel->progs.ptcp_out_l3, need[1] && c->config.direction != DIR_IN);
 }
 
 static int skeleton_prepare(struct capture *c)
@@ -276,8 +304,8 @@ static int skeleton_prepare(struct capture *c)
 	skel->rodata->tc_netns = c->nnetns == 1 ? c->netns[0]->inode : 0;
 	bpf_map__set_max_entries(skel->maps.ptcp_scratch, (uint32_t)libbpf_num_possible_cpus());
 	bpf_map__set_value_size(skel->maps.ptcp_scratch, (record_max + 7) & ~7U);
-	bpf_map__set_max_entries(skel->maps.ptcp_rings, c->nrings);
-	err = bpf_map__set_inner_map_fd(skel->maps.ptcp_rings, c->ring_fds[0]);
+	programs_choose(c);
+	err = rings_prepare(c);
 	if (err == 0)
 		err = attrib_prepare(c->attrib, skel->obj);
 	if (err != 0 || !c->config.filter || !*c->config.filter)
@@ -354,11 +382,8 @@ static int rings_open(struct capture *c)
 	size_t record_max = sizeof(struct event_packet) + c->config.snaplen;
 	int err = 0;
 
-	for (unsigned i = 0; err == 0 && i < c->nrings; i++) {
-		err = ring_open(&c->rings[i], c->ring_fds[i], c->ring_size, record_max);
-		if (err == 0)
-			err = bpf_map_update_elem(bpf_map__fd(c->skel->maps.ptcp_rings), &i, &c->ring_fds[i], BPF_ANY);
-	}
+	for (unsigned i = 0; err == 0 && i < c->nrings; i++)
+		err = ring_open(&c->rings[i], bpf_map__fd(ring_map(c, i)), c->ring_size, record_max);
 	if (err == 0)
 		err = ring_open(&c->wake_ring, bpf_map__fd(c->skel->maps.ptcp_wake_ring),
 				bpf_map__max_entries(c->skel->maps.ptcp_wake_ring), 0);
@@ -374,7 +399,7 @@ int capture_load(struct capture *c)
 	if (err == 0)
 		err = filter_inject_new(&c->inject);
 	if (err == 0)
-		err = rings_create(c);
+		err = rings_plan(c);
 	if (err == 0)
 		err = skeleton_load(c);
 	if (err == 0)
@@ -563,11 +588,8 @@ void capture_free(struct capture *c)
 		return;
 	links_detach(c);
 	attrib_free(c->attrib);
-	for (unsigned i = 0; i < RINGS_MAX; i++) {
+	for (unsigned i = 0; i < c->nrings; i++)
 		ring_close(&c->rings[i]);
-		if (c->ring_fds[i] >= 0)
-			close(c->ring_fds[i]);
-	}
 	ring_close(&c->wake_ring);
 	if (c->control)
 		munmap(c->control, (size_t)sysconf(_SC_PAGESIZE));

@@ -11,7 +11,7 @@
 #include "capture/ring.h"
 #include "filter/filter.h"
 
-#define RINGS_MAX 16
+#define RINGS_MAX 16 /* as many as bpf/tc.bpf.c defines */
 
 /* A network namespace whose interfaces are captured. */
 struct netns {
@@ -44,7 +44,6 @@ struct capture {
 	struct attrib *attrib;
 	struct capture_control *control; /* shared with the programs */
 	struct ring rings[RINGS_MAX];
-	int ring_fds[RINGS_MAX];
 	uint64_t ring_ts[RINGS_MAX]; /* time of the last packet taken from each */
 	unsigned nrings;
 	size_t ring_size;
