@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Control groups: from id to path, and the containers that a path names. */
+#ifndef META_CGROUP_H
+#define META_CGROUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { CGROUP_PATH_MAX = 4096, CGROUP_NAMES_MAX = 8 };
+
+struct cgroup_fs {
+	int fd;		  /* the cgroup v2 mount, -1 none */
+	uint64_t root_id; /* of its root as we see it */
+	bool v1;	  /* version 1 hierarchies exist too: the v2 path alone may not tell */
+};
+
+/* A part of a path that may be a container. Lengths in bytes, not NUL-terminated. */
+struct cgroup_name {
+	const char *id;
+	size_t id_len;
+	const char *ns; /* containerd's namespace when the id is only known within it, else NULL */
+	size_t ns_len;
+};
+
+/* Finds the mounts. 0, or -errno: no cgroup v2 (fd is -1; the rest works from /proc). */
+int cgroup_open(struct cgroup_fs *fs);
+/* Path of a cgroup by its v2 id, as seen from our cgroup namespace. -ESTALE: it is gone. */
+int cgroup_path(const struct cgroup_fs *fs, uint64_t id, char *path, size_t size);
+/* v2 id of a path below the mount; 0 when it does not exist. */
+uint64_t cgroup_id(const struct cgroup_fs *fs, const char *path);
+/* The path in /proc/PID/cgroup that names a container, preferably in v2, else the v2 path, else the first.
+ * v2: whether it is the v2 one. 0 or -errno. */
+int cgroup_of_pid(uint32_t pid, char *path, size_t size, bool *v2);
+/* The v2 path of a process, "" when it has none. */
+int cgroup_v2_of_pid(uint32_t pid, char *path, size_t size);
+/* Innermost first: 64 hex digits, bare or after a runtime's prefix (docker-, cri-containerd-, crio-, libpod-...). */
+size_t cgroup_containers(const char *path, struct cgroup_name ret[CGROUP_NAMES_MAX]);
+/* Innermost first: "/NAMESPACE/ID", as containerd's ctr and nerdctl name them; many other paths look alike. */
+size_t cgroup_namespaced(const char *path, struct cgroup_name ret[CGROUP_NAMES_MAX]);
+void cgroup_close(struct cgroup_fs *fs);
+
+#endif
