@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "meta/runtime/http.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "meta/runtime/loop.h"
+
+enum {
+	ACTIVE_MAX = 8,		   /* requests under way, streams not counted */
+	BODY_MAX = 32 << 20,	   /* bytes of an answer */
+	LINE_BYTES_MAX = 1 << 20,  /* bytes of one line of a stream */
+	REQUEST_TIMEOUT_MS = 5000, /* for a whole answer */
+};
+
+struct http_request {
+	struct http *http;
+	struct http_request *next;
+	CURL *easy;
+	struct http_handler handler;
+	char *data;
+	size_t len, cap;
+	const char *refused; /* why we ended it ourselves */
+	bool active, cancelled;
+};
+
+/* A socket of libcurl's. */
+struct http_socket {
+	struct loop_source source;
+	struct http *http;
+};
+
+struct http {
+	struct loop *loop;
+	CURLM *multi;
+	struct http_request *requests; /* in the order they start */
+	unsigned active;
+	uint64_t timer; /* when libcurl wants to be called, UINT64_MAX never */
+};
+
+static void socket_ready(struct loop_source *s, uint32_t events)
+{
+	struct http *h = ((struct http_socket *)s)->http;
+	int what = 0, running;
+
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+		what |= CURL_CSELECT_IN;
+	if (events & EPOLLOUT)
+		what |= CURL_CSELECT_OUT;
+	if (events & EPOLLERR)
+		what |= CURL_CSELECT_ERR;
+	curl_multi_socket_action(h->multi, s->fd, what, &running);
+}
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+	struct http *h = arg;
+	struct http_socket *s = socket_arg;
+	uint32_t events = 0;
+
+	(void)easy;
+	if (what == CURL_POLL_REMOVE) {
+		if (s)
+			loop_watch(h->loop, &s->source, 0);
+		free(s);
+		return 0;
+	}
+	if (!s) {
+		s = calloc(1, sizeof(*s));
+		if (!s)
+			return -1;
+		s->source = (struct loop_source){ .fd = fd, .ready = socket_ready };
+		s->http = h;
+		curl_multi_assign(h->multi, fd, s);
+	}
+	if (what & CURL_POLL_IN)
+		events |= EPOLLIN;
+	if (what & CURL_POLL_OUT)
+		events |= EPOLLOUT;
+	return loop_watch(h->loop, &s->source, events) ? -1 : 0;
+}
+
+static int on_timer(CURLM *multi, long timeout_ms, void *arg)
+{
+	struct http *h = arg;
+
+	(void)multi;
+	h->timer = timeout_ms < 0 ? UINT64_MAX : loop_now() + (uint64_t)timeout_ms * 1000000u;
+	loop_wake_at(h->loop, h->timer);
+	return 0;
+}
+
+static bool request_append(struct http_request *r, const char *p, size_t n, size_t max)
+{
+	if (n > max || r->len > max - n)
+		return false;
+	if (r->len + n + 1 > r->cap) {
+		const size_t cap = (r->len + n + 1) * 2;
+		char *q = realloc(r->data, cap);
+
+		if (!q)
+			return false;
+		r->data = q;
+		r->cap = cap;
+	}
+	memcpy(r->data + r->len, p, n);
+	r->len += n;
+	r->data[r->len] = '\0';
+	return true;
+}
+
+static void request_lines(struct http_request *r)
+{
+	size_t from = 0;
+	char *end;
+
+	while (!r->cancelled && (end = memchr(r->data + from, '\n', r->len - from))) {
+		const size_t n = (size_t)(end - (r->data + from));
+
+		*end = '\0';
+		if (n > 0)
+			r->handler.line(r->handler.arg, r->data + from, n);
+		from += n + 1;
+	}
+	r->len -= from;
+	memmove(r->data, r->data + from, r->len + 1);
+}
+
+static size_t on_body(char *p, size_t size, size_t n, void *arg)
+{
+	struct http_request *r = arg;
+	long status = 0;
+
+	n *= size;
+	if (r->cancelled)
+		return 0;
+	curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (!request_append(r, p, n, r->handler.line ? LINE_BYTES_MAX : BODY_MAX)) {
+		r->refused = "the answer is too long";
+		return 0;
+	}
+	if (r->handler.line && status == 200)
+		request_lines(r);
+	return n;
+}
+
+int http_new(struct http **ret, struct loop *loop)
+{
+	struct http *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return -ENOMEM;
+	h->loop = loop;
+	h->timer = UINT64_MAX;
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) || !(h->multi = curl_multi_init())) {
+		free(h);
+		return -ENOMEM;
+	}
+	curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
+	curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
+	*ret = h;
+	return 0;
+}
+
+static void request_setup(struct http_request *r, const char *socket_path, const char *path)
+{
+	char url[512];
+
+	snprintf(url, sizeof(url), "http://localhost%s", path);
+	curl_easy_setopt(r->easy, CURLOPT_URL, url);
+	curl_easy_setopt(r->easy, CURLOPT_UNIX_SOCKET_PATH, socket_path);
+	curl_easy_setopt(r->easy, CURLOPT_PROXY, "");
+	curl_easy_setopt(r->easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(r->easy, CURLOPT_PRIVATE, r);
+	curl_easy_setopt(r->easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, r);
+	curl_easy_setopt(r->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)REQUEST_TIMEOUT_MS);
+	if (!r->handler.line)
+		curl_easy_setopt(r->easy, CURLOPT_TIMEOUT_MS, (long)REQUEST_TIMEOUT_MS);
+}
+
+struct http_request *http_get(struct http *h, const char *socket_path, const char *path,
+			      const struct http_handler *handler, bool urgent)
+{
+	struct http_request *r = calloc(1, sizeof(*r));
+	struct http_request **p = &h->requests;
+
+	if (!r || !(r->easy = curl_easy_init())) {
+		free(r);
+		return NULL;
+	}
+	r->http = h;
+	r->handler = *handler;
+	request_setup(r, socket_path, path);
+	/* libcurl may be calling us: http_tick() hands the request over. */
+	while (!urgent && *p)
+		p = &(*p)->next;
+	r->next = *p;
+	*p = r;
+	loop_wake_at(h->loop, loop_now());
+	return r;
+}
+
+void http_cancel(struct http_request *r)
+{
+	if (!r)
+		return;
+	r->cancelled = true;
+	loop_wake_at(r->http->loop, loop_now());
+}
+
+static void request_free(struct http_request *r)
+{
+	struct http *h = r->http;
+	struct http_request **p = &h->requests;
+
+	while (*p && *p != r)
+		p = &(*p)->next;
+	if (*p)
+		*p = r->next;
+	if (r->active) {
+		curl_multi_remove_handle(h->multi, r->easy);
+		if (!r->handler.line)
+			h->active--;
+	}
+	curl_easy_cleanup(r->easy);
+	free(r->data);
+	free(r);
+}
+
+static void request_finish(struct http_request *r, CURLcode code)
+{
+	const struct http_handler handler = r->handler;
+	const bool cancelled = r->cancelled;
+	char *body = r->data;
+	size_t len = r->len;
+	char error[256] = "";
+	long status = 0;
+
+	curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (r->refused)
+		snprintf(error, sizeof(error), "%s", r->refused);
+	else if (code == CURLE_OPERATION_TIMEDOUT)
+		snprintf(error, sizeof(error), "no whole answer within %d s", REQUEST_TIMEOUT_MS / 1000);
+	else if (code)
+		snprintf(error, sizeof(error), "%s", curl_easy_strerror(code));
+	else if (status != 200)
+		snprintf(error, sizeof(error), "HTTP status %ld: %.160s", status, body ? body : "");
+	r->data = NULL;
+	request_free(r);
+	if (!cancelled)
+		handler.done(handler.arg, error[0] ? error : NULL, status, body ? body : "", len);
+	free(body);
+}
+
+static void drop_cancelled(struct http *h)
+{
+	struct http_request *next;
+
+	for (struct http_request *r = h->requests; r; r = next) {
+		next = r->next;
+		if (r->cancelled)
+			request_free(r);
+	}
+}
+
+static void start_waiting(struct http *h)
+{
+	for (struct http_request *r = h->requests; r; r = r->next) {
+		if (r->active || (!r->handler.line && h->active >= ACTIVE_MAX))
+			continue;
+		r->active = true;
+		if (!r->handler.line)
+			h->active++;
+		curl_multi_add_handle(h->multi, r->easy);
+	}
+}
+
+void http_tick(struct http *h, uint64_t now)
+{
+	CURLMsg *msg;
+	int running, left;
+
+	drop_cancelled(h);
+	start_waiting(h);
+	if (h->timer <= now) {
+		h->timer = UINT64_MAX;
+		curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	}
+	while ((msg = curl_multi_info_read(h->multi, &left))) {
+		struct http_request *r = NULL;
+
+		if (msg->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&r);
+		request_finish(r, msg->data.result);
+	}
+	drop_cancelled(h);
+	start_waiting(h);
+	loop_wake_at(h->loop, h->timer);
+}
+
+void http_free(struct http *h)
+{
+	if (!h)
+		return;
+	while (h->requests)
+		request_free(h->requests);
+	curl_multi_cleanup(h->multi);
+	curl_global_cleanup();
+	free(h);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* HTTP GET over unix sockets, many at once, on libcurl's multi interface. Never blocks. */
+#ifndef META_RUNTIME_HTTP_H
+#define META_RUNTIME_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct http;
+struct http_request;
+struct loop;
+
+struct http_handler {
+	void *arg;
+	/* Streams: each line of the answer, without its newline, not empty. NULL: the whole body goes to done. */
+	void (*line)(void *arg, const char *text, size_t len);
+	/* Once. error: NULL, or what went wrong: no connection, a status other than 200, too much. body is NUL-terminated.
+	 * status: HTTP's, 0 none. A stream that ends is done too. */
+	void (*done)(void *arg, const char *error, long status, const char *body, size_t len);
+};
+
+int http_new(struct http **ret, struct loop *loop);
+/* Starts a request of path (with "?query") at a unix socket. urgent: before those that wait. NULL: no memory. */
+struct http_request *http_get(struct http *h, const char *socket_path, const char *path,
+			      const struct http_handler *handler, bool urgent);
+/* Ends a request without calling its handler. NULL is fine. */
+void http_cancel(struct http_request *r);
+/* Starts what waits and ends what is done; not from a handler. now: CLOCK_MONOTONIC ns. */
+void http_tick(struct http *h, uint64_t now);
+void http_free(struct http *h);
+
+#endif
