@@ -1,0 +1,599 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "meta/container_store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "meta/runtime/loop.h"
+
+enum {
+	BUCKETS = 1024,
+	ENTRIES_MAX = 8192,
+	PODS_MAX = 8192,
+	NAMESPACES_MAX = 64,
+	ID_LEN = 64,
+	KEY_MAX = 256,
+	NAME_MAX_BYTES = 1024,
+	SHORT_ID = 12, /* as docker ps prints ids */
+};
+#define SECOND 1000000000u
+#define GONE_KEEP_NS (120u * (uint64_t)SECOND) /* packets in flight, and a pause in reading them */
+#define OLD_KEEP_NS (90u * (uint64_t)SECOND)
+#define SWEEP_NS (5u * (uint64_t)SECOND)
+
+struct pod {
+	struct pod *next;
+	char *sandbox, *name, *namespace, *uid, *labels, *annotations;
+};
+
+/* A published container; its strings follow it. */
+struct published {
+	struct container container;
+	struct published *next;
+	uint64_t replaced_at;
+};
+
+struct container_store {
+	struct container_store_hooks hooks;
+	struct container_entry *buckets[BUCKETS];
+	size_t nentries;
+	struct pod *pods; /* newest first */
+	size_t npods;
+	struct published *old;
+	char *namespaces[NAMESPACES_MAX];
+	size_t nnamespaces;
+	uint64_t version, serial, swept_at;
+};
+
+int container_store_new(struct container_store **ret, const struct container_store_hooks *hooks)
+{
+	struct container_store *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->hooks = *hooks;
+	s->version = 1;
+	*ret = s;
+	return 0;
+}
+
+uint64_t container_store_version(const struct container_store *s)
+{
+	return s->version;
+}
+
+void container_store_touch(struct container_store *s)
+{
+	s->version++;
+}
+
+/* FNV-1a */
+static uint32_t key_hash(const char *s, size_t n)
+{
+	uint32_t h = 2166136261u;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ (unsigned char)s[i]) * 16777619u;
+	return h;
+}
+
+static bool id_is_unique(const char *id, size_t len)
+{
+	return len == ID_LEN && strspn(id, "0123456789abcdef") >= ID_LEN;
+}
+
+/* Length, 0: not to be had. */
+static size_t make_key(char key[KEY_MAX], const char *ns, size_t ns_len, const char *id, size_t id_len)
+{
+	int n;
+
+	if (id_len == 0 || id_len + ns_len + 2 > KEY_MAX)
+		return 0;
+	if (id_is_unique(id, id_len) || ns_len == 0)
+		n = snprintf(key, KEY_MAX, "%.*s", (int)id_len, id);
+	else
+		n = snprintf(key, KEY_MAX, "%.*s/%.*s", (int)ns_len, ns, (int)id_len, id);
+	return (size_t)n;
+}
+
+static void replace(char **field, const char *value)
+{
+	char *copy = value ? strndup(value, NAME_MAX_BYTES) : NULL;
+
+	free(*field);
+	*field = copy;
+}
+
+static void published_retire(struct container_store *s, struct container_entry *e)
+{
+	struct published *p = (struct published *)e->published;
+
+	if (!p)
+		return;
+	p->replaced_at = loop_now();
+	p->next = s->old;
+	s->old = p;
+	e->published = NULL;
+}
+
+static void entry_free(struct container_entry *e)
+{
+	free(e->published);
+	free(e->key);
+	free(e->id);
+	free(e->name);
+	free(e->image);
+	free(e->labels);
+	free(e->sandbox);
+	free(e->pod_name);
+	free(e->pod_namespace);
+	free(e->pod_uid);
+	free(e);
+}
+
+static void entry_forget(struct container_store *s, struct container_entry *e)
+{
+	struct container_entry **p = &s->buckets[e->hash % BUCKETS];
+
+	while (*p != e)
+		p = &(*p)->next;
+	*p = e->next;
+	s->nentries--;
+	s->version++;
+	s->hooks.forget(s->hooks.arg, e);
+	published_retire(s, e);
+	entry_free(e);
+}
+
+struct container_entry *container_store_each(struct container_store *s, struct container_entry *after)
+{
+	size_t i = 0;
+
+	if (after && after->next)
+		return after->next;
+	if (after)
+		i = after->hash % BUCKETS + 1;
+	for (; i < BUCKETS; i++) {
+		if (s->buckets[i])
+			return s->buckets[i];
+	}
+	return NULL;
+}
+
+/* Makes room: what has gone first, then what was used longest ago. */
+static void evict(struct container_store *s)
+{
+	struct container_entry *oldest = NULL;
+
+	for (struct container_entry *e = container_store_each(s, NULL); e; e = container_store_each(s, e)) {
+		if (!oldest || (e->gone_at && !oldest->gone_at) ||
+		    (!e->gone_at == !oldest->gone_at && e->used_at < oldest->used_at))
+			oldest = e;
+	}
+	if (oldest)
+		entry_forget(s, oldest);
+}
+
+static struct container_entry *entry_new(struct container_store *s, const char *key, size_t len, const char *id,
+					 size_t id_len)
+{
+	struct container_entry *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return NULL;
+	e->hash = key_hash(key, len);
+	e->key = strdup(key);
+	e->id = strndup(id, id_len);
+	if (!e->key || !e->id) {
+		entry_free(e);
+		return NULL;
+	}
+	if (s->nentries >= ENTRIES_MAX)
+		evict(s);
+	e->used_at = loop_now();
+	e->next = s->buckets[e->hash % BUCKETS];
+	s->buckets[e->hash % BUCKETS] = e;
+	s->nentries++;
+	return e;
+}
+
+struct container_entry *container_store_get(struct container_store *s, const char *ns, size_t ns_len, const char *id,
+					    size_t id_len, bool create)
+{
+	char key[KEY_MAX];
+	size_t len = make_key(key, ns, ns_len, id, id_len);
+	uint32_t hash;
+
+	if (len == 0)
+		return NULL;
+	hash = key_hash(key, len);
+	for (struct container_entry *e = s->buckets[hash % BUCKETS]; e; e = e->next) {
+		if (e->hash == hash && strcmp(e->key, key) == 0)
+			return e;
+	}
+	return create ? entry_new(s, key, len, id, id_len) : NULL;
+}
+
+static struct container_entry *entry_of(struct container_store *s, const char *ns, const char *id, bool create)
+{
+	return container_store_get(s, ns, ns ? strlen(ns) : 0, id, strlen(id), create);
+}
+
+static const struct pod *pod_of(const struct container_store *s, const struct container_entry *e)
+{
+	for (const struct pod *p = s->pods; p; p = p->next) {
+		if (e->sandbox && p->sandbox && strcmp(p->sandbox, e->sandbox) == 0)
+			return p;
+		if (p->sandbox && strcmp(p->sandbox, e->id) == 0)
+			return p;
+		if (e->pod_uid && e->pod_name && strcmp(p->uid, e->pod_uid) == 0 && strcmp(p->name, e->pod_name) == 0)
+			return p;
+	}
+	return NULL;
+}
+
+/* One allocation for the struct and all its strings. */
+static struct published *published_new(const struct container *source)
+{
+	struct published *p;
+	struct str *fields[9];
+	size_t total = 0;
+	struct container c = *source;
+	char *text;
+
+	fields[0] = &c.desc.id;
+	fields[1] = &c.desc.name;
+	fields[2] = &c.desc.image;
+	fields[3] = &c.desc.labels;
+	fields[4] = &c.pod.name;
+	fields[5] = &c.pod.namespace;
+	fields[6] = &c.pod.uid;
+	fields[7] = &c.pod.labels;
+	fields[8] = &c.pod.annotations;
+	for (size_t i = 0; i < 9; i++)
+		total += fields[i]->n;
+	/* A byte more: an empty string is not an absent one. */
+	p = calloc(1, sizeof(*p) + total + 1);
+	if (!p)
+		return NULL;
+	text = (char *)(p + 1);
+	for (size_t i = 0; i < 9; i++) {
+		if (!fields[i]->p)
+			continue;
+		memcpy(text, fields[i]->p, fields[i]->n);
+		fields[i]->p = text;
+		text += fields[i]->n;
+	}
+	p->container = c;
+	return p;
+}
+
+static bool str_same(struct str a, struct str b)
+{
+	return !a.p == !b.p && str_eq(a, b);
+}
+
+static bool container_same(const struct container *a, const struct container *b)
+{
+	return str_same(a->desc.id, b->desc.id) && str_same(a->desc.name, b->desc.name) &&
+	       str_same(a->desc.image, b->desc.image) && str_same(a->desc.labels, b->desc.labels) &&
+	       str_same(a->pod.name, b->pod.name) && str_same(a->pod.namespace, b->pod.namespace) &&
+	       str_same(a->pod.uid, b->pod.uid) && str_same(a->pod.labels, b->pod.labels) &&
+	       str_same(a->pod.annotations, b->pod.annotations);
+}
+
+static struct container compose(const struct container_store *s, const struct container_entry *e)
+{
+	const struct pod *pod = pod_of(s, e);
+	struct container c = { 0 };
+
+	c.desc.id = str_of(e->id);
+	c.desc.name = e->name && e->name[0] ? str_of(e->name) : c.desc.id;
+	if (c.desc.name.p == c.desc.id.p && id_is_unique(e->id, c.desc.id.n))
+		c.desc.name.n = SHORT_ID;
+	c.desc.image = str_of(e->image ? e->image : "");
+	c.desc.labels = str_of(e->labels ? e->labels : "{}");
+	if (pod) {
+		c.pod.name = str_of(pod->name);
+		c.pod.namespace = str_of(pod->namespace);
+		c.pod.uid = str_of(pod->uid);
+		c.pod.labels = str_of(pod->labels);
+		c.pod.annotations = str_of(pod->annotations);
+	} else if (e->pod_name) {
+		c.pod.name = str_of(e->pod_name);
+		c.pod.namespace = str_of(e->pod_namespace ? e->pod_namespace : "");
+		c.pod.uid = str_of(e->pod_uid ? e->pod_uid : "");
+		c.pod.labels = c.pod.annotations = str_of("{}");
+	}
+	return c;
+}
+
+static void entry_refresh(struct container_store *s, struct container_entry *e)
+{
+	const struct container c = compose(s, e);
+	struct published *p;
+
+	e->pod_told = pod_of(s, e) != NULL;
+	if (e->published && container_same(e->published, &c))
+		return;
+	p = published_new(&c);
+	if (!p)
+		return;
+	p->container.serial = ++s->serial;
+	published_retire(s, e);
+	e->published = &p->container;
+	s->version++;
+}
+
+static void put_pod_labels(struct container_entry *e, const struct container_facts *f)
+{
+	const char *name = label_get(f->labels, f->nlabels, "io.kubernetes.pod.name");
+
+	if (!name)
+		return;
+	replace(&e->pod_name, name);
+	replace(&e->pod_namespace, label_get(f->labels, f->nlabels, "io.kubernetes.pod.namespace"));
+	replace(&e->pod_uid, label_get(f->labels, f->nlabels, "io.kubernetes.pod.uid"));
+}
+
+void container_store_put(struct container_store *s, const struct container_facts *f)
+{
+	struct container_entry *e = entry_of(s, f->ns, f->id, true);
+	const char *name = label_get(f->labels, f->nlabels, "io.kubernetes.container.name");
+
+	if (!e)
+		return;
+	e->gone_at = 0;
+	e->used_at = loop_now();
+	if (f->sandbox && !e->sandbox)
+		replace(&e->sandbox, f->sandbox);
+	if (f->rank >= e->rank) {
+		e->rank = f->rank;
+		/* Docker's own name of a pod's container is a made-up one: k8s_NAME_POD_NAMESPACE_UID_N. */
+		name = name ? name : f->name;
+		if (name && name[0] == '/')
+			name++;
+		if (name)
+			replace(&e->name, name);
+		if (f->image)
+			replace(&e->image, f->image);
+		put_pod_labels(e, f);
+		free(e->labels);
+		e->labels = label_json(f->labels, f->nlabels);
+	}
+	entry_refresh(s, e);
+}
+
+static void pod_free(struct pod *p)
+{
+	if (!p)
+		return;
+	free(p->sandbox);
+	free(p->name);
+	free(p->namespace);
+	free(p->uid);
+	free(p->labels);
+	free(p->annotations);
+	free(p);
+}
+
+static void pod_remove(struct container_store *s, const char *sandbox)
+{
+	for (struct pod **p = &s->pods; *p; p = &(*p)->next) {
+		struct pod *pod = *p;
+
+		/* Too many: the oldest is the last. */
+		if (strcmp(pod->sandbox, sandbox) == 0 || (!pod->next && s->npods >= PODS_MAX)) {
+			*p = pod->next;
+			pod_free(pod);
+			s->npods--;
+			return;
+		}
+	}
+}
+
+void container_store_put_pod(struct container_store *s, const struct pod_facts *f)
+{
+	struct pod *pod = calloc(1, sizeof(*pod));
+
+	if (!pod)
+		return;
+	replace(&pod->sandbox, f->sandbox);
+	replace(&pod->name, f->name);
+	replace(&pod->namespace, f->namespace);
+	replace(&pod->uid, f->uid);
+	pod->labels = label_json(f->labels, f->nlabels);
+	pod->annotations = label_json(f->annotations, f->nannotations);
+	if (!pod->sandbox || !pod->name || !pod->namespace || !pod->uid || !pod->labels || !pod->annotations) {
+		pod_free(pod);
+		return;
+	}
+	pod_remove(s, pod->sandbox);
+	pod->next = s->pods;
+	s->pods = pod;
+	s->npods++;
+	for (struct container_entry *e = container_store_each(s, NULL); e; e = container_store_each(s, e)) {
+		if (e->rank != RANK_NONE && pod_of(s, e) == pod)
+			entry_refresh(s, e);
+	}
+	s->version++;
+}
+
+bool container_store_has_pod(const struct container_store *s, const char *sandbox)
+{
+	for (const struct pod *p = s->pods; p; p = p->next) {
+		if (strcmp(p->sandbox, sandbox) == 0)
+			return true;
+	}
+	return false;
+}
+
+void container_store_put_init(struct container_store *s, const char *ns, const char *id, uint32_t pid)
+{
+	struct container_entry *e = entry_of(s, ns, id, true);
+
+	if (!e || pid == 0 || e->init_pid == pid)
+		return;
+	e->used_at = loop_now();
+	e->init_pid = pid;
+	e->pidns = e->mntns = 0;
+	e->gone_at = 0;
+	s->hooks.init(s->hooks.arg, e);
+	s->version++;
+}
+
+void container_store_put_image(struct container_store *s, const char *id, enum container_rank rank, const char *image)
+{
+	struct container_entry *e = entry_of(s, NULL, id, false);
+
+	if (!e || rank < e->rank)
+		return;
+	replace(&e->image, image);
+	entry_refresh(s, e);
+}
+
+void container_store_gone(struct container_store *s, const char *ns, const char *id)
+{
+	struct container_entry *e = entry_of(s, ns, id, false);
+
+	if (e && !e->gone_at)
+		e->gone_at = loop_now();
+	if (e)
+		e->init_pid = e->pidns = e->mntns = 0; /* the kernel gives them to others now */
+}
+
+void container_store_stopped(struct container_store *s, const char *ns, const char *id)
+{
+	struct container_entry *e = entry_of(s, ns, id, false);
+
+	if (e)
+		e->init_pid = e->pidns = e->mntns = 0;
+}
+
+void container_store_put_namespace(struct container_store *s, const char *ns)
+{
+	if (container_store_has_namespace(s, ns, strlen(ns)) || s->nnamespaces == NAMESPACES_MAX || !*ns)
+		return;
+	s->namespaces[s->nnamespaces] = strndup(ns, KEY_MAX);
+	if (s->namespaces[s->nnamespaces])
+		s->nnamespaces++;
+	s->version++;
+}
+
+bool container_store_has_namespace(const struct container_store *s, const char *ns, size_t len)
+{
+	for (size_t i = 0; i < s->nnamespaces; i++) {
+		if (strlen(s->namespaces[i]) == len && memcmp(s->namespaces[i], ns, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+struct container_entry *container_store_by_init(struct container_store *s, uint32_t tgid, uint32_t pidns,
+						uint32_t mntns)
+{
+	struct container_entry *by_pidns = NULL, *by_mntns = NULL;
+	bool several_pidns = false, several_mntns = false;
+
+	for (struct container_entry *e = container_store_each(s, NULL); e; e = container_store_each(s, e)) {
+		if (e->init_pid == tgid && (!e->pidns || !pidns || e->pidns == pidns) && !e->gone_at)
+			return e;
+		if (e->pidns && e->pidns == pidns) {
+			several_pidns = by_pidns != NULL;
+			by_pidns = e;
+		}
+		if (e->mntns && e->mntns == mntns) {
+			several_mntns = by_mntns != NULL;
+			by_mntns = e;
+		}
+	}
+	/* Containers may share a pid namespace, and share it with the host; a mount namespace is their own. */
+	if (by_mntns && !several_mntns)
+		return by_mntns;
+	return several_pidns ? NULL : by_pidns;
+}
+
+void container_store_asking(struct container_store *s, const char *ns, const char *id)
+{
+	struct container_entry *e = entry_of(s, ns, id, false);
+
+	if (e)
+		e->asking++;
+}
+
+void container_store_answered(struct container_store *s, const char *ns, const char *id)
+{
+	struct container_entry *e = entry_of(s, ns, id, false);
+
+	/* It may have been forgotten and have come back meanwhile. */
+	if (e && e->asking > 0)
+		e->asking--;
+	s->version++;
+}
+
+bool container_entry_complete(const struct container_entry *e)
+{
+	return e->rank >= RANK_CONTAINERD && (!e->pod_name || e->pod_told);
+}
+
+const struct container *container_entry_publish(struct container_store *s, struct container_entry *e)
+{
+	if (!e->published)
+		entry_refresh(s, e);
+	return e->published;
+}
+
+void container_store_sweep(struct container_store *s, uint64_t now)
+{
+	struct container_entry *next;
+
+	if (now < s->swept_at + SWEEP_NS)
+		return;
+	s->swept_at = now;
+	for (struct container_entry *e = container_store_each(s, NULL); e; e = next) {
+		next = container_store_each(s, e);
+		if (e->gone_at && now > e->gone_at + GONE_KEEP_NS)
+			entry_forget(s, e);
+	}
+	for (struct published **p = &s->old; *p;) {
+		struct published *old = *p;
+
+		if (now > old->replaced_at + OLD_KEEP_NS) {
+			*p = old->next;
+			free(old);
+		} else {
+			p = &old->next;
+		}
+	}
+}
+
+void container_store_free(struct container_store *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < BUCKETS; i++) {
+		while (s->buckets[i]) {
+			struct container_entry *e = s->buckets[i];
+
+			s->buckets[i] = e->next;
+			entry_free(e);
+		}
+	}
+	while (s->pods) {
+		struct pod *p = s->pods;
+
+		s->pods = p->next;
+		pod_free(p);
+	}
+	while (s->old) {
+		struct published *p = s->old;
+
+		s->old = p->next;
+		free(p);
+	}
+	for (size_t i = 0; i < s->nnamespaces; i++)
+		free(s->namespaces[i]);
+	free(s);
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "meta/runtime/runtime.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "meta/container_store.h"
+#include "meta/runtime/http.h"
+#include "meta/runtime/loop.h"
+#include "util/log.h"
+
+#define MS 1000000u
+#define BACKOFF_FIRST_NS (100u * MS)
+#define BACKOFF_MAX_NS (1000u * MS)
+#define ABSENT_RETRY_NS (2000u * MS)
+#define SILENT_NS (200u * MS)
+
+struct runtime *runtime_new(const struct runtime_ops *ops, const char *path, bool optional)
+{
+	static const char scheme[] = "unix://";
+	struct runtime *r = calloc(1, ops->size);
+
+	if (!r)
+		return NULL;
+	if (strncmp(path, scheme, sizeof(scheme) - 1) == 0)
+		path += sizeof(scheme) - 1;
+	r->ops = ops;
+	r->optional = optional;
+	r->backoff = BACKOFF_FIRST_NS;
+	r->path = strdup(path);
+	if (!r->path) {
+		free(r);
+		return NULL;
+	}
+	return r;
+}
+
+void runtime_ready(struct runtime *r)
+{
+	if (r->state != RUNTIME_OPENED)
+		return;
+	r->state = RUNTIME_READY;
+	r->backoff = BACKOFF_FIRST_NS;
+	if (r->was_ready)
+		log_info("%s at '%s' answers again", r->ops->name, r->path);
+	else
+		log_info("%s at '%s' answers after %u ms", r->ops->name, r->path,
+			 (unsigned)((loop_now() - r->opened_at) / MS));
+	r->was_ready = true;
+	r->said_down = false;
+	container_store_touch(r->store);
+}
+
+void runtime_lost(struct runtime *r, const char *why)
+{
+	if (r->state != RUNTIME_OPENED && r->state != RUNTIME_READY)
+		return;
+	r->state = RUNTIME_LOST;
+	snprintf(r->why, sizeof(r->why), "%s", why);
+	loop_wake_at(r->loop, loop_now());
+}
+
+void runtime_off(struct runtime *r, const char *why)
+{
+	if (r->backoff == UINT64_MAX)
+		return;
+	runtime_lost(r, why);
+	log_info("%s at '%s': %s: not used", r->ops->name, r->path, why);
+	r->said_down = true;
+	r->backoff = UINT64_MAX;
+}
+
+static void say_down(struct runtime *r, const char *why, bool absent)
+{
+	if (r->said_down)
+		return;
+	r->said_down = true;
+	if (absent && r->optional)
+		log_debug("%s at '%s': %s", r->ops->name, r->path, why);
+	else if (r->was_ready)
+		log_info("%s at '%s' is gone: %s; trying again", r->ops->name, r->path, why);
+	else
+		log_info("%s at '%s': %s; its containers go without names until it answers", r->ops->name, r->path,
+			 why);
+}
+
+static void runtime_retry(struct runtime *r, uint64_t now, uint64_t after)
+{
+	r->state = RUNTIME_DOWN;
+	r->retry_at = now + after;
+	r->backoff = r->backoff * 2 < BACKOFF_MAX_NS ? r->backoff * 2 : BACKOFF_MAX_NS;
+	container_store_touch(r->store);
+}
+
+static void runtime_open(struct runtime *r, uint64_t now)
+{
+	int err;
+
+	r->state = RUNTIME_OPENED;
+	r->opened_at = now;
+	err = r->ops->open(r);
+	if (!err)
+		return;
+	r->ops->close(r);
+	say_down(r, strerror(-err), err == -ENOENT || err == -ECONNREFUSED || err == -ENOTDIR);
+	runtime_retry(r, now, r->was_ready ? r->backoff : ABSENT_RETRY_NS);
+}
+
+static void runtime_close(struct runtime *r, uint64_t now)
+{
+	r->ops->close(r);
+	if (r->backoff == UINT64_MAX) {
+		r->state = RUNTIME_OFF;
+		container_store_touch(r->store);
+		return;
+	}
+	say_down(r, r->why, false);
+	runtime_retry(r, now, r->backoff);
+}
+
+void runtime_tick(struct runtime *r, uint64_t now)
+{
+	if (r->state == RUNTIME_LOST)
+		runtime_close(r, now);
+	if (r->state == RUNTIME_DOWN && r->retry_at <= now)
+		runtime_open(r, now);
+	if ((r->state == RUNTIME_OPENED || r->state == RUNTIME_READY) && r->ops->tick)
+		r->ops->tick(r, now);
+	if (r->state == RUNTIME_OPENED && !runtime_settled(r, now)) {
+		loop_wake_at(r->loop, r->opened_at + SILENT_NS);
+	} else if (r->state == RUNTIME_OPENED && !r->said_slow && !r->said_down) {
+		r->said_slow = true;
+		log_info("%s at '%s' has not answered yet: going on without it", r->ops->name, r->path);
+		container_store_touch(r->store);
+	}
+	if (r->state == RUNTIME_LOST)
+		loop_wake_at(r->loop, now);
+	else if (r->state == RUNTIME_DOWN)
+		loop_wake_at(r->loop, r->retry_at);
+}
+
+bool runtime_settled(const struct runtime *r, uint64_t now)
+{
+	return r->state != RUNTIME_OPENED || now >= r->opened_at + SILENT_NS;
+}
+
+void runtime_free(struct runtime *r)
+{
+	if (!r)
+		return;
+	if (r->state == RUNTIME_OPENED || r->state == RUNTIME_READY || r->state == RUNTIME_LOST)
+		r->ops->close(r);
+	free(r->path);
+	free(r);
+}

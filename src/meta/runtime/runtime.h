@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Container runtimes: who they are, how they are reached, what they report to the container store. */
+#ifndef META_RUNTIME_RUNTIME_H
+#define META_RUNTIME_RUNTIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct container_store;
+struct http;
+struct loop;
+struct runtime;
+
+struct runtime_ops {
+	const char *name;
+	size_t size; /* of the struct that starts with struct runtime */
+	/* Connects, subscribes, asks for what exists; then runtime_ready() or runtime_lost(). 0 or -errno. */
+	int (*open)(struct runtime *r);
+	/* Asks for one container; ns: containerd's namespace, NULL unknown. Every request it makes is between
+	 * container_store_asking() and container_store_answered(). */
+	void (*ask)(struct runtime *r, const char *ns, const char *id);
+	void (*tick)(struct runtime *r, uint64_t now); /* may be NULL */
+	void (*close)(struct runtime *r);
+};
+
+enum runtime_state {
+	RUNTIME_DOWN,	/* tried again at retry_at */
+	RUNTIME_OPENED, /* the snapshot is not complete */
+	RUNTIME_READY,
+	RUNTIME_LOST, /* to be closed */
+	RUNTIME_OFF,  /* does not offer what we need: never tried again */
+};
+
+struct runtime {
+	const struct runtime_ops *ops;
+	struct loop *loop;
+	struct http *http;
+	struct container_store *store;
+	char *path;
+	bool optional; /* one of several usual places: its absence is not worth a message */
+	enum runtime_state state;
+	uint64_t opened_at, retry_at; /* CLOCK_MONOTONIC ns */
+	uint64_t backoff;	      /* ns */
+	bool said_down, said_slow, was_ready;
+	char why[200]; /* lost */
+};
+
+extern const struct runtime_ops docker_ops, containerd_ops, cri_ops;
+
+/* path: a socket, with or without "unix://". NULL: no memory. */
+struct runtime *runtime_new(const struct runtime_ops *ops, const char *path, bool optional);
+/* The snapshot is complete. */
+void runtime_ready(struct runtime *r);
+/* The connection is of no use any more; closed and tried again at the next tick. May be called from anywhere. */
+void runtime_lost(struct runtime *r, const char *why);
+/* The socket answers, but not to us: a message at info, and no second try. */
+void runtime_off(struct runtime *r, const char *why);
+/* Connects, reconnects; sets the loop's wake time. */
+void runtime_tick(struct runtime *r, uint64_t now);
+/* The start need not wait for it (any longer). */
+bool runtime_settled(const struct runtime *r, uint64_t now);
+void runtime_free(struct runtime *r);
+
+#endif
