@@ -13,6 +13,7 @@
 #include "options_table.h"
 #include "options_value.h"
 #include "util/buf.h"
+#include "util/program.h"
 
 enum { EXPR_FILE_MAX = 16 << 20 };
 
@@ -166,33 +167,6 @@ static void join_words(char **words, char **ret)
 	*ret = b.p;
 }
 
-static bool executable(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
-}
-
-static bool program_exists(const char *name)
-{
-	const char *path = getenv("PATH");
-	char full[4096];
-
-	if (strchr(name, '/'))
-		return executable(name);
-	if (!path)
-		path = "/usr/local/bin:/bin:/usr/bin";
-	while (*path) {
-		size_t n = strcspn(path, ":");
-		int len = snprintf(full, sizeof(full), "%.*s/%s", (int)n, n ? path : ".", name);
-
-		if (len > 0 && (size_t)len < sizeof(full) && executable(full))
-			return true;
-		path += n + (path[n] == ':');
-	}
-	return false;
-}
-
 /* Said now instead of after the kernel programs were loaded. The file itself is opened later, maybe as another user. */
 static int check_write_folder(const char *path)
 {
@@ -249,7 +223,7 @@ static int check_output(const struct options *o)
 		log_error("%s", text);
 		return -EINVAL;
 	}
-	if (o->postrotate && !program_exists(o->postrotate)) {
+	if (o->postrotate && program_find(o->postrotate)) {
 		log_error("-z '%s': no such program in PATH", o->postrotate);
 		return -EINVAL;
 	}

@@ -18,20 +18,20 @@ enum direction { DIR_NONE = EVENT_DIR_NONE, DIR_IN = EVENT_DIR_IN, DIR_OUT = EVE
 
 /* One interface of a capture or a file. Made by the source, never freed before the source is. */
 struct iface {
-	uint32_t id;		/* dense, from 0, in order of appearance; an index for per-interface tables */
-	uint32_t ifindex;	/* 0 unknown */
-	uint32_t netns;		/* inode number of its network namespace, 0 unknown */
-	bool other_netns;	/* not the namespace that ptcpdump runs in: printed as name@netns */
-	int dlt;		/* DLT_* (pcap/dlt.h) of its packets */
-	uint32_t snaplen;	/* bytes; 0 no limit */
-	char *name;		/* "" when a file does not tell; raw, escape before printing */
-	char *description;	/* if_description, NULL unknown */
-	char *filter;		/* capture filter expression, NULL none */
-	char *netns_path;	/* NULL unknown */
-	uint64_t received;	/* as known so far: packets that passed the filter */
-	uint64_t dropped;	/* of those, lost for want of ring space */
-	bool from_file;		/* read from a file: received and dropped mean nothing */
-	uint8_t fcs_len;	/* bytes of frame check sequence at the end of each packet, 0 unknown or none */
+	uint32_t id;	   /* dense, from 0, in order of appearance; an index for per-interface tables */
+	uint32_t ifindex;  /* 0 unknown */
+	uint32_t netns;	   /* inode number of its network namespace, 0 unknown */
+	bool other_netns;  /* not the namespace that ptcpdump runs in: printed as name@netns */
+	int dlt;	   /* DLT_* (pcap/dlt.h) of its packets */
+	uint32_t snaplen;  /* bytes; 0 no limit */
+	char *name;	   /* "" when a file does not tell; raw, escape before printing */
+	char *description; /* if_description, NULL unknown */
+	char *filter;	   /* capture filter expression, NULL none */
+	char *netns_path;  /* NULL unknown */
+	uint64_t received; /* as known so far: packets that passed the filter */
+	uint64_t dropped;  /* of those, lost for want of ring space */
+	bool from_file;	   /* read from a file: received and dropped mean nothing */
+	uint8_t fcs_len;   /* bytes of frame check sequence at the end of each packet, 0 unknown or none */
 	/* pcapng source only: the interface block's options verbatim in host byte order, for rewriting; NULL else */
 	const uint8_t *options;
 	size_t options_len;

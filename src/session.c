@@ -17,6 +17,8 @@ static int output_failed(struct session *s, struct output *output, int err)
 	s->stop = true;
 	if (err == -EPIPE)
 		log_info("'%s' is closed by its reader", name);
+	else if (err == -ENOTRECOVERABLE)
+		s->failed = true;
 	else if (err != -ECANCELED && !s->failed) {
 		log_error("can't write to '%s': %s", name, strerror(-err));
 		s->failed = true;
@@ -65,7 +67,7 @@ static int open_file(struct session *s, int dlt)
 		.uid = o->user_uid,
 		.gid = o->user_gid,
 		.set_owner = o->user != NULL,
-		.dlt = dlt,
+		.dlt = dlt < 0 ? DLT_EN10MB : dlt,
 	};
 	int err = output_file_new(&s->file, &config);
 
@@ -159,6 +161,13 @@ int session_flush(struct session *s)
 			return output_failed(s, s->outputs[i], err);
 	}
 	return 0;
+}
+
+int session_rotate(struct session *s)
+{
+	int err = s->file ? output_file_rotate(s->file) : 0;
+
+	return err ? output_failed(s, s->file, err) : 0;
 }
 
 void session_finish(struct session *s)

@@ -42,14 +42,13 @@ static void on_signal(int sig)
 
 static void catch_signals(void)
 {
-	static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
 	struct sigaction act = { .sa_handler = on_signal }, old;
 
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-		/* nohup(1) and shell jobs in the background. */
-		if (sigaction(ends[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
-			sigaction(ends[i], &act, NULL);
-	}
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+	/* nohup(1) */
+	if (sigaction(SIGHUP, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+		sigaction(SIGHUP, &act, NULL);
 	act.sa_flags = SA_RESTART;
 	sigaction(SIGUSR2, &act, NULL);
 	signal(SIGPIPE, SIG_IGN);
@@ -120,6 +119,7 @@ static int offline_packet(void *arg, const struct packet *packet)
 	struct offline *off = arg;
 	struct session *s = &off->s;
 	const struct source_iface *si = &off->ifaces[packet->iface->id];
+	struct annotation annot;
 	struct packet renamed;
 
 	if (interrupted)
@@ -135,6 +135,12 @@ static int offline_packet(void *arg, const struct packet *packet)
 	if (si->renamed) {
 		renamed = *packet;
 		renamed.iface = si->renamed;
+		/* Each file counts its annotations from 1; to the outputs their numbers must differ. */
+		if (packet->annot) {
+			annot = *packet->annot;
+			annot.serial += (uint64_t)off->nreaders << 40;
+			renamed.annot = &annot;
+		}
 		packet = &renamed;
 	}
 	session_packet(s, packet);

@@ -29,6 +29,8 @@ int session_iface(struct session *s, const struct iface *iface);
 int session_packet(struct session *s, const struct packet *packet);
 int session_block(struct session *s, const struct reader_block *block);
 int session_flush(struct session *s);
+/* Goes on with a new file. */
+int session_rotate(struct session *s);
 /* Last statistics, flush and close of the outputs. */
 void session_finish(struct session *s);
 void session_close(struct session *s);

@@ -1,0 +1,614 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Packets from the kernel, until a signal, -c or the end of the command. */
+#include <errno.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "capture/capture.h"
+#include "command.h"
+#include "filter/filter.h"
+#include "meta/meta.h"
+#include "session_private.h"
+#include "util/buf.h"
+
+#define MSEC UINT64_C(1000000) /* ns */
+
+/* Outputs are flushed when packets stop coming, and not more often than this while they come. */
+#define FLUSH_INTERVAL (20 * MSEC)
+/* After the command has ended: its last packets are still on their way; what its children send is waited for. */
+#define QUIET_TIME (300 * MSEC)
+#define QUIET_LIMIT (3000 * MSEC)
+/* A command that was told to end gets this long. */
+#define KILL_TIME (2000 * MSEC)
+#define NEVER UINT64_MAX
+
+struct live {
+	struct session s;
+	struct capture *capture;
+	struct meta *meta;
+	struct command *command;
+	int epoll_fd, signal_fd;
+	uint64_t now;	   /* CLOCK_MONOTONIC ns, of this turn of the loop */
+	uint64_t rejected; /* the kernel could not decide on them, we did */
+	uint64_t flushed, last_packet, next_report, reported;
+	uint64_t command_end, kill_deadline; /* NEVER: not yet */
+	unsigned interrupts;
+	int command_status;
+	bool ending; /* a signal asks for the end */
+	bool capturing;
+	/* For the banner: what the interfaces were like until then. */
+	struct buf link_types;
+};
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 * MSEC + (uint64_t)ts.tv_nsec;
+}
+
+static int live_iface(void *arg, const struct iface *iface)
+{
+	struct live *l = arg;
+	char text[256];
+	int err;
+
+	if (l->s.o->dlt >= 0 && l->s.o->dlt != iface->dlt) {
+		session_name_dlt(iface->dlt, text, sizeof(text));
+		log_error("-y %s: packets of '%s' have the link type %s and no other", l->s.o->dlt_name, iface->name,
+			  text);
+		return -EINVAL;
+	}
+	if (!l->capturing) {
+		session_name_dlt(iface->dlt, text, sizeof(text));
+		/* Each kind once. */
+		buf_putc(&l->link_types, '\0');
+		l->link_types.len--;
+		if (!strstr(l->link_types.p, text)) {
+			buf_puts(&l->link_types, l->link_types.len ? " and " : "");
+			buf_puts(&l->link_types, text);
+		}
+	}
+	err = session_iface(&l->s, iface);
+	return err;
+}
+
+static void live_process(void *arg, uint32_t type, const void *event, size_t size)
+{
+	struct live *l = arg;
+
+	meta_event(l->meta, type, event, size);
+	match_event(l->s.match, type, event);
+}
+
+static bool owner_matches(struct live *l, const struct packet *packet)
+{
+	return match_annotation(l->s.match, packet->annot) ||
+	       match_annotation(l->s.match, meta_other_end(l->meta, packet));
+}
+
+static int live_packet(void *arg, const struct packet *packet, bool force)
+{
+	struct live *l = arg;
+	struct packet joined = *packet;
+	int err;
+
+	/* What is left in the rings after -c stays there, uncounted. */
+	if (l->s.stop)
+		return -ECANCELED;
+	if (meta_join(l->meta, &joined, l->now, force) == META_WAIT)
+		return CAPTURE_WAIT;
+	if ((packet->event->flags & EVENT_PKT_MAYBE) && !owner_matches(l, &joined)) {
+		l->rejected++;
+		return CAPTURE_DONE;
+	}
+	err = session_packet(&l->s, &joined);
+	l->last_packet = l->now;
+	return err < 0 ? err : CAPTURE_DONE;
+}
+
+static void on_cgroup_verdict(void *arg, uint64_t cgroup, bool match)
+{
+	struct live *l = arg;
+	int err = capture_set_cgroup(l->capture, cgroup, match);
+
+	if (err)
+		log_debug("container filter: %s", strerror(-err));
+}
+
+/* --- opening ---------------------------------------------------------------- */
+
+static int open_capture(struct live *l, const char *const *ifaces)
+{
+	const struct options *o = l->s.o;
+	const struct capture_config config = {
+		.ifaces = ifaces,
+		.netns = (const char *const *)o->netns.v,
+		.filter = o->expr,
+		.no_optimize = o->no_optimize > 0,
+		.snaplen = o->snaplen,
+		.direction = o->direction,
+		.ring_bytes = o->ring_bytes,
+		.backend = o->backend,
+		.kernel_btf = o->kernel_btf,
+		.promiscuous = !o->no_promiscuous,
+		.pids = o->pids.v,
+		.npids = o->pids.n,
+		.pnames = (const char *const *)o->pnames.v,
+		.uids = o->uids.v,
+		.nuids = o->uids.n,
+		.follow_forks = o->follow_forks || o->command,
+		.container_filter = options_select_container(o),
+		.attribution = o->context || options_select_process(o),
+	};
+	const struct capture_handler handler = {
+		.arg = l,
+		.iface = live_iface,
+		.process = live_process,
+		.packet = live_packet,
+	};
+
+	return capture_new(&l->capture, &config, &handler);
+}
+
+static int open_meta(struct live *l)
+{
+	const struct options *o = l->s.o;
+	const struct meta_config config = {
+		.settle_ns = o->settle_ms * MSEC,
+		.reverse_match = !o->no_reverse_match,
+		.peer = o->context & ANNOT_PEER,
+		.containers = (o->context & (ANNOT_CONTAINER | ANNOT_POD)) || options_select_container(o),
+		.docker_address = o->docker_address,
+		.containerd_address = o->containerd_address,
+		.cri_address = o->cri_address,
+		.container_ids = (const char *const *)o->container_ids.v,
+		.container_names = (const char *const *)o->container_names.v,
+		.pod_names = (const char *const *)o->pod_names.v,
+		.verdict = options_select_container(o) ? on_cgroup_verdict : NULL,
+		.arg = l,
+	};
+
+	return meta_new(&l->meta, &config);
+}
+
+/* INT and TERM end us even if our parent ignores them, as in a script's background job; HUP does not under nohup(1). */
+static int open_signals(struct live *l)
+{
+	static const int caught[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 };
+	struct sigaction old;
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(caught) / sizeof(caught[0]); i++) {
+		if (caught[i] == SIGHUP && sigaction(SIGHUP, NULL, &old) == 0 && old.sa_handler == SIG_IGN)
+			continue;
+		sigaddset(&set, caught[i]);
+	}
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return -errno;
+	/* A signal that is ignored is not queued, even when blocked. */
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGPIPE, SIG_IGN);
+	l->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return l->signal_fd < 0 ? -errno : 0;
+}
+
+static int watch(struct live *l, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
+
+	if (fd < 0)
+		return 0;
+	return epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+static int open_loop(struct live *l)
+{
+	int err = open_signals(l);
+
+	if (!err) {
+		l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+		err = l->epoll_fd < 0 ? -errno : watch(l, l->signal_fd);
+	}
+	if (!err)
+		err = watch(l, capture_fd(l->capture));
+	if (!err)
+		err = watch(l, meta_fd(l->meta));
+	if (!err && l->command)
+		err = watch(l, command_fd(l->command));
+	if (err)
+		log_error("can't wait for packets: %s", strerror(-err));
+	return err;
+}
+
+static void print_banner(const struct live *l, const char *const *ifaces)
+{
+	const struct options *o = l->s.o;
+
+	if (!o->text.v && !o->write_file)
+		fprintf(stderr, "ptcpdump: verbose output suppressed, use -v[v]... for full protocol decode\n");
+	else
+		fprintf(stderr, "ptcpdump: ");
+	fprintf(stderr, "listening on ");
+	for (size_t i = 0; ifaces[i]; i++)
+		fprintf(stderr, "%s%s", i ? ", " : "", ifaces[i]);
+	if (l->link_types.len)
+		fprintf(stderr, ", link-type %.*s", (int)l->link_types.len, l->link_types.p);
+	fprintf(stderr, ", snapshot length %u bytes\n", o->snaplen);
+}
+
+/* Everything that can be refused comes before anything is attached; the command starts last. */
+static int live_open(struct live *l, const char *const *ifaces)
+{
+	const struct options *o = l->s.o;
+	int err = open_capture(l, ifaces);
+
+	if (!err)
+		err = session_open(&l->s, o, -1);
+	if (!err)
+		err = capture_load(l->capture);
+	if (!err)
+		err = open_meta(l);
+	if (!err && l->command) {
+		match_add_pid(l->s.match, (uint32_t)command_pid(l->command));
+		err = capture_add_pid(l->capture, (uint32_t)command_pid(l->command));
+		if (err)
+			log_error("can't filter by the command's process: %s", strerror(-err));
+	}
+	if (!err)
+		err = open_loop(l);
+	if (!err)
+		err = capture_attach(l->capture);
+	if (!err)
+		err = meta_scan(l->meta);
+	if (err)
+		return err;
+	print_banner(l, ifaces);
+	l->capturing = true;
+	return 0;
+}
+
+/* --- running ---------------------------------------------------------------- */
+
+static const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+/* Packets that we turned down were never meant to be received. */
+static void print_stats(const struct live *l, const char *prefix, const char *separator)
+{
+	struct capture_stats stats;
+	unsigned long long received, captured = l->s.captured;
+
+	capture_stats(l->capture, &stats);
+	received = stats.received > l->rejected ? stats.received - l->rejected : 0;
+	fprintf(stderr, "%s%llu packet%s captured%s%llu packet%s received by filter%s%llu packet%s dropped by kernel\n",
+		prefix, captured, plural(captured), separator, received, plural(received), separator,
+		(unsigned long long)stats.dropped, plural(stats.dropped));
+}
+
+/* A hang-up of our terminal ends us; one that somebody sends is a wish for a new file, when files are changed at all. */
+static bool wants_new_file(const struct live *l, const struct signalfd_siginfo *info)
+{
+	const struct options *o = l->s.o;
+
+	return (o->rotate_bytes || o->rotate_seconds) && info->ssi_pid != 0 && (pid_t)info->ssi_pid != getsid(0);
+}
+
+static void on_end_signal(struct live *l, const struct signalfd_siginfo *info)
+{
+	const bool again = l->interrupts++ > 0;
+
+	if (!l->command || again || l->command_end != NEVER) {
+		l->ending = true;
+		return;
+	}
+	/* The terminal's own signals reach the command as well. */
+	if (info->ssi_pid != 0)
+		command_kill(l->command, (int)info->ssi_signo);
+	if (info->ssi_signo != SIGINT)
+		l->kill_deadline = l->now + KILL_TIME;
+}
+
+static void on_signal(struct live *l, const struct signalfd_siginfo *info)
+{
+	switch (info->ssi_signo) {
+	case SIGUSR1:
+		if (l->capturing)
+			print_stats(l, "ptcpdump: ", ", ");
+		break;
+	case SIGUSR2: session_flush(&l->s); break;
+	case SIGHUP:
+		if (l->s.file && wants_new_file(l, info)) {
+			session_rotate(&l->s);
+			break;
+		}
+		on_end_signal(l, info);
+		break;
+	default: on_end_signal(l, info); break;
+	}
+}
+
+static void read_signals(struct live *l)
+{
+	struct signalfd_siginfo info;
+
+	while (read(l->signal_fd, &info, sizeof(info)) == sizeof(info))
+		on_signal(l, &info);
+}
+
+/* -w with -v: a line every second that overwrites itself. */
+static void report(struct live *l)
+{
+	const struct options *o = l->s.o;
+
+	if (!o->text.v || !o->write_file || o->print || l->now < l->next_report)
+		return;
+	if (l->next_report == 0 || l->reported != l->s.captured)
+		fprintf(stderr, "Got %llu\r", (unsigned long long)l->s.captured);
+	l->reported = l->s.captured;
+	l->next_report = l->now + 1000 * MSEC;
+}
+
+/* When something has to be done although nothing happens. */
+static uint64_t next_deadline(const struct live *l)
+{
+	const struct options *o = l->s.o;
+	uint64_t next = NEVER;
+
+	if (l->s.dirty)
+		next = l->flushed + FLUSH_INTERVAL;
+	if (l->command_end != NEVER && l->capturing && l->now + 50 * MSEC < next)
+		next = l->now + 50 * MSEC;
+	if (l->kill_deadline < next)
+		next = l->kill_deadline;
+	if (o->text.v && o->write_file && !o->print && l->capturing && l->next_report < next)
+		next = l->next_report;
+	return next;
+}
+
+static int wait_for_events(struct live *l)
+{
+	const uint64_t next = next_deadline(l);
+	struct epoll_event events[4];
+	int n, timeout = -1;
+
+	if (next != NEVER)
+		timeout = next > l->now ? (int)((next - l->now + MSEC - 1) / MSEC) : 0;
+	n = epoll_wait(l->epoll_fd, events, 4, timeout);
+	l->now = monotonic_ns();
+	if (n < 0 && errno != EINTR) {
+		log_error("can't wait for packets: %s", strerror(errno));
+		return -errno;
+	}
+	for (int i = 0; i < n; i++) {
+		if (events[i].data.fd == l->signal_fd)
+			read_signals(l);
+		else if (events[i].data.fd == meta_fd(l->meta))
+			meta_step(l->meta);
+	}
+	return 0;
+}
+
+static void check_command(struct live *l)
+{
+	if (!l->command || l->command_end != NEVER || !command_ended(l->command, &l->command_status))
+		return;
+	epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, command_fd(l->command), NULL);
+	l->command_end = l->now;
+	l->kill_deadline = NEVER;
+}
+
+static bool quiet_after_command(const struct live *l)
+{
+	const uint64_t since = l->last_packet > l->command_end ? l->last_packet : l->command_end;
+
+	if (l->command_end == NEVER)
+		return false;
+	return l->interrupts || l->now >= since + QUIET_TIME || l->now >= l->command_end + QUIET_LIMIT;
+}
+
+static int poll_packets(struct live *l)
+{
+	int n = capture_poll(l->capture, 0);
+
+	report(l);
+	if (n < 0) {
+		if (!l->s.stop)
+			l->s.failed = true;
+		return n;
+	}
+	if (l->s.dirty && l->now >= l->flushed + FLUSH_INTERVAL) {
+		l->flushed = l->now;
+		session_flush(&l->s);
+	}
+	return 0;
+}
+
+/* Ends the capture: what was seen until now is delivered, unless -c has enough. */
+static void stop_capture(struct live *l)
+{
+	struct capture_stats stats;
+
+	l->now = monotonic_ns();
+	if (!l->s.stop && !l->s.failed && capture_drain(l->capture) < 0 && !l->s.stop)
+		l->s.failed = true;
+	l->capturing = false;
+	/* Brings the counts of the interfaces up to date, which a file's statistics hold. */
+	capture_stats(l->capture, &stats);
+	session_finish(&l->s);
+	if (l->s.text && l->ending && isatty(STDOUT_FILENO) && write(STDOUT_FILENO, "\n", 1) < 0)
+		l->s.failed = true;
+	print_stats(l, "", "\n");
+	epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, capture_fd(l->capture), NULL);
+	session_close(&l->s);
+	capture_free(l->capture);
+	l->capture = NULL;
+}
+
+static bool ended(const struct live *l)
+{
+	if (l->ending || l->s.failed || l->now >= l->kill_deadline)
+		return true;
+	return l->capturing ? false : !l->command || l->command_end != NEVER;
+}
+
+static void run(struct live *l)
+{
+	int err = 0;
+
+	while (!err && !ended(l)) {
+		err = wait_for_events(l);
+		check_command(l);
+		if (!err && l->capturing)
+			err = poll_packets(l);
+		/* With enough packets, the command still runs to its end. */
+		if (l->capturing && (l->s.stop || quiet_after_command(l)))
+			stop_capture(l);
+		if (!l->capturing)
+			err = 0;
+	}
+	if (err)
+		l->s.failed = true;
+	if (l->capturing)
+		stop_capture(l);
+}
+
+static void live_close(struct live *l)
+{
+	session_close(&l->s);
+	capture_free(l->capture);
+	meta_free(l->meta);
+	command_free(l->command);
+	if (l->epoll_fd >= 0)
+		close(l->epoll_fd);
+	if (l->signal_fd >= 0)
+		close(l->signal_fd);
+	buf_done(&l->link_types);
+}
+
+/* --- start ------------------------------------------------------------------- */
+
+static int exit_status_of(int err)
+{
+	return err == -ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE;
+}
+
+static int capture_and_run(const struct options *o, const char *const *ifaces)
+{
+	struct live l = {
+		.s.o = o,
+		.epoll_fd = -1,
+		.signal_fd = -1,
+		.command_end = NEVER,
+		.kill_deadline = NEVER,
+	};
+	int err, status = 1;
+
+	if (o->command) {
+		err = command_start(&l.command, o->command);
+		if (err)
+			return exit_status_of(err);
+	}
+	err = live_open(&l, ifaces);
+	if (err)
+		goto out;
+	l.now = monotonic_ns();
+	if (l.command) {
+		err = command_release(l.command);
+		if (err) {
+			status = exit_status_of(err);
+			goto out;
+		}
+	}
+	run(&l);
+	status = l.s.failed ? 1 : 0;
+	if (l.command && l.command_end != NEVER && l.command_status)
+		status = l.command_status;
+	else if (l.command && l.command_end == NEVER)
+		status = 128 + SIGTERM;
+out:
+	live_close(&l);
+	return status;
+}
+
+static bool is_l3_device(const char *name)
+{
+	char path[64 + IF_NAMESIZE];
+	unsigned type = 1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%.*s/type", IF_NAMESIZE, name);
+	f = fopen(path, "re");
+	if (f) {
+		if (fscanf(f, "%u", &type) != 1)
+			type = 1;
+		fclose(f);
+	}
+	/* ARPHRD_ETHER, ARPHRD_LOOPBACK (linux/if_arp.h) */
+	return type != 1 && type != 772;
+}
+
+/* -d: with the link type of -i, else of -y, else Ethernet. */
+static int dump_filter(const struct options *o)
+{
+	enum { DLT_ETHERNET = 1, DLT_RAW_IP = 12 };
+	struct filter_compile_opts opts = {
+		.dlt = DLT_ETHERNET,
+		.snaplen = o->snaplen,
+		.netmask = FILTER_NETMASK_UNKNOWN,
+		.no_optimize = o->no_optimize > 0,
+	};
+	struct filter_code code = { 0 };
+	char text[FILTER_ERR_LEN];
+	int err;
+
+	if (o->ifaces.n) {
+		opts.live = true;
+		opts.dlt = is_l3_device(o->ifaces.v[0]) ? DLT_RAW_IP : DLT_ETHERNET;
+		opts.netmask = filter_netmask(o->ifaces.v[0]);
+	} else if (o->dlt >= 0) {
+		opts.dlt = o->dlt;
+	} else {
+		fprintf(stderr, "Warning: assuming Ethernet\n");
+	}
+	err = filter_compile(o->expr, &opts, &code, text);
+	if (err)
+		log_error("%s", text);
+	else
+		filter_dump(&code, o->dump, stdout);
+	filter_done(&code);
+	return err ? 1 : 0;
+}
+
+int session_run_live(const struct options *o)
+{
+	char name[IF_NAMESIZE];
+	const char *default_iface[] = { "any", NULL };
+
+	if (o->dump)
+		return dump_filter(o);
+	if (o->tstamp_type && strcmp(o->tstamp_type, "host") != 0)
+		log_warn("time stamp type '%s' is not supported: the kernel hooks used here take the time of the host",
+			 o->tstamp_type);
+	if (o->ifaces.n)
+		return capture_and_run(o, (const char *const *)o->ifaces.v);
+	if (!options_select_process(o) && !o->netns.n) {
+		if (capture_default_iface(name)) {
+			log_error("no interface is usable: name one with -i (-D lists them)");
+			return 1;
+		}
+		default_iface[0] = name;
+	}
+	return capture_and_run(o, default_iface);
+}
