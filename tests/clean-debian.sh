@@ -20,7 +20,7 @@ if ! command -v debootstrap >/dev/null; then
 fi
 
 # shellcheck disable=SC2016 # the format is apt's, not the shell's
-mirror=$(apt-get indextargets --format '$(SUITE) $(REPO_URI)' 'Created-By: Packages' | sed -n "s/^$suite //p" | head -n 1)
+mirror=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' | sed -n "s/^$suite //p" | head -n 1)
 if [ -z "$mirror" ]; then
 	echo "clean-debian.sh: apt here has no source for '$suite': set SUITE=" >&2
 	exit 1
@@ -33,7 +33,7 @@ mounted=()
 finish() {
 	local i
 	for ((i = ${#mounted[@]} - 1; i >= 0; i--)); do
-		umount "${mounted[i]}" || umount -l "${mounted[i]}"
+		umount -R "${mounted[i]}" 2>/dev/null || umount -l "${mounted[i]}"
 	done
 	if [ -n "${KEEP:-}" ]; then
 		echo "clean-debian.sh: kept in $root (nothing is mounted there any more)"
