@@ -286,8 +286,10 @@ static __always_inline bool owner_of_socket(struct owner_scratch *S, struct bpf_
 		return false;
 	S->rec = *rec;
 	S->rec.cookie = cookie;
-	if (rec->tgid == 0)
+	if (rec->tgid == 0) {
+		S->provisional = !attrib_scanned;
 		return false;
+	}
 	if (k && k->proto && !S->provisional)
 		flow_remember(S, rec, k);
 	return true;

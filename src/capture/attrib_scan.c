@@ -2,7 +2,6 @@
 #include "capture/attrib_scan.h"
 
 #include <bpf/bpf.h>
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,70 +19,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "util/procfs.h"
+
 #define MAX_SOCKETS (1 << 20) /* inodes remembered; more than that are known from their first use */
 #define MAX_NETNS   4096
-
-struct proc_stat {
-	char comm[EVENT_COMM_LEN];
-	uint32_t parent;
-	uint64_t start; /* ns, exact to a tick */
-};
-
-static bool is_number(const char *s)
-{
-	for (; *s; s++)
-		if (!isdigit((unsigned char)*s))
-			return false;
-	return true;
-}
-
-/* The comm may hold anything, ") S 1" too: the last parenthesis ends it (proc(5)). */
-static int read_stat(int proc, const char *pid, struct proc_stat *ret)
-{
-	unsigned long long ticks;
-	char path[64], buf[512], *open_paren, *close_paren;
-	size_t len;
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/stat", pid);
-	fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	n = read(fd, buf, sizeof(buf) - 1);
-	close(fd);
-	if (n <= 0)
-		return -ESRCH;
-	buf[n] = '\0';
-	open_paren = strchr(buf, '(');
-	close_paren = strrchr(buf, ')');
-	if (!open_paren || !close_paren || close_paren < open_paren ||
-	    sscanf(close_paren + 1,
-		   " %*c %u %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &ret->parent,
-		   &ticks) != 2)
-		return -EBADMSG;
-	len = (size_t)(close_paren - open_paren - 1);
-	if (len >= sizeof(ret->comm))
-		len = sizeof(ret->comm) - 1;
-	memset(ret->comm, 0, sizeof(ret->comm));
-	memcpy(ret->comm, open_paren + 1, len);
-	ret->start = ticks * (1000000000ULL / (uint64_t)sysconf(_SC_CLK_TCK));
-	return 0;
-}
 
 struct candidate {
 	uint32_t pid, parent, bits;
 };
 
-static bool name_given(int proc, const char *pid, const char *comm, const char *const *names)
+static bool name_given(uint32_t pid, const char *comm, const char *const *names)
 {
-	char path[64], exe[4096];
+	char exe[4096];
 	const char *base;
-	ssize_t n;
 
-	snprintf(path, sizeof(path), "%s/exe", pid);
-	n = readlinkat(proc, path, exe, sizeof(exe) - 1);
-	exe[n > 0 ? n : 0] = '\0';
+	if (procfs_link(pid, "exe", exe, sizeof(exe)) < 0)
+		exe[0] = '\0';
 	base = strrchr(exe, '/');
 	base = base ? base + 1 : exe;
 	for (; names && *names; names++)
@@ -104,15 +55,16 @@ static int list_candidates(const struct capture_config *c, struct candidate **re
 {
 	struct candidate *list = NULL, *more;
 	size_t n = 0, cap = 0;
-	struct proc_stat st;
+	struct procfs_stat st;
 	struct dirent *d;
+	uint32_t pid;
 	int err = 0;
 	DIR *dir = opendir("/proc");
 
 	if (!dir)
 		return -errno;
 	while ((d = readdir(dir))) {
-		if (!is_number(d->d_name) || read_stat(dirfd(dir), d->d_name, &st))
+		if (!procfs_is_pid(d->d_name, &pid) || procfs_stat(pid, &st))
 			continue;
 		if (n == cap) {
 			cap = cap ? cap * 2 : 256;
@@ -123,10 +75,10 @@ static int list_candidates(const struct capture_config *c, struct candidate **re
 			}
 			list = more;
 		}
-		list[n].pid = (uint32_t)strtoul(d->d_name, NULL, 10);
+		list[n].pid = pid;
 		list[n].parent = st.parent;
-		list[n].bits = pid_given(list[n].pid, c) ? FILTER_PID_LIVE : 0;
-		if (name_given(dirfd(dir), d->d_name, st.comm, c->pnames))
+		list[n].bits = pid_given(pid, c) ? FILTER_PID_LIVE : 0;
+		if (name_given(pid, st.comm, c->pnames))
 			list[n].bits |= FILTER_PID_NAME | (c->follow_forks ? FILTER_PID_LIVE : 0);
 		n++;
 	}
@@ -183,8 +135,8 @@ struct held {
 };
 
 struct netns_seen {
-	uint64_t inode;
-	uint32_t pid;
+	uint32_t inode;
+	uint32_t pid; /* a process in it */
 };
 
 struct sockets {
@@ -212,53 +164,48 @@ static int add_held(struct sockets *s, uint64_t inode, uint32_t pid, uint32_t ui
 	return 0;
 }
 
-static void add_netns(struct sockets *s, int proc, const char *pid)
+static void add_netns(struct sockets *s, uint32_t pid)
 {
-	char path[64];
-	struct stat st;
+	uint32_t inode = procfs_namespace(pid, "net");
 	size_t i;
 
-	snprintf(path, sizeof(path), "%s/ns/net", pid);
-	if (fstatat(proc, path, &st, 0) || s->nnetns == MAX_NETNS)
+	if (!inode || s->nnetns == MAX_NETNS)
 		return;
 	for (i = 0; i < s->nnetns; i++)
-		if (s->netns[i].inode == st.st_ino)
+		if (s->netns[i].inode == inode)
 			return;
-	s->netns[s->nnetns++] = (struct netns_seen){ st.st_ino, (uint32_t)strtoul(pid, NULL, 10) };
+	s->netns[s->nnetns++] = (struct netns_seen){ inode, pid };
 }
 
-static int add_process(struct sockets *s, int proc, const char *pid)
+/* Processes may end at any moment: what cannot be read is skipped. */
+static int add_process(struct sockets *s, uint32_t pid)
 {
 	unsigned long long inode;
 	char path[64], link[64];
-	struct proc_stat ps;
+	struct procfs_stat ps;
 	struct dirent *d;
 	struct stat st;
-	int fd, err = 0;
+	int err = 0;
 	ssize_t n;
 	DIR *dir;
 
-	snprintf(path, sizeof(path), "%s/fd", pid);
-	fd = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
+	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
+	dir = opendir(path);
+	if (!dir)
 		return 0;
-	dir = fdopendir(fd);
-	if (!dir || fstatat(proc, pid, &st, 0) || read_stat(proc, pid, &ps))
+	if (fstat(dirfd(dir), &st) || procfs_stat(pid, &ps))
 		goto out;
-	add_netns(s, proc, pid);
+	add_netns(s, pid);
 	while (!err && (d = readdir(dir))) {
-		n = readlinkat(fd, d->d_name, link, sizeof(link) - 1);
+		n = readlinkat(dirfd(dir), d->d_name, link, sizeof(link) - 1);
 		if (n <= 0)
 			continue;
 		link[n] = '\0';
 		if (sscanf(link, "socket:[%llu]", &inode) == 1)
-			err = add_held(s, inode, (uint32_t)strtoul(pid, NULL, 10), st.st_uid, ps.start);
+			err = add_held(s, inode, pid, st.st_uid, ps.start);
 	}
 out:
-	if (dir)
-		closedir(dir);
-	else
-		close(fd);
+	closedir(dir);
 	return err;
 }
 
@@ -399,6 +346,7 @@ int scan_sockets(int cookies_fd)
 {
 	struct sockets *s = calloc(1, sizeof(*s));
 	struct dirent *d;
+	uint32_t pid;
 	int err = 0;
 	DIR *dir;
 
@@ -411,8 +359,8 @@ int scan_sockets(int cookies_fd)
 		goto out;
 	}
 	while (!err && (d = readdir(dir)))
-		if (is_number(d->d_name))
-			err = add_process(s, dirfd(dir), d->d_name);
+		if (procfs_is_pid(d->d_name, &pid))
+			err = add_process(s, pid);
 	closedir(dir);
 	if (err)
 		goto out;

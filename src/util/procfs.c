@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "util/procfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+uint64_t procfs_tick_ns(void)
+{
+	long hz = sysconf(_SC_CLK_TCK);
+
+	return 1000000000ULL / (uint64_t)(hz > 0 ? hz : 100);
+}
+
+int procfs_read(uint32_t pid, const char *name, char *buf, size_t size)
+{
+	size_t len = 0;
+	char path[64];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%u/%s", pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	while (len < size - 1 && ((n = read(fd, buf + len, size - 1 - len)) > 0 || (n < 0 && errno == EINTR)))
+		len += n > 0 ? (size_t)n : 0;
+	close(fd);
+	buf[len] = '\0';
+	return (int)len;
+}
+
+int procfs_link(uint32_t pid, const char *name, char *buf, size_t size)
+{
+	char path[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%u/%s", pid, name);
+	n = readlink(path, buf, size - 1);
+	if (n < 0)
+		return -errno;
+	buf[n] = '\0';
+	return (int)n;
+}
+
+uint32_t procfs_namespace(uint32_t pid, const char *name)
+{
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%u/ns/%s", pid, name);
+	return stat(path, &st) ? 0 : (uint32_t)st.st_ino;
+}
+
+/* The comm may hold anything, ") S 1" too: the last parenthesis ends it (proc(5)). */
+int procfs_stat(uint32_t pid, struct procfs_stat *ret)
+{
+	char buf[1024], *open_paren, *close_paren;
+	unsigned long long ticks;
+	size_t len;
+	int n;
+
+	n = procfs_read(pid, "stat", buf, sizeof(buf));
+	if (n <= 0)
+		return n < 0 ? n : -ESRCH;
+	open_paren = memchr(buf, '(', (size_t)n);
+	close_paren = memrchr(buf, ')', (size_t)n);
+	if (!open_paren || !close_paren || close_paren < open_paren ||
+	    sscanf(close_paren + 1,
+		   " %*c %u %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &ret->parent,
+		   &ticks) != 2)
+		return -EBADMSG;
+	len = (size_t)(close_paren - open_paren - 1);
+	if (len >= sizeof(ret->comm))
+		len = sizeof(ret->comm) - 1;
+	memset(ret->comm, 0, sizeof(ret->comm));
+	memcpy(ret->comm, open_paren + 1, len);
+	ret->start = ticks * procfs_tick_ns();
+	return 0;
+}
+
+bool procfs_is_pid(const char *s, uint32_t *ret)
+{
+	unsigned long n;
+	char *end;
+
+	if (*s < '1' || *s > '9')
+		return false;
+	n = strtoul(s, &end, 10);
+	if (*end || n > INT32_MAX)
+		return false;
+	*ret = (uint32_t)n;
+	return true;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What /proc tells of a process. Everything read there is the process's own word: raw bytes, any of them. */
+#ifndef UTIL_PROCFS_H
+#define UTIL_PROCFS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PROCFS_COMM_LEN 16
+
+struct procfs_stat {
+	char comm[PROCFS_COMM_LEN]; /* NUL-terminated */
+	uint32_t parent;
+	uint64_t start; /* ns, CLOCK_BOOTTIME, rounded down to procfs_tick_ns() */
+};
+
+/* Times in /proc are exact to this. */
+uint64_t procfs_tick_ns(void);
+/* 0; -ESRCH: no such process; else a negative errno. */
+int procfs_stat(uint32_t pid, struct procfs_stat *ret);
+/* Up to size - 1 bytes of /proc/PID/NAME, NUL added. Returns their number or a negative errno. */
+int procfs_read(uint32_t pid, const char *name, char *buf, size_t size);
+/* Target of the link /proc/PID/NAME, NUL added, cut to fit. Returns its length or a negative errno. */
+int procfs_link(uint32_t pid, const char *name, char *buf, size_t size);
+/* Inode number of /proc/PID/ns/NAME; 0 unknown. */
+uint32_t procfs_namespace(uint32_t pid, const char *name);
+/* s is the name of a process's folder; *ret is its pid. */
+bool procfs_is_pid(const char *s, uint32_t *ret);
+
+#endif

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "capture/attrib.h"
+#include "check.h"
+#include "meta/process.h"
+
+static struct process_table *table;
+static uint64_t clock_ns = 1000;
+
+/* Pids that /proc never knows: above the kernel's limit of 4194304. */
+#define PID 5000000u
+
+static struct event_task task_of(uint32_t pid, uint64_t start, const char *comm)
+{
+	struct event_task t = { .tgid = pid, .start = start, .uid = 33 };
+
+	strncpy(t.comm, comm, sizeof(t.comm) - 1);
+	return t;
+}
+
+static void send_exec(struct event_task task, const char *file, const char *args, size_t args_len, bool cut)
+{
+	size_t n = strlen(file), size = sizeof(struct event_exec) + n + args_len;
+	/* exactly as long as the event, so that ASan sees a step beyond */
+	struct event_exec *e = calloc(1, size);
+
+	e->type = EVENT_EXEC;
+	e->ts = ++clock_ns;
+	e->task = task;
+	e->filename_len = (uint16_t)n;
+	e->args_len = (uint32_t)args_len;
+	e->args_cut = cut;
+	memcpy(e->data, file, n);
+	memcpy(e->data + n, args, args_len);
+	process_table_event(table, EVENT_EXEC, e, size);
+	free(e);
+}
+
+static void send_fork(uint32_t parent, uint64_t parent_start, uint32_t child, uint64_t start)
+{
+	struct event_fork f = { .type = EVENT_FORK, .ts = ++clock_ns, .child = task_of(child, start, "sh") };
+
+	f.child.parent_tgid = parent;
+	f.child.parent_start = parent_start;
+	process_table_event(table, EVENT_FORK, &f, sizeof(f));
+}
+
+static void send_exit(uint32_t pid, uint64_t start, uint64_t ts)
+{
+	struct event_exit x = { .type = EVENT_EXIT, .tgid = pid, .start = start, .ts = ts };
+
+	process_table_event(table, EVENT_EXIT, &x, sizeof(x));
+}
+
+static bool is(struct str s, const char *want)
+{
+	return str_eq(s, str_of(want));
+}
+
+static void test_exec(void)
+{
+	const struct process *p;
+
+	send_exec(task_of(PID, 12345678, "curl"), "/usr/bin/curl", "curl\0-s\0http://x", 17, false);
+	p = process_find(table, PID, 12345678);
+	CHECK(p);
+	CHECK(is(p->cmd, "/usr/bin/curl"));
+	CHECK(is(p->args, "curl -s http://x"));
+	CHECK_INT(p->uid, 33);
+	CHECK_STR(p->comm, "curl");
+	CHECK(process_find(table, PID, 0) == p);
+	CHECK(!process_find(table, PID, 999999999));
+}
+
+static void test_args_cut_and_raw(void)
+{
+	const struct process *p;
+
+	send_exec(task_of(PID + 1, 5, "x\n\x1b[2J"), "/tmp/a\nb", "a\0\x1b[2J\xff\0b", 9, true);
+	p = process_find(table, PID + 1, 5);
+	CHECK(p);
+	CHECK(is(p->cmd, "/tmp/a\nb"));
+	CHECK(is(p->args, "a \x1b[2J\xff b..."));
+}
+
+static void test_no_name(void)
+{
+	const struct process *p;
+
+	send_exec(task_of(PID + 2, 5, "comm"), "", "", 0, false);
+	p = process_find(table, PID + 2, 5);
+	CHECK(p);
+	CHECK(is(p->cmd, "comm"));
+	CHECK_INT(p->args.n, 0);
+}
+
+static void test_fork_inherits(void)
+{
+	const struct process *p;
+	uint32_t version;
+
+	send_exec(task_of(PID + 10, 100, "sh"), "/bin/sh", "sh\0-c", 6, false);
+	send_fork(PID + 10, 100, PID + 11, 200);
+	p = process_find(table, PID + 11, 200);
+	CHECK(p);
+	CHECK(is(p->cmd, "/bin/sh"));
+	CHECK(is(p->args, "sh -c"));
+	CHECK_INT(p->parent_tgid, PID + 10);
+	version = p->version;
+	/* The parent's next program is not the child's. */
+	send_exec(task_of(PID + 10, 100, "ls"), "/bin/ls", "ls", 3, false);
+	p = process_find(table, PID + 11, 200);
+	CHECK(is(p->cmd, "/bin/sh"));
+	CHECK_INT(p->version, version);
+	CHECK(is(process_find(table, PID + 10, 100)->cmd, "/bin/ls"));
+}
+
+static void test_pid_reuse(void)
+{
+	send_exec(task_of(PID + 20, 1000000001, "old"), "/bin/old", "old", 4, false);
+	send_exec(task_of(PID + 20, 9000000001, "new"), "/bin/new", "new", 4, false);
+	CHECK(is(process_find(table, PID + 20, 1000000001)->cmd, "/bin/old"));
+	CHECK(process_find(table, PID + 20, 1000000001)->dead);
+	CHECK(is(process_find(table, PID + 20, 9000000001)->cmd, "/bin/new"));
+	CHECK(is(process_find(table, PID + 20, 0)->cmd, "/bin/new"));
+}
+
+/* Starts out of /proc are whole ticks of 10 ms. */
+static void test_tick(void)
+{
+	send_exec(task_of(PID + 30, 7770000000, "a"), "/bin/a", "a", 2, false);
+	CHECK(process_find(table, PID + 30, 7771234567));
+	CHECK_INT(process_find(table, PID + 30, 7771234567)->start, 7771234567);
+	CHECK(!process_find(table, PID + 30, 7779999999));
+	CHECK(process_find(table, PID + 30, 7770000000));
+}
+
+static void test_dead_are_kept_and_bounded(void)
+{
+	uint64_t ts = 1000000000;
+	unsigned i, kept = 0;
+
+	send_exec(task_of(PID + 40, 5, "a"), "/bin/a", "a", 2, false);
+	send_exit(PID + 40, 5, ts);
+	CHECK(process_find(table, PID + 40, 5));
+	CHECK(process_find(table, PID + 40, 5)->dead);
+	CHECK(!process_find(table, PID + 40, 0));
+	for (i = 0; i < 20000; i++) {
+		send_fork(PID, 12345678, PID + 100 + i, 77 + i);
+		send_exit(PID + 100 + i, 77 + i, ts + i);
+	}
+	for (i = 0; i < 20000; i++)
+		kept += process_find(table, PID + 100 + i, 77 + i) != NULL;
+	CHECK(kept > 1000);
+	CHECK(kept < 10000);
+	/* ten seconds later the rest goes with the next death */
+	send_fork(PID, 12345678, PID + 41, 5);
+	send_exit(PID + 41, 5, ts + 20000000000);
+	CHECK(!process_find(table, PID + 100 + 19999, 77 + 19999));
+	CHECK(process_find(table, PID + 41, 5));
+}
+
+static void test_cgroup_move(void)
+{
+	struct event_cgroup c = { .type = EVENT_CGROUP, .tgid = PID + 50, .start = 5, .cgroup = 4242 };
+	uint32_t version;
+
+	send_exec(task_of(PID + 50, 5, "a"), "/bin/a", "a", 2, false);
+	version = process_find(table, PID + 50, 5)->version;
+	process_table_event(table, EVENT_CGROUP, &c, sizeof(c));
+	CHECK_INT(process_find(table, PID + 50, 5)->cgroup, 4242);
+	CHECK(process_find(table, PID + 50, 5)->version != version);
+}
+
+/* Short, long and lying events: nothing happens, and ASan is silent. */
+static void test_hostile(void)
+{
+	static const uint32_t types[] = { EVENT_NONE, EVENT_PACKET, EVENT_EXEC, EVENT_FORK,
+					  EVENT_EXIT, EVENT_OWNER,  EVENT_CGROUP, 77 };
+	unsigned char *p;
+	size_t i, size;
+
+	srandom(1);
+	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		for (size = 0; size < 300; size++) {
+			p = malloc(size ? size : 1);
+			for (size_t k = 0; k < size; k++)
+				p[k] = (unsigned char)random();
+			if (size >= 4)
+				memcpy(p, &types[i], 4);
+			process_table_event(table, types[i], p, size);
+			attrib_event_valid(p, size);
+			free(p);
+		}
+}
+
+static void test_valid(void)
+{
+	struct {
+		struct event_exec e;
+		char room[64];
+	} x = { .e = { .type = EVENT_EXEC, .filename_len = 5, .args_len = 7 } };
+	struct event_exit exit_event = { .type = EVENT_EXIT };
+
+	CHECK(attrib_event_valid(&x, sizeof(x.e) + 12));
+	CHECK(!attrib_event_valid(&x, sizeof(x.e) + 11));
+	CHECK(!attrib_event_valid(&x, sizeof(x.e) + 13));
+	x.e.args_len = 0xfffffff0;
+	CHECK(!attrib_event_valid(&x, sizeof(x.e) + 12));
+	x.e.args_len = 7;
+	x.e.filename_len = EVENT_FILENAME_MAX;
+	CHECK(!attrib_event_valid(&x, sizeof(x)));
+	CHECK(attrib_event_valid(&exit_event, sizeof(exit_event)));
+	CHECK(!attrib_event_valid(&exit_event, sizeof(exit_event) - 1));
+	CHECK(!attrib_event_valid(&exit_event, 3));
+}
+
+static void test_proc(void)
+{
+	const struct process *p = process_find(table, (uint32_t)getpid(), 0);
+	char exe[512];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+
+	CHECK(n > 0);
+	exe[n] = '\0';
+	CHECK(p);
+	CHECK(is(p->cmd, exe));
+	CHECK(p->args.n > 0);
+	CHECK_INT(p->uid, getuid());
+	CHECK_INT(p->parent_tgid, getppid());
+	CHECK(p->netns);
+	CHECK(p->start);
+	CHECK(!process_find(table, PID + 999, 0));
+	CHECK(process_table_scan(table) == 0);
+	CHECK(process_find(table, (uint32_t)getpid(), 0) == p);
+	CHECK(process_thread_name(table, (uint32_t)getpid(), (uint32_t)getpid()).n > 0);
+}
+
+/* A fork whose parent nobody knew: /proc tells while it lives. */
+static void test_unknown_parent(void)
+{
+	const struct process *p;
+	pid_t pid = fork();
+	uint64_t start;
+
+	if (pid == 0) {
+		pause();
+		_exit(0);
+	}
+	p = process_find(table, (uint32_t)pid, 0);
+	start = p ? p->start : 0;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	CHECK(start);
+	p = process_find(table, (uint32_t)pid, start);
+	CHECK(p);
+	CHECK(p->cmd.n > 0);
+}
+
+int main(void)
+{
+	if (process_table_new(&table))
+		return 1;
+	RUN(test_exec);
+	RUN(test_args_cut_and_raw);
+	RUN(test_no_name);
+	RUN(test_fork_inherits);
+	RUN(test_pid_reuse);
+	RUN(test_tick);
+	RUN(test_dead_are_kept_and_bounded);
+	RUN(test_cgroup_move);
+	RUN(test_hostile);
+	RUN(test_valid);
+	RUN(test_proc);
+	RUN(test_unknown_parent);
+	process_table_free(table);
+	return check_status();
+}
