@@ -6,8 +6,12 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "capture/private.h"
+#include "capture/rtnl.h"
 
 /* From linux/bpf.h of 6.6; the headers that we build with may be older. */
 #define TCX_INGRESS 46
@@ -53,6 +57,98 @@ static int tcx_attach(struct attachment *a, int prog_fd)
 static enum bpf_tc_attach_point attach_point(const struct attachment *a)
 {
 	return a->ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS;
+}
+
+static int filter_seen(void *arg, const struct rtnl_filter *filter)
+{
+	(void)arg, (void)filter;
+	return 1;
+}
+
+/* Removes a qdisc that we made, unless somebody else has put filters there since. */
+static void qdisc_remove(uint32_t ifindex)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+
+	if (rtnl_filters(ifindex, true, filter_seen, NULL) == 0 && rtnl_filters(ifindex, false, filter_seen, NULL) == 0)
+		bpf_tc_hook_destroy(&hook);
+}
+
+static bool process_lives(const struct capture_control *control)
+{
+	struct stat st;
+
+	/* A pid means something only in its own namespace. */
+	if (stat("/proc/self/ns/pid", &st) != 0 || (uint32_t)st.st_ino != control->owner_pidns)
+		return true;
+	return process_start_time(control->owner_pid) == control->owner_start;
+}
+
+/* Reads the control map of a program; -errno when it has none. */
+static int control_of(uint32_t prog_id, struct capture_control *ret)
+{
+	uint32_t ids[64], len = sizeof(struct bpf_prog_info), zero = 0;
+	struct bpf_prog_info prog = { .nr_map_ids = 64, .map_ids = (uint64_t)(uintptr_t)ids };
+	int fd = bpf_prog_get_fd_by_id(prog_id), err;
+
+	if (fd < 0)
+		return fd;
+	err = bpf_obj_get_info_by_fd(fd, &prog, &len);
+	close(fd);
+	if (err != 0)
+		return err;
+	err = -ENOENT;
+	for (uint32_t i = 0; err != 0 && i < prog.nr_map_ids && i < 64; i++) {
+		struct bpf_map_info map = { 0 };
+
+		len = sizeof(map);
+		fd = bpf_map_get_fd_by_id(ids[i]);
+		if (fd < 0)
+			continue;
+		if (bpf_obj_get_info_by_fd(fd, &map, &len) == 0 && strcmp(map.name, "ptcp_control") == 0 &&
+		    map.value_size == sizeof(*ret))
+			err = bpf_map_lookup_elem(fd, &zero, ret);
+		close(fd);
+	}
+	return err;
+}
+
+struct stale {
+	uint32_t handle, priority;
+};
+
+static int filter_stale(void *arg, const struct rtnl_filter *filter)
+{
+	struct capture_control control;
+	struct stale *stale = arg;
+
+	if ((filter->handle & ~HANDLE_OWN_QDISC) != HANDLE_BASE || !filter->prog_id ||
+	    control_of(filter->prog_id, &control) != 0 || process_lives(&control))
+		return 0;
+	stale->handle = filter->handle;
+	stale->priority = filter->priority;
+	return 1;
+}
+
+void attach_clean(uint32_t ifindex)
+{
+	bool own_qdisc = false;
+
+	for (int ingress = 0; ingress < 2; ingress++) {
+		struct stale stale;
+
+		while (rtnl_filters(ifindex, ingress, filter_stale, &stale) == 1) {
+			LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
+				    .attach_point = ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS);
+			LIBBPF_OPTS(bpf_tc_opts, opts, .handle = stale.handle, .priority = stale.priority);
+
+			if (bpf_tc_detach(&hook, &opts) != 0)
+				break;
+			own_qdisc |= stale.handle & HANDLE_OWN_QDISC;
+		}
+	}
+	if (own_qdisc)
+		qdisc_remove(ifindex);
 }
 
 static int clsact_attach(struct attachment *a, int prog_fd)
@@ -121,4 +217,6 @@ void attach_undo(struct attachment *a, bool gone)
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)a->ifindex, .attach_point = attach_point(a));
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = a->handle, .priority = a->priority);
 	bpf_tc_detach(&hook, &opts);
+	if (a->own_qdisc)
+		qdisc_remove(a->ifindex);
 }

@@ -17,11 +17,16 @@ struct attachment {
 	bool ingress;
 	int link_fd; /* tcx; -1: a cls_bpf filter: */
 	uint32_t ifindex, handle, priority;
-	bool own_qdisc; /* we made the clsact qdisc */
+	bool own_qdisc; /* we made the clsact qdisc: it goes with our last filter, unless others use it then */
 };
 
 /* In the calling thread's network namespace. *mode: ATTACH_AUTO becomes what works. Returns 0 or -errno. */
 int attach_program(struct attachment *a, enum attach_mode *mode, uint32_t ifindex, bool ingress, int prog_fd);
+/*
+ * Without tcx a killed process leaves its filters behind: removes those from the device whose process, by their
+ * map ptcp_control, is dead for sure.
+ */
+void attach_clean(uint32_t ifindex);
 /* Likewise in the device's namespace; gone: the device does not exist any more. */
 void attach_undo(struct attachment *a, bool gone);
 

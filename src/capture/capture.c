@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -343,13 +344,17 @@ static int skeleton_load(struct capture *c)
 	}
 }
 
-static uint64_t own_start_time(void)
+uint64_t process_start_time(uint32_t pid)
 {
 	char buf[1024], *p;
 	unsigned long long start = 0;
-	int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, buf, sizeof(buf) - 1);
+	char state;
+	ssize_t n;
+	int fd;
 
+	snprintf(buf, sizeof(buf), "/proc/%u/stat", pid);
+	fd = open(buf, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, buf, sizeof(buf) - 1);
 	if (fd >= 0)
 		close(fd);
 	if (n <= 0)
@@ -357,14 +362,17 @@ static uint64_t own_start_time(void)
 	buf[n] = '\0';
 	/* The command's name may hold anything, spaces and brackets too: count from its end. */
 	p = strrchr(buf, ')');
-	if (p)
-		sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-		       &start);
+	if (p &&
+	    sscanf(p + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &state,
+		   &start) == 2 &&
+	    state == 'Z')
+		return 0;
 	return start;
 }
 
 static int control_map(struct capture *c)
 {
+	struct stat st;
 	void *p = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED,
 		       bpf_map__fd(c->skel->maps.ptcp_control), 0);
 
@@ -373,7 +381,9 @@ static int control_map(struct capture *c)
 	c->control = p;
 	c->control->wake_fill = c->ring_size / 100 * FILL_PERCENT;
 	c->control->owner_pid = (uint32_t)getpid();
-	c->control->owner_start = own_start_time();
+	c->control->owner_start = process_start_time(c->control->owner_pid);
+	if (stat("/proc/self/ns/pid", &st) == 0)
+		c->control->owner_pidns = (uint32_t)st.st_ino;
 	return 0;
 }
 

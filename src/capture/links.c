@@ -232,6 +232,8 @@ static int programs_attach(struct capture *c, struct link *link)
 
 	sides_choose(c, link, &in, &out);
 	link->ingress.ifindex = link->egress.ifindex = ifindex;
+	if (c->mode == ATTACH_CLSACT)
+		attach_clean(ifindex);
 	if (in)
 		err = attach_program(&link->ingress, &c->mode, ifindex, true, bpf_program__fd(in_prog));
 	if (err == 0 && out)
@@ -264,8 +266,9 @@ static void link_detach(struct capture *c, struct link *link, bool gone)
 {
 	if (!link->present)
 		return;
-	attach_undo(&link->ingress, gone);
+	/* The side that was attached first made the qdisc, and takes it away last. */
 	attach_undo(&link->egress, gone);
+	attach_undo(&link->ingress, gone);
 }
 
 static void link_gone(struct capture *c, struct link *link)

@@ -71,6 +71,10 @@ struct capture {
 	uint8_t *vlan_buf;
 };
 
+/* capture.c */
+/* Field 22 of /proc/PID/stat, clock ticks; 0: no such process, or only its zombie. */
+uint64_t process_start_time(uint32_t pid);
+
 /* netns.c */
 int netns_add(struct capture *c, const char *name);
 int netns_enter(const struct capture *c, const struct netns *ns);

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <linux/netlink.h>
+#include <linux/pkt_cls.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -119,4 +121,86 @@ int rtnl_read(int fd, const struct rtnl_handler *handler, bool *done)
 		}
 	}
 	return 0;
+}
+
+static void filter_options_parse(struct rtattr *options, struct rtnl_filter *ret)
+{
+	int left = (int)RTA_PAYLOAD(options);
+
+	for (struct rtattr *attr = RTA_DATA(options); RTA_OK(attr, left); attr = RTA_NEXT(attr, left)) {
+		if (attr->rta_type == TCA_BPF_ID && RTA_PAYLOAD(attr) >= sizeof(ret->prog_id))
+			memcpy(&ret->prog_id, RTA_DATA(attr), sizeof(ret->prog_id));
+	}
+}
+
+static int filter_parse(struct nlmsghdr *msg, struct rtnl_filter *ret)
+{
+	struct tcmsg *tc = NLMSG_DATA(msg);
+	struct rtattr *options = NULL;
+	bool bpf = false;
+	int left;
+
+	if (msg->nlmsg_len < NLMSG_LENGTH(sizeof(*tc)))
+		return -EBADMSG;
+	*ret = (struct rtnl_filter){ .handle = tc->tcm_handle, .priority = TC_H_MAJ(tc->tcm_info) >> 16 };
+	left = (int)TCA_PAYLOAD(msg);
+	for (struct rtattr *attr = TCA_RTA(tc); RTA_OK(attr, left); attr = RTA_NEXT(attr, left)) {
+		if (attr->rta_type == TCA_KIND)
+			bpf = RTA_PAYLOAD(attr) >= 4 && memcmp(RTA_DATA(attr), "bpf", 4) == 0;
+		else if (attr->rta_type == TCA_OPTIONS)
+			options = attr;
+	}
+	if (bpf && options)
+		filter_options_parse(options, ret);
+	return 0;
+}
+
+static int filters_request(int fd, uint32_t ifindex, bool ingress)
+{
+	struct {
+		struct nlmsghdr header;
+		struct tcmsg tc;
+	} request = {
+		.header = { .nlmsg_len = sizeof(request),
+			    .nlmsg_type = RTM_GETTFILTER,
+			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+			    .nlmsg_seq = 1 },
+		.tc = { .tcm_family = AF_UNSPEC,
+			.tcm_ifindex = (int)ifindex,
+			.tcm_parent = TC_H_MAKE(TC_H_CLSACT, ingress ? TC_H_MIN_INGRESS : TC_H_MIN_EGRESS) },
+	};
+
+	return send(fd, &request, sizeof(request), 0) == (ssize_t)sizeof(request) ? 0 : -errno;
+}
+
+int rtnl_filters(uint32_t ifindex, bool ingress, int (*found)(void *arg, const struct rtnl_filter *filter), void *arg)
+{
+	_Alignas(struct nlmsghdr) char buf[32768];
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), err;
+	bool done = false;
+
+	if (fd < 0)
+		return -errno;
+	err = filters_request(fd, ifindex, ingress);
+	while (err == 0 && !done) {
+		struct nlmsghdr *msg = (struct nlmsghdr *)(void *)buf;
+		ssize_t n = recv(fd, buf, sizeof(buf), 0);
+		unsigned len = n > 0 ? (unsigned)n : 0;
+
+		if (n < 0 && errno != EINTR)
+			err = -errno;
+		for (; err == 0 && !done && NLMSG_OK(msg, len); msg = NLMSG_NEXT(msg, len)) {
+			struct rtnl_filter filter;
+
+			/* An error here is "no such qdisc" or "no such device". */
+			done = msg->nlmsg_type == NLMSG_DONE || msg->nlmsg_type == NLMSG_ERROR;
+			if (msg->nlmsg_type != RTM_NEWTFILTER)
+				continue;
+			err = filter_parse(msg, &filter);
+			if (err == 0)
+				err = found(arg, &filter);
+		}
+	}
+	close(fd);
+	return err;
 }

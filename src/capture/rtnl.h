@@ -31,4 +31,16 @@ int rtnl_dump(int fd);
  */
 int rtnl_read(int fd, const struct rtnl_handler *handler, bool *done);
 
+/* A filter on one side of a clsact qdisc. */
+struct rtnl_filter {
+	uint32_t handle, priority;
+	uint32_t prog_id; /* of a cls_bpf filter with an eBPF program, else 0 */
+};
+
+/*
+ * Lists the filters of a device in the calling thread's namespace; found may end it with a value other than 0,
+ * which is returned. 0: the end was reached (or there is no such qdisc); else -errno.
+ */
+int rtnl_filters(uint32_t ifindex, bool ingress, int (*found)(void *arg, const struct rtnl_filter *filter), void *arg);
+
 #endif
