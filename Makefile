@@ -70,6 +70,8 @@ TEXT_OBJ := $(filter src/output/text% src/output/netdissect%,$(OBJ))
 WRAP := ipaddr_string ip6addr_string tcpport_string udpport_string etheraddr_string le64addr_string linkaddr_string \
 	isonsap_string hex_print hex_print_with_offset hex_and_ascii_print ascii_print
 WRAP_FLAGS := $(WRAP:%=-Wl,--wrap=%)
+# libnetdissect calls the replacements, which call it back.
+group = -Wl,--start-group $(1) -Wl,--end-group
 
 PKGS := libbpf libelf libpcap libcjson libcurl libnghttp2 libprotobuf-c libzstd liblz4 zlib libcrypto
 # Asked once, and only when something is compiled: `make setup` must work before pkg-config is there.
@@ -114,17 +116,17 @@ $(OBJ:%=$(B)/static/obj/%): | $(STATIC_DEPS)
 
 $(B)/ptcpdump: $(B)/obj/$(MAIN) $(B)/libptcpdump.a $(ND_LIB)
 	$(say) LD $@
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $^ $(PKG_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $(call group,$^) $(PKG_LIBS)
 
 $(B)/asan/ptcpdump: $(B)/asan/obj/$(MAIN) $(B)/asan/libptcpdump.a $(ND_LIB)
 	$(say) LD $@
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(ASAN) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $^ $(PKG_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(ASAN) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $(call group,$^) $(PKG_LIBS)
 
 # The linker warns about getaddrinfo and getpwuid in static programs; deps/static_nss.c deals with that.
 $(B)/static/ptcpdump: $(B)/static/obj/$(MAIN) $(B)/static/obj/deps/static_nss.o $(B)/static/libptcpdump.a $(ND_LIB) $(STATIC_DEPS)
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -static-pie -Wl,--gc-sections $(WRAP_FLAGS) -o $@.full \
-		$(filter %.o,$^) $(B)/static/libptcpdump.a $(ND_LIB) $(STATIC_LIBS) 2>$@.log || { cat $@.log >&2; false; }
+		$(filter %.o,$^) $(call group,$(B)/static/libptcpdump.a $(ND_LIB)) $(STATIC_LIBS) 2>$@.log || { cat $@.log >&2; false; }
 	$(Q)$(STRIP) -o $@ $@.full
 
 static: $(B)/static/ptcpdump
@@ -184,7 +186,7 @@ LIB_HELPERS := $(patsubst tests/helpers/%.c,$(B)/tests/%,$(wildcard tests/helper
 $(UNIT) $(BPF_TEST): $(B)/asan/%: $(B)/asan/obj/%.o $(B)/asan/libptcpdump.a $(ND_LIB)
 	$(say) LD $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(ASAN) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $^ $(PKG_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(ASAN) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $(call group,$^) $(PKG_LIBS)
 $(UNIT:$(B)/asan/%=$(B)/asan/obj/%.o) $(BPF_TEST:$(B)/asan/%=$(B)/asan/obj/%.o): CPPFLAGS += -Itests/unit
 $(BPF_TEST:$(B)/asan/%=$(B)/asan/obj/%.o): | $(TEST_SKEL)
 -include $(wildcard $(B)/asan/obj/tests/*/*.d)
@@ -197,7 +199,7 @@ $(HELPERS) $(BENCH_TOOLS): $(B)/tests/%: %.c
 $(LIB_HELPERS): $(B)/tests/%: $(B)/obj/tests/helpers/%.o $(B)/libptcpdump.a $(ND_LIB)
 	$(say) LD $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $^ $(PKG_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $(call group,$^) $(PKG_LIBS)
 
 PROGRAMS := $(if $(MAIN),$(B)/ptcpdump $(B)/asan/ptcpdump)
 SUITES := unit golden bpf system tcpdump vm
