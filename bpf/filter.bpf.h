@@ -21,11 +21,11 @@
 #ifndef FILTER_BPF_H
 #define FILTER_BPF_H
 
-#define FILTER_SEC_TC	   "ptcp/tc"
+#define FILTER_SEC_TC "ptcp/tc"
 #define FILTER_SEC_INGRESS "ptcp/cgroup_ingress"
-#define FILTER_SEC_EGRESS  "ptcp/cgroup_egress"
-#define FILTER_SEC_SOCKET  "ptcp/socket"
-#define FILTER_SEC_TP_BTF  "ptcp/tp_btf"
+#define FILTER_SEC_EGRESS "ptcp/cgroup_egress"
+#define FILTER_SEC_SOCKET "ptcp/socket"
+#define FILTER_SEC_TP_BTF "ptcp/tp_btf"
 
 /*
  * Global, so that the verifier checks each once and on its own (5.6 and newer; libbpf makes them static for older
@@ -61,7 +61,7 @@ FILTER_STUB int pcap_filter_l3(struct __sk_buff *skb, __u32 egress)
  *   vlan	FILTER_VLAN() of the tag in skb metadata, 0 none
  *   meta	FILTER_META(): PACKET_OUTGOING for a packet that is being sent
  */
-#define FILTER_VLAN(tci, proto)	       ((__u64)(proto) << 32 | 1 << 16 | (__u16)(tci)) /* proto in host order */
+#define FILTER_VLAN(tci, proto) ((__u64)(proto) << 32 | 1 << 16 | (__u16)(tci)) /* proto in host order */
 #define FILTER_META(pkt_type, ifindex) ((__u64)(__u32)(ifindex) << 32 | (__u8)(pkt_type))
 
 FILTER_STUB int pcap_filter_mem_l2(__u64 start, __u32 linear, __u32 len, __u64 vlan, __u64 meta)

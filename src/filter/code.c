@@ -17,17 +17,12 @@ static bool load_valid(const struct filter_insn *p)
 		return false;
 	switch (BPF_MODE(p->code)) {
 	case BPF_IMM:
-	case BPF_LEN:
-		return BPF_SIZE(p->code) == BPF_W;
-	case BPF_MEM:
-		return BPF_SIZE(p->code) == BPF_W && p->k < FILTER_MEMORY_WORDS;
+	case BPF_LEN: return BPF_SIZE(p->code) == BPF_W;
+	case BPF_MEM: return BPF_SIZE(p->code) == BPF_W && p->k < FILTER_MEMORY_WORDS;
 	case BPF_ABS:
-	case BPF_IND:
-		return !to_x;
-	case BPF_MSH:
-		return to_x && BPF_SIZE(p->code) == BPF_B;
-	default:
-		return false;
+	case BPF_IND: return !to_x;
+	case BPF_MSH: return to_x && BPF_SIZE(p->code) == BPF_B;
+	default: return false;
 	}
 }
 
@@ -37,8 +32,7 @@ static bool alu_valid(const struct filter_insn *p)
 
 	switch (BPF_OP(p->code)) {
 	case BPF_DIV:
-	case BPF_MOD:
-		return !constant || p->k != 0;
+	case BPF_MOD: return !constant || p->k != 0;
 	case BPF_ADD:
 	case BPF_SUB:
 	case BPF_MUL:
@@ -46,12 +40,9 @@ static bool alu_valid(const struct filter_insn *p)
 	case BPF_OR:
 	case BPF_XOR:
 	case BPF_LSH:
-	case BPF_RSH:
-		return true;
-	case BPF_NEG:
-		return constant;
-	default:
-		return false;
+	case BPF_RSH: return true;
+	case BPF_NEG: return constant;
+	default: return false;
 	}
 }
 
@@ -61,16 +52,12 @@ static bool jump_valid(const struct filter_insn *insns, uint32_t n, uint32_t i)
 	int64_t next = (int64_t)i + 1;
 
 	switch (BPF_OP(p->code)) {
-	case BPF_JA:
-		next += (int32_t)p->k;
-		return BPF_SRC(p->code) == BPF_K && next >= 0 && next < n;
+	case BPF_JA: next += (int32_t)p->k; return BPF_SRC(p->code) == BPF_K && next >= 0 && next < n;
 	case BPF_JEQ:
 	case BPF_JGT:
 	case BPF_JGE:
-	case BPF_JSET:
-		return next + p->jt < n && next + p->jf < n;
-	default:
-		return false;
+	case BPF_JSET: return next + p->jt < n && next + p->jf < n;
+	default: return false;
 	}
 }
 
@@ -83,19 +70,13 @@ static bool insn_valid(const struct filter_insn *insns, uint32_t n, uint32_t i)
 		return false;
 	switch (BPF_CLASS(p->code)) {
 	case BPF_LD:
-	case BPF_LDX:
-		return load_valid(p) && !last;
+	case BPF_LDX: return load_valid(p) && !last;
 	case BPF_ST:
-	case BPF_STX:
-		return p->code == BPF_CLASS(p->code) && p->k < FILTER_MEMORY_WORDS && !last;
-	case BPF_ALU:
-		return alu_valid(p) && !last;
-	case BPF_JMP:
-		return jump_valid(insns, n, i);
-	case BPF_RET:
-		return p->code == (BPF_RET | BPF_K) || p->code == (BPF_RET | BPF_A);
-	default:
-		return (p->code == (BPF_MISC | BPF_TAX) || p->code == (BPF_MISC | BPF_TXA)) && !last;
+	case BPF_STX: return p->code == BPF_CLASS(p->code) && p->k < FILTER_MEMORY_WORDS && !last;
+	case BPF_ALU: return alu_valid(p) && !last;
+	case BPF_JMP: return jump_valid(insns, n, i);
+	case BPF_RET: return p->code == (BPF_RET | BPF_K) || p->code == (BPF_RET | BPF_A);
+	default: return (p->code == (BPF_MISC | BPF_TAX) || p->code == (BPF_MISC | BPF_TXA)) && !last;
 	}
 }
 

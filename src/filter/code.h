@@ -15,8 +15,8 @@
 #define FILTER_OFFSET_MAX 0x7ffffff0u
 
 struct filter_flow {
-	uint8_t *live; /* per instruction: reachable */
-	uint8_t *head; /* per instruction: a backward jump ends here */
+	uint8_t *live;	   /* per instruction: reachable */
+	uint8_t *head;	   /* per instruction: a backward jump ends here */
 	uint16_t mem_read; /* bit i: M[i] is read somewhere */
 	bool loops;
 	bool uses_len, uses_meta;

@@ -148,16 +148,20 @@ static int compile_for(const char *expr, const struct filter_compile_opts *opts,
 	return rc;
 }
 
-/* Whether an expression that one link type refuses is good for another one: those that between them know every
- * primitive of the language. */
-static bool compiles_elsewhere(const char *expr, const struct filter_compile_opts *opts)
+/*
+ * Whether an expression that one link type refuses is good for another one: those that between them know every
+ * primitive of the language. Where the header has no fixed place libpcap does not see that an expression can never be
+ * true, so only the first two can say that it can.
+ */
+static bool compiles_elsewhere(const char *expr, const struct filter_compile_opts *opts, const char *why)
 {
-	static const int dlts[] = { DLT_EN10MB, DLT_RAW, DLT_IEEE802_11, DLT_LINUX_SLL, DLT_PFLOG, DLT_SUNATM, DLT_MTP2,
-				    DLT_IP_OVER_FC, DLT_ERF, DLT_SLIP };
+	static const int dlts[] = { DLT_EN10MB, DLT_RAW,  DLT_IEEE802_11, DLT_LINUX_SLL, DLT_PFLOG,
+				    DLT_SUNATM, DLT_MTP2, DLT_IP_OVER_FC, DLT_ERF,	 DLT_SLIP };
+	size_t n = strcmp(why, "expression rejects all packets") ? sizeof(dlts) / sizeof(dlts[0]) : 2;
 	struct filter_code code;
 	char err[FILTER_ERR_LEN];
 
-	for (size_t i = 0; i < sizeof(dlts) / sizeof(dlts[0]); i++) {
+	for (size_t i = 0; i < n; i++) {
 		if (dlts[i] == opts->dlt || compile_for(expr, opts, dlts[i], &code, err))
 			continue;
 		filter_done(&code);
@@ -172,7 +176,7 @@ int filter_compile(const char *expr, const struct filter_compile_opts *opts, str
 	int rc;
 
 	rc = compile_for(expr, opts, opts->dlt, ret, err);
-	if (rc == -EINVAL && compiles_elsewhere(expr, opts))
+	if (rc == -EINVAL && compiles_elsewhere(expr, opts, err))
 		return -EOPNOTSUPP;
 	return rc;
 }

@@ -78,9 +78,9 @@ struct ebpf {
 	uint32_t njumps, jumps_cap;
 	struct ebpf_slow *slows;
 	uint32_t nslows, slows_cap;
-	int64_t reject;	  /* nearest "return 0" behind us, -1 none */
-	int prefetch;	  /* stack offset of the prefetched bytes */
-	int likely_x;	  /* -1 unknown */
+	int64_t reject; /* nearest "return 0" behind us, -1 none */
+	int prefetch;	/* stack offset of the prefetched bytes */
+	int likely_x;	/* -1 unknown */
 };
 
 #define EBPF_NOWHERE UINT32_MAX

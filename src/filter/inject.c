@@ -25,7 +25,7 @@ enum { LAYER_L2, LAYER_L3, LAYERS };
 enum { SECTIONS = 5 };
 
 struct filter_inject {
-	int handlers[SECTIONS];	/* ids, 0 none */
+	int handlers[SECTIONS]; /* ids, 0 none */
 	const struct bpf_object *obj;
 	struct filter_body bodies[LAYERS][FLAVOURS];
 	/* Of the program that is being loaded. */
@@ -50,7 +50,7 @@ struct gap {
 static struct bpf_func_info_min {
 	__u32 insn_off;
 	__u32 type_id;
-} *func_record(const struct splice *s, uint32_t i)
+} * func_record(const struct splice *s, uint32_t i)
 {
 	return (void *)(s->func_info + (size_t)i * s->opts->func_info_rec_size);
 }
@@ -206,9 +206,7 @@ static bool is_ours(const struct filter_inject *fi, const struct bpf_program *pr
 	struct bpf_program *p;
 
 	if (fi->obj)
-		bpf_object__for_each_program(p, fi->obj)
-			if (p == prog)
-				return true;
+		bpf_object__for_each_program(p, fi->obj) if (p == prog) return true;
 	return false;
 }
 

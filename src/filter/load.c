@@ -226,8 +226,7 @@ void load_packet(struct ebpf *e, const struct ebpf_load *l)
 		load_bytes(e, l);
 		to_host(e, l->dst, l->size);
 		break;
-	default:
-		load_memory(e, l);
+	default: load_memory(e, l);
 	}
 }
 
@@ -257,8 +256,7 @@ static void load_meta_memory(struct ebpf *e, uint32_t what)
 		ebpf_alu_imm(e, BPF_RSH, REG_A, 32);
 		ebpf_alu_imm(e, BPF_AND, REG_A, 0xffff);
 		break;
-	default:
-		e->err = -EOPNOTSUPP;
+	default: e->err = -EOPNOTSUPP;
 	}
 }
 
@@ -275,18 +273,13 @@ static void load_meta_skb(struct ebpf *e, uint32_t what)
 		ebpf_load(e, BPF_W, REG_A, REG_CTX, SKB(ifindex));
 		ebpf_reject_if(e, BPF_JMP | BPF_JEQ | BPF_K, REG_A, 0, 0);
 		break;
-	case SKF_AD_VLAN_TAG:
-		ebpf_load(e, BPF_W, REG_A, REG_CTX, SKB(vlan_tci));
-		break;
-	case SKF_AD_VLAN_TAG_PRESENT:
-		ebpf_load(e, BPF_W, REG_A, REG_CTX, SKB(vlan_present));
-		break;
+	case SKF_AD_VLAN_TAG: ebpf_load(e, BPF_W, REG_A, REG_CTX, SKB(vlan_tci)); break;
+	case SKF_AD_VLAN_TAG_PRESENT: ebpf_load(e, BPF_W, REG_A, REG_CTX, SKB(vlan_present)); break;
 	case SKF_AD_VLAN_TPID:
 		ebpf_load(e, BPF_W, REG_A, REG_CTX, SKB(vlan_proto));
 		ebpf_emit(e, BPF_ALU | BPF_END | BPF_TO_BE, REG_A, 0, 0, 16);
 		break;
-	default:
-		e->err = -EOPNOTSUPP;
+	default: e->err = -EOPNOTSUPP;
 	}
 }
 

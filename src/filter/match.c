@@ -97,18 +97,12 @@ static uint32_t load_kind(const struct filter_insn *p)
 	if (filter_insn_is_meta(p))
 		return OP_META;
 	switch (BPF_MODE(p->code)) {
-	case BPF_IMM:
-		return to_x ? OP_LDX_IMM : OP_LD_IMM;
-	case BPF_MEM:
-		return to_x ? OP_LDX_MEM : OP_LD_MEM;
-	case BPF_LEN:
-		return to_x ? OP_LDX_LEN : OP_LD_LEN;
-	case BPF_MSH:
-		return OP_LDX_MSH;
-	case BPF_IND:
-		return OP_IND_W + size;
-	default:
-		return OP_LD_W + size;
+	case BPF_IMM: return to_x ? OP_LDX_IMM : OP_LD_IMM;
+	case BPF_MEM: return to_x ? OP_LDX_MEM : OP_LD_MEM;
+	case BPF_LEN: return to_x ? OP_LDX_LEN : OP_LD_LEN;
+	case BPF_MSH: return OP_LDX_MSH;
+	case BPF_IND: return OP_IND_W + size;
+	default: return OP_LD_W + size;
 	}
 }
 
@@ -117,16 +111,11 @@ static uint32_t jump_kind(const struct filter_insn *p)
 	uint32_t x = BPF_SRC(p->code) == BPF_X;
 
 	switch (BPF_OP(p->code)) {
-	case BPF_JEQ:
-		return OP_JEQ + x;
-	case BPF_JGT:
-		return OP_JGT + x;
-	case BPF_JGE:
-		return OP_JGE + x;
-	case BPF_JSET:
-		return OP_JSET + x;
-	default:
-		return (int32_t)p->k < 0 ? OP_LOOP_TURN : OP_JA;
+	case BPF_JEQ: return OP_JEQ + x;
+	case BPF_JGT: return OP_JGT + x;
+	case BPF_JGE: return OP_JGE + x;
+	case BPF_JSET: return OP_JSET + x;
+	default: return (int32_t)p->k < 0 ? OP_LOOP_TURN : OP_JA;
 	}
 }
 
@@ -134,20 +123,13 @@ static uint32_t op_kind(const struct filter_insn *p)
 {
 	switch (BPF_CLASS(p->code)) {
 	case BPF_LD:
-	case BPF_LDX:
-		return load_kind(p);
-	case BPF_ST:
-		return OP_ST;
-	case BPF_STX:
-		return OP_STX;
-	case BPF_ALU:
-		return alu_kind(p);
-	case BPF_JMP:
-		return jump_kind(p);
-	case BPF_RET:
-		return BPF_RVAL(p->code) == BPF_A ? OP_RET_A : OP_RET_K;
-	default:
-		return BPF_MISCOP(p->code) == BPF_TAX ? OP_TAX : OP_TXA;
+	case BPF_LDX: return load_kind(p);
+	case BPF_ST: return OP_ST;
+	case BPF_STX: return OP_STX;
+	case BPF_ALU: return alu_kind(p);
+	case BPF_JMP: return jump_kind(p);
+	case BPF_RET: return BPF_RVAL(p->code) == BPF_A ? OP_RET_A : OP_RET_K;
+	default: return BPF_MISCOP(p->code) == BPF_TAX ? OP_TAX : OP_TXA;
 	}
 }
 
@@ -233,23 +215,12 @@ static bool meta_load(const struct filter_meta *meta, uint32_t what, uint32_t *a
 	if (!meta)
 		return false;
 	switch (what) {
-	case SKF_AD_PKTTYPE:
-		*a = meta->pkt_type;
-		return true;
-	case SKF_AD_IFINDEX:
-		*a = meta->ifindex;
-		return meta->ifindex != 0;
-	case SKF_AD_VLAN_TAG:
-		*a = meta->vlan_tci;
-		return true;
-	case SKF_AD_VLAN_TAG_PRESENT:
-		*a = meta->vlan_present;
-		return true;
-	case SKF_AD_VLAN_TPID:
-		*a = meta->vlan_proto;
-		return true;
-	default:
-		return false;
+	case SKF_AD_PKTTYPE: *a = meta->pkt_type; return true;
+	case SKF_AD_IFINDEX: *a = meta->ifindex; return meta->ifindex != 0;
+	case SKF_AD_VLAN_TAG: *a = meta->vlan_tci; return true;
+	case SKF_AD_VLAN_TAG_PRESENT: *a = meta->vlan_present; return true;
+	case SKF_AD_VLAN_TPID: *a = meta->vlan_proto; return true;
+	default: return false;
 	}
 }
 
@@ -267,12 +238,9 @@ static bool run(const struct filter_op *ops, const uint8_t *data, uint32_t caple
 
 	for (;;) {
 		switch ((enum op_kind)p->kind) {
-		case OP_REJECT:
-			return false;
-		case OP_RET_K:
-			return p->k != 0;
-		case OP_RET_A:
-			return a != 0;
+		case OP_REJECT: return false;
+		case OP_RET_K: return p->k != 0;
+		case OP_RET_A: return a != 0;
 		case OP_LD_W:
 			if (!in_packet(p->k, 4, caplen))
 				return false;
@@ -328,138 +296,60 @@ static bool run(const struct filter_op *ops, const uint8_t *data, uint32_t caple
 			if (!meta_load(meta, p->k, &a))
 				return false;
 			break;
-		case OP_LD_IMM:
-			a = p->k;
-			break;
-		case OP_LD_MEM:
-			a = mem[p->k];
-			break;
-		case OP_LD_LEN:
-			a = len;
-			break;
-		case OP_LDX_IMM:
-			x = p->k;
-			break;
-		case OP_LDX_MEM:
-			x = mem[p->k];
-			break;
-		case OP_LDX_LEN:
-			x = len;
-			break;
+		case OP_LD_IMM: a = p->k; break;
+		case OP_LD_MEM: a = mem[p->k]; break;
+		case OP_LD_LEN: a = len; break;
+		case OP_LDX_IMM: x = p->k; break;
+		case OP_LDX_MEM: x = mem[p->k]; break;
+		case OP_LDX_LEN: x = len; break;
 		case OP_LDX_MSH:
 			if (!in_packet(p->k, 1, caplen))
 				return false;
 			x = (data[p->k] & 0xfu) << 2;
 			break;
-		case OP_ST:
-			mem[p->k] = a;
-			break;
-		case OP_STX:
-			mem[p->k] = x;
-			break;
-		case OP_TAX:
-			x = a;
-			break;
-		case OP_TXA:
-			a = x;
-			break;
-		case OP_NEG:
-			a = -a;
-			break;
-		case OP_ADD:
-			a += p->k;
-			break;
-		case OP_ADD_X:
-			a += x;
-			break;
-		case OP_SUB:
-			a -= p->k;
-			break;
-		case OP_SUB_X:
-			a -= x;
-			break;
-		case OP_MUL:
-			a *= p->k;
-			break;
-		case OP_MUL_X:
-			a *= x;
-			break;
-		case OP_DIV:
-			a /= p->k;
-			break;
+		case OP_ST: mem[p->k] = a; break;
+		case OP_STX: mem[p->k] = x; break;
+		case OP_TAX: x = a; break;
+		case OP_TXA: a = x; break;
+		case OP_NEG: a = -a; break;
+		case OP_ADD: a += p->k; break;
+		case OP_ADD_X: a += x; break;
+		case OP_SUB: a -= p->k; break;
+		case OP_SUB_X: a -= x; break;
+		case OP_MUL: a *= p->k; break;
+		case OP_MUL_X: a *= x; break;
+		case OP_DIV: a /= p->k; break;
 		case OP_DIV_X:
 			if (!x)
 				return false;
 			a /= x;
 			break;
-		case OP_MOD:
-			a %= p->k;
-			break;
+		case OP_MOD: a %= p->k; break;
 		case OP_MOD_X:
 			if (!x)
 				return false;
 			a %= x;
 			break;
-		case OP_AND:
-			a &= p->k;
-			break;
-		case OP_AND_X:
-			a &= x;
-			break;
-		case OP_OR:
-			a |= p->k;
-			break;
-		case OP_OR_X:
-			a |= x;
-			break;
-		case OP_XOR:
-			a ^= p->k;
-			break;
-		case OP_XOR_X:
-			a ^= x;
-			break;
-		case OP_LSH:
-			a <<= p->k;
-			break;
-		case OP_LSH_X:
-			a = x < 32 ? a << x : 0;
-			break;
-		case OP_RSH:
-			a >>= p->k;
-			break;
-		case OP_RSH_X:
-			a = x < 32 ? a >> x : 0;
-			break;
-		case OP_JEQ:
-			p = ops + (a == p->k ? p->jt : p->jf);
-			continue;
-		case OP_JEQ_X:
-			p = ops + (a == x ? p->jt : p->jf);
-			continue;
-		case OP_JGT:
-			p = ops + (a > p->k ? p->jt : p->jf);
-			continue;
-		case OP_JGT_X:
-			p = ops + (a > x ? p->jt : p->jf);
-			continue;
-		case OP_JGE:
-			p = ops + (a >= p->k ? p->jt : p->jf);
-			continue;
-		case OP_JGE_X:
-			p = ops + (a >= x ? p->jt : p->jf);
-			continue;
-		case OP_JSET:
-			p = ops + (a & p->k ? p->jt : p->jf);
-			continue;
-		case OP_JSET_X:
-			p = ops + (a & x ? p->jt : p->jf);
-			continue;
-		case OP_JA:
-			p = ops + p->jt;
-			continue;
-		case OP_LOOP_ENTER:
-			turns = 0;
-			break;
+		case OP_AND: a &= p->k; break;
+		case OP_AND_X: a &= x; break;
+		case OP_OR: a |= p->k; break;
+		case OP_OR_X: a |= x; break;
+		case OP_XOR: a ^= p->k; break;
+		case OP_XOR_X: a ^= x; break;
+		case OP_LSH: a <<= p->k; break;
+		case OP_LSH_X: a = x < 32 ? a << x : 0; break;
+		case OP_RSH: a >>= p->k; break;
+		case OP_RSH_X: a = x < 32 ? a >> x : 0; break;
+		case OP_JEQ: p = ops + (a == p->k ? p->jt : p->jf); continue;
+		case OP_JEQ_X: p = ops + (a == x ? p->jt : p->jf); continue;
+		case OP_JGT: p = ops + (a > p->k ? p->jt : p->jf); continue;
+		case OP_JGT_X: p = ops + (a > x ? p->jt : p->jf); continue;
+		case OP_JGE: p = ops + (a >= p->k ? p->jt : p->jf); continue;
+		case OP_JGE_X: p = ops + (a >= x ? p->jt : p->jf); continue;
+		case OP_JSET: p = ops + (a & p->k ? p->jt : p->jf); continue;
+		case OP_JSET_X: p = ops + (a & x ? p->jt : p->jf); continue;
+		case OP_JA: p = ops + p->jt; continue;
+		case OP_LOOP_ENTER: turns = 0; break;
 		case OP_LOOP_TURN:
 			if (++turns > FILTER_LOOP_TURNS)
 				return false;

@@ -113,12 +113,8 @@ static void put_load(struct ebpf *e, const struct filter_insn *p)
 		return;
 	}
 	switch (BPF_MODE(p->code)) {
-	case BPF_IMM:
-		ebpf_mov32_imm(e, dst, p->k);
-		break;
-	case BPF_MEM:
-		ebpf_load(e, BPF_W, dst, REG_FP, ebpf_mem_slot(p->k));
-		break;
+	case BPF_IMM: ebpf_mov32_imm(e, dst, p->k); break;
+	case BPF_MEM: ebpf_load(e, BPF_W, dst, REG_FP, ebpf_mem_slot(p->k)); break;
 	case BPF_LEN:
 		if (e->flavour == FLAVOUR_MEMORY)
 			ebpf_load(e, BPF_W, dst, REG_FP, SLOT_LEN);
@@ -130,9 +126,7 @@ static void put_load(struct ebpf *e, const struct filter_insn *p)
 		ebpf_emit(e, BPF_ALU | BPF_AND | BPF_K, REG_X, 0, 0, 0xf);
 		ebpf_emit(e, BPF_ALU | BPF_LSH | BPF_K, REG_X, 0, 0, 2);
 		break;
-	default:
-		load.indirect = BPF_MODE(p->code) == BPF_IND;
-		load_packet(e, &load);
+	default: load.indirect = BPF_MODE(p->code) == BPF_IND; load_packet(e, &load);
 	}
 }
 
@@ -159,12 +153,8 @@ static void put_alu(struct ebpf *e, const struct filter_insn *p)
 
 	switch (BPF_OP(p->code)) {
 	case BPF_LSH:
-	case BPF_RSH:
-		put_shift(e, p);
-		return;
-	case BPF_NEG:
-		ebpf_emit(e, BPF_ALU | BPF_NEG, REG_A, 0, 0, 0);
-		return;
+	case BPF_RSH: put_shift(e, p); return;
+	case BPF_NEG: ebpf_emit(e, BPF_ALU | BPF_NEG, REG_A, 0, 0, 0); return;
 	case BPF_DIV:
 	case BPF_MOD:
 		if (x)
@@ -176,12 +166,9 @@ static void put_alu(struct ebpf *e, const struct filter_insn *p)
 static uint8_t inverse(uint8_t op)
 {
 	switch (op) {
-	case BPF_JEQ:
-		return BPF_JNE;
-	case BPF_JGT:
-		return BPF_JLE;
-	default:
-		return BPF_JLT; /* of BPF_JGE */
+	case BPF_JEQ: return BPF_JNE;
+	case BPF_JGT: return BPF_JLE;
+	default: return BPF_JLT; /* of BPF_JGE */
 	}
 }
 
@@ -231,20 +218,14 @@ static bool put_insn(struct ebpf *e, uint32_t i, uint32_t next)
 	}
 	switch (BPF_CLASS(p->code)) {
 	case BPF_LD:
-	case BPF_LDX:
-		put_load(e, p);
-		return true;
+	case BPF_LDX: put_load(e, p); return true;
 	case BPF_ST:
 	case BPF_STX:
 		if (e->flow.mem_read & 1u << p->k) /* what nobody reads has no stack */
-			ebpf_store(e, BPF_W, REG_FP, ebpf_mem_slot(p->k),
-				   BPF_CLASS(p->code) == BPF_ST ? REG_A : REG_X);
+			ebpf_store(e, BPF_W, REG_FP, ebpf_mem_slot(p->k), BPF_CLASS(p->code) == BPF_ST ? REG_A : REG_X);
 		return true;
-	case BPF_ALU:
-		put_alu(e, p);
-		return true;
-	case BPF_JMP:
-		return put_jump(e, p, i, next);
+	case BPF_ALU: put_alu(e, p); return true;
+	case BPF_JMP: return put_jump(e, p, i, next);
 	case BPF_RET:
 		if (BPF_RVAL(p->code) == BPF_A)
 			ebpf_mov32(e, BPF_REG_0, REG_A);

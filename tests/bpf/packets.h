@@ -59,10 +59,14 @@ static void put_random(struct draft *d, uint32_t n)
 
 static void put_mac(struct draft *d)
 {
-	static const uint8_t macs[][6] = { { 2, 0, 0, 0, 0, 1 },	 { 2, 0, 0, 0, 0, 2 },
-					   { 0, 0x11, 0x22, 0x33, 0x44, 0x55 }, { 255, 255, 255, 255, 255, 255 },
-					   { 1, 0, 0x5e, 0, 0, 1 },	 { 0x33, 0x33, 0, 0, 0, 1 },
-					   { 1, 0x80, 0xc2, 0, 0, 0 },	 { 0 } };
+	static const uint8_t macs[][6] = { { 2, 0, 0, 0, 0, 1 },
+					   { 2, 0, 0, 0, 0, 2 },
+					   { 0, 0x11, 0x22, 0x33, 0x44, 0x55 },
+					   { 255, 255, 255, 255, 255, 255 },
+					   { 1, 0, 0x5e, 0, 0, 1 },
+					   { 0x33, 0x33, 0, 0, 0, 1 },
+					   { 1, 0x80, 0xc2, 0, 0, 0 },
+					   { 0 } };
 	const uint8_t *mac = macs[rnd(d->s, 8)];
 
 	for (int i = 0; i < 6; i++)
@@ -71,8 +75,10 @@ static void put_mac(struct draft *d)
 
 static void put_ip4_address(struct draft *d)
 {
-	put(d, PICK(d->s, 0x0a000001, 0x0a000002, 0xc0a80101, 0xc0a801ff, 0xac100504, 0xe0000001, 0xeffffffa, 0xffffffff,
-		    0x7f000001, 0x01010101, 0x08080808, 0xc0a80011, 0x80030201, 0x0a010203, 0), 4);
+	put(d,
+	    PICK(d->s, 0x0a000001, 0x0a000002, 0xc0a80101, 0xc0a801ff, 0xac100504, 0xe0000001, 0xeffffffa, 0xffffffff,
+		 0x7f000001, 0x01010101, 0x08080808, 0xc0a80011, 0x80030201, 0x0a010203, 0),
+	    4);
 }
 
 static void put_ip6_address(struct draft *d)
@@ -87,8 +93,10 @@ static void put_ip6_address(struct draft *d)
 
 static void put_port(struct draft *d)
 {
-	put(d, PICK(d->s, 20, 21, 22, 23, 25, 53, 67, 80, 80, 123, 161, 443, 514, 1024, 1500, 2000, 4789, 6081, 8080,
-		    33434, 65535, 0), 2);
+	put(d,
+	    PICK(d->s, 20, 21, 22, 23, 25, 53, 67, 80, 80, 123, 161, 443, 514, 1024, 1500, 2000, 4789, 6081, 8080,
+		 33434, 65535, 0),
+	    2);
 }
 
 static void put_ether(struct draft *d, int depth);
@@ -145,9 +153,7 @@ static void put_tcp(struct draft *d)
 static void put_l4(struct draft *d, uint32_t proto, int depth)
 {
 	switch (proto) {
-	case 6:
-		put_tcp(d);
-		break;
+	case 6: put_tcp(d); break;
 	case 17:
 		if (depth < 2 && !rnd(d->s, 5)) {
 			put_tunnel(d, depth);
@@ -172,8 +178,7 @@ static void put_l4(struct draft *d, uint32_t proto, int depth)
 		put(d, rnd(d->s, 4), 1);
 		put_random(d, 30);
 		break;
-	default:
-		put_random(d, 8 + rnd(d->s, 30));
+	default: put_random(d, 8 + rnd(d->s, 30));
 	}
 }
 
@@ -302,16 +307,15 @@ static void put_payload(struct draft *d, int depth)
 		put(d, PICK(d->s, 0x8864, 0x8864, 0x8863), 2);
 		put_pppoe(d, depth);
 		break;
-	case 3:
-		put_llc(d);
-		break;
+	case 3: put_llc(d); break;
 	case 4:
-		put(d, PICK(d->s, 0x6000, 0x6001, 0x6002, 0x6003, 0x6004, 0x6007, 0x809b, 0x80f3, 0x8137, 0x9000, 0x88cc,
-			    0x888e, 0x1234, 0x5dc, 0x600), 2);
+		put(d,
+		    PICK(d->s, 0x6000, 0x6001, 0x6002, 0x6003, 0x6004, 0x6007, 0x809b, 0x80f3, 0x8137, 0x9000, 0x88cc,
+			 0x888e, 0x1234, 0x5dc, 0x600),
+		    2);
 		put_random(d, 4 + rnd(d->s, 60));
 		break;
-	default:
-		put_ip(d, depth, put_type(d));
+	default: put_ip(d, depth, put_type(d));
 	}
 }
 
@@ -337,7 +341,7 @@ static void sample_add(struct samples *s, const uint8_t *data, uint32_t len)
 	memcpy(s->v[s->n++].data, data, len);
 }
 
-static void samples_generate(struct samples *s, uint32_t n)
+static inline void samples_generate(struct samples *s, uint32_t n)
 {
 	struct draft d = { .s = s };
 
@@ -351,7 +355,7 @@ static void samples_generate(struct samples *s, uint32_t n)
 }
 
 /* The first packets of each pcap file (not pcapng) of Ethernet, in the byte order of this machine. */
-static void samples_read(struct samples *s, const char *pattern, uint32_t from_each)
+static inline void samples_read(struct samples *s, const char *pattern, uint32_t from_each)
 {
 	uint8_t buf[PACKET_MAX];
 	uint32_t head[6], rec[4];
@@ -404,7 +408,7 @@ static void mutate_one(struct samples *s, uint8_t *b, uint32_t len)
 	}
 }
 
-static void samples_mutate(struct samples *s, uint32_t n)
+static inline void samples_mutate(struct samples *s, uint32_t n)
 {
 	uint32_t base = s->n;
 	uint8_t b[PACKET_MAX];
@@ -422,7 +426,7 @@ static void samples_mutate(struct samples *s, uint32_t n)
 	}
 }
 
-static void samples_done(struct samples *s)
+static inline void samples_done(struct samples *s)
 {
 	for (uint32_t i = 0; i < s->n; i++)
 		free(s->v[i].data);

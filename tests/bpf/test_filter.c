@@ -83,8 +83,7 @@ static int load(const char *const *progs, const struct filter_code *l2, const st
 
 	if (!host)
 		return -errno;
-	bpf_object__for_each_program(prog, host->obj)
-		bpf_program__set_autoload(prog, false);
+	bpf_object__for_each_program(prog, host->obj) bpf_program__set_autoload(prog, false);
 	for (; *progs; progs++)
 		bpf_program__set_autoload(bpf_object__find_program_by_name(host->obj, *progs), true);
 	rc = filter_inject_set(inject, host->obj, l2, l3, err);
@@ -136,8 +135,9 @@ static bool nonlinear_works(void)
 
 static int compile(const char *expr, int dlt, bool live, bool unoptimized, struct filter_code *ret)
 {
-	const struct filter_compile_opts opts = { .dlt = dlt, .netmask = 0xffffff, .live = live,
-						  .no_optimize = unoptimized };
+	const struct filter_compile_opts opts = {
+		.dlt = dlt, .netmask = 0xffffff, .live = live, .no_optimize = unoptimized
+	};
 	char err[FILTER_ERR_LEN];
 
 	return filter_compile(expr, &opts, ret, err);
@@ -146,7 +146,8 @@ static int compile(const char *expr, int dlt, bool live, bool unoptimized, struc
 static bool uses_meta(const struct filter_code *code)
 {
 	for (uint32_t i = 0; i < code->n; i++)
-		if (code->insns[i].code == (BPF_LD | BPF_H | BPF_ABS) || code->insns[i].code == (BPF_LD | BPF_B | BPF_ABS) ||
+		if (code->insns[i].code == (BPF_LD | BPF_H | BPF_ABS) ||
+		    code->insns[i].code == (BPF_LD | BPF_B | BPF_ABS) ||
 		    code->insns[i].code == (BPF_LD | BPF_W | BPF_ABS))
 			if (code->insns[i].k >= (uint32_t)SKF_AD_OFF)
 				return true;
@@ -211,7 +212,7 @@ static void compare_meta(const char *expr, const struct filter_code *code, struc
 	static const struct {
 		uint16_t proto, tci;
 		bool egress;
-	} cases[] = { { 0, 0, false },	   { 0, 0, true },	   { 0x8100, 10, false }, { 0x8100, 0x2064, true },
+	} cases[] = { { 0, 0, false },	      { 0, 0, true },	    { 0x8100, 10, false }, { 0x8100, 0x2064, true },
 		      { 0x88a8, 300, false }, { 0x8100, 0, false }, { 0x8100, 4095, true } };
 	uint32_t step = step_of(150), verdict;
 
@@ -221,7 +222,9 @@ static void compare_meta(const char *expr, const struct filter_code *code, struc
 		host->bss->egress = cases[c].egress;
 		for (uint32_t i = (uint32_t)c; i < corpus.n; i += step) {
 			const struct sample *p = &corpus.v[i];
-			struct filter_meta m = { .ifindex = 1, .vlan_tci = cases[c].tci, .vlan_proto = cases[c].proto,
+			struct filter_meta m = { .ifindex = 1,
+						 .vlan_tci = cases[c].tci,
+						 .vlan_proto = cases[c].proto,
 						 .vlan_present = cases[c].proto != 0,
 						 .pkt_type = cases[c].egress ? PACKET_OUTGOING : pkt_type(p->data) };
 
@@ -306,16 +309,11 @@ static void compare_expressions(void)
 static uint32_t random_k(void)
 {
 	switch (rnd(&corpus, 6)) {
-	case 0:
-		return rnd(&corpus, 64);
-	case 1:
-		return rnd(&corpus, 256);
-	case 2:
-		return 1u << rnd(&corpus, 32);
-	case 3:
-		return 0u - rnd(&corpus, 70000);
-	default:
-		return rnd(&corpus, UINT32_MAX);
+	case 0: return rnd(&corpus, 64);
+	case 1: return rnd(&corpus, 256);
+	case 2: return 1u << rnd(&corpus, 32);
+	case 3: return 0u - rnd(&corpus, 70000);
+	default: return rnd(&corpus, UINT32_MAX);
 	}
 }
 
@@ -327,28 +325,22 @@ static struct filter_insn random_load(void)
 	if (near >= (uint32_t)SKF_AD_OFF)
 		near = 5;
 	switch (rnd(&corpus, 8)) {
-	case 0:
-		return (struct filter_insn){ .code = BPF_LD | BPF_IMM, .k = random_k() };
-	case 1:
-		return (struct filter_insn){ .code = BPF_LDX | BPF_IMM, .k = near };
-	case 2:
-		return (struct filter_insn){ .code = BPF_LD | BPF_W | BPF_LEN };
+	case 0: return (struct filter_insn){ .code = BPF_LD | BPF_IMM, .k = random_k() };
+	case 1: return (struct filter_insn){ .code = BPF_LDX | BPF_IMM, .k = near };
+	case 2: return (struct filter_insn){ .code = BPF_LD | BPF_W | BPF_LEN };
 	case 3:
 		return (struct filter_insn){ .code = (uint16_t)(PICK(&corpus, BPF_LD, BPF_LDX) | BPF_MEM),
 					     .k = rnd(&corpus, 16) };
-	case 4:
-		return (struct filter_insn){ .code = BPF_LDX | BPF_MSH | BPF_B, .k = near };
-	case 5:
-		return (struct filter_insn){ .code = (uint16_t)(BPF_LD | BPF_IND | size), .k = near };
-	default:
-		return (struct filter_insn){ .code = (uint16_t)(BPF_LD | BPF_ABS | size), .k = near };
+	case 4: return (struct filter_insn){ .code = BPF_LDX | BPF_MSH | BPF_B, .k = near };
+	case 5: return (struct filter_insn){ .code = (uint16_t)(BPF_LD | BPF_IND | size), .k = near };
+	default: return (struct filter_insn){ .code = (uint16_t)(BPF_LD | BPF_ABS | size), .k = near };
 	}
 }
 
 static struct filter_insn random_alu(void)
 {
-	uint32_t op = PICK(&corpus, BPF_ADD, BPF_SUB, BPF_MUL, BPF_DIV, BPF_MOD, BPF_AND, BPF_OR, BPF_XOR, BPF_LSH, BPF_RSH,
-			   BPF_NEG);
+	uint32_t op = PICK(&corpus, BPF_ADD, BPF_SUB, BPF_MUL, BPF_DIV, BPF_MOD, BPF_AND, BPF_OR, BPF_XOR, BPF_LSH,
+			   BPF_RSH, BPF_NEG);
 	struct filter_insn p = { .code = (uint16_t)(BPF_ALU | op) };
 
 	if (op == BPF_NEG)
@@ -372,8 +364,10 @@ static struct filter_insn random_jump(uint32_t left)
 
 	if (op == BPF_JA)
 		return (struct filter_insn){ .code = BPF_JMP | BPF_JA, .k = rnd(&corpus, left < 30 ? left : 30) };
-	return (struct filter_insn){ .code = (uint16_t)(BPF_JMP | op | PICK(&corpus, BPF_K, BPF_K, BPF_X)), .k = random_k(),
-				     .jt = (uint8_t)rnd(&corpus, reach), .jf = (uint8_t)rnd(&corpus, reach) };
+	return (struct filter_insn){ .code = (uint16_t)(BPF_JMP | op | PICK(&corpus, BPF_K, BPF_K, BPF_X)),
+				     .k = random_k(),
+				     .jt = (uint8_t)rnd(&corpus, reach),
+				     .jf = (uint8_t)rnd(&corpus, reach) };
 }
 
 static struct filter_insn random_insn(uint32_t left)
@@ -382,21 +376,16 @@ static struct filter_insn random_insn(uint32_t left)
 	case 0:
 	case 1:
 	case 2:
-	case 3:
-		return random_load();
-	case 4:
-		return (struct filter_insn){ .code = (uint16_t)PICK(&corpus, BPF_ST, BPF_STX), .k = rnd(&corpus, 16) };
-	case 5:
-		return (struct filter_insn){ .code = (uint16_t)(BPF_MISC | PICK(&corpus, BPF_TAX, BPF_TXA)) };
+	case 3: return random_load();
+	case 4: return (struct filter_insn){ .code = (uint16_t)PICK(&corpus, BPF_ST, BPF_STX), .k = rnd(&corpus, 16) };
+	case 5: return (struct filter_insn){ .code = (uint16_t)(BPF_MISC | PICK(&corpus, BPF_TAX, BPF_TXA)) };
 	case 6:
-	case 7:
-		return random_jump(left);
+	case 7: return random_jump(left);
 	case 8:
 		if (rnd(&corpus, 4) == 0)
 			return (struct filter_insn){ .code = BPF_RET | BPF_A };
 		/* fallthrough */
-	default:
-		return random_alu();
+	default: return random_alu();
 	}
 }
 
@@ -407,7 +396,8 @@ static uint32_t random_program(struct filter_insn *insns, uint32_t n)
 		insns[i] = (struct filter_insn){ .code = BPF_ST, .k = i };
 	for (uint32_t i = 16; i + 1 < n; i++)
 		insns[i] = random_insn(n - 1 - i);
-	insns[n - 1] = (struct filter_insn){ .code = (uint16_t)(BPF_RET | PICK(&corpus, BPF_K, BPF_A)), .k = random_k() };
+	insns[n - 1] =
+		(struct filter_insn){ .code = (uint16_t)(BPF_RET | PICK(&corpus, BPF_K, BPF_A)), .k = random_k() };
 	return n;
 }
 
@@ -475,7 +465,8 @@ static void report(const char *name, const struct tally *t, bool possible)
 	if (!possible)
 		printf("skip - %s: this kernel cannot run such a test\n", name);
 	else if (t->diffs || t->refused)
-		printf("not ok - %s: %u of %u differ, %u not loaded: %s\n", name, t->diffs, t->runs, t->refused, t->why);
+		printf("not ok - %s: %u of %u differ, %u not loaded: %s\n", name, t->diffs, t->runs, t->refused,
+		       t->why);
 	else if (t->matches < 50)
 		printf("not ok - %s: only %u of %u match anything\n", name, t->matches, t->runs);
 	else
@@ -662,8 +653,8 @@ static void fragments_one(const char *expr, int tap, struct bpf_tc_hook *hook)
 	at.flags = at.prog_id = 0;
 	CHECK_INT(bpf_tc_detach(hook, &at), 0);
 	tap_count(tap, &code, &want_seen, &want_matched);
-	fprintf(stderr, "fragments: '%s' seen %u nonlinear %u matched %u\n", expr, host->bss->seen, host->bss->nonlinear,
-		host->bss->matched);
+	fprintf(stderr, "fragments: '%s' seen %u nonlinear %u matched %u\n", expr, host->bss->seen,
+		host->bss->nonlinear, host->bss->matched);
 	CHECK_INT(host->bss->seen, want_seen);
 	CHECK_INT(host->bss->matched, want_matched);
 	CHECK(host->bss->nonlinear > 5);
@@ -675,9 +666,16 @@ static void fragments_one(const char *expr, int tap, struct bpf_tc_hook *hook)
 static void test_fragments(void)
 {
 	static const char *const exprs[] = {
-		"tcp[32] >= 0",	       "tcp[40:4] > 0x1000",	"tcp[5000:4] & 1 = 0", "tcp[20000:2] > 0",
-		"tcp[30001] != 7",     "ip[ip[2:2] - 1] > 100", "greater 20000",       "ether[len - 4:4] > 0x40000000",
-		"tcp[((tcp[12] & 0xf0) >> 2):4] = 0x00070e15", "ip[ip[2:2] - 5000:4] > 0",
+		"tcp[32] >= 0",
+		"tcp[40:4] > 0x1000",
+		"tcp[5000:4] & 1 = 0",
+		"tcp[20000:2] > 0",
+		"tcp[30001] != 7",
+		"ip[ip[2:2] - 1] > 100",
+		"greater 20000",
+		"ether[len - 4:4] > 0x40000000",
+		"tcp[((tcp[12] & 0xf0) >> 2):4] = 0x00070e15",
+		"ip[ip[2:2] - 5000:4] > 0",
 	};
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = 1, .attach_point = BPF_TC_INGRESS);
 	struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP };
