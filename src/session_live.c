@@ -42,6 +42,8 @@ struct live {
 	int command_status;
 	bool ending; /* a signal asks for the end */
 	bool capturing;
+	uint32_t *pids; /* of --pid, and the command */
+	size_t npids;
 	/* For the banner: what the interfaces were like until then. */
 	struct buf link_types;
 };
@@ -128,7 +130,7 @@ static void on_cgroup_verdict(void *arg, uint64_t cgroup, bool match)
 static int open_capture(struct live *l, const char *const *ifaces)
 {
 	const struct options *o = l->s.o;
-	const struct capture_config config = {
+	struct capture_config config = {
 		.ifaces = ifaces,
 		.netns = (const char *const *)o->netns.v,
 		.filter = o->expr,
@@ -139,8 +141,6 @@ static int open_capture(struct live *l, const char *const *ifaces)
 		.backend = o->backend,
 		.kernel_btf = o->kernel_btf,
 		.promiscuous = !o->no_promiscuous,
-		.pids = o->pids.v,
-		.npids = o->pids.n,
 		.pnames = (const char *const *)o->pnames.v,
 		.uids = o->uids.v,
 		.nuids = o->uids.n,
@@ -155,6 +155,17 @@ static int open_capture(struct live *l, const char *const *ifaces)
 		.packet = live_packet,
 	};
 
+	l->pids = calloc(o->pids.n + 1, sizeof(*l->pids));
+	if (!l->pids) {
+		log_error("out of memory");
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < o->pids.n; i++)
+		l->pids[l->npids++] = o->pids.v[i];
+	if (l->command)
+		l->pids[l->npids++] = (uint32_t)command_pid(l->command);
+	config.pids = l->pids;
+	config.npids = l->npids;
 	return capture_new(&l->capture, &config, &handler);
 }
 
@@ -258,12 +269,8 @@ static int live_open(struct live *l, const char *const *ifaces)
 		err = capture_load(l->capture);
 	if (!err)
 		err = open_meta(l);
-	if (!err && l->command) {
+	if (!err && l->command)
 		match_add_pid(l->s.match, (uint32_t)command_pid(l->command));
-		err = capture_add_pid(l->capture, (uint32_t)command_pid(l->command));
-		if (err)
-			log_error("can't filter by the command's process: %s", strerror(-err));
-	}
 	if (!err)
 		err = open_loop(l);
 	if (!err)
@@ -494,6 +501,7 @@ static void live_close(struct live *l)
 		close(l->epoll_fd);
 	if (l->signal_fd >= 0)
 		close(l->signal_fd);
+	free(l->pids);
 	buf_done(&l->link_types);
 }
 

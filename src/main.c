@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "capture/capture.h"
+#include "list.h"
+#include "options.h"
+#include "session.h"
+
+/* A number in a float, computed from its bits, for test suites that ask how floats are printed. */
+static void print_fp_type(void)
+{
+	const uint32_t bits = 0x4e93312d;
+	float f;
+
+	memcpy(&f, &bits, sizeof(f));
+	printf("%.3f\n", (double)(f * 8 / 1000000));
+}
+
+static int act(const struct options *o)
+{
+	switch (o->action) {
+	case ACTION_NONE: return session_run(o);
+	case ACTION_LIST_IFACES: return capture_list_ifaces(stdout) ? 1 : 0;
+	case ACTION_LIST_LINK_TYPES: return list_link_types(o) ? 1 : 0;
+	case ACTION_LIST_TSTAMP_TYPES: return list_tstamp_types(o) ? 1 : 0;
+	case ACTION_PROBE: return capture_probe(stdout) ? 1 : 0;
+	case ACTION_HELP: options_print_help(); break;
+	case ACTION_VERSION: options_print_version(); break;
+	case ACTION_FP_TYPE: print_fp_type(); break;
+	case ACTION_TIME_T_SIZE: printf("%zu\n", sizeof(time_t) * 8); break;
+	case ACTION_COMPLETION: options_print_completion(o->shell); break;
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o;
+	int status;
+
+	/* Once, and before anything could change the root or the user. */
+	tzset();
+	status = options_parse(&o, argc, argv) ? 1 : act(&o);
+	options_done(&o);
+	if (fflush(stdout) && status == 0)
+		status = 1;
+	return status;
+}
