@@ -10,6 +10,7 @@
 
 #include "meta/cgroup.h"
 #include "meta/container_store.h"
+#include "meta/match.h"
 #include "meta/process.h"
 #include "meta/runtime/http.h"
 #include "meta/runtime/loop.h"
@@ -21,7 +22,6 @@ enum {
 	USERS_MAX = 16,
 	BUCKETS = 4096,
 	PLACES_MAX = 16384,
-	PREFIX_MIN = 12, /* of --container-id */
 };
 #define MS 1000000u
 #define WAIT_NS (500u * (uint64_t)MS) /* how long a container may hold up its packets */
@@ -55,10 +55,11 @@ struct containers {
 	uint32_t pidns, mntns; /* our own */
 	struct place *buckets[BUCKETS];
 	size_t nplaces;
-	uint64_t uses;	  /* grows with every new place */
-	uint64_t told;	  /* version of the store that the verdicts are of */
-	uint64_t waiting; /* some container is being asked for until then */
-	bool filter, said_no_match;
+	uint64_t uses;	     /* grows with every new place */
+	uint64_t told;	     /* version of the store that the verdicts are of */
+	uint64_t waiting;    /* some container is being asked for until then */
+	struct match *match; /* NULL: nobody asks for verdicts */
+	bool said_no_match;
 };
 
 static uint32_t namespace_inode(const char *pid, const char *name)
@@ -368,6 +369,12 @@ static struct place *place_of(struct containers *c, const struct process *proces
 
 /* --- answers --- */
 
+/* containerd has not told its namespaces yet. */
+static bool too_early(const struct containers *c, const struct place *p)
+{
+	return p->maybe_namespaced && !runtimes_settled(c, loop_now());
+}
+
 static enum container_answer answer_by_path(struct containers *c, const struct place *p, const struct container **ret)
 {
 	uint64_t now = 0;
@@ -387,8 +394,7 @@ static enum container_answer answer_by_path(struct containers *c, const struct p
 		*ret = container_entry_publish(c->store, e);
 		return *ret ? CONTAINER_FOUND : CONTAINER_NONE;
 	}
-	/* containerd has not told its namespaces yet. */
-	if (p->ncontainers == 0 && p->maybe_namespaced && !runtimes_settled(c, loop_now()))
+	if (p->ncontainers == 0 && too_early(c, p))
 		return CONTAINER_PENDING;
 	/* No runtime knows them: the innermost id is what can be told. */
 	if (p->ncontainers == 0 || strchr(p->containers[0]->key, '/'))
@@ -412,6 +418,8 @@ static enum container_answer answer_by_init(struct containers *c, struct place *
 		*ret = container_entry_publish(c->store, p->by_init);
 		return *ret ? CONTAINER_FOUND : CONTAINER_NONE;
 	}
+	if (too_early(c, p))
+		return CONTAINER_PENDING;
 	if (!p->path && process->pidns != c->pidns && loop_now() < p->wait_until && runtimes_alive(c)) {
 		loop_wake_at(&c->loop, p->wait_until);
 		return CONTAINER_PENDING;
@@ -419,38 +427,16 @@ static enum container_answer answer_by_init(struct containers *c, struct place *
 	return CONTAINER_NONE;
 }
 
-/* Short names are given whole, ids of 64 digits by a prefix. */
-static bool id_matches(struct str id, const char *want_id)
-{
-	const size_t n = strlen(want_id);
-
-	return n == id.n ? memcmp(id.p, want_id, n) == 0 : n >= PREFIX_MIN && n < id.n && memcmp(id.p, want_id, n) == 0;
-}
-
-/* NAME.NAMESPACE, the namespace after the last dot; without a dot it is "default". */
-static bool pod_matches(const struct pod_desc *pod, const char *want_pod)
-{
-	const char *dot = strrchr(want_pod, '.');
-	const struct str name = { want_pod, dot ? (uint32_t)(dot - want_pod) : (uint32_t)strlen(want_pod) };
-
-	return pod->name.p && str_eq(pod->name, name) && str_eq(pod->namespace, str_of(dot ? dot + 1 : "default"));
-}
-
 static bool matches(const struct containers *c, const struct container *container)
 {
-	for (const char *const *id = c->config.ids; id && *id; id++) {
-		if (id_matches(container->desc.id, *id))
-			return true;
-	}
-	for (const char *const *name = c->config.names; name && *name; name++) {
-		if (str_eq(container->desc.name, str_of(*name)))
-			return true;
-	}
-	for (const char *const *pod = c->config.pods; pod && *pod; pod++) {
-		if (pod_matches(&container->pod, *pod))
-			return true;
-	}
-	return false;
+	const struct annotation annot = {
+		.serial = 1,
+		.has = ANNOT_CONTAINER | (container->pod.name.p ? ANNOT_POD : 0),
+		.container = container->desc,
+		.pod = container->pod,
+	};
+
+	return match_annotation(c->match, &annot);
 }
 
 /* Only for what the cgroup alone decides: with version 1 hierarchies a container may be in anybody's v2 cgroup. */
@@ -460,7 +446,7 @@ static void place_tell(struct containers *c, struct place *p)
 	enum container_answer answer;
 	bool match;
 
-	if (!c->filter || !p->cgroup || !p->path || (p->ncontainers == 0 && c->fs.v1))
+	if (!c->match || !p->cgroup || !p->path || (p->ncontainers == 0 && c->fs.v1))
 		return;
 	answer = answer_by_path(c, p, &container);
 	if (answer == CONTAINER_PENDING)
@@ -474,7 +460,7 @@ static void place_tell(struct containers *c, struct place *p)
 
 static void tell_all(struct containers *c)
 {
-	if (!c->filter || c->told == container_store_version(c->store))
+	if (!c->match || c->told == container_store_version(c->store))
 		return;
 	for (size_t i = 0; i < BUCKETS; i++) {
 		for (struct place *p = c->buckets[i]; p; p = p->next) {
@@ -497,7 +483,7 @@ static bool any_match(struct containers *c)
 
 static void say_no_match(struct containers *c, uint64_t now)
 {
-	if (!c->filter || c->said_no_match || !runtimes_settled(c, now))
+	if (!c->match || c->said_no_match || !runtimes_settled(c, now))
 		return;
 	c->said_no_match = true;
 	if (!any_match(c))
@@ -560,6 +546,22 @@ static void on_forget(void *arg, const struct container_entry *e)
 
 /* --- public --- */
 
+static int open_match(struct containers *c)
+{
+	const struct match_config config = {
+		.container_ids = c->config.ids,
+		.container_names = c->config.names,
+		.pod_names = c->config.pods,
+	};
+	int err = match_new(&c->match, &config);
+
+	if (!err && !match_active(c->match)) {
+		match_free(c->match);
+		c->match = NULL;
+	}
+	return err;
+}
+
 int containers_new(struct containers **ret, const struct containers_config *config)
 {
 	struct containers *c = calloc(1, sizeof(*c));
@@ -568,8 +570,6 @@ int containers_new(struct containers **ret, const struct containers_config *conf
 	if (!c)
 		return -ENOMEM;
 	c->config = *config;
-	c->filter = config->verdict && ((config->ids && *config->ids) || (config->names && *config->names) ||
-					(config->pods && *config->pods));
 	c->pidns = namespace_inode("self", "pid");
 	c->mntns = namespace_inode("self", "mnt");
 	if (cgroup_open(&c->fs) < 0)
@@ -579,6 +579,8 @@ int containers_new(struct containers **ret, const struct containers_config *conf
 		err = http_new(&c->http, &c->loop);
 	if (!err)
 		err = container_store_new(&c->store, &(struct container_store_hooks){ on_init, on_forget, c });
+	if (!err && config->verdict)
+		err = open_match(c);
 	if (err) {
 		containers_free(c);
 		return err;
@@ -641,6 +643,7 @@ void containers_free(struct containers *c)
 	http_free(c->http);
 	drop_places(c, UINT64_MAX);
 	container_store_free(c->store);
+	match_free(c->match);
 	cgroup_close(&c->fs);
 	loop_close(&c->loop);
 	free(c);
