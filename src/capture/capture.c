@@ -476,7 +476,7 @@ static bool rings_empty(struct capture *c)
 /* Decides what makes capture_fd() readable next, after a poll that delivered n packets. */
 static void sleep_prepare(struct capture *c, int n)
 {
-	if (n >= BATCH) {
+	if (n >= BATCH || c->pending) {
 		timer_set(c, 1);
 		return;
 	}
@@ -535,6 +535,8 @@ int capture_poll(struct capture *c, int timeout_ms)
 			return err != 0 ? err : n;
 		if (links_all_gone(c))
 			break;
+		if (c->pending)
+			err = links_attach_pending(c);
 		sleep_prepare(c, n);
 		if (n > 0 || timeout_ms == 0)
 			return n;

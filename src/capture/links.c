@@ -119,6 +119,7 @@ static struct link *link_new(struct capture *c, struct netns *ns, const struct r
 	link->type = news->type;
 	link->l3 = l3;
 	link->present = true;
+	link->up = news->flags & IFF_UP;
 	link->iface.ifindex = news->ifindex;
 	link->iface.netns = ns->inode;
 	link->iface.other_netns = ns->fd >= 0;
@@ -129,7 +130,6 @@ static struct link *link_new(struct capture *c, struct netns *ns, const struct r
 	link->iface.filter = c->config.filter && *c->config.filter ? (char *)(uintptr_t)c->config.filter : NULL;
 	if (!link->iface.name)
 		goto fail;
-	link->iface.id = c->nlinks;
 	c->links[c->nlinks++] = link;
 	*table_find(c, ns->inode, news->ifindex) = link;
 	c->last_link = NULL;
@@ -252,6 +252,7 @@ static int link_attach(struct capture *c, struct link *link)
 		return err;
 	if (!link->announced) {
 		link->announced = true;
+		link->iface.id = c->nannounced++;
 		err = c->handler.iface(c->handler.arg, &link->iface);
 		if (err != 0)
 			return err;
@@ -314,8 +315,13 @@ static int link_news(void *arg, const struct rtnl_link *news)
 			link_gone(c, link);
 		return 0;
 	}
-	if (link && strcmp(link->iface.name, news->name) == 0)
+	if (link && strcmp(link->iface.name, news->name) == 0) {
+		if (link->pending && (news->flags & IFF_UP)) {
+			link->pending = false;
+			return link_attach(c, link);
+		}
 		return 0;
+	}
 	if (link) {
 		/* Renamed: what follows is of an interface of the new name. */
 		link_detach(c, link, false);
@@ -403,30 +409,52 @@ int links_find(struct capture *c)
 	return 0;
 }
 
+static int link_attach_entered(struct capture *c, struct link *link)
+{
+	int err = netns_enter(c, link->ns);
+
+	if (err != 0)
+		return err;
+	err = link_attach(c, link);
+	netns_leave(c, link->ns);
+	if (err == 0)
+		return 0;
+	if (!c->any) {
+		log_error("cannot capture on '%s': %s", link->iface.name, strerror(-err));
+		return err;
+	}
+	log_info("cannot capture on '%s': %s", link->iface.name, strerror(-err));
+	link_gone(c, link);
+	return 0;
+}
+
+/* An attachment waits for RCU (some 15 ms): devices that are down need not delay the start. */
 int links_attach(struct capture *c)
 {
 	unsigned n = c->nlinks;
+	int err = 0;
 
 	c->attached = true;
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; err == 0 && i < n; i++) {
 		struct link *link = c->links[i];
-		int err;
 
-		if (!link->present)
-			continue;
-		err = netns_enter(c, link->ns);
-		if (err == 0)
-			err = link_attach(c, link);
-		netns_leave(c, link->ns);
-		if (err == 0)
-			continue;
-		if (!c->any) {
-			log_error("cannot capture on '%s': %s", link->iface.name, strerror(-err));
-			return err;
-		}
-		log_info("cannot capture on '%s': %s", link->iface.name, strerror(-err));
-		link_gone(c, link);
+		link->pending = link->present && c->any && !link->up;
+		c->pending |= link->pending;
+		if (link->present && !link->pending)
+			err = link_attach_entered(c, link);
 	}
+	return err;
+}
+
+int links_attach_pending(struct capture *c)
+{
+	for (unsigned i = 0; i < c->nlinks; i++) {
+		if (c->links[i]->pending && c->links[i]->present) {
+			c->links[i]->pending = false;
+			return link_attach_entered(c, c->links[i]);
+		}
+	}
+	c->pending = false;
 	return 0;
 }
 

@@ -31,6 +31,8 @@ struct link {
 	uint16_t type; /* ARPHRD_* */
 	bool l3;
 	bool present;	/* the device exists */
+	bool up;	/* when it was found */
+	bool pending;	/* was down when the capture began: to be attached once there is time */
 	bool announced; /* handler->iface() has been called */
 	struct attachment ingress, egress;
 	uint64_t gone_received, gone_dropped; /* counters when they were taken from the kernel */
@@ -53,13 +55,15 @@ struct capture {
 	uint64_t last_ts;
 	uint64_t captured;
 	bool attached, stopped;
+	bool pending; /* links_attach_pending() has something to do */
 
 	bool any;
 	int own_netns_fd;
 	struct netns **netns;
 	unsigned nnetns;
-	struct link **links; /* all there ever were, by iface.id once announced */
+	struct link **links; /* all there ever were */
 	unsigned nlinks;
+	uint32_t nannounced;
 	struct link **table; /* by namespace and index */
 	unsigned table_size;
 	struct link *last_link;
@@ -85,6 +89,8 @@ void netns_free(struct netns *ns);
 /* Finds the wanted interfaces of all namespaces; an unknown name is an error (logged). */
 int links_find(struct capture *c);
 int links_attach(struct capture *c);
+/* Attaches one link that links_attach() left for later. */
+int links_attach_pending(struct capture *c);
 /* News of one namespace's links. */
 int links_news(struct capture *c, struct netns *ns);
 struct link *links_lookup(struct capture *c, uint32_t netns, uint32_t ifindex);
