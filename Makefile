@@ -129,7 +129,7 @@ $(B)/static/ptcpdump: $(B)/static/obj/$(MAIN) $(B)/static/obj/deps/static_nss.o 
 		$(filter %.o,$^) $(call group,$(B)/static/libptcpdump.a $(ND_LIB)) $(STATIC_LIBS) 2>$@.log || { cat $@.log >&2; false; }
 	$(Q)$(STRIP) -o $@ $@.full
 
-static: $(B)/static/ptcpdump
+static: $(if $(MAIN),$(B)/static/ptcpdump,$(B)/static/libptcpdump.a)
 asan: $(if $(MAIN),$(B)/asan/ptcpdump,$(B)/asan/libptcpdump.a)
 
 # --- BPF and other generated sources -------------------------------------------
@@ -247,11 +247,11 @@ format:
 check-format:
 	clang-format --dry-run -Werror $(STYLED)
 
-# Two analysers, both with few and honest suppressions, each written where it applies.
-lint:
-	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
-		--suppress=missingIncludeSystem --suppress=duplicateAssignExpression -j 2 \
-		'-DLIBBPF_OPTS(type,name,...)=struct type name = { __VA_ARGS__ }' -D_GNU_SOURCE -Isrc -Iinclude src
+# .clang-tidy says which checks.
+TIDY_FLAGS := $(STD) $(CPPFLAGS) $(ND_CPPFLAGS)
+lint: $(GEN) $(ND_LIB)
+	@echo clang-tidy $(words $(SRC)) files
+	$(Q)printf '%s\n' $(SRC) | xargs -P 2 -I{} clang-tidy --quiet {} -- $(subst ','\'',$(TIDY_FLAGS)) 2>/dev/null
 	shellcheck .ci/run tests/run $(wildcard deps/*.sh scripts/*.sh tests/*.sh tests/*/*.sh)
 
 # --- the rest ------------------------------------------------------------------------
