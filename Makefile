@@ -251,7 +251,7 @@ check-format:
 TIDY_FLAGS := $(STD) $(CPPFLAGS) $(ND_CPPFLAGS)
 lint: $(GEN) $(ND_LIB)
 	@echo clang-tidy $(words $(SRC)) files
-	$(Q)printf '%s\n' $(SRC) | xargs -P 2 -I{} clang-tidy --quiet {} -- $(subst ','\'',$(TIDY_FLAGS)) 2>/dev/null
+	$(Q)printf '%s\n' $(SRC) | xargs -P 2 -I{} clang-tidy --quiet {} -- $(TIDY_FLAGS) 2>/dev/null
 	shellcheck .ci/run tests/run $(wildcard deps/*.sh scripts/*.sh tests/*.sh tests/*/*.sh)
 
 # --- the rest ------------------------------------------------------------------------

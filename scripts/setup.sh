@@ -13,7 +13,7 @@ static="libmbedtls-dev liblzma-dev flex bison"
 test="iproute2 iputils-ping procps tcpdump tshark perl nginx-light|nginx|nginx-core dnsutils|bind9-dnsutils dnsmasq-base
 	socat netcat-openbsd ethtool util-linux"
 containers="docker.io|docker-ce containerd|containerd.io runc|containerd.io containernetworking-plugins busybox-static"
-lint="clang-format cppcheck shellcheck"
+lint="clang-format clang-tidy shellcheck"
 
 [ $# -gt 0 ] || set -- build static test
 [ "$1" != all ] || set -- build static test containers lint
