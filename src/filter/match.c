@@ -64,6 +64,7 @@ enum op_kind {
 	OP_JGE_X,
 	OP_JSET,
 	OP_JSET_X,
+	OP_JEQ_LIST, /* OP_JEQ that goes on to the next op when it fails */
 	OP_JA,
 	OP_LOOP_ENTER, /* stands before the first instruction of a loop */
 	OP_LOOP_TURN,  /* a backward jump, to behind OP_LOOP_ENTER */
@@ -165,30 +166,59 @@ static void ops_fuse(struct filter_op *ops, uint32_t n)
 		ops[i].jt = ops[i + 1].jt;
 		ops[i].jf = ops[i + 1].jf;
 	}
+	for (uint32_t i = 0; i < n; i++)
+		if (ops[i].kind == OP_JEQ && ops[i].jf == i + 1)
+			ops[i].kind = OP_JEQ_LIST;
+}
+
+/* Long jumps of libpcap's are a conditional one around a JA, which then needs no op: who jumps to it goes on to its
+ * target. */
+static bool has_op(const struct filter_insn *insns, uint32_t i, const struct filter_flow *flow)
+{
+	const struct filter_insn *p = &insns[i];
+	bool fallen_into;
+
+	if (!flow->live[i])
+		return false;
+	fallen_into = i == 0 || (BPF_CLASS(insns[i - 1].code) != BPF_JMP && BPF_CLASS(insns[i - 1].code) != BPF_RET);
+	return p->code != (BPF_JMP | BPF_JA) || (int32_t)p->k < 0 || flow->head[i] || fallen_into;
+}
+
+/* Sets pos, returns the number of ops. */
+static uint32_t ops_place(const struct filter_insn *insns, uint32_t n, const struct filter_flow *flow, uint32_t *pos)
+{
+	uint32_t nops = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		pos[i] = nops;
+		if (has_op(insns, i, flow))
+			nops += 1 + flow->head[i];
+	}
+	for (uint32_t i = n; i-- > 0;)
+		if (flow->live[i] && !has_op(insns, i, flow))
+			pos[i] = pos[i + 1 + insns[i].k];
+	return nops;
 }
 
 int filter_ops_new(const struct filter_insn *insns, uint32_t n, struct filter_op **ret)
 {
-	uint32_t *pos = malloc(n * sizeof(*pos)), nops = 0;
+	uint32_t *pos = malloc(n * sizeof(*pos)), nops;
 	struct filter_op *ops = NULL;
 	struct filter_flow flow = { 0 };
 	int rc = -ENOMEM;
 
 	if (!pos || filter_flow_new(insns, n, &flow))
 		goto out;
-	for (uint32_t i = 0; i < n; i++) {
-		pos[i] = nops;
-		nops += 1 + flow.head[i];
-	}
+	nops = ops_place(insns, n, &flow, pos);
 	ops = calloc(nops, sizeof(*ops));
 	if (!ops)
 		goto out;
 	for (uint32_t i = 0; i < n; i++) {
+		if (!has_op(insns, i, &flow))
+			continue;
 		if (flow.head[i])
 			ops[pos[i]].kind = OP_LOOP_ENTER;
-		/* Dead code may jump back to where no loop is. */
-		if (flow.live[i])
-			ops[pos[i] + flow.head[i]] = op_decode(insns, i, pos);
+		ops[pos[i] + flow.head[i]] = op_decode(insns, i, pos);
 	}
 	ops_fuse(ops, nops);
 	*ret = ops;
@@ -341,6 +371,12 @@ static bool run(const struct filter_op *ops, const uint8_t *data, uint32_t caple
 		case OP_RSH: a >>= p->k; break;
 		case OP_RSH_X: a = x < 32 ? a >> x : 0; break;
 		case OP_JEQ: p = ops + (a == p->k ? p->jt : p->jf); continue;
+		case OP_JEQ_LIST: /* hundreds in a row for lists of hosts or ports */
+			while (p->kind == OP_JEQ_LIST && a != p->k)
+				p++;
+			if (p->kind == OP_JEQ_LIST)
+				p = ops + p->jt;
+			continue;
 		case OP_JEQ_X: p = ops + (a == x ? p->jt : p->jf); continue;
 		case OP_JGT: p = ops + (a > p->k ? p->jt : p->jf); continue;
 		case OP_JGT_X: p = ops + (a > x ? p->jt : p->jf); continue;

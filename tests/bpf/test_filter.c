@@ -4,7 +4,8 @@
  * expressions.txt on generated, real, truncated and mutated packets, and random classic programs. One difference fails.
  *
  * Each expression sees other packets of the corpus. FILTER_TEST_LONG=1 gives every expression all packets of a larger
- * corpus, optimised and not, which takes an hour; FILTER_TEST_SEED changes what is random.
+ * corpus, optimised and not, which takes an hour; FILTER_TEST_SEED changes what is random. FILTER_TEST_BENCH=1 measures
+ * what a filter costs.
  *
  * timeout: 20000
  */
@@ -692,6 +693,75 @@ static void test_fragments(void)
 	close(tap);
 }
 
+/* --- FILTER_TEST_BENCH=1 ------------------------------------------------------------------- */
+
+/* ns per run, median. */
+static double cost(const struct filter_host *host, const char *prog, const struct sample *p)
+{
+	uint32_t v[9];
+
+	for (int i = 0; i < 9; i++) {
+		LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = p->data, .data_size_in = p->len, .repeat = 50000);
+
+		if (bpf_prog_test_run_opts(fd_of(host, prog), &opts))
+			return -1;
+		v[i] = opts.duration;
+		for (int j = i; j > 0 && v[j - 1] > v[j]; j--) {
+			uint32_t t = v[j];
+
+			v[j] = v[j - 1];
+			v[j - 1] = t;
+		}
+	}
+	return v[4];
+}
+
+static void bench_one(const char *name, const char *expr, const struct sample *packets, uint32_t n)
+{
+	static const char *const progs[] = { "host_tc", "host_socket", "host_memory" };
+	struct filter_code l2, l3;
+	struct filter_host *host, *bare;
+
+	if (compile(expr, DLT_EN10MB, false, false, &l2) || compile(expr, DLT_RAW, false, false, &l3) ||
+	    LOAD(&l2, &l3, &host, "host_tc", "host_socket", "host_memory") ||
+	    LOAD(NULL, NULL, &bare, "host_tc", "host_socket", "host_memory"))
+		return;
+	printf("%-14s", name);
+	for (int i = 0; i < 3; i++)
+		for (uint32_t k = 0; k < n; k++)
+			printf("%s%4.0f", k ? " " : " | ",
+			       cost(host, progs[i], &packets[k]) - cost(bare, progs[i], &packets[k]));
+	puts("");
+	filter_host__destroy(host);
+	filter_host__destroy(bare);
+	filter_done(&l2);
+	filter_done(&l3);
+}
+
+static void bench(void)
+{
+	/* 10.0.0.1:1024 to 10.0.0.2:443 by TCP, the same by UDP, IPv6, ARP */
+	uint8_t tcp_packet[64] = { [12] = 8, [14] = 0x45, [23] = 6, [26] = 10, 0, 0, 1, 10, 0, 0, 2, 4, 0, 1, 0xbb },
+		udp_packet[64] = { [12] = 8, [14] = 0x45, [23] = 17, [26] = 10, 0, 0, 1, 10, 0, 0, 2, 4, 0, 1, 0xbb },
+		ip6_packet[80] = { [12] = 0x86, 0xdd, 0x60, [20] = 6, [54] = 4, 0, 1, 0xbb },
+		arp_packet[64] = { [12] = 8, 6, 0, 1, 8, 0, 6, 4 };
+	const struct sample packets[] = {
+		{ 64, tcp_packet }, { 64, udp_packet }, { 80, ip6_packet }, { 64, arp_packet }
+	};
+	char *many = hosts(100), *most = hosts(300);
+
+	puts("ns above no filter for TCP, UDP, IPv6 TCP, ARP:\nfilter           direct access       | load_bytes          | memory");
+	bench_one("tcp", "tcp", packets, 4);
+	bench_one("tcp port 443", "tcp port 443", packets, 4);
+	bench_one("host and port", "host 10.0.0.1 and port 443", packets, 4);
+	bench_one("tcp-syn", "tcp[tcpflags] & tcp-syn != 0", packets, 4);
+	bench_one("protochain", "ip6 protochain 6", packets, 4);
+	bench_one("100 hosts", many, packets, 4);
+	bench_one("300 hosts", most, packets, 4);
+	free(many);
+	free(most);
+}
+
 static int quiet(enum libbpf_print_level level, const char *format, va_list args)
 {
 	return level == LIBBPF_WARN && getenv("V") ? vfprintf(stderr, format, args) : 0;
@@ -724,6 +794,12 @@ int main(void)
 	if (filter_inject_new(&inject)) {
 		puts("not ok - verdicts: libbpf refuses the section handlers");
 		return 1;
+	}
+	if (getenv("FILTER_TEST_BENCH")) {
+		bench();
+		filter_inject_free(inject);
+		samples_done(&corpus);
+		return 0;
 	}
 	have_memory = loads("host_memory");
 	have_several = loads("host_several");
