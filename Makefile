@@ -27,6 +27,7 @@ CLANG ?= clang
 PKG_CONFIG ?= pkg-config
 PROTOC_C ?= protoc-c
 STRIP ?= strip
+OBJCOPY ?= objcopy
 CFLAGS ?= -O2 -g
 LDFLAGS ?=
 PREFIX ?= /usr/local
@@ -126,7 +127,7 @@ $(B)/asan/ptcpdump: $(B)/asan/obj/$(MAIN) $(B)/asan/libptcpdump.a $(ND_LIB)
 $(B)/static/ptcpdump: $(B)/static/obj/$(MAIN) $(B)/static/obj/deps/static_nss.o $(B)/static/libptcpdump.a $(ND_LIB) $(STATIC_DEPS)
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -static-pie -Wl,--gc-sections $(WRAP_FLAGS) -o $@.full \
-		$(filter %.o,$^) $(call group,$(B)/static/libptcpdump.a $(ND_LIB)) $(STATIC_LIBS) 2>$@.log || { cat $@.log >&2; false; }
+		$(filter %.o,$^) $(call group,$(B)/static/libptcpdump.a $(ND_LIB)) $(STATIC_LIBS) 2>$@.log || { grep -v -e 'statically linked applications' -e ': in function' $@.log >&2; false; }
 	$(Q)$(STRIP) -o $@ $@.full
 
 static: $(if $(MAIN),$(B)/static/ptcpdump,$(B)/static/libptcpdump.a)

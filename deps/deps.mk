@@ -76,15 +76,19 @@ STATIC_CPPFLAGS := -I$(D)/static/include -DCURL_STATICLIB -fPIE
 STATIC_LIBS := $(STATIC_DEPS) -lnghttp2 -lmbedtls -lmbedx509 -lmbedcrypto -lprotobuf-c -lbpf -lelf -lcrypto -llzma \
 	-lzstd -llz4 -lz -lpthread -ldl
 
-# Debian's libpcap.a wants D-Bus, systemd and libibverbs.
+# Debian's libpcap.a wants D-Bus, systemd and libibverbs. As a shared library it exports only what its headers declare;
+# the archive gets the same treatment, so that its inner names cannot clash with ours.
 $(D)/static/lib/libpcap.a: $(PCAP_TAR)
 	$(say) DEP libpcap $(PCAP_V)
 	$(Q)$(call unpack,$<,$(D)/libpcap)
 	$(Q)cd $(D)/libpcap && $(call logged,configure.log,./configure -q --prefix=$(S) --disable-shared --disable-dbus \
 		--disable-rdma --disable-usb --disable-bluetooth --without-libnl --without-dag --without-snf \
 		--without-turbocap --without-dpdk CC="$(CC)" CFLAGS="$(DEP_CFLAGS)")
-	$(Q)$(call logged,$(D)/libpcap/make.log,$(MAKE) -C $(D)/libpcap libpcap.a install-archive)
-	$(Q)mkdir -p $(S)/include && cp -r $(D)/libpcap/pcap.h $(D)/libpcap/pcap $(S)/include/
+	$(Q)$(call logged,$(D)/libpcap/make.log,$(MAKE) -C $(D)/libpcap libpcap.a)
+	$(Q)cd $(D)/libpcap && $(LD) -r -o all.o --whole-archive libpcap.a && \
+		$(OBJCOPY) -w --keep-global-symbol='pcap_*' --keep-global-symbol='bpf_*' all.o
+	$(Q)mkdir -p $(S)/lib $(S)/include && rm -f $@ && $(AR) rcs $@ $(D)/libpcap/all.o
+	$(Q)cp -r $(D)/libpcap/pcap.h $(D)/libpcap/pcap $(S)/include/
 
 # Debian's libcurl.a wants Kerberos, LDAP and more. HTTP over TCP, TLS and unix sockets is all that is used.
 CURL_OFF := ldap ldaps ftp file rtsp dict telnet tftp pop3 imap smb smtp gopher mqtt manual docs ntlm kerberos-auth \

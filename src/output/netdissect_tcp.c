@@ -260,7 +260,7 @@ void tcp_print(netdissect_options *ndo, const u_char *bp, u_int length, const u_
 	ipv6 = IP_V((const struct ip *)bp2) == 6;
 	/* The conditions on which the library comes to look at its table. */
 	if (!ndo->ndo_Sflag && !ndo->ndo_qflag && ND_TTEST_LEN(bp, sizeof(*tp)) &&
-	    ND_TTEST_LEN(bp2, ipv6 ? sizeof(struct ip6_hdr) : sizeof(struct ip)) && TH_OFF(tp) * 4 >= sizeof(*tp) &&
+	    ND_TTEST_LEN(bp2, ipv6 ? sizeof(struct ip6_hdr) : sizeof(struct ip)) && TH_OFF(tp) * 4U >= sizeof(*tp) &&
 	    (GET_U_1(tp->th_flags) & TH_ACK)) {
 		if (ipv6)
 			prepare_ipv6(ndo, tp, (const struct ip6_hdr *)bp2);
