@@ -80,10 +80,23 @@ struct sk_buff___linear {
 
 extern void *bpf_cast_to_kern_ctx(void *obj) __ksym __weak; /* 6.2 */
 
-SEC(FILTER_SEC_TC "/memory") int host_memory(struct __sk_buff *ctx)
+static __always_inline int filter_memory(struct __sk_buff *ctx, __u64 vlan, __u64 meta)
 {
 	struct sk_buff___linear *skb = bpf_cast_to_kern_ctx(ctx);
 	__u64 head = (__u64)BPF_CORE_READ(skb, head), start = (__u64)BPF_CORE_READ(skb, data);
 
-	return pcap_filter_mem_l2(start, skb->tail - (__u32)(start - head), skb->len, 0, 0);
+	return pcap_filter_mem_l2(start, skb->tail - (__u32)(start - head), skb->len, vlan, meta);
+}
+
+SEC(FILTER_SEC_TC "/memory") int host_memory(struct __sk_buff *ctx)
+{
+	return filter_memory(ctx, 0, 0);
+}
+
+/* The packet's metadata as host_meta gives it, but nothing is pushed: the tag is told, not put there. */
+SEC(FILTER_SEC_TC "/memory_meta") int host_memory_meta(struct __sk_buff *ctx)
+{
+	__u64 vlan = vlan_proto ? FILTER_VLAN(vlan_tci, __builtin_bswap16((__u16)vlan_proto)) : 0;
+
+	return filter_memory(ctx, vlan, FILTER_META(egress ? 4 /* PACKET_OUTGOING */ : ctx->pkt_type, ctx->ifindex));
 }

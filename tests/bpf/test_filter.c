@@ -7,7 +7,7 @@
  * corpus, optimised and not, which takes an hour; FILTER_TEST_SEED changes what is random. FILTER_TEST_BENCH=1 measures
  * what a filter costs.
  *
- * timeout: 20000
+ * timeout: 300
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -34,7 +34,7 @@ struct tally {
 	char why[600]; /* of the first difference */
 };
 
-static struct tally tc, cgroup, sock, memory, meta, user, random_tc, random_memory, nonlinear;
+static struct tally tc, cgroup, sock, memory, meta, memory_meta, user, random_tc, random_memory, nonlinear;
 static uint32_t expressions;
 static struct filter_inject *inject;
 static struct samples corpus = { .seed = 88172645463325252u };
@@ -232,6 +232,9 @@ static void compare_meta(const char *expr, const struct filter_code *code, struc
 			if (!run(fd_of(host, "host_meta"), p, 0, &verdict) || verdict == UINT32_MAX)
 				continue;
 			tally(&meta, expr, p, verdict != 0, filter_match_live(code, p->data, p->len, p->len, &m));
+			if (have_memory && run(fd_of(host, "host_memory_meta"), p, 0, &verdict))
+				tally(&memory_meta, expr, p, verdict != 0,
+				      filter_match_live(code, p->data, p->len, p->len, &m));
 		}
 	}
 }
@@ -269,7 +272,7 @@ static void compare(const char *expr, bool unoptimized)
 		}
 	}
 	if (!compile(expr, DLT_EN10MB, true, unoptimized, &live) && uses_meta(&live)) {
-		rc = LOAD(&live, NULL, &host, "host_meta");
+		rc = LOAD(&live, NULL, &host, "host_meta", have_memory ? "host_memory_meta" : NULL);
 		if (rc) {
 			refused(&meta, expr, rc);
 		} else {
@@ -818,6 +821,7 @@ int main(void)
 	report("cgroup_skb", &cgroup, true);
 	report("socket_filter", &sock, true);
 	report("kernel_memory", &memory, have_memory);
+	report("kernel_memory_vlan_and_direction", &memory_meta, have_memory);
 	report("user_space", &user, true);
 	report("random_programs_tc", &random_tc, true);
 	report("random_programs_memory", &random_memory, have_memory);
