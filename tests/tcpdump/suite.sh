@@ -41,7 +41,7 @@ report() { # VARIANT LOG
 			failed=1
 		fi ;;
 		esac
-	done < <(grep -E '^    [^ ]+ *: (passed|skipped|TEST FAILED)' "$2")
+	done < <(grep -aE '^    [^ ]+ *: (passed|skipped|TEST FAILED)' "$2")
 	if [ "$count" -lt 600 ]; then
 		echo "not ok - $1: only $count tests ran"
 		failed=1
