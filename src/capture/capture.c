@@ -40,7 +40,7 @@
 /* Sleep between batches: no packet has to wake us, and none waits longer. */
 #define BATCH_NS (10 * NSEC_PER_MSEC)
 
-static uint64_t now_ns(clockid_t clock)
+uint64_t now_ns(clockid_t clock)
 {
 	struct timespec ts;
 
@@ -152,9 +152,10 @@ static int filters_compile(struct capture *c)
 	return filter_reject(&c->filter_l3);
 }
 
-static int epoll_add(struct capture *c, int fd, uint32_t events)
+/* ptr tells events_handle() what it is; NULL: only to wake. */
+static int epoll_add(struct capture *c, int fd, uint32_t events, void *ptr)
 {
-	struct epoll_event event = { .events = events };
+	struct epoll_event event = { .events = events, .data.ptr = ptr };
 
 	return epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0 ? -errno : 0;
 }
@@ -179,17 +180,14 @@ static int mode_parse(const char *backend, enum attach_mode *ret)
 	return -EINVAL;
 }
 
-static int namespaces_open(struct capture *c)
+static int scan_start(struct capture *c)
 {
-	int err = 0;
+	int err = epoll_add(c, c->scan_fd, EPOLLIN | EPOLLET, &c->scan_fd);
 
-	if (!c->config.netns || !c->config.netns[0])
-		return netns_add(c, NULL);
-	c->own_netns_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (c->own_netns_fd < 0)
-		return -errno;
-	for (const char *const *name = c->config.netns; err == 0 && *name; name++)
-		err = netns_add(c, *name);
+	if (err == 0)
+		err = epoll_add(c, c->inotify_fd, EPOLLIN, &c->inotify_fd);
+	if (err == 0)
+		netns_scan(c);
 	return err;
 }
 
@@ -208,9 +206,11 @@ static int capture_start(struct capture *c)
 	if (c->epoll_fd < 0 || c->timer_fd < 0)
 		return -errno;
 	/* Edge triggered: setting the timer again is enough, it need not be read. */
-	err = epoll_add(c, c->timer_fd, EPOLLIN | EPOLLET);
+	err = epoll_add(c, c->timer_fd, EPOLLIN | EPOLLET, NULL);
 	if (err == 0)
-		err = namespaces_open(c);
+		err = netns_init(c);
+	if (err == 0 && c->scanning)
+		err = scan_start(c);
 	if (err == 0)
 		err = links_find(c);
 	if (err == 0)
@@ -229,7 +229,7 @@ int capture_new(struct capture **ret, const struct capture_config *config, const
 	c->handler = *handler;
 	if (c->config.snaplen == 0 || c->config.snaplen > SNAPLEN_MAX)
 		c->config.snaplen = SNAPLEN_MAX;
-	c->epoll_fd = c->timer_fd = c->own_netns_fd = -1;
+	c->epoll_fd = c->timer_fd = c->own_netns_fd = c->scan_fd = c->inotify_fd = -1;
 	c->clock_offset = clock_offset_get();
 	c->vlan_buf = malloc(c->config.snaplen + 4);
 	libbpf_set_print(bpf_message);
@@ -283,7 +283,7 @@ static int rings_prepare(struct capture *c)
 static void programs_choose(struct capture *c)
 {
 	struct ptcpdump *skel = c->skel;
-	bool need[2] = { c->any, c->any };
+	bool need[2] = { c->any || c->any_netns, c->any || c->any_netns };
 
 	for (unsigned i = 0; i < c->nlinks; i++)
 		need[c->links[i]->l3] = true;
@@ -302,7 +302,7 @@ static int skeleton_prepare(struct capture *c)
 
 	skel->rodata->tc_snaplen = c->config.snaplen;
 	skel->rodata->tc_nrings = c->nrings;
-	skel->rodata->tc_netns = c->nnetns == 1 ? c->netns[0]->inode : 0;
+	skel->rodata->tc_netns = c->nnetns == 1 && !c->any_netns ? c->netns[0]->inode : 0;
 	bpf_map__set_max_entries(skel->maps.ptcp_scratch, (uint32_t)libbpf_num_possible_cpus());
 	bpf_map__set_value_size(skel->maps.ptcp_scratch, (record_max + 7) & ~7U);
 	programs_choose(c);
@@ -398,7 +398,7 @@ static int rings_open(struct capture *c)
 		err = ring_open(&c->wake_ring, bpf_map__fd(c->skel->maps.ptcp_wake_ring),
 				bpf_map__max_entries(c->skel->maps.ptcp_wake_ring), 0);
 	if (err == 0)
-		err = epoll_add(c, bpf_map__fd(c->skel->maps.ptcp_wake_ring), EPOLLIN | EPOLLET);
+		err = epoll_add(c, bpf_map__fd(c->skel->maps.ptcp_wake_ring), EPOLLIN | EPOLLET, NULL);
 	return err;
 }
 
@@ -421,16 +421,33 @@ int capture_load(struct capture *c)
 	return err;
 }
 
+/* A process event may be the first sign of a new namespace. */
+static void process_handle(void *arg, uint32_t type, const void *event, size_t size)
+{
+	struct capture *c = arg;
+	const struct event_task *task = NULL;
+
+	if (type == EVENT_EXEC)
+		task = &((const struct event_exec *)event)->task;
+	else if (type == EVENT_FORK)
+		task = &((const struct event_fork *)event)->child;
+	if (task)
+		netns_seen(c, task->netns, task->tgid);
+	c->handler.process(c->handler.arg, type, event, size);
+}
+
 int capture_attach(struct capture *c)
 {
-	int err = attrib_attach(c->attrib, c->skel->obj, &c->handler);
+	const struct capture_handler handler = { .arg = c, .process = process_handle };
+	int err = attrib_attach(c->attrib, c->skel->obj, &handler);
 
 	if (err == 0 && attrib_fd(c->attrib) >= 0)
-		err = epoll_add(c, attrib_fd(c->attrib), EPOLLIN);
+		err = epoll_add(c, attrib_fd(c->attrib), EPOLLIN, NULL);
 	if (err == 0)
 		err = links_attach(c);
 	if (err == 0)
 		err = attrib_scan(c->attrib);
+	c->running = true;
 	return err;
 }
 
@@ -476,20 +493,35 @@ static bool rings_empty(struct capture *c)
 /* Decides what makes capture_fd() readable next, after a poll that delivered n packets. */
 static void sleep_prepare(struct capture *c, int n)
 {
-	if (n >= BATCH || c->pending) {
+	if (n >= BATCH) {
 		timer_set(c, 1);
 		return;
 	}
 	if (n == 0 && rings_empty(c)) {
 		wake_set(c, WAKE_ANY);
 		if (rings_empty(c)) {
-			timer_set(c, 0);
+			timer_set(c, c->pending ? BATCH_NS : 0);
 			return;
 		}
 	}
 	wake_set(c, WAKE_FILL);
 	/* Packets too young to be merged, else the next batch. */
 	timer_set(c, n == 0 ? 2 * SETTLE_NS : BATCH_NS);
+}
+
+static int event_handle(struct capture *c, void *ptr)
+{
+	struct netns *ns = ptr;
+
+	if (!ptr)
+		return 0;
+	if (ptr == &c->scan_fd)
+		netns_scan(c);
+	else if (ptr == &c->inotify_fd)
+		netns_named(c);
+	else if (!ns->ended)
+		return links_news(c, ns);
+	return 0;
 }
 
 /* News of interfaces, and what woke us. */
@@ -501,8 +533,7 @@ static int events_handle(struct capture *c, int timeout_ms)
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
 	for (int i = 0; i < n; i++) {
-		struct netns *ns = events[i].data.ptr;
-		int err = ns ? links_news(c, ns) : 0;
+		int err = event_handle(c, events[i].data.ptr);
 
 		if (err != 0) {
 			log_error("network devices: %s", strerror(-err));
@@ -536,7 +567,7 @@ int capture_poll(struct capture *c, int timeout_ms)
 		if (links_all_gone(c))
 			break;
 		if (c->pending)
-			err = links_attach_pending(c);
+			err = links_attach_due(c);
 		sleep_prepare(c, n);
 		if (n > 0 || timeout_ms == 0)
 			return n;
@@ -594,6 +625,12 @@ int capture_probe(FILE *out)
 	return attrib_probe(out);
 }
 
+static void fd_close(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
 void capture_free(struct capture *c)
 {
 	if (!c)
@@ -610,12 +647,11 @@ void capture_free(struct capture *c)
 	filter_done(&c->filter_l2);
 	filter_done(&c->filter_l3);
 	links_free(c);
-	if (c->own_netns_fd >= 0)
-		close(c->own_netns_fd);
-	if (c->epoll_fd >= 0)
-		close(c->epoll_fd);
-	if (c->timer_fd >= 0)
-		close(c->timer_fd);
+	fd_close(c->own_netns_fd);
+	fd_close(c->scan_fd);
+	fd_close(c->inotify_fd);
+	fd_close(c->epoll_fd);
+	fd_close(c->timer_fd);
 	free(c->vlan_buf);
 	free(c);
 }

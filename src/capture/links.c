@@ -17,6 +17,11 @@
 #include "ptcpdump.skel.h"
 #include "util/log.h"
 
+/* How long a device that is down may wait for being attached, and one that we are still attached to elsewhere. */
+#define ATTACH_DOWN_NS (200 * 1000000ULL)
+#define ATTACH_AGAIN_NS (5 * 1000000ULL)
+#define ATTACH_ATTEMPTS 100
+
 /* Device types that tc programs see, and where their packets start: at an Ethernet or at an IP header. */
 static const struct {
 	uint16_t arphrd;
@@ -122,7 +127,7 @@ static struct link *link_new(struct capture *c, struct netns *ns, const struct r
 	link->up = news->flags & IFF_UP;
 	link->iface.ifindex = news->ifindex;
 	link->iface.netns = ns->inode;
-	link->iface.other_netns = ns->fd >= 0;
+	link->iface.other_netns = !ns->own;
 	link->iface.dlt = l3 ? DLT_RAW : DLT_EN10MB;
 	link->iface.snaplen = c->config.snaplen;
 	link->iface.name = strdup(news->name);
@@ -282,22 +287,50 @@ static void link_gone(struct capture *c, struct link *link)
 		counters_stop(c, link);
 }
 
+/*
+ * An attachment waits for an RCU grace period, some 15 ms, and whoever starts a container makes two devices and moves
+ * one away before they are up. So those that are down wait until they are up, or for some time.
+ */
+static void link_postpone(struct capture *c, struct link *link, uint64_t ns)
+{
+	link->due = now_ns(CLOCK_MONOTONIC) + ns;
+	c->pending = true;
+}
+
+/* In the link's namespace. Only what the user asked for by name is an error. */
+static int link_attach_try(struct capture *c, struct link *link)
+{
+	bool named = !c->any && link->due == 0;
+	int err;
+
+	link->due = 0;
+	err = link_attach(c, link);
+	if (err == 0)
+		return 0;
+	/* It came from another namespace, where we have not heard yet that it left: our program is still there. */
+	if (err == -EEXIST && link->attempts++ < ATTACH_ATTEMPTS) {
+		link_postpone(c, link, ATTACH_AGAIN_NS);
+		return 0;
+	}
+	if (named && !c->running)
+		log_error("cannot capture on '%s': %s", link->iface.name, strerror(-err));
+	else if (err != -ENODEV)
+		log_info("cannot capture on '%s': %s", link->iface.name, strerror(-err));
+	link_gone(c, link);
+	return named && !c->running ? err : 0;
+}
+
 static int link_appeared(struct capture *c, struct netns *ns, const struct rtnl_link *news, bool l3)
 {
 	struct link *link = link_new(c, ns, news, l3);
-	int err;
 
 	if (!link)
 		return -ENOMEM;
 	if (!c->attached)
 		return 0;
-	err = link_attach(c, link);
-	if (err == 0)
-		return 0;
-	/* Gone again before we got there is no news. */
-	if (err != -ENODEV)
-		log_warn("cannot capture on '%s': %s", news->name, strerror(-err));
-	link_gone(c, link);
+	if (link->up)
+		return link_attach_try(c, link);
+	link_postpone(c, link, ATTACH_DOWN_NS);
 	return 0;
 }
 
@@ -316,11 +349,8 @@ static int link_news(void *arg, const struct rtnl_link *news)
 		return 0;
 	}
 	if (link && strcmp(link->iface.name, news->name) == 0) {
-		if (link->pending && (news->flags & IFF_UP)) {
-			link->pending = false;
-			return link_attach(c, link);
-		}
-		return 0;
+		link->up = news->flags & IFF_UP;
+		return link->due && link->up ? link_attach_try(c, link) : 0;
 	}
 	if (link) {
 		/* Renamed: what follows is of an interface of the new name. */
@@ -352,12 +382,16 @@ int links_news(struct capture *c, struct netns *ns)
 	return err;
 }
 
-static int netns_start(struct capture *c, struct netns *ns)
+int links_watch(struct capture *c, struct netns *ns)
 {
 	const struct rtnl_handler handler = { .arg = ns, .link = link_news };
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = ns };
 	bool done;
-	int err = netns_enter(c, ns);
+	int err;
+
+	if (ns->rtnl_fd >= 0)
+		return 0;
+	err = netns_enter(c, ns);
 
 	if (err != 0)
 		return err;
@@ -369,6 +403,21 @@ static int netns_start(struct capture *c, struct netns *ns)
 	if (err == 0 && epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, ns->rtnl_fd, &event) != 0)
 		err = -errno;
 	return err;
+}
+
+void links_forget(struct capture *c, struct netns *ns)
+{
+	if (netns_enter(c, ns) != 0)
+		return;
+	for (unsigned i = 0; i < c->nlinks; i++) {
+		struct link *link = c->links[i];
+
+		if (link->ns == ns && link->present) {
+			link_detach(c, link, false);
+			link_gone(c, link);
+		}
+	}
+	netns_leave(c, ns);
 }
 
 static bool name_found(const struct capture *c, const char *name)
@@ -391,7 +440,7 @@ static bool name_found(const struct capture *c, const char *name)
 int links_find(struct capture *c)
 {
 	for (unsigned i = 0; i < c->nnetns; i++) {
-		int err = netns_start(c, c->netns[i]);
+		int err = links_watch(c, c->netns[i]);
 
 		if (err == -EOPNOTSUPP)
 			return err;
@@ -409,26 +458,18 @@ int links_find(struct capture *c)
 	return 0;
 }
 
+/* Likewise from any namespace. */
 static int link_attach_entered(struct capture *c, struct link *link)
 {
 	int err = netns_enter(c, link->ns);
 
 	if (err != 0)
 		return err;
-	err = link_attach(c, link);
+	err = link_attach_try(c, link);
 	netns_leave(c, link->ns);
-	if (err == 0)
-		return 0;
-	if (!c->any) {
-		log_error("cannot capture on '%s': %s", link->iface.name, strerror(-err));
-		return err;
-	}
-	log_info("cannot capture on '%s': %s", link->iface.name, strerror(-err));
-	link_gone(c, link);
-	return 0;
+	return err;
 }
 
-/* An attachment waits for RCU (some 15 ms): devices that are down need not delay the start. */
 int links_attach(struct capture *c)
 {
 	unsigned n = c->nlinks;
@@ -438,23 +479,28 @@ int links_attach(struct capture *c)
 	for (unsigned i = 0; err == 0 && i < n; i++) {
 		struct link *link = c->links[i];
 
-		link->pending = link->present && c->any && !link->up;
-		c->pending |= link->pending;
-		if (link->present && !link->pending)
+		if (link->present && c->any && !link->up)
+			link_postpone(c, link, ATTACH_DOWN_NS);
+		else if (link->present)
 			err = link_attach_entered(c, link);
 	}
 	return err;
 }
 
-int links_attach_pending(struct capture *c)
+int links_attach_due(struct capture *c)
 {
-	for (unsigned i = 0; i < c->nlinks; i++) {
-		if (c->links[i]->pending && c->links[i]->present) {
-			c->links[i]->pending = false;
-			return link_attach_entered(c, c->links[i]);
-		}
-	}
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+
 	c->pending = false;
+	for (unsigned i = 0; i < c->nlinks; i++) {
+		struct link *link = c->links[i];
+
+		if (!link->due || !link->present)
+			continue;
+		c->pending = true;
+		if (link->due <= now)
+			return link_attach_entered(c, link);
+	}
 	return 0;
 }
 
@@ -464,7 +510,7 @@ bool links_all_gone(const struct capture *c)
 		if (c->links[i]->present)
 			return false;
 	}
-	return !c->any;
+	return !c->any && !c->any_netns;
 }
 
 void links_detach(struct capture *c)

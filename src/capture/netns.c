@@ -1,77 +1,261 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "capture/private.h"
 #include "util/log.h"
 
 #define OWN_NETNS "/proc/self/ns/net"
+/* Where iproute2 and Docker keep named namespaces. */
+static const char *const named_dirs[] = { "/run/netns", "/run/docker/netns" };
 
-static int netns_open(struct netns *ns, const char *path, bool own)
+/*
+ * An open namespace and a socket in it keep it from ending. So it is looked after this often: one that neither a
+ * process nor a name refers to any more is let go. New ones are mostly known earlier, by process events and inotify.
+ */
+#define SCAN_SECONDS 1
+/* A name in /run/netns is made first and bound to its namespace a little later. */
+#define NAMED_NS (20 * 1000000L)
+
+/* A file that is a namespace; *inode tells which. */
+static int netns_open(const char *path, uint32_t *inode)
 {
+	struct statfs fs;
 	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC), err = -EINVAL;
 
-	if (stat(path, &st) != 0)
+	if (fd < 0)
 		return -errno;
-	ns->inode = (uint32_t)st.st_ino;
-	ns->path = strdup(path);
-	if (!ns->path)
-		return -ENOMEM;
-	if (own)
-		return 0;
-	ns->fd = open(path, O_RDONLY | O_CLOEXEC);
-	return ns->fd < 0 ? -errno : 0;
+	if (fstatfs(fd, &fs) == 0 && fs.f_type == NSFS_MAGIC && fstat(fd, &st) == 0) {
+		*inode = (uint32_t)st.st_ino;
+		return fd;
+	}
+	close(fd);
+	return err;
 }
 
-/* Adds the namespace to those captured; name NULL: our own. One that is there already is not added again. */
-int netns_add(struct capture *c, const char *name)
+static struct netns *netns_find(const struct capture *c, uint32_t inode)
 {
-	struct netns *ns = calloc(1, sizeof(*ns)), **p;
+	for (unsigned i = 0; i < c->nnetns; i++) {
+		if (c->netns[i]->inode == inode && !c->netns[i]->ended)
+			return c->netns[i];
+	}
+	return NULL;
+}
+
+/* Takes over fd; *ret is NULL when the namespace was known already. */
+static int netns_new(struct capture *c, const char *path, uint32_t inode, int fd, struct netns **ret)
+{
+	struct netns *ns = netns_find(c, inode), **p;
+
+	*ret = NULL;
+	if (ns) {
+		close(fd);
+		return 0;
+	}
+	ns = calloc(1, sizeof(*ns));
+	p = reallocarray(c->netns, c->nnetns + 1, sizeof(struct netns *));
+	if (p)
+		c->netns = p;
+	if (!ns || !p || !(ns->path = strdup(path))) {
+		free(ns);
+		close(fd);
+		return -ENOMEM;
+	}
+	ns->capture = c;
+	ns->inode = inode;
+	ns->rtnl_fd = ns->packet_fd = -1;
+	ns->fd = fd;
+	ns->own = inode == c->own_netns;
+	if (ns->own) {
+		close(fd);
+		ns->fd = -1;
+	}
+	c->netns[c->nnetns++] = ns;
+	*ret = ns;
+	return 0;
+}
+
+static int netns_add(struct capture *c, const char *path)
+{
+	uint32_t inode;
+	struct netns *ns;
+	int fd = netns_open(path, &inode), err;
+
+	if (fd < 0)
+		return fd;
+	err = netns_new(c, path, inode, fd, &ns);
+	if (err == 0 && ns && c->scanning)
+		err = links_watch(c, ns);
+	return err;
+}
+
+static void scan_mark(struct capture *c, const char *path)
+{
+	struct netns *ns;
+	struct stat st;
+	int err;
+
+	if (stat(path, &st) != 0)
+		return;
+	ns = netns_find(c, (uint32_t)st.st_ino);
+	if (ns) {
+		ns->seen = true;
+		return;
+	}
+	if (!c->any_netns)
+		return;
+	err = netns_add(c, path);
+	if (err != 0 && err != -EINVAL && err != -ENOENT)
+		log_info("network namespace '%s': %s", path, strerror(-err));
+	else if ((ns = netns_find(c, (uint32_t)st.st_ino)))
+		ns->seen = true;
+}
+
+/* Calls scan_mark() for the files dir/ENTRY/tail. */
+static void scan_dir(struct capture *c, const char *dir, bool numbers, const char *tail)
+{
+	DIR *d = opendir(dir);
+	struct dirent *entry;
+	char path[512];
+
+	if (!d)
+		return;
+	while ((entry = readdir(d))) {
+		if (entry->d_name[0] == '.' || (numbers && (entry->d_name[0] < '0' || entry->d_name[0] > '9')))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s%s", dir, entry->d_name, tail);
+		scan_mark(c, path);
+	}
+	closedir(d);
+}
+
+static void netns_end(struct netns *ns)
+{
+	ns->ended = true;
+	if (ns->fd >= 0)
+		close(ns->fd);
+	ns->fd = -1;
+	if (ns->rtnl_fd >= 0)
+		close(ns->rtnl_fd);
+	if (ns->packet_fd >= 0)
+		close(ns->packet_fd);
+	ns->rtnl_fd = ns->packet_fd = -1;
+}
+
+void netns_scan(struct capture *c)
+{
+	for (unsigned i = 0; i < c->nnetns; i++)
+		c->netns[i]->seen = c->netns[i]->own;
+	for (size_t i = 0; i < sizeof(named_dirs) / sizeof(named_dirs[0]); i++)
+		scan_dir(c, named_dirs[i], false, "");
+	scan_dir(c, "/proc", true, "/ns/net");
+	for (unsigned i = 0; i < c->nnetns; i++) {
+		struct netns *ns = c->netns[i];
+		struct stat st;
+
+		/* Its own path may be anywhere. */
+		if (!ns->seen && stat(ns->path, &st) == 0 && (uint32_t)st.st_ino == ns->inode)
+			ns->seen = true;
+		if (ns->seen || ns->ended)
+			continue;
+		links_forget(c, ns);
+		netns_end(ns);
+	}
+}
+
+void netns_seen(struct capture *c, uint32_t inode, uint32_t pid)
+{
+	char path[64];
+
+	if (!c->any_netns || inode == 0 || netns_find(c, inode))
+		return;
+	snprintf(path, sizeof(path), "/proc/%u/ns/net", pid);
+	netns_add(c, path);
+}
+
+void netns_named(struct capture *c)
+{
+	const struct itimerspec soon = { .it_value.tv_nsec = NAMED_NS, .it_interval.tv_sec = SCAN_SECONDS };
+	char buf[4096];
+
+	while (read(c->inotify_fd, buf, sizeof(buf)) > 0)
+		;
+	timerfd_settime(c->scan_fd, 0, &soon, NULL);
+}
+
+static int netns_add_configured(struct capture *c, const char *name)
+{
 	char path[4096];
 	int err;
 
-	if (!ns)
-		return -ENOMEM;
-	ns->capture = c;
-	ns->fd = ns->rtnl_fd = ns->packet_fd = -1;
-	if (!name)
-		strcpy(path, OWN_NETNS);
-	else
-		snprintf(path, sizeof(path), "%s%s", strchr(name, '/') ? "" : "/run/netns/", name);
-	err = netns_open(ns, path, !name);
-	if (err != 0) {
-		log_error("network namespace '%s': %s", name ? name : path, strerror(-err));
-		goto out;
+	if (strcmp(name, "any") == 0) {
+		c->any_netns = true;
+		return netns_add(c, OWN_NETNS);
 	}
-	for (unsigned i = 0; i < c->nnetns; i++) {
-		if (c->netns[i]->inode == ns->inode)
-			goto out;
-	}
-	err = -ENOMEM;
-	p = reallocarray(c->netns, c->nnetns + 1, sizeof(*p));
-	if (!p)
-		goto out;
-	c->netns = p;
-	c->netns[c->nnetns++] = ns;
-	return 0;
-out:
-	netns_free(ns);
+	snprintf(path, sizeof(path), "%s%s", strchr(name, '/') ? "" : "/run/netns/", name);
+	err = netns_add(c, path);
+	if (err == -EINVAL)
+		log_error("'%s' is not a network namespace", path);
+	else if (err != 0)
+		log_error("network namespace '%s': %s", path, strerror(-err));
 	return err;
+}
+
+static int netns_watch(struct capture *c)
+{
+	const struct itimerspec often = { .it_value.tv_sec = SCAN_SECONDS, .it_interval.tv_sec = SCAN_SECONDS };
+
+	c->scanning = true;
+	c->scan_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	c->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (c->scan_fd < 0 || c->inotify_fd < 0)
+		return -errno;
+	for (size_t i = 0; i < sizeof(named_dirs) / sizeof(named_dirs[0]); i++)
+		inotify_add_watch(c->inotify_fd, named_dirs[i], IN_CREATE);
+	timerfd_settime(c->scan_fd, 0, &often, NULL);
+	return 0;
+}
+
+int netns_init(struct capture *c)
+{
+	struct stat st;
+	int err = 0;
+
+	if (stat(OWN_NETNS, &st) != 0)
+		return -errno;
+	c->own_netns = (uint32_t)st.st_ino;
+	if (!c->config.netns || !c->config.netns[0])
+		return netns_add(c, OWN_NETNS);
+	c->own_netns_fd = open(OWN_NETNS, O_RDONLY | O_CLOEXEC);
+	if (c->own_netns_fd < 0)
+		return -errno;
+	for (const char *const *name = c->config.netns; err == 0 && *name; name++)
+		err = netns_add_configured(c, *name);
+	return err != 0 ? err : netns_watch(c);
 }
 
 int netns_enter(const struct capture *c, const struct netns *ns)
 {
-	return ns->fd >= 0 && setns(ns->fd, CLONE_NEWNET) != 0 ? -errno : 0;
+	if (ns->ended)
+		return -ENOENT;
+	return !ns->own && setns(ns->fd, CLONE_NEWNET) != 0 ? -errno : 0;
 }
 
 void netns_leave(const struct capture *c, const struct netns *ns)
 {
-	if (ns->fd >= 0 && setns(c->own_netns_fd, CLONE_NEWNET) != 0)
+	if (!ns->own && setns(c->own_netns_fd, CLONE_NEWNET) != 0)
 		log_error("cannot return to our own network namespace: %s", strerror(errno));
 }
 
@@ -79,12 +263,7 @@ void netns_free(struct netns *ns)
 {
 	if (!ns)
 		return;
-	if (ns->fd >= 0)
-		close(ns->fd);
-	if (ns->rtnl_fd >= 0)
-		close(ns->rtnl_fd);
-	if (ns->packet_fd >= 0)
-		close(ns->packet_fd);
+	netns_end(ns);
 	free(ns->path);
 	free(ns);
 }

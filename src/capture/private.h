@@ -5,6 +5,7 @@
 
 #include <net/if.h>
 #include <ptcpdump/config.h>
+#include <time.h>
 
 #include "capture/attach.h"
 #include "capture/capture.h"
@@ -13,15 +14,17 @@
 
 #define RINGS_MAX 16 /* as many as bpf/tc.bpf.c defines */
 
-/* A network namespace whose interfaces are captured. */
+/* A network namespace whose interfaces are captured. Stays until the end, as interfaces point to its path. */
 struct netns {
 	struct capture *capture;
 	uint32_t inode;
-	int fd;	       /* to enter it; -1: the one that we run in */
+	bool own;      /* the one that we run in */
+	bool seen;     /* by the scan */
+	bool ended;    /* let go: all descriptors are closed */
+	int fd;	       /* to enter it; -1: our own */
 	int rtnl_fd;   /* -1: not open */
 	int packet_fd; /* holds the promiscuous memberships; -1: not open */
 	char *path;
-	bool dumped;
 };
 
 /* An interface that we capture on, or did. */
@@ -31,9 +34,10 @@ struct link {
 	uint16_t type; /* ARPHRD_* */
 	bool l3;
 	bool present;	/* the device exists */
-	bool up;	/* when it was found */
-	bool pending;	/* was down when the capture began: to be attached once there is time */
+	bool up;	/* when last heard of */
 	bool announced; /* handler->iface() has been called */
+	uint64_t due;	/* CLOCK_MONOTONIC ns, when to attach if it is not up before; 0: nothing to do */
+	unsigned attempts;
 	struct attachment ingress, egress;
 	uint64_t gone_received, gone_dropped; /* counters when they were taken from the kernel */
 	uint64_t mismatched;		      /* refused by the filter in user space */
@@ -55,10 +59,15 @@ struct capture {
 	uint64_t last_ts;
 	uint64_t captured;
 	bool attached, stopped;
-	bool pending; /* links_attach_pending() has something to do */
+	bool running; /* past capture_attach(): a device that cannot be attached ends nothing */
+	bool pending; /* some links are to be attached later */
 
 	bool any;
-	int own_netns_fd;
+	bool any_netns; /* and those to come */
+	bool scanning;	/* namespaces other than our own are looked after */
+	int scan_fd, inotify_fd;
+	int own_netns_fd; /* to come back */
+	uint32_t own_netns;
 	struct netns **netns;
 	unsigned nnetns;
 	struct link **links; /* all there ever were */
@@ -76,11 +85,19 @@ struct capture {
 };
 
 /* capture.c */
+uint64_t now_ns(clockid_t clock);
 /* Field 22 of /proc/PID/stat, clock ticks; 0: no such process, or only its zombie. */
 uint64_t process_start_time(uint32_t pid);
 
 /* netns.c */
-int netns_add(struct capture *c, const char *name);
+/* Finds the configured namespaces and prepares scan_fd and inotify_fd; errors are logged. */
+int netns_init(struct capture *c);
+/* Looks for namespaces that came or ended; when scan_fd is readable. */
+void netns_scan(struct capture *c);
+/* When inotify_fd is readable. */
+void netns_named(struct capture *c);
+/* A process lives in the namespace with this inode. */
+void netns_seen(struct capture *c, uint32_t inode, uint32_t pid);
 int netns_enter(const struct capture *c, const struct netns *ns);
 void netns_leave(const struct capture *c, const struct netns *ns);
 void netns_free(struct netns *ns);
@@ -89,8 +106,12 @@ void netns_free(struct netns *ns);
 /* Finds the wanted interfaces of all namespaces; an unknown name is an error (logged). */
 int links_find(struct capture *c);
 int links_attach(struct capture *c);
-/* Attaches one link that links_attach() left for later. */
-int links_attach_pending(struct capture *c);
+/* Captures in one more namespace, and hears of its links. */
+int links_watch(struct capture *c, struct netns *ns);
+/* A namespace is let go. */
+void links_forget(struct capture *c, struct netns *ns);
+/* Attaches one link that is due. */
+int links_attach_due(struct capture *c);
 /* News of one namespace's links. */
 int links_news(struct capture *c, struct netns *ns);
 struct link *links_lookup(struct capture *c, uint32_t netns, uint32_t ifindex);
