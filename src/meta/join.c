@@ -236,11 +236,16 @@ static struct process_desc describe(const struct process *p, uint32_t pid, struc
 	return d;
 }
 
+static struct str comm_of(const char comm[EVENT_COMM_LEN])
+{
+	return (struct str){ comm, (uint32_t)strnlen(comm, EVENT_COMM_LEN) };
+}
+
 static void entry_fill(struct join *j, struct annot_entry *e, const struct facts *f)
 {
 	const struct annot_key *key = &e->key;
 	struct annotation a = { .has = ANNOT_PROCESS | ANNOT_USER };
-	const struct str comm = { key->comm, (uint32_t)strnlen(key->comm, EVENT_COMM_LEN) };
+	const struct str comm = comm_of(key->comm);
 	struct buf strings = { 0 };
 
 	a.process = describe(f->process, key->tgid, comm);
@@ -250,6 +255,9 @@ static void entry_fill(struct join *j, struct annot_entry *e, const struct facts
 		a.has |= ANNOT_THREAD;
 		a.tid = key->tid;
 		a.thread = comm.n ? comm : process_thread_name(j->config.processes, key->tgid, key->tid);
+		/* The dead cannot be asked; the main thread bears the process's name. */
+		if (!a.thread.n && key->tid == key->tgid && f->process)
+			a.thread = comm_of(f->process->comm);
 	}
 	if (f->parent) {
 		a.has |= ANNOT_PARENT;

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "meta/join.h"
+
+#include <stdlib.h>
+
+#include "check.h"
+
+#define MSEC UINT64_C(1000000)
+
+enum { CLIENT = 5000001, SERVER, WORKER, PARENT }; /* larger than any pid: /proc has none of them */
+
+struct rig {
+	struct process_table *processes;
+	struct users *users;
+	struct join *join;
+};
+
+static void rig_exec(struct rig *r, uint32_t pid, uint64_t start, uint32_t parent, const char *cmd)
+{
+	char space[sizeof(struct event_exec) + 256] __attribute__((aligned(8))) = { 0 };
+	struct event_exec *e = (struct event_exec *)space;
+	const size_t n = strlen(cmd);
+
+	e->type = EVENT_EXEC;
+	e->task = (struct event_task){ .tgid = pid, .start = start, .parent_tgid = parent, .parent_start = 1 };
+	snprintf(e->task.comm, sizeof(e->task.comm), "%.15s", strrchr(cmd, '/') + 1);
+	e->filename_len = (uint16_t)n;
+	e->args_len = (uint32_t)n + 1;
+	memcpy(e->data, cmd, n);
+	memcpy(e->data + n, cmd, n + 1);
+	process_table_event(r->processes, EVENT_EXEC, e, sizeof(*e) + 2 * n + 1);
+	join_changed(r->join);
+}
+
+static struct rig rig_make(uint64_t settle_ns, bool reverse_match)
+{
+	struct rig r = { 0 };
+	struct join_config config = { .settle_ns = settle_ns, .reverse_match = reverse_match, .peer = true };
+
+	if (process_table_new(&r.processes) || users_new(&r.users))
+		abort();
+	config.processes = r.processes;
+	config.users = r.users;
+	if (join_new(&r.join, &config))
+		abort();
+	rig_exec(&r, PARENT, 1, 0, "/bin/parent");
+	rig_exec(&r, CLIENT, 100, PARENT, "/usr/bin/client");
+	rig_exec(&r, SERVER, 200, PARENT, "/usr/sbin/server");
+	rig_exec(&r, WORKER, 300, SERVER, "/usr/sbin/worker");
+	return r;
+}
+
+static void rig_done(struct rig *r)
+{
+	join_free(r->join);
+	users_free(r->users);
+	process_table_free(r->processes);
+}
+
+static struct event_owner owner(uint32_t pid, uint64_t start)
+{
+	return (struct event_owner){ .tgid = pid, .tid = pid, .start = start, .cookie = pid, .source = OWNER_STORAGE };
+}
+
+static struct event_packet from_client_to_server(uint8_t dir)
+{
+	return (struct event_packet){
+		.type = EVENT_PACKET,
+		.ts = 1000 * MSEC,
+		.dir = dir,
+		.src = owner(CLIENT, 100),
+		.dst = owner(SERVER, 200),
+	};
+}
+
+static enum meta_verdict join(struct rig *r, const struct event_packet *e, uint64_t age, bool force,
+			      const struct annotation **ret)
+{
+	struct packet p = { .event = e, .dir = (enum direction)e->dir };
+	enum meta_verdict verdict = join_packet(r->join, &p, e->ts + age, force);
+
+	*ret = p.annot;
+	return verdict;
+}
+
+static void check_sender(struct rig *r)
+{
+	struct event_packet e = from_client_to_server(EVENT_DIR_OUT);
+	const struct annotation *a;
+
+	CHECK_INT(join(r, &e, 0, false, &a), META_READY);
+	CHECK(a && a->serial);
+	CHECK_INT(a->has, ANNOT_PROCESS | ANNOT_THREAD | ANNOT_USER | ANNOT_PARENT | ANNOT_PEER);
+	CHECK_INT(a->process.pid, CLIENT);
+	CHECK(str_eq(a->process.cmd, str_of("/usr/bin/client")));
+	CHECK(str_eq(a->parent.cmd, str_of("/bin/parent")));
+	CHECK_INT(a->peer.pid, SERVER);
+	CHECK(str_eq(a->peer.cmd, str_of("/usr/sbin/server")));
+	CHECK(str_eq(a->thread, str_of("client")));
+}
+
+static void test_out_shows_the_sender(void)
+{
+	struct rig r = rig_make(0, true);
+
+	check_sender(&r);
+	rig_done(&r);
+}
+
+static void check_receiver(struct rig *r)
+{
+	struct event_packet e = from_client_to_server(EVENT_DIR_IN);
+	struct packet p = { .event = &e };
+	const struct annotation *a;
+
+	CHECK_INT(join(r, &e, 0, false, &a), META_READY);
+	CHECK_INT(a->process.pid, SERVER);
+	CHECK_INT(a->peer.pid, CLIENT);
+	a = join_other_end(r->join, &p);
+	CHECK(a);
+	CHECK_INT(a->process.pid, CLIENT);
+	CHECK(!(a->has & ANNOT_PEER));
+}
+
+static void test_in_shows_the_receiver(void)
+{
+	struct rig r = rig_make(0, true);
+
+	check_receiver(&r);
+	rig_done(&r);
+}
+
+static void check_fallback(struct rig *guessing, struct rig *strict)
+{
+	struct event_packet e = from_client_to_server(EVENT_DIR_IN);
+	const struct annotation *a;
+
+	e.dst = (struct event_owner){ 0 };
+	CHECK_INT(join(guessing, &e, 0, false, &a), META_READY);
+	CHECK(a);
+	CHECK_INT(a->process.pid, CLIENT);
+	CHECK(!(a->has & ANNOT_PEER));
+	CHECK_INT(join(strict, &e, 0, false, &a), META_READY);
+	CHECK(!a);
+}
+
+static void test_other_end_unless_disabled(void)
+{
+	struct rig guessing = rig_make(0, true), strict = rig_make(0, false);
+
+	check_fallback(&guessing, &strict);
+	rig_done(&guessing);
+	rig_done(&strict);
+}
+
+static void check_serial(struct rig *r)
+{
+	struct event_packet e = from_client_to_server(EVENT_DIR_OUT);
+	const struct annotation *a;
+	uint64_t serial;
+
+	join(r, &e, 0, false, &a);
+	serial = a->serial;
+	join(r, &e, 0, false, &a);
+	CHECK(a->serial == serial);
+	/* Something else happened: looked at again, but the same. */
+	rig_exec(r, WORKER, 300, SERVER, "/usr/sbin/other");
+	join(r, &e, 0, false, &a);
+	CHECK(a->serial == serial);
+	rig_exec(r, CLIENT, 100, PARENT, "/usr/bin/changed");
+	join(r, &e, 0, false, &a);
+	CHECK(a->serial != serial);
+	CHECK(str_eq(a->process.cmd, str_of("/usr/bin/changed")));
+}
+
+static void test_serial_changes_with_contents(void)
+{
+	struct rig r = rig_make(0, true);
+
+	check_serial(&r);
+	rig_done(&r);
+}
+
+static void check_settled(struct rig *r)
+{
+	struct event_packet e = from_client_to_server(EVENT_DIR_IN);
+	struct event_socket_owner settled = { .type = EVENT_OWNER, .ts = e.ts + MSEC, .owner = owner(WORKER, 300) };
+	const struct annotation *a;
+
+	e.dst.flags = OWNER_F_PROVISIONAL;
+	e.dst.cookie = settled.owner.cookie = 77;
+	CHECK_INT(join(r, &e, 0, false, &a), META_WAIT);
+	CHECK_INT(join(r, &e, 149 * MSEC, false, &a), META_WAIT);
+	join_owner(r->join, &settled);
+	CHECK_INT(join(r, &e, 149 * MSEC, false, &a), META_READY);
+	CHECK_INT(a->process.pid, WORKER);
+	/* A sender waits for its peer, too. */
+	e.dir = EVENT_DIR_OUT;
+	CHECK_INT(join(r, &e, 0, false, &a), META_READY);
+	CHECK_INT(a->process.pid, CLIENT);
+	CHECK_INT(a->peer.pid, WORKER);
+}
+
+static void test_settled_owner(void)
+{
+	struct rig r = rig_make(150 * MSEC, true);
+
+	check_settled(&r);
+	rig_done(&r);
+}
+
+static void check_expired(struct rig *r)
+{
+	struct event_packet e = from_client_to_server(EVENT_DIR_IN);
+	struct event_socket_owner settled = { .type = EVENT_OWNER, .owner = owner(WORKER, 300) };
+	const struct annotation *a;
+
+	e.dst.flags = OWNER_F_PROVISIONAL;
+	e.dst.cookie = settled.owner.cookie = 77;
+	CHECK_INT(join(r, &e, 0, true, &a), META_READY);
+	CHECK_INT(a->process.pid, SERVER);
+	CHECK_INT(join(r, &e, 150 * MSEC, false, &a), META_READY);
+	CHECK_INT(a->process.pid, SERVER);
+	/* Nobody came in time: the next packets of this socket do not wait, until somebody comes. */
+	e.ts += 10 * MSEC;
+	CHECK_INT(join(r, &e, 0, false, &a), META_READY);
+	CHECK_INT(a->process.pid, SERVER);
+	settled.ts = e.ts;
+	join_owner(r->join, &settled);
+	CHECK_INT(join(r, &e, 0, false, &a), META_READY);
+	CHECK_INT(a->process.pid, WORKER);
+}
+
+static void test_expired_owner(void)
+{
+	struct rig r = rig_make(150 * MSEC, true);
+
+	check_expired(&r);
+	rig_done(&r);
+}
+
+static void check_tuple(struct rig *r)
+{
+	const uint64_t tuple = UINT64_C(1) << 63 | 5;
+	struct event_packet e = from_client_to_server(EVENT_DIR_IN);
+	struct event_socket_owner settled = { .type = EVENT_OWNER, .ts = e.ts - 1, .owner = owner(WORKER, 300) };
+	const struct annotation *a;
+
+	e.dst.flags = OWNER_F_PROVISIONAL;
+	e.dst.cookie = settled.owner.cookie = tuple;
+	join_owner(r->join, &settled);
+	CHECK_INT(join(r, &e, 0, false, &a), META_WAIT);
+	/* A time-out of one connection says nothing of the next one with the same ports. */
+	CHECK_INT(join(r, &e, 150 * MSEC, false, &a), META_READY);
+	CHECK_INT(join(r, &e, 0, false, &a), META_WAIT);
+	settled.ts = e.ts + 1;
+	join_owner(r->join, &settled);
+	CHECK_INT(join(r, &e, 0, false, &a), META_READY);
+	CHECK_INT(a->process.pid, WORKER);
+}
+
+static void test_tuples_come_again(void)
+{
+	struct rig r = rig_make(150 * MSEC, true);
+
+	check_tuple(&r);
+	rig_done(&r);
+}
+
+static void check_unknown(struct rig *r)
+{
+	struct event_packet e = from_client_to_server(EVENT_DIR_OUT);
+	const struct annotation *a;
+
+	e.src = (struct event_owner){ .tgid = CLIENT + 100, .tid = 9, .start = 5, .source = OWNER_CURRENT };
+	snprintf(e.comm, sizeof(e.comm), "fleeting");
+	CHECK_INT(join(r, &e, 0, false, &a), META_READY);
+	CHECK(a);
+	CHECK(str_eq(a->process.cmd, str_of("fleeting")));
+	CHECK(str_eq(a->thread, str_of("fleeting")));
+	e.src = e.dst = (struct event_owner){ 0 };
+	CHECK_INT(join(r, &e, 0, false, &a), META_READY);
+	CHECK(!a);
+}
+
+static void test_unknown_process(void)
+{
+	struct rig r = rig_make(0, true);
+
+	check_unknown(&r);
+	rig_done(&r);
+}
+
+/* More owners than the cache holds; what was evicted is made again. */
+static void check_many(struct rig *r)
+{
+	struct event_packet e = from_client_to_server(EVENT_DIR_OUT);
+	const struct annotation *a;
+
+	for (unsigned round = 0; round < 2; round++) {
+		for (uint32_t i = 0; i < 20000; i++) {
+			e.src.tid = i + 1;
+			join(r, &e, 0, false, &a);
+			CHECK(a);
+			CHECK_INT(a->tid, i + 1);
+			CHECK_INT(a->process.pid, CLIENT);
+		}
+	}
+}
+
+static void test_cache_is_bounded(void)
+{
+	struct rig r = rig_make(0, true);
+
+	check_many(&r);
+	rig_done(&r);
+}
+
+int main(void)
+{
+	RUN(test_out_shows_the_sender);
+	RUN(test_in_shows_the_receiver);
+	RUN(test_other_end_unless_disabled);
+	RUN(test_serial_changes_with_contents);
+	RUN(test_settled_owner);
+	RUN(test_expired_owner);
+	RUN(test_tuples_come_again);
+	RUN(test_unknown_process);
+	RUN(test_cache_is_bounded);
+	return check_status();
+}

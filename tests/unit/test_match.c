@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "meta/match.h"
+
+#include "check.h"
+
+static struct annotation curl_of_bash(void)
+{
+	return (struct annotation){
+		.serial = 1,
+		.has = ANNOT_PROCESS | ANNOT_PARENT | ANNOT_USER,
+		.process = { .pid = 20, .cmd = str_of("/usr/bin/curl") },
+		.parent = { .pid = 10, .cmd = str_of("/bin/bash") },
+		.uid = 1000,
+	};
+}
+
+/* Whether a matches, with nothing else asked for than config. */
+static bool matches(const struct match_config *config, const struct annotation *a)
+{
+	struct match *m;
+	bool result;
+
+	if (match_new(&m, config))
+		return false;
+	result = match_annotation(m, a);
+	match_free(m);
+	return result;
+}
+
+static void test_nothing_asked(void)
+{
+	const struct match_config config = { 0 };
+	struct annotation a = curl_of_bash();
+
+	CHECK(matches(&config, &a));
+	CHECK(matches(&config, NULL));
+}
+
+static void test_pid(void)
+{
+	const uint32_t right[] = { 5, 20 }, wrong[] = { 10, 5000000 };
+	struct match_config config = { .pids = right, .npids = 2 };
+	struct annotation a = curl_of_bash();
+
+	CHECK(matches(&config, &a));
+	CHECK(!matches(&config, NULL));
+	config.pids = wrong;
+	CHECK(!matches(&config, &a));
+	a.has |= ANNOT_PEER;
+	a.peer.pid = 10;
+	CHECK(matches(&config, &a));
+}
+
+static void test_name(void)
+{
+	const char *const curl[] = { "curl", NULL }, *const bash[] = { "bash", NULL };
+	const char *const path[] = { "/usr/bin/curl", NULL }, *const longer[] = { "a-very-long-name-indeed", NULL };
+	struct match_config config = { .pnames = curl };
+	struct annotation a = curl_of_bash();
+
+	CHECK(matches(&config, &a));
+	config.pnames = bash;
+	CHECK(!matches(&config, &a));
+	config.pnames = path;
+	CHECK(!matches(&config, &a));
+	/* Of a name that is only known from the kernel, 15 characters are left. */
+	config.pnames = longer;
+	a.process.cmd = str_of("a-very-long-nam");
+	CHECK(matches(&config, &a));
+	a.process.cmd = str_of("a-very-long-nam2");
+	CHECK(!matches(&config, &a));
+}
+
+static void test_uid(void)
+{
+	const uint32_t uid[] = { 1000 }, root[] = { 0 };
+	struct match_config config = { .uids = uid, .nuids = 1 };
+	struct annotation a = curl_of_bash();
+
+	CHECK(matches(&config, &a));
+	config.uids = root;
+	CHECK(!matches(&config, &a));
+	/* Unknown is not root. */
+	a.has &= ~(unsigned)ANNOT_USER;
+	a.uid = 0;
+	CHECK(!matches(&config, &a));
+}
+
+static void test_container(void)
+{
+	const char *const id[] = { "0123456789ab", NULL }, *const name[] = { "web", NULL };
+	struct match_config config = { .container_ids = id };
+	struct annotation a = curl_of_bash();
+
+	CHECK(!matches(&config, &a));
+	a.has |= ANNOT_CONTAINER;
+	a.container.id = str_of("0123456789abcdef");
+	a.container.name = str_of("web");
+	CHECK(matches(&config, &a));
+	a.container.id = str_of("0123456789a");
+	CHECK(!matches(&config, &a));
+	config = (struct match_config){ .container_names = name };
+	CHECK(matches(&config, &a));
+	a.container.name = str_of("web2");
+	CHECK(!matches(&config, &a));
+}
+
+static void test_pod(void)
+{
+	const char *const dotted[] = { "my.app.prod", NULL }, *const plain[] = { "app", NULL };
+	struct match_config config = { .pod_names = dotted };
+	struct annotation a = curl_of_bash();
+
+	a.has |= ANNOT_POD;
+	a.pod.name = str_of("my.app");
+	a.pod.namespace = str_of("prod");
+	CHECK(matches(&config, &a));
+	config.pod_names = plain;
+	CHECK(!matches(&config, &a));
+	a.pod.name = str_of("app");
+	CHECK(!matches(&config, &a));
+	a.pod.namespace = str_of("default");
+	CHECK(matches(&config, &a));
+}
+
+static void test_either_criterion(void)
+{
+	const uint32_t pid[] = { 20 }, uid[] = { 7 };
+	const struct match_config config = { .pids = pid, .npids = 1, .uids = uid, .nuids = 1 };
+	struct annotation a = curl_of_bash();
+
+	CHECK(matches(&config, &a));
+}
+
+static void test_children_by_annotation(void)
+{
+	const uint32_t pid[] = { 10 };
+	const struct match_config config = { .pids = pid, .npids = 1, .follow_forks = true };
+	struct annotation child = curl_of_bash(), grandchild = curl_of_bash();
+	struct match *m;
+	bool before, first, second;
+
+	grandchild.process.pid = 30;
+	grandchild.parent.pid = 20;
+	CHECK_INT(match_new(&m, &config), 0);
+	before = match_annotation(m, &grandchild);
+	first = match_annotation(m, &child);
+	second = match_annotation(m, &grandchild);
+	match_free(m);
+	CHECK(!before);
+	CHECK(first && second);
+}
+
+/* What talks to a wanted process is shown, but its children are not wanted. */
+static void test_peer_has_no_children(void)
+{
+	const uint32_t pid[] = { 99 };
+	const struct match_config config = { .pids = pid, .npids = 1, .follow_forks = true };
+	struct annotation talker = curl_of_bash(), child = curl_of_bash();
+	struct match *m;
+	bool first, second;
+
+	talker.has |= ANNOT_PEER;
+	talker.peer.pid = 99;
+	child.process.pid = 30;
+	child.parent.pid = 20;
+	CHECK_INT(match_new(&m, &config), 0);
+	first = match_annotation(m, &talker);
+	second = match_annotation(m, &child);
+	match_free(m);
+	CHECK(first && !second);
+}
+
+static void test_children_by_event(void)
+{
+	const char *const name[] = { "make", NULL };
+	const struct match_config config = { .pnames = name, .follow_forks = true };
+	const struct event_exec exec = { .type = EVENT_EXEC, .task = { .tgid = 50, .comm = "make" } };
+	const struct event_fork fork = { .type = EVENT_FORK, .child = { .tgid = 20, .parent_tgid = 50 } };
+	struct annotation a = curl_of_bash();
+	struct match *m;
+	bool before, after;
+
+	CHECK_INT(match_new(&m, &config), 0);
+	match_event(m, EVENT_FORK, &fork);
+	before = match_annotation(m, &a);
+	match_event(m, EVENT_EXEC, &exec);
+	match_event(m, EVENT_FORK, &fork);
+	after = match_annotation(m, &a);
+	match_free(m);
+	CHECK(!before && after);
+}
+
+static void test_added_pid(void)
+{
+	const struct match_config config = { 0 };
+	struct annotation a = curl_of_bash();
+	struct match *m;
+	bool before, other, after;
+
+	CHECK_INT(match_new(&m, &config), 0);
+	before = match_active(m);
+	match_add_pid(m, 21);
+	other = match_annotation(m, &a);
+	match_add_pid(m, 20);
+	after = match_annotation(m, &a);
+	match_free(m);
+	CHECK(!before && !other && after);
+}
+
+int main(void)
+{
+	RUN(test_nothing_asked);
+	RUN(test_pid);
+	RUN(test_name);
+	RUN(test_uid);
+	RUN(test_container);
+	RUN(test_pod);
+	RUN(test_either_criterion);
+	RUN(test_children_by_annotation);
+	RUN(test_peer_has_no_children);
+	RUN(test_children_by_event);
+	RUN(test_added_pid);
+	return check_status();
+}

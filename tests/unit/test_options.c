@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "options.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "check.h"
+
+enum { WORDS_MAX = 32 };
+
+static struct options opts;
+
+/* Parses "ptcpdump" and the words of line, which single spaces separate. Messages are not shown. */
+static int parse(const char *line)
+{
+	static char copy[1024];
+	static char *argv[WORDS_MAX];
+	int argc = 0, err, saved = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY);
+
+	options_done(&opts);
+	snprintf(copy, sizeof(copy), "ptcpdump %s", line);
+	for (char *word = strtok(copy, " "); word && argc < WORDS_MAX - 1; word = strtok(NULL, " "))
+		argv[argc++] = word;
+	argv[argc] = NULL;
+	dup2(null, STDERR_FILENO);
+	err = options_parse(&opts, argc, argv);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(null);
+	return err;
+}
+
+static void test_defaults(void)
+{
+	CHECK_INT(parse(""), 0);
+	CHECK_INT(opts.snaplen, 262144);
+	CHECK_INT(opts.settle_ms, 150);
+	CHECK_INT(opts.context, ANNOT_ALL);
+	CHECK_INT(opts.dlt, -1);
+	CHECK_STR(opts.expr, "");
+	CHECK(!opts.command && !opts.ifaces.v && !options_offline(&opts) && !options_select_process(&opts));
+}
+
+static void test_clusters(void)
+{
+	CHECK_INT(parse("-nnvvXSs0 -ttttt"), 0);
+	CHECK_INT(opts.text.n, 2);
+	CHECK_INT(opts.text.v, 2);
+	CHECK_INT(opts.text.X, 1);
+	CHECK_INT(opts.text.S, 1);
+	CHECK_INT(opts.text.t, 5);
+	CHECK_INT(opts.snaplen, 262144);
+	CHECK_INT(parse("-c3 -i lo,eth0 -i any -s 0x40"), 0);
+	CHECK_INT(opts.count, 3);
+	CHECK_INT(opts.snaplen, 64);
+	CHECK_INT(opts.ifaces.n, 3);
+	CHECK_STR(opts.ifaces.v[1], "eth0");
+	CHECK(opts.ifaces.v[3] == NULL);
+}
+
+static void test_expression(void)
+{
+	CHECK_INT(parse("-i lo tcp port 80 -c 5 and host 1.2.3.4 -v"), 0);
+	CHECK_STR(opts.expr, "tcp port 80 and host 1.2.3.4");
+	CHECK_INT(opts.count, 5);
+	CHECK_INT(opts.text.v, 1);
+}
+
+static void test_command(void)
+{
+	CHECK_INT(parse("-n udp -- curl -v -- x"), 0);
+	CHECK_STR(opts.expr, "udp");
+	CHECK_INT(opts.text.v, 0);
+	CHECK(opts.command && options_select_process(&opts));
+	CHECK_STR(opts.command[0], "curl");
+	CHECK_STR(opts.command[2], "--");
+	CHECK_STR(opts.command[3], "x");
+	CHECK(!opts.command[4]);
+	CHECK_INT(parse("-n --"), 0);
+	CHECK(!opts.command);
+	CHECK_INT(parse("-r file -- curl"), -EINVAL);
+}
+
+static void test_sizes(void)
+{
+	CHECK_INT(parse("-w x -C 1"), 0);
+	CHECK_INT(opts.rotate_bytes, 1000000);
+	CHECK_INT(parse("-w x -C 2k"), 0);
+	CHECK_INT(opts.rotate_bytes, 2048);
+	CHECK_INT(parse("-w x -C 3M"), 0);
+	CHECK_INT(opts.rotate_bytes, 3 << 20);
+	CHECK_INT(parse("-w x -C 1g"), 0);
+	CHECK_INT(opts.rotate_bytes, 1 << 30);
+	CHECK_INT(parse("-B 4096"), 0);
+	CHECK_INT(opts.ring_bytes, 4 << 20);
+}
+
+static void test_processes(void)
+{
+	CHECK_INT(parse("--pid 1,22 --pid=333 --uid 0 --pname a,b -f"), 0);
+	CHECK_INT(opts.pids.n, 3);
+	CHECK_INT(opts.pids.v[2], 333);
+	CHECK_INT(opts.uids.n, 1);
+	CHECK_INT(opts.pnames.n, 1);
+	CHECK_STR(opts.pnames.v[0], "a,b");
+	CHECK_INT(opts.follow_forks, 1);
+	CHECK(options_select_process(&opts) && !options_select_container(&opts));
+	CHECK_INT(parse("--pod-name a.b"), 0);
+	CHECK(options_select_container(&opts));
+}
+
+static void test_context(void)
+{
+	CHECK_INT(parse("--context process,peer"), 0);
+	CHECK_INT(opts.context, ANNOT_PROCESS | ANNOT_PEER);
+	CHECK_INT(parse("--context process --context pod"), 0);
+	CHECK_INT(opts.context, ANNOT_PROCESS | ANNOT_POD);
+	CHECK_INT(parse("--context process,nonsense"), -EINVAL);
+}
+
+static void test_precision(void)
+{
+	CHECK_INT(parse("--nano"), 0);
+	CHECK(opts.text.nano);
+	CHECK_INT(parse("--nano --micro"), 0);
+	CHECK(!opts.text.nano);
+	CHECK_INT(parse("--time-stamp-precision nano"), 0);
+	CHECK(opts.text.nano);
+	CHECK_INT(parse("--time-stamp-precision pico"), -EINVAL);
+}
+
+static void test_expression_file(void)
+{
+	char name[] = "/tmp/ptcpdump-expr.XXXXXX", line[64];
+	int fd = mkstemp(name);
+
+	CHECK(fd >= 0);
+	CHECK(write(fd, "tcp # and more\nport 1\n", 22) == 22);
+	close(fd);
+	snprintf(line, sizeof(line), "-F %s udp", name);
+	CHECK_INT(parse(line), 0);
+	unlink(name);
+	CHECK_STR(opts.expr, "tcp           \nport 1\n");
+	CHECK_INT(parse(line), -ENOENT);
+}
+
+static void test_refused(void)
+{
+	static const char *const lines[] = {
+		"-c x",
+		"-c 0",
+		"-c -1",
+		"-c 1x",
+		"-c 99999999999999999999",
+		"-s -1",
+		"-s 262145",
+		"-s x",
+		"-B 0",
+		"-B x",
+		"-C 0 -w x",
+		"-C x -w x",
+		"-C 1kk -w x",
+		"-C 9223372036854775807g -w x",
+		"-C 1",
+		"-G 1",
+		"-G x -w x",
+		"-G 0 -w x",
+		"-W 0",
+		"-z true",
+		"-z no-such-program -w x -C 1",
+		"-Z no-such-user",
+		"-w /no-such-folder/x",
+		"-w /tmp",
+		"-w - -C 1",
+		"-Q up",
+		"-y NONSENSE",
+		"-j nonsense",
+		"-I",
+		"-r a -r b",
+		"-r a -V b",
+		"-A -x",
+		"-A -X",
+		"-x -X",
+		"-tttttt",
+		"-f",
+		"--pid abc",
+		"--pid 0",
+		"--pid 1,",
+		"--pid 4194305",
+		"--uid -1",
+		"--uid 4294967295",
+		"--pname",
+		"--container-id 12345678901",
+		"--settle 10001",
+		"--settle -1",
+		"--backend nonsense",
+		"--log-level loud",
+		"--completion tcsh",
+		"--no-such-option",
+		"--print=1",
+		"-k",
+		"-i",
+		"-i ,",
+		"--embed-keylog-to-pcapng",
+		"-F /no-such-file",
+	};
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		if (parse(lines[i]) >= 0)
+			CHECK_FAIL("'%s' is accepted", lines[i]);
+	}
+}
+
+static void test_actions(void)
+{
+	CHECK_INT(parse("-D"), 0);
+	CHECK_INT(opts.action, ACTION_LIST_IFACES);
+	CHECK_INT(parse("--backend help"), 0);
+	CHECK_INT(opts.action, ACTION_PROBE);
+	CHECK_INT(parse("--version -r x"), 0);
+	CHECK_INT(opts.action, ACTION_VERSION);
+	CHECK_INT(parse("--completion fish"), 0);
+	CHECK_STR(opts.shell, "fish");
+}
+
+int main(void)
+{
+	RUN(test_defaults);
+	RUN(test_clusters);
+	RUN(test_expression);
+	RUN(test_command);
+	RUN(test_sizes);
+	RUN(test_processes);
+	RUN(test_context);
+	RUN(test_precision);
+	RUN(test_expression_file);
+	RUN(test_refused);
+	RUN(test_actions);
+	options_done(&opts);
+	return check_status();
+}
