@@ -160,24 +160,25 @@ static int epoll_add(struct capture *c, int fd, uint32_t events, void *ptr)
 	return epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0 ? -errno : 0;
 }
 
-static int mode_parse(const char *backend, enum attach_mode *ret)
+/* PTCPDUMP_TC=tcx or clsact forces one of the two ways into tc: for tests, and where tcx is in the way. */
+static int mode_choose(const struct capture *c, enum attach_mode *ret)
 {
-	static const struct {
-		const char *name;
-		enum attach_mode mode;
-	} modes[] = { { "tc", ATTACH_AUTO }, { "tcx", ATTACH_TCX }, { "clsact", ATTACH_CLSACT } };
+	const char *forced = getenv("PTCPDUMP_TC");
 
-	*ret = ATTACH_AUTO;
-	for (size_t i = 0; backend && i < sizeof(modes) / sizeof(modes[0]); i++) {
-		if (strcmp(backend, modes[i].name) == 0) {
-			*ret = modes[i].mode;
-			return 0;
-		}
+	if (c->config.backend && strcmp(c->config.backend, "tc") != 0) {
+		log_error("backend '%s' is not available: use tc", c->config.backend);
+		return -EINVAL;
 	}
-	if (!backend)
+	*ret = ATTACH_AUTO;
+	if (!forced || !*forced)
 		return 0;
-	log_error("unknown backend '%s': tc, tcx and clsact exist", backend);
-	return -EINVAL;
+	if (strcmp(forced, "tcx") == 0)
+		*ret = ATTACH_TCX;
+	else if (strcmp(forced, "clsact") == 0)
+		*ret = ATTACH_CLSACT;
+	else
+		log_warn("PTCPDUMP_TC=%s is neither tcx nor clsact", forced);
+	return 0;
 }
 
 static int scan_start(struct capture *c)
@@ -193,7 +194,7 @@ static int scan_start(struct capture *c)
 
 static int capture_start(struct capture *c)
 {
-	int err = mode_parse(c->config.backend, &c->mode);
+	int err = mode_choose(c, &c->mode);
 
 	if (err == 0)
 		err = privileges_check();
