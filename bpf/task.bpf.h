@@ -73,9 +73,24 @@ struct task_struct___arm64 {
 } CORE;
 
 /*
+ * The words at the top of the stack of an x86-64 task that came from user mode, down to orig_ax: the last of them are
+ * struct pt_regs, below 16 bytes of padding on kernels built for FRED. orig_ax is the number of the system call, or -1
+ * for an interrupt.
+ */
+static __always_inline bool interrupted_in_user_mode(unsigned long top)
+{
+	enum { ORIG_AX_FRED = 0, ORIG_AX = 2, SS = 7, WORDS = 8, USER_SS = 0x2b };
+	__u64 w[WORDS] = {};
+
+	bpf_probe_read_kernel(w, sizeof(w), (const void *)(top - sizeof(w)));
+	return ((__u16)w[SS] == USER_SS ? w[ORIG_AX] : w[ORIG_AX_FRED]) == ~0ULL;
+}
+
+/*
  * False in hard and soft interrupts, where "current" is whoever was interrupted. arm64 has the preempt count in the
- * task. x86-64 keeps it per CPU, out of reach without CONFIG_KALLSYMS_ALL; but there interrupts run on stacks of their
- * own, and a program's frame is on the stack it was called on. ksoftirqd is a kernel thread: see task_is_user().
+ * task. x86-64 keeps it per CPU, out of reach without CONFIG_KALLSYMS_ALL; but interrupts that hit the kernel run on
+ * stacks of their own, and a program's frame is on the stack it was called on. Those that hit user mode run on the
+ * task's empty stack, and left their mark at its top. ksoftirqd is a kernel thread: see task_is_user().
  */
 static __always_inline bool task_context(struct task_struct *task)
 {
@@ -85,7 +100,7 @@ static __always_inline bool task_context(struct task_struct *task)
 	if (bpf_core_field_exists(arm->thread_info.preempt_count))
 		return !(BPF_CORE_READ(arm, thread_info.preempt_count) & 0x00ff0100);
 	base = (unsigned long)BPF_CORE_READ(task, stack);
-	return pointer_value(&base) - base < attrib_stack_size;
+	return pointer_value(&base) - base < attrib_stack_size && !interrupted_in_user_mode(base + attrib_stack_size);
 }
 
 static __always_inline bool task_is_user(struct task_struct *task)

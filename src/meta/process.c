@@ -430,14 +430,26 @@ const struct process *process_find(struct process_table *t, uint32_t tgid, uint6
 	return NULL;
 }
 
+/* The last process that had this pid, alive or not: the newest is first in its bucket. */
+static struct entry *find_last(struct process_table *t, uint32_t tgid)
+{
+	struct entry *e = t->buckets[bucket_of(tgid)];
+
+	while (e && e->p.tgid != tgid)
+		e = e->next;
+	return e;
+}
+
 struct str process_thread_name(struct process_table *t, uint32_t tgid, uint32_t tid)
 {
 	struct thread *th = &t->threads[tid % THREADS];
+	struct entry *e = find_last(t, tgid);
 	uint64_t now = now_ns();
-	struct entry *e;
 	char name[64];
 	int n;
 
+	if (e && tid == tgid)
+		return str_of(e->p.comm);
 	if (th->tid != tid || th->tgid != tgid || now - th->when >= THREAD_KEEP_NS) {
 		memset(th, 0, sizeof(*th));
 		th->tgid = tgid;
@@ -449,7 +461,7 @@ struct str process_thread_name(struct process_table *t, uint32_t tgid, uint32_t 
 			th->name[n - 1] = '\0';
 	}
 	/* A thread that is gone had its process's name, unless it took another. */
-	if (!th->name[0] && (e = find_entry(t, tgid, 0)))
+	if (!th->name[0] && e)
 		memcpy(th->name, e->p.comm, sizeof(th->name));
 	return str_of(th->name);
 }

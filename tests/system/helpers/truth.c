@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * Peers that tell who they are. Each socket in use is told on standard output as
+ *	end PROTO LOCAL-ADDRESS LOCAL-PORT REMOTE-ADDRESS REMOTE-PORT PID
+ * by the process that uses it; "*" stands for any peer. A server first says "ready".
+ */
+#include <arpa/inet.h>
+#include <err.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* One write each: several processes share the output. */
+static void say(const char *fmt, ...)
+{
+	char line[256];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	if (write(STDOUT_FILENO, line, (size_t)n) != n)
+		_exit(1);
+}
+
+static void name_of(const struct sockaddr_storage *ss, socklen_t len, char *host, char *port)
+{
+	if (getnameinfo((const void *)ss, len, host, NI_MAXHOST, port, NI_MAXSERV, NI_NUMERICHOST | NI_NUMERICSERV))
+		errx(1, "getnameinfo");
+	if (strncmp(host, "::ffff:", 7) == 0)
+		memmove(host, host + 7, strlen(host + 7) + 1);
+}
+
+static void say_end(const char *proto, int fd)
+{
+	struct sockaddr_storage local, remote;
+	socklen_t llen = sizeof(local), rlen = sizeof(remote);
+	char lhost[NI_MAXHOST], lport[NI_MAXSERV], rhost[NI_MAXHOST] = "*", rport[NI_MAXSERV] = "0";
+
+	if (getsockname(fd, (void *)&local, &llen))
+		err(1, "getsockname");
+	name_of(&local, llen, lhost, lport);
+	if (getpeername(fd, (void *)&remote, &rlen) == 0)
+		name_of(&remote, rlen, rhost, rport);
+	say("end %s %s %s %s %s %d\n", proto, lhost, lport, rhost, rport, getpid());
+}
+
+static struct addrinfo *resolve(const char *host, const char *port, int type)
+{
+	struct addrinfo hints = { .ai_socktype = type, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV }, *ai;
+
+	if (getaddrinfo(host, port, &hints, &ai))
+		errx(1, "bad address %s", host);
+	return ai;
+}
+
+static int listener(const char *host, const char *port, int type, bool reuseport)
+{
+	struct addrinfo *ai = resolve(host, port, type);
+	int fd = socket(ai->ai_family, type, 0), one = 1;
+
+	if (fd < 0)
+		err(1, "socket");
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (reuseport)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	if (bind(fd, ai->ai_addr, ai->ai_addrlen) || (type == SOCK_STREAM && listen(fd, 512)))
+		err(1, "bind %s %s", host, port);
+	freeaddrinfo(ai);
+	return fd;
+}
+
+static void say_answer(int fd)
+{
+	static const char answer[] = "HTTP/1.0 200 OK\r\n\r\nok\n";
+
+	if (write(fd, answer, sizeof(answer) - 1) < 0)
+		warn("write");
+}
+
+/* Reads up to the end of a request or of the stream. */
+static void serve(int fd)
+{
+	char buf[4096];
+	ssize_t n;
+
+	say_end("tcp", fd);
+	while ((n = read(fd, buf, sizeof(buf))) > 0)
+		if (buf[n - 1] == '\n') {
+			say_answer(fd);
+			break;
+		}
+	close(fd);
+}
+
+/* address: accept() asks for the peer's address, which tells the kernel's hooks who accepts. */
+static void accept_loop(int fd, bool address, bool fork_each)
+{
+	struct sockaddr_storage ss;
+
+	for (;;) {
+		socklen_t len = sizeof(ss);
+		int c = accept(fd, address ? (void *)&ss : NULL, address ? &len : NULL);
+
+		if (c < 0)
+			continue;
+		if (!fork_each) {
+			serve(c);
+		} else if (fork() == 0) {
+			serve(c);
+			_exit(0);
+		}
+		close(c);
+	}
+}
+
+static int tcp_server(char **v)
+{
+	const char *mode = v[2];
+	bool reuseport = strcmp(mode, "reuseport") == 0;
+	int workers = strcmp(mode, "prefork") == 0 || strcmp(mode, "noaddr") == 0 || reuseport ? 4 : 0;
+	int fd = reuseport ? -1 : listener(v[0], v[1], SOCK_STREAM, false);
+
+	signal(SIGCHLD, SIG_IGN);
+	for (int i = 0; i < workers; i++) {
+		if (fork() == 0) {
+			if (reuseport)
+				fd = listener(v[0], v[1], SOCK_STREAM, true);
+			say("ready\n");
+			accept_loop(fd, strcmp(mode, "noaddr") != 0, false);
+		}
+	}
+	if (workers) {
+		for (;;)
+			pause();
+	}
+	say("ready\n");
+	accept_loop(fd, true, strcmp(mode, "fork") == 0);
+	return 0;
+}
+
+static int dial(const char *host, const char *port, int type)
+{
+	struct addrinfo *ai = resolve(host, port, type);
+	int fd = socket(ai->ai_family, type, 0);
+
+	if (fd < 0 || connect(fd, ai->ai_addr, ai->ai_addrlen))
+		err(1, "connect %s %s", host, port);
+	freeaddrinfo(ai);
+	return fd;
+}
+
+static void exchange(int fd)
+{
+	char buf[256];
+
+	if (write(fd, "GET / HTTP/1.0\r\n\r\n", 18) != 18 || read(fd, buf, sizeof(buf)) <= 0)
+		errx(1, "no answer");
+}
+
+static void *client_thread(void *arg)
+{
+	char **v = arg;
+	int fd = dial(v[0], v[1], SOCK_STREAM);
+
+	say_end("tcp", fd);
+	exchange(fd);
+	close(fd);
+	return NULL;
+}
+
+/* Sends more than the peer's window takes and is gone. */
+static void send_and_exit(int fd)
+{
+	static char data[100000];
+	int size = 1 << 20;
+
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	if (write(fd, data, sizeof(data)) != sizeof(data))
+		err(1, "write");
+	_exit(0);
+}
+
+/* Over a unix socket to a child, which sends. */
+static void pass_to_child(int fd)
+{
+	char control[CMSG_SPACE(sizeof(int))] = { 0 }, byte = 0;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+			    .msg_controllen = sizeof(control) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	int pair[2], got;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
+		err(1, "socketpair");
+	if (fork() == 0) {
+		close(fd);
+		if (recvmsg(pair[1], &m, 0) != 1)
+			err(1, "recvmsg");
+		memcpy(&got, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(got));
+		say_end("tcp-data", got);
+		exchange(got);
+		_exit(0);
+	}
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	if (sendmsg(pair[0], &m, 0) != 1)
+		err(1, "sendmsg");
+	wait(NULL);
+}
+
+static int tcp_client(char **v)
+{
+	const char *mode = v[2];
+	pthread_t thread;
+	int fd;
+
+	if (strcmp(mode, "thread") == 0) {
+		if (pthread_create(&thread, NULL, client_thread, v) || pthread_join(thread, NULL))
+			errx(1, "thread");
+		return 0;
+	}
+	/* A child that never calls exec does the work. */
+	if (strcmp(mode, "forked") == 0 && fork() > 0) {
+		wait(NULL);
+		return 0;
+	}
+	fd = dial(v[0], v[1], SOCK_STREAM);
+	if (strcmp(mode, "pass") == 0) {
+		pass_to_child(fd);
+		return 0;
+	}
+	say_end("tcp", fd);
+	if (strcmp(mode, "inflight") == 0)
+		send_and_exit(fd);
+	exchange(fd);
+	return 0;
+}
+
+static int udp_server(char **v)
+{
+	int fd = listener(v[0], v[1], SOCK_DGRAM, false);
+	struct sockaddr_storage ss;
+	char buf[65536];
+
+	say_end("udp", fd);
+	say("ready\n");
+	for (;;) {
+		socklen_t len = sizeof(ss);
+		ssize_t n = recvfrom(fd, buf, sizeof(buf), 0, (void *)&ss, &len);
+
+		/* a long one is not sent back: once is enough */
+		if (n < 0 || sendto(fd, buf, n > 100 ? 100 : (size_t)n, 0, (void *)&ss, len) < 0)
+			warn("udp-server");
+	}
+	return 0;
+}
+
+static int udp_client(char **v)
+{
+	struct addrinfo *ai = resolve(v[0], v[1], SOCK_DGRAM);
+	size_t size = strcmp(v[2], "long") == 0 ? 20000 : 20;
+	static char buf[20000];
+	int fd;
+
+	if (strcmp(v[2], "connected") == 0) {
+		fd = dial(v[0], v[1], SOCK_DGRAM);
+		if (send(fd, buf, size, 0) < 0)
+			err(1, "send");
+	} else {
+		fd = socket(ai->ai_family, SOCK_DGRAM, 0);
+		if (sendto(fd, buf, size, 0, ai->ai_addr, ai->ai_addrlen) < 0)
+			err(1, "sendto");
+		/* The address of an unconnected socket is not told: by port only. */
+		struct sockaddr_storage ss;
+		socklen_t len = sizeof(ss);
+		char host[NI_MAXHOST], port[NI_MAXSERV];
+
+		getsockname(fd, (void *)&ss, &len);
+		name_of(&ss, len, host, port);
+		say("end udp * %s * 0 %d\n", port, getpid());
+	}
+	if (strcmp(v[2], "connected") == 0)
+		say_end("udp", fd);
+	alarm(2);
+	if (recv(fd, buf, sizeof(buf), 0) < 0)
+		err(1, "recv");
+	freeaddrinfo(ai);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		int (*run)(char **v);
+	} roles[] = { { "tcp-server", tcp_server },
+		      { "tcp-client", tcp_client },
+		      { "udp-server", udp_server },
+		      { "udp-client", udp_client } };
+
+	if (argc == 5)
+		for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
+			if (strcmp(argv[1], roles[i].name) == 0)
+				return roles[i].run(argv + 2);
+	fprintf(stderr, "usage: %s ROLE ADDRESS PORT MODE\n", argv[0]);
+	return 2;
+}

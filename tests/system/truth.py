@@ -1,0 +1,558 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Is every packet credited to the process that sent or received it?
+
+Peers (helpers/truth.c, curl, ping) tell their own pid and port; a capture of their traffic is compared with that,
+both ends of every packet where both are local. Each scenario is one test. Environment: PTCPDUMP, the program to
+test; TRUTH_COUNT, how many short connections (500); TRUTH_SETTLE; TRUTH_TABLE, a file that gets a line per scenario.
+Arguments: names of the scenarios to run."""
+
+import collections
+import ipaddress
+import os
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PTCPDUMP = os.environ.get("PTCPDUMP", os.path.join(TOP, "build/ptcpdump"))
+HELPER = os.path.join(TOP, "build/tests/truth")
+COUNT = int(os.environ.get("TRUTH_COUNT", "500"))
+NS = ["truth-a", "truth-b"]
+A, B = "10.213.7.1", "10.213.7.2"
+A6, B6 = "fd13:7::1", "fd13:7::2"
+
+tmp = None
+children = []  # captures
+running = []  # servers, each the leader of its group
+
+
+def run(*cmd, **kw):
+    return subprocess.run(cmd, check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kw).stdout
+
+
+def inside(ns):
+    return ["ip", "netns", "exec", ns] if ns else []
+
+
+class Peers:
+    """Processes of one scenario, and what they told: {(proto, port): {(address, remote, rport): pid}}."""
+
+    def __init__(self):
+        self.out = open(os.path.join(tmp, "truth.out"), "w+")
+        self.servers = []
+        self.ends = collections.defaultdict(dict)
+        self.names = {}
+
+    def server(self, *args, ns=None, ready=1):
+        before = self.count("ready")
+        p = subprocess.Popen(inside(ns) + [HELPER, *args], stdout=self.out, stderr=subprocess.DEVNULL,
+                             start_new_session=True)
+        self.servers.append(p)
+        running.append(p)
+        for _ in range(500):
+            if self.count("ready") >= before + ready:
+                return p
+            time.sleep(0.01)
+        raise RuntimeError("server does not start: %s" % (args,))
+
+    def count(self, word):
+        with open(self.out.name) as f:
+            return sum(line.startswith(word) for line in f)
+
+    def client(self, *args, ns=None, wait=True):
+        p = subprocess.Popen(inside(ns) + [HELPER, *args], stdout=self.out, stderr=subprocess.DEVNULL)
+        if wait:
+            p.wait(10)
+        return p
+
+    def end(self, proto, address, port, pid, remote="*", rport=0):
+        self.ends[proto, int(port)][address, remote, int(rport)] = int(pid)
+
+    def stop(self, p):
+        os.killpg(p.pid, signal.SIGKILL)
+        p.wait()
+        self.servers.remove(p)
+        running.remove(p)
+
+    def finish(self):
+        for p in list(self.servers):
+            self.stop(p)
+        with open(self.out.name) as f:
+            for line in f:
+                w = line.split()
+                if w and w[0] == "end":
+                    self.end(w[1], w[2], w[3], w[6], w[4], w[5])
+        self.out.close()
+
+    def find(self, proto, addr, port, raddr, rport):
+        known = self.ends.get((proto, port))
+        if not known:
+            return None
+        for key in ((addr, raddr, rport), (addr, "*", 0), ("*", "*", 0), ("0.0.0.0", "*", 0), ("::", "*", 0)):
+            if key in known:
+                return known[key]
+        return None
+
+
+class Capture:
+    def __init__(self, *args):
+        self.file = os.path.join(tmp, "truth.pcapng")
+        if os.path.exists(self.file):
+            os.unlink(self.file)
+        self.log = open(os.path.join(tmp, "capture.log"), "w+")
+        cmd = [PTCPDUMP, "-w", self.file, "--context", "process,peer"]
+        if "TRUTH_SETTLE" in os.environ:
+            cmd += ["--settle", os.environ["TRUTH_SETTLE"]]
+        self.p = subprocess.Popen(cmd + list(args), stderr=self.log, stdout=self.log)
+        children.append(self.p)
+        for _ in range(1000):
+            if "listening" in self.text():
+                break
+            if self.p.poll() is not None:
+                raise RuntimeError("capture: " + self.text().strip())
+            time.sleep(0.01)
+        time.sleep(0.1)
+
+    def text(self):
+        with open(self.log.name) as f:
+            return f.read()
+
+    def stop(self):
+        time.sleep(0.4)
+        self.p.send_signal(signal.SIGINT)
+        if self.p.wait(20):
+            raise RuntimeError("capture: " + self.text().strip())
+        m = re.search(r"(\d+) packets dropped", self.text())
+        if not m or m.group(1) != "0":
+            raise RuntimeError("capture lost packets: " + self.text().strip())
+        return list(read_pcapng(self.file))
+
+
+Packet = collections.namedtuple("Packet", "dir data comments iface")
+
+
+def read_pcapng(path):
+    """Little-endian files only: those of this machine."""
+    with open(path, "rb") as f:
+        data = f.read()
+    off = 0
+    while off + 12 <= len(data):
+        kind, length = struct.unpack_from("<II", data, off)
+        if kind == 6:
+            iface, _, _, caplen, _ = struct.unpack_from("<IIIII", data, off + 8)
+            start = off + 28
+            opt = start + (caplen + 3 & ~3)
+            comments, flags = [], 0
+            while opt < off + length - 4:
+                code, n = struct.unpack_from("<HH", data, opt)
+                value = data[opt + 4:opt + 4 + n]
+                if code == 1:
+                    comments.append(value.decode(errors="replace"))
+                elif code == 2:
+                    flags = struct.unpack("<I", value)[0]
+                elif code == 0:
+                    break
+                opt += 4 + (n + 3 & ~3)
+            yield Packet({1: "in", 2: "out"}.get(flags & 3), data[start:start + caplen], comments, iface)
+        off += length
+
+
+def parse(data):
+    """(proto, src, sport, dst, dport, payload length, later fragment) or None."""
+    if len(data) < 34:
+        return None
+    kind = struct.unpack_from("!H", data, 12)[0]
+    if kind == 0x0800:
+        ihl = (data[14] & 15) * 4
+        proto, off = data[23], 14 + ihl
+        src, dst = data[26:30], data[30:34]
+        length = struct.unpack_from("!H", data, 16)[0] - ihl
+        if struct.unpack_from("!H", data, 20)[0] & 0x1fff:
+            return ("frag", str(ipaddress.ip_address(src)), 0, str(ipaddress.ip_address(dst)), 0, length, True)
+    elif kind == 0x86dd:
+        proto, off = data[20], 54
+        src, dst = data[22:38], data[38:54]
+        length = struct.unpack_from("!H", data, 18)[0]
+    else:
+        return None
+    src, dst = str(ipaddress.ip_address(src)), str(ipaddress.ip_address(dst))
+    if proto == 6 and len(data) >= off + 20:
+        sport, dport = struct.unpack_from("!HH", data, off)
+        return "tcp", src, sport, dst, dport, length - (data[off + 12] >> 4) * 4, False
+    if proto == 17 and len(data) >= off + 8:
+        sport, dport = struct.unpack_from("!HH", data, off)
+        return "udp", src, sport, dst, dport, length - 8, False
+    if proto in (1, 58) and len(data) >= off + 8:
+        kind, _, _, ident = struct.unpack_from("!BBHH", data, off)
+        if kind in (8, 128):
+            return "icmp", src, ident, dst, 0, length, False
+        if kind in (0, 129):
+            return "icmp", src, 0, dst, ident, length, False
+    return None
+
+
+def describe(data):
+    off = 14 + ((data[14] & 15) * 4 if data[14] >> 4 == 4 else 40)
+    return "flags %#x, %d bytes" % (data[off + 13], len(data)) if len(data) > off + 13 else "%d bytes" % len(data)
+
+
+def pids(packet):
+    """(source, destination) as annotated; None: nobody named."""
+    shown = peer = None
+    for c in packet.comments:
+        if c.startswith("PID: "):
+            shown = int(c.split("\n")[0][5:])
+        elif c.startswith("PeerPID: "):
+            peer = int(c.split("\n")[0][9:])
+    return (peer, shown) if packet.dir == "in" else (shown, peer)
+
+
+class Score:
+    def __init__(self):
+        self.right = collections.Counter()
+        self.wrong = collections.Counter()
+        self.missing = collections.Counter()
+        self.first = {}
+
+    def add(self, end, got, want, what):
+        if got == want:
+            self.right[end] += 1
+            return
+        (self.missing if got is None else self.wrong)[end] += 1
+        self.first.setdefault(end, "%s of %s is %s, not %s" % (end, what, got, want))
+
+
+def score(peers, packets, ends=("client", "server"), server_port=None, local=None, data_only=False):
+    """local: only ends with one of these addresses are known here. The client is the end without server_port."""
+    s = Score()
+    for p in packets:
+        t = parse(p.data)
+        if not t or t[6]:
+            continue
+        proto, src, sport, dst, dport, payload, _ = t
+        got = pids(p)
+        for i, (addr, port, raddr, rport) in enumerate(((src, sport, dst, dport), (dst, dport, src, sport))):
+            want = peers.find(proto, addr, port, raddr, rport)
+            if want is None or (local and addr not in local):
+                continue
+            end = "server" if port == server_port else "client"
+            if end not in ends or (data_only and not (i == 0 and payload > 0)):
+                continue
+            s.add(end, got[i], want,
+                  "%s %s %s.%d > %s.%d (%s)" % (proto, p.dir, src, sport, dst, dport, describe(p.data)))
+    return s
+
+
+scenarios = []
+
+
+def scenario(f):
+    scenarios.append((f.__name__.replace("_", "-"), f))
+    return f
+
+
+def curls(peers, url, count, port):
+    """curl's own pid, and the port it says it used."""
+    host = url.split("//")[1].split("/")[0].rsplit(":", 1)[0]
+    for _ in range(count):
+        p = subprocess.Popen(["curl", "-s", "-m", "5", "-o", "/dev/null", "-w", "%{local_ip} %{local_port}", url],
+                             stdout=subprocess.PIPE, text=True)
+        out = p.communicate()[0].split()
+        if len(out) == 2:
+            peers.end("tcp", out[0], out[1], p.pid, host, port)
+
+
+def tcp(mode_server="plain", mode_client="plain", count=20, dev="lo", addr="127.0.0.1", bind=None, ns=None, port=7101,
+        **scoring):
+    peers = Peers()
+    ready = {"prefork": 4, "noaddr": 4, "reuseport": 4}.get(mode_server, 1)
+    if scoring.pop("before", False):
+        peers.server("tcp-server", bind or addr, str(port), mode_server, ns=ns, ready=ready)
+        cap = Capture("-i", dev, "port", str(port))
+    else:
+        cap = Capture("-i", dev, "port", str(port))
+        peers.server("tcp-server", bind or addr, str(port), mode_server, ns=ns, ready=ready)
+    if mode_client == "curl":
+        curls(peers, "http://%s:%d/" % (addr, port), count, port)
+    else:
+        for _ in range(count):
+            peers.client("tcp-client", addr, str(port), mode_client)
+    packets = cap.stop()
+    peers.finish()
+    return score(peers, packets, server_port=port, **scoring), len(packets)
+
+
+@scenario
+def short_curls_on_lo():
+    return tcp(mode_client="curl", count=COUNT)
+
+
+@scenario
+def short_curls_over_veth():
+    return tcp(mode_client="curl", count=COUNT, dev="truth0", addr=B, ns=NS[0], local=[A])
+
+
+@scenario
+def short_clients():
+    return tcp(count=COUNT)
+
+
+@scenario
+def server_from_before():
+    return tcp(before=True)
+
+
+@scenario
+def prefork_server():
+    return tcp("prefork", count=100)
+
+
+@scenario
+def prefork_server_from_before():
+    return tcp("prefork", count=100, before=True)
+
+
+@scenario
+def prefork_without_address():
+    return tcp("noaddr", count=100)
+
+
+@scenario
+def reuseport_server():
+    return tcp("reuseport", count=100)
+
+
+@scenario
+def server_forks_for_each():
+    """Who accepts is the parent; the child is who talks, and both are right for what lies between."""
+    return tcp("fork", count=50, ends=("client",))
+
+
+@scenario
+def client_thread():
+    return tcp(mode_client="thread")
+
+
+@scenario
+def client_forks_without_exec():
+    return tcp(mode_client="forked")
+
+
+@scenario
+def exit_with_data_in_flight():
+    return tcp(mode_client="inflight")
+
+
+@scenario
+def passed_over_unix_socket():
+    peers = Peers()
+    cap = Capture("-i", "lo", "port", "7102")
+    peers.server("tcp-server", "127.0.0.1", "7102", "plain")
+    for _ in range(20):
+        peers.client("tcp-client", "127.0.0.1", "7102", "pass")
+    packets = cap.stop()
+    peers.finish()
+    for (proto, port), ends in list(peers.ends.items()):
+        if proto == "tcp-data":
+            peers.ends["tcp", port].update(ends)
+    return score(peers, packets, ends=("client",), server_port=7102, data_only=True), len(packets)
+
+
+@scenario
+def ipv6():
+    return tcp(addr="::1")
+
+
+@scenario
+def v4_mapped():
+    return tcp(addr="127.0.0.1", bind="::")
+
+
+@scenario
+def restarted_server():
+    peers = Peers()
+    cap = Capture("-i", "lo", "port", "7103")
+    for _ in range(10):
+        s = peers.server("tcp-server", "127.0.0.1", "7103", "plain")
+        for _ in range(5):
+            peers.client("tcp-client", "127.0.0.1", "7103", "plain")
+        peers.stop(s)
+    packets = cap.stop()
+    peers.finish()
+    return score(peers, packets, server_port=7103), len(packets)
+
+
+def udp(mode, count=100, addr="127.0.0.1", bind=None, port=7104, **kw):
+    peers = Peers()
+    cap = Capture("-i", "lo", "udp")
+    peers.server("udp-server", bind or addr, str(port), "plain")
+    for _ in range(count):
+        peers.client("udp-client", addr, str(port), mode)
+    packets = cap.stop()
+    peers.finish()
+    return score(peers, packets, server_port=port, **kw), len(packets)
+
+
+@scenario
+def udp_from_fresh_processes():
+    return udp("plain")
+
+
+@scenario
+def udp_connected():
+    return udp("connected")
+
+
+@scenario
+def udp_ipv6():
+    return udp("plain", addr="::1", count=20)
+
+
+@scenario
+def udp_server_on_any_address():
+    return udp("plain", bind="::", count=20)
+
+
+def ping(args, dev, local):
+    peers = Peers()
+    cap = Capture("-i", dev, "icmp or icmp6")
+    idents = {}
+    for _ in range(10):
+        p = subprocess.Popen(["ping", "-c", "2", "-i", "0.05", *args], stdout=subprocess.PIPE, text=True)
+        p.communicate()
+        idents[p.pid] = p
+    packets = cap.stop()
+    peers.finish()
+    s = Score()
+    for pkt in packets:
+        t = parse(pkt.data)
+        if not t or t[0] != "icmp":
+            continue
+        got = pids(pkt)
+        i = 0 if t[2] else 1
+        addr = t[1] if i == 0 else t[3]
+        if addr in local:
+            # The identifier of a ping socket is its port, that of a raw socket the pid; either way one of ours.
+            want = got[i] if got[i] in idents else -1
+            s.add("client", got[i], want, "%s %s" % (t[:5], pkt.dir))
+    if not s.right:
+        raise RuntimeError("no ping was seen")
+    return s, len(packets)
+
+
+@scenario
+def ping_v4_over_veth():
+    return ping([B], "truth0", [A])
+
+
+@scenario
+def ping_v6_over_veth():
+    return ping(["-6", B6], "truth0", [A6])
+
+
+@scenario
+def ping_on_lo():
+    return ping(["127.0.0.1"], "lo", ["127.0.0.1"])
+
+
+@scenario
+def same_tuples_in_two_namespaces():
+    both = [Peers(), Peers()]
+    cap = Capture("--netns", NS[0], "--netns", NS[1], "-i", "lo", "port", "7105")
+    for i in (0, 1):
+        run("ip", "netns", "exec", NS[i], "sysctl", "-qw", "net.ipv4.ip_local_port_range=40000 40100")
+        both[i].out.close()
+        both[i].out = open(os.path.join(tmp, "truth.out%d" % i), "w+")
+        both[i].server("tcp-server", "127.0.0.1", "7105", "plain", ns=NS[i])
+    for _ in range(40):
+        for i in (0, 1):
+            both[i].client("tcp-client", "127.0.0.1", "7105", "plain", ns=NS[i])
+    packets = cap.stop()
+    s = Score()
+    total = 0
+    for i in (0, 1):
+        both[i].finish()
+    # Interfaces are numbered in the order of the namespaces.
+    for i in (0, 1):
+        mine = [p for p in packets if p.iface == i]
+        part = score(both[i], mine, server_port=7105)
+        total += len(mine)
+        for name in ("right", "wrong", "missing"):
+            getattr(s, name).update(getattr(part, name))
+        s.first.update(part.first)
+    return s, total
+
+
+def setup():
+    cleanup()
+    for ns in NS:
+        run("ip", "netns", "add", ns)
+        run("ip", "-n", ns, "link", "set", "lo", "up")
+    run("ip", "link", "add", "truth0", "type", "veth", "peer", "name", "truth1", "netns", NS[0])
+    run("ip", "addr", "add", A + "/24", "dev", "truth0")
+    run("ip", "addr", "add", A6 + "/64", "dev", "truth0", "nodad")
+    run("ip", "link", "set", "truth0", "up")
+    run("ip", "-n", NS[0], "addr", "add", B + "/24", "dev", "truth1")
+    run("ip", "-n", NS[0], "addr", "add", B6 + "/64", "dev", "truth1", "nodad")
+    run("ip", "-n", NS[0], "link", "set", "truth1", "up")
+
+
+def cleanup():
+    subprocess.run(["ip", "link", "del", "truth0"], stderr=subprocess.DEVNULL)
+    for ns in NS:
+        subprocess.run(["ip", "netns", "del", ns], stderr=subprocess.DEVNULL)
+
+
+def main():
+    global tmp
+    if os.geteuid() != 0:
+        print("skip - truth: needs root")
+        return 0
+    missing = [c for c in ("ip", "curl", "ping") if not shutil.which(c)]
+    if missing:
+        print("skip - truth: no " + ", ".join(missing))
+        return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    failed = 0
+    tmp = tempfile.mkdtemp(prefix="truth")
+    table = open(os.environ["TRUTH_TABLE"], "a") if "TRUTH_TABLE" in os.environ else None
+    try:
+        setup()
+        for name, f in scenarios:
+            if sys.argv[1:] and name not in sys.argv[1:]:
+                continue
+            try:
+                s, n = f()
+            except (RuntimeError, OSError, subprocess.SubprocessError) as e:
+                print("not ok - truth %s: %s" % (name, e), flush=True)
+                failed += 1
+                continue
+            text = ", ".join("%s %d/%d/%d" % (end, s.right[end], s.wrong[end], s.missing[end])
+                             for end in ("client", "server") if s.right[end] + s.wrong[end] + s.missing[end])
+            if table:
+                print("%s\t%s\t%d" % (name, text, n), file=table, flush=True)
+            if s.first or not s.right:
+                print("not ok - truth %s: %s: %s" % (name, text or "no packets", "; ".join(s.first.values())), flush=True)
+                failed += 1
+            else:
+                print("ok - truth %s" % name, flush=True)
+    finally:
+        for p in children:
+            if p.poll() is None:
+                p.kill()
+        for p in list(running):
+            os.killpg(p.pid, signal.SIGKILL)
+        cleanup()
+        shutil.rmtree(tmp)
+    return failed != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
