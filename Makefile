@@ -6,6 +6,7 @@
 # make setup      install what is missing (apt; elsewhere it prints a list)
 # make demo       set up, build, and show it at work
 # make check      set up, build, run every test
+# make fuzz       feed damaged files to the reader for FUZZ_SECONDS
 # make bench      measure beside tcpdump (BENCH="--runs 3 --only burst")
 # make help       all targets and settings
 #
@@ -239,6 +240,21 @@ bench: $(B)/ptcpdump $(BENCH_TOOLS)
 check-clean:
 	tests/clean-debian.sh
 
+# --- fuzzing: needs clang's libFuzzer -----------------------------------------------
+
+FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SECONDS ?= 60
+FUZZ_SRC := $(wildcard src/format/*.c src/reader/*.c src/output/file*.c src/util/*.c)
+
+$(FUZZ): $(B)/fuzz/%: tests/fuzz/%.c $(FUZZ_SRC)
+	$(say) FUZZ $@
+	@mkdir -p $@.corpus
+	$(Q)$(CLANG) $(STD) $(CPPFLAGS) $(PKG_CFLAGS) -g -O1 -fsanitize=fuzzer,address,undefined -o $@ $^ $(PKG_LIBS)
+
+# New inputs are kept in build/fuzz/NAME.corpus; the captures of tcpdump's tests are the first.
+fuzz: $(FUZZ)
+	$(Q)for f in $^; do $$f -max_total_time=$(FUZZ_SECONDS) -close_fd_mask=2 -max_len=16384 $$f.corpus $(wildcard $(B)/deps/tcpdump-*/tests) || exit 1; done
+
 # --- style -------------------------------------------------------------------------
 
 STYLED := $(wildcard include/ptcpdump/*.h bpf/*.[ch] src/*.[ch] src/*/*.[ch] src/*/*/*.[ch] tests/*/*.[ch] \
@@ -273,4 +289,4 @@ help:
 	@echo "Settings: V=1 WERROR=1 CC= CLANG= BPFTOOL= CFLAGS= DISTDIR= PREFIX= DESTDIR="
 
 .DEFAULT_GOAL := all
-.PHONY: all static asan tests check demo setup bench golden check-clean format check-format lint install clean distclean help $(SUITES:%=check-%)
+.PHONY: all fuzz static asan tests check demo setup bench golden check-clean format check-format lint install clean distclean help $(SUITES:%=check-%)

@@ -148,7 +148,8 @@ void pcapng_put_iface(struct buf *b, const struct iface *iface, const char *os)
 		buf_put(b, iface->options, iface->options_len);
 	else
 		put_iface_options(b, iface, os);
-	put_option_end(b);
+	if (!iface->options || iface->options_len)
+		put_option_end(b);
 	block_end(b, start);
 }
 
