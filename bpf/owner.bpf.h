@@ -290,7 +290,8 @@ static __always_inline bool owner_of_socket(struct owner_scratch *S, struct bpf_
 		S->provisional = !attrib_scanned;
 		return false;
 	}
-	if (k && k->proto && !S->provisional)
+	/* What was only made by its owner may go in: flow_get() asks again. What a child inherited may not. */
+	if (k && k->proto && (!S->provisional || rec->cookie == cookie))
 		flow_remember(S, rec, k);
 	return true;
 }
@@ -321,6 +322,7 @@ static __always_inline bool flow_get(struct owner_scratch *S, const struct flow_
 	if (!rec)
 		return false;
 	cookie = rec->cookie;
+	/* whoever uses the socket by now */
 	now = cookie ? bpf_map_lookup_elem(&ptcp_cookies, &cookie) : NULL;
 	S->rec = now && now->tgid ? *now : *rec;
 	S->provisional = 0;

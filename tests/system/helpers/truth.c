@@ -149,12 +149,35 @@ static int tcp_server(char **v)
 	return 0;
 }
 
-static int dial(const char *host, const char *port, int type)
+/* "MODE@PORT": the client's own port, so that a port tells one process only. */
+static int client_socket(struct addrinfo *ai, int type, const char *mode)
+{
+	int fd = socket(ai->ai_family, type, 0);
+	const char *port = strchr(mode, '@');
+	struct addrinfo *local;
+
+	if (fd < 0)
+		err(1, "socket");
+	if (!port)
+		return fd;
+	local = resolve(ai->ai_family == AF_INET6 ? "::" : "0.0.0.0", port + 1, type);
+	if (bind(fd, local->ai_addr, local->ai_addrlen))
+		err(1, "bind %s", port + 1);
+	freeaddrinfo(local);
+	return fd;
+}
+
+static bool mode_is(const char *mode, const char *name)
+{
+	return strncmp(mode, name, strlen(name)) == 0;
+}
+
+static int dial(const char *host, const char *port, const char *mode, int type)
 {
 	struct addrinfo *ai = resolve(host, port, type);
-	int fd = socket(ai->ai_family, type, 0);
+	int fd = client_socket(ai, type, mode);
 
-	if (fd < 0 || connect(fd, ai->ai_addr, ai->ai_addrlen))
+	if (connect(fd, ai->ai_addr, ai->ai_addrlen))
 		err(1, "connect %s %s", host, port);
 	freeaddrinfo(ai);
 	return fd;
@@ -171,7 +194,7 @@ static void exchange(int fd)
 static void *client_thread(void *arg)
 {
 	char **v = arg;
-	int fd = dial(v[0], v[1], SOCK_STREAM);
+	int fd = dial(v[0], v[1], v[2], SOCK_STREAM);
 
 	say_end("tcp", fd);
 	exchange(fd);
@@ -227,23 +250,26 @@ static int tcp_client(char **v)
 	pthread_t thread;
 	int fd;
 
-	if (strcmp(mode, "thread") == 0) {
+	if (mode_is(mode, "thread")) {
 		if (pthread_create(&thread, NULL, client_thread, v) || pthread_join(thread, NULL))
 			errx(1, "thread");
 		return 0;
 	}
 	/* A child that never calls exec does the work. */
-	if (strcmp(mode, "forked") == 0 && fork() > 0) {
+	if (mode_is(mode, "forked") && fork() > 0) {
 		wait(NULL);
 		return 0;
 	}
-	fd = dial(v[0], v[1], SOCK_STREAM);
-	if (strcmp(mode, "pass") == 0) {
+	fd = dial(v[0], v[1], v[2], SOCK_STREAM);
+	if (mode_is(mode, "pass")) {
 		pass_to_child(fd);
 		return 0;
 	}
 	say_end("tcp", fd);
-	if (strcmp(mode, "inflight") == 0)
+	/* no TIME_WAIT: the port can be taken again at once */
+	if (mode_is(mode, "reset"))
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){ 1, 0 }, sizeof(struct linger));
+	if (mode_is(mode, "inflight"))
 		send_and_exit(fd);
 	exchange(fd);
 	return 0;
@@ -271,16 +297,16 @@ static int udp_server(char **v)
 static int udp_client(char **v)
 {
 	struct addrinfo *ai = resolve(v[0], v[1], SOCK_DGRAM);
-	size_t size = strcmp(v[2], "long") == 0 ? 20000 : 20;
+	size_t size = mode_is(v[2], "long") ? 20000 : 20;
 	static char buf[20000];
 	int fd;
 
-	if (strcmp(v[2], "connected") == 0) {
-		fd = dial(v[0], v[1], SOCK_DGRAM);
+	if (mode_is(v[2], "connected")) {
+		fd = dial(v[0], v[1], v[2], SOCK_DGRAM);
 		if (send(fd, buf, size, 0) < 0)
 			err(1, "send");
 	} else {
-		fd = socket(ai->ai_family, SOCK_DGRAM, 0);
+		fd = client_socket(ai, SOCK_DGRAM, v[2]);
 		if (sendto(fd, buf, size, 0, ai->ai_addr, ai->ai_addrlen) < 0)
 			err(1, "sendto");
 		/* The address of an unconnected socket is not told: by port only. */
@@ -292,7 +318,7 @@ static int udp_client(char **v)
 		name_of(&ss, len, host, port);
 		say("end udp * %s * 0 %d\n", port, getpid());
 	}
-	if (strcmp(v[2], "connected") == 0)
+	if (mode_is(v[2], "connected"))
 		say_end("udp", fd);
 	alarm(2);
 	if (recv(fd, buf, sizeof(buf), 0) < 0)
