@@ -1,0 +1,104 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Live captures as a whole: -c, statistics, signals, promptness, wrong use.
+. "$(dirname "$0")/front.lib.sh"
+
+captured() { # of the last start
+	sed -n 's/^\([0-9]*\) packets* captured$/\1/p' "$TEST_TMP/err"
+}
+
+start -i "$LINK" -nn -c 5 icmp
+pings 10
+finish
+is count_status $STATUS 0
+is count_is_exact "$(lines "$TEST_TMP/out" 'ICMP echo') $(captured)" "5 5"
+check count_one_more_received grep -q '^[0-9]* packets received by filter$' "$TEST_TMP/err"
+
+start -i "$LINK" -nn icmp
+check banner grep -q "^listening on $LINK, link-type EN10MB (Ethernet), snapshot length 262144 bytes\$" "$TEST_TMP/err"
+check banner_hint grep -q '^ptcpdump: verbose output suppressed, use -v\[v\]... for full protocol decode$' "$TEST_TMP/err"
+pings 20
+sleep 0.2
+kill -USR1 "$PID"
+wait_for 2 grep -q 'ptcpdump: 40 packets captured, 40 packets received by filter, 0 packets dropped by kernel' "$TEST_TMP/err"
+is statistics_while_running $? 0
+kill -TERM "$PID"
+finish
+is terminated $STATUS 0
+is every_packet "$(lines "$TEST_TMP/out" 'ICMP echo')" 40
+is statistics "$(tail -n 3 "$TEST_TMP/err" | tr '\n' ';')" \
+	"40 packets captured;40 packets received by filter;0 packets dropped by kernel;"
+
+start -i "$LINK" -nn -w "$TEST_TMP/flush.pcapng" icmp
+check banner_with_file grep -q "^ptcpdump: listening on $LINK" "$TEST_TMP/err"
+pings 3
+sleep 0.2
+kill -USR2 "$PID"
+sleep 0.2
+is flushed "$("$PTCPDUMP" -r "$TEST_TMP/flush.pcapng" --count 2>/dev/null)" "6 packets"
+is silent_with_file "$(cat "$TEST_TMP/out")" ""
+kill -INT "$PID"
+finish
+is interrupted $STATUS 0
+
+start -i "$LINK" -nn -w "$TEST_TMP/print.pcapng" --print icmp
+pings 2
+kill -HUP "$PID"
+finish
+is hung_up $STATUS 0
+is printed_and_saved "$(lines "$TEST_TMP/out" 'ICMP echo') $("$PTCPDUMP" -r "$TEST_TMP/print.pcapng" --count 2>/dev/null)" "4 4 packets"
+"$PTCPDUMP" -nn -r "$TEST_TMP/print.pcapng" >"$TEST_TMP/again" 2>/dev/null
+check read_back_the_same cmp "$TEST_TMP/out" "$TEST_TMP/again"
+
+# A line within 200 ms on an idle link, although nobody asked for -l.
+mkfifo "$TEST_TMP/pipe"
+"$PTCPDUMP" -i "$LINK" -nn icmp >"$TEST_TMP/pipe" 2>"$TEST_TMP/err" &
+PID=$!
+exec 3<"$TEST_TMP/pipe"
+wait_for 5 grep -q 'listening on' "$TEST_TMP/err"
+sleep 0.3
+before=$(date +%s%N)
+pings 1
+read -r -t 2 line <&3
+took=$((($(date +%s%N) - before) / 1000000))
+check "prompt" [ -n "$line" ]
+check prompt_within_200_ms [ "$took" -lt 200 ]
+exec 3<&-
+pings 1
+finish
+is reader_gone_status $STATUS 0
+is reader_gone_quietly "$(grep -c 'ptcpdump: [^v]' "$TEST_TMP/err")" 0
+
+start -i "$LINK"
+kill -KILL "$PID"
+finish 2>/dev/null
+sleep 0.2
+is killed_leaves_nothing "$(traces)" ""
+
+refused() { # NAME MESSAGE ARGUMENTS...
+	local name=$1 message=$2 before took
+	shift 2
+	before=$(date +%s%N)
+	timeout 5 "$PTCPDUMP" "$@" >"$TEST_TMP/out" 2>"$TEST_TMP/err" </dev/null
+	is "$name" "$?$(grep -q -- "$message" "$TEST_TMP/err" || cat "$TEST_TMP/err")" 1
+	took=$((($(date +%s%N) - before) / 1000000))
+	check "${name}_at_once" [ $took -lt "${AT_ONCE:-300}" ]
+}
+
+refused unknown_interface "no-such-iface" -i no-such-iface
+refused interface_number "99999" -i 99999
+refused bad_filter "syntax error" -i "$LINK" nonsense expression
+refused missing_folder "/no-such-folder" -i "$LINK" -w /no-such-folder/x
+refused unreadable_file "No such file" -r /no-such-file
+refused folder_as_file "directory" -r /tmp
+refused pid_of_letters "abc" --pid abc
+refused unknown_user "no-such-user" -i "$LINK" -Z no-such-user
+refused link_type "-y" -i "$LINK" -y IEEE802_11
+if command -v setpriv >/dev/null; then
+	setpriv --reuid 65534 --clear-groups "$PTCPDUMP" -i lo 2>"$TEST_TMP/err"
+	is no_root "$?$(grep -c 'CAP_NET_ADMIN.*sudo' "$TEST_TMP/err")" 11
+else
+	echo "skip - no_root: setpriv is missing"
+fi
+is nothing_left "$(traces)" ""
+exit $failed
