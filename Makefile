@@ -120,7 +120,7 @@ $(B)/ptcpdump: $(B)/obj/$(MAIN) $(B)/libptcpdump.a $(ND_LIB)
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $(call group,$^) $(PKG_LIBS)
 
-$(B)/asan/ptcpdump: $(B)/asan/obj/$(MAIN) $(B)/asan/libptcpdump.a $(ND_LIB)
+$(B)/asan/ptcpdump: $(B)/asan/obj/$(MAIN) $(B)/asan/libptcpdump.a $(ND_ASAN_LIB)
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(ASAN) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $(call group,$^) $(PKG_LIBS)
 
@@ -185,7 +185,7 @@ BENCH_TOOLS := $(patsubst tests/bench/%.c,$(B)/tests/%,$(wildcard tests/bench/*.
 vpath %.c tests/system/helpers tests/bench
 LIB_HELPERS := $(patsubst tests/helpers/%.c,$(B)/tests/%,$(wildcard tests/helpers/*.c))
 
-$(UNIT) $(BPF_TEST): $(B)/asan/%: $(B)/asan/obj/%.o $(B)/asan/libptcpdump.a $(ND_LIB)
+$(UNIT) $(BPF_TEST): $(B)/asan/%: $(B)/asan/obj/%.o $(B)/asan/libptcpdump.a $(ND_ASAN_LIB)
 	$(say) LD $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(ASAN) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $(call group,$^) $(PKG_LIBS)

@@ -66,6 +66,18 @@ $(ND_LIB): $(TCPDUMP_TAR)
 	$(Q)$(call logged,$(ND_OBJ)/make.log,$(MAKE) -C $(ND_OBJ) libnetdissect.a)
 	$(Q)touch $@
 
+# The dissectors read hostile bytes: the sanitized program has sanitized ones.
+ND_ASAN_OBJ := $(D)/netdissect-asan
+ND_ASAN_LIB := $(ND_ASAN_OBJ)/libnetdissect.a
+
+$(ND_ASAN_LIB): $(ND_LIB)
+	$(say) DEP libnetdissect, sanitized
+	$(Q)rm -rf $(ND_ASAN_OBJ) && mkdir -p $(ND_ASAN_OBJ)
+	$(Q)cd $(ND_ASAN_OBJ) && $(call logged,configure.log,$(abspath $(ND_SRC))/configure -q --with-crypto --without-smi \
+		--without-cap-ng --disable-local-libpcap CC="$(CC)" CFLAGS="-O1 -g $(ASAN)")
+	$(Q)$(call logged,$(ND_ASAN_OBJ)/make.log,$(MAKE) -C $(ND_ASAN_OBJ) libnetdissect.a)
+	$(Q)touch $@
+
 # --- only for the static program -------------------------------------------------
 
 S := $(abspath $(D))/static

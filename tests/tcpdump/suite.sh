@@ -10,6 +10,7 @@ set -u
 TOP=${TOP:-$(cd "$(dirname "$0")/../.." && pwd)}
 BUILD=${BUILD:-$TOP/build}
 export PTCPDUMP=${PTCPDUMP:-$BUILD/ptcpdump} HELPERS=${HELPERS:-$BUILD/tests}
+export LSAN_OPTIONS="suppressions=$TOP/tests/tcpdump/leaks.supp:print_suppressions=0"
 runner=$(echo "$BUILD"/deps/tcpdump-*/tests/TESTrun)
 failed=0
 
