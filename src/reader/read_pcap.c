@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "format/linktype.h"
+#include "reader/pseudo_header.h"
 #include "reader/reader_int.h"
 #include "util/log.h"
 
@@ -161,6 +162,8 @@ int reader_run_pcap(struct reader *r, const struct reader_handler *h)
 		pkt.data = s->p + r->record_header;
 		if (pkt.caplen > ri->cut)
 			pkt.caplen = ri->cut;
+		if (r->swapped) /* the window is our own memory */
+			pseudo_header_to_host(ri->pub.dlt, (uint8_t *)pkt.data, pkt.caplen);
 		ret = h->packet(h->arg, &pkt);
 		s->p += size;
 	}

@@ -5,6 +5,7 @@
 
 #include "format/linktype.h"
 #include "reader/annot_cache.h"
+#include "reader/pseudo_header.h"
 #include "reader/reader_int.h"
 #include "util/log.h"
 
@@ -212,6 +213,8 @@ static int set_data(struct reader *r, const struct block *b, struct packet *pkt,
 				     "invalid packet capture length %" PRIu32 ", bigger than maximum of %" PRIu32,
 				     pkt->caplen, max);
 	pkt->data = b->body + fixed;
+	if (r->swapped) /* the body is in our scratch buffer */
+		pseudo_header_to_host(pkt->iface->dlt, (uint8_t *)pkt->data, pkt->caplen);
 	return 0;
 }
 

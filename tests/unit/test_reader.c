@@ -69,6 +69,48 @@ static void test_reader_pcap_kuznetzov(void)
 	buf_done(&c.b);
 }
 
+static int keep_data(void *arg, const struct packet *p)
+{
+	memcpy(arg, p->data, p->caplen);
+	return 0;
+}
+
+/* The other byte order includes the headers that the capturing host made up. */
+static void test_reader_pseudo_headers(void)
+{
+	static const struct {
+		uint16_t linktype;
+		uint8_t in[64], out[64];
+	} cases[] = {
+		{ 239,
+		  { 2, 0, 0, 7, 0, 8, 0, 1, 1, 2, 3, 4, 0, 6, 0, 9, 5, 5, 0, 0 },
+		  { 2, 0, 0, 7, 8, 0, 1, 0, 1, 2, 3, 4, 6, 0, 9, 0, 5, 5, 0, 0 } },
+		{ 113, { [15] = 0x0c, [16] = 1, 2, 3, 4, 5 }, { [15] = 0x0c, [16] = 4, 3, 2, 1, 5 } },
+		{ 113, { [14] = 8, [16] = 1, 2, 3, 4, 5 }, { [14] = 8, [16] = 1, 2, 3, 4, 5 } },
+		{ 189,
+		  { 1, 2, 3, 4, 5, 6, 7, 8, [9] = 3, [12] = 1, 2, [40] = 1, 2 },
+		  { 8, 7, 6, 5, 4, 3, 2, 1, [9] = 3, [12] = 2, 1, [40] = 1, 2 } },
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct capfile c = { .big = true };
+		uint8_t got[64] = { 0 };
+		const struct reader_handler h = { .arg = got, .packet = keep_data };
+		const char *path = cf_temp_name();
+		struct reader *r;
+
+		cf_pcap_header(&c, 0xa1b2c3d4, 65535, cases[i].linktype);
+		cf_pcap_record(&c, 1, 2, 64, 64, cases[i].in);
+		cf_write(path, c.b.p, c.b.len);
+		CHECK_INT(reader_open(&r, path), 0);
+		CHECK_INT(reader_run(r, &h), 0);
+		CHECK_MEM(got, cases[i].out, 64);
+		reader_free(r);
+		unlink(path);
+		buf_done(&c.b);
+	}
+}
+
 /* Link types that libpcap names otherwise, FCS length, snapshot length of 0, and packets beyond it. */
 static void test_reader_pcap_header(void)
 {
@@ -528,6 +570,7 @@ int main(void)
 {
 	RUN(test_reader_pcap);
 	RUN(test_reader_pcap_kuznetzov);
+	RUN(test_reader_pseudo_headers);
 	RUN(test_reader_pcap_header);
 	RUN(test_reader_pcap_huge_record);
 	RUN(test_reader_pcapng);
