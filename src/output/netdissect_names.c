@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "output/resolver.h"
 #include "output/text_private.h"
 
 #include <addrtoname.h>
@@ -37,6 +38,7 @@ struct names {
 	uint8_t octet_len[256];
 	const char *ports[2][65536]; /* TCP, UDP; without -n */
 	struct ether_name *ethers;   /* without -n */
+	struct resolver *resolver;   /* without -n */
 };
 
 /* Replaced functions and the originals, by the linker's naming. */
@@ -48,8 +50,6 @@ const char *__wrap_etheraddr_string(netdissect_options *ndo, const uint8_t *ep);
 const char *__wrap_le64addr_string(netdissect_options *ndo, const uint8_t *ep);
 const char *__wrap_linkaddr_string(netdissect_options *ndo, const uint8_t *ep, unsigned type, unsigned len);
 const char *__wrap_isonsap_string(netdissect_options *ndo, const uint8_t *nsap, u_int len);
-const char *__real_ipaddr_string(netdissect_options *ndo, const u_char *ap);
-const char *__real_ip6addr_string(netdissect_options *ndo, const u_char *ap);
 const char *__real_tcpport_string(netdissect_options *ndo, u_short port);
 const char *__real_udpport_string(netdissect_options *ndo, u_short port);
 const char *__real_linkaddr_string(netdissect_options *ndo, const uint8_t *ep, unsigned type, unsigned len);
@@ -139,24 +139,28 @@ static char *put_ipv6(const struct names *names, char *d, const u_char *ap)
 	return d;
 }
 
-const char *__wrap_ipaddr_string(netdissect_options *ndo, const u_char *ap)
+static const char *host_string(netdissect_options *ndo, int family, const u_char *ap)
 {
+	struct names *names = text_of(ndo)->names;
+	const char *name = ndo->ndo_nflag ? NULL : resolver_find(names->resolver, family, ap);
 	char *s;
 
-	if (!ndo->ndo_nflag)
-		return __real_ipaddr_string(ndo, ap);
-	s = string_begin(ndo, INET_ADDRSTRLEN + 4);
-	return string_end(ndo, s, put_ipv4(text_of(ndo)->names, s, ap));
+	if (name && strlen(name) < STRING_MAX) {
+		s = string_begin(ndo, strlen(name) + 1);
+		return string_end(ndo, s, stpcpy(s, name));
+	}
+	s = string_begin(ndo, INET6_ADDRSTRLEN + 4);
+	return string_end(ndo, s, family == AF_INET ? put_ipv4(names, s, ap) : put_ipv6(names, s, ap));
+}
+
+const char *__wrap_ipaddr_string(netdissect_options *ndo, const u_char *ap)
+{
+	return host_string(ndo, AF_INET, ap);
 }
 
 const char *__wrap_ip6addr_string(netdissect_options *ndo, const u_char *ap)
 {
-	char *s;
-
-	if (!ndo->ndo_nflag)
-		return __real_ip6addr_string(ndo, ap);
-	s = string_begin(ndo, INET6_ADDRSTRLEN + 4);
-	return string_end(ndo, s, put_ipv6(text_of(ndo)->names, s, ap));
+	return host_string(ndo, AF_INET6, ap);
 }
 
 static const char *port_string(netdissect_options *ndo, u_short port, const char **known,
@@ -299,6 +303,7 @@ void names_free(struct names *names)
 		names->chunks = c->next;
 		free(c);
 	}
+	resolver_free(names->resolver);
 	free(names->ethers);
 	free(names);
 }
@@ -306,13 +311,16 @@ void names_free(struct names *names)
 int names_new(struct names **ret, const struct text_config *config)
 {
 	struct names *names = calloc(1, sizeof(*names));
+	int err = 0;
 
 	if (!names)
 		return -ENOMEM;
 	names->chunks = calloc(1, sizeof(*names->chunks));
-	if (config->n == 0)
+	if (config->n == 0) {
 		names->ethers = calloc(ETHER_SLOTS, sizeof(*names->ethers));
-	if (!names->chunks || (config->n == 0 && !names->ethers)) {
+		err = resolver_new(&names->resolver, config->N > 0, config->endless);
+	}
+	if (!names->chunks || (config->n == 0 && !names->ethers) || err < 0) {
 		names_free(names);
 		return -ENOMEM;
 	}

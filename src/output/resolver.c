@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "output/resolver.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+enum {
+	WORKERS = 8,
+	SETS = 4096, /* the cache holds SETS * WAYS names */
+	WAYS = 4,
+	QUEUE = 256,
+	STACK = 512 * 1024,
+};
+
+#define MSEC 1000000LL
+
+enum state { STATE_EMPTY, STATE_PENDING, STATE_NAMED, STATE_NAMELESS };
+
+struct entry {
+	uint8_t address[16];
+	uint8_t family;
+	uint8_t state;
+	char *name; /* STATE_NAMED */
+};
+
+struct resolver {
+	pthread_mutex_t lock;
+	pthread_cond_t asked, answered;
+	struct entry cache[SETS][WAYS];
+	struct entry *queue[QUEUE];
+	unsigned head, tail; /* of queue; the difference is its length */
+	unsigned next_victim;
+	unsigned references; /* the owner and the workers */
+	bool closing, short_names, started;
+	/* How long the printing thread may still wait: grows by one part in share of the time that passes. */
+	int64_t budget, budget_max, last;
+	int share;
+};
+
+static int64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+static size_t address_size(int family)
+{
+	return family == AF_INET ? 4 : 16;
+}
+
+static char *look_up(const struct entry *question, bool short_name)
+{
+	char text[8192];
+	struct hostent host, *found = NULL;
+	char *name;
+	int err;
+
+	if (gethostbyaddr_r(question->address, (socklen_t)address_size(question->family), question->family, &host, text,
+			    sizeof(text), &found, &err) != 0 ||
+	    !found || !found->h_name)
+		return NULL;
+	name = strdup(found->h_name);
+	if (!name)
+		return NULL;
+	/* Whoever answers for an address chooses the name. */
+	for (char *p = name; *p; p++) {
+		if ((unsigned char)*p <= ' ' || *p == 0x7f)
+			*p = '?';
+	}
+	if (short_name)
+		name[strcspn(name, ".")] = '\0';
+	return name;
+}
+
+/* With the lock held; gives it up. */
+static void resolver_drop(struct resolver *r)
+{
+	const bool last = --r->references == 0;
+
+	pthread_mutex_unlock(&r->lock);
+	if (!last)
+		return;
+	for (size_t i = 0; i < SETS; i++) {
+		for (size_t way = 0; way < WAYS; way++)
+			free(r->cache[i][way].name);
+	}
+	pthread_cond_destroy(&r->asked);
+	pthread_cond_destroy(&r->answered);
+	pthread_mutex_destroy(&r->lock);
+	free(r);
+}
+
+static void *work(void *arg)
+{
+	struct resolver *r = arg;
+
+	pthread_mutex_lock(&r->lock);
+	while (!r->closing) {
+		struct entry *e, question;
+		char *name;
+
+		if (r->head == r->tail) {
+			pthread_cond_wait(&r->asked, &r->lock);
+			continue;
+		}
+		/* Nobody else touches a pending entry. */
+		e = r->queue[r->head++ % QUEUE];
+		question = *e;
+		pthread_mutex_unlock(&r->lock);
+		name = look_up(&question, r->short_names);
+		pthread_mutex_lock(&r->lock);
+		e->name = name;
+		e->state = name ? STATE_NAMED : STATE_NAMELESS;
+		pthread_cond_broadcast(&r->answered);
+	}
+	resolver_drop(r);
+	return NULL;
+}
+
+/* With the lock held. Signals are the main thread's. */
+static void start_workers(struct resolver *r)
+{
+	sigset_t all, before;
+	pthread_attr_t attr;
+
+	r->started = true;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, STACK);
+	for (int i = 0; i < WORKERS; i++) {
+		pthread_t thread;
+
+		if (pthread_create(&thread, &attr, work, r) == 0)
+			r->references++;
+	}
+	pthread_attr_destroy(&attr);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static struct entry *entry_find(struct resolver *r, int family, const uint8_t *address)
+{
+	const size_t size = address_size(family);
+	struct entry *set, *victim = NULL;
+	uint32_t hash = 2166136261U; /* FNV-1a */
+
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ address[i]) * 16777619U;
+	set = r->cache[(hash ^ hash >> 16) % SETS];
+	for (size_t i = 0; i < WAYS; i++) {
+		if (set[i].state != STATE_EMPTY && set[i].family == family &&
+		    memcmp(set[i].address, address, size) == 0)
+			return &set[i];
+		if (set[i].state == STATE_EMPTY)
+			victim = &set[i];
+	}
+	for (size_t i = 0; !victim && i < WAYS; i++) {
+		struct entry *e = &set[r->next_victim++ % WAYS];
+
+		if (e->state != STATE_PENDING)
+			victim = e;
+	}
+	if (!victim || r->tail - r->head >= QUEUE)
+		return NULL;
+	free(victim->name);
+	*victim = (struct entry){ .family = (uint8_t)family, .state = STATE_PENDING };
+	memcpy(victim->address, address, size);
+	r->queue[r->tail++ % QUEUE] = victim;
+	pthread_cond_signal(&r->asked);
+	return victim;
+}
+
+/* With the lock held: until e is answered or the budget is spent. */
+static void wait_for(struct resolver *r, const struct entry *e)
+{
+	int64_t start = now_ns();
+	struct timespec until;
+	int64_t end;
+
+	r->budget += (start - r->last) / r->share;
+	if (r->budget > r->budget_max)
+		r->budget = r->budget_max;
+	end = start + r->budget;
+	until = (struct timespec){ .tv_sec = end / 1000000000LL, .tv_nsec = end % 1000000000LL };
+	while (e->state == STATE_PENDING && r->budget > 0) {
+		if (pthread_cond_timedwait(&r->answered, &r->lock, &until) == ETIMEDOUT)
+			break;
+	}
+	r->last = now_ns();
+	r->budget -= r->last - start;
+	if (r->budget < 0)
+		r->budget = 0;
+}
+
+const char *resolver_find(struct resolver *r, int family, const uint8_t *address)
+{
+	const char *name = NULL;
+	struct entry *e;
+
+	pthread_mutex_lock(&r->lock);
+	if (!r->started)
+		start_workers(r);
+	e = entry_find(r, family, address);
+	if (e && e->state == STATE_PENDING)
+		wait_for(r, e);
+	/* Only this thread ever replaces an answer, so the name stays after the lock is given up. */
+	if (e && e->state == STATE_NAMED)
+		name = e->name;
+	pthread_mutex_unlock(&r->lock);
+	return name;
+}
+
+int resolver_new(struct resolver **ret, bool short_names, bool hurry)
+{
+	struct resolver *r = calloc(1, sizeof(*r));
+	pthread_condattr_t attr;
+
+	if (!r)
+		return -ENOMEM;
+	r->references = 1;
+	r->short_names = short_names;
+	/* A capture may lose a tenth of its time, a file is read at half the speed at worst. */
+	r->budget = r->budget_max = (hurry ? 200 : 2000) * MSEC;
+	r->share = hurry ? 10 : 1;
+	r->last = now_ns();
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&r->asked, NULL);
+	pthread_cond_init(&r->answered, &attr);
+	pthread_condattr_destroy(&attr);
+	*ret = r;
+	return 0;
+}
+
+void resolver_free(struct resolver *r)
+{
+	if (!r)
+		return;
+	pthread_mutex_lock(&r->lock);
+	r->closing = true;
+	pthread_cond_broadcast(&r->asked);
+	resolver_drop(r);
+}
