@@ -273,8 +273,17 @@ lint: $(GEN) $(ND_LIB)
 
 # --- the rest ------------------------------------------------------------------------
 
+# Written by the program from its table of options; the results are part of the repository.
+completions: $(B)/ptcpdump
+	@mkdir -p $@
+	$(Q)for shell in bash zsh fish; do $< --completion $$shell >$@/ptcpdump.$$shell; done
+
 install: all
 	install -D -m 755 $(B)/ptcpdump $(DESTDIR)$(PREFIX)/bin/ptcpdump
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 man/ptcpdump.8
+	install -D -m 644 completions/ptcpdump.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ptcpdump
+	install -D -m 644 completions/ptcpdump.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_ptcpdump
+	install -D -m 644 completions/ptcpdump.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/ptcpdump.fish
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/ptcpdump LICENSE NOTICE README.md
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/ptcpdump/LICENSES LICENSES/*.txt
 
@@ -289,4 +298,4 @@ help:
 	@echo "Settings: V=1 WERROR=1 CC= CLANG= BPFTOOL= CFLAGS= DISTDIR= PREFIX= DESTDIR="
 
 .DEFAULT_GOAL := all
-.PHONY: all fuzz static asan tests check demo setup bench golden check-clean format check-format lint install clean distclean help $(SUITES:%=check-%)
+.PHONY: all completions fuzz static asan tests check demo setup bench golden check-clean format check-format lint install clean distclean help $(SUITES:%=check-%)

@@ -435,7 +435,7 @@ static int poll_packets(struct live *l)
 			l->s.failed = true;
 		return n;
 	}
-	if (l->s.dirty && l->now >= l->flushed + FLUSH_INTERVAL) {
+	if (l->s.dirty && (l->s.o->immediate || l->now >= l->flushed + FLUSH_INTERVAL)) {
 		l->flushed = l->now;
 		session_flush(&l->s);
 	}
@@ -550,7 +550,11 @@ out:
 	return status;
 }
 
-static bool is_l3_device(const char *name)
+/* pcap/dlt.h */
+enum { DLT_ETHERNET = 1, DLT_RAW_IP = 12 };
+
+/* What packets of a device begin with, as the hooks see them. */
+static int device_dlt(const char *name)
 {
 	char path[64 + IF_NAMESIZE];
 	unsigned type = 1;
@@ -564,13 +568,30 @@ static bool is_l3_device(const char *name)
 		fclose(f);
 	}
 	/* ARPHRD_ETHER, ARPHRD_LOOPBACK (linux/if_arp.h) */
-	return type != 1 && type != 772;
+	return type != 1 && type != 772 ? DLT_RAW_IP : DLT_ETHERNET;
+}
+
+/* -y may only say what is the case. */
+static int check_link_type(const struct options *o)
+{
+	char text[256];
+
+	for (size_t i = 0; o->dlt >= 0 && i < o->ifaces.n; i++) {
+		int dlt = device_dlt(o->ifaces.v[i]);
+
+		if (strcmp(o->ifaces.v[i], "any") == 0 || dlt == o->dlt)
+			continue;
+		session_name_dlt(dlt, text, sizeof(text));
+		log_error("-y %s: packets of '%s' have the link type %s and no other", o->dlt_name, o->ifaces.v[i],
+			  text);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 /* -d: with the link type of -i, else of -y, else Ethernet. */
 static int dump_filter(const struct options *o)
 {
-	enum { DLT_ETHERNET = 1, DLT_RAW_IP = 12 };
 	struct filter_compile_opts opts = {
 		.dlt = DLT_ETHERNET,
 		.snaplen = o->snaplen,
@@ -583,7 +604,7 @@ static int dump_filter(const struct options *o)
 
 	if (o->ifaces.n) {
 		opts.live = true;
-		opts.dlt = is_l3_device(o->ifaces.v[0]) ? DLT_RAW_IP : DLT_ETHERNET;
+		opts.dlt = device_dlt(o->ifaces.v[0]);
 		opts.netmask = filter_netmask(o->ifaces.v[0]);
 	} else if (o->dlt >= 0) {
 		opts.dlt = o->dlt;
@@ -606,6 +627,8 @@ int session_run_live(const struct options *o)
 
 	if (o->dump)
 		return dump_filter(o);
+	if (check_link_type(o))
+		return 1;
 	if (o->tstamp_type && strcmp(o->tstamp_type, "host") != 0)
 		log_warn("time stamp type '%s' is not supported: the kernel hooks used here take the time of the host",
 			 o->tstamp_type);

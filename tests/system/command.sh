@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # "-- command": exit status, streams, user, signals, and that only its traffic is captured.
-. "$(dirname "$0")/front.lib.sh"
+# shellcheck disable=SC2154 # failed is set there
+# shellcheck source=tests/system/hosts.lib.sh
+. "$(dirname "$0")/hosts.lib.sh"
 
 run() { # ARGUMENTS: ptcpdump -i LINK ARGUMENTS, STATUS is its exit status
 	"$PTCPDUMP" -i "$LINK" "$@" >"$TEST_TMP/out" 2>"$TEST_TMP/err"
@@ -45,6 +47,7 @@ is only_its_own_traffic "$(lines "$TEST_TMP/out" 'ICMP echo')" 2
 run -nn icmp -- sh -c "(ping -q -c 1 $THERE >/dev/null &) ; sleep 0.2; (sh -c 'ping -q -c 1 $THERE >/dev/null; :')"
 is descendants "$(lines "$TEST_TMP/out" 'ICMP echo')" 4
 
+# shellcheck disable=SC2016
 is invoking_user "$(SUDO_UID=65534 SUDO_GID=65534 SUDO_USER=nobody "$PTCPDUMP" -i "$LINK" -- sh -c 'echo $(id -u) $(id -g) $USER $SUDO_UID' 2>/dev/null)" "65534 65534 nobody"
 
 run -c 1 -nn -- sh -c "ping -q -c 3 -i 0.01 $THERE; exit 5"
@@ -86,6 +89,6 @@ check terminated_command_is_gone test ! -e "/proc/$child"
 
 start -i "$LINK" -- sh -c 'sleep 0.5; exit 9'
 finish
-is no_zombie "$(ps -o stat= --ppid $$ | grep -c Z)" 0
+is no_zombie "$(pgrep -c -r Z -P $$)" 0
 is nothing_left "$(traces)" ""
-exit $failed
+exit "$failed"

@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Live captures as a whole: -c, statistics, signals, promptness, wrong use.
-. "$(dirname "$0")/front.lib.sh"
+# shellcheck disable=SC2154 # failed is set there
+# shellcheck source=tests/system/hosts.lib.sh
+. "$(dirname "$0")/hosts.lib.sh"
 
 captured() { # of the last start
 	sed -n 's/^\([0-9]*\) packets* captured$/\1/p' "$TEST_TMP/err"
@@ -51,7 +53,7 @@ is printed_and_saved "$(lines "$TEST_TMP/out" 'ICMP echo') $("$PTCPDUMP" -r "$TE
 check read_back_the_same cmp "$TEST_TMP/out" "$TEST_TMP/again"
 
 # A line within 200 ms on an idle link, although nobody asked for -l.
-mkfifo "$TEST_TMP/pipe"
+mkfifo "$TEST_TMP/pipe" || exit 1
 "$PTCPDUMP" -i "$LINK" -nn icmp >"$TEST_TMP/pipe" 2>"$TEST_TMP/err" &
 PID=$!
 exec 3<"$TEST_TMP/pipe"
@@ -101,4 +103,4 @@ else
 	echo "skip - no_root: setpriv is missing"
 fi
 is nothing_left "$(traces)" ""
-exit $failed
+exit "$failed"

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034 # what the tests read
 # SPDX-License-Identifier: BSD-3-Clause
 # Two hosts for session and command tests, and a way to say how a test went. Sourced, not run.
 
@@ -6,8 +7,8 @@ if [ "$(id -u)" -ne 0 ]; then
 	exit 0
 fi
 
-NS=ptcpf$$
-LINK=ptcpf$$
+NS=ptcph$$
+LINK=ptcph$$
 HERE=10.211.77.1
 THERE=10.211.77.2
 failed=0
@@ -82,5 +83,5 @@ lines() { # FILE PATTERN
 traces() {
 	bpftool net show dev "$LINK" 2>/dev/null | grep ptcp
 	tc qdisc show dev "$LINK" | grep clsact
-	ls /sys/fs/bpf | grep ptcp
+	find /sys/fs/bpf -maxdepth 1 -name '*ptcp*'
 }

@@ -1,0 +1,116 @@
+#compdef ptcpdump
+# zsh completion for ptcpdump; made by 'ptcpdump --completion zsh'
+_arguments -s \
+	'*-i+[listen on this interface, by name or by the number that -D shows; repeat it or separate with commas; any\: all of them. Default\: any when a process, user, container or command is asked for, else the first usable one]:INTERFACE:_net_interfaces' \
+	'*--interface=[listen on this interface, by name or by the number that -D shows; repeat it or separate with commas; any\: all of them. Default\: any when a process, user, container or command is asked for, else the first usable one]:INTERFACE:_net_interfaces' \
+	'*--netns=[listen in this network namespace, by name or path; repeatable; any\: all of them, later ones too]:NAME|PATH|any:_files' \
+	'*-c+[stop after N packets]:N: ' \
+	'*--receive-count=[stop after N packets]:N: ' \
+	'*-Q+[only packets that come in, go out, or both (inout, the default)]:DIRECTION:(in out inout)' \
+	'*--direction=[only packets that come in, go out, or both (inout, the default)]:DIRECTION:(in out inout)' \
+	'*-s+[keep at most this much of each packet (0\: the default, 262144)]:BYTES: ' \
+	'*--snapshot-length=[keep at most this much of each packet (0\: the default, 262144)]:BYTES: ' \
+	'*-p[don'\''t put the interface into promiscuous mode]' \
+	'*--no-promiscuous-mode[don'\''t put the interface into promiscuous mode]' \
+	'*--backend=[how packets are seen in the kernel (default tc); help\: what this kernel offers]:BACKEND:(tc cgroup-skb socket-filter tp-btf)' \
+	'*--kernel-btf=[BTF of this kernel (default /sys/kernel/btf/vmlinux, then /var/lib/ptcpdump/btf)]:FILE:_files' \
+	'*--immediate-mode[show and save packets as soon as they arrive]' \
+	'*-I[802.11 monitor mode; not possible with these kernel hooks]' \
+	'*--monitor-mode[802.11 monitor mode; not possible with these kernel hooks]' \
+	'*-j+[where time stamps come from; only host is possible with these kernel hooks]:TYPE: ' \
+	'*--time-stamp-type=[where time stamps come from; only host is possible with these kernel hooks]:TYPE: ' \
+	'*-y+[link type of the capture (the interface'\''s own, see -L), or of the filter that -d prints]:TYPE: ' \
+	'*--linktype=[link type of the capture (the interface'\''s own, see -L), or of the filter that -d prints]:TYPE: ' \
+	'*-D[list the interfaces and exit]' \
+	'*--list-interfaces[list the interfaces and exit]' \
+	'*-L[list the link types of the interface and exit]' \
+	'*--list-data-link-types[list the link types of the interface and exit]' \
+	'*-J[list the time stamp types of the interface and exit]' \
+	'*--list-time-stamp-types[list the time stamp types of the interface and exit]' \
+	'*--probe[tell what this kernel offers, what is lost without it, and exit]' \
+	'*-F+[read the filter expression from FILE; one on the command line is ignored]:FILE:_files' \
+	'*--expression-file=[read the filter expression from FILE; one on the command line is ignored]:FILE:_files' \
+	'*-O[don'\''t optimize the filter program]' \
+	'*--no-optimize[don'\''t optimize the filter program]' \
+	'*-d[print the compiled filter and exit; -dd\: as C, -ddd\: as numbers]' \
+	'*--pid=[only traffic of this process; repeatable; also with -r]:PID:_pids' \
+	'*--pname=[only traffic of processes of this name; repeatable; also with -r]:NAME: ' \
+	'*--uid=[only traffic of this user'\''s processes; repeatable; also with -r]:UID: ' \
+	'*-f[with --pid, --pname and --uid\: their child processes too (not tcpdump'\''s -f)]' \
+	'*--follow-forks[with --pid, --pname and --uid\: their child processes too (not tcpdump'\''s -f)]' \
+	'*--container-id=[only traffic of this container, at least 12 characters of its id; repeatable; also with -r]:ID: ' \
+	'*--container-name=[only traffic of the containers of this name; repeatable; also with -r]:NAME: ' \
+	'*--pod-name=[only traffic of this pod (without a namespace\: default); repeatable; also with -r]:NAME.NAMESPACE: ' \
+	'*--context=[which annotations to show and save (default\: all)]:LIST:(process thread parentproc user container pod peer)' \
+	'*--disable-reverse-match[never show the process of the other end when that of the right end is unknown]' \
+	'*--docker-address=[socket of the Docker Engine (default /var/run/docker.sock)]:SOCKET:_files' \
+	'*--containerd-address=[socket of containerd (default /run/containerd/containerd.sock)]:SOCKET:_files' \
+	'*--cri-runtime-address=[socket of the CRI runtime (default\: the first usual one that answers)]:SOCKET:_files' \
+	'*--write-keylog-file=[write the TLS secrets of the command to FILE]:FILE:_files' \
+	'*--embed-keylog-to-pcapng[save the TLS secrets of the command in the file of -w]' \
+	'*-A[print each packet without its link header in ASCII]' \
+	'*--print-data-in-ascii[print each packet without its link header in ASCII]' \
+	'*-b[print AS numbers of BGP in ASDOT notation]' \
+	'*-e[print the link header]' \
+	'*-E+[decrypt IPsec ESP packets]:SPI@IP ALGO\:SECRET,...: ' \
+	'*-g[no line break after the IP header with -v]' \
+	'*--ip-oneline[no line break after the IP header with -v]' \
+	'*-H[try to detect 802.11s draft mesh headers]' \
+	'*-K[don'\''t verify IP, TCP and UDP checksums]' \
+	'*--dont-verify-checksums[don'\''t verify IP, TCP and UDP checksums]' \
+	'*-l[write every line at once]' \
+	'*-m+[load SMI MIB definitions from the file MODULE]:MODULE:_files' \
+	'*-M+[validate TCP-MD5 digests with SECRET]:SECRET: ' \
+	'*-n[don'\''t convert addresses and ports to names]' \
+	'*--no-convert-addr[don'\''t convert addresses and ports to names]' \
+	'*-N[print host names without their domain]' \
+	'*-#[print a number in front of each packet]' \
+	'*--number[print a number in front of each packet]' \
+	'*--oneline[print the verbose output of a packet on one line]' \
+	'*-q[print less protocol information]' \
+	'*--quiet[print less protocol information]' \
+	'*-S[print absolute TCP sequence numbers]' \
+	'*--absolute-tcp-sequence-numbers[print absolute TCP sequence numbers]' \
+	'*-t[-t\: no time; -tt\: seconds since 1970; -ttt\: since the previous line; -tttt\: with the date; -ttttt\: since the first line]' \
+	'*--print-timestamp[-t\: no time; -tt\: seconds since 1970; -ttt\: since the previous line; -tttt\: with the date; -ttttt\: since the first line]' \
+	'*--utc-time[print times in UTC]' \
+	'*--time-stamp-precision=[print and save times in micro- or nanoseconds]:PRECISION:(micro nano)' \
+	'*--micro[short for --time-stamp-precision=micro (the default)]' \
+	'*--nano[short for --time-stamp-precision=nano]' \
+	'*-T+[interpret the packets as this type]:TYPE:(aodv carp cnfp domain lmp pgm pgm_zmtp1 ptp radius resp rpc rtcp rtp snmp someip tftp vat vxlan wb zmtp1)' \
+	'*-u[print undecoded NFS handles]' \
+	'*-v[print more; -vv and -vvv\: more still; with -w\: tell every second how many packets were captured]' \
+	'*--verbose[print more; -vv and -vvv\: more still; with -w\: tell every second how many packets were captured]' \
+	'*-x[print each packet in hex; -xx\: with its link header]' \
+	'*--print-data-in-hex[print each packet in hex; -xx\: with its link header]' \
+	'*-X[print each packet in hex and ASCII; -XX\: with its link header]' \
+	'*--print-data-in-hex-ascii[print each packet in hex and ASCII; -XX\: with its link header]' \
+	'*--print[print packets although -w saves them]' \
+	'*--count[with -r\: print only the number of packets]' \
+	'*-r+[read packets from FILE (pcap or pcapng, compressed too; -\: standard input)]:FILE:_files' \
+	'*--read-file=[read packets from FILE (pcap or pcapng, compressed too; -\: standard input)]:FILE:_files' \
+	'*-V+[read packets from the files whose names are the lines of FILE (-\: standard input)]:FILE:_files' \
+	'*-w+[save packets to FILE as pcapng, or as pcap when its name ends in .pcap (-\: pcapng on standard output)]:FILE:_files' \
+	'*--write-file=[save packets to FILE as pcapng, or as pcap when its name ends in .pcap (-\: pcapng on standard output)]:FILE:_files' \
+	'*-C+[with -w\: begin a new file after SIZE millions of bytes (k, m, g\: KiB, MiB, GiB)]:SIZE: ' \
+	'*--file-size=[with -w\: begin a new file after SIZE millions of bytes (k, m, g\: KiB, MiB, GiB)]:SIZE: ' \
+	'*-G+[with -w\: begin a new file every so many seconds; its name may hold conversions of strftime(3)]:SECONDS: ' \
+	'*-W+[with -C\: overwrite the oldest of N files; with -G\: stop after N files]:N: ' \
+	'*--file-count=[with -C\: overwrite the oldest of N files; with -G\: stop after N files]:N: ' \
+	'*-z+[with -C or -G\: run COMMAND with the name of each finished file]:COMMAND:_command_names' \
+	'*-U[write every packet at once, to the file of -w, else to standard output]' \
+	'*--packet-buffered[write every packet at once, to the file of -w, else to standard output]' \
+	'*-Z+[as root\: become USER once the capture is open, before any file is written]:USER:_users' \
+	'*--relinquish-privileges=[as root\: become USER once the capture is open, before any file is written]:USER:_users' \
+	'*-B+[size of the kernel'\''s packet buffers in KiB]:KIB: ' \
+	'*--buffer-size=[size of the kernel'\''s packet buffers in KiB]:KIB: ' \
+	'*--settle=[how long a packet waits for the process that will accept its connection (default 150; 0\: not at all)]:MS: ' \
+	'*--event-chan-size=[accepted for compatibility, no effect]:N: ' \
+	'*--exec-events-worker-number=[accepted for compatibility, no effect]:N: ' \
+	'*--delay-before-handle-packet-events=[accepted for compatibility, no effect (see --settle)]:TIME: ' \
+	'*--log-level=[which messages to show (default warn)]:LEVEL:(debug info warn error fatal)' \
+	'*--version[print the version and exit]' \
+	'*-h[print this and exit]' \
+	'*--help[print this and exit]' \
+	'*--completion=[print the completion script for a shell and exit]:SHELL:(bash zsh fish)' \
+	'*::expression or command: _normal'
