@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What stands around tcpdump's line: interfaces, directions, names that try to look like something else. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "output/output.h"
+
+enum { DLT_RAW = 12, DLT_UNKNOWN = 250 };
+
+/* 10.0.0.1.5000 > 10.0.0.2.6000, UDP, four bytes of data */
+static const uint8_t udp[] = { 0x45, 0, 0, 32, 0,    0,	   0x40, 0,    64, 17, 0, 0, 10,  0,   0,   1,
+			       10,   0, 0, 2,  0x13, 0x88, 0x17, 0x70, 0,  12, 0, 0, 'd', 'a', 't', 'a' };
+
+static struct iface eth0 = { .dlt = DLT_RAW, .name = (char[]){ "eth0" } };
+static const struct annotation curl = {
+	.serial = 1,
+	.has = ANNOT_PROCESS | ANNOT_PARENT,
+	.process = { 1234, { "/usr/bin/curl", 13 }, { "curl -v", 7 } },
+	.parent = { 99, { "/bin/sh", 7 }, { "sh", 2 } },
+};
+
+static char text[8192];
+
+/* Prints one packet and leaves all of the output in text. */
+static int print(const struct text_config *given, struct iface *iface, enum direction dir,
+		 const struct annotation *annot)
+{
+	struct text_config config = *given;
+	struct packet packet = {
+		.sec = 0,
+		.nsec = 123456789,
+		.caplen = sizeof(udp),
+		.len = sizeof(udp),
+		.data = udp,
+		.iface = iface,
+		.dir = dir,
+		.annot = annot,
+	};
+	struct output *o;
+	ssize_t n;
+	int err;
+
+	config.fd = memfd_create("text", MFD_CLOEXEC);
+	config.program = "test";
+	config.n = config.utc = 1;
+	err = output_text_new(&o, &config);
+	if (err == 0)
+		err = o->ops->iface(o, iface);
+	for (int i = 0; err == 0 && i < 2; i++)
+		err = o->ops->packet(o, &packet);
+	if (err == 0)
+		err = o->ops->finish(o);
+	if (err == 0)
+		o->ops->free(o);
+	n = pread(config.fd, text, sizeof(text) - 1, 0);
+	text[n > 0 ? n : 0] = '\0';
+	close(config.fd);
+	/* The second packet comes from the cache and must look the same. */
+	if (n > 0 && n % 2 == 0 && memcmp(text, text + n / 2, (size_t)n / 2) == 0)
+		text[n / 2] = '\0';
+	return err;
+}
+
+#define TAIL "IP 10.0.0.1.5000 > 10.0.0.2.6000: UDP, length 4"
+
+static void test_plain(void)
+{
+	CHECK_INT(print(&(struct text_config){ 0 }, &eth0, DIR_NONE, NULL), 0);
+	CHECK_STR(text, "00:00:00.123456 " TAIL "\n");
+	CHECK_INT(print(&(struct text_config){ .nano = true, .t = 4 }, &eth0, DIR_NONE, NULL), 0);
+	CHECK_STR(text, "1970-01-01 00:00:00.123456789 " TAIL "\n");
+}
+
+static void test_annotated(void)
+{
+	CHECK_INT(print(&(struct text_config){ .t = 1 }, &eth0, DIR_OUT, &curl), 0);
+	CHECK_STR(text, "eth0 curl.1234 Out " TAIL ", ParentProc [sh.99]\n");
+	CHECK_INT(print(&(struct text_config){ .t = 1 }, &eth0, DIR_IN, NULL), 0);
+	CHECK_STR(text, "eth0 In " TAIL "\n");
+}
+
+static void test_netns(void)
+{
+	struct iface veth = { .dlt = DLT_RAW, .name = (char[]){ "veth1" }, .netns = 4026532300U, .other_netns = true };
+
+	CHECK_INT(print(&(struct text_config){ .t = 1 }, &veth, DIR_IN, NULL), 0);
+	CHECK_STR(text, "veth1@4026532300 In " TAIL "\n");
+}
+
+static void test_no_name(void)
+{
+	struct iface iface = { .dlt = DLT_RAW, .name = (char[]){ "" } };
+
+	CHECK_INT(print(&(struct text_config){ .t = 1 }, &iface, DIR_IN, NULL), 0);
+	CHECK_STR(text, "In " TAIL "\n");
+}
+
+/* Blanks, brackets, line feeds, escape sequences: nothing may look like another field or another line. */
+static void test_hostile_names(void)
+{
+	struct annotation a = curl;
+
+	a.serial = 2;
+	a.has |= ANNOT_THREAD | ANNOT_CONTAINER | ANNOT_POD;
+	a.process.cmd = str_of("/tmp/a b.1 In IP\n\x1b[2J");
+	a.tid = 7;
+	a.thread = str_of("t], Pod [x");
+	a.container.name = str_of("c\r1");
+	a.pod.name = str_of("p");
+	a.pod.namespace = str_of("n");
+	CHECK_INT(print(&(struct text_config){ .t = 1 }, &eth0, DIR_OUT, &a), 0);
+	CHECK_STR(text, "eth0 a\\x20b.1\\x20In\\x20IP\\n\\x1b\\x5b2J.1234 Out " TAIL
+			", Thread [t\\x5d,\\x20Pod\\x20\\x5bx.7], ParentProc [sh.99], Container [c\\r1], Pod [p.n]\n");
+}
+
+static void test_names_of_processes(void)
+{
+	static const struct {
+		const char *cmd, *args, *shown;
+	} names[] = {
+		{ "/usr/bin/curl (deleted)", "curl", "curl" },
+		{ "kworker/0:1", "", "kworker/0:1" },
+		{ "./tool", "", "tool" },
+		{ "bin/tool", "bin/tool -x", "tool" },
+		{ "/", "/", "/" },
+		{ "ping", "ping ::1", "ping" },
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct annotation a = { .serial = 10 + i, .has = ANNOT_PROCESS };
+		char expected[256];
+
+		a.process = (struct process_desc){ 5, str_of(names[i].cmd), str_of(names[i].args) };
+		snprintf(expected, sizeof(expected), "eth0 %s.5 In " TAIL "\n", names[i].shown);
+		CHECK_INT(print(&(struct text_config){ .t = 1 }, &eth0, DIR_IN, &a), 0);
+		CHECK_STR(text, expected);
+	}
+}
+
+static void test_verbose(void)
+{
+	struct annotation a = curl;
+
+	a.serial = 3;
+	a.has = ANNOT_ALL;
+	a.process.args = str_of("curl two\nlines");
+	a.tid = 1235;
+	a.thread = str_of("worker");
+	a.uid = 1000;
+	a.container = (struct container_desc){ str_of("d902"), str_of("test"), str_of("alpine:3.18"), str_of("{}") };
+	a.pod = (struct pod_desc){ str_of("p"), str_of("default"), str_of("9e4b"), str_of("{}"), str_of("{}") };
+	a.peer = (struct process_desc){ 80, str_of("/usr/sbin/nginx"), str_of("nginx: worker") };
+	CHECK_INT(print(&(struct text_config){ .t = 1, .v = 1, .K = 1 }, &eth0, DIR_OUT, &a), 0);
+	CHECK_STR(text,
+		  "eth0 curl.1234 Out IP (tos 0x0, ttl 64, id 0, offset 0, flags [DF], proto UDP (17), length 32)\n"
+		  "    10.0.0.1.5000 > 10.0.0.2.6000: UDP, length 4\n"
+		  "    Process (pid 1234, cmd /usr/bin/curl, args curl two\\nlines)\n"
+		  "    Thread (tid 1235, name worker)\n"
+		  "    User (uid 1000)\n"
+		  "    ParentProc (pid 99, cmd /bin/sh, args sh)\n"
+		  "    Container (name test, id d902, image alpine:3.18, labels {})\n"
+		  "    Pod (name p, namespace default, UID 9e4b, labels {}, annotations {})\n"
+		  "    Peer (pid 80, cmd /usr/sbin/nginx, args nginx: worker)\n");
+	CHECK_INT(print(&(struct text_config){ .t = 1, .v = 1, .oneline = true }, &eth0, DIR_OUT, &curl), 0);
+	CHECK(strchr(text, '\n') == text + strlen(text) - 1);
+	CHECK(strstr(text, "UDP, length 4 Process (pid 1234, cmd /usr/bin/curl, args curl -v) ParentProc (pid 99"));
+}
+
+/* The dump stands behind the annotation. */
+static void test_dump(void)
+{
+	CHECK_INT(print(&(struct text_config){ .t = 1, .x = 1 }, &eth0, DIR_OUT, &curl), 0);
+	CHECK(strstr(text, "length 4, ParentProc [sh.99]\n\t0x0000:  4500 0020") != NULL);
+}
+
+static void test_unknown_link_type(void)
+{
+	struct iface odd = { .dlt = DLT_UNKNOWN, .name = (char[]){ "odd0" } };
+
+	CHECK_INT(print(&(struct text_config){ .t = 1 }, &odd, DIR_NONE, NULL), 0);
+	CHECK(strncmp(text, "UNSUPPORTED\n\t0x0000:  4500 0020", 31) == 0);
+}
+
+static void test_wrong_options(void)
+{
+	CHECK_INT(print(&(struct text_config){ .A = 1, .x = 1 }, &eth0, DIR_NONE, NULL), -EINVAL);
+	CHECK_INT(print(&(struct text_config){ .t = 6 }, &eth0, DIR_NONE, NULL), -EINVAL);
+	CHECK_INT(print(&(struct text_config){ .type = "nonsense" }, &eth0, DIR_NONE, NULL), -EINVAL);
+}
+
+int main(void)
+{
+	RUN(test_plain);
+	RUN(test_annotated);
+	RUN(test_netns);
+	RUN(test_no_name);
+	RUN(test_hostile_names);
+	RUN(test_names_of_processes);
+	RUN(test_verbose);
+	RUN(test_dump);
+	RUN(test_unknown_link_type);
+	RUN(test_wrong_options);
+	return check_status();
+}
