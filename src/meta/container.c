@@ -177,21 +177,31 @@ static void ask_runtimes(struct containers *c, const struct container_entry *e)
 	}
 }
 
-/* Asks for what is not known of a container: at once, a few times while its packets wait, and seldom later. */
+/* Asks for what is not known of a container: at once, a few times soon, and seldom later. */
 static void want(struct containers *c, struct container_entry *e, uint64_t now)
 {
-	if (!e->asked_at) {
+	if (!e->asked_at)
 		e->asked_at = now;
-		e->wait_until = now + WAIT_NS;
-	}
 	if (now < e->ask_again_at || e->asking || !runtimes_alive(c))
 		return;
 	e->ask_again_at = now + (e->tries < 11 ? ASK_FIRST_NS << e->tries : ASK_LAST_NS);
 	e->tries++;
 	ask_runtimes(c, e);
-	if (c->waiting < e->wait_until)
-		c->waiting = e->wait_until;
+	if (c->waiting < now + WAIT_NS)
+		c->waiting = now + WAIT_NS;
 	loop_wake_at(&c->loop, e->ask_again_at);
+}
+
+/* Its packets may wait, for a while from the first on. waits: for a packet. */
+static bool may_wait(struct containers *c, struct container_entry *e, uint64_t now, bool waits)
+{
+	if (!e->wait_until && waits) {
+		e->wait_until = now + WAIT_NS;
+		if (c->waiting < e->wait_until)
+			c->waiting = e->wait_until;
+		loop_wake_at(&c->loop, e->wait_until);
+	}
+	return (!e->wait_until || now < e->wait_until) && runtimes_alive(c);
 }
 
 static void ask_again(struct containers *c, uint64_t now)
@@ -204,12 +214,14 @@ static void ask_again(struct containers *c, uint64_t now)
 		c->waiting = 0;
 		return;
 	}
+	loop_wake_at(&c->loop, c->waiting);
 	for (struct container_entry *e = container_store_each(c->store, NULL); e;
 	     e = container_store_each(c->store, e)) {
-		if (!e->asked_at || now >= e->wait_until || container_entry_complete(e))
+		if (!e->asked_at || container_entry_complete(e) || e->ask_again_at > c->waiting)
 			continue;
 		want(c, e, now);
-		loop_wake_at(&c->loop, e->ask_again_at < e->wait_until && !e->asking ? e->ask_again_at : e->wait_until);
+		if (!e->asking)
+			loop_wake_at(&c->loop, e->ask_again_at);
 	}
 }
 
@@ -375,7 +387,9 @@ static bool too_early(const struct containers *c, const struct place *p)
 	return p->maybe_namespaced && !runtimes_settled(c, loop_now());
 }
 
-static enum container_answer answer_by_path(struct containers *c, const struct place *p, const struct container **ret)
+/* waits: for a packet; else nothing depends on the answer yet. */
+static enum container_answer answer_by_path(struct containers *c, const struct place *p, bool waits,
+					    const struct container **ret)
 {
 	uint64_t now = 0;
 
@@ -386,7 +400,7 @@ static enum container_answer answer_by_path(struct containers *c, const struct p
 			now = now ? now : loop_now();
 			e->used_at = now;
 			want(c, e, now);
-			if (now < e->wait_until && runtimes_alive(c))
+			if (may_wait(c, e, now, waits))
 				return CONTAINER_PENDING;
 			if (e->rank < RANK_CONTAINERD)
 				continue;
@@ -448,7 +462,7 @@ static void place_tell(struct containers *c, struct place *p)
 
 	if (!c->match || !p->cgroup || !p->path || (p->ncontainers == 0 && c->fs.v1))
 		return;
-	answer = answer_by_path(c, p, &container);
+	answer = answer_by_path(c, p, false, &container);
 	if (answer == CONTAINER_PENDING)
 		return;
 	match = answer == CONTAINER_FOUND && matches(c, container);
@@ -611,7 +625,8 @@ void containers_step(struct containers *c)
 	say_no_match(c, now);
 }
 
-enum container_answer containers_find(struct containers *c, const struct process *process, const struct container **ret)
+static enum container_answer find(struct containers *c, const struct process *process, bool waits,
+				  const struct container **ret)
 {
 	struct place *p = place_of(c, process);
 	enum container_answer answer;
@@ -619,19 +634,24 @@ enum container_answer containers_find(struct containers *c, const struct process
 	if (!p)
 		return CONTAINER_NONE;
 	if (p->ncontainers || p->cgroup)
-		answer = answer_by_path(c, p, ret);
+		answer = answer_by_path(c, p, waits, ret);
 	else
 		answer = answer_by_init(c, p, process, ret);
-	if (p->verdict < 0)
+	if (p->verdict < 0 && answer != CONTAINER_PENDING)
 		place_tell(c, p);
 	return answer;
+}
+
+enum container_answer containers_find(struct containers *c, const struct process *process, const struct container **ret)
+{
+	return find(c, process, true, ret);
 }
 
 void containers_process(struct containers *c, const struct process *process)
 {
 	const struct container *container;
 
-	containers_find(c, process, &container);
+	find(c, process, false, &container);
 }
 
 void containers_free(struct containers *c)

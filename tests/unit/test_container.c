@@ -223,7 +223,9 @@ static void docker_answers(struct fake *f, int fd, const char *path)
 	if (strncmp(path, "/events", 7) == 0) {
 		fake_http_stream(fd);
 		fake_puts(fd, "not json\n{\"Action\":\"create\",\"Actor\":{\"ID\":\"../../etc\"}}\n");
-		fake_puts(fd, "{\"Action\":\"create\",\"Actor\":{\"ID\":\"" ID_B "\"}}\n{\"half\":");
+		fake_puts(fd, "{\"Action\":\"create\",\"Actor\":{\"ID\":\"" ID_C "\",\"Attributes\":{"
+			      "\"name\":\"new\",\"image\":\"i\",\"k\":\"v\"}}}\n"
+			      "{\"Action\":\"start\",\"Actor\":{\"ID\":\"" ID_B "\"}}\n{\"half\":");
 		fake_hold(fd);
 	} else if (strcmp(path, "/containers/json") == 0) {
 		fake_http_answer(fd, 200,
@@ -250,7 +252,8 @@ static void test_docker(void)
 	fake_start(&f);
 	rig_open(&rig, &docker_ops, f.path);
 	ready = rig_until(&rig, RUNTIME_READY, 2000);
-	late = named(&rig, ID_B, "late", 2000);
+	late = named(&rig, ID_B, "late", 2000) && named(&rig, ID_C, "new", 2000) &&
+	       str_eq(find(&rig, NULL, ID_C)->desc.labels, str_of("{\"k\":\"v\"}"));
 	c = find(&rig, NULL, ID_A);
 	if (!ready || !late || !c || !str_eq(c->desc.name, str_of("we\"b\n\x1b[2Jforged")) ||
 	    !str_eq(c->pod.name, str_of("p")) || !str_eq(c->pod.namespace, str_of("n")) ||
@@ -646,8 +649,11 @@ static void one_container(struct fake *f, int fd, const char *path)
 		fake_hold(fd);
 	} else if (strcmp(path, "/containers/json") == 0) {
 		fake_http_answer(fd, 200, "[]");
-	} else if (strstr(path, ID_B)) {
-		fake_http_answer(fd, 200, inspect_b);
+	} else if (strstr(path, "?all=1&filters=%7B%22id%22%3A%5B%22" ID_B "%22%5D%7D")) {
+		fake_http_answer(fd, 200,
+				 "[{\"Id\":\"" ID_B "\",\"Names\":[\"/late\"],\"Image\":\"img:2\",\"Labels\":{}}]");
+	} else if (strstr(path, "?all=1")) {
+		fake_http_answer(fd, 200, "[]");
 	} else {
 		fake_http_answer(fd, 404, "{}");
 	}

@@ -17,7 +17,7 @@
 #include "meta/runtime/runtime.h"
 #include "util/log.h"
 
-enum { ID_MAX = 128, INSPECTS_MAX = 4096 };
+enum { ID_MAX = 128, QUESTIONS_MAX = 4096 };
 
 /* {"type":["container"],"event":["create","start","rename","die","destroy","remove"]}; destroy is Docker's word, remove Podman's */
 #define EVENTS_PATH                                                                                                    \
@@ -27,17 +27,20 @@ enum { ID_MAX = 128, INSPECTS_MAX = 4096 };
 struct docker {
 	struct runtime r;
 	struct http_request *events, *list;
-	struct inspect *inspects;
-	size_t ninspects;
+	struct question *questions;
+	size_t nquestions;
 	bool said_garbage;
 };
 
-struct inspect {
-	struct inspect *next;
+/* About one container. */
+struct question {
+	struct question *next;
 	struct docker *docker;
 	struct http_request *request;
 	char id[ID_MAX];
 };
+
+static void ask(struct docker *d, const char *id, bool inspect, bool urgent);
 
 static const char *text_of(const cJSON *object, const char *key)
 {
@@ -93,21 +96,21 @@ static void put(struct docker *d, const char *id, const char *name, const char *
 	free(labels);
 }
 
-static void inspect_free(struct inspect *q)
+static void question_free(struct question *q)
 {
-	struct inspect **p = &q->docker->inspects;
+	struct question **p = &q->docker->questions;
 
 	while (*p != q)
 		p = &(*p)->next;
 	*p = q->next;
-	q->docker->ninspects--;
+	q->docker->nquestions--;
 	container_store_answered(q->docker->r.store, NULL, q->id);
 	free(q);
 }
 
 static void inspect_done(void *arg, const char *error, long status, const char *body, size_t len)
 {
-	struct inspect *q = arg;
+	struct question *q = arg;
 	struct docker *d = q->docker;
 	cJSON *o = error ? NULL : cJSON_ParseWithLength(body, len);
 	const cJSON *config = cJSON_GetObjectItemCaseSensitive(o, "Config");
@@ -124,50 +127,16 @@ static void inspect_done(void *arg, const char *error, long status, const char *
 		log_debug("docker at '%s': container '%s': %s", d->r.path, q->id, error);
 	}
 	cJSON_Delete(o);
-	inspect_free(q);
+	question_free(q);
 }
 
-static void inspect(struct docker *d, const char *id, bool urgent)
+/* Name and labels of what a list holds; whether it is a list. */
+static bool put_list(struct docker *d, const cJSON *list, bool inspect)
 {
-	struct inspect *q;
-	char path[ID_MAX + 32];
-
-	if (d->ninspects >= INSPECTS_MAX || strspn(id, "0123456789abcdef") != strlen(id) || strlen(id) >= ID_MAX)
-		return;
-	q = calloc(1, sizeof(*q));
-	if (!q)
-		return;
-	q->docker = d;
-	strcpy(q->id, id);
-	snprintf(path, sizeof(path), "/containers/%s/json", id);
-	q->request =
-		http_get(d->r.http, d->r.path, path, &(struct http_handler){ .arg = q, .done = inspect_done }, urgent);
-	if (!q->request) {
-		free(q);
-		return;
-	}
-	q->next = d->inspects;
-	d->inspects = q;
-	d->ninspects++;
-	container_store_asking(d->r.store, NULL, id);
-}
-
-static void list_done(void *arg, const char *error, long status, const char *body, size_t len)
-{
-	struct docker *d = arg;
-	cJSON *list = error ? NULL : cJSON_ParseWithLength(body, len);
 	const cJSON *o;
 
-	d->list = NULL;
-	if (error) {
-		runtime_lost(&d->r, error);
-		return;
-	}
-	if (!cJSON_IsArray(list)) {
-		runtime_lost(&d->r, "its list of containers is not JSON as it should be");
-		cJSON_Delete(list);
-		return;
-	}
+	if (!cJSON_IsArray(list))
+		return false;
 	cJSON_ArrayForEach(o, list) {
 		const char *id = id_of(o, "Id");
 		const cJSON *name = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(o, "Names"), 0);
@@ -177,10 +146,100 @@ static void list_done(void *arg, const char *error, long status, const char *bod
 			continue;
 		}
 		put(d, id, cJSON_IsString(name) ? name->valuestring : NULL, text_of(o, "Image"), o);
-		inspect(d, id, false); /* for its pid */
+		if (inspect)
+			ask(d, id, true, false); /* for its pid */
+	}
+	return true;
+}
+
+static void find_done(void *arg, const char *error, long status, const char *body, size_t len)
+{
+	struct question *q = arg;
+	cJSON *list = error ? NULL : cJSON_ParseWithLength(body, len);
+
+	if (error)
+		log_debug("docker at '%s': container '%s': %s", q->docker->r.path, q->id, error);
+	else if (!put_list(q->docker, list, false))
+		garbage(q->docker, "the answer about a container");
+	cJSON_Delete(list);
+	question_free(q);
+}
+
+/* Docker does not answer the inspection of a container while it starts it; the list it always answers. */
+static void ask(struct docker *d, const char *id, bool inspect, bool urgent)
+{
+	struct http_handler handler = { .done = inspect ? inspect_done : find_done };
+	char path[ID_MAX + 64];
+	struct question *q;
+
+	if (d->nquestions >= QUESTIONS_MAX || strspn(id, "0123456789abcdef") != strlen(id) || strlen(id) >= ID_MAX)
+		return;
+	q = calloc(1, sizeof(*q));
+	if (!q)
+		return;
+	q->docker = d;
+	strcpy(q->id, id);
+	if (inspect)
+		snprintf(path, sizeof(path), "/containers/%s/json", id);
+	else /* ?all=1&filters={"id":["ID"]} */
+		snprintf(path, sizeof(path), "/containers/json?all=1&filters=%%7B%%22id%%22%%3A%%5B%%22%s%%22%%5D%%7D",
+			 id);
+	handler.arg = q;
+	q->request = http_get(d->r.http, d->r.path, path, &handler, urgent);
+	if (!q->request) {
+		free(q);
+		return;
+	}
+	q->next = d->questions;
+	d->questions = q;
+	d->nquestions++;
+	container_store_asking(d->r.store, NULL, id);
+}
+
+static void list_done(void *arg, const char *error, long status, const char *body, size_t len)
+{
+	struct docker *d = arg;
+	cJSON *list = error ? NULL : cJSON_ParseWithLength(body, len);
+
+	d->list = NULL;
+	if (error) {
+		runtime_lost(&d->r, error);
+		return;
+	}
+	if (!put_list(d, list, true)) {
+		runtime_lost(&d->r, "its list of containers is not JSON as it should be");
+		cJSON_Delete(list);
+		return;
 	}
 	cJSON_Delete(list);
 	runtime_ready(&d->r);
+}
+
+/* An event tells name and image of the container, and between them its labels. */
+static void put_attributes(struct docker *d, const char *id, const cJSON *attributes)
+{
+	static const char *const no_labels[] = { "name", "image", "oldName" };
+	struct container_facts f = { .rank = RANK_DOCKER, .id = id, .name = text_of(attributes, "name") };
+	const int n = cJSON_IsObject(attributes) ? cJSON_GetArraySize(attributes) : 0;
+	struct label *labels = calloc((size_t)n + 1, sizeof(*labels));
+	const cJSON *item;
+
+	f.image = text_of(attributes, "image");
+	f.labels = labels;
+	if (!labels || !f.name) {
+		free(labels);
+		return;
+	}
+	cJSON_ArrayForEach(item, attributes) {
+		bool label = item->string && cJSON_IsString(item);
+
+		for (size_t i = 0; label && i < sizeof(no_labels) / sizeof(no_labels[0]); i++)
+			label = strcmp(item->string, no_labels[i]) != 0;
+		if (label)
+			labels[f.nlabels++] = (struct label){ item->string, item->valuestring };
+	}
+	container_store_put(d->r.store, &f);
+	free(labels);
 }
 
 static void event_line(void *arg, const char *text, size_t len)
@@ -203,8 +262,9 @@ static void event_line(void *arg, const char *text, size_t len)
 		container_store_stopped(d->r.store, NULL, id);
 	} else if (strcmp(action, "create") == 0 || strcmp(action, "start") == 0 || strcmp(action, "rename") == 0) {
 		/* From "create" on, its name is known before its first process runs. */
-		container_store_get(d->r.store, NULL, 0, id, strlen(id), true);
-		inspect(d, id, true);
+		put_attributes(d, id, cJSON_GetObjectItemCaseSensitive(actor, "Attributes"));
+		if (strcmp(action, "create") != 0)
+			ask(d, id, true, false);
 	}
 	cJSON_Delete(o);
 }
@@ -240,7 +300,7 @@ static int docker_open(struct runtime *r)
 static void docker_ask(struct runtime *r, const char *ns, const char *id)
 {
 	if (!ns)
-		inspect((struct docker *)r, id, true);
+		ask((struct docker *)r, id, false, true);
 }
 
 static void docker_close(struct runtime *r)
@@ -250,9 +310,9 @@ static void docker_close(struct runtime *r)
 	http_cancel(d->events);
 	http_cancel(d->list);
 	d->events = d->list = NULL;
-	while (d->inspects) {
-		http_cancel(d->inspects->request);
-		inspect_free(d->inspects);
+	while (d->questions) {
+		http_cancel(d->questions->request);
+		question_free(d->questions);
 	}
 }
 

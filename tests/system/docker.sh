@@ -1,0 +1,108 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Containers of a real dockerd. timeout: 400
+. "$TOP/tests/system/lib-containers.sh"
+
+need dockerd docker containerd runc python3 iptables ip nsenter -- docker_short_lived docker_short_lived_uplink docker_name_filter \
+	docker_id_filter docker_exec_filter docker_waits_for_match docker_restart docker_hostile_labels
+net_up && dockerd_start && docker_image || {
+	not_ok docker_starts "$(tail -n 1 "$TEST_TMP/dockerd.log")"
+	exit 1
+}
+
+# $1: name, $2: number; makes one request at once and lives for 0.3 s
+short() { docker run -d --rm --name "$1" localhost/bb:test sh -c "wget -q -O /dev/null http://10.232.0.2/$2; sleep 0.3" >/dev/null; }
+get() { docker exec "$1" wget -q -O /dev/null "http://10.232.0.2/$2"; }
+
+# --- 50 containers that live for 300 ms ---
+capture short -i any -n 'tcp port 80'
+for i in $(seq 0 10 49); do
+	for j in $(seq "$i" $((i + 9))); do short "c$j" "$j" & pids="$pids $!"; done
+	wait $pids
+	pids=
+done
+capture_end
+why=$(python3 "$here/named.py" "$TEST_TMP/short.out" 'docker0|veth' ', Container [c%s]' 50)
+[ -z "$why" ] && [ "$(stat_of short dropped)" != 0 ] && why="$(stat_of short dropped) dropped"
+result docker_short_lived "$why"
+result docker_short_lived_uplink "$(python3 "$here/named.py" "$TEST_TMP/short.out" 'up0' ', Container [c%s]' 50)"
+
+# --- filters: a container from before, one from after, and one that is not wanted ---
+docker run -d --name before localhost/bb:test sleep 600 >/dev/null
+docker run -d --name other localhost/bb:test sleep 600 >/dev/null
+capture name -i docker0 -n --container-name before --container-name after 'tcp port 80'
+docker run -d --name after localhost/bb:test sh -c 'wget -q -O /dev/null http://10.232.0.2/2; sleep 600' >/dev/null
+get before 1
+get other 3
+capture_end
+why=
+for n in 1 2; do
+	grep -q "GET /$n " "$TEST_TMP/name.out" || why="$why no request $n;"
+done
+[ "$(grep -c 'Flags \[S\],' "$TEST_TMP/name.out")" = 2 ] || why="$why $(grep -c 'Flags \[S\],' "$TEST_TMP/name.out") SYNs of 2;"
+[ "$(grep -c 'Flags \[S\.\],' "$TEST_TMP/name.out")" = 2 ] || why="$why SYN-ACKs;"
+grep -q 'GET /3 \|Container \[other\]' "$TEST_TMP/name.out" && why="$why packets of another container;"
+grep -v ', Container \[\(before\|after\)\]$' "$TEST_TMP/name.out" | grep -q . && why="$why packets without the name"
+result docker_name_filter "$why"
+# The request of "before" came from an exec'd process.
+why=
+grep 'GET /1 ' "$TEST_TMP/name.out" | grep -q 'Container \[before\]' || why="not captured"
+result docker_exec_filter "$why"
+
+id=$(docker inspect -f '{{.Id}}' before)
+capture id -i any -n --container-id "${id:0:12}" 'tcp port 80'
+get other 3
+get before 1
+capture_end
+why=
+grep -q 'docker0.*GET /1 ' "$TEST_TMP/id.out" || why="no request"
+grep -q 'GET /3 ' "$TEST_TMP/id.out" && why="packets of another container"
+result docker_id_filter "$why"
+
+# --- nothing matches yet: it says so, and catches the first packet when it comes ---
+capture wait -i docker0 -n --container-name lateone 'tcp port 80'
+sleep 0.5
+why=
+grep -q 'no container matches yet' "$TEST_TMP/wait.err" || why="no message;"
+short lateone 7
+sleep 1
+capture_end
+grep -q 'Flags \[S\],.*Container \[lateone\]' "$TEST_TMP/wait.out" || why="$why no SYN"
+result docker_waits_for_match "$why"
+
+# --- dockerd is killed and comes back ---
+capture restart -i docker0 -n --log-level info 'tcp port 80'
+kill -9 "$(cat "$TEST_TMP/dockerd.pid")"
+sleep 1.5
+rm -f "$TEST_TMP/dockerd.pid"
+why=
+kill -0 $capture_pid || why="the capture ended;"
+dockerd_start || why="$why dockerd does not start again;"
+sleep 2
+short again 9
+sleep 1
+capture_end
+grep 'GET /9 ' "$TEST_TMP/restart.out" | grep -q 'Container \[again\]' || why="$why the new container has no name;"
+grep -q 'answers again' "$TEST_TMP/restart.err" || why="$why no message"
+result docker_restart "$why"
+
+# --- labels that are large, or made to forge lines ---
+{
+	printf 'big='
+	head -c 100000 /dev/zero | tr '\0' x
+	printf '\n'
+} >"$TEST_TMP/labels"
+docker rm -f hostile >/dev/null 2>&1
+docker run -d --name hostile --label-file "$TEST_TMP/labels" --label "$(printf 'evil=a"b\n12:00:00.000000 forged\033[2J')" \
+	localhost/bb:test sleep 600 >/dev/null
+capture hostile -i docker0 -n -v 'tcp port 80'
+get hostile 5
+capture_end
+why=
+grep -q 'Container (name hostile, ' "$TEST_TMP/hostile.out" || why="no container;"
+grep -q '^12:00:00' "$TEST_TMP/hostile.out" && why="$why a forged line;"
+grep -q "$(printf '\033')" "$TEST_TMP/hostile.out" && why="$why an escape sequence;"
+grep -q 'xxx\.\.\.\\*"' "$TEST_TMP/hostile.out" || why="$why the label is not marked as cut;"
+[ "$(awk '{ if (length > n) n = length } END { print n }' "$TEST_TMP/hostile.out")" -lt 65536 ] || why="$why a line is too long"
+result docker_hostile_labels "$why"
+exit $failed

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# For tests with real container runtimes: each daemon has data, sockets and bridge of its own, dockerd even its own network
+# namespace, so that no rule and no interface of the host is touched.
+
+here=$TOP/tests/system/containers
+NS=ptcc-d$$ # where dockerd and the bridges are
+SRV=ptcc-s$$ # a host behind the uplink "up0", with a web server at 10.232.0.2
+DOCKER=$TEST_TMP/docker.sock
+CTD=$TEST_TMP/ctd.sock
+failed=0
+
+ok() { echo "ok - $1"; }
+not_ok() { echo "not ok - $1: $2"; failed=1; }
+result() { # NAME WHY: ok when WHY is empty
+	if [ -z "$2" ]; then ok "$1"; else not_ok "$1" "$2"; fi
+}
+
+need() { # COMMANDS... then "--" TESTS...: without root or a command, skips the tests and ends
+	local why= c
+	[ "$(id -u)" = 0 ] || why="needs root"
+	while [ "$1" != -- ]; do
+		command -v "$1" >/dev/null || why="$1 is not installed"
+		shift
+	done
+	shift
+	[ -x /bin/busybox ] && ! ldd /bin/busybox >/dev/null 2>&1 || why="busybox is not static"
+	[ -n "$why" ] || return 0
+	for c; do echo "skip - $c: $why"; done
+	exit 0
+}
+
+docker() { command docker -H "unix://$DOCKER" "$@"; }
+in_ns() { nsenter --net="/run/netns/$NS" "$@"; }
+
+net_up() {
+	ip netns add "$NS" && ip netns add "$SRV" || return 1
+	ip -n "$NS" link set lo up
+	ip -n "$SRV" link set lo up
+	ip -n "$NS" link add up0 type veth peer name srv0 netns "$SRV"
+	ip -n "$NS" addr add 10.232.0.1/24 dev up0
+	ip -n "$NS" link set up0 up
+	ip -n "$SRV" addr add 10.232.0.2/24 dev srv0
+	ip -n "$SRV" link set srv0 up
+	in_ns sysctl -qw net.ipv4.ip_forward=1
+	mkdir -p "$TEST_TMP/www"
+	for i in $(seq 0 60); do echo "$i" >"$TEST_TMP/www/$i"; done
+	nsenter --net="/run/netns/$SRV" busybox httpd -f -p 80 -h "$TEST_TMP/www" &
+	httpd_pid=$!
+}
+
+dockerd_start() {
+	nsenter --net="/run/netns/$NS" setsid dockerd --data-root "$TEST_TMP/root" --exec-root "$TEST_TMP/exec" --pidfile "$TEST_TMP/dockerd.pid" \
+		-H "unix://$DOCKER" --bip 10.233.0.1/24 --storage-driver vfs --userland-proxy=false \
+		</dev/null >>"$TEST_TMP/dockerd.log" 2>&1 &
+	for _ in $(seq 150); do
+		docker version >/dev/null 2>&1 && return 0
+		sleep 0.1
+	done
+	return 1
+}
+
+docker_image() {
+	docker image inspect localhost/bb:test >/dev/null 2>&1 && return 0
+	mkdir -p "$TEST_TMP/img"
+	python3 "$here/image.py" "$TEST_TMP/img" && docker load -q -i "$TEST_TMP/img/bb.tar" >/dev/null
+}
+
+containerd_start() {
+	local bin=/usr/lib/cni
+	[ -x $bin/bridge ] || bin=/opt/cni/bin
+	mkdir -p "$TEST_TMP/cni" "$TEST_TMP/img"
+	cat >"$TEST_TMP/ctd.toml" <<-EOF
+		version = 2
+		root = "$TEST_TMP/ctd-root"
+		state = "$TEST_TMP/ctd-state"
+		[grpc]
+		  address = "$CTD"
+		[plugins."io.containerd.internal.v1.opt"]
+		  path = "$TEST_TMP/ctd-opt"
+		[plugins."io.containerd.grpc.v1.cri"]
+		  sandbox_image = "localhost/pause:test"
+		  restrict_oom_score_adj = true
+		  disable_apparmor = true
+		  stream_server_port = "0"
+		  [plugins."io.containerd.grpc.v1.cri".containerd]
+		    snapshotter = "native"
+		  [plugins."io.containerd.grpc.v1.cri".cni]
+		    bin_dir = "$bin"
+		    conf_dir = "$TEST_TMP/cni"
+	EOF
+	cat >"$TEST_TMP/cni/10-test.conflist" <<-EOF
+		{ "cniVersion": "0.4.0", "name": "ptcc", "plugins": [ { "type": "bridge", "bridge": "ptcbr0", "isGateway": true,
+		  "ipMasq": false, "ipam": { "type": "host-local", "dataDir": "$TEST_TMP/ipam",
+		  "ranges": [[{ "subnet": "10.234.0.0/24" }]], "routes": [{ "dst": "0.0.0.0/0" }] } } ] }
+	EOF
+	mkdir -p /run/netns
+	mountpoint -q /run/netns || mount --bind /run/netns /run/netns
+	mount --make-shared /run/netns
+	ip -n "$SRV" route add 10.234.0.0/24 via 10.232.0.1 2>/dev/null
+	nsenter --net="/run/netns/$NS" setsid containerd --config "$TEST_TMP/ctd.toml" </dev/null >"$TEST_TMP/ctd.log" 2>&1 &
+	ctd_pid=$!
+	for _ in $(seq 100); do
+		ctr -a "$CTD" version >/dev/null 2>&1 && break
+		sleep 0.1
+	done
+	python3 "$here/image.py" "$TEST_TMP/img"
+	for n in k8s.io tns; do
+		for i in bb pause; do
+			ctr -a "$CTD" -n "$n" image import --snapshotter native "$TEST_TMP/img/$i.tar" >/dev/null || return 1
+		done
+	done
+}
+
+cri() { in_ns python3 "$here/cri.py" "$CTD" "$@"; }
+
+# nsenter itself, not a function of the shell: the process is then the program, and not a shell that ignores SIGINT.
+capture() { # NAME ARGUMENTS...: starts ptcpdump in the network namespace; waits until it listens
+	local name=$1
+	shift
+	nsenter --net="/run/netns/$NS" "$PTCPDUMP" --docker-address "$DOCKER" --containerd-address "$CTD" --cri-runtime-address "$CTD" "$@" \
+		>"$TEST_TMP/$name.out" 2>"$TEST_TMP/$name.err" &
+	capture_pid=$!
+	for _ in $(seq 100); do
+		grep -q listening "$TEST_TMP/$name.err" && return 0
+		kill -0 $capture_pid 2>/dev/null || break
+		sleep 0.05
+	done
+	return 1
+}
+
+capture_end() {
+	sleep "${1:-0.7}"
+	kill -INT $capture_pid 2>/dev/null
+	for _ in $(seq 100); do
+		kill -0 $capture_pid 2>/dev/null || return 0
+		sleep 0.05
+	done
+	not_ok "capture_ends" "ptcpdump does not end within 5 s"
+	kill -9 $capture_pid
+}
+
+# What a line of stderr says before "packets dropped by kernel" and "packets captured".
+stat_of() { sed -n "s/^\([0-9]*\) packets $2.*/\1/p" "$TEST_TMP/$1.err"; }
+
+clean_up() {
+	local p n t
+	kill $capture_pid $httpd_pid 2>/dev/null
+	if [ -e "$CTD" ]; then
+		for p in $(cri list 2>/dev/null | awk '/^pod/{print $2}'); do cri stop "$p" >/dev/null 2>&1; done
+		for n in k8s.io tns; do
+			for t in $(ctr -a "$CTD" -n $n task ls -q); do ctr -a "$CTD" -n $n task kill -s 9 "$t"; done
+			sleep 0.3
+			for t in $(ctr -a "$CTD" -n $n task ls -q); do ctr -a "$CTD" -n $n task rm "$t"; done
+			for t in $(ctr -a "$CTD" -n $n container ls -q); do ctr -a "$CTD" -n $n container rm "$t"; done
+		done >/dev/null 2>&1
+		kill $ctd_pid
+	fi
+	if [ -e "$TEST_TMP/dockerd.pid" ]; then
+		docker ps -aq | xargs -r -n 20 docker -H "unix://$DOCKER" rm -f >/dev/null 2>&1
+		kill "$(cat "$TEST_TMP/dockerd.pid")"
+	fi
+	wait 2>/dev/null
+	for n in "$NS" "$SRV"; do
+		ip netns pids "$n" 2>/dev/null | xargs -r kill 2>/dev/null
+		ip netns del "$n" 2>/dev/null
+	done
+	awk -v d="$TEST_TMP/" 'index($5, d) == 1 { print $5 }' /proc/self/mountinfo | xargs -r umount -l
+	find /sys/fs/cgroup -depth -type d \( -path '*/kubepods/*' -o -path '*/tns/*' -o -path '*/docker/*' -o -name kubepods \
+		-o -name tns -o -name docker \) -exec rmdir {} + 2>/dev/null
+	return 0
+}
+trap clean_up EXIT
+trap 'exit 1' INT TERM
