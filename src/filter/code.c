@@ -132,10 +132,10 @@ int filter_flow_new(const struct filter_insn *insns, uint32_t n, struct filter_f
 	uint32_t *stack = malloc(n * sizeof(*stack)), depth = 0;
 	int rc = -ENOMEM;
 
-	*ret = (struct filter_flow){ .live = calloc(n, 1), .head = calloc(n, 1) };
-	if (!stack || !ret->live || !ret->head)
+	*ret = (struct filter_flow){ .live = calloc(n, 1), .head = calloc(n, 1), .entered = calloc(n, 1) };
+	if (!stack || !ret->live || !ret->head || !ret->entered)
 		goto out;
-	ret->live[0] = 1;
+	ret->live[0] = ret->entered[0] = 1;
 	stack[depth++] = 0;
 	while (depth) {
 		uint32_t i = stack[--depth], next[2];
@@ -148,6 +148,8 @@ int filter_flow_new(const struct filter_insn *insns, uint32_t n, struct filter_f
 			if (t <= i) {
 				ret->head[t] = 1;
 				ret->loops = true;
+			} else {
+				ret->entered[t] = 1;
 			}
 			if (!ret->live[t]) {
 				ret->live[t] = 1;
@@ -167,6 +169,7 @@ void filter_flow_done(struct filter_flow *flow)
 {
 	free(flow->live);
 	free(flow->head);
+	free(flow->entered);
 	*flow = (struct filter_flow){ 0 };
 }
 

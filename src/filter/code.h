@@ -17,6 +17,7 @@
 struct filter_flow {
 	uint8_t *live;	   /* per instruction: reachable */
 	uint8_t *head;	   /* per instruction: a backward jump ends here */
+	uint8_t *entered;  /* per instruction: reached other than by a backward jump */
 	uint16_t mem_read; /* bit i: M[i] is read somewhere */
 	bool loops;
 	bool uses_len, uses_meta;

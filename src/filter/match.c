@@ -10,6 +10,9 @@
 
 #include "filter/code.h"
 
+/* Of all loops together: one within another, which libpcap does not write, starts to count anew with each turn. */
+#define ALL_TURNS (64 * FILTER_LOOP_TURNS)
+
 enum op_kind {
 	OP_REJECT,
 	OP_RET_K,
@@ -262,7 +265,7 @@ static inline bool in_packet(uint64_t offset, uint32_t size, uint32_t caplen)
 static bool run(const struct filter_op *ops, const uint8_t *data, uint32_t caplen, uint32_t len,
 		const struct filter_meta *meta)
 {
-	uint32_t a = 0, x = 0, turns = 0, mem[FILTER_MEMORY_WORDS] = { 0 };
+	uint32_t a = 0, x = 0, turns = 0, all_turns = 0, mem[FILTER_MEMORY_WORDS] = { 0 };
 	const struct filter_op *p = ops;
 	uint64_t at;
 
@@ -387,7 +390,7 @@ static bool run(const struct filter_op *ops, const uint8_t *data, uint32_t caple
 		case OP_JA: p = ops + p->jt; continue;
 		case OP_LOOP_ENTER: turns = 0; break;
 		case OP_LOOP_TURN:
-			if (++turns > FILTER_LOOP_TURNS)
+			if (++turns > FILTER_LOOP_TURNS || ++all_turns > ALL_TURNS)
 				return false;
 			p = ops + p->jt;
 			continue;

@@ -98,7 +98,8 @@ static void launder_x(struct ebpf *e)
 
 static void loop_enter(struct ebpf *e, uint32_t i)
 {
-	ebpf_mov_imm(e, REG_TURNS, 0);
+	if (e->flow.entered[i]) /* else it would be dead code */
+		ebpf_mov_imm(e, REG_TURNS, 0);
 	e->turn[i] = e->n;
 	launder_x(e);
 }
@@ -247,6 +248,8 @@ static void put_prologue(struct ebpf *e)
 	load_prologue(e);
 	ebpf_mov32_imm(e, REG_A, 0);
 	ebpf_mov32_imm(e, REG_X, 0);
+	if (e->flow.loops)
+		ebpf_mov_imm(e, REG_TURNS, 0); /* for a loop that is entered in its middle */
 	for (uint32_t i = 0; i < FILTER_MEMORY_WORDS; i++)
 		if (e->flow.mem_read & 1u << i)
 			ebpf_store(e, BPF_DW, REG_FP, ebpf_mem_slot(i), REG_X);
