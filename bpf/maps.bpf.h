@@ -30,8 +30,8 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct event_packet);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct event_packet));
 } ptcp_scratch __weak SEC(".maps");
 
 static __always_inline struct capture_control *control_get(void)

@@ -86,17 +86,25 @@ static __always_inline void describe(struct __sk_buff *skb, struct event_packet 
 static __always_inline int publish(struct __sk_buff *skb, struct capture_control *control, struct event_packet *rec,
 				   enum drop_cause *cause)
 {
-	__u32 caplen = skb->len, slot = bpf_get_smp_processor_id() % tc_nrings;
+	__u32 caplen = skb->len, slot = bpf_get_smp_processor_id() % tc_nrings, last;
 	__s64 used;
 
 	if (caplen > tc_snaplen)
 		caplen = tc_snaplen;
-	/* Keeps clang from comparing skb->len instead of the register that the verifier has bounds of. */
-	asm volatile("" : "+r"(caplen));
-	*cause = DROP_COPY;
-	if (caplen > 0 && caplen <= tc_snaplen && bpf_skb_load_bytes(skb, 0, rec->data, caplen) != 0)
-		return -1;
 	rec->caplen = caplen;
+	*cause = DROP_COPY;
+	/*
+	 * The size must be above 0, and verifiers up to 6.1 learn that neither from "!= 0" nor from what clang makes of
+	 * "> 0". So its last byte is compared; the asm keeps clang from seeing through that.
+	 */
+	last = caplen - 1;
+	asm volatile("" : "+r"(last));
+	if (last < tc_snaplen) {
+		caplen = last + 1;
+		if (bpf_skb_load_bytes(skb, 0, rec->data, caplen) != 0)
+			return -1;
+	}
+	asm volatile("" : "+r"(caplen));
 	*cause = DROP_RING_FULL;
 	if (caplen > tc_snaplen)
 		return -1;

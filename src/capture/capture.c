@@ -36,6 +36,7 @@
  * So packets are merged only when they are this old.
  */
 #define SETTLE_NS (1 * NSEC_PER_MSEC)
+#define LIBBPF_TEXT_MAX 4096
 #define BATCH 8192
 /* Sleep between batches: no packet has to wake us, and none waits longer. */
 #define BATCH_NS (10 * NSEC_PER_MSEC)
@@ -68,15 +69,22 @@ static int64_t clock_offset_get(void)
 
 static int bpf_message(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
-	char line[1024];
+	char *text, *line, *next;
 	size_t n;
 
 	(void)level;
-	vsnprintf(line, sizeof(line), fmt, ap);
-	n = strlen(line);
-	if (n > 0 && line[n - 1] == '\n')
-		line[n - 1] = '\0';
-	log_debug("%s", line);
+	if (vasprintf(&text, fmt, ap) < 0)
+		return 0;
+	/* Of a verifier's log the end tells what was wrong. */
+	n = strlen(text);
+	line = n > LIBBPF_TEXT_MAX ? text + n - LIBBPF_TEXT_MAX : text;
+	for (; line && *line; line = next) {
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		log_debug("%s", line);
+	}
+	free(text);
 	return 0;
 }
 

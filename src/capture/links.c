@@ -313,7 +313,8 @@ static int link_attach_try(struct capture *c, struct link *link)
 		return 0;
 	}
 	if (named && !c->running)
-		log_error("cannot capture on '%s': %s", link->iface.name, strerror(-err));
+		log_error("cannot capture on '%s': %s%s", link->iface.name, strerror(-err),
+			  err == -ENOENT ? "; are the modules sch_ingress and cls_bpf there?" : "");
 	else if (err != -ENODEV)
 		log_info("cannot capture on '%s': %s", link->iface.name, strerror(-err));
 	link_gone(c, link);
