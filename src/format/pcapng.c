@@ -184,17 +184,6 @@ void pcapng_put_block(struct buf *b, uint32_t type, const void *body, uint32_t l
 	block_end(b, start);
 }
 
-void pcapng_put_keylog(struct buf *b, const void *lines, uint32_t len)
-{
-	const uint32_t tls_keylog = 0x544c534b; /* "TLSK" */
-	const size_t start = block_begin(b, PCAPNG_DSB);
-
-	buf_put32(b, tls_keylog);
-	buf_put32(b, len);
-	buf_put(b, lines, len);
-	block_end(b, start);
-}
-
 static size_t packet_options_size(const struct pcapng_packet *p)
 {
 	const size_t size = (p->dir != DIR_NONE ? 8 : 0) + p->options_len;

@@ -88,8 +88,6 @@ void pcapng_put_iface(struct buf *b, const struct iface *iface, const char *os);
 /* Received and dropped of interface number id of the section; times in ns since the epoch. */
 void pcapng_put_stats(struct buf *b, uint32_t id, const struct iface *iface, uint64_t start, uint64_t end);
 void pcapng_put_block(struct buf *b, uint32_t type, const void *body, uint32_t len);
-/* TLS key log lines, as draft section "Decryption Secrets Block", type TLSK. */
-void pcapng_put_keylog(struct buf *b, const void *lines, uint32_t len);
 /* One option, cut at PCAPNG_OPTION_MAX bytes. */
 void pcapng_put_option(struct buf *b, uint16_t code, const void *value, size_t len);
 

@@ -24,6 +24,7 @@ _Static_assert(sizeof(struct pcap_record) == 16, "pcap record header");
 struct pcap_state {
 	bool header;		   /* this file has its header */
 	const struct iface *first; /* decides the link type; NULL none yet */
+	const struct iface *seen;  /* the first of a file, which decides when there is no packet */
 };
 
 static size_t pcap_whole(const uint8_t *p, size_t len, bool at_start)
@@ -70,38 +71,50 @@ static uint32_t header_snaplen(const struct file_output *o, const struct iface *
 static int pcap_headers(struct file_output *o)
 {
 	struct pcap_state *st = o->state;
-	const int dlt = st->first ? st->first->dlt : o->config.dlt;
+	const struct iface *first = st->first ? st->first : st->seen;
+	const int dlt = first ? first->dlt : o->config.dlt;
 	struct pcap_file_header h = {
 		.magic = o->config.nano ? 0xa1b23c4d : 0xa1b2c3d4,
 		.major = 2,
 		.minor = 4,
-		.snaplen = header_snaplen(o, st->first),
+		.snaplen = header_snaplen(o, first),
 		.network = linktype_from_dlt(dlt),
 	};
 
 	if (st->header)
 		return 0;
 	st->header = true;
+	st->first = first;
 	/* Length of the frame check sequence in 16-bit units, and that it is known. */
-	if (st->first && st->first->fcs_len)
-		h.network |= (uint32_t)(st->first->fcs_len / 2) << 28 | 0x04000000;
+	if (first && first->fcs_len)
+		h.network |= (uint32_t)(first->fcs_len / 2) << 28 | 0x04000000;
 	return sink_put(&o->sink, &h, sizeof(h));
 }
 
+static int other_link_type(const struct file_output *o, const struct iface *iface)
+{
+	const struct pcap_state *st = o->state;
+
+	log_error("%s: a pcap file holds one link type, but interface \"%s\" has another than \"%s\": name the file "
+		  "*.pcapng, or choose %s",
+		  o->name, iface->name, st->first->name,
+		  iface->from_file ? "packets of one with an expression" : "interfaces with -i");
+	return -ENOTRECOVERABLE;
+}
+
+/* Better no capture than one that ends in the middle: a live interface that cannot be written is refused at the start.
+ * One that comes later, or is in a file, may never have a packet that is to be written. */
 static int pcap_iface(struct file_output *o, const struct iface *iface)
 {
 	struct pcap_state *st = o->state;
 
-	if (!st->first) {
+	if (!st->seen)
+		st->seen = iface;
+	if (!st->first && !iface->from_file)
 		st->first = iface;
+	if (!st->first || st->first->dlt == iface->dlt || iface->from_file || st->header)
 		return 0;
-	}
-	if (st->first->dlt == iface->dlt)
-		return 0;
-	log_error("%s: a pcap file holds one link type, but interface \"%s\" has another than \"%s\": name the file "
-		  "*.pcapng, or choose interfaces with -i",
-		  o->name, iface->name, st->first->name);
-	return -ENOTRECOVERABLE;
+	return other_link_type(o, iface);
 }
 
 static int pcap_packet(struct file_output *o, const struct packet *p)
@@ -112,13 +125,15 @@ static int pcap_packet(struct file_output *o, const struct packet *p)
 		.caplen = p->caplen,
 		.len = p->len,
 	};
-	const struct pcap_state *st = o->state;
+	struct pcap_state *st = o->state;
 	uint8_t *at;
 	int ret = 0;
 
 	if (!st->first)
-		ret = pcap_iface(o, p->iface);
-	if (!ret && !st->header)
+		st->first = p->iface;
+	if (st->first->dlt != p->iface->dlt)
+		return other_link_type(o, p->iface);
+	if (!st->header)
 		ret = pcap_headers(o);
 	if (!ret)
 		ret = sink_reserve(&o->sink, sizeof(h) + p->caplen, &at);

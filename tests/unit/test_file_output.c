@@ -368,6 +368,36 @@ static void test_output_pcap_two_link_types(void)
 	empty_dir();
 }
 
+/* Only packets that are written count; without any, the header tells of the first interface. */
+static void test_output_pcap_of_mixed_file(void)
+{
+	struct capfile c = { 0 };
+	struct readout ro;
+	int saved;
+
+	cf_section(&c, NULL);
+	cf_iface(&c, 113, 100, "cooked", 9, 0);
+	cf_iface(&c, 1, 200, "ether", 9, 0);
+	cf_write(in_dir("in"), c.b.p, c.b.len);
+	CHECK_INT(rewrite(in_dir("in"), in_dir("out"), (struct file_config){ .pcap = true }), 0);
+	ro = cf_read(in_dir("out"));
+	CHECK_STR(ro.text.p, "iface 0  dlt 113 snaplen 262144\n");
+	ro_done(&ro);
+	cf_end(&c, cf_packet(&c, 1, 5, 5, 5, bytes));
+	cf_write(in_dir("in"), c.b.p, c.b.len);
+	CHECK_INT(rewrite(in_dir("in"), in_dir("out"), (struct file_config){ .pcap = true }), 0);
+	ro = cf_read(in_dir("out"));
+	CHECK_STR(ro.text.p, "iface 0  dlt 1 snaplen 262144\npacket if 0 0.000000000 5/5 dir 0\n");
+	ro_done(&ro);
+	cf_end(&c, cf_packet(&c, 0, 5, 5, 5, bytes));
+	cf_write(in_dir("in"), c.b.p, c.b.len);
+	saved = silence();
+	CHECK_INT(rewrite(in_dir("in"), in_dir("out"), (struct file_config){ .pcap = true }), -ENOTRECOVERABLE);
+	unsilence(saved);
+	buf_done(&c.b);
+	empty_dir();
+}
+
 /* Names as tcpdump gives them; every file is whole, and has its interfaces. */
 static void test_output_rotate_size(void)
 {
@@ -586,6 +616,7 @@ int main(void)
 	RUN(test_output_rewrite);
 	RUN(test_output_pcap);
 	RUN(test_output_pcap_two_link_types);
+	RUN(test_output_pcap_of_mixed_file);
 	RUN(test_output_rotate_size);
 	RUN(test_output_rotate_time);
 	RUN(test_output_command);
