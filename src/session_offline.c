@@ -222,6 +222,7 @@ static int open_reader(struct offline *off, const char *path, struct reader **re
 	if (err)
 		return err;
 	readers[off->nreaders++] = *ret;
+	reader_set_interrupt(*ret, &interrupted);
 	print_banner(*ret, path);
 	return 0;
 }
@@ -243,6 +244,8 @@ static int read_all(struct offline *off, FILE *list, const char *first)
 
 	if (err)
 		return err;
+	/* Until here a signal may simply end us. */
+	catch_signals();
 	err = check_expression(off, reader_dlt(r));
 	if (!err)
 		err = session_open(&off->s, off->s.o, reader_dlt(r));
@@ -321,7 +324,6 @@ int session_run_offline(const struct options *o)
 			return 1;
 		path = first;
 	}
-	catch_signals();
 	err = o->dump ? dump_filter(&off, path) : read_all(&off, list, path);
 	if (!err && !o->dump && o->count_only)
 		printf("%llu packet%s\n", (unsigned long long)off.s.captured, off.s.captured == 1 ? "" : "s");

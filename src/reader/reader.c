@@ -30,6 +30,8 @@ int reader_truncated(const struct reader *r, uint64_t offset, const char *dump, 
 {
 	const struct stream *s = &r->stream;
 
+	if (s->error == -EINTR)
+		return s->error;
 	if (s->error && s->error != -EBADMSG) {
 		log_error("%s: error reading dump file: %s, at byte offset %" PRIu64, r->path, strerror(-s->error),
 			  stream_offset(s));
@@ -138,7 +140,12 @@ int reader_run(struct reader *r, const struct reader_handler *handler)
 {
 	const int ret = r->pcapng ? reader_run_pcapng(r, handler) : reader_run_pcap(r, handler);
 
-	return ret > 0 ? 0 : ret;
+	return ret > 0 || ret == -EINTR ? 0 : ret;
+}
+
+void reader_set_interrupt(struct reader *r, const volatile sig_atomic_t *flag)
+{
+	stream_set_interrupt(&r->stream, flag);
 }
 
 void reader_free(struct reader *r)

@@ -3,6 +3,7 @@
 #ifndef READER_H
 #define READER_H
 
+#include <signal.h>
 #include <stdint.h>
 
 #include "packet.h"
@@ -34,6 +35,8 @@ bool reader_is_pcapng(const struct reader *r);
 /* Delivers everything. 0 at the end of the file or when stopped; a broken file: everything whole first, then a logged
  * error with the byte offset, and -EBADMSG. */
 int reader_run(struct reader *r, const struct reader_handler *handler);
+/* Once a signal's handler has set *flag, a reader that waits for input ends as when stopped. */
+void reader_set_interrupt(struct reader *r, const volatile sig_atomic_t *flag);
 void reader_free(struct reader *r);
 
 #endif

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <lz4frame.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,7 +23,8 @@ enum {
 struct stream_source {
 	int fd;
 	bool close_fd;
-	bool eof; /* of the descriptor */
+	bool eof;				  /* of the descriptor */
+	const volatile sig_atomic_t *interrupted; /* NULL: signals are of no interest */
 	uint8_t *buf;
 	size_t cap;
 	/* Compressed files only. Fills out with up to n bytes; 0 at the end; -errno. */
@@ -49,6 +51,8 @@ static ssize_t read_fd(struct stream_source *src, void *p, size_t n)
 		} else if (errno != EINTR) {
 			return -errno;
 		}
+		if (src->interrupted && *src->interrupted)
+			return -EINTR;
 	}
 }
 
@@ -315,6 +319,11 @@ size_t stream_fill(struct stream *s, size_t n)
 		}
 	}
 	return (size_t)(s->end - s->p);
+}
+
+void stream_set_interrupt(struct stream *s, const volatile sig_atomic_t *flag)
+{
+	s->source->interrupted = flag;
 }
 
 void stream_close(struct stream *s)

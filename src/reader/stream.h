@@ -5,6 +5,7 @@
 #define READER_STREAM_H
 
 #include <stdbool.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,8 @@ struct stream {
 int stream_open(struct stream *s, const char *path);
 /* Makes the window at least n bytes long. Returns its length: less than n at the end of the file or at an error. */
 size_t stream_fill(struct stream *s, size_t n);
+/* Once *flag is set, a read that a signal interrupts ends the stream with -EINTR. */
+void stream_set_interrupt(struct stream *s, const volatile sig_atomic_t *flag);
 void stream_close(struct stream *s);
 
 static inline size_t stream_want(struct stream *s, size_t n)
