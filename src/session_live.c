@@ -14,6 +14,7 @@
 #include "command.h"
 #include "filter/filter.h"
 #include "meta/meta.h"
+#include "privileges.h"
 #include "session_private.h"
 #include "util/buf.h"
 
@@ -257,6 +258,18 @@ static void print_banner(const struct live *l, const char *const *ifaces)
 	fprintf(stderr, ", snapshot length %u bytes\n", o->snaplen);
 }
 
+static int drop_privileges(const struct options *o)
+{
+	const struct privileges_keep keep = {
+		.capture = true,
+		.netns = o->netns.n > 0,
+		.files = o->rotate_bytes || o->rotate_seconds,
+		.command = o->command != NULL,
+	};
+
+	return o->user ? privileges_drop(o->user, o->user_uid, o->user_gid, &keep) : 0;
+}
+
 /* Everything that can be refused comes before anything is attached; the command starts last. */
 static int live_open(struct live *l, const char *const *ifaces)
 {
@@ -277,6 +290,8 @@ static int live_open(struct live *l, const char *const *ifaces)
 		err = capture_attach(l->capture);
 	if (!err)
 		err = meta_scan(l->meta);
+	if (!err)
+		err = drop_privileges(o);
 	if (err)
 		return err;
 	print_banner(l, ifaces);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "filter/filter.h"
+#include "privileges.h"
 #include "session_private.h"
 
 /* Set by signals: end, flush. */
@@ -238,6 +239,7 @@ static bool next_name(FILE *list, char name[PATH_MAX + 2])
 
 static int read_all(struct offline *off, FILE *list, const char *first)
 {
+	const struct options *o = off->s.o;
 	char name[PATH_MAX + 2];
 	struct reader *r;
 	int err = open_reader(off, first, &r);
@@ -246,9 +248,12 @@ static int read_all(struct offline *off, FILE *list, const char *first)
 		return err;
 	/* Until here a signal may simply end us. */
 	catch_signals();
-	err = check_expression(off, reader_dlt(r));
+	if (o->user)
+		err = privileges_drop(o->user, o->user_uid, o->user_gid, &(const struct privileges_keep){ 0 });
 	if (!err)
-		err = session_open(&off->s, off->s.o, reader_dlt(r));
+		err = check_expression(off, reader_dlt(r));
+	if (!err)
+		err = session_open(&off->s, o, reader_dlt(r));
 	if (!err)
 		err = read_file(off, r);
 	while (!err && list && !off->s.stop && !interrupted && next_name(list, name)) {
