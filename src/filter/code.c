@@ -119,8 +119,6 @@ static void note_use(const struct filter_insn *p, struct filter_flow *flow)
 {
 	if (BPF_CLASS(p->code) != BPF_LD && BPF_CLASS(p->code) != BPF_LDX)
 		return;
-	if (BPF_MODE(p->code) == BPF_LEN)
-		flow->uses_len = true;
 	if (BPF_MODE(p->code) == BPF_MEM)
 		flow->mem_read |= (uint16_t)(1u << p->k);
 	if (filter_insn_is_meta(p))

@@ -20,7 +20,7 @@ struct filter_flow {
 	uint8_t *entered;  /* per instruction: reached other than by a backward jump */
 	uint16_t mem_read; /* bit i: M[i] is read somewhere */
 	bool loops;
-	bool uses_len, uses_meta;
+	bool uses_meta;
 };
 
 /* 0, -EINVAL, -ENOMEM. The code must have passed filter_code_new(). */
