@@ -193,7 +193,6 @@ static void give_up(struct attrib *a, size_t i, const char *why)
 
 bool attrib_retry(struct attrib *a, struct bpf_object *obj)
 {
-	enum hook_kind kind;
 	size_t i;
 
 	(void)obj;
@@ -206,18 +205,6 @@ bool attrib_retry(struct attrib *a, struct bpf_object *obj)
 		else
 			give_up(a, i, "the kernel's verifier refuses it");
 		return true;
-	}
-	/* No program was named: something failed before the verifier. Do without whole kinds, the rarest first. */
-	for (kind = HOOK_ITER + 1; kind-- > HOOK_RAW_TP;) {
-		bool any = false;
-
-		for (i = 0; i < hooks_count; i++)
-			if (hooks[i].kind == kind && a->support.usable[i]) {
-				give_up(a, i, "the kernel refuses it");
-				any = true;
-			}
-		if (any)
-			return true;
 	}
 	return false;
 }

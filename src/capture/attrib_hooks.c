@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "capture/attrib_hooks.h"
 
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/btf.h>
@@ -116,12 +118,27 @@ static void find_names(const char *data, size_t size, const char *const *names, 
 	}
 }
 
+/* Whether the kernel takes programs of a kind at all; a locked-down one may not. Tracing shows in the BTF. */
+static bool kind_usable(enum hook_kind kind)
+{
+	switch (kind) {
+	case HOOK_RAW_TP:
+		return libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_RAW_TRACEPOINT, NULL) == 1;
+	case HOOK_CGROUP:
+		return libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_CGROUP_SOCK, NULL) == 1 &&
+		       libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, NULL) == 1;
+	default:
+		return true;
+	}
+}
+
 int hooks_probe(struct hook_support *ret)
 {
 	enum { STORAGE = HOOKS_MAX, COOKIE, ITER, NAMES };
 	const char *names[NAMES] = { [STORAGE] = "bpf_sk_storage_get_tracing",
 				     [COOKIE] = "bpf_get_socket_ptr_cookie",
 				     [ITER] = "bpf_iter_task_file" };
+	const bool raw_tp = kind_usable(HOOK_RAW_TP), cgroup = kind_usable(HOOK_CGROUP);
 	bool found[NAMES] = { false };
 	size_t i, size;
 	char *btf;
@@ -142,6 +159,8 @@ int hooks_probe(struct hook_support *ret)
 	for (i = 0; i < hooks_count; i++) {
 		if (hooks[i].kind == HOOK_CGROUP && !ret->cgroup[0])
 			ret->why[i] = "cgroup v2 is not mounted";
+		else if ((hooks[i].kind == HOOK_CGROUP && !cgroup) || (hooks[i].kind == HOOK_RAW_TP && !raw_tp))
+			ret->why[i] = "the kernel refuses such programs";
 		else if (hooks[i].btf && !ret->kernel_btf)
 			ret->why[i] = "the kernel has no BTF";
 		else if (hooks[i].btf && !found[i])
