@@ -44,6 +44,7 @@ static int open_text(struct session *s)
 	/* Live packets reach a terminal when the capture is idle; a file may keep a reader waiting, so by lines. */
 	config.line_buffered |= options_offline(o) && isatty(STDOUT_FILENO);
 	config.packet_buffered = o->packet_buffered > 0;
+	config.endless = !options_offline(o) || (o->read_file && strcmp(o->read_file, "-") == 0);
 	err = output_text_new(&s->text, &config);
 	if (!err)
 		s->outputs[s->outputs[0] ? 1 : 0] = s->text;
