@@ -322,8 +322,8 @@ static int skeleton_prepare(struct capture *c)
 		return err;
 	err = filter_inject_set(c->inject, skel->obj, c->filter_in_user ? NULL : &c->filter_l2,
 				c->filter_in_user ? NULL : &c->filter_l3, text);
-	if (err != 0 && !filter_refused(err))
-		log_error("%s", text);
+	if (err != 0)
+		log_debug("%s", text);
 	return err;
 }
 
