@@ -9,6 +9,7 @@ Arguments: names of the scenarios to run."""
 
 import collections
 import ipaddress
+import itertools
 import os
 import re
 import shutil
@@ -31,6 +32,9 @@ A6, B6 = "fd13:7::1", "fd13:7::2"
 tmp = None
 children = []  # captures
 running = []  # servers, each the leader of its group
+
+
+ports = itertools.count(int(time.time()) % 4 * 3000 + 20000)  # below the ephemeral ones: each tells one process
 
 
 def run(*cmd, **kw):
@@ -265,7 +269,7 @@ def curls(peers, url, count, port):
     """curl's own pid, and the port it says it used."""
     host = url.split("//")[1].split("/")[0].rsplit(":", 1)[0]
     for _ in range(count):
-        p = subprocess.Popen(["curl", "-s", "-m", "5", "-o", "/dev/null", "-w", "%{local_ip} %{local_port}", url],
+        p = subprocess.Popen(["curl", "-s", "-m", "5", "--local-port", str(next(ports)), "-o", "/dev/null", "-w", "%{local_ip} %{local_port}", url],
                              stdout=subprocess.PIPE, text=True)
         out = p.communicate()[0].split()
         if len(out) == 2:
@@ -286,7 +290,7 @@ def tcp(mode_server="plain", mode_client="plain", count=20, dev="lo", addr="127.
         curls(peers, "http://%s:%d/" % (addr, port), count, port)
     else:
         for _ in range(count):
-            peers.client("tcp-client", addr, str(port), mode_client)
+            peers.client("tcp-client", addr, str(port), "%s@%d" % (mode_client, next(ports)))
     packets = cap.stop()
     peers.finish()
     return score(peers, packets, server_port=port, **scoring), len(packets)
@@ -421,8 +425,8 @@ def udp(mode, count=100, addr="127.0.0.1", bind=None, port=7104, **kw):
     peers = Peers()
     cap = Capture("-i", "lo", "udp")
     peers.server("udp-server", bind or addr, str(port), "plain")
-    for i in range(count):
-        peers.client("udp-client", addr, str(port), "%s@%d" % (mode, 20000 + i))
+    for _ in range(count):
+        peers.client("udp-client", addr, str(port), "%s@%d" % (mode, next(ports)))
     packets = cap.stop()
     peers.finish()
     return score(peers, packets, server_port=port, **kw), len(packets)
