@@ -577,6 +577,8 @@ int capture_poll(struct capture *c, int timeout_ms)
 			break;
 		if (c->pending)
 			err = links_attach_due(c);
+		if (err != 0)
+			return err;
 		sleep_prepare(c, n);
 		if (n > 0 || timeout_ms == 0)
 			return n;

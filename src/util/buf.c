@@ -135,7 +135,7 @@ static void put_integer(struct buf *b, const struct spec *s, struct args *args)
 {
 	char text[FIELD_MAX / 64]; /* spec_parse() bounds what gets here */
 	char *const end = text + sizeof(text);
-	char *d = end;
+	char *d;
 	const char *mark = "";
 	size_t digits;
 	uint64_t v;
