@@ -18,8 +18,8 @@
 #define SOCK_AF_PACKET	 17
 #define SOCK_TYPE_STREAM 1
 
-#define TCP_STATE_SYN_RECV     3
-#define TCP_STATE_LISTEN       10
+#define TCP_STATE_TIME_WAIT 6
+#define TCP_STATE_LISTEN    10
 
 #define TCP_FLAG_SYN_BIT 0x02
 #define TCP_FLAG_ACK_BIT 0x10
@@ -378,8 +378,19 @@ static __noinline bool lookup_tcp(struct __sk_buff *skb, struct owner_scratch *S
 	struct sock_common *sc;
 	__u64 cookie;
 	bool found = false;
+	__u32 size;
 
-	sk = bpf_skc_lookup_tcp(skb, &t, tuple_of_flow(&t, k), BPF_F_CURRENT_NETNS, 0);
+	size = tuple_of_flow(&t, k);
+	sk = bpf_skc_lookup_tcp(skb, &t, size, BPF_F_CURRENT_NETNS, 0);
+	if (sk && syn && sk->state == TCP_STATE_TIME_WAIT) {
+		/* A new connection with the tuple of an old one goes to the listener: no connection has port 0. */
+		bpf_sk_release(sk);
+		if (size == sizeof(t.ipv4))
+			t.ipv4.sport = 0;
+		else
+			t.ipv6.sport = 0;
+		sk = bpf_skc_lookup_tcp(skb, &t, size, BPF_F_CURRENT_NETNS, 0);
+	}
 	if (!sk)
 		return false;
 	S->state = sk->state;

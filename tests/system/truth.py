@@ -368,6 +368,44 @@ def port_reused_at_once():
 
 
 @scenario
+def same_tuple_after_time_wait():
+    """The server keeps TIME_WAIT of the tuple, and is another process when it comes again."""
+    s = Score()
+    total = 0
+    peers = Peers()
+    port = next(ports)
+    first = peers.server("tcp-server", "127.0.0.1", "7107", "plain")
+    peers.client("tcp-client", "127.0.0.1", "7107", "plain@%d" % port)
+    peers.stop(first)
+    peers.finish()
+    peers = Peers()
+    cap = Capture("-i", "lo", "port", "7107")
+    for _ in range(5):
+        server = peers.server("tcp-server", "127.0.0.1", "7107", "plain")
+        peers.client("tcp-client", "127.0.0.1", "7107", "plain@%d" % port)
+        time.sleep(0.3)
+        peers.stop(server)
+        peers.ends.clear()
+    packets = cap.stop()
+    with open(peers.out.name) as f:
+        told = [line.split() for line in f if line.startswith("end")]
+    servers = [int(w[6]) for w in told if w[3] == "7107"]
+    peers.finish()
+    turn = -1
+    for p in packets:
+        t = parse(p.data)
+        if not t or t[0] != "tcp":
+            continue
+        if p.data[47] & 0x12 == 2:
+            turn += 1
+        if 0 <= turn < len(servers):
+            total += 1
+            i = 0 if t[2] == 7107 else 1
+            s.add("server", pids(p)[i], servers[turn], "%d %s %s" % (turn, t[:5], describe(p.data)))
+    return s, total
+
+
+@scenario
 def client_thread():
     return tcp(mode_client="thread")
 

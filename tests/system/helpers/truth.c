@@ -189,6 +189,9 @@ static void exchange(int fd)
 
 	if (write(fd, "GET / HTTP/1.0\r\n\r\n", 18) != 18 || read(fd, buf, sizeof(buf)) <= 0)
 		errx(1, "no answer");
+	/* The server is to close first, and to keep TIME_WAIT: our port is free at once. */
+	while (read(fd, buf, sizeof(buf)) > 0)
+		;
 }
 
 static void *client_thread(void *arg)
