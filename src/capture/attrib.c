@@ -42,8 +42,7 @@ static uint32_t filter_of(const struct capture_config *c)
 		f |= FILTER_UID;
 	if (c->container_filter)
 		f |= FILTER_CGROUP;
-	/* so that capture_add_pid() works beside any other filter, and on its own with follow_forks */
-	return f || c->follow_forks ? f | FILTER_PID : 0;
+	return f && c->follow_forks ? f | FILTER_PID : f;
 }
 
 int attrib_new(struct attrib **ret, const struct capture_config *config)
@@ -407,15 +406,6 @@ int attrib_consume(struct attrib *a)
 uint64_t attrib_lost(const struct attrib *a)
 {
 	return a->lost ? *a->lost : 0;
-}
-
-int attrib_add_pid(struct attrib *a, uint32_t pid)
-{
-	uint32_t bits = FILTER_PID_LIVE;
-
-	if (!(a->filter & FILTER_PID) || a->pids < 0)
-		return -EINVAL;
-	return bpf_map_update_elem(a->pids, &pid, &bits, BPF_ANY);
 }
 
 int attrib_set_cgroup(struct attrib *a, uint64_t cgroup, bool match)

@@ -39,7 +39,6 @@ int attrib_fd(const struct attrib *a);
 int attrib_consume(struct attrib *a);
 /* Process events that did not fit into the ring. */
 uint64_t attrib_lost(const struct attrib *a);
-int attrib_add_pid(struct attrib *a, uint32_t pid);
 int attrib_set_cgroup(struct attrib *a, uint64_t cgroup, bool match);
 /* A table: each hook, whether this kernel has it, what is lost without. */
 int attrib_probe(FILE *out);

@@ -460,11 +460,6 @@ int capture_attach(struct capture *c)
 	return err;
 }
 
-int capture_add_pid(struct capture *c, uint32_t pid)
-{
-	return attrib_add_pid(c->attrib, pid);
-}
-
 int capture_set_cgroup(struct capture *c, uint64_t cgroup, bool match)
 {
 	return attrib_set_cgroup(c->attrib, cgroup, match);

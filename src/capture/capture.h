@@ -63,8 +63,6 @@ struct capture_stats {
 int capture_new(struct capture **ret, const struct capture_config *config, const struct capture_handler *handler);
 int capture_load(struct capture *c);
 int capture_attach(struct capture *c);
-/* Adds a process to the filter (the child of "-- command"); its descendants follow with follow_forks. */
-int capture_add_pid(struct capture *c, uint32_t pid);
 /* Says whether tasks of a cgroup match the container filter. Unknown cgroups pass as EVENT_PKT_MAYBE. */
 int capture_set_cgroup(struct capture *c, uint64_t cgroup, bool match);
 /* Becomes readable when capture_poll() has something to do (epoll fd). */
