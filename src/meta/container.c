@@ -22,11 +22,12 @@ enum {
 	USERS_MAX = 16,
 	BUCKETS = 4096,
 	PLACES_MAX = 16384,
+	SOON = 12,	 /* times to ask without making the pauses longer */
+	LONGER_MAX = 11, /* times to double them */
 };
 #define MS 1000000u
-#define WAIT_NS (500u * (uint64_t)MS) /* how long a container may hold up its packets */
-#define ASK_FIRST_NS (30u * (uint64_t)MS)
-#define ASK_LAST_NS (60000u * (uint64_t)MS)
+#define WAIT_NS (400u * (uint64_t)MS) /* how long a container may hold up its packets */
+#define ASK_NS (40u * (uint64_t)MS)
 
 /* Where a process is: in a cgroup, or (where its cgroup does not tell) the process by itself. */
 struct place {
@@ -184,8 +185,8 @@ static void want(struct containers *c, struct container_entry *e, uint64_t now)
 		e->asked_at = now;
 	if (now < e->ask_again_at || e->asking || !runtimes_alive(c))
 		return;
-	e->ask_again_at = now + (e->tries < 11 ? ASK_FIRST_NS << e->tries : ASK_LAST_NS);
-	e->tries++;
+	e->ask_again_at = now + (ASK_NS << (e->tries < SOON ? 0 : e->tries - SOON));
+	e->tries += e->tries < SOON + LONGER_MAX;
 	ask_runtimes(c, e);
 	if (c->waiting < now + WAIT_NS)
 		c->waiting = now + WAIT_NS;
@@ -197,6 +198,7 @@ static bool may_wait(struct containers *c, struct container_entry *e, uint64_t n
 {
 	if (!e->wait_until && waits) {
 		e->wait_until = now + WAIT_NS;
+		e->tries = 0;
 		if (c->waiting < e->wait_until)
 			c->waiting = e->wait_until;
 		loop_wake_at(&c->loop, e->wait_until);
@@ -400,8 +402,10 @@ static enum container_answer answer_by_path(struct containers *c, const struct p
 			now = now ? now : loop_now();
 			e->used_at = now;
 			want(c, e, now);
-			if (may_wait(c, e, now, waits))
+			if (may_wait(c, e, now, waits)) {
+				*ret = e->rank >= RANK_CONTAINERD ? e->published : NULL;
 				return CONTAINER_PENDING;
+			}
 			if (e->rank < RANK_CONTAINERD)
 				continue;
 		}
@@ -469,6 +473,7 @@ static void place_tell(struct containers *c, struct place *p)
 	if (p->verdict == match)
 		return;
 	p->verdict = match;
+	log_debug("cgroup %llu '%s': %s", (unsigned long long)p->cgroup, p->path, match ? "matches" : "does not match");
 	c->config.verdict(c->config.arg, p->cgroup, match);
 }
 
@@ -631,6 +636,7 @@ static enum container_answer find(struct containers *c, const struct process *pr
 	struct place *p = place_of(c, process);
 	enum container_answer answer;
 
+	*ret = NULL;
 	if (!p)
 		return CONTAINER_NONE;
 	if (p->ncontainers || p->cgroup)

@@ -28,9 +28,10 @@ struct containers_config {
 };
 
 enum container_answer {
-	CONTAINER_NONE,	   /* the process is in no container */
-	CONTAINER_FOUND,   /* *ret is set */
-	CONTAINER_PENDING, /* a runtime is being asked; call again later. Ends by itself within half a second */
+	CONTAINER_NONE,	 /* the process is in no container */
+	CONTAINER_FOUND, /* *ret is set */
+	CONTAINER_PENDING, /* a runtime is being asked; call again later. Ends by itself within half a second. *ret is what is
+			    * known until then, NULL nothing */
 };
 
 int containers_new(struct containers **ret, const struct containers_config *config);

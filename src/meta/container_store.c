@@ -221,17 +221,25 @@ static struct container_entry *entry_of(struct container_store *s, const char *n
 	return container_store_get(s, ns, ns ? strlen(ns) : 0, id, strlen(id), create);
 }
 
+static bool pod_is_of_labels(const struct pod *p, const struct container_entry *e)
+{
+	return e->pod_name && e->pod_namespace && e->pod_uid && strcmp(p->name, e->pod_name) == 0 &&
+	       strcmp(p->namespace, e->pod_namespace) == 0 && strcmp(p->uid, e->pod_uid) == 0;
+}
+
+/* By the sandbox; a container that only containerd has told is known by its labels. */
 static const struct pod *pod_of(const struct container_store *s, const struct container_entry *e)
 {
+	const char *sandbox = e->sandbox ? e->sandbox : e->id;
+	const struct pod *by_labels = NULL;
+
 	for (const struct pod *p = s->pods; p; p = p->next) {
-		if (e->sandbox && p->sandbox && strcmp(p->sandbox, e->sandbox) == 0)
+		if (strcmp(p->sandbox, sandbox) == 0)
 			return p;
-		if (p->sandbox && strcmp(p->sandbox, e->id) == 0)
-			return p;
-		if (e->pod_uid && e->pod_name && strcmp(p->uid, e->pod_uid) == 0 && strcmp(p->name, e->pod_name) == 0)
-			return p;
+		if (!by_labels && pod_is_of_labels(p, e))
+			by_labels = p;
 	}
-	return NULL;
+	return by_labels;
 }
 
 /* One allocation for the struct and all its strings. */

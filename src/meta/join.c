@@ -156,10 +156,7 @@ static struct facts look_up(struct join *j, const struct annot_key *key)
 	if (j->config.containers) {
 		switch (containers_find(j->config.containers, f.process, &f.container)) {
 		case CONTAINER_FOUND: break;
-		case CONTAINER_PENDING:
-			f.pending = true;
-			f.container = NULL;
-			break;
+		case CONTAINER_PENDING: f.pending = true; break;
 		case CONTAINER_NONE: f.container = NULL; break;
 		}
 	}

@@ -23,6 +23,8 @@
 #define ID_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 #define ID_C "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
 
+#define ID_D "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"
+
 static char directory[] = "/tmp/test_container.XXXXXX";
 
 /* --- labels --- */
@@ -619,6 +621,10 @@ static void test_merge(void)
 	container_store_put_pod(rig.store, &pod);
 	CHECK(container_entry_complete(e));
 	CHECK(str_eq(e->published->pod.labels, str_of("{\"app\":\"x\"}")));
+	/* Another pod of that name in another namespace. */
+	container_store_put_pod(rig.store,
+				&(struct pod_facts){ .sandbox = ID_D, .name = "p", .namespace = "m", .uid = "u" });
+	CHECK(str_eq(e->published->pod.namespace, str_of("n")));
 	/* The same short id in two namespaces. */
 	container_store_put(rig.store,
 			    &(struct container_facts){ .rank = RANK_CONTAINERD, .ns = "a", .id = "web", .image = "1" });

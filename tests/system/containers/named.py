@@ -9,23 +9,28 @@ import sys
 
 output, ifaces, form, count = sys.argv[1], re.compile(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 LINE = re.compile(r'^\S+ (\S+) (?:\S+ )?(?:In|Out) IP (\S+) > (\S+): Flags ')
-packets, owner = [], {}
+packets, owner, current = [], {}, {}
 for line in open(output, errors='replace'):
     m = LINE.match(line)
     if not m:
         continue
     client = m[3] if m[2].endswith('.80') else m[2]
     port = client.rsplit('.', 1)[1]
-    packets.append((m[1], port, line.rstrip('\n')))
+    # Ports come again: a SYN with another sequence number is another connection. Each is seen on several interfaces.
+    syn = re.search(r'Flags \[S\], seq (\d+)', line)
+    if syn:
+        current[port] = (port, syn[1])
+    connection = current.get(port, (port, ''))
+    packets.append((m[1], connection, line.rstrip('\n')))
     get = re.search(r'GET /(\d+) ', line)
     if get:
-        owner.setdefault(port, get[1])
+        owner.setdefault(connection, get[1])
 seen, wrong, total = set(), 0, 0
-for iface, port, line in packets:
+for iface, connection, line in packets:
     if not ifaces.match(iface):
         continue
     total += 1
-    n = owner.get(port)
+    n = owner.get(connection)
     if n is not None:
         seen.add(n)
     if n is None or not line.endswith(form % n if '%' in form else form):
