@@ -69,9 +69,12 @@ static int open_file(struct session *s, int dlt)
 		.gid = o->user_gid,
 		.set_owner = o->user != NULL,
 		.dlt = dlt < 0 ? DLT_EN10MB : dlt,
+		.is_input = s->is_input,
+		.arg = s->is_input_arg,
 	};
 	int err = output_file_new(&s->file, &config);
 
+	s->pcap = config.pcap;
 	if (!err)
 		s->outputs[0] = s->file;
 	return err;
@@ -92,7 +95,7 @@ int session_open(struct session *s, const struct options *o, int dlt)
 	};
 	int err;
 
-	*s = (struct session){ .o = o };
+	*s = (struct session){ .o = o, .limit = o->count, .is_input = s->is_input, .is_input_arg = s->is_input_arg };
 	err = match_new(&s->match, &match);
 	if (err) {
 		log_error("can't set up the process filter: %s", strerror(-err));
@@ -136,7 +139,7 @@ int session_packet(struct session *s, const struct packet *packet)
 			return output_failed(s, s->outputs[i], err);
 	}
 	s->dirty = true;
-	if (++s->captured == s->o->count)
+	if (++s->captured == s->limit)
 		s->stop = true;
 	return 0;
 }

@@ -26,6 +26,7 @@ struct offline {
 	size_t nifaces;
 	size_t unsupported; /* interfaces for whose link type the expression makes no sense */
 	char unsupported_text[FILTER_ERR_LEN];
+	FILE *list;	  /* -V, NULL none */
 	uint32_t id_base; /* -V: interfaces of the files before this one */
 	/* Interfaces of earlier files: outputs know them until the end. */
 	struct iface **kept;
@@ -208,7 +209,59 @@ static int read_file(struct offline *off, struct reader *r)
 		err = -EOPNOTSUPP;
 	}
 	forget_ifaces(off);
+	reader_close(r);
 	return err;
+}
+
+/* As read_file(), but with -V the next file comes although this one is damaged. */
+static int read_next(struct offline *off, struct reader *r)
+{
+	const int err = read_file(off, r);
+
+	if (!off->list || (err != -EBADMSG && err != -EIO))
+		return err;
+	off->s.failed = true;
+	return 0;
+}
+
+static bool wants_more(const struct session *s)
+{
+	return !interrupted && (!s->stop || (s->limit && s->captured == s->limit));
+}
+
+/* The next line of -V's file; false at its end. */
+static bool next_name(FILE *list, char name[PATH_MAX + 2])
+{
+	if (!fgets(name, PATH_MAX + 2, list))
+		return false;
+	name[strcspn(name, "\n")] = '\0';
+	return true;
+}
+
+static bool will_be_read(FILE *list, const struct stat *st)
+{
+	char name[PATH_MAX + 2];
+	const long at = list ? ftell(list) : -1;
+	bool found = false;
+	struct stat named;
+
+	/* What comes through a pipe cannot be known in advance. */
+	if (at < 0)
+		return false;
+	while (!found && next_name(list, name))
+		found = stat(name, &named) == 0 && named.st_dev == st->st_dev && named.st_ino == st->st_ino;
+	return fseek(list, at, SEEK_SET) || found;
+}
+
+static bool is_input(void *arg, const struct stat *st)
+{
+	const struct offline *off = arg;
+
+	for (size_t i = 0; i < off->nreaders; i++) {
+		if (reader_reads(off->readers[i], st))
+			return true;
+	}
+	return will_be_read(off->list, st);
 }
 
 static int open_reader(struct offline *off, const char *path, struct reader **ret)
@@ -228,19 +281,36 @@ static int open_reader(struct offline *off, const char *path, struct reader **re
 	return 0;
 }
 
-/* The next line of -V's file; false at its end. */
-static bool next_name(FILE *list, char name[PATH_MAX + 2])
+/* The other files of -V. As with tcpdump one that cannot be opened is the end, and -c counts anew in each. */
+static int read_list(struct offline *off, const struct reader *first)
 {
-	if (!fgets(name, PATH_MAX + 2, list))
-		return false;
-	name[strcspn(name, "\n")] = '\0';
-	return true;
+	struct session *s = &off->s;
+	char name[PATH_MAX + 2];
+	struct reader *r;
+	int err = 0;
+
+	while (!err && wants_more(s) && next_name(off->list, name)) {
+		/* Its text comes before the next file's banner. */
+		if (session_flush(s))
+			break;
+		err = open_reader(off, name, &r);
+		if (!err && s->pcap && reader_dlt(r) != reader_dlt(first)) {
+			log_error("%s: new dlt does not match original: a pcap file holds one link type, name the file "
+				  "of -w *.pcapng",
+				  name);
+			err = -EINVAL;
+		}
+		s->stop = false;
+		s->limit = s->o->count ? s->captured + s->o->count : 0;
+		if (!err)
+			err = read_next(off, r);
+	}
+	return err;
 }
 
-static int read_all(struct offline *off, FILE *list, const char *first)
+static int read_all(struct offline *off, const char *first)
 {
 	const struct options *o = off->s.o;
-	char name[PATH_MAX + 2];
 	struct reader *r;
 	int err = open_reader(off, first, &r);
 
@@ -255,12 +325,9 @@ static int read_all(struct offline *off, FILE *list, const char *first)
 	if (!err)
 		err = session_open(&off->s, o, reader_dlt(r));
 	if (!err)
-		err = read_file(off, r);
-	while (!err && list && !off->s.stop && !interrupted && next_name(list, name)) {
-		err = open_reader(off, name, &r);
-		if (!err)
-			err = read_file(off, r);
-	}
+		err = read_next(off, r);
+	if (!err && off->list)
+		err = read_list(off, r);
 	/* What was read before an error is printed and saved. */
 	session_finish(&off->s);
 	return err;
@@ -306,6 +373,8 @@ static FILE *open_list(const char *path, char first[PATH_MAX + 2])
 static void offline_done(struct offline *off)
 {
 	session_close(&off->s);
+	if (off->list && off->list != stdin)
+		fclose(off->list);
 	for (size_t i = 0; i < off->nreaders; i++)
 		reader_free(off->readers[i]);
 	for (size_t i = 0; i < off->nkept; i++)
@@ -317,24 +386,21 @@ static void offline_done(struct offline *off)
 
 int session_run_offline(const struct options *o)
 {
-	struct offline off = { .s.o = o };
+	struct offline off = { .s = { .o = o, .is_input = is_input, .is_input_arg = &off } };
 	char first[PATH_MAX + 2];
 	const char *path = o->read_file;
-	FILE *list = NULL;
 	int err;
 
 	if (o->list_file) {
-		list = open_list(o->list_file, first);
-		if (!list)
+		off.list = open_list(o->list_file, first);
+		if (!off.list)
 			return 1;
 		path = first;
 	}
-	err = o->dump ? dump_filter(&off, path) : read_all(&off, list, path);
+	err = o->dump ? dump_filter(&off, path) : read_all(&off, path);
 	if (!err && !o->dump && o->count_only)
 		printf("%llu packet%s\n", (unsigned long long)off.s.captured, off.s.captured == 1 ? "" : "s");
 	err = err || off.s.failed ? 1 : 0;
 	offline_done(&off);
-	if (list && list != stdin)
-		fclose(list);
 	return err;
 }

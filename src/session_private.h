@@ -14,15 +14,20 @@ enum { SESSION_OUTPUTS = 2 };
 struct session {
 	const struct options *o;
 	struct match *match;
-	struct output *outputs[SESSION_OUTPUTS]; /* those in use first */
-	struct output *text, *file;		 /* the same, by kind; NULL: not in use */
-	uint64_t captured;			 /* packets handed to the outputs */
-	bool stop;				 /* -c is reached, or an output wants no more */
-	bool failed;				 /* an error was logged: exit status 1 */
-	bool dirty;				 /* outputs may hold back text or packets */
+	struct output *outputs[SESSION_OUTPUTS];	    /* those in use first */
+	struct output *text, *file;			    /* the same, by kind; NULL: not in use */
+	bool pcap;					    /* file holds packets of one link type only */
+	bool (*is_input)(void *arg, const struct stat *st); /* see struct file_config */
+	void *is_input_arg;
+	uint64_t captured; /* packets handed to the outputs */
+	uint64_t limit;	   /* captured where -c is reached, 0 none */
+	bool stop;	   /* -c is reached, or an output wants no more */
+	bool failed;	   /* an error was logged: exit status 1 */
+	bool dirty;	   /* outputs may hold back text or packets */
 };
 
-/* 0, or a negative errno with a message written. dlt: of the first interface, -1 when it comes later. */
+/* 0, or a negative errno with a message written. dlt: of the first interface, -1 when it comes later. s->is_input may
+ * have been set. */
 int session_open(struct session *s, const struct options *o, int dlt);
 int session_iface(struct session *s, const struct iface *iface);
 /* A packet that passed all filters. 0, or negative: the source has to stop; session's flags say why. */

@@ -22,7 +22,7 @@ struct sink {
 	size_t (*whole)(const uint8_t *p, size_t len, bool at_start);
 };
 
-/* path "-": standard output. -errno. */
+/* path "-": standard output. -errno; -EDEADLK: the file is being read. */
 int sink_open(struct sink *s, const char *path, const struct file_config *config);
 /* Room for a record of n bytes, *ret; sink_commit() makes it count. -errno when older ones could not be written. */
 int sink_reserve(struct sink *s, size_t n, uint8_t **ret);

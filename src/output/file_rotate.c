@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -90,7 +89,10 @@ static int open_named(struct file_output *o)
 		return -ENOMEM;
 	ret = sink_open(&o->sink, name, &o->config);
 	if (ret) {
-		log_error("%s: %s%s", name, strerror(-ret), cure(ret, name));
+		if (ret == -EDEADLK)
+			log_error("%s: is the file that is being read: give -w another name", name);
+		else
+			log_error("%s: %s%s", name, strerror(-ret), cure(ret, name));
 		return ret;
 	}
 	o->packets = 0;

@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "output/file.h"
@@ -25,8 +24,12 @@ static int open_path(struct sink *s, const char *path, const struct file_config 
 	if (s->keep_open)
 		s->fd = STDOUT_FILENO;
 	else
-		s->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+		s->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
 	if (s->fd < 0 || fstat(s->fd, st))
+		return -errno;
+	if (S_ISREG(st->st_mode) && config->is_input && config->is_input(config->arg, st))
+		return -EDEADLK;
+	if (S_ISREG(st->st_mode) && !s->keep_open && ftruncate(s->fd, 0))
 		return -errno;
 	return s->keep_open || !S_ISREG(st->st_mode) ? 0 : give_away(s->fd, st, config);
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "packet.h"
 
@@ -58,6 +59,9 @@ struct file_config {
 	uint32_t uid, gid; /* owner of new files when set_owner (-Z) */
 	bool set_owner;
 	int dlt; /* pcap: of the only interface */
+	/* True for a file that must not be overwritten, since it is being read; NULL: none. */
+	bool (*is_input)(void *arg, const struct stat *st);
+	void *arg;
 };
 /* Opens the file. Keeps pointers to interfaces until it is freed, so free it before their source. -errno, logged. */
 int output_file_new(struct output **ret, const struct file_config *config);

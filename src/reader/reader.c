@@ -109,7 +109,7 @@ int reader_open(struct reader **ret, const char *path)
 		goto out;
 	}
 	r->first_dlt = -1;
-	err = stream_open(&r->stream, path);
+	err = stream_open(&r->stream, path, &r->st);
 	if (!err)
 		err = open_format(r);
 out:
@@ -148,19 +148,30 @@ void reader_set_interrupt(struct reader *r, const volatile sig_atomic_t *flag)
 	stream_set_interrupt(&r->stream, flag);
 }
 
+bool reader_reads(const struct reader *r, const struct stat *st)
+{
+	return S_ISREG(r->st.st_mode) && r->st.st_dev == st->st_dev && r->st.st_ino == st->st_ino;
+}
+
+void reader_close(struct reader *r)
+{
+	stream_close(&r->stream);
+	annot_cache_free(r->annots);
+	r->annots = NULL;
+	buf_done(&r->scratch);
+	buf_done(&r->options);
+}
+
 void reader_free(struct reader *r)
 {
 	if (!r)
 		return;
-	stream_close(&r->stream);
+	reader_close(r);
 	for (size_t i = 0; i < r->nifaces; i++) {
 		pcapng_iface_done(&r->ifaces[i]->pub);
 		free(r->ifaces[i]);
 	}
 	free(r->ifaces);
-	annot_cache_free(r->annots);
-	buf_done(&r->scratch);
-	buf_done(&r->options);
 	free(r->path);
 	free(r);
 }

@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "packet.h"
 
@@ -35,6 +36,10 @@ bool reader_is_pcapng(const struct reader *r);
 /* Delivers everything. 0 at the end of the file or when stopped; a broken file: everything whole first, then a logged
  * error with the byte offset, and -EBADMSG. */
 int reader_run(struct reader *r, const struct reader_handler *handler);
+/* st is that of the regular file that is, or was, read. */
+bool reader_reads(const struct reader *r, const struct stat *st);
+/* Gives back what reading needed; the interfaces stay until reader_free(). */
+void reader_close(struct reader *r);
 /* Once a signal's handler has set *flag, a reader that waits for input ends as when stopped. */
 void reader_set_interrupt(struct reader *r, const volatile sig_atomic_t *flag);
 void reader_free(struct reader *r);

@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -219,9 +218,8 @@ static int detect_compression(struct stream *s, const char *path)
 	return 0;
 }
 
-static int open_path(struct stream_source *src, const char *path)
+static int open_path(struct stream_source *src, const char *path, struct stat *st)
 {
-	struct stat st;
 	int err;
 
 	if (strcmp(path, "-") == 0) {
@@ -230,13 +228,13 @@ static int open_path(struct stream_source *src, const char *path)
 		src->fd = open(path, O_RDONLY | O_CLOEXEC);
 		src->close_fd = true;
 	}
-	if (src->fd < 0) {
+	if (src->fd < 0 || fstat(src->fd, st)) {
 		err = -errno;
 		log_error("%s: %s%s", path, strerror(-err),
 			  err == -EACCES ? ": make it readable for this user, or use sudo" : "");
 		return err;
 	}
-	if (fstat(src->fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+	if (S_ISDIR(st->st_mode)) {
 		log_error("%s: is a directory: -r wants a pcap or pcapng file, or \"-\" for standard input", path);
 		return -EISDIR;
 	}
@@ -244,7 +242,7 @@ static int open_path(struct stream_source *src, const char *path)
 	return 0;
 }
 
-int stream_open(struct stream *s, const char *path)
+int stream_open(struct stream *s, const char *path, struct stat *st)
 {
 	struct stream_source *src = calloc(1, sizeof(*src));
 	int ret = -ENOMEM;
@@ -253,7 +251,7 @@ int stream_open(struct stream *s, const char *path)
 	if (!src)
 		goto out;
 	src->fd = -1;
-	ret = open_path(src, path);
+	ret = open_path(src, path, st);
 	if (ret)
 		goto out;
 	src->cap = WINDOW_MIN;

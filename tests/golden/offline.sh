@@ -1,0 +1,142 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# -r and -V as a user may get them wrong: a message that names the thing, exit status 1, at once. And lists of files.
+set -u
+
+cd "$(dirname "$0")" || exit 2
+program=${PTCPDUMP:-../../build/ptcpdump}
+tmp=${TEST_TMP:-$(mktemp -d)}
+failed=0
+export TZ=UTC0
+
+ok() { echo "ok - $1"; }
+not_ok() { echo "not ok - $1: $2" | tr '\n' ' '; echo; failed=1; }
+same() { # NAME GOT WANT
+	if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1" "got '$(echo "$2" | head -c 300)', not '$(echo "$3" | head -c 300)'"; fi
+}
+
+run() { # ARGUMENTS: sets STATUS and MS
+	local before
+	before=$(date +%s%N)
+	timeout 5 "$program" "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
+	STATUS=$?
+	MS=$((($(date +%s%N) - before) / 1000000))
+}
+
+refused() { # NAME MESSAGE ARGUMENTS...
+	local name=$1 message=$2 tries
+	shift 2
+	# A busy machine may be slow once, not every time.
+	for tries in 1 2 3 4 5 6; do
+		run "$@"
+		[ $MS -ge 100 ] || break
+	done
+	if [ "$STATUS" -ne 1 ]; then
+		not_ok "$name" "exit status $STATUS"
+	elif ! grep -q -- "^ptcpdump: .*$message" "$tmp/err"; then
+		not_ok "$name" "$(cat "$tmp/err")"
+	elif [ "$MS" -ge 100 ]; then
+		not_ok "$name" "took $MS ms ($tries tries)"
+	else
+		ok "$name"
+	fi
+}
+
+pcap_of_link_type() { # OCTAL ESCAPES, FILE: one packet of four bytes
+	printf '\xd4\xc3\xb2\xa1\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\x04\0%b' "$1" >"$2"
+	printf '\x00\xf1\x53\x65\0\0\0\0\x04\0\0\0\x04\0\0\0\x01\x02\x03\x04' >>"$2"
+}
+
+pcap_of_link_type '\xe8\xfd\0\0' "$tmp/unknown.pcap"
+pcap_of_link_type '\x65\0\0\0' "$tmp/raw.pcap"
+printf '\xd4\xc3\xb2\xa1\x02\0' >"$tmp/short.pcap"
+: >"$tmp/empty"
+echo "neither pcap nor pcapng" >"$tmp/text"
+
+# Files that cannot be read.
+refused no_file "no-such-file: No such file or directory" -r no-such-file
+refused folder "is a directory" -r /
+refused not_a_capture "unknown file format" -r "$tmp/text"
+refused empty_file "truncated dump file; tried to read 4 file header bytes, only got 0" -r "$tmp/empty"
+refused short_file "truncated dump file; tried to read 24 file header bytes, only got 6" -r "$tmp/short.pcap"
+if [ "$(id -u)" -ne 0 ]; then
+	: >"$tmp/secret"
+	chmod 0 "$tmp/secret"
+	refused unreadable "Permission denied: make it readable" -r "$tmp/secret"
+elif command -v setpriv >/dev/null && setpriv --reuid 65534 --clear-groups "$program" --version >/dev/null 2>&1; then
+	cp plain.pcap /tmp/unreadable.$$ && chmod 600 /tmp/unreadable.$$
+	same unreadable "$(setpriv --reuid 65534 --clear-groups "$program" -r /tmp/unreadable.$$ 2>&1; echo $?)" \
+		"ptcpdump: /tmp/unreadable.$$: Permission denied: make it readable for this user, or use sudo
+1"
+	rm -f /tmp/unreadable.$$
+else
+	echo "skip - unreadable: nobody may not run the program"
+fi
+refused unknown_link_type "unknown data link type 65000" -r "$tmp/unknown.pcap"
+refused expression_for_unknown_link_type "unknown data link type 65000" -r "$tmp/unknown.pcap" tcp
+
+# Options that do not fit.
+refused two_files "-r is given twice" -r plain.pcap -r plain.pcap
+refused file_and_list "-V and -r are mutually exclusive" -r plain.pcap -V plain.pcap
+refused missing_folder "create the folder '/no-such-folder'" -r plain.pcap -w /no-such-folder/x
+refused folder_as_output "Is a directory" -r plain.pcap -w /
+refused no_pid "'abc' is not a process number" -r plain.pcap --pid abc
+refused size_zero "invalid file size 0" -r plain.pcap -w "$tmp/x" -C 0
+refused seconds_of_letters "invalid number of seconds x" -r plain.pcap -w "$tmp/x" -G x
+refused missing_program "no-such-program" -r plain.pcap -w "$tmp/x" -C 1 -z no-such-program
+refused unknown_user "no-such-user" -r plain.pcap -Z no-such-user
+refused unknown_flag "no-such-flag" -r plain.pcap --no-such-flag
+refused unknown_type "no-such-type" -r plain.pcap -T no-such-type
+refused bad_expression "syntax error" -r plain.pcap tcp and and
+refused no_command "a command cannot be run with -r" -r plain.pcap -- true
+
+# The input is never overwritten.
+for suffix in pcap pcapng; do
+	cp plain.pcap "$tmp/same.$suffix"
+	refused "input_as_${suffix}_output" "is the file that is being read" -r "$tmp/same.$suffix" -w "$tmp/same.$suffix"
+	same "input_is_whole_$suffix" "$(cmp plain.pcap "$tmp/same.$suffix" && echo same)" same
+done
+ln -f "$tmp/same.pcap" "$tmp/link.pcap"
+refused other_name_of_the_input "is the file that is being read" -r "$tmp/same.pcap" -w "$tmp/link.pcap"
+cp plain.pcap "$tmp/rotate1"
+run -r "$tmp/rotate1" -w "$tmp/rotate" -C 1k
+same input_as_second_output "$STATUS $(cmp plain.pcap "$tmp/rotate1" && echo same)" "1 same"
+printf '%s\n' plain.pcap "$tmp/same.pcap" >"$tmp/list"
+refused later_input_as_output "is the file that is being read" -V "$tmp/list" -w "$tmp/same.pcap"
+same later_input_is_whole "$(cmp plain.pcap "$tmp/same.pcap" && echo same)" same
+
+# Lists. With -S, since the conversations of one file go on in the next.
+refused no_list "can't open the list of files 'no-such-list': No such file or directory" -V no-such-list
+refused empty_list "Nothing in $tmp/empty" -V "$tmp/empty"
+echo no-such-file >"$tmp/list"
+refused list_of_no_file "no-such-file: No such file or directory" -V "$tmp/list"
+printf '%s\n' plain.pcap annotated.pcapng "$tmp/raw.pcap" >"$tmp/list"
+{
+	for f in plain.pcap annotated.pcapng "$tmp/raw.pcap"; do "$program" -nnS -r "$f" 2>/dev/null; done
+} >"$tmp/each"
+run -nnS -V "$tmp/list"
+same list "$STATUS $(md5sum <"$tmp/out")" "0 $(md5sum <"$tmp/each")"
+same list_banners "$(sed 's/,.*//' "$tmp/err")" "$(sed 's/^/reading from file /' "$tmp/list")"
+same list_from_stdin "$("$program" -nnS -V - <"$tmp/list" 2>/dev/null | md5sum)" "$(md5sum <"$tmp/each")"
+same list_without_last_newline "$(printf %s "$(cat "$tmp/list")" | "$program" -nnS -V - 2>/dev/null | md5sum)" "$(md5sum <"$tmp/each")"
+# shellcheck disable=SC2094
+"$program" -nnS -V "$tmp/list" >"$tmp/both" 2>&1
+same list_text_and_banners_in_order "$(grep -n reading "$tmp/both" | cut -d: -f1 | tr '\n' ' ')" \
+	"1 $(($(lines=$("$program" -nnS -r plain.pcap 2>/dev/null | wc -l); echo "$lines") + 2)) $(($("$program" -nnS -r plain.pcap 2>/dev/null | wc -l) + $("$program" -nnS -r annotated.pcapng 2>/dev/null | wc -l) + 3)) "
+run -nnS -c 2 -V "$tmp/list"
+same count_in_each_file "$STATUS $(wc -l <"$tmp/out")" "0 5"
+run -V "$tmp/list" -w "$tmp/all.pcapng"
+same list_to_pcapng "$STATUS $("$program" -nnS -r "$tmp/all.pcapng" 2>/dev/null | md5sum)" "0 $(md5sum <"$tmp/each")"
+run -V "$tmp/list" -w "$tmp/all.pcap"
+same list_to_pcap "$STATUS $(tail -n 1 "$tmp/err" | grep -c 'raw.pcap: new dlt does not match original')" "1 1"
+printf '%s\n' cut.pcapng plain.pcap >"$tmp/list"
+run -nnS --count -V "$tmp/list"
+same goes_on_after_a_broken_file "$STATUS $(grep -c 'truncated' "$tmp/err") $(grep -c '^reading' "$tmp/err")" "1 1 2"
+printf '%s\n' plain.pcap no-such-file plain.pcap >"$tmp/list"
+run -nnS -V "$tmp/list"
+same ends_at_a_missing_file "$STATUS $(grep -c '^reading' "$tmp/err") $(grep -c 'no-such-file: No such' "$tmp/err")" "1 1 1"
+for _ in $(seq 1100); do echo plain.pcap; done >"$tmp/list"
+run -nnS --count -V "$tmp/list"
+same many_files "$STATUS $(cat "$tmp/out")" "0 $((1100 * $("$program" -r plain.pcap --count 2>/dev/null | cut -d' ' -f1))) packets"
+[ -n "${TEST_TMP:-}" ] || rm -rf "$tmp"
+exit "$failed"
