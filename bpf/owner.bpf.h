@@ -214,10 +214,11 @@ static __always_inline void owner_note(void *sk, __u64 cookie, bool used, bool s
 		return;
 	if (!owner_current(&new, task))
 		return;
+	settled = used && (!rec || owner_provisional(rec, cookie));
 	bpf_map_update_elem(&ptcp_cookies, &cookie, &new, BPF_ANY);
 	if (!storage) {
-		/* Nobody could mark this one as exposed. */
-		if (!rec && used)
+		/* Whether a packet was credited meanwhile is known to the storage only. */
+		if (settled)
 			owner_settled(&new, pointer_value(sk));
 		return;
 	}
@@ -280,8 +281,17 @@ static __always_inline bool owner_of_socket(struct owner_scratch *S, struct bpf_
 		else
 			S->provisional = owner_expose(rec, cookie);
 	}
-	if (!rec && cookie)
+	if (!rec && cookie) {
 		rec = bpf_map_lookup_elem(&ptcp_cookies, &cookie);
+		if (rec && owner_provisional(rec, cookie))
+			S->provisional = owner_expose(rec, cookie);
+		/* Storage is what the children of a listener inherit. */
+		other = NULL;
+		if (rec && full && full->state == TCP_STATE_LISTEN)
+			other = bpf_sk_storage_get(&ptcp_sockets, full, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+		if (other)
+			*other = *rec;
+	}
 	if (!rec)
 		return false;
 	S->rec = *rec;
