@@ -13,13 +13,13 @@
 #include "task.bpf.h"
 #include <bpf/bpf_endian.h>
 
-#define SOCK_AF_INET	 2
-#define SOCK_AF_INET6	 10
-#define SOCK_AF_PACKET	 17
+#define SOCK_AF_INET 2
+#define SOCK_AF_INET6 10
+#define SOCK_AF_PACKET 17
 #define SOCK_TYPE_STREAM 1
 
 #define TCP_STATE_TIME_WAIT 6
-#define TCP_STATE_LISTEN    10
+#define TCP_STATE_LISTEN 10
 
 #define TCP_FLAG_SYN_BIT 0x02
 #define TCP_FLAG_ACK_BIT 0x10
@@ -27,14 +27,14 @@
 
 #define PACKET_TYPE_OTHERHOST 3
 
-#define PROTO_ICMP	1
-#define PROTO_TCP	6
-#define PROTO_UDP	17
-#define PROTO_ICMPV6	58
-#define PROTO_HOPOPTS	0
-#define PROTO_ROUTING	43
-#define PROTO_FRAGMENT	44
-#define PROTO_DSTOPTS	60
+#define PROTO_ICMP 1
+#define PROTO_TCP 6
+#define PROTO_UDP 17
+#define PROTO_ICMPV6 58
+#define PROTO_HOPOPTS 0
+#define PROTO_ROUTING 43
+#define PROTO_FRAGMENT 44
+#define PROTO_DSTOPTS 60
 
 #define ETHERTYPE_IPV4 0x0800
 #define ETHERTYPE_IPV6 0x86dd

@@ -6,7 +6,7 @@
 #include "task.bpf.h"
 #include <bpf/bpf_tracing.h>
 
-#define PATH_DEPTH 32	/* directories of an executable's path; deeper paths are cut at the front */
+#define PATH_DEPTH 32	  /* directories of an executable's path; deeper paths are cut at the front */
 #define COMPONENT_MAX 255 /* NAME_MAX */
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

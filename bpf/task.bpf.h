@@ -14,12 +14,12 @@
  * Settings, written by user space before the load so that the verifier drops what is switched off: helpers that
  * a kernel lacks in a program type are refused even in branches that never run.
  */
-const volatile __u32 attrib_filter __weak = 0;		 /* FILTER_* */
-const volatile __u32 attrib_follow __weak = 0;		 /* children of matching processes match */
-const volatile __u32 attrib_off __weak = 0;		 /* no attribution at all */
-const volatile __u32 attrib_trace_storage __weak = 0;	 /* tracing programs may use socket storage (5.11) */
-const volatile __u32 attrib_bind_certain __weak = 0;	 /* nothing tells who receives: whoever made the socket */
-const volatile __u32 attrib_stack_size __weak = 16384;	 /* THREAD_SIZE */
+const volatile __u32 attrib_filter __weak = 0;	       /* FILTER_* */
+const volatile __u32 attrib_follow __weak = 0;	       /* children of matching processes match */
+const volatile __u32 attrib_off __weak = 0;	       /* no attribution at all */
+const volatile __u32 attrib_trace_storage __weak = 0;  /* tracing programs may use socket storage (5.11) */
+const volatile __u32 attrib_bind_certain __weak = 0;   /* nothing tells who receives: whoever made the socket */
+const volatile __u32 attrib_stack_size __weak = 16384; /* THREAD_SIZE */
 
 /* Process events lost for want of ring space; becomes 1 when the start-up scan has seen every socket. */
 __u64 attrib_lost __weak = 0;

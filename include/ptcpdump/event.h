@@ -60,9 +60,9 @@ EVENT_ASSERT_SIZE(struct event_owner, 32);
 
 enum { EVENT_DIR_NONE, EVENT_DIR_IN, EVENT_DIR_OUT };
 enum {
-	EVENT_PKT_L3 = 1,	 /* data starts at the network header (device without link header) */
-	EVENT_PKT_VLAN = 2,	 /* vlan_tci/vlan_proto hold a tag that the device or the stack stripped */
-	EVENT_PKT_MAYBE = 4,	 /* the process filter could not decide yet: user space decides once settled */
+	EVENT_PKT_L3 = 1,    /* data starts at the network header (device without link header) */
+	EVENT_PKT_VLAN = 2,  /* vlan_tci/vlan_proto hold a tag that the device or the stack stripped */
+	EVENT_PKT_MAYBE = 4, /* the process filter could not decide yet: user space decides once settled */
 };
 #define EVENT_COMM_LEN 16 /* TASK_COMM_LEN, include/linux/sched.h */
 
@@ -70,9 +70,9 @@ struct event_packet {
 	__u32 type;
 	__u32 ifindex;
 	__u64 ts;
-	__u32 netns;	/* inode number of the device's network namespace */
-	__u32 len;	/* bytes on the wire, as libpcap counts, without a stripped VLAN tag */
-	__u32 caplen;	/* bytes in data[] */
+	__u32 netns;  /* inode number of the device's network namespace */
+	__u32 len;    /* bytes on the wire, as libpcap counts, without a stripped VLAN tag */
+	__u32 caplen; /* bytes in data[] */
 	__u16 vlan_tci;
 	__u16 vlan_proto; /* host order */
 	__u16 protocol;	  /* skb->protocol, host order: tells IPv4 from IPv6 on L3 devices */
@@ -80,8 +80,8 @@ struct event_packet {
 	__u8 flags;	  /* EVENT_PKT_* */
 	__u8 pkt_type;	  /* PACKET_HOST ..., linux/if_packet.h */
 	__u8 pad[3];
-	struct event_owner src; /* owner of the source end */
-	struct event_owner dst; /* owner of the destination end */
+	struct event_owner src;	   /* owner of the source end */
+	struct event_owner dst;	   /* owner of the destination end */
 	char comm[EVENT_COMM_LEN]; /* of the sending thread when src.source is OWNER_CURRENT, else "" */
 	__u8 data[];
 };
@@ -90,7 +90,7 @@ EVENT_ASSERT_SIZE(struct event_packet, 120);
 /* Facts of a process, in the events below. */
 struct event_task {
 	__u64 start;
-	__u64 cgroup;	/* cgroup v2 id, 0 unknown */
+	__u64 cgroup; /* cgroup v2 id, 0 unknown */
 	__u64 parent_start;
 	__u32 tgid;
 	__u32 parent_tgid;
@@ -100,7 +100,7 @@ struct event_task {
 };
 EVENT_ASSERT_SIZE(struct event_task, 64);
 
-#define EVENT_ARGS_MAX 4096	/* longer argument vectors are cut and marked */
+#define EVENT_ARGS_MAX 4096 /* longer argument vectors are cut and marked */
 #define EVENT_FILENAME_MAX 512
 
 struct event_exec {

@@ -82,7 +82,8 @@ static void *find_variable(struct bpf_object *obj, const char *section, const ch
 	if (id < 0)
 		return NULL;
 	sec = btf__type_by_id(btf, (uint32_t)id);
-	bpf_object__for_each_map(map, obj) {
+	bpf_object__for_each_map(map, obj)
+	{
 		map_name = bpf_map__name(map);
 		len = strlen(map_name);
 		if (len < strlen(section) || strcmp(map_name + len - strlen(section), section) != 0)
@@ -220,16 +221,11 @@ bool attrib_event_valid(const void *event, size_t size)
 	case EVENT_EXEC:
 		return size >= sizeof(*e) && e->filename_len < EVENT_FILENAME_MAX && e->args_len <= EVENT_ARGS_MAX &&
 		       size - sizeof(*e) == (size_t)e->filename_len + e->args_len;
-	case EVENT_FORK:
-		return size == sizeof(struct event_fork);
-	case EVENT_EXIT:
-		return size == sizeof(struct event_exit);
-	case EVENT_OWNER:
-		return size == sizeof(struct event_socket_owner);
-	case EVENT_CGROUP:
-		return size == sizeof(struct event_cgroup);
-	default:
-		return false;
+	case EVENT_FORK: return size == sizeof(struct event_fork);
+	case EVENT_EXIT: return size == sizeof(struct event_exit);
+	case EVENT_OWNER: return size == sizeof(struct event_socket_owner);
+	case EVENT_CGROUP: return size == sizeof(struct event_cgroup);
+	default: return false;
 	}
 }
 
@@ -305,8 +301,8 @@ static void attach_hooks(struct attrib *a)
 		close(cgroup);
 	for (i = 0; i < hooks_count; i++)
 		if (!a->support.usable[i])
-			log_info("no \"%s\" (%s): %s", hooks[i].target, a->support.why[i] ? a->support.why[i] : "missing",
-				 hooks[i].lost);
+			log_info("no \"%s\" (%s): %s", hooks[i].target,
+				 a->support.why[i] ? a->support.why[i] : "missing", hooks[i].lost);
 }
 
 int attrib_attach(struct attrib *a, struct bpf_object *obj, const struct capture_handler *handler)

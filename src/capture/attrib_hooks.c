@@ -17,7 +17,8 @@
 #define KERNEL_BTF "/sys/kernel/btf/vmlinux"
 
 const struct hook hooks[] = {
-	{ "ptcp_exec", HOOK_RAW_TP, "sched_process_exec", NULL, "names of new programs come from /proc, if still there" },
+	{ "ptcp_exec", HOOK_RAW_TP, "sched_process_exec", NULL,
+	  "names of new programs come from /proc, if still there" },
 	{ "ptcp_fork", HOOK_RAW_TP, "sched_process_fork", NULL, "forked processes are looked up in /proc; no -f" },
 	{ "ptcp_exit", HOOK_RAW_TP, "sched_process_exit", NULL, "dead processes are kept until they are crowded out" },
 	{ "ptcp_cgmove", HOOK_RAW_TP, "cgroup_attach_task", NULL, "a process that moves keeps its first container" },
@@ -122,13 +123,11 @@ static void find_names(const char *data, size_t size, const char *const *names, 
 static bool kind_usable(enum hook_kind kind)
 {
 	switch (kind) {
-	case HOOK_RAW_TP:
-		return libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_RAW_TRACEPOINT, NULL) == 1;
+	case HOOK_RAW_TP: return libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_RAW_TRACEPOINT, NULL) == 1;
 	case HOOK_CGROUP:
 		return libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_CGROUP_SOCK, NULL) == 1 &&
 		       libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, NULL) == 1;
-	default:
-		return true;
+	default: return true;
 	}
 }
 

@@ -22,7 +22,7 @@
 #include "util/procfs.h"
 
 #define MAX_SOCKETS (1 << 20) /* inodes remembered; more than that are known from their first use */
-#define MAX_NETNS   4096
+#define MAX_NETNS 4096
 
 struct candidate {
 	uint32_t pid, parent, bits;

@@ -13,12 +13,12 @@
 
 #include "util/procfs.h"
 
-#define BUCKETS	      16384 /* a power of two; chains stay short up to some ten thousand processes */
-#define DEAD_MAX      8192
-#define DEAD_KEEP_NS  10000000000ULL
-#define MISSES	      1024 /* direct-mapped: processes that /proc did not know either */
-#define MISS_KEEP_NS  1000000000ULL
-#define THREADS	      1024 /* direct-mapped cache of thread names */
+#define BUCKETS 16384 /* a power of two; chains stay short up to some ten thousand processes */
+#define DEAD_MAX 8192
+#define DEAD_KEEP_NS 10000000000ULL
+#define MISSES 1024 /* direct-mapped: processes that /proc did not know either */
+#define MISS_KEEP_NS 1000000000ULL
+#define THREADS 1024 /* direct-mapped cache of thread names */
 #define THREAD_KEEP_NS 1000000000ULL
 
 /* What execve() sets; shared by all who forked since. */
@@ -31,8 +31,8 @@ struct image {
 struct entry {
 	struct process p;
 	struct image *image;
-	struct entry *next;		   /* in its bucket */
-	struct entry *older, *newer;	   /* among the dead, by time of death */
+	struct entry *next;	     /* in its bucket */
+	struct entry *older, *newer; /* among the dead, by time of death */
 	uint64_t died;
 };
 
@@ -298,18 +298,10 @@ static void take_cgroup(struct process_table *t, const struct event_cgroup *c, s
 void process_table_event(struct process_table *t, uint32_t type, const void *event, size_t size)
 {
 	switch (type) {
-	case EVENT_EXEC:
-		take_exec(t, event, size);
-		break;
-	case EVENT_FORK:
-		take_fork(t, event, size);
-		break;
-	case EVENT_EXIT:
-		take_exit(t, event, size);
-		break;
-	case EVENT_CGROUP:
-		take_cgroup(t, event, size);
-		break;
+	case EVENT_EXEC: take_exec(t, event, size); break;
+	case EVENT_FORK: take_fork(t, event, size); break;
+	case EVENT_EXIT: take_exit(t, event, size); break;
+	case EVENT_CGROUP: take_cgroup(t, event, size); break;
 	}
 }
 
@@ -362,10 +354,11 @@ static void read_image(struct process_table *t, struct entry *e)
 		len = n = 0;
 	len = len < 0 ? 0 : len;
 	n = n < 0 ? 0 : n;
-	entry_set_image(e, len || n ? image_new((struct str){ exe, (uint32_t)len }, false,
-						(struct str){ t->scratch, n > EVENT_ARGS_MAX ? EVENT_ARGS_MAX : (uint32_t)n },
-						n > EVENT_ARGS_MAX) :
-				      NULL);
+	entry_set_image(
+		e, len || n ? image_new((struct str){ exe, (uint32_t)len }, false,
+					(struct str){ t->scratch, n > EVENT_ARGS_MAX ? EVENT_ARGS_MAX : (uint32_t)n },
+					n > EVENT_ARGS_MAX)
+			    : NULL);
 }
 
 /* Adds what /proc says of a process that is not in the table. start 0: whoever has the pid. */

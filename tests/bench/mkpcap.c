@@ -185,7 +185,8 @@ int main(int argc, char **argv)
 		uint8_t packet[1024];
 		const uint8_t *end = chance(4) ? put_tcp(packet, one) : put_udp(packet, one);
 		const uint32_t len = (uint32_t)(end - packet);
-		const uint32_t record[] = { (uint32_t)(1700000000 + usec / 1000000), (uint32_t)(usec % 1000000), len, len };
+		const uint32_t record[] = { (uint32_t)(1700000000 + usec / 1000000), (uint32_t)(usec % 1000000), len,
+					    len };
 
 		fwrite(record, sizeof(record), 1, stdout);
 		fwrite(packet, len, 1, stdout);

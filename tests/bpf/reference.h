@@ -41,7 +41,8 @@ static uint32_t reference_run(const struct filter_code *code, const uint8_t *dat
 }
 
 /* Where libpcap's interpreter would never return, the answer is no match. */
-static inline uint32_t reference_match(const struct filter_code *code, const uint8_t *data, uint32_t caplen, uint32_t len)
+static inline uint32_t reference_match(const struct filter_code *code, const uint8_t *data, uint32_t caplen,
+				       uint32_t len)
 {
 	struct itimerval limit = { .it_value.tv_usec = 300000 }, none = { 0 };
 	struct sigaction act = { .sa_handler = reference_alarm };

@@ -51,7 +51,8 @@ static char check_why[1024]; /* of the running test; empty: nothing failed, star
 	do {                                                                                                           \
 		const char *check_got_ = (got), *check_want_ = (want);                                                 \
 		if (!check_got_ || strcmp(check_got_, check_want_) != 0)                                               \
-			CHECK_FAIL("%s is \"%.400s\", not \"%.400s\"", #got, check_got_ ? check_got_ : "(null)", check_want_); \
+			CHECK_FAIL("%s is \"%.400s\", not \"%.400s\"", #got, check_got_ ? check_got_ : "(null)",       \
+				   check_want_);                                                                       \
 	} while (0)
 
 #define CHECK_MEM(got, want, len)                                                                                      \

@@ -179,7 +179,7 @@ static void test_cgroup_move(void)
 /* Short, long and lying events: nothing happens, and ASan is silent. */
 static void test_hostile(void)
 {
-	static const uint32_t types[] = { EVENT_NONE, EVENT_PACKET, EVENT_EXEC, EVENT_FORK,
+	static const uint32_t types[] = { EVENT_NONE, EVENT_PACKET, EVENT_EXEC,	  EVENT_FORK,
 					  EVENT_EXIT, EVENT_OWNER,  EVENT_CGROUP, 77 };
 	unsigned char *p;
 	size_t i, size;
