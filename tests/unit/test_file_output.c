@@ -457,6 +457,15 @@ static void test_output_rotate_time(void)
 }
 
 /* The command gets the finished file's name, whatever is in it, and leaves no zombie. */
+/* Waits until a file has so many bytes; a busy machine may take its time to run a command. */
+static void await_size(const char *path, off_t size)
+{
+	struct stat st = { .st_size = -1 };
+
+	for (unsigned n = 0; n < 2000 && (stat(path, &st) || st.st_size < size); n++)
+		usleep(5000);
+}
+
 static void test_output_command(void)
 {
 	const struct file_config config = { .rotate_bytes = 100, .command = in_dir("cmd"), .pcap = true };
@@ -470,7 +479,9 @@ static void test_output_command(void)
 	o = open_output(config, in_dir("a b;$(x)"));
 	for (unsigned n = 0; n < 3; n++) {
 		CHECK_INT(put(o, &eth0, 200, DIR_IN, NULL), 0);
-		usleep(200000);
+		/* The commands run side by side: the next one is started when this one has written its line. */
+		if (n > 0)
+			await_size(in_dir("log"), n * (off_t)strlen(in_dir("1:a b;$(x)\n")));
 	}
 	CHECK_INT(close_output(o), 0);
 	CHECK_INT(waitpid(-1, NULL, WNOHANG), -1);
