@@ -28,6 +28,7 @@ ns=ptcn$id
 a=pta$id
 b=ptb$id
 cleanup() {
+	# shellcheck disable=SC2046 # a list of numbers
 	kill $(jobs -p) 2>/dev/null
 	ip link del "$a" 2>/dev/null
 	ip link del "pt$id" 2>/dev/null
