@@ -6,7 +6,6 @@
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -38,6 +37,20 @@ static int env_id(const char *name, uint32_t *ret)
 	return 0;
 }
 
+/* False when sudo has no part in this. */
+static bool invoking_user(uint32_t *uid, uint32_t *gid)
+{
+	return geteuid() == 0 && !env_id("SUDO_UID", uid) && !env_id("SUDO_GID", gid) && *uid != 0;
+}
+
+void command_user(uint32_t *uid, uint32_t *gid)
+{
+	if (invoking_user(uid, gid))
+		return;
+	*uid = geteuid();
+	*gid = getegid();
+}
+
 /* sudo gave us root for the capture; the command is the user's own business. */
 static int become_invoking_user(void)
 {
@@ -45,7 +58,7 @@ static int become_invoking_user(void)
 	uint32_t uid, gid;
 	const struct passwd *pw;
 
-	if (geteuid() != 0 || env_id("SUDO_UID", &uid) || env_id("SUDO_GID", &gid) || uid == 0)
+	if (!invoking_user(&uid, &gid))
 		return 0;
 	pw = getpwuid(uid);
 	if (pw ? initgroups(pw->pw_name, gid) : setgroups(0, NULL))
@@ -62,7 +75,7 @@ static int become_invoking_user(void)
 	return 0;
 }
 
-static _Noreturn void child(char *const argv[], int go_fd, int error_fd)
+static _Noreturn void child(char *const argv[], const char *keylog, int go_fd, int error_fd)
 {
 	ssize_t n;
 	char byte;
@@ -74,6 +87,8 @@ static _Noreturn void child(char *const argv[], int go_fd, int error_fd)
 	if (n != 1)
 		_exit(COMMAND_NOT_FOUND);
 	err = become_invoking_user();
+	if (!err && keylog && setenv("SSLKEYLOGFILE", keylog, 1))
+		err = -errno;
 	if (!err) {
 		execvp(argv[0], argv);
 		err = -errno;
@@ -92,7 +107,7 @@ static int refuse(const char *name, int err)
 	return err;
 }
 
-int command_start(struct command **ret, char *const argv[])
+int command_start(struct command **ret, char *const argv[], const char *keylog)
 {
 	struct command *c = NULL;
 	int go[2] = { -1, -1 }, error[2] = { -1, -1 };
@@ -109,7 +124,7 @@ int command_start(struct command **ret, char *const argv[])
 	c->pid = fork();
 	if (c->pid == 0) {
 		close(go[1]); /* else it would keep its own pipe open when we die */
-		child(argv, go[0], error[1]);
+		child(argv, keylog, go[0], error[1]);
 	}
 	if (c->pid < 0) {
 		err = -errno;

@@ -7,6 +7,7 @@
 #define COMMAND_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct command;
@@ -14,8 +15,10 @@ struct command;
 enum { COMMAND_NOT_EXECUTABLE = 126, COMMAND_NOT_FOUND = 127 }; /* exit statuses, as shells have them */
 
 /* Forks before signals are blocked or anything is opened. 0, or -errno with a message written: -ENOENT no such program,
- * -EACCES not executable. */
-int command_start(struct command **ret, char *const argv[]);
+ * -EACCES not executable. keylog: its SSLKEYLOGFILE, NULL: as ours. */
+int command_start(struct command **ret, char *const argv[], const char *keylog);
+/* Whom it will run as. */
+void command_user(uint32_t *uid, uint32_t *gid);
 pid_t command_pid(const struct command *c);
 /* Runs it. As command_start(), when it cannot be run after all. */
 int command_release(struct command *c);

@@ -7,6 +7,8 @@
 #include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -240,9 +242,11 @@ static int check_source(const struct options *o)
 		text = "a command cannot be run with -r or -V: there is nothing to capture";
 	else if (options_offline(o) && o->netns.n)
 		text = "--netns cannot be used with -r or -V";
-	else if (o->keylog_file || o->embed_keylog)
-		text = "TLS secrets cannot be captured yet: --write-keylog-file and --embed-keylog-to-pcapng need probes in "
-		       "the TLS library, which this version does not have";
+	else if ((o->keylog_file || o->embed_keylog) && !o->command)
+		text = "--write-keylog-file and --embed-keylog-to-pcapng collect the TLS secrets of a command: give it after "
+		       "\"--\"";
+	else if (o->embed_keylog && (!o->write_file || options_pcap(o)))
+		text = "--embed-keylog-to-pcapng needs -w with the name of a pcapng file";
 	else if (o->follow_forks && !o->pids.n && !o->pnames.n && !o->uids.n && !o->command)
 		text = "-f follows the children of the processes of --pid, --pname or --uid: give one (tcpdump's -f, foreign "
 		       "addresses as numbers, is -n here)";
@@ -255,6 +259,13 @@ static int check_source(const struct options *o)
 bool options_offline(const struct options *o)
 {
 	return o->read_file || o->list_file;
+}
+
+bool options_pcap(const struct options *o)
+{
+	const size_t n = o->write_file ? strlen(o->write_file) : 0;
+
+	return n >= 5 && strcasecmp(o->write_file + n - 5, ".pcap") == 0;
 }
 
 bool options_select_container(const struct options *o)

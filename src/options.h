@@ -96,6 +96,8 @@ void options_done(struct options *o);
 bool options_select_process(const struct options *o);
 bool options_select_container(const struct options *o);
 bool options_offline(const struct options *o);
+/* The name of -w asks for pcap instead of pcapng. */
+bool options_pcap(const struct options *o);
 
 /* Text on stdout: --help, --version, a completion script for "bash", "zsh" or "fish". */
 void options_print_help(void);

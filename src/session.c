@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "util/log.h"
@@ -24,13 +23,6 @@ static int output_failed(struct session *s, struct output *output, int err)
 		s->failed = true;
 	}
 	return err;
-}
-
-static bool is_pcap_name(const char *path)
-{
-	size_t n = strlen(path);
-
-	return n >= 5 && strcasecmp(path + n - 5, ".pcap") == 0;
 }
 
 static int open_text(struct session *s)
@@ -56,7 +48,7 @@ static int open_file(struct session *s, int dlt)
 	const struct options *o = s->o;
 	const struct file_config config = {
 		.path = o->write_file,
-		.pcap = is_pcap_name(o->write_file),
+		.pcap = options_pcap(o),
 		.nano = o->text.nano,
 		.packet_buffered = o->packet_buffered > 0,
 		.rotate_bytes = (uint64_t)o->rotate_bytes,

@@ -13,6 +13,8 @@
 #include "capture/capture.h"
 #include "command.h"
 #include "filter/filter.h"
+#include "format/pcapng.h"
+#include "keylog.h"
 #include "meta/meta.h"
 #include "privileges.h"
 #include "session_private.h"
@@ -27,6 +29,9 @@
 #define QUIET_LIMIT (3000 * MSEC)
 /* A command that was told to end gets this long. */
 #define KILL_TIME (2000 * MSEC)
+/* A packet is saved this much later when secrets are saved as well: the client knows them only once it has seen the
+ * packet in which the server's encrypted words begin. */
+#define SECRETS_TIME (200 * MSEC)
 #define NEVER UINT64_MAX
 
 struct live {
@@ -34,6 +39,7 @@ struct live {
 	struct capture *capture;
 	struct meta *meta;
 	struct command *command;
+	struct keylog *keylog; /* NULL: TLS secrets are not asked for */
 	int epoll_fd, signal_fd;
 	uint64_t now;	   /* CLOCK_MONOTONIC ns, of this turn of the loop */
 	uint64_t rejected; /* the kernel could not decide on them, we did */
@@ -106,6 +112,8 @@ static int live_packet(void *arg, const struct packet *packet, bool force)
 	/* What is left in the rings after -c stays there, uncounted. */
 	if (l->s.stop)
 		return -ECANCELED;
+	if (l->s.o->embed_keylog && !force && l->now < packet->event->ts + SECRETS_TIME)
+		return CAPTURE_WAIT;
 	if (meta_join(l->meta, &joined, l->now, force) == META_WAIT)
 		return CAPTURE_WAIT;
 	if ((packet->event->flags & EVENT_PKT_MAYBE) && !owner_matches(l, &joined)) {
@@ -237,6 +245,8 @@ static int open_loop(struct live *l)
 		err = watch(l, meta_fd(l->meta));
 	if (!err && l->command)
 		err = watch(l, command_fd(l->command));
+	if (!err && l->keylog)
+		err = watch(l, keylog_fd(l->keylog));
 	if (err)
 		log_error("can't wait for packets: %s", strerror(-err));
 	return err;
@@ -402,12 +412,12 @@ static uint64_t next_deadline(const struct live *l)
 static int wait_for_events(struct live *l)
 {
 	const uint64_t next = next_deadline(l);
-	struct epoll_event events[4];
+	struct epoll_event events[5];
 	int n, timeout = -1;
 
 	if (next != NEVER)
 		timeout = next > l->now ? (int)((next - l->now + MSEC - 1) / MSEC) : 0;
-	n = epoll_wait(l->epoll_fd, events, 4, timeout);
+	n = epoll_wait(l->epoll_fd, events, 5, timeout);
 	l->now = monotonic_ns();
 	if (n < 0 && errno != EINTR) {
 		log_error("can't wait for packets: %s", strerror(errno));
@@ -420,6 +430,36 @@ static int wait_for_events(struct live *l)
 			meta_step(l->meta);
 	}
 	return 0;
+}
+
+static void put_secrets(struct live *l, const struct buf *lines)
+{
+	struct buf body = { 0 };
+	struct reader_block block = { .type = PCAPNG_DSB };
+
+	pcapng_put_secrets(&body, PCAPNG_TLS_KEYS, lines->p, (uint32_t)lines->len);
+	block.body = (const uint8_t *)body.p;
+	block.body_len = (uint32_t)body.len;
+	session_block(&l->s, &block);
+	buf_done(&body);
+}
+
+/* Secrets that came until now, ahead of the packets that need them. */
+static void save_secrets(struct live *l)
+{
+	struct buf lines = { 0 };
+
+	/* Whoever writes them faster than this wants to keep us busy. */
+	for (int i = 0; i < 8 && l->keylog; i++) {
+		lines.len = 0;
+		if (keylog_read(l->keylog, &lines))
+			l->s.failed = true;
+		if (lines.len == 0 || l->s.failed)
+			break;
+		if (l->capturing && l->s.o->embed_keylog)
+			put_secrets(l, &lines);
+	}
+	buf_done(&lines);
 }
 
 static void check_command(struct live *l)
@@ -463,6 +503,7 @@ static void stop_capture(struct live *l)
 	struct capture_stats stats;
 
 	l->now = monotonic_ns();
+	save_secrets(l);
 	if (!l->s.stop && !l->s.failed && capture_drain(l->capture) < 0 && !l->s.stop)
 		l->s.failed = true;
 	l->capturing = false;
@@ -492,6 +533,7 @@ static void run(struct live *l)
 	while (!err && !ended(l)) {
 		err = wait_for_events(l);
 		check_command(l);
+		save_secrets(l);
 		if (!err && l->capturing)
 			err = poll_packets(l);
 		/* With enough packets, the command still runs to its end. */
@@ -512,6 +554,7 @@ static void live_close(struct live *l)
 	capture_free(l->capture);
 	meta_free(l->meta);
 	command_free(l->command);
+	keylog_free(l->keylog);
 	if (l->epoll_fd >= 0)
 		close(l->epoll_fd);
 	if (l->signal_fd >= 0)
@@ -527,6 +570,20 @@ static int exit_status_of(int err)
 	return err == -ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE;
 }
 
+static int open_keylog(struct live *l)
+{
+	const struct options *o = l->s.o;
+	struct keylog_config config = {
+		.copy = o->keylog_file,
+		.dropped = o->user != NULL,
+		.dropped_uid = o->user_uid,
+		.dropped_gid = o->user_gid,
+	};
+
+	command_user(&config.uid, &config.gid);
+	return keylog_new(&l->keylog, &config);
+}
+
 static int capture_and_run(const struct options *o, const char *const *ifaces)
 {
 	struct live l = {
@@ -538,10 +595,17 @@ static int capture_and_run(const struct options *o, const char *const *ifaces)
 	};
 	int err, status = 1;
 
-	if (o->command) {
-		err = command_start(&l.command, o->command);
+	if (o->keylog_file || o->embed_keylog) {
+		err = open_keylog(&l);
 		if (err)
-			return exit_status_of(err);
+			goto out;
+	}
+	if (o->command) {
+		err = command_start(&l.command, o->command, l.keylog ? keylog_path(l.keylog) : NULL);
+		if (err) {
+			status = exit_status_of(err);
+			goto out;
+		}
 	}
 	err = live_open(&l, ifaces);
 	if (err)

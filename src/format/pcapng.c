@@ -184,6 +184,16 @@ void pcapng_put_block(struct buf *b, uint32_t type, const void *body, uint32_t l
 	block_end(b, start);
 }
 
+void pcapng_put_secrets(struct buf *b, uint32_t kind, const void *p, uint32_t len)
+{
+	static const char zeros[4];
+	const uint32_t header[2] = { kind, len };
+
+	buf_put(b, header, sizeof(header));
+	buf_put(b, p, len);
+	buf_put(b, zeros, pad4(len) - len);
+}
+
 static size_t packet_options_size(const struct pcapng_packet *p)
 {
 	const size_t size = (p->dir != DIR_NONE ? 8 : 0) + p->options_len;

@@ -30,6 +30,7 @@ enum pcapng_block_type {
 };
 
 enum { PCAPNG_MAGIC = 0x1a2b3c4d }; /* in a section header: tells its byte order */
+enum { PCAPNG_TLS_KEYS = 0x544c534b }; /* in a decryption secrets block: lines as of SSLKEYLOGFILE */
 
 enum pcapng_option {
 	OPT_END = 0,
@@ -88,6 +89,8 @@ void pcapng_put_iface(struct buf *b, const struct iface *iface, const char *os);
 /* Received and dropped of interface number id of the section; times in ns since the epoch. */
 void pcapng_put_stats(struct buf *b, uint32_t id, const struct iface *iface, uint64_t start, uint64_t end);
 void pcapng_put_block(struct buf *b, uint32_t type, const void *body, uint32_t len);
+/* The body of a decryption secrets block only. */
+void pcapng_put_secrets(struct buf *b, uint32_t kind, const void *p, uint32_t len);
 /* One option, cut at PCAPNG_OPTION_MAX bytes. */
 void pcapng_put_option(struct buf *b, uint16_t code, const void *value, size_t len);
 

@@ -14,6 +14,7 @@
 enum {
 	COMMENT_SLOTS = 4096, /* a power of two */
 	COMMENT_BYTES_MAX = 64 << 20,
+	SECRETS_MAX = 2 << 20, /* some thousand connections */
 	SECTION_LENGTH_AT = 8, /* in the body of a section header */
 };
 
@@ -36,6 +37,7 @@ struct pcapng_state {
 	uint32_t *numbers;
 	uint32_t nnumbers;
 	struct buf scratch;
+	struct buf secrets; /* blocks of this section, the newest; repeated in every file */
 	size_t comment_bytes;
 	struct comments comments[COMMENT_SLOTS];
 };
@@ -119,6 +121,7 @@ static int pcapng_headers(struct file_output *o)
 	put_section(st);
 	for (uint32_t i = 0; i < st->nifaces; i++)
 		pcapng_put_iface(&st->scratch, st->ifaces[i], st->os);
+	buf_put(&st->scratch, st->secrets.p, st->secrets.len);
 	return put_scratch(o);
 }
 
@@ -259,6 +262,7 @@ static int begin_section(struct file_output *o, const struct reader_block *block
 	struct pcapng_state *st = o->state;
 
 	st->section.len = 0;
+	st->secrets.len = 0;
 	buf_put(&st->section, block->body, block->body_len);
 	if (block->body_len >= SECTION_LENGTH_AT + sizeof(unknown_length))
 		memcpy(st->section.p + SECTION_LENGTH_AT, unknown_length, sizeof(unknown_length));
@@ -267,6 +271,24 @@ static int begin_section(struct file_output *o, const struct reader_block *block
 	st->nifaces = 0;
 	st->header = false;
 	return pcapng_headers(o);
+}
+
+/* Connections outlive files. A file must not be full of secrets before its first packet. */
+static void keep_secrets(struct file_output *o, const char *block, size_t len)
+{
+	struct buf *b = &((struct pcapng_state *)o->state)->secrets;
+	const uint64_t quarter = o->config.rotate_bytes / 4;
+	const size_t max = quarter && quarter < SECRETS_MAX ? quarter : SECRETS_MAX;
+	size_t drop = 0;
+
+	buf_put(b, block, len);
+	if (b->len <= max)
+		return;
+	/* By half, so as not to move them every time. */
+	while (b->len - drop > max / 2)
+		drop += get32((const uint8_t *)b->p + drop + 4, false);
+	b->len -= drop;
+	memmove(b->p, b->p + drop, b->len);
 }
 
 static int pcapng_block(struct file_output *o, const struct reader_block *block)
@@ -280,6 +302,8 @@ static int pcapng_block(struct file_output *o, const struct reader_block *block)
 	if (ret)
 		return ret;
 	pcapng_put_block(&st->scratch, block->type, block->body, block->body_len);
+	if (block->type == PCAPNG_DSB)
+		keep_secrets(o, st->scratch.p, st->scratch.len);
 	return put_scratch(o);
 }
 
@@ -306,6 +330,7 @@ static void pcapng_free(struct file_output *o)
 	forget_comments(st);
 	buf_done(&st->section);
 	buf_done(&st->scratch);
+	buf_done(&st->secrets);
 	free(st->ifaces);
 	free(st->numbers);
 	free(st);

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "keylog.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/log.h"
+
+enum {
+	READ_SIZE = 64 * 1024,
+	LINES_MAX = 1024 * 1024, /* of one call */
+	/* The longest that is defined has 32 + 1 + 64 + 1 + 96 bytes; digests of 64 bytes have room. */
+	LINE_MAX_BYTES = 512,
+};
+
+#define FILE_NAME "keys"
+
+struct keylog {
+	char *folder, *path;
+	int folder_fd, fd, notify_fd;
+	const char *copy; /* NULL none */
+	int copy_fd;
+	off_t at;
+	struct buf pending; /* read, but its line is not whole yet */
+};
+
+static size_t hex_digits(const char *p, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && ((p[i] >= '0' && p[i] <= '9') || (p[i] >= 'a' && p[i] <= 'f') || (p[i] >= 'A' && p[i] <= 'F')))
+		i++;
+	return i;
+}
+
+static size_t label(const char *p, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && ((p[i] >= 'A' && p[i] <= 'Z') || (p[i] >= '0' && p[i] <= '9') || p[i] == '_'))
+		i++;
+	return i;
+}
+
+/* LABEL hex hex */
+static bool is_secret(const char *p, size_t n)
+{
+	size_t at = label(p, n);
+
+	if (at == 0 || n > LINE_MAX_BYTES)
+		return false;
+	for (int i = 0; i < 2; i++) {
+		size_t digits;
+
+		if (at == n || p[at] != ' ')
+			return false;
+		digits = hex_digits(p + at + 1, n - at - 1);
+		if (digits == 0 || digits % 2)
+			return false;
+		at += 1 + digits;
+	}
+	return at == n;
+}
+
+/* Moves the whole lines of what is pending. */
+static void take_lines(struct keylog *k, struct buf *lines)
+{
+	const char *p = k->pending.p, *const end = p + k->pending.len, *newline;
+	size_t rest;
+
+	while (p < end && (newline = memchr(p, '\n', (size_t)(end - p)))) {
+		size_t n = (size_t)(newline - p);
+
+		if (n > 0 && p[n - 1] == '\r')
+			n--;
+		if (is_secret(p, n)) {
+			buf_put(lines, p, n);
+			buf_putc(lines, '\n');
+		}
+		p = newline + 1;
+	}
+	rest = (size_t)(end - p);
+	/* A longer line is no secret; enough of it stays to know that. */
+	if (rest > LINE_MAX_BYTES + 2)
+		rest = LINE_MAX_BYTES + 2;
+	if (rest)
+		memmove(k->pending.p, end - rest, rest);
+	k->pending.len = rest;
+}
+
+static int copy_lines(struct keylog *k, const char *p, size_t n)
+{
+	struct buf b = { 0 };
+	int err;
+
+	buf_put(&b, p, n);
+	err = buf_flush(&b, k->copy_fd);
+	buf_done(&b);
+	if (err)
+		log_error("can't write TLS secrets to '%s': %s", k->copy, strerror(-err));
+	return err;
+}
+
+int keylog_read(struct keylog *k, struct buf *lines)
+{
+	const size_t start = lines->len;
+	char events[4096];
+	struct stat st;
+	ssize_t n = 0;
+
+	while (read(k->notify_fd, events, sizeof(events)) > 0)
+		;
+	/* Some programs empty the file first. */
+	if (fstat(k->fd, &st) == 0 && st.st_size < k->at) {
+		k->at = 0;
+		k->pending.len = 0;
+	}
+	while (lines->len - start < LINES_MAX &&
+	       (n = pread(k->fd, buf_reserve(&k->pending, READ_SIZE), READ_SIZE, k->at)) > 0) {
+		k->at += n;
+		k->pending.len += (size_t)n;
+		take_lines(k, lines);
+	}
+	if (n < 0) {
+		log_error("can't read the TLS secrets in '%s': %s", k->path, strerror(errno));
+		return -errno;
+	}
+	return k->copy && lines->len > start ? copy_lines(k, lines->p + start, lines->len - start) : 0;
+}
+
+/* A new file is the command's user's, since these are his secrets; one that is there stays as it is. */
+static int open_copy(struct keylog *k, const struct keylog_config *config)
+{
+	const int flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY;
+
+	k->copy_fd = open(config->copy, flags | O_CREAT | O_EXCL, 0600);
+	if (k->copy_fd >= 0)
+		return geteuid() != 0 || fchown(k->copy_fd, config->uid, config->gid) == 0 ? 0 : -errno;
+	if (errno == EEXIST)
+		k->copy_fd = open(config->copy, flags);
+	return k->copy_fd < 0 ? -errno : 0;
+}
+
+/* The folder can be entered by all and listed by its owner; the file in it belongs to the command's user. */
+static int make_private_file(struct keylog *k, const struct keylog_config *config)
+{
+	const char *tmp = getenv("TMPDIR");
+	const bool root = geteuid() == 0;
+
+	if (asprintf(&k->folder, "%s/ptcpdump-XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp") < 0) {
+		k->folder = NULL;
+		return -ENOMEM;
+	}
+	if (!mkdtemp(k->folder)) {
+		free(k->folder);
+		k->folder = NULL;
+		return -errno;
+	}
+	if (asprintf(&k->path, "%s/" FILE_NAME, k->folder) < 0) {
+		k->path = NULL;
+		return -ENOMEM;
+	}
+	k->folder_fd = open(k->folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (k->folder_fd < 0 || fchmod(k->folder_fd, 0711))
+		return -errno;
+	if (root && config->dropped && fchown(k->folder_fd, config->dropped_uid, config->dropped_gid))
+		return -errno;
+	k->fd = openat(k->folder_fd, FILE_NAME, O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (k->fd < 0 || (root && fchown(k->fd, config->uid, config->gid)))
+		return -errno;
+	k->notify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	return k->notify_fd < 0 || inotify_add_watch(k->notify_fd, k->path, IN_MODIFY) < 0 ? -errno : 0;
+}
+
+int keylog_new(struct keylog **ret, const struct keylog_config *config)
+{
+	struct keylog *k = calloc(1, sizeof(*k));
+	int err;
+
+	if (!k) {
+		log_error("out of memory");
+		return -ENOMEM;
+	}
+	*k = (struct keylog){ .folder_fd = -1, .fd = -1, .notify_fd = -1, .copy_fd = -1, .copy = config->copy };
+	if (k->copy) {
+		err = open_copy(k, config);
+		if (err) {
+			log_error("--write-keylog-file '%s': %s", k->copy, strerror(-err));
+			goto out;
+		}
+	}
+	err = make_private_file(k, config);
+	if (err)
+		log_error("can't make a file for the TLS secrets of the command in '%s': %s",
+			  k->folder ? k->folder : "TMPDIR", strerror(-err));
+out:
+	if (err) {
+		keylog_free(k);
+		return err;
+	}
+	*ret = k;
+	return 0;
+}
+
+const char *keylog_path(const struct keylog *k)
+{
+	return k->path;
+}
+
+int keylog_fd(const struct keylog *k)
+{
+	return k->notify_fd;
+}
+
+void keylog_free(struct keylog *k)
+{
+	if (!k)
+		return;
+	if (k->folder_fd >= 0)
+		unlinkat(k->folder_fd, FILE_NAME, 0);
+	if (k->folder)
+		rmdir(k->folder);
+	for (size_t i = 0; i < 4; i++) {
+		const int fd = (const int[]){ k->folder_fd, k->fd, k->notify_fd, k->copy_fd }[i];
+
+		if (fd >= 0)
+			close(fd);
+	}
+	buf_done(&k->pending);
+	free(k->folder);
+	free(k->path);
+	free(k);
+}

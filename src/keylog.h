@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The TLS secrets of "-- command": it gets SSLKEYLOGFILE with the name of a private file, to which the TLS libraries that
+ * know this variable append a line per secret (draft-ietf-tls-keylogfile). What is no such line goes no further.
+ */
+#ifndef KEYLOG_H
+#define KEYLOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "util/buf.h"
+
+struct keylog;
+
+struct keylog_config {
+	const char *copy;  /* lines are appended to this file, too; NULL none */
+	uint32_t uid, gid; /* of the command */
+	/* Who removes the private file at the end, if not root. */
+	bool dropped;
+	uint32_t dropped_uid, dropped_gid;
+};
+
+/* Errors are logged; -errno. */
+int keylog_new(struct keylog **ret, const struct keylog_config *config);
+/* What SSLKEYLOGFILE has to be. */
+const char *keylog_path(const struct keylog *k);
+/* Readable when there may be more lines. */
+int keylog_fd(const struct keylog *k);
+/* Appends the whole lines that came since the last call, each with its newline; some more than a MiB at most. -errno, logged, when they cannot be read
+ * or copied. */
+int keylog_read(struct keylog *k, struct buf *lines);
+/* Removes the private file. */
+void keylog_free(struct keylog *k);
+
+#endif

@@ -1,0 +1,95 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# TLS secrets of a command: written to a file, and saved ahead of the packets that need them.
+# shellcheck disable=SC2154,SC2086 # failed is set there; $CURL is words
+# shellcheck source=tests/system/hosts.lib.sh
+. "$(dirname "$0")/hosts.lib.sh"
+
+for tool in openssl curl tshark; do
+	command -v $tool >/dev/null && continue
+	echo "skip - keylog: $tool is missing"
+	exit 0
+done
+if ! openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=zz -keyout "$TEST_TMP/key" \
+	-out "$TEST_TMP/cert" 2>/dev/null; then
+	echo "not ok - certificate: openssl"
+	exit 1
+fi
+(cd "$TEST_TMP" && echo "what only the keys can tell" >secret.txt &&
+	exec ip netns exec "$NS" openssl s_server -quiet -accept 443 -cert cert -key key -WWW) >/dev/null 2>&1 &
+CURL="curl -sk --noproxy * --connect-timeout 5 --max-time 10 https://$THERE/secret.txt"
+set -f
+wait_for 5 $CURL -o /dev/null
+is server $? 0
+
+# The request, and from each end its "close notify" (0).
+decrypted() { # FILE [OPTION]...
+	local file=$1
+	shift
+	tshark -r "$file" "$@" -d tcp.port==443,tls -Y 'http.request or tls.alert_message' -T fields -e http.request.uri \
+		-e tls.alert_message.desc 2>/dev/null | tr -s '\t\n' ' '
+}
+
+secrets() { # FILE: what its decryption secrets blocks hold
+	grep -ac 'CLIENT_TRAFFIC_SECRET_0 ' "$1"
+}
+
+before=$(find /tmp "${TMPDIR:-/tmp}" -maxdepth 1 -name 'ptcpdump-??????' | sort -u)
+for version in 1.2 1.3; do
+	max="--tls-max $version"
+	file=$TEST_TMP/$version.pcapng
+	is "tls_${version}_output" "$("$PTCPDUMP" -i "$LINK" --embed-keylog-to-pcapng -w "$file" -- $CURL $max 2>"$TEST_TMP/err")" \
+		"what only the keys can tell"
+	is "tls_${version}_decrypted" "$(decrypted "$file")" "/secret.txt 0 0 "
+	check "tls_${version}_reads_back" grep -q ' curl\.[0-9]*' <("$PTCPDUMP" -nr "$file" 2>/dev/null)
+	"$PTCPDUMP" -r "$file" -w "$TEST_TMP/rewritten.pcapng" 2>/dev/null
+	check "tls_${version}_rewritten" cmp "$file" "$TEST_TMP/rewritten.pcapng"
+done
+
+"$PTCPDUMP" -i "$LINK" --write-keylog-file "$TEST_TMP/keys" -w "$TEST_TMP/plain.pcap" -- $CURL >/dev/null 2>&1
+is file_decrypts "$(decrypted "$TEST_TMP/plain.pcap" -o "tls.keylog_file:$TEST_TMP/keys")" "/secret.txt 0 0 "
+is file_is_private "$(stat -c %a "$TEST_TMP/keys")" 600
+is file_holds_secrets_only "$(grep -cvE '^[A-Z0-9_]+ [0-9a-f]+ [0-9a-f]+$' "$TEST_TMP/keys")" 0
+n=$(wc -l <"$TEST_TMP/keys")
+SUDO_UID=65534 SUDO_GID=65534 "$PTCPDUMP" -i "$LINK" --write-keylog-file "$TEST_TMP/keys" -- $CURL >/dev/null 2>&1
+is file_is_appended_to "$(wc -l <"$TEST_TMP/keys")" $((2 * n))
+SUDO_UID=65534 SUDO_GID=65534 "$PTCPDUMP" -i "$LINK" --write-keylog-file "$TEST_TMP/user.keys" -- $CURL >/dev/null 2>&1
+is file_of_the_user "$(stat -c %u:%g "$TEST_TMP/user.keys") $(wc -l <"$TEST_TMP/user.keys")" "65534:65534 $n"
+
+# What the command writes there is checked line by line.
+# shellcheck disable=SC2016
+"$PTCPDUMP" -i "$LINK" --write-keylog-file "$TEST_TMP/odd.keys" -- sh -c '
+	printf "# comment\nCLIENT_RANDOM 00 xx\nCLIENT_RANDOM 0011 2233\nCLIENT_RANDOM 0011\nrm -rf\n%01000d\nEARLY_SECRET 00 11\r\nCLIENT_RANDOM 00" 0 >>"$SSLKEYLOGFILE"
+	printf "55 66\nhalf" >>"$SSLKEYLOGFILE"' >/dev/null 2>&1
+is only_secrets "$(tr '\n' ';' <"$TEST_TMP/odd.keys")" "CLIENT_RANDOM 0011 2233;EARLY_SECRET 00 11;CLIENT_RANDOM 0055 66;"
+
+# Several connections and files: each file can be decrypted alone.
+# shellcheck disable=SC2016
+"$PTCPDUMP" -i "$LINK" --embed-keylog-to-pcapng -w "$TEST_TMP/part" -C 16k -- sh -c 'for i in 1 2 3 4 5 6 7 8 9; do "$@" >/dev/null; done' sh $CURL \
+	2>/dev/null
+set +f
+parts=0
+all=
+for part in "$TEST_TMP"/part*; do
+	parts=$((parts + 1))
+	[ "$(secrets "$part")" -gt 0 ] && all="$all."
+done
+check several_files [ $parts -gt 1 ]
+is secrets_in_every_file "${#all}" $parts
+set -f
+
+refused() { # NAME MESSAGE ARGUMENTS...
+	local name=$1 message=$2
+	shift 2
+	"$PTCPDUMP" "$@" >"$TEST_TMP/out" 2>"$TEST_TMP/err"
+	is "$name" "$?$(grep -q -- "$message" "$TEST_TMP/err" || cat "$TEST_TMP/err")" 1
+}
+refused no_command 'of a command: give it after "--"' -i "$LINK" --write-keylog-file "$TEST_TMP/x"
+refused no_file "needs -w with the name of a pcapng file" --embed-keylog-to-pcapng -- true
+refused pcap_file "needs -w with the name of a pcapng file" --embed-keylog-to-pcapng -w x.pcap -- true
+refused missing_folder "/no-such-folder/keys': No such file" --write-keylog-file /no-such-folder/keys -- true
+
+"$PTCPDUMP" -i "$LINK" -Z nobody --write-keylog-file "$TEST_TMP/z.keys" -- $CURL >/dev/null 2>"$TEST_TMP/err"
+is other_user "$? $(wc -l <"$TEST_TMP/z.keys")" "0 $n"
+is private_files_are_gone "$(find /tmp "${TMPDIR:-/tmp}" -maxdepth 1 -name 'ptcpdump-??????' | sort -u)" "$before"
+exit "$failed"
