@@ -5,7 +5,6 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <ptcpdump/attrib.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 
 #include "capture/attrib_hooks.h"
 #include "capture/attrib_scan.h"
+#include "util/cgroup2.h"
 #include "util/log.h"
 
 #define VERIFIER_LOG 4096
@@ -281,11 +281,9 @@ static int fill_filters(struct attrib *a)
 static void attach_hooks(struct attrib *a)
 {
 	struct bpf_program *prog;
-	int cgroup = -1;
+	int cgroup = a->support.cgroup ? cgroup2_open() : -1;
 	size_t i;
 
-	if (a->support.cgroup[0])
-		cgroup = open(a->support.cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	for (i = 0; i < hooks_count; i++) {
 		if (!a->support.usable[i] || hooks[i].kind == HOOK_ITER)
 			continue;
@@ -430,8 +428,7 @@ int attrib_probe(FILE *out)
 			s.why[i] ? ")" : "");
 	fprintf(out, "%-15s %-22s %-4s %s\n", "helper", "socket storage, traced", s.trace_storage ? "yes" : "no",
 		"owners that tracepoints tell go by socket cookie");
-	fprintf(out, "%-15s %-22s %-4s %s\n", "mount", s.cgroup[0] ? s.cgroup : "cgroup v2", s.cgroup[0] ? "yes" : "no",
-		"all cgroup hooks");
+	fprintf(out, "%-15s %-22s %-4s %s\n", "mount", "cgroup v2", s.cgroup ? "yes" : "no", "all cgroup hooks");
 	return ferror(out) ? -EIO : 0;
 }
 

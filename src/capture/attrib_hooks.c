@@ -6,13 +6,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/btf.h>
-#include <mntent.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "util/cgroup2.h"
 
 #define KERNEL_BTF "/sys/kernel/btf/vmlinux"
 
@@ -44,23 +45,6 @@ const struct hook hooks[] = {
 };
 const size_t hooks_count = sizeof(hooks) / sizeof(hooks[0]);
 _Static_assert(sizeof(hooks) / sizeof(hooks[0]) <= HOOKS_MAX, "HOOKS_MAX");
-
-/* Cgroup v2 is not always at /sys/fs/cgroup: beside v1 it is mounted below. The first mount is the root's. */
-static void find_cgroup2(char *ret, size_t size)
-{
-	struct mntent *m;
-	FILE *f = setmntent("/proc/self/mounts", "re");
-
-	ret[0] = '\0';
-	if (!f)
-		return;
-	while ((m = getmntent(f)))
-		if (strcmp(m->mnt_type, "cgroup2") == 0 && strlen(m->mnt_dir) < size) {
-			strcpy(ret, m->mnt_dir);
-			break;
-		}
-	endmntent(f);
-}
 
 /* All of a sysfs file, whose stat size is right for BTF but need not be. NULL: errno tells. */
 static char *read_file(const char *path, size_t *ret_size)
@@ -141,9 +125,13 @@ int hooks_probe(struct hook_support *ret)
 	bool found[NAMES] = { false };
 	size_t i, size;
 	char *btf;
+	int fd;
 
 	memset(ret, 0, sizeof(*ret));
-	find_cgroup2(ret->cgroup, sizeof(ret->cgroup));
+	fd = cgroup2_open();
+	ret->cgroup = fd >= 0;
+	if (fd >= 0)
+		close(fd);
 	for (i = 0; i < hooks_count; i++)
 		names[i] = hooks[i].btf;
 	btf = read_file(KERNEL_BTF, &size);
@@ -156,7 +144,7 @@ int hooks_probe(struct hook_support *ret)
 	}
 	ret->trace_storage = found[STORAGE] && found[COOKIE];
 	for (i = 0; i < hooks_count; i++) {
-		if (hooks[i].kind == HOOK_CGROUP && !ret->cgroup[0])
+		if (hooks[i].kind == HOOK_CGROUP && !ret->cgroup)
 			ret->why[i] = "cgroup v2 is not mounted";
 		else if ((hooks[i].kind == HOOK_CGROUP && !cgroup) || (hooks[i].kind == HOOK_RAW_TP && !raw_tp))
 			ret->why[i] = "the kernel refuses such programs";

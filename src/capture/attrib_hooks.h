@@ -24,7 +24,7 @@ struct hook_support {
 	bool usable[HOOKS_MAX];
 	bool trace_storage; /* tracing programs may use socket storage */
 	bool kernel_btf;    /* /sys/kernel/btf/vmlinux is there */
-	char cgroup[256];   /* mount point of cgroup v2, "" none */
+	bool cgroup;	    /* cgroup v2 can be opened */
 	const char *why[HOOKS_MAX];
 };
 

@@ -9,49 +9,41 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "util/cgroup2.h"
+
 enum {
 	CONTAINER_ID_LEN = 64,
 	FILEID_KERNFS = 0xfe, /* include/linux/exportfs.h: the handle is the 64-bit kernfs id */
 };
 
-/* "ID PARENT DEV ROOT MOUNTPOINT OPTIONS [TAGS] - TYPE SOURCE SUPER", proc(5); spaces in names are \040. */
-static void scan_mount(struct cgroup_fs *fs, char *line)
+/* By our own line: where the mounts of version 1 are hidden, a container's processes are still in them. */
+static bool has_v1(void)
 {
-	char *type = strstr(line, " - ");
-	char *field = line;
-	char *save = NULL;
+	FILE *f = fopen("/proc/self/cgroup", "re");
+	char *line = NULL;
+	bool v1 = false;
+	size_t cap = 0;
 
-	if (!type)
-		return;
-	type += 3;
-	if (strncmp(type, "cgroup ", 7) == 0)
-		fs->v1 = true;
-	if (strncmp(type, "cgroup2 ", 8) != 0 || fs->fd >= 0)
-		return;
-	field = strtok_r(line, " ", &save);
-	for (int i = 0; field && i < 4; i++)
-		field = strtok_r(NULL, " ", &save);
-	if (field)
-		fs->fd = open(field, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (!f)
+		return false;
+	while (!v1 && getline(&line, &cap, f) > 0)
+		v1 = strncmp(line, "0::", 3) != 0;
+	free(line);
+	fclose(f);
+	return v1;
 }
 
 int cgroup_open(struct cgroup_fs *fs)
 {
 	struct stat st;
-	char *line = NULL;
-	size_t cap = 0;
-	FILE *f;
 
-	*fs = (struct cgroup_fs){ .fd = -1 };
-	f = fopen("/proc/self/mountinfo", "re");
-	if (!f)
-		return -errno;
-	while (getline(&line, &cap, f) > 0)
-		scan_mount(fs, line);
-	free(line);
-	fclose(f);
-	if (fs->fd < 0)
-		return -ENOENT;
+	*fs = (struct cgroup_fs){ .fd = cgroup2_open(), .v1 = has_v1() };
+	if (fs->fd < 0) {
+		const int err = fs->fd;
+
+		fs->fd = -1;
+		return err;
+	}
 	if (fstat(fs->fd, &st) == 0)
 		fs->root_id = st.st_ino;
 	return 0;
@@ -83,7 +75,8 @@ int cgroup_path(const struct cgroup_fs *fs, uint64_t id, char *path, size_t size
 	if (len < 0 || mount_len < 0)
 		return -errno;
 	path[len] = '\0';
-	if (len >= mount_len && memcmp(path, mount, (size_t)mount_len) == 0)
+	/* The root of a mount that nobody sees is "/". */
+	if (mount_len > 1 && len >= mount_len && memcmp(path, mount, (size_t)mount_len) == 0)
 		memmove(path, path + mount_len, (size_t)(len - mount_len) + 1);
 	if (path[0] == '\0')
 		snprintf(path, size, "/");

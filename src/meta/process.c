@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <mntent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "util/cgroup2.h"
 #include "util/procfs.h"
 
 #define BUCKETS 16384 /* a power of two; chains stay short up to some ten thousand processes */
@@ -53,7 +53,7 @@ struct process_table {
 	size_t dead;
 	uint32_t version;
 	uint64_t tick;
-	char *cgroup_mount; /* NULL none */
+	int cgroup; /* root of cgroup v2, -1 none */
 	struct miss misses[MISSES];
 	struct thread threads[THREADS];
 	char scratch[EVENT_FILENAME_MAX * 8 + EVENT_ARGS_MAX + 8];
@@ -308,12 +308,12 @@ void process_table_event(struct process_table *t, uint32_t type, const void *eve
 /* The id of the v2 cgroup: the inode number of its folder. "0::/path" is its line in /proc/PID/cgroup. */
 static uint64_t read_cgroup(struct process_table *t, uint32_t pid)
 {
-	char *line, *end, path[EVENT_FILENAME_MAX * 8];
+	char *line, *end;
 	struct stat st;
 	int n;
 
 	n = procfs_read(pid, "cgroup", t->scratch, sizeof(t->scratch));
-	if (n <= 0 || !t->cgroup_mount)
+	if (n <= 0 || t->cgroup < 0)
 		return 0;
 	line = strncmp(t->scratch, "0::", 3) == 0 ? t->scratch : strstr(t->scratch, "\n0::");
 	if (!line)
@@ -324,8 +324,11 @@ static uint64_t read_cgroup(struct process_table *t, uint32_t pid)
 	end = strchr(line, '\n');
 	if (end)
 		*end = '\0';
-	n = snprintf(path, sizeof(path), "%s%s", t->cgroup_mount, line);
-	return n > 0 && (size_t)n < sizeof(path) && stat(path, &st) == 0 ? st.st_ino : 0;
+	line += strspn(line, "/");
+	/* Outside of our cgroup namespace. */
+	if (strcmp(line, "..") == 0 || strncmp(line, "../", 3) == 0)
+		return 0;
+	return fstatat(t->cgroup, *line ? line : ".", &st, 0) == 0 ? st.st_ino : 0;
 }
 
 static uint32_t read_uid(struct process_table *t, uint32_t pid)
@@ -459,21 +462,6 @@ struct str process_thread_name(struct process_table *t, uint32_t tgid, uint32_t 
 	return str_of(th->name);
 }
 
-static char *find_cgroup_mount(void)
-{
-	struct mntent *m;
-	char *ret = NULL;
-	FILE *f = setmntent("/proc/self/mounts", "re");
-
-	if (!f)
-		return NULL;
-	while (!ret && (m = getmntent(f)))
-		if (strcmp(m->mnt_type, "cgroup2") == 0)
-			ret = strdup(m->mnt_dir);
-	endmntent(f);
-	return ret;
-}
-
 int process_table_new(struct process_table **ret)
 {
 	struct process_table *t = calloc(1, sizeof(*t));
@@ -481,7 +469,7 @@ int process_table_new(struct process_table **ret)
 	if (!t)
 		return -ENOMEM;
 	t->tick = procfs_tick_ns();
-	t->cgroup_mount = find_cgroup_mount();
+	t->cgroup = cgroup2_open();
 	*ret = t;
 	return 0;
 }
@@ -499,6 +487,7 @@ void process_table_free(struct process_table *t)
 			image_put(e->image);
 			free(e);
 		}
-	free(t->cgroup_mount);
+	if (t->cgroup >= 0)
+		close(t->cgroup);
 	free(t);
 }

@@ -3,7 +3,10 @@
 #include <cjson/cJSON.h>
 #include <fcntl.h>
 #include <sanitizer/common_interface_defs.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "check.h"
@@ -739,6 +742,43 @@ static void test_find_by_cgroup(void)
 	rmdir(mount);
 }
 
+/* As within "ip netns exec", where another /sys covers all of them. In a child, whose mounts are its own. */
+static void test_find_without_mount(void)
+{
+	struct cgroup_fs seen, hidden = { .fd = -1 };
+	char path[CGROUP_PATH_MAX] = "";
+	uint64_t id;
+	int status;
+	pid_t pid;
+
+	if (cgroup_open(&seen))
+		CHECK_SKIP("no cgroup v2");
+	mkdirat(seen.fd, "test_hidden", 0755);
+	id = cgroup_id(&seen, "/test_hidden");
+	if (!id)
+		CHECK_SKIP("cannot make a cgroup");
+	pid = fork();
+	if (pid == 0) {
+		if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
+			_exit(77);
+		umount2("/sys", MNT_DETACH);
+		if (cgroup_open(&hidden))
+			_exit(1);
+		if (hidden.root_id != seen.root_id || cgroup_id(&hidden, "/test_hidden") != id)
+			_exit(2);
+		if (cgroup_path(&hidden, id, path, sizeof(path)) || strcmp(path, "/test_hidden") != 0)
+			_exit(3);
+		_exit(cgroup_path(&hidden, hidden.root_id, path, sizeof(path)) || strcmp(path, "/") != 0 ? 4 : 0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid);
+	unlinkat(seen.fd, "test_hidden", AT_REMOVEDIR);
+	cgroup_close(&seen);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		CHECK_SKIP("cannot have mounts of our own");
+	CHECK(WIFEXITED(status));
+	CHECK_INT(WEXITSTATUS(status), 0);
+}
+
 /* --- messages --- */
 
 static char messages[64];
@@ -793,6 +833,7 @@ int main(void)
 	RUN(test_store_is_bounded);
 	RUN(test_merge);
 	RUN(test_find_by_cgroup);
+	RUN(test_find_without_mount);
 	RUN(test_messages_cannot_be_forged);
 	unlink(messages);
 	rmdir(directory);

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "util/cgroup2.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/mount.h>
+#include <mntent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+/* Another mount may lie upon the one that the list names: what is there now counts. */
+static int open_checked(int folder, const char *path)
+{
+	int fd = openat(folder, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
+	struct statfs st;
+
+	if (fd < 0)
+		return -errno;
+	err = fstatfs(fd, &st) ? -errno : 0;
+	if (!err && st.f_type == CGROUP2_SUPER_MAGIC)
+		return fd;
+	close(fd);
+	return err ? err : -ENOENT;
+}
+
+/* It need not be at /sys/fs/cgroup: beside v1 it is below. The first one is the root's. */
+static int open_mounted(void)
+{
+	FILE *f = setmntent("/proc/self/mounts", "re");
+	struct mntent *m;
+	int fd = -ENOENT;
+
+	if (!f)
+		return -errno;
+	while (fd < 0 && (m = getmntent(f)))
+		if (strcmp(m->mnt_type, "cgroup2") == 0)
+			fd = open_checked(AT_FDCWD, m->mnt_dir);
+	endmntent(f);
+	return fd;
+}
+
+/* glibc has these calls since 2.36 only. */
+static int open_unmounted(void)
+{
+	int fs, mount, fd;
+
+	fs = (int)syscall(SYS_fsopen, "cgroup2", FSOPEN_CLOEXEC);
+	if (fs < 0)
+		return -errno;
+	if (syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0)) {
+		fd = -errno;
+		goto out;
+	}
+	mount = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, 0);
+	if (mount < 0) {
+		fd = -errno;
+		goto out;
+	}
+	fd = open_checked(mount, ".");
+	close(mount);
+out:
+	close(fs);
+	return fd;
+}
+
+int cgroup2_open(void)
+{
+	int fd = open_mounted();
+
+	return fd >= 0 ? fd : open_unmounted();
+}
