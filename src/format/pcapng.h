@@ -29,7 +29,7 @@ enum pcapng_block_type {
 	PCAPNG_SHB = 0x0a0d0d0a, /* section header: the same in both byte orders */
 };
 
-enum { PCAPNG_MAGIC = 0x1a2b3c4d }; /* in a section header: tells its byte order */
+enum { PCAPNG_MAGIC = 0x1a2b3c4d };    /* in a section header: tells its byte order */
 enum { PCAPNG_TLS_KEYS = 0x544c534b }; /* in a decryption secrets block: lines as of SSLKEYLOGFILE */
 
 enum pcapng_option {
