@@ -20,7 +20,15 @@ struct {
 	__type(value, __u32);
 } ptcp_names SEC(".maps");
 
+struct path_walk {
+	struct dentry *dentry, *root;
+	struct mount *mnt;
+	__u32 pos; /* where the path starts by now */
+	__u32 cut; /* the root was not reached */
+};
+
 struct exec_scratch {
+	struct path_walk walk;
 	/* The path is built from its end; the tail takes what a masked offset and a whole component may reach. */
 	char path[EVENT_FILENAME_MAX + COMPONENT_MAX + 1];
 	char name[FILTER_NAME_LEN];
@@ -61,46 +69,67 @@ static __always_inline void fill_task(struct event_task *t, struct task_struct *
 }
 
 /*
- * The path of a file as /proc/PID/exe would show it, in buf from the returned offset up to EVENT_FILENAME_MAX.
- * bpf_d_path() is not allowed in tracepoints, so this walks dentries and mounts up itself.
+ * One step from a file towards the root of its tree of mounts: a name is put in front of the path, or a mount left.
+ * 0: the end. bpf_d_path() is not allowed in tracepoints. A global function, which the verifier checks once and not
+ * once per step; on 5.10 such a function takes no pointers, so its state is in the scratch value.
  */
-static __always_inline __u32 build_path(char *buf, struct file *file, __u8 *cut)
+__attribute__((noinline)) int path_step(void)
 {
-	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
-	struct vfsmount *vfs = BPF_CORE_READ(file, f_path.mnt);
-	struct mount *mnt = (void *)((char *)vfs - bpf_core_field_offset(struct mount, mnt));
-	struct dentry *root = BPF_CORE_READ(vfs, mnt_root), *parent;
-	__u32 pos = EVENT_FILENAME_MAX - 1, len;
-	struct mount *above;
+	struct dentry *dentry, *parent;
+	struct mount *mnt, *above;
+	struct exec_scratch *s;
+	__u32 zero = 0, len, pos;
 
-	*cut = 0;
-	for (int i = 0; i < PATH_DEPTH; i++) {
-		parent = BPF_CORE_READ(dentry, d_parent);
-		if (dentry == root || dentry == parent) {
-			above = BPF_CORE_READ(mnt, mnt_parent);
-			if (above == mnt || dentry != root)
-				return pos;
-			dentry = BPF_CORE_READ(mnt, mnt_mountpoint);
-			mnt = above;
-			root = BPF_CORE_READ(mnt, mnt.mnt_root);
-			continue;
+	s = bpf_map_lookup_elem(&ptcp_exec_buf, &zero);
+	if (!s)
+		return 0;
+	dentry = s->walk.dentry;
+	parent = BPF_CORE_READ(dentry, d_parent);
+	if (dentry == s->walk.root || dentry == parent) {
+		mnt = s->walk.mnt;
+		above = BPF_CORE_READ(mnt, mnt_parent);
+		if (above == mnt || dentry != s->walk.root) {
+			s->walk.cut = 0;
+			return 0;
 		}
-		len = BPF_CORE_READ(dentry, d_name.len);
-		if (len > COMPONENT_MAX || len + 1 > pos)
-			break;
-		pos = (pos - len) & (EVENT_FILENAME_MAX - 1);
-		bpf_probe_read_kernel(buf + pos, len & COMPONENT_MAX, BPF_CORE_READ(dentry, d_name.name));
-		pos = (pos - 1) & (EVENT_FILENAME_MAX - 1);
-		buf[pos] = '/';
-		dentry = parent;
+		s->walk.dentry = BPF_CORE_READ(mnt, mnt_mountpoint);
+		s->walk.mnt = above;
+		s->walk.root = BPF_CORE_READ(above, mnt.mnt_root);
+		return 1;
 	}
-	*cut = 1;
-	return pos;
+	pos = s->walk.pos;
+	len = BPF_CORE_READ(dentry, d_name.len);
+	if (len > COMPONENT_MAX || len + 1 > pos)
+		return 0;
+	pos = (pos - len) & (EVENT_FILENAME_MAX - 1);
+	bpf_probe_read_kernel(s->path + pos, len & COMPONENT_MAX, BPF_CORE_READ(dentry, d_name.name));
+	pos = (pos - 1) & (EVENT_FILENAME_MAX - 1);
+	s->path[pos] = '/';
+	s->walk.pos = pos;
+	s->walk.dentry = parent;
+	return 1;
+}
+
+/* The path of a file as /proc/PID/exe would show it, in s->path from the returned offset up to EVENT_FILENAME_MAX. */
+static __always_inline __u32 build_path(struct exec_scratch *s, struct file *file)
+{
+	struct vfsmount *vfs = BPF_CORE_READ(file, f_path.mnt);
+
+	s->walk.dentry = BPF_CORE_READ(file, f_path.dentry);
+	s->walk.root = BPF_CORE_READ(vfs, mnt_root);
+	s->walk.mnt = (void *)((char *)vfs - bpf_core_field_offset(struct mount, mnt));
+	s->walk.pos = EVENT_FILENAME_MAX - 1;
+	s->walk.cut = 1;
+	for (int i = 0; i < PATH_DEPTH; i++)
+		if (!path_step())
+			break;
+	s->event.filename_cut = s->walk.cut;
+	return s->walk.pos;
 }
 
 static __always_inline __u32 read_filename(struct exec_scratch *s, struct linux_binprm *bprm, struct file *exe)
 {
-	__u32 pos = build_path(s->path, exe, &s->event.filename_cut);
+	__u32 pos = build_path(s, exe);
 	__u32 len = (EVENT_FILENAME_MAX - 1 - pos) & (EVENT_FILENAME_MAX - 1);
 	long n;
 
