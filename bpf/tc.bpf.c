@@ -8,7 +8,7 @@
 #include "maps.bpf.h"
 
 #include "filter.bpf.h"
-#include "owner.bpf.h"
+#include "resolve.bpf.h"
 
 /* "Go on with the next program": TCX_NEXT and TC_ACT_UNSPEC. */
 #define NEXT (-1)

@@ -1,0 +1,582 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/* Whose packet it is. For tc programs: call owner_resolve() on packets that passed the filter. */
+#ifndef RESOLVE_BPF_H
+#define RESOLVE_BPF_H
+
+#include "owner.bpf.h"
+
+#define TCP_STATE_TIME_WAIT 6
+#define TCP_STATE_LISTEN 10
+
+#define TCP_FLAG_SYN_BIT 0x02
+#define TCP_FLAG_ACK_BIT 0x10
+#define TCP_FLAG_END_BITS 0x05 /* FIN, RST */
+
+#define PACKET_TYPE_OTHERHOST 3
+
+#define PROTO_ICMP 1
+#define PROTO_UDP 17
+#define PROTO_ICMPV6 58
+#define PROTO_HOPOPTS 0
+#define PROTO_ROUTING 43
+#define PROTO_FRAGMENT 44
+#define PROTO_DSTOPTS 60
+
+#define ETHERTYPE_IPV4 0x0800
+#define ETHERTYPE_IPV6 0x86dd
+#define ETHERTYPE_8021Q 0x8100
+#define ETHERTYPE_8021AD 0x88a8
+
+/* What the process filter says of a packet. */
+enum owner_verdict {
+	OWNER_NO,    /* drop it */
+	OWNER_MATCH, /* one end matches, or no process filter is active */
+	OWNER_MAYBE, /* user space decides once the owner is settled; EVENT_PKT_MAYBE was set in e->flags */
+};
+
+struct owner_scratch {
+	struct flow_key src, dst; /* each end seen as the local one */
+	struct flow_key inner;	  /* the packet that an ICMP error quotes, or the fragment's key */
+	struct owner_rec rec;	  /* what the last lookup found */
+	__u32 inner_off;	  /* offset of the quoted IP header, 0 none */
+	__u16 frag_id;
+	__u8 tcp_flags;
+	__u8 more_frags;
+	__u8 later_frag;
+	__u8 provisional; /* of rec */
+	__u8 state;	  /* of the socket that was looked up */
+	__u8 pad;
+	__u32 pad2;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct owner_scratch);
+} ptcp_owner_buf SEC(".maps") __weak;
+
+/* Asks owner_note() for EVENT_OWNER. False when the owner became certain in this moment. */
+static __always_inline bool owner_expose(struct owner_rec *rec, __u64 cookie)
+{
+	__sync_fetch_and_add(&rec->exposed, 1);
+	return owner_provisional(rec, cookie);
+}
+
+/*
+ * Tells ptcp_flows whose tuple it is; rec is the socket's own record. Once per socket and tuple, and again at the end
+ * of a connection, since its socket is soon gone.
+ */
+static __always_inline void flow_remember(struct owner_scratch *S, struct owner_rec *rec, const struct flow_key *k)
+{
+	__u32 hash = (__u32)flow_hash(k) | 1;
+
+	if (rec->flow == hash && !(k->proto == PROTO_TCP && (S->tcp_flags & TCP_FLAG_END_BITS)))
+		return;
+	bpf_map_update_elem(&ptcp_flows, k, &S->rec, BPF_ANY);
+	rec->flow = hash;
+}
+
+/*
+ * What is known of a socket goes to S->rec. full: the socket when it has storage. cookie 0: it has none yet.
+ * k: its tuple, NULL not to remember it.
+ */
+static __always_inline bool owner_of_socket(struct owner_scratch *S, struct bpf_sock *full, __u64 cookie,
+					    const struct flow_key *k)
+{
+	struct owner_rec *rec = NULL, *other;
+
+	S->provisional = 0;
+	if (full)
+		/* Before the scan has seen it, an unknown socket is one whose owner will be told. */
+		rec = bpf_sk_storage_get(&ptcp_sockets, full, NULL, attrib_scanned ? 0 : BPF_SK_STORAGE_GET_F_CREATE);
+	if (rec && owner_provisional(rec, cookie)) {
+		other = cookie ? bpf_map_lookup_elem(&ptcp_cookies, &cookie) : NULL;
+		if (other && other->certain)
+			rec = other;
+		else
+			S->provisional = owner_expose(rec, cookie);
+	}
+	if (!rec && cookie) {
+		rec = bpf_map_lookup_elem(&ptcp_cookies, &cookie);
+		if (rec && owner_provisional(rec, cookie))
+			S->provisional = owner_expose(rec, cookie);
+		/* Storage is what the children of a listener inherit. */
+		other = NULL;
+		if (rec && full && full->state == TCP_STATE_LISTEN)
+			other = bpf_sk_storage_get(&ptcp_sockets, full, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+		if (other)
+			*other = *rec;
+	}
+	if (!rec)
+		return false;
+	S->rec = *rec;
+	S->rec.cookie = cookie;
+	if (rec->tgid == 0) {
+		S->provisional = !attrib_scanned;
+		return false;
+	}
+	/* What was only made by its owner may go in: flow_get() asks again. What a child inherited may not. */
+	if (k && k->proto && (!S->provisional || rec->cookie == cookie))
+		flow_remember(S, rec, k);
+	return true;
+}
+
+/* A request socket (SYN-ACK) belongs to its listener until someone accepts. */
+static __always_inline bool owner_of_listener(struct owner_scratch *S, struct bpf_sock *sk, __u64 cookie)
+{
+	struct bpf_sock *listener = bpf_get_listener_sock(sk);
+	struct owner_rec *rec;
+
+	if (!listener)
+		return false;
+	rec = bpf_sk_storage_get(&ptcp_sockets, listener, NULL, 0);
+	if (!rec)
+		return false;
+	__sync_fetch_and_add(&rec->exposed, 1);
+	S->rec = *rec;
+	S->rec.cookie = cookie;
+	S->provisional = 1;
+	return rec->tgid != 0;
+}
+
+static __always_inline bool flow_get(struct owner_scratch *S, const struct flow_key *k)
+{
+	struct owner_rec *rec = bpf_map_lookup_elem(&ptcp_flows, k), *now;
+	__u64 cookie;
+
+	if (!rec)
+		return false;
+	cookie = rec->cookie;
+	/* whoever uses the socket by now */
+	now = cookie ? bpf_map_lookup_elem(&ptcp_cookies, &cookie) : NULL;
+	S->rec = now && now->tgid ? *now : *rec;
+	S->provisional = 0;
+	return S->rec.tgid != 0;
+}
+
+/* Is the packet's destination one of our addresses? Else a wildcard socket on the same port is not meant. */
+static __always_inline bool destination_local(struct __sk_buff *skb, const struct flow_key *k)
+{
+	struct bpf_fib_lookup fib = { .ifindex = skb->ifindex };
+	long ret;
+
+	if (k->l[0] == 0 && k->l[1] == 0 && k->l[2] == bpf_htonl(0xffff)) {
+		fib.family = SOCK_AF_INET;
+		fib.ipv4_src = k->r[3];
+		fib.ipv4_dst = k->l[3];
+	} else {
+		fib.family = SOCK_AF_INET6;
+		__builtin_memcpy(fib.ipv6_src, k->r, sizeof(fib.ipv6_src));
+		__builtin_memcpy(fib.ipv6_dst, k->l, sizeof(fib.ipv6_dst));
+	}
+	ret = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
+	if (ret == BPF_FIB_LKUP_RET_FWD_DISABLED)
+		return skb->pkt_type != PACKET_TYPE_OTHERHOST;
+	return ret == BPF_FIB_LKUP_RET_NOT_FWDED || ret < 0;
+}
+
+static __always_inline __u32 tuple_of_flow(struct bpf_sock_tuple *t, const struct flow_key *k)
+{
+	if (k->l[0] == 0 && k->l[1] == 0 && k->l[2] == bpf_htonl(0xffff)) {
+		t->ipv4.saddr = k->r[3];
+		t->ipv4.daddr = k->l[3];
+		t->ipv4.sport = k->rport;
+		t->ipv4.dport = k->lport;
+		return sizeof(t->ipv4);
+	}
+	__builtin_memcpy(t->ipv6.saddr, k->r, sizeof(t->ipv6.saddr));
+	__builtin_memcpy(t->ipv6.daddr, k->l, sizeof(t->ipv6.daddr));
+	t->ipv6.sport = k->rport;
+	t->ipv6.dport = k->lport;
+	return sizeof(t->ipv6);
+}
+
+/*
+ * The socket that owns the local end of k, into S->rec. syn: the packet is a SYN that arrives, the only one that may
+ * be credited to a listener. Two functions, since clang would merge the two kinds of lookup into one instruction with
+ * two pointer types, which the verifier refuses.
+ */
+static __noinline bool lookup_tcp(struct __sk_buff *skb, struct owner_scratch *S, struct flow_key *k, bool syn)
+{
+	struct bpf_sock_tuple t = {};
+	struct bpf_sock *sk, *full;
+	struct sock_common *sc;
+	__u64 cookie;
+	bool found = false;
+	__u32 size;
+
+	size = tuple_of_flow(&t, k);
+	sk = bpf_skc_lookup_tcp(skb, &t, size, BPF_F_CURRENT_NETNS, 0);
+	if (sk && syn && sk->state == TCP_STATE_TIME_WAIT) {
+		/* A new connection with the tuple of an old one goes to the listener: no connection has port 0. */
+		bpf_sk_release(sk);
+		if (size == sizeof(t.ipv4))
+			t.ipv4.sport = 0;
+		else
+			t.ipv6.sport = 0;
+		sk = bpf_skc_lookup_tcp(skb, &t, size, BPF_F_CURRENT_NETNS, 0);
+	}
+	if (!sk)
+		return false;
+	S->state = sk->state;
+	if (S->state == TCP_STATE_LISTEN && (!syn || !destination_local(skb, k)))
+		goto release;
+	sc = (struct sock_common *)pointer_value(sk);
+	cookie = BPF_CORE_READ(sc, skc_cookie.counter);
+	full = bpf_sk_fullsock(sk);
+	found = owner_of_socket(S, full, cookie, S->state == TCP_STATE_LISTEN ? NULL : k);
+	if (!found && !full)
+		found = owner_of_listener(S, sk, cookie);
+	if (S->state == TCP_STATE_LISTEN) {
+		S->provisional = 1;
+		S->rec.cookie = flow_cookie(k);
+	} else if (S->provisional && !cookie) {
+		S->rec.cookie = flow_cookie(k);
+	}
+release:
+	bpf_sk_release(sk);
+	return found;
+}
+
+static __noinline bool lookup_udp(struct __sk_buff *skb, struct owner_scratch *S, struct flow_key *k)
+{
+	struct bpf_sock_tuple t = {};
+	struct sock_common *sc;
+	struct bpf_sock *sk;
+	bool found = false;
+
+	sk = bpf_sk_lookup_udp(skb, &t, tuple_of_flow(&t, k), BPF_F_CURRENT_NETNS, 0);
+	if (!sk)
+		return false;
+	S->state = 0;
+	if (sk->dst_port || destination_local(skb, k)) {
+		sc = (struct sock_common *)pointer_value(sk);
+		found = owner_of_socket(S, sk, BPF_CORE_READ(sc, skc_cookie.counter), k);
+	}
+	bpf_sk_release(sk);
+	return found;
+}
+
+static __always_inline bool lookup(struct __sk_buff *skb, struct owner_scratch *S, struct flow_key *k, bool syn)
+{
+	if (k->fragment)
+		return false;
+	if (k->proto == PROTO_TCP)
+		return lookup_tcp(skb, S, k, syn);
+	if (k->proto == PROTO_UDP)
+		return lookup_udp(skb, S, k);
+	return false;
+}
+
+/* Ports, or the identifier of an ICMP echo. */
+static __always_inline void parse_transport(struct __sk_buff *skb, struct owner_scratch *S, struct flow_key *k,
+					    __u32 off)
+{
+	__u8 h[8] = {};
+	bool quotes = false;
+
+	if (bpf_skb_load_bytes(skb, off, h, sizeof(h)))
+		return;
+	if (k->proto == PROTO_ICMP || k->proto == PROTO_ICMPV6) {
+		__u16 id;
+
+		__builtin_memcpy(&id, h + 4, sizeof(id));
+		if (k->proto == PROTO_ICMP)
+			quotes = h[0] == 3 || h[0] == 11 || h[0] == 12;
+		else
+			quotes = h[0] < 128;
+		if (quotes)
+			S->inner_off = off + 8;
+		else if (h[0] == 8 || h[0] == 128)
+			k->lport = id;
+		else if (h[0] == 0 || h[0] == 129)
+			k->rport = id;
+		return;
+	}
+	__builtin_memcpy(&k->lport, h, sizeof(k->lport));
+	__builtin_memcpy(&k->rport, h + 2, sizeof(k->rport));
+	if (k->proto == PROTO_TCP)
+		bpf_skb_load_bytes(skb, off + 13, &S->tcp_flags, 1);
+}
+
+static __always_inline bool has_ports(__u8 proto)
+{
+	return proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_ICMP || proto == PROTO_ICMPV6 ||
+	       proto == 132 /* SCTP */ || proto == 136 /* UDP-Lite */ || proto == 33 /* DCCP */;
+}
+
+static __always_inline bool parse_ipv4(struct __sk_buff *skb, struct owner_scratch *S, struct flow_key *k, __u32 off)
+{
+	__u8 h[20];
+	__u32 addr;
+
+	if (bpf_skb_load_bytes(skb, off, h, sizeof(h)))
+		return false;
+	__builtin_memcpy(&addr, h + 12, 4);
+	flow_set_v4(k->l, addr);
+	__builtin_memcpy(&addr, h + 16, 4);
+	flow_set_v4(k->r, addr);
+	k->proto = h[9];
+	__builtin_memcpy(&S->frag_id, h + 4, 2);
+	S->more_frags = (h[6] & 0x20) != 0;
+	S->later_frag = ((h[6] & 0x1f) | h[7]) != 0;
+	if (!S->later_frag && has_ports(k->proto))
+		parse_transport(skb, S, k, off + (h[0] & 15) * 4);
+	return true;
+}
+
+static __always_inline bool parse_ipv6(struct __sk_buff *skb, struct owner_scratch *S, struct flow_key *k, __u32 off)
+{
+	__u8 h[40], x[8] = {}, next;
+
+	if (bpf_skb_load_bytes(skb, off, h, sizeof(h)))
+		return false;
+	__builtin_memcpy(k->l, h + 8, 16);
+	__builtin_memcpy(k->r, h + 24, 16);
+	next = h[6];
+	off += sizeof(h);
+	for (int i = 0; i < 4; i++) {
+		if (next != PROTO_HOPOPTS && next != PROTO_ROUTING && next != PROTO_DSTOPTS && next != PROTO_FRAGMENT)
+			break;
+		if (bpf_skb_load_bytes(skb, off, x, sizeof(x)))
+			break;
+		if (next == PROTO_FRAGMENT) {
+			S->more_frags = x[3] & 1;
+			S->later_frag = (x[2] | (x[3] & 0xf8)) != 0;
+			S->frag_id = (x[6] << 8 | x[7]) ^ (x[4] << 8 | x[5]);
+			off += 8;
+		} else {
+			off += (x[1] + 1) * 8;
+		}
+		next = x[0];
+	}
+	k->proto = next;
+	if (!S->later_frag && has_ports(next))
+		parse_transport(skb, S, k, off);
+	return true;
+}
+
+static __noinline bool parse_packet(struct __sk_buff *skb, struct owner_scratch *S, struct flow_key *k, __u32 off,
+				    __u32 protocol)
+{
+	__u16 tag[2];
+
+	/* tags inside the packet: those of a VLAN device below us, or a second one */
+	for (int i = 0; i < 2; i++) {
+		if (protocol != ETHERTYPE_8021Q && protocol != ETHERTYPE_8021AD)
+			break;
+		if (bpf_skb_load_bytes(skb, off, tag, sizeof(tag)))
+			return false;
+		protocol = bpf_ntohs(tag[1]);
+		off += 4;
+	}
+	if (protocol == ETHERTYPE_IPV4)
+		return parse_ipv4(skb, S, k, off);
+	if (protocol == ETHERTYPE_IPV6)
+		return parse_ipv6(skb, S, k, off);
+	return false;
+}
+
+static __always_inline void flow_flip(struct flow_key *to, const struct flow_key *from)
+{
+	*to = *from;
+	__builtin_memcpy(to->l, from->r, sizeof(to->l));
+	__builtin_memcpy(to->r, from->l, sizeof(to->r));
+	to->lport = from->rport;
+	to->rport = from->lport;
+}
+
+/* The key that the later fragments of the packet have for its destination: they show no ports. */
+static __always_inline void flow_fragment(struct owner_scratch *S)
+{
+	S->inner = S->dst;
+	S->inner.fragment = 1;
+	S->inner.lport = S->inner.rport = S->frag_id;
+}
+
+static __always_inline void owner_fill(struct event_owner *o, const struct owner_scratch *S, __u8 source)
+{
+	o->start = S->rec.start;
+	o->cookie = S->rec.cookie;
+	o->tgid = S->rec.tgid;
+	o->tid = S->rec.tid;
+	o->uid = S->rec.uid;
+	o->source = S->rec.source ? S->rec.source : source;
+	o->flags = S->provisional ? OWNER_F_PROVISIONAL : 0;
+}
+
+/* What the filter says of the owner in S->rec. */
+static __noinline enum owner_verdict owner_judge(struct owner_scratch *S)
+{
+	__u32 *known;
+
+	if (S->provisional)
+		return OWNER_MAYBE;
+	if ((attrib_filter & FILTER_PID) && bpf_map_lookup_elem(&ptcp_pids, &S->rec.tgid))
+		return OWNER_MATCH;
+	if ((attrib_filter & FILTER_UID) && bpf_map_lookup_elem(&ptcp_uids, &S->rec.uid))
+		return OWNER_MATCH;
+	if (!(attrib_filter & FILTER_CGROUP))
+		return OWNER_NO;
+	known = bpf_map_lookup_elem(&ptcp_cgroups, &S->rec.cgroup);
+	if (!known)
+		return OWNER_MAYBE;
+	return *known ? OWNER_MATCH : OWNER_NO;
+}
+
+static __always_inline enum owner_verdict owner_take(struct event_owner *o, struct owner_scratch *S, __u8 source)
+{
+	owner_fill(o, S, source);
+	return attrib_filter ? owner_judge(S) : OWNER_MATCH;
+}
+
+/* Sockets of the kernel itself (resets, ICMP errors, ACKs of TIME_WAIT) act for everyone. */
+static __always_inline bool socket_is_kernel(struct bpf_sock *sk)
+{
+	struct sock *s = (struct sock *)pointer_value(sk);
+
+	return BPF_CORE_READ_BITFIELD_PROBED(s, sk_kern_sock);
+}
+
+/* The sending task is the owner: remember it where that is news. */
+static __always_inline void owner_store_current(struct owner_scratch *S, struct bpf_sock *full, __u64 cookie,
+						struct task_struct *task)
+{
+	struct owner_rec *rec;
+
+	owner_current(&S->rec, task);
+	if (!full || socket_is_kernel(full))
+		return;
+	owner_note(full, cookie, true, true);
+	rec = bpf_sk_storage_get(&ptcp_sockets, full, NULL, 0);
+	if (rec && S->src.proto)
+		flow_remember(S, rec, &S->src);
+}
+
+/* The source end by the socket on the skb. Returns OWNER_NONE when that tells nothing. */
+static __always_inline __u8 source_by_socket(struct __sk_buff *skb, struct owner_scratch *S, struct event_packet *e,
+					     bool egress)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct bpf_sock *sk = skb->sk, *full;
+	__u64 cookie;
+	bool found;
+
+	if (!sk)
+		return OWNER_NONE;
+	cookie = bpf_get_socket_cookie(skb);
+	full = bpf_sk_fullsock(sk);
+	found = owner_of_socket(S, full, cookie, &S->src);
+	if (egress && task_context(task) && task_is_user(task)) {
+		if (!found || S->provisional || S->rec.tgid != (__u32)BPF_CORE_READ(task, tgid))
+			owner_store_current(S, full, cookie, task);
+		S->provisional = 0;
+		S->rec.source = 0;
+		S->rec.tid = BPF_CORE_READ(task, pid);
+		bpf_probe_read_kernel(e->comm, sizeof(e->comm), &task->comm);
+		return OWNER_CURRENT;
+	}
+	if (found && full && full->state == TCP_STATE_LISTEN) {
+		/* a SYN cookie: no request socket exists, and the SYN's stand-in is all there is */
+		S->provisional = 1;
+		S->rec.cookie = flow_cookie(&S->src);
+	}
+	if (found)
+		return full ? OWNER_STORAGE : OWNER_COOKIE;
+	if (!full && owner_of_listener(S, sk, cookie)) {
+		if (!cookie)
+			S->rec.cookie = flow_cookie(&S->src);
+		return OWNER_LISTENER;
+	}
+	e->src.cookie = cookie;
+	e->src.flags = S->provisional ? OWNER_F_PROVISIONAL : 0;
+	return OWNER_NONE;
+}
+
+static __always_inline bool tcp_is(const struct owner_scratch *S, __u8 flags)
+{
+	return S->src.proto == PROTO_TCP && (S->tcp_flags & (TCP_FLAG_SYN_BIT | TCP_FLAG_ACK_BIT)) == flags;
+}
+
+static __always_inline enum owner_verdict resolve_source(struct __sk_buff *skb, struct owner_scratch *S,
+							 struct event_packet *e, bool egress)
+{
+	__u8 source = source_by_socket(skb, S, e, egress);
+
+	if (source)
+		return owner_take(&e->src, S, source);
+	if (!S->src.proto)
+		return OWNER_NO;
+	/* A SYN-ACK may follow a dead connection of the same tuple: its socket tells, the flow map does not. */
+	if (!tcp_is(S, TCP_FLAG_SYN_BIT | TCP_FLAG_ACK_BIT) && flow_get(S, &S->src))
+		return owner_take(&e->src, S, OWNER_FLOW);
+	if ((egress || skb->ifindex == 1) && lookup(skb, S, &S->src, false))
+		return owner_take(&e->src, S, OWNER_LOOKUP);
+	return OWNER_NO;
+}
+
+static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *skb, struct owner_scratch *S,
+							      struct event_packet *e, bool egress)
+{
+	/* Sent elsewhere: no socket of this namespace receives it, but one that sent through us before might. */
+	if ((!egress || skb->ifindex == 1) && lookup(skb, S, &S->dst, tcp_is(S, TCP_FLAG_SYN_BIT))) {
+		if (S->more_frags && !S->provisional) {
+			flow_fragment(S);
+			bpf_map_update_elem(&ptcp_flows, &S->inner, &S->rec, BPF_ANY);
+		}
+		return owner_take(&e->dst, S, OWNER_LOOKUP);
+	}
+	if (flow_get(S, &S->dst))
+		return owner_take(&e->dst, S, OWNER_FLOW);
+	if (!S->inner_off)
+		return OWNER_NO;
+	S->inner.netns = e->netns;
+	if (!parse_packet(skb, S, &S->inner, S->inner_off,
+			  S->src.proto == PROTO_ICMP ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6))
+		return OWNER_NO;
+	if (flow_get(S, &S->inner) || lookup(skb, S, &S->inner, false))
+		return owner_take(&e->dst, S, OWNER_ICMP);
+	return OWNER_NO;
+}
+
+/*
+ * Fills e->src, e->dst and e->comm. The caller has set e->netns (of the device), e->protocol (network protocol,
+ * host order) and e->flags; e may be stack, map or ring memory. l3: offset of the network header from skb->data.
+ */
+static __always_inline enum owner_verdict owner_resolve(struct __sk_buff *skb, struct event_packet *e, __u32 l3,
+							bool egress)
+{
+	enum owner_verdict src, dst = OWNER_NO;
+	struct owner_scratch *S;
+	__u32 zero = 0;
+
+	__builtin_memset(&e->src, 0, sizeof(e->src));
+	__builtin_memset(&e->dst, 0, sizeof(e->dst));
+	__builtin_memset(e->comm, 0, sizeof(e->comm));
+	if (attrib_off)
+		return OWNER_MATCH;
+	S = bpf_map_lookup_elem(&ptcp_owner_buf, &zero);
+	if (!S)
+		return OWNER_MATCH;
+	__builtin_memset(S, 0, sizeof(*S));
+	S->src.netns = e->netns;
+	if (parse_packet(skb, S, &S->src, l3, e->protocol)) {
+		if (S->later_frag) {
+			S->src.fragment = 1;
+			S->src.lport = S->src.rport = S->frag_id;
+		}
+		flow_flip(&S->dst, &S->src);
+	}
+	src = resolve_source(skb, S, e, egress);
+	if (S->dst.proto)
+		dst = resolve_destination(skb, S, e, egress);
+	if (!attrib_filter || src == OWNER_MATCH || dst == OWNER_MATCH)
+		return OWNER_MATCH;
+	if (src == OWNER_NO && dst == OWNER_NO)
+		return OWNER_NO;
+	e->flags |= EVENT_PKT_MAYBE;
+	return OWNER_MAYBE;
+}
+
+#endif
