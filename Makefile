@@ -75,7 +75,7 @@ WRAP_FLAGS := $(WRAP:%=-Wl,--wrap=%)
 # libnetdissect calls the replacements, which call it back.
 group = -Wl,--start-group $(1) -Wl,--end-group
 
-PKGS := libbpf libelf libpcap libcjson libcurl libnghttp2 libprotobuf-c libzstd liblz4 zlib libcrypto
+PKGS := libbpf libelf libpcap libcjson libcurl libnghttp2 libprotobuf-c libzstd liblz4 liblzma zlib libcrypto
 # Asked once, and only when something is compiled: `make setup` must work before pkg-config is there.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PKGS)))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $$(shell $(PKG_CONFIG) --libs $(PKGS)))$(PKG_LIBS)

@@ -7,7 +7,7 @@ complete -c ptcpdump -s 'Q' -l direction -x -a 'in out inout' -d 'only packets t
 complete -c ptcpdump -s 's' -l snapshot-length -x -d 'keep at most this much of each packet (0: the default, 262144)'
 complete -c ptcpdump -s 'p' -l no-promiscuous-mode -d 'don\'t put the interface into promiscuous mode'
 complete -c ptcpdump -l backend -x -a 'tc cgroup-skb socket-filter tp-btf' -d 'how packets are seen in the kernel (default tc); help: what this kernel offers'
-complete -c ptcpdump -l kernel-btf -r -F -d 'BTF of this kernel (default /sys/kernel/btf/vmlinux, then /var/lib/ptcpdump/btf)'
+complete -c ptcpdump -l kernel-btf -r -F -d 'BTF of this kernel (default /sys/kernel/btf/vmlinux, then /var/lib/ptcpdump/btf, else it is fetched)'
 complete -c ptcpdump -l immediate-mode -d 'show and save packets as soon as they arrive'
 complete -c ptcpdump -s 'I' -l monitor-mode -d '802.11 monitor mode; not possible with these kernel hooks'
 complete -c ptcpdump -s 'j' -l time-stamp-type -x -d 'where time stamps come from; only host is possible with these kernel hooks'

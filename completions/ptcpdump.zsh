@@ -13,7 +13,7 @@ _arguments -s \
 	'*-p[don'\''t put the interface into promiscuous mode]' \
 	'*--no-promiscuous-mode[don'\''t put the interface into promiscuous mode]' \
 	'*--backend=[how packets are seen in the kernel (default tc); help\: what this kernel offers]:BACKEND:(tc cgroup-skb socket-filter tp-btf)' \
-	'*--kernel-btf=[BTF of this kernel (default /sys/kernel/btf/vmlinux, then /var/lib/ptcpdump/btf)]:FILE:_files' \
+	'*--kernel-btf=[BTF of this kernel (default /sys/kernel/btf/vmlinux, then /var/lib/ptcpdump/btf, else it is fetched)]:FILE:_files' \
 	'*--immediate-mode[show and save packets as soon as they arrive]' \
 	'*-I[802.11 monitor mode; not possible with these kernel hooks]' \
 	'*--monitor-mode[802.11 monitor mode; not possible with these kernel hooks]' \

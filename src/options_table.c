@@ -447,7 +447,7 @@ const struct option_desc option_table[] = {
 	  "tc cgroup-skb socket-filter tp-btf", HINT_NONE,
 	  "how packets are seen in the kernel (default tc); help: what this kernel offers" },
 	{ OPT_KERNEL_BTF, "kernel-btf", "FILE", GROUP_CAPTURE, parse_string, AT(kernel_btf), 0, NULL, HINT_FILE,
-	  "BTF of this kernel (default /sys/kernel/btf/vmlinux, then /var/lib/ptcpdump/btf)" },
+	  "BTF of this kernel (default /sys/kernel/btf/vmlinux, then /var/lib/ptcpdump/btf, else it is fetched)" },
 	{ OPT_IMMEDIATE, "immediate-mode", NULL, GROUP_CAPTURE, parse_count, AT(immediate), 0, NULL, HINT_NONE,
 	  "show and save packets as soon as they arrive" },
 	{ 'I', "monitor-mode", NULL, GROUP_CAPTURE, parse_unserved, AT(monitor), 0, NULL, HINT_NONE,

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "capture/attrib.h"
+#include "capture/kernel_btf.h"
 #include "capture/private.h"
 #include "ptcpdump.skel.h"
 #include "util/log.h"
@@ -328,12 +329,14 @@ static int skeleton_prepare(struct capture *c)
 }
 
 /* Loads; a part that this kernel refuses is left out, and it is tried again. */
-static int skeleton_load(struct capture *c)
+static int skeleton_load(struct capture *c, const char *btf)
 {
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = *btf ? btf : NULL);
+
 	for (;;) {
 		int err;
 
-		c->skel = ptcpdump__open();
+		c->skel = ptcpdump__open_opts(&opts);
 		if (!c->skel)
 			return -errno;
 		err = skeleton_prepare(c);
@@ -413,14 +416,18 @@ static int rings_open(struct capture *c)
 
 int capture_load(struct capture *c)
 {
-	int err = attrib_new(&c->attrib, &c->config);
+	char btf[PATH_MAX];
+	int err = kernel_btf_find(c->config.kernel_btf, btf);
 
+	if (err != 0)
+		return err;
+	err = attrib_new(&c->attrib, &c->config);
 	if (err == 0)
 		err = filter_inject_new(&c->inject);
 	if (err == 0)
 		err = rings_plan(c);
 	if (err == 0)
-		err = skeleton_load(c);
+		err = skeleton_load(c, btf);
 	if (err == 0)
 		err = control_map(c);
 	if (err == 0)

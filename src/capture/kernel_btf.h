@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The BTF that the programs are fitted to this kernel with. Most kernels bring it; for others it is in a folder, or is
+ * fetched once from where such files are collected.
+ */
+#ifndef CAPTURE_KERNEL_BTF_H
+#define CAPTURE_KERNEL_BTF_H
+
+#include <limits.h>
+
+#include "util/buf.h"
+
+/* Where to look. The tests have other places. */
+struct kernel_btf_places {
+	const char *kernel;	       /* the kernel's own */
+	bool libbpf;		       /* and where distributions put a vmlinux, which libbpf knows */
+	const char *folder;	       /* what was fetched, or put there */
+	const char *os_release[2];     /* the first that is there */
+	const char *release;	       /* as uname -r */
+	const char *machine;	       /* as uname -m */
+	const char *raw_url;	       /* MACHINE/vmlinux-RELEASE follows */
+	const char *archive_url;       /* ID/VERSION_ID/MACHINE/RELEASE.btf.tar.xz follows */
+	long connect_timeout, timeout; /* seconds, of each download */
+};
+
+/* given: --kernel-btf, NULL: look for it. path: of the BTF to use, "" when libbpf finds it by itself. Errors are logged;
+ * -errno. */
+int kernel_btf_find(const char *given, char path[PATH_MAX]);
+int kernel_btf_find_in(const struct kernel_btf_places *places, const char *given, char path[PATH_MAX]);
+
+/* What is at url, of at most max bytes. -errno; why: a text of at least 256 bytes. */
+int kernel_btf_fetch(const struct kernel_btf_places *places, const char *url, size_t max, struct buf *ret, char *why);
+/* The first file *.btf in a .tar.xz, where it is in unpacked. -EBADMSG, with a reason. */
+int kernel_btf_unpack(const struct buf *archive, struct buf *unpacked, struct str *ret, const char **why);
+
+#endif
