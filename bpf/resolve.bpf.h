@@ -12,7 +12,8 @@
 #define TCP_FLAG_ACK_BIT 0x10
 #define TCP_FLAG_END_BITS 0x05 /* FIN, RST */
 
-#define PACKET_TYPE_OTHERHOST 3
+#define PACKET_TYPE_OTHERHOST 3 /* linux/if_packet.h */
+#define PACKET_TYPE_LOOPBACK 5
 
 #define PROTO_ICMP 1
 #define PROTO_UDP 17

@@ -150,10 +150,19 @@ __attribute__((noinline)) int packet_take(struct __sk_buff *skb, __u32 dir, __u3
 	return 0;
 }
 
+/*
+ * What the stack hands to itself when it sends to a group that it is in, or to all: a second copy without a link header,
+ * which taps do not show either.
+ */
+static __always_inline bool looped_back(const struct __sk_buff *skb)
+{
+	return skb->pkt_type == PACKET_TYPE_LOOPBACK;
+}
+
 SEC(FILTER_SEC_TC)
 int ptcp_in_l2(struct __sk_buff *skb)
 {
-	if (pcap_filter_l2(skb, 0))
+	if (!looped_back(skb) && pcap_filter_l2(skb, 0))
 		packet_take(skb, EVENT_DIR_IN, 0);
 	return NEXT;
 }
@@ -170,7 +179,7 @@ int ptcp_out_l2(struct __sk_buff *skb)
 SEC(FILTER_SEC_TC)
 int ptcp_in_l3(struct __sk_buff *skb)
 {
-	if (pcap_filter_l3(skb, 0))
+	if (!looped_back(skb) && pcap_filter_l3(skb, 0))
 		packet_take(skb, EVENT_DIR_IN, EVENT_PKT_L3);
 	return NEXT;
 }

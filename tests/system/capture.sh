@@ -5,7 +5,7 @@
 set -u
 
 failed=0
-names="burst counts-tiny-ring order vlan vlan-snaplen tun gso direction lo-once idle-latency vanish appear rename
+names="burst counts-tiny-ring order vlan vlan-snaplen tun gso direction lo-once looped-back idle-latency vanish appear rename
 netns netns-any kill9-tcx kill9-clsact clsact-foreign clsact-clean unknown-interface no-root nothing-left"
 
 ok() { echo "ok - $1"; }
@@ -187,6 +187,15 @@ test_direction() {
 	check lo-once "$(lines request) $(lines reply)" "1 1"
 }
 
+# The stack gives itself a copy of what it sends to all, without a link header and at no tap.
+test_looped_back() {
+	start -i "$a"
+	ping -q -b -c 1 -W 1 10.203.1.255 >/dev/null 2>&1
+	ping -q -c 1 -W 1 -I "$a" 224.0.0.1 >/dev/null 2>&1
+	stop
+	check looped-back "$(lines '10.203.1.255: ICMP echo request') $(lines '224.0.0.1: ICMP echo request') $(lines 'ethertype Unknown')" "1 1 0"
+}
+
 # On a quiet link one packet is shown within the settle time and 50 ms; most of this is python and ping.
 test_latency() {
 	local got
@@ -308,6 +317,7 @@ test_vlan
 test_tun
 test_gso
 test_direction
+test_looped_back
 test_latency
 test_devices
 test_netns
