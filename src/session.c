@@ -55,7 +55,8 @@ static int open_file(struct session *s, int dlt)
 		.rotate_seconds = o->rotate_seconds,
 		.rotate_files = o->rotate_files,
 		.command = o->postrotate,
-		.snaplen = o->snaplen,
+		/* -s is for captures. In a list of files each has its own length. */
+		.snaplen = o->read_file ? 0 : o->snaplen,
 		.context = o->context,
 		.uid = o->user_uid,
 		.gid = o->user_gid,

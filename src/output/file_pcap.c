@@ -21,6 +21,9 @@ struct pcap_record {
 };
 _Static_assert(sizeof(struct pcap_record) == 16, "pcap record header");
 
+/* The header has four bits for it, in units of 16 bits. */
+enum { FCS_LEN_MAX = 30 };
+
 struct pcap_state {
 	bool header;		   /* this file has its header */
 	const struct iface *first; /* decides the link type; NULL none yet */
@@ -60,12 +63,12 @@ static int pcap_begin(struct file_output *o)
 	return 0;
 }
 
-static uint32_t header_snaplen(const struct file_output *o, const struct iface *iface)
+static uint32_t header_snaplen(const struct file_output *o, const struct iface *iface, int dlt)
 {
+	if (o->config.snaplen)
+		return o->config.snaplen;
 	/* The other interfaces of a pcapng file may have longer packets. */
-	if (o->config.snaplen || !iface || !iface->snaplen || iface->options)
-		return o->config.snaplen ? o->config.snaplen : 262144;
-	return iface->snaplen;
+	return iface && iface->snaplen && !iface->options ? iface->snaplen : linktype_max_snaplen(dlt);
 }
 
 static int pcap_headers(struct file_output *o)
@@ -77,7 +80,7 @@ static int pcap_headers(struct file_output *o)
 		.magic = o->config.nano ? 0xa1b23c4d : 0xa1b2c3d4,
 		.major = 2,
 		.minor = 4,
-		.snaplen = header_snaplen(o, first),
+		.snaplen = header_snaplen(o, first, dlt),
 		.network = linktype_from_dlt(dlt),
 	};
 
@@ -86,7 +89,7 @@ static int pcap_headers(struct file_output *o)
 	st->header = true;
 	st->first = first;
 	/* Length of the frame check sequence in 16-bit units, and that it is known. */
-	if (first && first->fcs_len)
+	if (first && first->fcs_len && first->fcs_len <= FCS_LEN_MAX)
 		h.network |= (uint32_t)(first->fcs_len / 2) << 28 | 0x04000000;
 	return sink_put(&o->sink, &h, sizeof(h));
 }

@@ -18,14 +18,12 @@
 extern char **environ;
 
 /* Digits of the highest number, so that names sort; 0 without -W: numbers are not padded then, and the first file has
- * none. */
+ * none. The only file of -W 1 has none either. */
 static int number_width(unsigned files)
 {
 	int width = 0;
 
-	if (files == 0)
-		return 0;
-	for (unsigned n = files - 1; n || !width; n /= 10)
+	for (unsigned n = files ? files - 1 : 0; n; n /= 10)
 		width++;
 	return width;
 }

@@ -54,7 +54,7 @@ struct file_config {
 	unsigned rotate_seconds; /* -G, 0 none */
 	unsigned rotate_files;	 /* -W, 0 none */
 	const char *command;	 /* -z */
-	uint32_t snaplen;
+	uint32_t snaplen;  /* pcap: of the header; 0: the first interface's */
 	unsigned context;  /* ANNOT_* to save */
 	uint32_t uid, gid; /* owner of new files when set_owner (-Z) */
 	bool set_owner;

@@ -105,6 +105,12 @@ printf '%s\n' plain.pcap "$tmp/same.pcap" >"$tmp/list"
 refused later_input_as_output "is the file that is being read" -V "$tmp/list" -w "$tmp/same.pcap"
 same later_input_is_whole "$(cmp plain.pcap "$tmp/same.pcap" && echo same)" same
 
+run -r plain.pcap -s 10 -w "$tmp/copy.pcap"
+same copy_is_identical "$STATUS $(cmp plain.pcap "$tmp/copy.pcap" && echo same)" "0 same"
+{ head -c 16 plain.pcap; printf '\x60\xea\0\0'; tail -c +21 plain.pcap; } >"$tmp/60000.pcap"
+run -r "$tmp/60000.pcap" -w "$tmp/copy.pcap"
+same copy_has_the_snapshot_length "$STATUS $(cmp "$tmp/60000.pcap" "$tmp/copy.pcap" && echo same)" "0 same"
+
 # Lists. With -S, since the conversations of one file go on in the next.
 refused no_list "can't open the list of files 'no-such-list': No such file or directory" -V no-such-list
 refused empty_list "Nothing in $tmp/empty" -V "$tmp/empty"

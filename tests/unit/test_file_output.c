@@ -368,6 +368,41 @@ static void test_output_pcap_two_link_types(void)
 	empty_dir();
 }
 
+static uint32_t pcap_header_word(const struct iface *iface, unsigned word)
+{
+	struct output *o = open_output((struct file_config){ .pcap = true }, in_dir("x.pcap"));
+	uint32_t header[6] = { 0 };
+	FILE *f;
+
+	o->ops->iface(o, iface);
+	close_output(o);
+	f = fopen(in_dir("x.pcap"), "re");
+	if (!f || fread(header, sizeof(header), 1, f) != 1)
+		word = 0;
+	if (f)
+		fclose(f);
+	empty_dir();
+	return header[word];
+}
+
+static void test_output_pcap_header(void)
+{
+	enum { SNAPLEN = 4, NETWORK = 5 };
+	struct iface iface = { .dlt = DLT_EN10MB, .snaplen = 96, .name = (char *)"", .from_file = true, .fcs_len = 4 };
+
+	CHECK_INT(pcap_header_word(&iface, SNAPLEN), 96);
+	CHECK_INT(pcap_header_word(&iface, NETWORK), 0x24000001);
+	/* There are four bits for it. */
+	iface.fcs_len = 64;
+	CHECK_INT(pcap_header_word(&iface, NETWORK), 1);
+	iface.fcs_len = 0;
+	/* Of a pcapng file, whose other interfaces may have longer packets. */
+	iface.options = (const uint8_t *)"";
+	CHECK_INT(pcap_header_word(&iface, SNAPLEN), 262144);
+	iface.dlt = DLT_DBUS;
+	CHECK_INT(pcap_header_word(&iface, SNAPLEN), 128 << 20);
+}
+
 /* Only packets that are written count; without any, the header tells of the first interface. */
 static void test_output_pcap_of_mixed_file(void)
 {
@@ -408,6 +443,7 @@ static void test_output_rotate_size(void)
 		{ 0, 12,
 		  "f.pcapng f.pcapng1 f.pcapng10 f.pcapng11 f.pcapng2 f.pcapng3 f.pcapng4 f.pcapng5 f.pcapng6 "
 		  "f.pcapng7 f.pcapng8 f.pcapng9" },
+		{ 1, 12, "f.pcapng" },
 		{ 3, 12, "f.pcapng0 f.pcapng1 f.pcapng2" },
 		{ 11, 12,
 		  "f.pcapng00 f.pcapng01 f.pcapng02 f.pcapng03 f.pcapng04 f.pcapng05 f.pcapng06 f.pcapng07 "
@@ -427,7 +463,7 @@ static void test_output_rotate_size(void)
 		CHECK_INT(close_output(o), 0);
 		CHECK_STR(list_dir(), cases[i].names);
 		ro = cf_read(in_dir(cases[i].files ? "f.pcapng01" : "f.pcapng1"));
-		if (cases[i].files != 3) {
+		if (cases[i].files != 1 && cases[i].files != 3) {
 			CHECK_INT(ro.run, 0);
 			CHECK_INT(ro.ifaces, 2);
 			CHECK_INT(ro.packets, 1);
@@ -627,6 +663,7 @@ int main(void)
 	RUN(test_output_rewrite);
 	RUN(test_output_pcap);
 	RUN(test_output_pcap_two_link_types);
+	RUN(test_output_pcap_header);
 	RUN(test_output_pcap_of_mixed_file);
 	RUN(test_output_rotate_size);
 	RUN(test_output_rotate_time);
