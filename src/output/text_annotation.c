@@ -114,6 +114,12 @@ static void put_field(struct buf *b, const char *label, struct str value)
 	buf_put_escaped(b, value);
 }
 
+static void put_json(struct buf *b, const char *label, struct str value)
+{
+	buf_puts(b, label);
+	buf_put_json(b, value);
+}
+
 static void put_process(struct buf *b, const char *label, const struct process_desc *p)
 {
 	buf_printf(b, "\n    %s (pid %u", label, p->pid);
@@ -139,15 +145,15 @@ static void put_lines(struct buf *b, const struct annotation *a)
 		put_field(b, "\n    Container (name ", a->container.name);
 		put_field(b, ", id ", a->container.id);
 		put_field(b, ", image ", a->container.image);
-		put_field(b, ", labels ", a->container.labels);
+		put_json(b, ", labels ", a->container.labels);
 		buf_putc(b, ')');
 	}
 	if (a->has & ANNOT_POD) {
 		put_field(b, "\n    Pod (name ", a->pod.name);
 		put_field(b, ", namespace ", a->pod.namespace);
 		put_field(b, ", UID ", a->pod.uid);
-		put_field(b, ", labels ", a->pod.labels);
-		put_field(b, ", annotations ", a->pod.annotations);
+		put_json(b, ", labels ", a->pod.labels);
+		put_json(b, ", annotations ", a->pod.annotations);
 		buf_putc(b, ')');
 	}
 	if (a->has & ANNOT_PEER)

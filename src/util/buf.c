@@ -375,7 +375,8 @@ static bool is_harmless(uint32_t c)
 		 (c >= 0x2066 && c <= 0x2069));
 }
 
-void buf_put_escaped(struct buf *b, struct str s)
+/* json: the escapes are those of RFC 8259 section 7, and a backslash begins one already. */
+static void put_escaped(struct buf *b, struct str s, bool json)
 {
 	const unsigned char *p = (const unsigned char *)s.p;
 	const unsigned char *const end = p + (s.p ? s.n : 0);
@@ -393,14 +394,26 @@ void buf_put_escaped(struct buf *b, struct str s)
 		case '\n': buf_puts(b, "\\n"); break;
 		case '\t': buf_puts(b, "\\t"); break;
 		case '\r': buf_puts(b, "\\r"); break;
-		case '\\': buf_puts(b, "\\\\"); break;
+		case '\\': buf_puts(b, json ? "\\" : "\\\\"); break;
 		default:
 			/* A harmful character of several bytes: all of them, so that what follows is not misread. */
-			for (size_t i = 0; i < (len ? len : 1); i++)
+			if (json)
+				buf_printf(b, "\\u%04x", len ? (unsigned)c : 0xfffdu);
+			for (size_t i = 0; !json && i < (len ? len : 1); i++)
 				buf_printf(b, "\\x%02x", p[i]);
 		}
 		p += len ? len : 1;
 	}
+}
+
+void buf_put_escaped(struct buf *b, struct str s)
+{
+	put_escaped(b, s, false);
+}
+
+void buf_put_json(struct buf *b, struct str json)
+{
+	put_escaped(b, json, true);
 }
 
 static int wait_writable(int fd)

@@ -46,6 +46,8 @@ int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf
  * line (U+2028, U+2029, bidirectional controls) escaped as \n, \t, \r, \\, \xHH per byte: one line that cannot move
  * the cursor. Printable UTF-8 stays. */
 void buf_put_escaped(struct buf *b, struct str s);
+/* The same for a text that is JSON already and shall stay it: its escapes are not escaped again, and ours are \uHHHH. */
+void buf_put_json(struct buf *b, struct str json);
 /* Writes everything to fd (retrying EINTR and short writes) and empties the buffer; -errno on failure, what was
  * written is removed from the buffer. EAGAIN is waited for with poll. */
 int buf_flush(struct buf *b, int fd);

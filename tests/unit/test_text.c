@@ -169,6 +169,22 @@ static void test_verbose(void)
 	CHECK(strstr(text, "UDP, length 4 Process (pid 1234, cmd /usr/bin/curl, args curl -v) ParentProc (pid 99"));
 }
 
+/* Labels are JSON: its own escapes are not escaped again, and the line stays one that cannot forge others. */
+static void test_labels_stay_json(void)
+{
+	struct annotation a = { .serial = 4, .has = ANNOT_CONTAINER | ANNOT_POD };
+
+	a.container = (struct container_desc){ str_of("d902"), str_of("te\\st"), str_of("i"),
+					       str_of("{\"a\":\"say \\\"x\\\\y\\\"\\n\"}") };
+	a.pod = (struct pod_desc){ str_of("p"), str_of("n"), str_of("u"), str_of("{\"k\":\"\xe2\x80\xa8\"}"),
+				   str_of("{\"k\":\"a\n\x1b[2J\xff\xc2\x9b\"}") };
+	CHECK_INT(print(&(struct text_config){ .t = 1, .v = 1, .K = 1 }, &eth0, DIR_OUT, &a), 0);
+	CHECK(strstr(text,
+		     "\n    Container (name te\\\\st, id d902, image i, labels {\"a\":\"say \\\"x\\\\y\\\"\\n\"})\n"));
+	CHECK(strstr(text, "\n    Pod (name p, namespace n, UID u, labels {\"k\":\"\\u2028\"}, "
+			   "annotations {\"k\":\"a\\n\\u001b[2J\\ufffd\\u009b\"})\n"));
+}
+
 /* The dump stands behind the annotation. */
 static void test_dump(void)
 {
@@ -200,6 +216,7 @@ int main(void)
 	RUN(test_hostile_names);
 	RUN(test_names_of_processes);
 	RUN(test_verbose);
+	RUN(test_labels_stay_json);
 	RUN(test_dump);
 	RUN(test_unknown_link_type);
 	RUN(test_wrong_options);
