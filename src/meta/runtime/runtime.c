@@ -100,6 +100,7 @@ static void runtime_open(struct runtime *r, uint64_t now)
 
 	r->state = RUNTIME_OPENED;
 	r->opened_at = now;
+	r->heard_from = 0;
 	err = r->ops->open(r);
 	if (!err)
 		return;
@@ -124,12 +125,17 @@ void runtime_tick(struct runtime *r, uint64_t now)
 {
 	if (r->state == RUNTIME_LOST)
 		runtime_close(r, now);
-	if (r->state == RUNTIME_DOWN && r->retry_at <= now)
+	if (r->state == RUNTIME_DOWN && r->retry_at <= now) {
 		runtime_open(r, now);
+		loop_wake_at(r->loop, now);
+	} else if (r->state == RUNTIME_OPENED && !r->heard_from) {
+		r->heard_from = now;
+	}
 	if ((r->state == RUNTIME_OPENED || r->state == RUNTIME_READY) && r->ops->tick)
 		r->ops->tick(r, now);
 	if (r->state == RUNTIME_OPENED && !runtime_settled(r, now)) {
-		loop_wake_at(r->loop, r->opened_at + SILENT_NS);
+		if (r->heard_from)
+			loop_wake_at(r->loop, r->heard_from + SILENT_NS);
 	} else if (r->state == RUNTIME_OPENED && !r->said_slow && !r->said_down) {
 		r->said_slow = true;
 		log_info("%s at '%s' has not answered yet: going on without it", r->ops->name, r->path);
@@ -143,7 +149,7 @@ void runtime_tick(struct runtime *r, uint64_t now)
 
 bool runtime_settled(const struct runtime *r, uint64_t now)
 {
-	return r->state != RUNTIME_OPENED || now >= r->opened_at + SILENT_NS;
+	return r->state != RUNTIME_OPENED || (r->heard_from && now >= r->heard_from + SILENT_NS);
 }
 
 void runtime_free(struct runtime *r)

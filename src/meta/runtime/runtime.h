@@ -41,7 +41,8 @@ struct runtime {
 	bool optional; /* one of several usual places: its absence is not worth a message */
 	enum runtime_state state;
 	uint64_t opened_at, retry_at; /* CLOCK_MONOTONIC ns */
-	uint64_t backoff;	      /* ns */
+	uint64_t heard_from; /* when we listened first; until then we were busy, and it is not silent; 0 not yet */
+	uint64_t backoff;    /* ns */
 	bool said_down, said_slow, was_ready;
 	char why[200]; /* lost */
 };
