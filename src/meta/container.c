@@ -38,8 +38,8 @@ struct place {
 	char *path;					      /* NULL unknown */
 	struct container_entry *containers[CGROUP_NAMES_MAX]; /* innermost first */
 	size_t ncontainers;
-	struct container_entry *by_init; /* processes only */
-	uint64_t resolved;		 /* version of the store when containers and by_init were looked up */
+	struct container_entry *by_init;  /* processes only */
+	uint64_t resolved, init_resolved; /* versions of the store when containers and by_init were looked up */
 	uint64_t wait_until, used;
 	signed char verdict;   /* told: 0, 1; -1 not yet */
 	bool maybe_namespaced; /* the path may be /NAMESPACE/ID, as of containerd's */
@@ -304,9 +304,11 @@ static void place_resolve(struct containers *c, struct place *p)
 		return;
 	n = cgroup_containers(p->path, names);
 	for (size_t i = 0; i < n; i++) {
-		p->containers[p->ncontainers] =
-			container_store_get(c->store, NULL, 0, names[i].id, names[i].id_len, true);
-		p->ncontainers += p->containers[p->ncontainers] != NULL;
+		/* A new entry may push out another: one of ours, even, and then on_forget() has set ncontainers to 0. */
+		struct container_entry *e = container_store_get(c->store, NULL, 0, names[i].id, names[i].id_len, true);
+
+		if (e)
+			p->containers[p->ncontainers++] = e;
 	}
 	if (n)
 		return;
@@ -323,14 +325,21 @@ static void place_resolve(struct containers *c, struct place *p)
 	}
 }
 
+static void place_update(struct containers *c, struct place *p)
+{
+	if (p->resolved == container_store_version(c->store))
+		return;
+	place_resolve(c, p);
+	p->resolved = container_store_version(c->store);
+}
+
 static void place_set_path(struct containers *c, struct place *p, const char *path)
 {
 	free(p->path);
 	p->path = strdup(path);
 	p->ncontainers = 0;
 	p->resolved = 0;
-	place_resolve(c, p);
-	p->resolved = container_store_version(c->store);
+	place_update(c, p);
 }
 
 static struct place *place_of_cgroup(struct containers *c, const struct process *process)
@@ -353,8 +362,10 @@ static struct place *place_of_process(struct containers *c, const struct process
 	char path[CGROUP_PATH_MAX];
 	bool v2;
 
-	if (p && p->version == process->version)
+	if (p && p->version == process->version) {
+		place_update(c, p);
 		return p;
+	}
 	if (!p && !(p = place_new(c, 0, process->start, process->tgid)))
 		return NULL;
 	p->version = process->version;
@@ -369,10 +380,8 @@ static struct place *place_of(struct containers *c, const struct process *proces
 {
 	struct place *p = process->cgroup ? place_of_cgroup(c, process) : NULL;
 
-	if (p && p->resolved != container_store_version(c->store)) {
-		place_resolve(c, p);
-		p->resolved = container_store_version(c->store);
-	}
+	if (p)
+		place_update(c, p);
 	if (p && p->ncontainers)
 		return p;
 	/* In none, as its cgroup tells. Is it in some container's namespaces nevertheless? */
@@ -426,12 +435,12 @@ static enum container_answer answer_by_init(struct containers *c, struct place *
 {
 	const uint64_t version = container_store_version(c->store);
 
-	if (p->resolved != version && !p->by_init) {
+	if (p->init_resolved != version && !p->by_init) {
 		p->by_init = container_store_by_init(c->store, process->tgid,
 						     process->pidns == c->pidns ? 0 : process->pidns,
 						     process->mntns == c->mntns ? 0 : process->mntns);
 	}
-	p->resolved = version;
+	p->init_resolved = version;
 	if (p->by_init) {
 		*ret = container_entry_publish(c->store, p->by_init);
 		return *ret ? CONTAINER_FOUND : CONTAINER_NONE;

@@ -41,8 +41,8 @@ void containers_step(struct containers *c);
 /* Call at every exec, fork and cgroup move, and for the processes that exist at the start: looks at the process while it
  * lives and asks the runtimes before its first packet. Cheap for a cgroup that is known. */
 void containers_process(struct containers *c, const struct process *p);
-/* By cgroup id and path, then pid namespace or init pid; answers from a cache. *ret stays valid while its contents are
- * current and at least 60 s longer: ask again for each packet and compare serials, do not keep the pointer. */
+/* By cgroup id and path, then pid namespace or init pid; answers from a cache. *ret is valid until the next call
+ * of any function here: copy it, and compare serials. */
 enum container_answer containers_find(struct containers *c, const struct process *p, const struct container **ret);
 void containers_free(struct containers *c);
 

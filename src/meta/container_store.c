@@ -11,7 +11,7 @@
 enum {
 	BUCKETS = 1024,
 	ENTRIES_MAX = 8192,
-	PODS_MAX = 8192,
+	PODS_MAX = 2 * ENTRIES_MAX, /* those whose sandbox is an entry go with it */
 	NAMESPACES_MAX = 64,
 	ID_LEN = 64,
 	KEY_MAX = 256,
@@ -20,7 +20,6 @@ enum {
 };
 #define SECOND 1000000000u
 #define GONE_KEEP_NS (120u * (uint64_t)SECOND) /* packets in flight, and a pause in reading them */
-#define OLD_KEEP_NS (90u * (uint64_t)SECOND)
 #define SWEEP_NS (5u * (uint64_t)SECOND)
 
 struct pod {
@@ -28,20 +27,12 @@ struct pod {
 	char *sandbox, *name, *namespace, *uid, *labels, *annotations;
 };
 
-/* A published container; its strings follow it. */
-struct published {
-	struct container container;
-	struct published *next;
-	uint64_t replaced_at;
-};
-
 struct container_store {
 	struct container_store_hooks hooks;
 	struct container_entry *buckets[BUCKETS];
 	size_t nentries;
-	struct pod *pods; /* newest first */
+	struct pod *pods[BUCKETS]; /* by the hash of the sandbox's id */
 	size_t npods;
-	struct published *old;
 	char *namespaces[NAMESPACES_MAX];
 	size_t nnamespaces;
 	uint64_t version, serial, swept_at;
@@ -106,16 +97,45 @@ static void replace(char **field, const char *value)
 	*field = copy;
 }
 
-static void published_retire(struct container_store *s, struct container_entry *e)
+static struct pod **pod_bucket(struct container_store *s, const char *sandbox)
 {
-	struct published *p = (struct published *)e->published;
+	return &s->pods[key_hash(sandbox, strlen(sandbox)) % BUCKETS];
+}
 
+static const struct pod *pod_find(const struct container_store *s, const char *sandbox)
+{
+	const struct pod *p = s->pods[key_hash(sandbox, strlen(sandbox)) % BUCKETS];
+
+	while (p && strcmp(p->sandbox, sandbox) != 0)
+		p = p->next;
+	return p;
+}
+
+static void pod_free(struct pod *p)
+{
 	if (!p)
 		return;
-	p->replaced_at = loop_now();
-	p->next = s->old;
-	s->old = p;
-	e->published = NULL;
+	free(p->sandbox);
+	free(p->name);
+	free(p->namespace);
+	free(p->uid);
+	free(p->labels);
+	free(p->annotations);
+	free(p);
+}
+
+static void pod_remove(struct container_store *s, const char *sandbox)
+{
+	for (struct pod **p = pod_bucket(s, sandbox); *p; p = &(*p)->next) {
+		struct pod *pod = *p;
+
+		if (strcmp(pod->sandbox, sandbox) == 0) {
+			*p = pod->next;
+			pod_free(pod);
+			s->npods--;
+			return;
+		}
+	}
 }
 
 static void entry_free(struct container_entry *e)
@@ -143,7 +163,7 @@ static void entry_forget(struct container_store *s, struct container_entry *e)
 	s->nentries--;
 	s->version++;
 	s->hooks.forget(s->hooks.arg, e);
-	published_retire(s, e);
+	pod_remove(s, e->id);
 	entry_free(e);
 }
 
@@ -230,22 +250,19 @@ static bool pod_is_of_labels(const struct pod *p, const struct container_entry *
 /* By the sandbox; a container that only containerd has told is known by its labels. */
 static const struct pod *pod_of(const struct container_store *s, const struct container_entry *e)
 {
-	const char *sandbox = e->sandbox ? e->sandbox : e->id;
-	const struct pod *by_labels = NULL;
+	const struct pod *pod = pod_find(s, e->sandbox ? e->sandbox : e->id);
 
-	for (const struct pod *p = s->pods; p; p = p->next) {
-		if (strcmp(p->sandbox, sandbox) == 0)
-			return p;
-		if (!by_labels && pod_is_of_labels(p, e))
-			by_labels = p;
+	for (size_t i = 0; !pod && e->pod_name && i < BUCKETS; i++) {
+		for (pod = s->pods[i]; pod && !pod_is_of_labels(pod, e); pod = pod->next)
+			continue;
 	}
-	return by_labels;
+	return pod;
 }
 
 /* One allocation for the struct and all its strings. */
-static struct published *published_new(const struct container *source)
+static struct container *published_new(const struct container *source)
 {
-	struct published *p;
+	struct container *p;
 	struct str *fields[9];
 	size_t total = 0;
 	struct container c = *source;
@@ -274,7 +291,7 @@ static struct published *published_new(const struct container *source)
 		fields[i]->p = text;
 		text += fields[i]->n;
 	}
-	p->container = c;
+	*p = c;
 	return p;
 }
 
@@ -321,7 +338,7 @@ static struct container compose(const struct container_store *s, const struct co
 static void entry_refresh(struct container_store *s, struct container_entry *e)
 {
 	const struct container c = compose(s, e);
-	struct published *p;
+	struct container *p;
 
 	e->pod_told = pod_of(s, e) != NULL;
 	if (e->published && container_same(e->published, &c))
@@ -329,9 +346,9 @@ static void entry_refresh(struct container_store *s, struct container_entry *e)
 	p = published_new(&c);
 	if (!p)
 		return;
-	p->container.serial = ++s->serial;
-	published_retire(s, e);
-	e->published = &p->container;
+	p->serial = ++s->serial;
+	free(e->published);
+	e->published = p;
 	s->version++;
 }
 
@@ -374,37 +391,10 @@ void container_store_put(struct container_store *s, const struct container_facts
 	entry_refresh(s, e);
 }
 
-static void pod_free(struct pod *p)
-{
-	if (!p)
-		return;
-	free(p->sandbox);
-	free(p->name);
-	free(p->namespace);
-	free(p->uid);
-	free(p->labels);
-	free(p->annotations);
-	free(p);
-}
-
-static void pod_remove(struct container_store *s, const char *sandbox)
-{
-	for (struct pod **p = &s->pods; *p; p = &(*p)->next) {
-		struct pod *pod = *p;
-
-		/* Too many: the oldest is the last. */
-		if (strcmp(pod->sandbox, sandbox) == 0 || (!pod->next && s->npods >= PODS_MAX)) {
-			*p = pod->next;
-			pod_free(pod);
-			s->npods--;
-			return;
-		}
-	}
-}
-
 void container_store_put_pod(struct container_store *s, const struct pod_facts *f)
 {
-	struct pod *pod = calloc(1, sizeof(*pod));
+	struct pod *pod = s->npods < PODS_MAX ? calloc(1, sizeof(*pod)) : NULL;
+	struct pod **bucket;
 
 	if (!pod)
 		return;
@@ -419,11 +409,13 @@ void container_store_put_pod(struct container_store *s, const struct pod_facts *
 		return;
 	}
 	pod_remove(s, pod->sandbox);
-	pod->next = s->pods;
-	s->pods = pod;
+	bucket = pod_bucket(s, pod->sandbox);
+	pod->next = *bucket;
+	*bucket = pod;
 	s->npods++;
 	for (struct container_entry *e = container_store_each(s, NULL); e; e = container_store_each(s, e)) {
-		if (e->rank != RANK_NONE && pod_of(s, e) == pod)
+		if (e->rank != RANK_NONE &&
+		    (strcmp(e->sandbox ? e->sandbox : e->id, pod->sandbox) == 0 || pod_is_of_labels(pod, e)))
 			entry_refresh(s, e);
 	}
 	s->version++;
@@ -431,11 +423,7 @@ void container_store_put_pod(struct container_store *s, const struct pod_facts *
 
 bool container_store_has_pod(const struct container_store *s, const char *sandbox)
 {
-	for (const struct pod *p = s->pods; p; p = p->next) {
-		if (strcmp(p->sandbox, sandbox) == 0)
-			return true;
-	}
-	return false;
+	return pod_find(s, sandbox) != NULL;
 }
 
 void container_store_put_init(struct container_store *s, const char *ns, const char *id, uint32_t pid)
@@ -506,7 +494,9 @@ struct container_entry *container_store_by_init(struct container_store *s, uint3
 	bool several_pidns = false, several_mntns = false;
 
 	for (struct container_entry *e = container_store_each(s, NULL); e; e = container_store_each(s, e)) {
-		if (e->init_pid == tgid && (!e->pidns || !pidns || e->pidns == pidns) && !e->gone_at)
+		/* A pid that another process has got is in other namespaces. */
+		if (e->init_pid == tgid && !e->gone_at &&
+		    ((!e->pidns && !e->mntns) || (e->pidns == pidns && e->mntns == mntns)))
 			return e;
 		if (e->pidns && e->pidns == pidns) {
 			several_pidns = by_pidns != NULL;
@@ -565,16 +555,6 @@ void container_store_sweep(struct container_store *s, uint64_t now)
 		if (e->gone_at && now > e->gone_at + GONE_KEEP_NS)
 			entry_forget(s, e);
 	}
-	for (struct published **p = &s->old; *p;) {
-		struct published *old = *p;
-
-		if (now > old->replaced_at + OLD_KEEP_NS) {
-			*p = old->next;
-			free(old);
-		} else {
-			p = &old->next;
-		}
-	}
 }
 
 void container_store_free(struct container_store *s)
@@ -588,18 +568,12 @@ void container_store_free(struct container_store *s)
 			s->buckets[i] = e->next;
 			entry_free(e);
 		}
-	}
-	while (s->pods) {
-		struct pod *p = s->pods;
+		while (s->pods[i]) {
+			struct pod *p = s->pods[i];
 
-		s->pods = p->next;
-		pod_free(p);
-	}
-	while (s->old) {
-		struct published *p = s->old;
-
-		s->old = p->next;
-		free(p);
+			s->pods[i] = p->next;
+			pod_free(p);
+		}
 	}
 	for (size_t i = 0; i < s->nnamespaces; i++)
 		free(s->namespaces[i]);

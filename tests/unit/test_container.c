@@ -531,6 +531,28 @@ static void test_cri_v1alpha2(void)
 	fake_stop(&f);
 }
 
+/* While the capture attaches nobody listens: a daemon that answered meanwhile has not been silent. */
+static void test_late_look(void)
+{
+	struct fake f = { .serve = fake_serve_grpc, .grpc = cri_answers };
+	struct rig rig;
+	bool settled, said, ready;
+
+	socket_path(&f, "late");
+	fake_start(&f);
+	rig_open(&rig, &cri_ops, f.path);
+	runtime_tick(rig.r, loop_now());
+	usleep(300000);
+	settled = runtime_settled(rig.r, loop_now());
+	rig_step(&rig, 0);
+	said = rig.r->said_slow;
+	ready = rig_until(&rig, RUNTIME_READY, 1000);
+	if (settled || said || rig.r->said_slow || !ready)
+		snprintf(check_why, sizeof(check_why), "settled %d, said slow %d, ready %d", settled, said, ready);
+	rig_close(&rig);
+	fake_stop(&f);
+}
+
 /* Messages that are not protobuf, or too long ones. */
 static int bad_answers(struct fake *f, const char *method, const char *ns, const uint8_t *body, size_t len,
 		       uint8_t *out, bool *stream)
@@ -590,6 +612,53 @@ static void test_store_is_bounded(void)
 	/* The containers that have gone went first. */
 	snprintf(id, sizeof(id), "%064x", 19998u);
 	CHECK(container_store_get(rig.store, NULL, 0, id, 64, false) != NULL);
+	rig_close(&rig);
+}
+
+/* Pods go with their sandboxes, and many cost no more than few. */
+static void test_pods_come_and_go(void)
+{
+	const uint64_t start = loop_now();
+	struct rig rig;
+	char id[65];
+
+	rig_open(&rig, &docker_ops, "/nonexistent");
+	for (unsigned i = 0; i < 20000; i++) {
+		snprintf(id, sizeof(id), "%064x", i);
+		container_store_put_pod(rig.store, &(struct pod_facts){ id, "p", "n", "u", NULL, NULL, 0, 0 });
+		container_store_put(rig.store, &(struct container_facts){ .rank = RANK_CRI, .id = id, .sandbox = id });
+		if (i >= 8)
+			continue;
+		CHECK(container_store_has_pod(rig.store, id));
+		container_store_gone(rig.store, NULL, id);
+	}
+	CHECK(container_store_has_pod(rig.store, id));
+	CHECK(str_eq(find(&rig, NULL, id)->pod.name, str_of("p")));
+	snprintf(id, sizeof(id), "%064x", 7u);
+	CHECK(!container_store_has_pod(rig.store, id));
+	/* With sanitizers, on a machine that has other work. */
+	CHECK(loop_now() - start < 20000000000u);
+	rig_close(&rig);
+}
+
+/* A pid is used again: whoever is in other namespaces is not the container's first process. */
+static void test_first_process(void)
+{
+	struct container_entry *e;
+	struct rig rig;
+
+	rig_open(&rig, &docker_ops, "/nonexistent");
+	container_store_put_init(rig.store, NULL, ID_A, 100);
+	e = container_store_get(rig.store, NULL, 0, ID_A, 64, false);
+	CHECK(container_store_by_init(rig.store, 100, 0, 0) == e);
+	e->pidns = 7;
+	e->mntns = 8;
+	CHECK(container_store_by_init(rig.store, 100, 7, 8) == e);
+	CHECK(!container_store_by_init(rig.store, 100, 0, 9));
+	CHECK(!container_store_by_init(rig.store, 100, 0, 0));
+	CHECK(container_store_by_init(rig.store, 101, 7, 8) == e);
+	container_store_stopped(rig.store, NULL, ID_A);
+	CHECK(!container_store_by_init(rig.store, 101, 7, 8));
 	rig_close(&rig);
 }
 
@@ -827,10 +896,13 @@ int main(void)
 	RUN(test_docker_garbage);
 	RUN(test_grpc_garbage);
 	RUN(test_silent_daemons_cost_nothing);
+	RUN(test_late_look);
 	RUN(test_absent_daemons);
 	RUN(test_cri_v1alpha2);
 	RUN(test_grpc_bad_messages);
 	RUN(test_store_is_bounded);
+	RUN(test_pods_come_and_go);
+	RUN(test_first_process);
 	RUN(test_merge);
 	RUN(test_find_by_cgroup);
 	RUN(test_find_without_mount);

@@ -203,6 +203,16 @@ static void on_task_start(struct containerd *c, const char *ns, const Rt__Any *e
 	rt__task_start__free_unpacked(t, NULL);
 }
 
+/* An exec'd process has an id of its own, a container's first process that of the container. */
+static void on_task_exit(struct containerd *c, const char *ns, const Rt__Any *event)
+{
+	Rt__Task *t = rt__task__unpack(NULL, event->value.len, event->value.data);
+
+	if (t && strcmp(t->id, t->container_id) == 0 && strlen(t->id) < ID_MAX)
+		container_store_stopped(c->r.store, ns, t->id);
+	rt__task__free_unpacked(t, NULL);
+}
+
 static void on_event(void *arg, const uint8_t *data, size_t len)
 {
 	struct containerd *c = arg;
@@ -218,6 +228,8 @@ static void on_event(void *arg, const uint8_t *data, size_t len)
 		get(c, e->namespace_, event->id);
 	} else if (strcmp(e->topic, "/tasks/start") == 0) {
 		on_task_start(c, e->namespace_, e->event);
+	} else if (strcmp(e->topic, "/tasks/exit") == 0) {
+		on_task_exit(c, e->namespace_, e->event);
 	} else if (strcmp(e->topic, "/containers/delete") == 0 && strcmp(e->namespace_, "moby") != 0) {
 		container_store_gone(c->r.store, e->namespace_, event->id);
 	} else if (strcmp(e->topic, "/namespaces/create") == 0) {
@@ -247,7 +259,8 @@ static void on_lost(void *arg, const char *why)
 static int containerd_open(struct runtime *r)
 {
 	struct containerd *c = (struct containerd *)r;
-	char *filters[] = { "topic~=\"^/(containers|namespaces)/\"", "topic==\"/tasks/start\"" };
+	char *filters[] = { "topic~=\"^/(containers|namespaces)/\"", "topic==\"/tasks/start\"",
+			    "topic==\"/tasks/exit\"" };
 	Rt__Subscription body = RT__SUBSCRIPTION__INIT;
 	int err = grpc_open(&c->grpc, r->loop, &(struct grpc_config){ .path = r->path, .lost = on_lost, .arg = r });
 
