@@ -410,6 +410,13 @@ static void parse_comment(struct annotation *a, struct str comment, unsigned *se
 	}
 }
 
+unsigned annotation_group(struct str comment)
+{
+	const struct group *g = find_group(next_line(&comment));
+
+	return g ? g->bit : 0;
+}
+
 int annotation_decode(struct annotation **ret, const uint8_t *options, size_t len, uint64_t serial)
 {
 	struct pcapng_options o = { options, options + len };

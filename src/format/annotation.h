@@ -19,4 +19,7 @@ void annotation_encode(struct buf *b, const struct annotation *a, unsigned conte
  * comment is an annotation. -ENOMEM. */
 int annotation_decode(struct annotation **ret, const uint8_t *options, size_t len, uint64_t serial);
 
+/* The ANNOT_* bit of the group whose comment this is; 0: somebody's note. */
+unsigned annotation_group(struct str comment);
+
 #endif

@@ -37,6 +37,7 @@ struct pcapng_state {
 	uint32_t *numbers;
 	uint32_t nnumbers;
 	struct buf scratch;
+	struct buf options; /* of one packet */
 	struct buf secrets; /* blocks of this section, the newest; repeated in every file */
 	size_t comment_bytes;
 	struct comments comments[COMMENT_SLOTS];
@@ -206,9 +207,26 @@ static const struct comments *find_comments(struct file_output *o, const struct 
 	return c->serial == a->serial ? c : make_comments(st, a, o->config.context);
 }
 
+/* The options of a packet from a file without the comments that --context leaves out. */
+static void put_context(struct buf *b, const struct packet *packet, unsigned context)
+{
+	struct pcapng_options o = { packet->options, packet->options + packet->options_len };
+	const uint8_t *start = o.p, *value;
+	uint16_t code, len;
+
+	b->len = 0;
+	for (; pcapng_next_option(&o, &code, &value, &len); start = o.p) {
+		const unsigned group = code == OPT_COMMENT ? annotation_group((struct str){ (const char *)value, len })
+							   : 0;
+
+		if (!(group & ~context))
+			buf_put(b, start, (size_t)(o.p - start));
+	}
+}
+
 static int prepare(struct file_output *o, const struct packet *packet, struct pcapng_packet *pp)
 {
-	const struct pcapng_state *st = o->state;
+	struct pcapng_state *st = o->state;
 	const struct comments *c;
 	int ret = 0;
 
@@ -223,6 +241,11 @@ static int prepare(struct file_output *o, const struct packet *packet, struct pc
 		pp->ts = packet->file_ts;
 		pp->options = packet->options;
 		pp->options_len = packet->options_len;
+		if (packet->annot && o->config.context != ANNOT_ALL) {
+			put_context(&st->options, packet, o->config.context);
+			pp->options = (const uint8_t *)st->options.p;
+			pp->options_len = st->options.len;
+		}
 		return 0;
 	}
 	pp->ts = (uint64_t)packet->sec * 1000000000 + packet->nsec;
@@ -330,6 +353,7 @@ static void pcapng_free(struct file_output *o)
 	forget_comments(st);
 	buf_done(&st->section);
 	buf_done(&st->scratch);
+	buf_done(&st->options);
 	buf_done(&st->secrets);
 	free(st->ifaces);
 	free(st->numbers);

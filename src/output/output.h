@@ -54,9 +54,9 @@ struct file_config {
 	unsigned rotate_seconds; /* -G, 0 none */
 	unsigned rotate_files;	 /* -W, 0 none */
 	const char *command;	 /* -z */
-	uint32_t snaplen;  /* pcap: of the header; 0: the first interface's */
-	unsigned context;  /* ANNOT_* to save */
-	uint32_t uid, gid; /* owner of new files when set_owner (-Z) */
+	uint32_t snaplen;	 /* pcap: of the header; 0: the first interface's */
+	unsigned context;	 /* ANNOT_* to save */
+	uint32_t uid, gid;	 /* owner of new files when set_owner (-Z) */
 	bool set_owner;
 	int dlt; /* pcap: of the only interface */
 	/* True for a file that must not be overwritten, since it is being read; NULL: none. */

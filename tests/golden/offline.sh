@@ -111,6 +111,12 @@ same copy_is_identical "$STATUS $(cmp plain.pcap "$tmp/copy.pcap" && echo same)"
 run -r "$tmp/60000.pcap" -w "$tmp/copy.pcap"
 same copy_has_the_snapshot_length "$STATUS $(cmp "$tmp/60000.pcap" "$tmp/copy.pcap" && echo same)" "0 same"
 
+# --context is also what is saved.
+run -r annotated.pcapng --context process,user -w "$tmp/context.pcapng"
+same context_of_a_copy "$STATUS $("$program" -nn -v -r "$tmp/context.pcapng" 2>/dev/null | md5sum)" \
+	"0 $("$program" -nn -v -r annotated.pcapng --context process,user 2>/dev/null | md5sum)"
+same nothing_else_in_the_copy "$(grep -ac 'Thread\|Parent\|Container\|Pod\|Peer' "$tmp/context.pcapng")" 0
+
 # Lists. With -S, since the conversations of one file go on in the next.
 refused no_list "can't open the list of files 'no-such-list': No such file or directory" -V no-such-list
 refused empty_list "Nothing in $tmp/empty" -V "$tmp/empty"
