@@ -159,35 +159,29 @@ static __always_inline bool looped_back(const struct __sk_buff *skb)
 	return skb->pkt_type == PACKET_TYPE_LOOPBACK;
 }
 
-SEC(FILTER_SEC_TC)
-int ptcp_in_l2(struct __sk_buff *skb)
+/* One program serves both directions: it takes long to verify. */
+static __always_inline bool at_egress(struct __sk_buff *skb)
 {
-	if (!looped_back(skb) && pcap_filter_l2(skb, 0))
-		packet_take(skb, EVENT_DIR_IN, 0);
-	return NEXT;
+	return !BPF_CORE_READ_BITFIELD_PROBED((struct sk_buff *)skb, tc_at_ingress);
 }
 
 SEC(FILTER_SEC_TC)
-int ptcp_out_l2(struct __sk_buff *skb)
+int ptcp_l2(struct __sk_buff *skb)
 {
-	if (pcap_filter_l2(skb, 1))
-		packet_take(skb, EVENT_DIR_OUT, 0);
+	bool egress = at_egress(skb);
+
+	if ((egress || !looped_back(skb)) && pcap_filter_l2(skb, egress))
+		packet_take(skb, egress ? EVENT_DIR_OUT : EVENT_DIR_IN, 0);
 	return NEXT;
 }
 
 /* Devices without a link header, such as tun. */
 SEC(FILTER_SEC_TC)
-int ptcp_in_l3(struct __sk_buff *skb)
+int ptcp_l3(struct __sk_buff *skb)
 {
-	if (!looped_back(skb) && pcap_filter_l3(skb, 0))
-		packet_take(skb, EVENT_DIR_IN, EVENT_PKT_L3);
-	return NEXT;
-}
+	bool egress = at_egress(skb);
 
-SEC(FILTER_SEC_TC)
-int ptcp_out_l3(struct __sk_buff *skb)
-{
-	if (pcap_filter_l3(skb, 1))
-		packet_take(skb, EVENT_DIR_OUT, EVENT_PKT_L3);
+	if ((egress || !looped_back(skb)) && pcap_filter_l3(skb, egress))
+		packet_take(skb, egress ? EVENT_DIR_OUT : EVENT_DIR_IN, EVENT_PKT_L3);
 	return NEXT;
 }

@@ -191,6 +191,7 @@ struct net_device {
 struct sk_buff {
 	struct net_device *dev;
 	unsigned long _nfct;
+	__u8 tc_at_ingress : 1; /* CONFIG_NET_CLS_ACT, from 6.6 on CONFIG_NET_XGRESS: what tc needs */
 } CORE;
 
 struct seq_file;

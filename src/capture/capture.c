@@ -289,7 +289,7 @@ static int rings_prepare(struct capture *c)
 	return 0;
 }
 
-/* Verifying a program takes some 15 ms: only those that the devices need. */
+/* Verifying a program takes some 10 ms: only those that the devices need. */
 static void programs_choose(struct capture *c)
 {
 	struct ptcpdump *skel = c->skel;
@@ -297,10 +297,8 @@ static void programs_choose(struct capture *c)
 
 	for (unsigned i = 0; i < c->nlinks; i++)
 		need[c->links[i]->l3] = true;
-	bpf_program__set_autoload(skel->progs.ptcp_in_l2, need[0] && c->config.direction != DIR_OUT);
-	bpf_program__set_autoload(skel->progs.ptcp_out_l2, need[0] && c->config.direction != DIR_IN);
-	bpf_program__set_autoload(skel->progs.ptcp_in_l3, need[1] && c->config.direction != DIR_OUT);
-	bpf_program__set_autoload(skel->progs.ptcp_out_l3, need[1] && c->config.direction != DIR_IN);
+	bpf_program__set_autoload(skel->progs.ptcp_l2, need[0]);
+	bpf_program__set_autoload(skel->progs.ptcp_l3, need[1]);
 }
 
 static int skeleton_prepare(struct capture *c)

@@ -229,8 +229,7 @@ static void sides_choose(const struct capture *c, const struct link *link, bool 
 
 static int programs_attach(struct capture *c, struct link *link)
 {
-	struct bpf_program *in_prog = link->l3 ? c->skel->progs.ptcp_in_l3 : c->skel->progs.ptcp_in_l2;
-	struct bpf_program *out_prog = link->l3 ? c->skel->progs.ptcp_out_l3 : c->skel->progs.ptcp_out_l2;
+	int prog_fd = bpf_program__fd(link->l3 ? c->skel->progs.ptcp_l3 : c->skel->progs.ptcp_l2);
 	uint32_t ifindex = link->iface.ifindex;
 	bool in, out;
 	int err = 0;
@@ -240,9 +239,9 @@ static int programs_attach(struct capture *c, struct link *link)
 	if (c->mode == ATTACH_CLSACT)
 		attach_clean(ifindex);
 	if (in)
-		err = attach_program(&link->ingress, &c->mode, ifindex, true, bpf_program__fd(in_prog));
+		err = attach_program(&link->ingress, &c->mode, ifindex, true, prog_fd);
 	if (err == 0 && out)
-		err = attach_program(&link->egress, &c->mode, ifindex, false, bpf_program__fd(out_prog));
+		err = attach_program(&link->egress, &c->mode, ifindex, false, prog_fd);
 	if (err != 0)
 		attach_undo(&link->ingress, false);
 	return err;
