@@ -9,8 +9,10 @@ fi
 
 NS=ptcph$$
 LINK=ptcph$$
-HERE=10.211.77.1
-THERE=10.211.77.2
+# Of its own for each run, should several tests run at a time.
+SUBNET=10.211.$(($$ % 256))
+HERE=$SUBNET.1
+THERE=$SUBNET.2
 failed=0
 
 hosts_done() {

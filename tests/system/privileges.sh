@@ -16,12 +16,12 @@ caps=$((0x$(sed -n 's/^CapEff:\t//p' "/proc/$PID/status")))
 is no_setuid_left $((caps >> 7 & 1)) 0
 check message grep -q '^dropped privs to nobody$' "$TEST_TMP/err"
 ip link add "${LINK}b" type veth peer name eth1 netns "$NS"
-ip addr add 10.211.78.1/24 dev "${LINK}b"
+ip addr add 10.212.78.1/24 dev "${LINK}b"
 ip link set "${LINK}b" up
-ip -n "$NS" addr add 10.211.78.2/24 dev eth1
+ip -n "$NS" addr add 10.212.78.2/24 dev eth1
 ip -n "$NS" link set eth1 up
 sleep 0.5
-ping -q -c 10 -i 0.02 10.211.78.2 >/dev/null
+ping -q -c 10 -i 0.02 10.212.78.2 >/dev/null
 sleep 0.3
 kill -INT "$PID"
 finish
