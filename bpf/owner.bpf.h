@@ -17,7 +17,22 @@
 #define SOCK_AF_PACKET 17
 #define SOCK_TYPE_STREAM 1
 
+#define TCP_STATE_TIME_WAIT 6
+#define TCP_STATE_LISTEN 10
+
 #define PROTO_TCP 6
+#define PROTO_ICMP 1
+#define PROTO_UDP 17
+#define PROTO_ICMPV6 58
+#define PROTO_HOPOPTS 0
+#define PROTO_ROUTING 43
+#define PROTO_FRAGMENT 44
+#define PROTO_DSTOPTS 60
+
+#define ETHERTYPE_IPV4 0x0800
+#define ETHERTYPE_IPV6 0x86dd
+#define ETHERTYPE_8021Q 0x8100
+#define ETHERTYPE_8021AD 0x88a8
 
 /* One end of a flow: l is the end it tells about. IPv4 as ::ffff:a.b.c.d, ports in network order. */
 struct flow_key {
@@ -73,6 +88,12 @@ static __always_inline __u64 flow_hash(const struct flow_key *k)
 static __always_inline __u64 flow_cookie(const struct flow_key *k)
 {
 	return flow_hash(k) | 1ULL << 63;
+}
+
+static __always_inline bool flow_has_ports(__u8 proto)
+{
+	return proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_ICMP || proto == PROTO_ICMPV6 ||
+	       proto == 132 /* SCTP */ || proto == 136 /* UDP-Lite */ || proto == 33 /* DCCP */;
 }
 
 static __always_inline void flow_set_v4(__u32 *to, __u32 addr)
@@ -136,13 +157,67 @@ static __always_inline bool flow_of_socket(struct flow_key *k, unsigned long sk)
 	return true;
 }
 
-static __always_inline void owner_settled(const struct owner_rec *rec, unsigned long sk)
+/*
+ * Packets that other namespaces send through this one carry no socket. Their flows are in ptcp_flows with 0 for the
+ * namespace, as their own end sees them. Loopback and link-local addresses never leave theirs.
+ */
+static __always_inline bool flow_forwardable(const struct flow_key *k)
+{
+	if (k->l[0] == 0 && k->l[1] == 0 && k->l[2] == bpf_htonl(0xffff))
+		return (bpf_ntohl(k->l[3]) >> 24) != 127;
+	return (k->l[0] & bpf_htonl(0xffc00000)) != bpf_htonl(0xfe800000) &&
+	       (k->l[0] | k->l[1] | k->l[2] | (k->l[3] ^ bpf_htonl(1)));
+}
+
+/* The flow before NAT, namespace 0 -> the same in this namespace, after NAT. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct flow_key);
+	__type(value, struct flow_key);
+} ptcp_nat SEC(".maps") __weak;
+
+/* Packets to a forwarded flow that were seen before its owner was known carry its stand-in, before or after NAT. */
+static __always_inline void forward_tell(const struct owner_rec *rec, const struct flow_key *k)
+{
+	const struct flow_key *nat = bpf_map_lookup_elem(&ptcp_nat, k);
+
+	owner_send_event(rec, flow_cookie(k));
+	if (!nat)
+		return;
+	owner_send_event(rec, flow_cookie(nat));
+	bpf_map_update_elem(&ptcp_flows, nat, rec, BPF_ANY);
+}
+
+static __always_inline void forward_settled(const struct owner_rec *rec, struct flow_key *k)
+{
+	struct owner_rec new = *rec;
+
+	k->netns = 0;
+	if (!attrib_forwarded || !flow_forwardable(k) || !bpf_map_lookup_elem(&ptcp_flows, k))
+		return;
+	new.forwarded = 1;
+	bpf_map_update_elem(&ptcp_flows, k, &new, BPF_ANY);
+	forward_tell(&new, k);
+}
+
+/* sk: address of a struct sock. */
+static __always_inline bool socket_elsewhere(unsigned long sk)
+{
+	struct sock *s = (struct sock *)sk;
+
+	return !attrib_netns || BPF_CORE_READ(s, __sk_common.skc_net.net, ns.inum) != attrib_netns;
+}
+
+static __noinline void owner_settled(const struct owner_rec *rec, unsigned long sk)
 {
 	struct flow_key k = {};
 
 	owner_send_event(rec, rec->cookie);
-	if (flow_of_socket(&k, sk) && k.proto == PROTO_TCP && k.rport)
-		owner_send_event(rec, flow_cookie(&k));
+	if (!flow_of_socket(&k, sk) || k.proto != PROTO_TCP || !k.rport)
+		return;
+	owner_send_event(rec, flow_cookie(&k));
+	forward_settled(rec, &k);
 }
 
 /*
@@ -163,6 +238,8 @@ static __always_inline void owner_note(void *sk, __u64 cookie, bool used, bool s
 		return;
 	if (!owner_current(&new, task))
 		return;
+	if (!attrib_forwarded && socket_elsewhere(pointer_value(sk)))
+		attrib_forwarded = 1;
 	settled = used && (!rec || owner_provisional(rec, cookie));
 	bpf_map_update_elem(&ptcp_cookies, &cookie, &new, BPF_ANY);
 	if (!storage) {

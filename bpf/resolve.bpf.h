@@ -5,28 +5,12 @@
 
 #include "owner.bpf.h"
 
-#define TCP_STATE_TIME_WAIT 6
-#define TCP_STATE_LISTEN 10
-
 #define TCP_FLAG_SYN_BIT 0x02
 #define TCP_FLAG_ACK_BIT 0x10
 #define TCP_FLAG_END_BITS 0x05 /* FIN, RST */
 
 #define PACKET_TYPE_OTHERHOST 3 /* linux/if_packet.h */
 #define PACKET_TYPE_LOOPBACK 5
-
-#define PROTO_ICMP 1
-#define PROTO_UDP 17
-#define PROTO_ICMPV6 58
-#define PROTO_HOPOPTS 0
-#define PROTO_ROUTING 43
-#define PROTO_FRAGMENT 44
-#define PROTO_DSTOPTS 60
-
-#define ETHERTYPE_IPV4 0x0800
-#define ETHERTYPE_IPV6 0x86dd
-#define ETHERTYPE_8021Q 0x8100
-#define ETHERTYPE_8021AD 0x88a8
 
 /* What the process filter says of a packet. */
 enum owner_verdict {
@@ -45,6 +29,7 @@ enum {
 
 struct owner_scratch {
 	struct flow_key flow[FLOWS];
+	struct flow_key forward; /* the flow as another namespace sees it */
 	struct owner_rec rec; /* what the last lookup found */
 	__u32 inner_off;      /* offset of the quoted IP header, 0 none */
 	__u16 frag_id;
@@ -166,7 +151,8 @@ static __always_inline bool flow_get(struct owner_scratch *S, const struct flow_
 	/* whoever uses the socket by now */
 	now = cookie ? bpf_map_lookup_elem(&ptcp_cookies, &cookie) : NULL;
 	S->rec = now && now->tgid ? *now : *rec;
-	S->provisional = 0;
+	S->rec.forwarded = rec->forwarded;
+	S->provisional = rec->forwarded && !S->rec.certain;
 	return S->rec.tgid != 0;
 }
 
@@ -297,6 +283,8 @@ static __always_inline bool lookup(struct __sk_buff *skb, struct owner_scratch *
 	return false;
 }
 
+#include "nat.bpf.h"
+
 /* Ports, or the identifier of an ICMP echo. */
 static __always_inline void parse_transport(struct __sk_buff *skb, struct owner_scratch *S, struct flow_key *k,
 					    __u32 off)
@@ -328,12 +316,6 @@ static __always_inline void parse_transport(struct __sk_buff *skb, struct owner_
 		bpf_skb_load_bytes(skb, off + 13, &S->tcp_flags, 1);
 }
 
-static __always_inline bool has_ports(__u8 proto)
-{
-	return proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_ICMP || proto == PROTO_ICMPV6 ||
-	       proto == 132 /* SCTP */ || proto == 136 /* UDP-Lite */ || proto == 33 /* DCCP */;
-}
-
 static __always_inline bool parse_ipv4(struct __sk_buff *skb, struct owner_scratch *S, struct flow_key *k, __u32 off)
 {
 	__u8 h[20];
@@ -349,7 +331,7 @@ static __always_inline bool parse_ipv4(struct __sk_buff *skb, struct owner_scrat
 	__builtin_memcpy(&S->frag_id, h + 4, 2);
 	S->more_frags = (h[6] & 0x20) != 0;
 	S->later_frag = ((h[6] & 0x1f) | h[7]) != 0;
-	if (!S->later_frag && has_ports(k->proto))
+	if (!S->later_frag && flow_has_ports(k->proto))
 		parse_transport(skb, S, k, off + (h[0] & 15) * 4);
 	return true;
 }
@@ -380,7 +362,7 @@ static __always_inline bool parse_ipv6(struct __sk_buff *skb, struct owner_scrat
 		next = x[0];
 	}
 	k->proto = next;
-	if (!S->later_frag && has_ports(next))
+	if (!S->later_frag && flow_has_ports(next))
 		parse_transport(skb, S, k, off);
 	return true;
 }
@@ -541,8 +523,13 @@ static __always_inline enum owner_verdict resolve_source(struct __sk_buff *skb, 
 		return owner_take(&e->src, S, source);
 	if (!S->flow[FLOW_SRC].proto)
 		return OWNER_NO;
+	/* Ports that NAT has given to this flow may have been another's before. */
+	if (egress && nat_source(skb, S, &S->flow[FLOW_SRC]))
+		return owner_take(&e->src, S, OWNER_CONNTRACK);
 	/* A SYN-ACK may follow a dead connection of the same tuple: its socket tells, the flow map does not. */
 	if (!tcp_is(S, TCP_FLAG_SYN_BIT | TCP_FLAG_ACK_BIT) && flow_get(S, &S->flow[FLOW_SRC]))
+		return owner_take(&e->src, S, OWNER_FLOW);
+	if (forward_get(S, &S->flow[FLOW_SRC]))
 		return owner_take(&e->src, S, OWNER_FLOW);
 	if ((egress || skb->ifindex == 1) && lookup(skb, S, FLOW_SRC, false))
 		return owner_take(&e->src, S, OWNER_LOOKUP);
@@ -552,23 +539,31 @@ static __always_inline enum owner_verdict resolve_source(struct __sk_buff *skb, 
 static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *skb, struct owner_scratch *S,
 							      struct event_packet *e, bool egress)
 {
+	bool syn = tcp_is(S, TCP_FLAG_SYN_BIT);
+
+	/* A published port: a socket of ours on the same port (docker-proxy) gets nothing of this flow. */
+	if (attrib_forwarded && !egress && S->flow[FLOW_DST].proto == PROTO_UDP && flow_get(S, &S->flow[FLOW_DST]) && S->rec.forwarded)
+		return owner_take(&e->dst, S, OWNER_CONNTRACK);
 	/* Sent elsewhere: no socket of this namespace receives it, but one that sent through us before might. */
-	if ((!egress || skb->ifindex == 1) && lookup(skb, S, FLOW_DST, tcp_is(S, TCP_FLAG_SYN_BIT))) {
+	if ((!egress || skb->ifindex == 1) && lookup(skb, S, FLOW_DST, syn)) {
 		if (S->more_frags && !S->provisional) {
 			flow_fragment(S);
 			bpf_map_update_elem(&ptcp_flows, &S->flow[FLOW_INNER], &S->rec, BPF_ANY);
 		}
 		return owner_take(&e->dst, S, OWNER_LOOKUP);
 	}
-	if (flow_get(S, &S->flow[FLOW_DST]))
+	/* A forwarded SYN may follow a dead connection, too. */
+	if (!(syn && attrib_forwarded) && (flow_get(S, &S->flow[FLOW_DST]) || forward_get(S, &S->flow[FLOW_DST])))
 		return owner_take(&e->dst, S, OWNER_FLOW);
+	if (forward_wait(skb, S, &e->dst, &S->flow[FLOW_DST], syn, e->src.tgid != 0, egress))
+		return OWNER_MAYBE;
 	if (!S->inner_off)
 		return OWNER_NO;
 	S->flow[FLOW_INNER].netns = e->netns;
 	if (!parse_packet(skb, FLOW_INNER, S->inner_off,
 			  S->flow[FLOW_SRC].proto == PROTO_ICMP ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6))
 		return OWNER_NO;
-	if (flow_get(S, &S->flow[FLOW_INNER]) || lookup(skb, S, FLOW_INNER, false))
+	if (flow_get(S, &S->flow[FLOW_INNER]) || forward_get(S, &S->flow[FLOW_INNER]) || lookup(skb, S, FLOW_INNER, false))
 		return owner_take(&e->dst, S, OWNER_ICMP);
 	return OWNER_NO;
 }

@@ -167,6 +167,8 @@ int ptcp_task_file(struct bpf_iter__task_file *ctx)
 	/* What a hook has told is better; of several holders the first, which is the oldest in practice. */
 	if (!rec || rec->tgid)
 		return 0;
+	if (!attrib_forwarded && socket_elsewhere((unsigned long)sk))
+		attrib_forwarded = 1;
 	rec->start = task->start_boottime;
 	rec->cookie = bpf_get_socket_cookie(sk);
 	rec->cgroup = task_cgroup(task);

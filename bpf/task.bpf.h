@@ -19,11 +19,14 @@ const volatile __u32 attrib_follow __weak = 0;	       /* children of matching pr
 const volatile __u32 attrib_off __weak = 0;	       /* no attribution at all */
 const volatile __u32 attrib_trace_storage __weak = 0;  /* tracing programs may use socket storage (5.11) */
 const volatile __u32 attrib_bind_certain __weak = 0;   /* nothing tells who receives: whoever made the socket */
+const volatile __u32 attrib_netns __weak = 0;	       /* the only namespace that is captured in; 0: several */
 const volatile __u32 attrib_stack_size __weak = 16384; /* THREAD_SIZE */
 
 /* Process events lost for want of ring space; becomes 1 when the start-up scan has seen every socket. */
 __u64 attrib_lost __weak = 0;
 __u32 attrib_scanned __weak = 0;
+/* Becomes 1 with the first socket outside attrib_netns: until then nothing can have been forwarded for others. */
+__u32 attrib_forwarded __weak = 0;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -194,6 +194,37 @@ struct sk_buff {
 	__u8 tc_at_ingress : 1; /* CONFIG_NET_CLS_ACT, from 6.6 on CONFIG_NET_XGRESS: what tc needs */
 } CORE;
 
+union nf_inet_addr {
+	__u32 all[4];
+} CORE;
+
+union nf_conntrack_man_proto {
+	__u16 all;
+} CORE;
+
+struct nf_conntrack_man {
+	union nf_inet_addr u3;
+	union nf_conntrack_man_proto u;
+} CORE;
+
+struct nf_conntrack_tuple {
+	struct nf_conntrack_man src;
+	struct {
+		union nf_inet_addr u3;
+		union {
+			__u16 all;
+		} u;
+	} dst;
+} CORE;
+
+struct nf_conntrack_tuple_hash {
+	struct nf_conntrack_tuple tuple;
+} CORE;
+
+struct nf_conn {
+	struct nf_conntrack_tuple_hash tuplehash[2];
+} CORE;
+
 struct seq_file;
 
 struct bpf_iter_meta {

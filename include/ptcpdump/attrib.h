@@ -30,7 +30,9 @@ struct owner_rec {
 	__u32 changes; /* of owner; counted for the barrier that the atomic addition is */
 	__u8 source;   /* OWNER_SCAN, or 0 */
 	__u8 certain;
-	__u8 pad[6];
+	__u8 forward_done; /* its packets need not be looked at for ptcp_flows again: see bpf/forward.bpf.c */
+	__u8 forwarded;	   /* in ptcp_flows: known from another namespace, and provisional unless certain */
+	__u8 pad[4];
 };
 EVENT_ASSERT_SIZE(struct owner_rec, 56);
 

@@ -311,6 +311,7 @@ static int skeleton_prepare(struct capture *c)
 	skel->rodata->tc_snaplen = c->config.snaplen;
 	skel->rodata->tc_nrings = c->nrings;
 	skel->rodata->tc_netns = c->nnetns == 1 && !c->any_netns ? c->netns[0]->inode : 0;
+	skel->rodata->attrib_netns = skel->rodata->tc_netns;
 	bpf_map__set_max_entries(skel->maps.ptcp_scratch, (uint32_t)libbpf_num_possible_cpus());
 	bpf_map__set_value_size(skel->maps.ptcp_scratch, (record_max + 7) & ~7U);
 	programs_choose(c);

@@ -25,7 +25,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 PTCPDUMP = os.environ.get("PTCPDUMP", os.path.join(TOP, "build/ptcpdump"))
 HELPER = os.path.join(TOP, "build/tests/truth")
 COUNT = int(os.environ.get("TRUTH_COUNT", "500"))
-NS = ["truth-a", "truth-b"]
+NS = ["truth-a%d" % os.getpid(), "truth-b%d" % os.getpid(), "truth-c%d" % os.getpid()]
 A, B = "10.213.7.1", "10.213.7.2"
 A6, B6 = "fd13:7::1", "fd13:7::2"
 
@@ -566,9 +566,206 @@ def same_tuples_in_two_namespaces():
     return s, total
 
 
+class Inside:
+    """A namespace behind a bridge of ours, as containers have it: 10.213.8.2 goes out masqueraded to 10.213.7.2, and
+    what comes from there to port 7210 of ours is sent to its port 80."""
+
+    BRIDGE, INNER, OUTER = "truthbr", "10.213.8.2", B
+
+    def __enter__(self):
+        self.__exit__()
+        run("ip", "netns", "add", NS[2])
+        run("ip", "link", "add", self.BRIDGE, "type", "bridge")
+        run("ip", "addr", "add", "10.213.8.1/24", "dev", self.BRIDGE)
+        run("ip", "link", "set", self.BRIDGE, "up")
+        run("ip", "link", "add", "truthv", "type", "veth", "peer", "name", "eth0", "netns", NS[2])
+        run("ip", "link", "set", "truthv", "master", self.BRIDGE, "up")
+        for cmd in ("link set lo up", "link set eth0 up", "addr add 10.213.8.2/24 dev eth0",
+                    "route add default via 10.213.8.1"):
+            run("ip", "-n", NS[2], *cmd.split())
+        self.forward = sysctl("net/ipv4/ip_forward", "1")
+        run("nft", "-f", "-", input="""table ip truth {
+            chain pre { type nat hook prerouting priority dstnat;
+                iifname "truth0" tcp dport 7210 dnat to 10.213.8.2:80
+                iifname "truth0" udp dport 7210 dnat to 10.213.8.2:53; }
+            chain post { type nat hook postrouting priority srcnat;
+                ip saddr 10.213.8.0/24 oifname "truth0" masquerade; }
+            }
+""")
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run(["nft", "delete", "table", "ip", "truth"], stderr=subprocess.DEVNULL)
+        subprocess.run(["ip", "link", "del", self.BRIDGE], stderr=subprocess.DEVNULL)
+        subprocess.run(["ip", "link", "del", "truthv"], stderr=subprocess.DEVNULL)
+        subprocess.run(["ip", "netns", "del", NS[2]], stderr=subprocess.DEVNULL)
+        if hasattr(self, "forward"):
+            sysctl("net/ipv4/ip_forward", self.forward)
+
+
+def sysctl(name, value):
+    """Returns the value before; None: there is no such thing."""
+    try:
+        with open("/proc/sys/" + name, "r+") as f:
+            old = f.read().strip()
+            if value is not None:
+                f.write(value)
+        return old
+    except FileNotFoundError:
+        return None
+
+
+class Skip(Exception):
+    pass
+
+
+def need_nat():
+    if not shutil.which("nft"):
+        raise Skip("no nft")
+    if subprocess.run(["nft", "add table ip truthnat; add chain ip truthnat c { type nat hook postrouting priority 100; };"
+                       " add rule ip truthnat c masquerade; delete table ip truthnat"],
+                      stderr=subprocess.DEVNULL).returncode:
+        raise Skip("no NAT in this kernel")
+
+
+def outward(dev, mode="plain", proto="tcp", count=50):
+    """A client inside talks to a server outside."""
+    need_nat()
+    port = 7211
+    with Inside() as inside:
+        peers = Peers()
+        cap = Capture("-i", dev, "%s port %d" % (proto, port))
+        peers.server(proto + "-server", inside.OUTER, str(port), "plain", ns=NS[0])
+        for _ in range(count):
+            peers.client(proto + "-client", inside.OUTER, str(port), "%s@%d" % (mode, next(ports)), ns=NS[2])
+        packets = cap.stop()
+    peers.finish()
+    # NAT keeps the ports, which tell one process each; the address may be another.
+    for (kind, p), ends in peers.ends.items():
+        if p != port:
+            for key in list(ends):
+                ends["*", "*", 0] = ends.pop(key)
+    return score(peers, packets, ends=("client",), server_port=port), len(packets)
+
+
+def published(dev, mode="plain", proto="tcp", decoy=False, count=50, before=False):
+    """A client outside talks to a server inside, by a port of ours. decoy: somebody listens on that port here, too."""
+    need_nat()
+    with Inside() as inside:
+        peers = Peers()
+        real = "80" if proto == "tcp" else "53"
+        ready = 4 if mode in ("prefork", "noaddr") else 1
+        if before:
+            peers.server(proto + "-server", inside.INNER, real, mode, ns=NS[2], ready=ready)
+        cap = Capture("-i", dev, "%s port 7210 or port %s" % (proto, real))
+        if not before:
+            peers.server(proto + "-server", inside.INNER, real, mode, ns=NS[2], ready=ready)
+        if decoy:
+            peers.server(proto + "-server", "0.0.0.0", "7210", "plain")
+        for _ in range(count):
+            peers.client(proto + "-client", A, "7210", "plain@%d" % next(ports), ns=NS[0])
+        packets = cap.stop()
+    peers.finish()
+    # Seen from outside, the server's address and port are others.
+    by_client = {}
+    for ends in [peers.ends[proto, int(real)]]:
+        for (addr, raddr, rport), pid in ends.items():
+            if addr != "0.0.0.0":
+                by_client[rport] = pid
+    s = Score()
+    for p in packets:
+        t = parse(p.data)
+        if not t or t[0] != proto:
+            continue
+        i = 0 if t[2] in (7210, int(real)) else 1
+        peer = t[4] if i == 0 else t[2]
+        want = by_client.get(peer if proto == "tcp" else 0)
+        if want is not None:
+            got = pids(p)
+            s.add("server", got[i] if got[i] is not None else got[1 - i], want,
+                  "%s %s (%s)" % (p.dir, t[:5], describe(p.data)))
+    return s, len(packets)
+
+
+@scenario
+def masqueraded_uplink_only():
+    return outward("truth0")
+
+
+@scenario
+def masqueraded_udp_uplink_only():
+    return outward("truth0", proto="udp")
+
+
+@scenario
+def masqueraded_bridge_only():
+    return outward("truthbr")
+
+
+@scenario
+def masqueraded_host_veth_only():
+    return outward("truthv")
+
+
+@scenario
+def masqueraded_udp_bridge_only():
+    return outward("truthbr", proto="udp")
+
+
+@scenario
+def bridge_without_netfilter():
+    old = sysctl("net/bridge/bridge-nf-call-iptables", "0")
+    try:
+        return outward("truthbr")
+    finally:
+        if old:
+            sysctl("net/bridge/bridge-nf-call-iptables", old)
+
+
+@scenario
+def published_port_uplink_only():
+    return published("truth0")
+
+
+@scenario
+def published_port_past_a_proxy():
+    """The proxy's listener is what a look-up finds for the SYN."""
+    return published("truth0", decoy=True)
+
+
+@scenario
+def published_port_prefork():
+    return published("truth0", mode="prefork")
+
+
+@scenario
+def published_port_from_before():
+    return published("truth0", before=True)
+
+
+@scenario
+def published_port_bridge_only():
+    return published("truthbr", mode="prefork")
+
+
+@scenario
+def published_port_host_veth_only():
+    return published("truthv")
+
+
+@scenario
+def published_udp_uplink_only():
+    return published("truth0", proto="udp", count=20)
+
+
+@scenario
+def published_udp_bridge_only():
+    return published("truthbr", proto="udp", count=20)
+
+
 def setup():
     cleanup()
-    for ns in NS:
+    for ns in NS[:2]:
         run("ip", "netns", "add", ns)
         run("ip", "-n", ns, "link", "set", "lo", "up")
     run("ip", "link", "add", "truth0", "type", "veth", "peer", "name", "truth1", "netns", NS[0])
@@ -606,6 +803,9 @@ def main():
                 continue
             try:
                 s, n = f()
+            except Skip as e:
+                print("skip - truth %s: %s" % (name, e), flush=True)
+                continue
             except (RuntimeError, OSError, subprocess.SubprocessError) as e:
                 print("not ok - truth %s: %s" % (name, e), flush=True)
                 failed += 1

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/* Ends of packets that are forwarded for other namespaces: see bpf/forward.bpf.c, which tells whose they are. */
+#ifndef NAT_BPF_H
+#define NAT_BPF_H
+
+/* The owner of a flow of another namespace, k as its own end sees it. */
+static __always_inline bool forward_get(struct owner_scratch *S, const struct flow_key *k)
+{
+	if (!attrib_forwarded || !flow_forwardable(k))
+		return false;
+	S->forward = *k;
+	S->forward.netns = 0;
+	return flow_get(S, &S->forward);
+}
+
+static __always_inline bool flow_same_ends(const struct flow_key *a, const struct flow_key *b)
+{
+	const __u64 *l = (const void *)a->l, *m = (const void *)b->l, *r = (const void *)a->r, *s = (const void *)b->r;
+
+	return a->lport == b->lport && a->rport == b->rport &&
+	       ((l[0] ^ m[0]) | (l[1] ^ m[1]) | (r[0] ^ s[0]) | (r[1] ^ s[1])) == 0;
+}
+
+/* What the sender called this packet, into S->forward; false unless NAT has changed it. */
+static __always_inline bool nat_original(struct __sk_buff *skb, struct owner_scratch *S, const struct flow_key *k)
+{
+	enum { INFO_MASK = 7, INFO_REPLY = 3 };
+	struct sk_buff *b = (struct sk_buff *)skb;
+	struct flow_key *to = &S->forward;
+	struct nf_conn *ct;
+	unsigned long nfct;
+
+	if (!bpf_core_field_exists(b->_nfct) || !bpf_core_type_exists(struct nf_conn))
+		return false;
+	nfct = BPF_CORE_READ(b, _nfct);
+	ct = (struct nf_conn *)(nfct & ~(unsigned long)INFO_MASK);
+	if (!ct)
+		return false;
+	*to = *k;
+	to->netns = 0;
+	if ((nfct & INFO_MASK) < INFO_REPLY) {
+		BPF_CORE_READ_INTO(&to->l, ct, tuplehash[0].tuple.src.u3.all);
+		BPF_CORE_READ_INTO(&to->r, ct, tuplehash[0].tuple.dst.u3.all);
+		to->lport = BPF_CORE_READ(ct, tuplehash[0].tuple.src.u.all);
+		to->rport = BPF_CORE_READ(ct, tuplehash[0].tuple.dst.u.all);
+	} else {
+		BPF_CORE_READ_INTO(&to->l, ct, tuplehash[1].tuple.src.u3.all);
+		BPF_CORE_READ_INTO(&to->r, ct, tuplehash[1].tuple.dst.u3.all);
+		to->lport = BPF_CORE_READ(ct, tuplehash[1].tuple.src.u.all);
+		to->rport = BPF_CORE_READ(ct, tuplehash[1].tuple.dst.u.all);
+	}
+	if (k->l[0] == 0 && k->l[1] == 0 && k->l[2] == bpf_htonl(0xffff)) {
+		flow_set_v4(to->l, to->l[0]);
+		flow_set_v4(to->r, to->r[0]);
+	}
+	if (k->proto == PROTO_ICMP || k->proto == PROTO_ICMPV6) {
+		/* the identifier in one of the two; the other holds type and code there */
+		to->rport = k->rport ? to->lport : 0;
+		to->lport = k->lport ? to->lport : 0;
+	}
+	return !flow_same_ends(to, k);
+}
+
+/*
+ * The sender of a packet that leaves and has no socket, by its tuple before NAT. What comes back is not translated yet
+ * when we see it, so the translated tuple is remembered.
+ */
+static __always_inline bool nat_source(struct __sk_buff *skb, struct owner_scratch *S, const struct flow_key *k)
+{
+	struct owner_rec *old;
+
+	if (!attrib_forwarded || !nat_original(skb, S, k) || !flow_get(S, &S->forward))
+		return false;
+	old = bpf_map_lookup_elem(&ptcp_flows, k);
+	if (old && old->cookie == S->rec.cookie && old->certain == S->rec.certain && old->tgid == S->rec.tgid)
+		return true;
+	S->rec.forwarded = 1;
+	bpf_map_update_elem(&ptcp_flows, k, &S->rec, BPF_ANY);
+	bpf_map_update_elem(&ptcp_nat, &S->forward, k, BPF_ANY);
+	/* Datagrams that came before: nobody will accept anything. */
+	if (k->proto != PROTO_TCP && !S->provisional)
+		owner_send_event(&S->rec, flow_cookie(k));
+	return true;
+}
+
+/*
+ * The destination may be a socket of another namespace that has not answered yet. Such a packet waits, with a stand-in
+ * for the cookie, until forward_tell() knows better: SYNs, and datagrams that are not sent to the outside by us.
+ */
+static __always_inline bool forward_wait(struct __sk_buff *skb, struct owner_scratch *S, struct event_owner *o,
+					 const struct flow_key *k, bool syn, bool sender_known, bool egress)
+{
+	bool local;
+
+	if (!attrib_forwarded || !flow_forwardable(k) || k->fragment)
+		return false;
+	if (k->proto == PROTO_TCP ? !syn : k->proto != PROTO_UDP || sender_known)
+		return false;
+	local = !egress && destination_local(skb, k);
+	if (k->proto == PROTO_UDP && !egress && !local)
+		return false;
+	S->forward = *k;
+	/* Our own address: the tuple before NAT. */
+	if (!local)
+		S->forward.netns = 0;
+	o->cookie = flow_cookie(&S->forward);
+	o->flags = OWNER_F_PROVISIONAL;
+	return true;
+}
+
+#endif
