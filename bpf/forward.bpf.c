@@ -77,7 +77,7 @@ static __always_inline void forward_store(struct bpf_sock *sk, struct owner_rec 
 	other = bpf_map_lookup_elem(&ptcp_flows, k);
 	if (!other || other->cookie != new.cookie || other->certain != new.certain || other->tgid != new.tgid) {
 		bpf_map_update_elem(&ptcp_flows, k, &new, BPF_ANY);
-		if (!egress && k->proto != PROTO_TCP && new.certain)
+		if (!egress && k->proto != PROTO_TCP)
 			forward_tell(&new, k);
 	}
 	/* Whose it is later, ptcp_cookies tells. */

@@ -83,18 +83,35 @@ static __always_inline bool nat_source(struct __sk_buff *skb, struct owner_scrat
 	return true;
 }
 
+/* Is a flow whose owner was never told, S->forward, still so young that it may be? */
+static __always_inline bool datagram_young(struct owner_scratch *S, __u64 cookie)
+{
+	enum { YOUNG_NS = 200000000 };
+	struct owner_rec *rec = bpf_map_lookup_elem(&ptcp_flows, &S->forward);
+	__u64 now = bpf_ktime_get_ns();
+
+	if (rec && rec->cookie == cookie)
+		return now - rec->start < YOUNG_NS;
+	__builtin_memset(&S->rec, 0, sizeof(S->rec));
+	S->rec.cookie = cookie;
+	S->rec.start = now;
+	S->rec.forwarded = 1;
+	bpf_map_update_elem(&ptcp_flows, &S->forward, &S->rec, BPF_ANY);
+	return true;
+}
+
 /*
  * The destination may be a socket of another namespace that has not answered yet. Such a packet waits, with a stand-in
- * for the cookie, until forward_tell() knows better: SYNs, and datagrams that are not sent to the outside by us.
+ * for the cookie, until forward_tell() knows better: SYNs, and the first datagrams unless we send them ourselves.
  */
 static __always_inline bool forward_wait(struct __sk_buff *skb, struct owner_scratch *S, struct event_owner *o,
-					 const struct flow_key *k, bool syn, bool sender_known, bool egress)
+					 const struct flow_key *k, bool syn, bool egress)
 {
 	bool local;
 
 	if (!attrib_forwarded || !flow_forwardable(k) || k->fragment)
 		return false;
-	if (k->proto == PROTO_TCP ? !syn : k->proto != PROTO_UDP || sender_known)
+	if (k->proto == PROTO_TCP ? !syn : k->proto != PROTO_UDP || (egress && skb->sk))
 		return false;
 	local = !egress && destination_local(skb, k);
 	if (k->proto == PROTO_UDP && !egress && !local)
@@ -104,6 +121,8 @@ static __always_inline bool forward_wait(struct __sk_buff *skb, struct owner_scr
 	if (!local)
 		S->forward.netns = 0;
 	o->cookie = flow_cookie(&S->forward);
+	if (k->proto == PROTO_UDP && !datagram_young(S, o->cookie))
+		return false;
 	o->flags = OWNER_F_PROVISIONAL;
 	return true;
 }

@@ -555,7 +555,7 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 	/* A forwarded SYN may follow a dead connection, too. */
 	if (!(syn && attrib_forwarded) && (flow_get(S, &S->flow[FLOW_DST]) || forward_get(S, &S->flow[FLOW_DST])))
 		return owner_take(&e->dst, S, OWNER_FLOW);
-	if (forward_wait(skb, S, &e->dst, &S->flow[FLOW_DST], syn, e->src.tgid != 0, egress))
+	if (forward_wait(skb, S, &e->dst, &S->flow[FLOW_DST], syn, egress))
 		return OWNER_MAYBE;
 	if (!S->inner_off)
 		return OWNER_NO;

@@ -641,6 +641,7 @@ def outward(dev, mode="plain", proto="tcp", count=50):
         packets = cap.stop()
     peers.finish()
     # NAT keeps the ports, which tell one process each; the address may be another.
+    peers.ends.pop((proto, port), None)
     for (kind, p), ends in peers.ends.items():
         if p != port:
             for key in list(ends):
