@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "capture/capture.h"
 #include "list.h"
@@ -36,11 +39,28 @@ static int act(const struct options *o)
 	return 0;
 }
 
+/*
+ * Where a standard stream is closed, the next file would get its number and with it what is meant for the stream.
+ * Nothing can be read from or written to what takes the place, and a command does not see it.
+ */
+static int guard_streams(void)
+{
+	static const int modes[] = { O_WRONLY, O_RDONLY, O_RDONLY };
+	int fd;
+
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd] | O_CLOEXEC) != fd)
+			return -EBADF;
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct options o;
 	int status;
 
+	if (guard_streams())
+		return 1;
 	/* Once, and before anything could change the root or the user. */
 	tzset();
 	status = options_parse(&o, argc, argv) ? 1 : act(&o);

@@ -292,6 +292,10 @@ int options_parse(struct options *o, int argc, char **argv)
 	/* Only the words before "--" are ours: getopt never sees the options of the command. */
 	while (words < argc && strcmp(argv[words], "--") != 0)
 		words++;
+	if (words + 1 == argc) {
+		log_error("no command after \"--\"");
+		return -EINVAL;
+	}
 	if (words + 1 < argc)
 		o->command = &argv[words + 1];
 	if (words < argc)

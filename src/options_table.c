@@ -286,6 +286,10 @@ static int parse_read_file(struct options *o, const struct option_desc *d, const
 			  o->read_file, arg);
 		return -EINVAL;
 	}
+	if (*arg == '\0') {
+		log_error("-r was given an empty name: it wants a pcap or pcapng file, or \"-\" for standard input");
+		return -EINVAL;
+	}
 	return parse_string(o, d, arg);
 }
 

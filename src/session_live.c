@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Packets from the kernel, until a signal, -c or the end of the command. */
 #include <errno.h>
+#include <inttypes.h>
 #include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <time.h>
@@ -19,6 +21,7 @@
 #include "privileges.h"
 #include "session_private.h"
 #include "util/buf.h"
+#include "util/procfs.h"
 
 #define MSEC UINT64_C(1000000) /* ns */
 
@@ -135,6 +138,42 @@ static void on_cgroup_verdict(void *arg, uint64_t cgroup, bool match)
 }
 
 /* --- opening ---------------------------------------------------------------- */
+
+/* 0, or -ESRCH; -EINVAL: a thread, and *process is whose. */
+static int find_process(uint32_t pid, uint32_t *process)
+{
+	char status[4096], *tgid;
+
+	if (kill((pid_t)pid, 0) && errno == ESRCH)
+		return -ESRCH;
+	if (procfs_read(pid, "status", status, sizeof(status)) > 0 && (tgid = strstr(status, "\nTgid:")) &&
+	    sscanf(tgid + 6, "%" SCNu32, process) == 1 && *process != pid)
+		return -EINVAL;
+	return 0;
+}
+
+/* A process that is gone sends nothing. When others are asked for too, it may just have ended. */
+static int check_pids(const struct options *o)
+{
+	size_t gone = 0;
+	uint32_t process;
+
+	for (size_t i = 0; i < o->pids.n; i++) {
+		int err = find_process(o->pids.v[i], &process);
+
+		if (err == -EINVAL) {
+			log_error("--pid %" PRIu32 " is a thread of the process %" PRIu32 ": give that one", o->pids.v[i],
+				  process);
+			return err;
+		}
+		gone += err == -ESRCH;
+		if (err == -ESRCH)
+			log_warn("--pid %" PRIu32 ": no such process; \"pgrep -a NAME\" finds one", o->pids.v[i]);
+	}
+	if (gone == 0 || gone < o->pids.n || o->pnames.n || o->uids.n || o->command || options_select_container(o))
+		return 0;
+	return -ESRCH;
+}
 
 static int open_capture(struct live *l, const char *const *ifaces)
 {
@@ -284,7 +323,10 @@ static int drop_privileges(const struct options *o)
 static int live_open(struct live *l, const char *const *ifaces)
 {
 	const struct options *o = l->s.o;
-	int err = open_capture(l, ifaces);
+	int err = check_pids(o);
+
+	if (!err)
+		err = open_capture(l, ifaces);
 
 	if (!err)
 		err = session_open(&l->s, o, -1);

@@ -24,6 +24,8 @@ int program_find(const char *name)
 	char full[PATH_MAX];
 	int err = -ENOENT;
 
+	if (*name == '\0')
+		return -ENOENT;
 	if (strchr(name, '/'))
 		return try_file(name);
 	if (!path)

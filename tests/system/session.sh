@@ -71,6 +71,17 @@ finish
 is reader_gone_status $STATUS 0
 is reader_gone_quietly "$(grep -c 'ptcpdump: [^v]' "$TEST_TMP/err")" 0
 
+# Files that are opened never take the place of a closed stream: no message ends up in a capture.
+pings 200 &
+"$PTCPDUMP" -i "$LINK" -nn -c 2 icmp >&- 2>"$TEST_TMP/err"
+is no_standard_output "$?$(grep -c "can't write to 'standard output': Bad file descriptor" "$TEST_TMP/err")" 11
+wait
+pings 200 &
+"$PTCPDUMP" -i "$LINK" -nn -c 2 -w "$TEST_TMP/closed.pcapng" --log-level debug icmp <&- >&- 2>&-
+is no_streams "$? $("$PTCPDUMP" -r "$TEST_TMP/closed.pcapng" --count 2>&1 | tail -n 1)" "0 2 packets"
+is command_without_stdin "$("$PTCPDUMP" -i "$LINK" -w "$TEST_TMP/x.pcapng" -- ls -l /proc/self/fd/0 2>&1 <&- | grep -c null)" 0
+wait
+
 start -i "$LINK"
 kill -KILL "$PID"
 finish 2>/dev/null
@@ -94,6 +105,16 @@ refused missing_folder "/no-such-folder" -i "$LINK" -w /no-such-folder/x
 refused unreadable_file "No such file" -r /no-such-file
 refused folder_as_file "directory" -r /tmp
 refused pid_of_letters "abc" --pid abc
+refused pid_of_nobody "4194303: no such process" -i "$LINK" --pid 4194303
+refused no_command 'no command after "--"' -i "$LINK" --
+refused file_without_name "empty" -r ""
+python3 -c 'import threading, time
+t = threading.Thread(target=time.sleep, args=(5,)); t.start(); print(t.native_id, flush=True)' >"$TEST_TMP/tid" &
+thread_of=$!
+wait_for 5 test -s "$TEST_TMP/tid"
+refused pid_of_a_thread "is a thread of the process $thread_of" -i "$LINK" --pid "$(cat "$TEST_TMP/tid")"
+kill "$thread_of"
+wait "$thread_of" 2>/dev/null
 refused unknown_user "no-such-user" -i "$LINK" -Z no-such-user
 refused link_type "-y" -i "$LINK" -y IEEE802_11
 if command -v setpriv >/dev/null; then
