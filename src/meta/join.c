@@ -255,6 +255,9 @@ static void entry_fill(struct join *j, struct annot_entry *e, const struct facts
 		/* The dead cannot be asked; the main thread bears the process's name. */
 		if (!a.thread.n && key->tid == key->tgid && f->process)
 			a.thread = comm_of(f->process->comm);
+		/* Gone before anybody could ask, its process too. */
+		if (!a.thread.n)
+			a.has &= ~(unsigned)ANNOT_THREAD;
 	}
 	if (f->parent) {
 		a.has |= ANNOT_PARENT;

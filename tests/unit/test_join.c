@@ -278,6 +278,10 @@ static void check_unknown(struct rig *r)
 	CHECK(a);
 	CHECK(str_eq(a->process.cmd, str_of("fleeting")));
 	CHECK(str_eq(a->thread, str_of("fleeting")));
+	/* Nothing tells how its thread was called: then that is not shown. */
+	e.src = owner(CLIENT + 101, 5);
+	CHECK_INT(join(r, &e, 0, false, &a), META_READY);
+	CHECK(a && a->process.pid == CLIENT + 101 && !(a->has & ANNOT_THREAD));
 	e.src = e.dst = (struct event_owner){ 0 };
 	CHECK_INT(join(r, &e, 0, false, &a), META_READY);
 	CHECK(!a);

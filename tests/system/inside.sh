@@ -1,0 +1,114 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# ptcpdump in a privileged container, as the README starts it, names the host's processes and the containers beside it. timeout: 150
+. "$TOP/tests/system/lib-containers.sh"
+
+tests="inside_starts inside_sees_host inside_names_container inside_filters_container inside_without_host_cgroups inside_saves"
+need dockerd docker containerd runc python3 curl iptables ip nsenter -- $tests
+# The file that "make static" makes; else the one that was linked with this system's libraries, and those libraries.
+program=$BUILD/static/ptcpdump
+[ -x "$program" ] || program=$PTCPDUMP
+net_up && dockerd_start && docker_image || {
+	not_ok docker_starts "$(tail -n 1 "$TEST_TMP/dockerd.log")"
+	exit 1
+}
+
+# The last stage of the Dockerfile, on an image that is there.
+mkdir -p "$TEST_TMP/context/build/static" "$TEST_TMP/context/lib"
+cp "$program" "$TEST_TMP/context/build/static/ptcpdump"
+ldd "$program" 2>/dev/null | sed -n 's/.*\(=> \|\t\)\(\/[^ ]*\) (.*/\2/p' | xargs -r cp -L -t "$TEST_TMP/context/lib"
+loader=$(ldd "$program" 2>/dev/null | sed -n 's/^\t\(\/[^ ]*\) (.*/\1/p')
+sed -n '/^FROM .*-slim/,$p' "$TOP/Dockerfile" |
+	sed -e 's/^FROM .*/FROM localhost\/bb:test\nENV PATH=\/usr\/local\/bin:\/bin/' -e 's/^COPY --from=build \/src\//COPY /' >"$TEST_TMP/context/Dockerfile"
+if [ -n "$loader" ]; then
+	sed -i "/^ENTRYPOINT/i COPY lib /lib\nCOPY lib$loader $loader" "$TEST_TMP/context/Dockerfile"
+	cp --parents -L "$loader" "$TEST_TMP/context/lib"
+fi
+DOCKER_BUILDKIT=0 docker build -q -t ptcpdump "$TEST_TMP/context" >"$TEST_TMP/build.log" 2>&1 || {
+	not_ok inside_starts "docker build: $(tail -n 1 "$TEST_TMP/build.log")"
+	exit 1
+}
+
+# The README's line; the daemon of this test has its socket elsewhere, and network namespace and bridge of its own.
+readme=$(sed -n 's/^ *docker run --rm -it \(.*\) ptcpdump -i any$/\1/p' "$TOP/README.md")
+# Where this machine itself lacks a capability, --privileged fails: what is needed instead, and nothing hidden.
+if ! docker run --rm --privileged localhost/bb:test true 2>/dev/null; then
+	echo "no container can be --privileged here" >&2
+	caps=$(printf -- ' --cap-add %s' SYS_ADMIN NET_ADMIN NET_RAW SYS_PTRACE DAC_READ_SEARCH)
+	readme=${readme/--privileged/$caps --security-opt seccomp=unconfined --security-opt systempaths=unconfined}
+fi
+inside() { # NAME OPTIONS-OF-DOCKER ARGUMENTS...
+	local name=$1 options=$2
+	shift 2
+	command docker -H "unix://$DOCKER" run --rm --name "$name" $options -v "$TEST_TMP:$TEST_TMP" ptcpdump \
+		--docker-address "$DOCKER" "$@" >"$TEST_TMP/$name.out" 2>"$TEST_TMP/$name.err" &
+	for _ in $(seq 200); do
+		grep -q listening "$TEST_TMP/$name.err" && return 0
+		sleep 0.05
+	done
+	return 1
+}
+inside_end() { # NAME
+	sleep 1
+	docker kill -s INT "$1" >/dev/null
+	for _ in $(seq 60); do
+		docker inspect "$1" >/dev/null 2>&1 || return 0
+		sleep 0.05
+	done
+	docker rm -f "$1" >/dev/null
+}
+get() { docker exec "$1" wget -q -O /dev/null "http://10.232.0.2/$2"; }
+
+docker run -d --name web localhost/bb:test sleep 600 >/dev/null
+docker run -d --name other localhost/bb:test sleep 600 >/dev/null
+
+inside tool "$readme" -i any -n --log-level info 'tcp port 80'
+grep -q listening "$TEST_TMP/tool.err" || {
+	not_ok inside_starts "$(head -n 1 "$TEST_TMP/tool.err")"
+	exit 1
+}
+ok inside_starts
+get web 1
+nsenter --net="/run/netns/$NS" curl -s -o /dev/null http://10.232.0.2/2 &
+curl_pid=$!
+wait $curl_pid
+docker run -d --rm --name brief localhost/bb:test wget -q -O /dev/null http://10.232.0.2/3 >/dev/null
+inside_end tool
+why=
+grep 'GET /2 ' "$TEST_TMP/tool.out" | grep -q "up0 curl.$curl_pid Out .*ParentProc \\[bash\\.$$\\]" ||
+	why="$(grep 'GET /2 ' "$TEST_TMP/tool.out" | head -n 1)"
+[ "$(stat_of tool dropped)" = 0 ] || why="$why packets dropped"
+result inside_sees_host "$why"
+why=
+grep 'docker0 .*GET /1 ' "$TEST_TMP/tool.out" | grep -q 'Container \[web\]$' || why="exec: $(grep -m 1 'GET /1 ' "$TEST_TMP/tool.out")"
+grep 'docker0 .*GET /3 ' "$TEST_TMP/tool.out" | grep -q 'Container \[brief\]$' || why="$why new: $(grep -m 1 'GET /3 ' "$TEST_TMP/tool.out")"
+result inside_names_container "$why"
+
+inside filter "$readme" -i any -n --container-name web --container-name soon 'tcp port 80'
+get web 4
+get other 5
+docker run -d --rm --name soon localhost/bb:test wget -q -O /dev/null http://10.232.0.2/6 >/dev/null
+inside_end filter
+why=
+for n in 4 6; do grep -q "docker0 .*GET /$n " "$TEST_TMP/filter.out" || why="$why no request $n;"; done
+[ "$(grep -c 'docker0 .*Flags \[S\],' "$TEST_TMP/filter.out")" = 2 ] || why="$why not two SYNs;"
+grep -q 'GET /5 ' "$TEST_TMP/filter.out" && why="$why packets of another container"
+result inside_filters_container "$why"
+
+# A cgroup namespace of its own, as Docker gives by default, shows other paths: ids and /proc must do.
+inside private "${readme/--cgroupns=host/--cgroupns=private}" -i any -n 'tcp port 80'
+get web 7
+docker run -d --rm --name brief2 localhost/bb:test wget -q -O /dev/null http://10.232.0.2/8 >/dev/null
+inside_end private
+why=
+grep 'docker0 .*GET /7 ' "$TEST_TMP/private.out" | grep -q 'Container \[web\]$' || why="exec: $(grep -m 1 'GET /7 ' "$TEST_TMP/private.out")"
+grep 'docker0 .*GET /8 ' "$TEST_TMP/private.out" | grep -q 'Container \[brief2\]$' || why="$why new: $(grep -m 1 'GET /8 ' "$TEST_TMP/private.out")"
+result inside_without_host_cgroups "$why"
+
+inside saver "$readme" -i any -w "$TEST_TMP/saved.pcapng" 'tcp port 80'
+get web 9
+inside_end saver
+why=
+"$PTCPDUMP" -n -r "$TEST_TMP/saved.pcapng" --container-name web 2>/dev/null | grep -q 'docker0 .*GET /9 .*Container \[web\]$' || why="not in the file"
+result inside_saves "$why"
+exit $failed
