@@ -43,6 +43,7 @@ struct live {
 	struct meta *meta;
 	struct command *command;
 	struct keylog *keylog; /* NULL: TLS secrets are not asked for */
+	bool secrets;	       /* some came */
 	int epoll_fd, signal_fd;
 	uint64_t now;	   /* CLOCK_MONOTONIC ns, of this turn of the loop */
 	uint64_t rejected; /* the kernel could not decide on them, we did */
@@ -498,6 +499,7 @@ static void save_secrets(struct live *l)
 			l->s.failed = true;
 		if (lines.len == 0 || l->s.failed)
 			break;
+		l->secrets = true;
 		if (l->capturing && l->s.o->embed_keylog)
 			put_secrets(l, &lines);
 	}
@@ -661,6 +663,9 @@ static int capture_and_run(const struct options *o, const char *const *ifaces)
 		}
 	}
 	run(&l);
+	if (l.keylog && !l.secrets && !l.s.failed)
+		log_warn("no TLS secrets came from the command: it used no TLS, or its TLS library does not know "
+			 "SSLKEYLOGFILE");
 	status = l.s.failed ? 1 : 0;
 	if (l.command && l.command_end != NEVER && l.command_status)
 		status = l.command_status;

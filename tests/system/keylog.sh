@@ -78,6 +78,9 @@ check several_files [ $parts -gt 1 ]
 is secrets_in_every_file "${#all}" $parts
 set -f
 
+"$PTCPDUMP" -i "$LINK" --write-keylog-file "$TEST_TMP/none.keys" -- true 2>"$TEST_TMP/err"
+check says_that_none_came grep -q 'no TLS secrets came from the command' "$TEST_TMP/err"
+
 refused() { # NAME MESSAGE ARGUMENTS...
 	local name=$1 message=$2
 	shift 2
