@@ -34,17 +34,6 @@
 #define ETHERTYPE_8021Q 0x8100
 #define ETHERTYPE_8021AD 0x88a8
 
-/* One end of a flow: l is the end it tells about. IPv4 as ::ffff:a.b.c.d, ports in network order. */
-struct flow_key {
-	__u32 l[4], r[4];
-	__u32 netns;
-	__u16 lport, rport; /* ICMP echo: the identifier is lport of the end that asks */
-	__u8 proto;
-	__u8 fragment; /* lport and rport hold the IP identification */
-	__u8 pad[6];
-};
-EVENT_ASSERT_SIZE(struct flow_key, 48);
-
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);

@@ -199,7 +199,7 @@ static __always_inline __u32 tuple_of_flow(struct bpf_sock_tuple *t, const struc
  * instruction with two pointer types, which the verifier refuses. Global ones, which it checks once and not once per
  * call (that is 3 ms instead of 14); on 5.10 they take no pointers but the packet.
  */
-__noinline int lookup_tcp(struct __sk_buff *skb, __u32 which, __u32 syn)
+__weak __noinline int lookup_tcp(struct __sk_buff *skb, __u32 which, __u32 syn)
 {
 	struct owner_scratch *S = owner_scratch_get();
 	struct bpf_sock_tuple t = {};
@@ -246,7 +246,7 @@ release:
 	return found;
 }
 
-__noinline int lookup_udp(struct __sk_buff *skb, __u32 which)
+__weak __noinline int lookup_udp(struct __sk_buff *skb, __u32 which)
 {
 	struct owner_scratch *S = owner_scratch_get();
 	struct bpf_sock_tuple t = {};
@@ -368,7 +368,7 @@ static __always_inline bool parse_ipv6(struct __sk_buff *skb, struct owner_scrat
 }
 
 /* Fills S->flow[which] from the network header at off; 0: it is neither IPv4 nor IPv6. Global: see lookup_tcp(). */
-__noinline int parse_packet(struct __sk_buff *skb, __u32 which, __u32 off, __u32 protocol)
+__weak __noinline int parse_packet(struct __sk_buff *skb, __u32 which, __u32 off, __u32 protocol)
 {
 	struct owner_scratch *S = owner_scratch_get();
 	struct flow_key *k;

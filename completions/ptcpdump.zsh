@@ -12,15 +12,15 @@ _arguments -s \
 	'*--snapshot-length=[keep at most this much of each packet (0\: the default, 262144)]:BYTES: ' \
 	'*-p[don'\''t put the interface into promiscuous mode]' \
 	'*--no-promiscuous-mode[don'\''t put the interface into promiscuous mode]' \
-	'*--backend=[how packets are seen in the kernel (default tc); help\: what this kernel offers]:BACKEND:(tc cgroup-skb socket-filter tp-btf)' \
+	'*--backend=[how packets are seen (default\: tc, or pcap where only that can serve); help\: what this kernel offers]:BACKEND:(tc pcap)' \
 	'*--kernel-btf=[BTF of this kernel (default /sys/kernel/btf/vmlinux, then /var/lib/ptcpdump/btf, else it is fetched)]:FILE:_files' \
 	'*--immediate-mode[show and save packets as soon as they arrive]' \
-	'*-I[802.11 monitor mode; not possible with these kernel hooks]' \
-	'*--monitor-mode[802.11 monitor mode; not possible with these kernel hooks]' \
-	'*-j+[where time stamps come from; only host is possible with these kernel hooks]:TYPE: ' \
-	'*--time-stamp-type=[where time stamps come from; only host is possible with these kernel hooks]:TYPE: ' \
-	'*-y+[link type of the capture (the interface'\''s own, see -L), or of the filter that -d prints]:TYPE: ' \
-	'*--linktype=[link type of the capture (the interface'\''s own, see -L), or of the filter that -d prints]:TYPE: ' \
+	'*-I[put the interface into 802.11 monitor mode (by the backend pcap)]' \
+	'*--monitor-mode[put the interface into 802.11 monitor mode (by the backend pcap)]' \
+	'*-j+[where time stamps come from, see -J (others than host\: by the backend pcap)]:TYPE: ' \
+	'*--time-stamp-type=[where time stamps come from, see -J (others than host\: by the backend pcap)]:TYPE: ' \
+	'*-y+[link type of the capture, see -L (another than the first\: by the backend pcap), or of the filter that -d prints]:TYPE: ' \
+	'*--linktype=[link type of the capture, see -L (another than the first\: by the backend pcap), or of the filter that -d prints]:TYPE: ' \
 	'*-D[list the interfaces and exit]' \
 	'*--list-interfaces[list the interfaces and exit]' \
 	'*-L[list the link types of the interface and exit]' \

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "capture/capture.h"
+#include "output/output.h"
 
 /* The interface that is asked about: the first -i, else the one that a capture would take. */
 static int chosen_iface(const struct options *o, char name[IF_NAMESIZE])
@@ -21,29 +22,66 @@ static int chosen_iface(const struct options *o, char name[IF_NAMESIZE])
 	return -ENODEV;
 }
 
+/* As tcpdump: the link types with -I are those of monitor mode. monitor: whether the device has that mode at all. */
+static int open_device(const struct options *o, const char *name, pcap_t **ret, bool *monitor)
+{
+	char error[PCAP_ERRBUF_SIZE];
+	pcap_t *pcap = pcap_create(name, error);
+	int status;
+
+	*ret = pcap;
+	if (!pcap) {
+		log_error("%s", error);
+		return -ENODEV;
+	}
+	*monitor = pcap_can_set_rfmon(pcap) == 1;
+	if (o->monitor && !*monitor) {
+		log_error("%s: That device doesn't support monitor mode", name);
+		return -EINVAL;
+	}
+	pcap_set_rfmon(pcap, o->monitor > 0);
+	status = pcap_activate(pcap);
+	if (status >= 0)
+		return 0;
+	if (status == PCAP_ERROR)
+		log_error("%s", pcap_geterr(pcap));
+	else
+		log_error("%s: %s%s%s%s", name, pcap_statustostr(status), *pcap_geterr(pcap) ? " (" : "",
+			  pcap_geterr(pcap), *pcap_geterr(pcap) ? ")" : "");
+	return -ENODEV;
+}
+
 int list_link_types(const struct options *o)
 {
-	char name[IF_NAMESIZE], error[PCAP_ERRBUF_SIZE];
+	char name[IF_NAMESIZE];
 	int *types = NULL, n, err = chosen_iface(o, name);
-	pcap_t *pcap;
+	pcap_t *pcap = NULL;
+	bool monitor;
 
 	if (err)
 		return err;
-	pcap = pcap_create(name, error);
-	if (!pcap || pcap_activate(pcap) < 0) {
-		log_error("%s: %s", name, pcap ? pcap_geterr(pcap) : error);
-		err = -ENODEV;
+	err = open_device(o, name, &pcap, &monitor);
+	if (err)
 		goto out;
-	}
 	n = pcap_list_datalinks(pcap, &types);
 	if (n <= 0) {
-		log_error("%s: %s", name, n < 0 ? pcap_geterr(pcap) : "No data link types.");
+		log_error("%s", n < 0 ? pcap_geterr(pcap) : "No data link types.");
 		err = -EOPNOTSUPP;
 		goto out;
 	}
-	printf("Data link types for %s (use option -y to set):\n", name);
-	/* libpcap offers others than the first, such as DOCSIS; packets of our hooks have the interface's own. */
-	printf("  %s (%s)\n", pcap_datalink_val_to_name(types[0]), pcap_datalink_val_to_description(types[0]));
+	printf("Data link types for %s%s (use option -y to set):\n", name,
+	       !monitor	    ? ""
+	       : o->monitor ? " when in monitor mode"
+			    : " when not in monitor mode");
+	for (int i = 0; i < n; i++) {
+		const char *type = pcap_datalink_val_to_name(types[i]);
+
+		if (type)
+			printf("  %s (%s)%s\n", type, pcap_datalink_val_to_description(types[i]),
+			       output_text_prints(types[i]) ? "" : " (printing not supported)");
+		else
+			printf("  DLT %d (printing not supported)\n", types[i]);
+	}
 out:
 	pcap_free_datalinks(types);
 	if (pcap)
@@ -53,13 +91,35 @@ out:
 
 int list_tstamp_types(const struct options *o)
 {
-	const int host = PCAP_TSTAMP_HOST;
-	char name[IF_NAMESIZE];
-	int err = chosen_iface(o, name);
+	char name[IF_NAMESIZE], error[PCAP_ERRBUF_SIZE];
+	int *types = NULL, n, err = chosen_iface(o, name);
+	pcap_t *pcap;
 
 	if (err)
 		return err;
-	printf("Time stamp types for %s (use option -j to set):\n  %s (%s)\n", name, pcap_tstamp_type_val_to_name(host),
-	       pcap_tstamp_type_val_to_description(host));
-	return 0;
+	pcap = pcap_create(name, error);
+	if (!pcap) {
+		log_error("%s", error);
+		return -ENODEV;
+	}
+	n = pcap_list_tstamp_types(pcap, &types);
+	if (n < 0) {
+		log_error("%s", pcap_geterr(pcap));
+		err = -EOPNOTSUPP;
+	} else if (n == 0) {
+		printf("Time stamp type cannot be set for %s\n", name);
+	} else {
+		printf("Time stamp types for %s (use option -j to set):\n", name);
+	}
+	for (int i = 0; i < n; i++) {
+		const char *type = pcap_tstamp_type_val_to_name(types[i]);
+
+		if (type)
+			printf("  %s (%s)\n", type, pcap_tstamp_type_val_to_description(types[i]));
+		else
+			printf("  %d\n", types[i]);
+	}
+	pcap_free_tstamp_types(types);
+	pcap_close(pcap);
+	return err;
 }

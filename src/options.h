@@ -31,6 +31,7 @@ enum options_action {
 	ACTION_LIST_IFACES,	  /* -D */
 	ACTION_LIST_LINK_TYPES,	  /* -L */
 	ACTION_LIST_TSTAMP_TYPES, /* -J */
+	ACTION_LIST_BACKENDS,	  /* --backend help */
 	ACTION_PROBE,
 	ACTION_HELP,
 	ACTION_VERSION,

@@ -296,7 +296,7 @@ static int parse_read_file(struct options *o, const struct option_desc *d, const
 static int parse_backend(struct options *o, const struct option_desc *d, const char *arg)
 {
 	if (strcmp(arg, "help") == 0) {
-		o->action = ACTION_PROBE;
+		o->action = ACTION_LIST_BACKENDS;
 		return 0;
 	}
 	if (!word_in(d->choices, arg)) {
@@ -377,13 +377,9 @@ static int parse_completion(struct options *o, const struct option_desc *d, cons
 static int parse_unserved(struct options *o, const struct option_desc *d, const char *arg)
 {
 	(void)o;
+	(void)d;
 	(void)arg;
-	if (d->key == 'I')
-		log_error(
-			"-I (monitor mode) is not possible: 802.11 frames have become Ethernet frames when the kernel "
-			"hooks used here see them; use 'tcpdump -I'");
-	else
-		log_error("-Y needs a libpcap that was built to debug its parser");
+	log_error("-Y needs a libpcap that was built to debug its parser");
 	return -EINVAL;
 }
 
@@ -447,19 +443,18 @@ const struct option_desc option_table[] = {
 	  "keep at most this much of each packet (0: the default, 262144)" },
 	{ 'p', "no-promiscuous-mode", NULL, GROUP_CAPTURE, parse_count, AT(no_promiscuous), 0, NULL, HINT_NONE,
 	  "don't put the interface into promiscuous mode" },
-	{ OPT_BACKEND, "backend", "BACKEND", GROUP_CAPTURE, parse_backend, AT(backend), 0,
-	  "tc cgroup-skb socket-filter tp-btf", HINT_NONE,
-	  "how packets are seen in the kernel (default tc); help: what this kernel offers" },
+	{ OPT_BACKEND, "backend", "BACKEND", GROUP_CAPTURE, parse_backend, AT(backend), 0, "tc pcap", HINT_NONE,
+	  "how packets are seen (default: tc, or pcap where only that can serve); help: what this kernel offers" },
 	{ OPT_KERNEL_BTF, "kernel-btf", "FILE", GROUP_CAPTURE, parse_string, AT(kernel_btf), 0, NULL, HINT_FILE,
 	  "BTF of this kernel (default /sys/kernel/btf/vmlinux, then /var/lib/ptcpdump/btf, else it is fetched)" },
 	{ OPT_IMMEDIATE, "immediate-mode", NULL, GROUP_CAPTURE, parse_count, AT(immediate), 0, NULL, HINT_NONE,
 	  "show and save packets as soon as they arrive" },
-	{ 'I', "monitor-mode", NULL, GROUP_CAPTURE, parse_unserved, AT(monitor), 0, NULL, HINT_NONE,
-	  "802.11 monitor mode; not possible with these kernel hooks" },
+	{ 'I', "monitor-mode", NULL, GROUP_CAPTURE, parse_count, AT(monitor), 0, NULL, HINT_NONE,
+	  "put the interface into 802.11 monitor mode (by the backend pcap)" },
 	{ 'j', "time-stamp-type", "TYPE", GROUP_CAPTURE, parse_tstamp_type, AT(tstamp_type), 0, NULL, HINT_NONE,
-	  "where time stamps come from; only host is possible with these kernel hooks" },
+	  "where time stamps come from, see -J (others than host: by the backend pcap)" },
 	{ 'y', "linktype", "TYPE", GROUP_CAPTURE, parse_link_type, AT(dlt_name), 0, NULL, HINT_NONE,
-	  "link type of the capture (the interface's own, see -L), or of the filter that -d prints" },
+	  "link type of the capture, see -L (another than the first: by the backend pcap), or of the filter that -d prints" },
 	{ 'D', "list-interfaces", NULL, GROUP_CAPTURE, parse_action, 0, ACTION_LIST_IFACES, NULL, HINT_NONE,
 	  "list the interfaces and exit" },
 	{ 'L', "list-data-link-types", NULL, GROUP_CAPTURE, parse_action, 0, ACTION_LIST_LINK_TYPES, NULL, HINT_NONE,

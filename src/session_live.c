@@ -39,6 +39,7 @@
 
 struct live {
 	struct session s;
+	const char *backend; /* NULL: the default */
 	struct capture *capture;
 	struct meta *meta;
 	struct command *command;
@@ -187,7 +188,12 @@ static int open_capture(struct live *l, const char *const *ifaces)
 		.snaplen = o->snaplen,
 		.direction = o->direction,
 		.ring_bytes = o->ring_bytes,
-		.backend = o->backend,
+		.backend = l->backend,
+		.dlt_name = o->dlt_name,
+		.dlt = o->dlt,
+		.tstamp_type = o->tstamp_type,
+		.monitor = o->monitor,
+		.immediate = o->immediate,
 		.kernel_btf = o->kernel_btf,
 		.promiscuous = !o->no_promiscuous,
 		.pnames = (const char *const *)o->pnames.v,
@@ -628,6 +634,59 @@ static int open_keylog(struct live *l)
 	return keylog_new(&l->keylog, &config);
 }
 
+/* pcap/dlt.h */
+enum { DLT_ETHERNET = 1, DLT_RAW_IP = 12 };
+
+/* What packets of a device begin with, as the hooks see them. */
+static int device_dlt(const char *name)
+{
+	char path[64 + IF_NAMESIZE];
+	unsigned type = 1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%.*s/type", IF_NAMESIZE, name);
+	f = fopen(path, "re");
+	if (f) {
+		if (fscanf(f, "%u", &type) != 1)
+			type = 1;
+		fclose(f);
+	}
+	/* ARPHRD_ETHER, ARPHRD_LOOPBACK (linux/if_arp.h) */
+	return type != 1 && type != 772 ? DLT_RAW_IP : DLT_ETHERNET;
+}
+
+/* What asks for libpcap's own capture: flags of tcpdump that our hooks cannot serve, and devices. NULL: nothing. */
+static const char *pcap_reason(const struct options *o, const char *const *ifaces)
+{
+	if (o->monitor)
+		return "-I";
+	if (o->tstamp_type && strcmp(o->tstamp_type, "host") != 0)
+		return "-j";
+	for (size_t i = 0; ifaces[i]; i++) {
+		if (o->dlt >= 0 && (strcmp(ifaces[i], "any") == 0 || device_dlt(ifaces[i]) != o->dlt))
+			return "-y";
+		if (!o->netns.n && !capture_tc_serves(ifaces[i]))
+			return ifaces[i];
+	}
+	return NULL;
+}
+
+static int choose_backend(const struct options *o, const char *const *ifaces, const char **ret)
+{
+	const char *reason = pcap_reason(o, ifaces);
+
+	*ret = o->backend;
+	if (!reason || (o->backend && strcmp(o->backend, "pcap") == 0))
+		return 0;
+	if (o->backend) {
+		log_error("the backend %s cannot serve %s: use --backend pcap", o->backend, reason);
+		return -EINVAL;
+	}
+	log_info("%s is served by the backend pcap", reason);
+	*ret = "pcap";
+	return 0;
+}
+
 static int capture_and_run(const struct options *o, const char *const *ifaces)
 {
 	struct live l = {
@@ -644,6 +703,8 @@ static int capture_and_run(const struct options *o, const char *const *ifaces)
 		if (err)
 			goto out;
 	}
+	if (choose_backend(o, ifaces, &l.backend))
+		return 1;
 	if (o->command) {
 		err = command_start(&l.command, o->command, l.keylog ? keylog_path(l.keylog) : NULL);
 		if (err) {
@@ -674,45 +735,6 @@ static int capture_and_run(const struct options *o, const char *const *ifaces)
 out:
 	live_close(&l);
 	return status;
-}
-
-/* pcap/dlt.h */
-enum { DLT_ETHERNET = 1, DLT_RAW_IP = 12 };
-
-/* What packets of a device begin with, as the hooks see them. */
-static int device_dlt(const char *name)
-{
-	char path[64 + IF_NAMESIZE];
-	unsigned type = 1;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/sys/class/net/%.*s/type", IF_NAMESIZE, name);
-	f = fopen(path, "re");
-	if (f) {
-		if (fscanf(f, "%u", &type) != 1)
-			type = 1;
-		fclose(f);
-	}
-	/* ARPHRD_ETHER, ARPHRD_LOOPBACK (linux/if_arp.h) */
-	return type != 1 && type != 772 ? DLT_RAW_IP : DLT_ETHERNET;
-}
-
-/* -y may only say what is the case. */
-static int check_link_type(const struct options *o)
-{
-	char text[256];
-
-	for (size_t i = 0; o->dlt >= 0 && i < o->ifaces.n; i++) {
-		int dlt = device_dlt(o->ifaces.v[i]);
-
-		if (strcmp(o->ifaces.v[i], "any") == 0 || dlt == o->dlt)
-			continue;
-		session_name_dlt(dlt, text, sizeof(text));
-		log_error("-y %s: packets of '%s' have the link type %s and no other", o->dlt_name, o->ifaces.v[i],
-			  text);
-		return -EINVAL;
-	}
-	return 0;
 }
 
 /* -d: with the link type of -i, else of -y, else Ethernet. */
@@ -753,11 +775,6 @@ int session_run_live(const struct options *o)
 
 	if (o->dump)
 		return dump_filter(o);
-	if (check_link_type(o))
-		return 1;
-	if (o->tstamp_type && strcmp(o->tstamp_type, "host") != 0)
-		log_warn("time stamp type '%s' is not supported: the kernel hooks used here take the time of the host",
-			 o->tstamp_type);
 	if (o->ifaces.n)
 		return capture_and_run(o, (const char *const *)o->ifaces.v);
 	if (!options_select_process(o) && !o->netns.n) {

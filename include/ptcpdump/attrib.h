@@ -17,6 +17,17 @@ enum {
 
 #define FILTER_NAME_LEN 64 /* key of ptcp_names: padded with zeros, at least one; longer names are cut */
 
+/* One end of a flow: l is the end it tells about. IPv4 as ::ffff:a.b.c.d, ports in network order. */
+struct flow_key {
+	__u32 l[4], r[4];
+	__u32 netns;	    /* inode number; 0 in ptcp_flows: any, see bpf/cgroup.bpf.c */
+	__u16 lport, rport; /* ICMP echo: the identifier is lport of the end that asks */
+	__u8 proto;
+	__u8 fragment; /* lport and rport hold the IP identification */
+	__u8 pad[6];
+};
+EVENT_ASSERT_SIZE(struct flow_key, 48);
+
 /* Value of ptcp_sockets, ptcp_cookies and ptcp_flows. */
 struct owner_rec {
 	__u64 start;

@@ -62,6 +62,8 @@ int attrib_new(struct attrib **ret, const struct capture_config *config)
 			return err;
 		}
 	}
+	for (size_t i = 0; i < hooks_count; i++)
+		a->support.usable[i] = a->support.usable[i] && (hooks[i].kind != HOOK_FLOW || config->flows);
 	*ret = a;
 	return 0;
 }
@@ -288,7 +290,7 @@ static void attach_hooks(struct attrib *a)
 		if (!a->support.usable[i] || hooks[i].kind == HOOK_ITER)
 			continue;
 		prog = bpf_object__find_program_by_name(a->obj, hooks[i].program);
-		if (hooks[i].kind == HOOK_CGROUP)
+		if (hooks[i].kind == HOOK_CGROUP || hooks[i].kind == HOOK_FLOW)
 			a->links[i] = bpf_program__attach_cgroup(prog, cgroup);
 		else
 			a->links[i] = bpf_program__attach(prog);
@@ -298,7 +300,7 @@ static void attach_hooks(struct attrib *a)
 	if (cgroup >= 0)
 		close(cgroup);
 	for (i = 0; i < hooks_count; i++)
-		if (!a->support.usable[i])
+		if (!a->support.usable[i] && (hooks[i].kind != HOOK_FLOW || a->config->flows))
 			log_info("no \"%s\" (%s): %s", hooks[i].target,
 				 a->support.why[i] ? a->support.why[i] : "missing", hooks[i].lost);
 }
@@ -413,7 +415,7 @@ int attrib_set_cgroup(struct attrib *a, uint64_t cgroup, bool match)
 
 int attrib_probe(FILE *out)
 {
-	static const char *const kinds[] = { "raw tracepoint", "cgroup", "BTF tracepoint", "iterator" };
+	static const char *const kinds[] = { "raw tracepoint", "cgroup", "BTF tracepoint", "iterator", "cgroup" };
 	struct hook_support s;
 	size_t i;
 	int err;

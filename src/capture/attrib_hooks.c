@@ -36,6 +36,8 @@ const struct hook hooks[] = {
 	{ "ptcp_peername6", HOOK_CGROUP, "getpeername6", NULL, "the worker that accepts, until it reads or writes" },
 	{ "ptcp_skb_out", HOOK_CGROUP, "inet_egress", NULL, "owners in other namespaces behind bridges and NAT" },
 	{ "ptcp_skb_in", HOOK_CGROUP, "inet_ingress", NULL, "owners in other namespaces behind bridges and NAT" },
+	{ "ptcp_flow_out", HOOK_FLOW, "inet_egress", NULL, "senders of packets, with --backend pcap" },
+	{ "ptcp_flow_in", HOOK_FLOW, "inet_ingress", NULL, "receivers of packets, with --backend pcap" },
 	{ "ptcp_send_len", HOOK_TP_BTF, "sock_send_length", "btf_trace_sock_send_length",
 	  "senders in other namespaces over inherited sockets" },
 	{ "ptcp_recv_len", HOOK_TP_BTF, "sock_recv_length", "btf_trace_sock_recv_length",

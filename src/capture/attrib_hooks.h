@@ -6,7 +6,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum hook_kind { HOOK_RAW_TP, HOOK_CGROUP, HOOK_TP_BTF, HOOK_ITER };
+enum hook_kind {
+	HOOK_RAW_TP,
+	HOOK_CGROUP,
+	HOOK_TP_BTF,
+	HOOK_ITER,
+	HOOK_FLOW, /* of a cgroup too, only for the pcap backend, whose packets no other program sees */
+};
 
 struct hook {
 	const char *program;

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "capture/attrib.h"
+#include "capture/backend.h"
 #include "capture/kernel_btf.h"
 #include "capture/private.h"
 #include "ptcpdump.skel.h"
@@ -89,31 +90,50 @@ static int bpf_message(enum libbpf_print_level level, const char *fmt, va_list a
 	return 0;
 }
 
-static int privileges_check(void)
+/* Adds the names of those that are missing; CAP_SYS_ADMIN stands for the two that were once part of it. */
+static void capabilities_missing(const struct __user_cap_data_struct *data, unsigned from, unsigned to, char *text,
+				 size_t size)
 {
 	static const struct {
 		unsigned cap;
 		const char *name;
-	} needed[] = { { CAP_NET_ADMIN, "CAP_NET_ADMIN" }, { 38, "CAP_PERFMON" }, { 39, "CAP_BPF" } };
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = { 0 };
-	char missing[64] = "";
+	} needed[] = { { CAP_NET_ADMIN, "CAP_NET_ADMIN" },
+		       { 38, "CAP_PERFMON" },
+		       { 39, "CAP_BPF" },
+		       { CAP_NET_RAW, "CAP_NET_RAW" } };
 
-	if (syscall(SYS_capget, &header, data) != 0)
-		return -errno;
-	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
-		/* CAP_SYS_ADMIN stands for the two that were once part of it. */
+	for (size_t i = from; i < to; i++) {
 		if (needed[i].cap >= 32 && (data[0].effective & 1U << CAP_SYS_ADMIN))
 			continue;
 		if (data[needed[i].cap / 32].effective & 1U << needed[i].cap % 32)
 			continue;
-		if (*missing)
-			strcat(missing, ", ");
-		strcat(missing, needed[i].name);
+		snprintf(text + strlen(text), size - strlen(text), "%s%s", *text ? ", " : "", needed[i].name);
 	}
-	if (!*missing)
+}
+
+static int privileges_check(struct capture *c)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+	char bpf[64] = "", raw[64] = "";
+
+	if (syscall(SYS_capget, &header, data) != 0)
+		return -errno;
+	capabilities_missing(data, 0, 3, bpf, sizeof(bpf));
+	capabilities_missing(data, 3, 4, raw, sizeof(raw));
+	if (c->backend->bpf_optional && !*raw) {
+		c->without_bpf = *bpf;
+		if (*bpf)
+			log_warn(
+				"%s missing: no eBPF, processes are looked up in /proc and short-lived ones are missed",
+				bpf);
 		return 0;
-	log_error("no permission to capture: %s missing; run it as root, for instance with sudo", missing);
+	}
+	if (!*bpf && c->backend->programs)
+		return 0;
+	log_error("no permission to capture: %s missing; run it as root, for instance with sudo%s",
+		  c->backend->programs ? bpf : raw,
+		  c->backend->programs && !*raw ? ", or use --backend pcap, which does with less" : "");
 	return -EPERM;
 }
 
@@ -132,7 +152,7 @@ static int filter_compile_for(struct capture *c, int dlt, struct filter_code *co
 }
 
 /* Compiles for both kinds of devices: one of the other kind may appear later. */
-static int filters_compile(struct capture *c)
+int filters_compile(struct capture *c)
 {
 	char err_l2[FILTER_ERR_LEN], err_l3[FILTER_ERR_LEN];
 	int l2, l3;
@@ -170,12 +190,13 @@ static int epoll_add(struct capture *c, int fd, uint32_t events, void *ptr)
 }
 
 /* PTCPDUMP_TC=tcx or clsact forces one of the two ways into tc: for tests, and where tcx is in the way. */
-static int mode_choose(const struct capture *c, enum attach_mode *ret)
+static int mode_choose(struct capture *c, enum attach_mode *ret)
 {
 	const char *forced = getenv("PTCPDUMP_TC");
 
-	if (c->config.backend && strcmp(c->config.backend, "tc") != 0) {
-		log_error("backend '%s' is not available: use tc", c->config.backend);
+	c->backend = backend_find(c->config.backend);
+	if (!c->backend) {
+		log_error("unknown backend '%s': --backend help lists those that exist", c->config.backend);
 		return -EINVAL;
 	}
 	*ret = ATTACH_AUTO;
@@ -206,7 +227,7 @@ static int capture_start(struct capture *c)
 	int err = mode_choose(c, &c->mode);
 
 	if (err == 0)
-		err = privileges_check();
+		err = privileges_check(c);
 	if (err != 0)
 		return err;
 	for (const char *const *name = c->config.ifaces; *name; name++)
@@ -219,12 +240,10 @@ static int capture_start(struct capture *c)
 	err = epoll_add(c, c->timer_fd, EPOLLIN | EPOLLET, NULL);
 	if (err == 0)
 		err = netns_init(c);
-	if (err == 0 && c->scanning)
+	if (err == 0 && c->scanning && c->backend->programs)
 		err = scan_start(c);
 	if (err == 0)
-		err = links_find(c);
-	if (err == 0)
-		err = filters_compile(c);
+		err = c->backend->open(c);
 	return err;
 }
 
@@ -241,6 +260,7 @@ int capture_new(struct capture **ret, const struct capture_config *config, const
 		c->config.snaplen = SNAPLEN_MAX;
 	c->epoll_fd = c->timer_fd = c->own_netns_fd = c->scan_fd = c->inotify_fd = -1;
 	c->clock_offset = clock_offset_get();
+	c->lag_ns = SETTLE_NS;
 	c->vlan_buf = malloc(c->config.snaplen + 4);
 	libbpf_set_print(bpf_message);
 	if (c->vlan_buf)
@@ -280,8 +300,8 @@ static int rings_prepare(struct capture *c)
 {
 	for (unsigned i = 0; i < RINGS_MAX; i++) {
 		struct bpf_map *map = ring_map(c, i);
-		int err = i < c->nrings ? bpf_map__set_max_entries(map, (uint32_t)c->ring_size)
-					: bpf_map__set_autocreate(map, false);
+		int err = i < c->nrings && c->backend->programs ? bpf_map__set_max_entries(map, (uint32_t)c->ring_size)
+								: bpf_map__set_autocreate(map, false);
 
 		if (err != 0)
 			return err;
@@ -297,6 +317,8 @@ static void programs_choose(struct capture *c)
 
 	for (unsigned i = 0; i < c->nlinks; i++)
 		need[c->links[i]->l3] = true;
+	if (!c->backend->programs)
+		need[0] = need[1] = false;
 	bpf_program__set_autoload(skel->progs.ptcp_l2, need[0]);
 	bpf_program__set_autoload(skel->progs.ptcp_l3, need[1]);
 }
@@ -309,16 +331,18 @@ static int skeleton_prepare(struct capture *c)
 	int err;
 
 	skel->rodata->tc_snaplen = c->config.snaplen;
-	skel->rodata->tc_nrings = c->nrings;
+	skel->rodata->tc_nrings = c->backend->programs ? c->nrings : 1;
 	skel->rodata->tc_netns = c->nnetns == 1 && !c->any_netns ? c->netns[0]->inode : 0;
 	skel->rodata->attrib_netns = skel->rodata->tc_netns;
-	bpf_map__set_max_entries(skel->maps.ptcp_scratch, (uint32_t)libbpf_num_possible_cpus());
-	bpf_map__set_value_size(skel->maps.ptcp_scratch, (record_max + 7) & ~7U);
+	if (c->backend->programs) {
+		bpf_map__set_max_entries(skel->maps.ptcp_scratch, (uint32_t)libbpf_num_possible_cpus());
+		bpf_map__set_value_size(skel->maps.ptcp_scratch, (record_max + 7) & ~7U);
+	}
 	programs_choose(c);
 	err = rings_prepare(c);
 	if (err == 0)
 		err = attrib_prepare(c->attrib, skel->obj);
-	if (err != 0 || !c->config.filter || !*c->config.filter)
+	if (err != 0 || !c->backend->programs || !c->config.filter || !*c->config.filter)
 		return err;
 	err = filter_inject_set(c->inject, skel->obj, c->filter_in_user ? NULL : &c->filter_l2,
 				c->filter_in_user ? NULL : &c->filter_l3, text);
@@ -344,7 +368,7 @@ static int skeleton_load(struct capture *c, const char *btf)
 		if (err == 0)
 			return 0;
 		if (!attrib_retry(c->attrib, c->skel->obj)) {
-			if (c->filter_in_user || !c->config.filter || !filter_refused(err))
+			if (c->filter_in_user || !c->backend->programs || !c->config.filter || !filter_refused(err))
 				return err;
 			log_warn(
 				"the kernel finds the filter too large: every packet is copied and filtered afterwards");
@@ -413,7 +437,39 @@ static int rings_open(struct capture *c)
 	return err;
 }
 
-int capture_load(struct capture *c)
+/* Of our programs, only those that tell about processes and sockets are of use, and none has to be. */
+static int load_optional(struct capture *c)
+{
+	void *p = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char btf[PATH_MAX];
+	int err;
+
+	if (p == MAP_FAILED)
+		return -errno;
+	c->control = p;
+	c->bare_config = c->config;
+	c->bare_config.attribution = false;
+	c->config.flows = true;
+	if (c->without_bpf || !c->config.attribution)
+		return attrib_new(&c->attrib, &c->bare_config);
+	err = attrib_new(&c->attrib, &c->config);
+	if (err == 0)
+		err = kernel_btf_find(c->config.kernel_btf, btf);
+	if (err == 0)
+		err = skeleton_load(c, btf);
+	if (err == 0)
+		return 0;
+	log_warn(
+		"cannot load the eBPF programs (%s): processes are looked up in /proc, and short-lived ones are missed",
+		strerror(-err));
+	ptcpdump__destroy(c->skel);
+	c->skel = NULL;
+	attrib_free(c->attrib);
+	c->attrib = NULL;
+	return attrib_new(&c->attrib, &c->bare_config);
+}
+
+static int load_needed(struct capture *c)
 {
 	char btf[PATH_MAX];
 	int err = kernel_btf_find(c->config.kernel_btf, btf);
@@ -431,6 +487,22 @@ int capture_load(struct capture *c)
 		err = control_map(c);
 	if (err == 0)
 		err = rings_open(c);
+	return err;
+}
+
+int capture_load(struct capture *c)
+{
+	int err;
+
+	if (!c->backend->programs) {
+		err = load_optional(c);
+		if (err == 0)
+			err = ring_open_local(&c->wake_ring, (size_t)sysconf(_SC_PAGESIZE));
+		if (err != 0)
+			log_error("cannot prepare the capture: %s", strerror(-err));
+		return err;
+	}
+	err = load_needed(c);
 	if (err != 0)
 		log_error("cannot load the eBPF programs: %s; --log-level debug shows why", strerror(-err));
 	return err;
@@ -454,12 +526,12 @@ static void process_handle(void *arg, uint32_t type, const void *event, size_t s
 int capture_attach(struct capture *c)
 {
 	const struct capture_handler handler = { .arg = c, .process = process_handle };
-	int err = attrib_attach(c->attrib, c->skel->obj, &handler);
+	int err = attrib_attach(c->attrib, c->skel ? c->skel->obj : NULL, &handler);
 
 	if (err == 0 && attrib_fd(c->attrib) >= 0)
 		err = epoll_add(c, attrib_fd(c->attrib), EPOLLIN, NULL);
 	if (err == 0)
-		err = links_attach(c);
+		err = c->backend->attach(c);
 	if (err == 0)
 		err = attrib_scan(c->attrib);
 	c->running = true;
@@ -558,9 +630,12 @@ static int events_handle(struct capture *c, int timeout_ms)
 
 static int batch_deliver(struct capture *c)
 {
-	uint64_t limit = now_ns(CLOCK_MONOTONIC) - SETTLE_NS;
+	uint64_t limit = now_ns(CLOCK_MONOTONIC) - c->lag_ns;
+	int err = c->backend->collect ? c->backend->collect(c) : 0;
+
 	/* All that happened before the packets up to the limit is in the process ring by now. */
-	int err = attrib_consume(c->attrib);
+	if (err == 0)
+		err = attrib_consume(c->attrib);
 
 	return err < 0 ? err : deliver(c, limit, BATCH, false);
 }
@@ -576,7 +651,7 @@ int capture_poll(struct capture *c, int timeout_ms)
 			return err != 0 ? err : n;
 		if (links_all_gone(c))
 			break;
-		if (c->pending)
+		if (c->pending && c->backend->programs)
 			err = links_attach_due(c);
 		if (err != 0)
 			return err;
@@ -603,23 +678,22 @@ int capture_drain(struct capture *c)
 		return 0;
 	if (!c->stopped) {
 		c->stopped = true;
-		__atomic_store_n(&c->control->stop, 1, __ATOMIC_SEQ_CST);
-		/* Waits for all programs that did not see it. */
-		syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+		c->backend->stop(c);
 	}
-	n = attrib_consume(c->attrib);
-	if (n < 0)
-		return n;
-	do
-		n = deliver(c, UINT64_MAX, BATCH, true);
-	while (n > 0);
+	do {
+		n = c->backend->collect ? c->backend->collect(c) : 0;
+		if (n == 0)
+			n = attrib_consume(c->attrib);
+		if (n >= 0)
+			n = deliver(c, UINT64_MAX, BATCH, true);
+	} while (n > 0);
 	return n;
 }
 
 void capture_stats(const struct capture *c, struct capture_stats *ret)
 {
 	memset(ret, 0, sizeof(*ret));
-	links_count(c);
+	c->backend->count(c);
 	for (unsigned i = 0; i < c->nlinks; i++) {
 		ret->received += c->links[i]->iface.received;
 		ret->dropped += c->links[i]->iface.dropped;
@@ -647,7 +721,8 @@ void capture_free(struct capture *c)
 {
 	if (!c)
 		return;
-	links_detach(c);
+	if (c->backend)
+		c->backend->close(c);
 	attrib_free(c->attrib);
 	for (unsigned i = 0; i < c->nrings; i++)
 		ring_close(&c->rings[i]);

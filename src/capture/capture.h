@@ -39,8 +39,14 @@ struct capture_config {
 	uint32_t snaplen;	  /* bytes, 1..262144 */
 	enum direction direction; /* DIR_NONE: both */
 	size_t ring_bytes;	  /* all packet rings together (-B); 0: default */
-	const char *backend;	  /* "tc" */
-	const char *kernel_btf;	  /* NULL: the usual places */
+	const char *backend;	  /* "tc" or "pcap"; NULL: tc */
+	/* only for the backend pcap, and as tcpdump means them: -y, -j, -I, --immediate-mode */
+	const char *dlt_name;
+	int dlt; /* of dlt_name */
+	const char *tstamp_type;
+	bool monitor, immediate;
+	bool flows;		/* set by capture_new(): owners are asked for in user space */
+	const char *kernel_btf; /* NULL: the usual places */
 	bool promiscuous;
 	/* process filter, any of them non-empty makes it active: a packet passes when either end matches */
 	const uint32_t *pids;
@@ -79,6 +85,10 @@ void capture_free(struct capture *c);
 int64_t capture_clock_offset(const struct capture *c);
 /* -D: interfaces, one per line as tcpdump lists them. */
 int capture_list_ifaces(FILE *out);
+/* --backend help: how packets can be seen here, one way per line. */
+int capture_list_backends(FILE *out);
+/* Whether the backend tc can see a device, given by name or number; true too when there is no such device. */
+bool capture_tc_serves(const char *name);
 /* First usable interface as tcpdump chooses it; 0 or -ENODEV. name: IF_NAMESIZE bytes. */
 int capture_default_iface(char *name);
 /* --probe: what this kernel offers and what is lost without it. */

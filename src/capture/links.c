@@ -45,6 +45,29 @@ static int type_find(uint16_t arphrd, bool *l3)
 	return -EOPNOTSUPP;
 }
 
+bool capture_tc_serves(const char *name)
+{
+	char path[64 + IF_NAMESIZE], by_number[IF_NAMESIZE];
+	unsigned type;
+	bool l3;
+	FILE *f;
+
+	if (name[strspn(name, "0123456789")] == '\0' && if_nametoindex(name) == 0 &&
+	    list_name((unsigned)strtoul(name, NULL, 10), by_number) == 0)
+		name = by_number;
+	if (strcmp(name, "any") == 0 || strchr(name, '/'))
+		return true;
+	snprintf(path, sizeof(path), "/sys/class/net/%.*s/type", IF_NAMESIZE, name);
+	f = fopen(path, "re");
+	/* libpcap has others than network devices. */
+	if (!f)
+		return !list_has(name);
+	if (fscanf(f, "%u", &type) != 1)
+		type = ARPHRD_ETHER;
+	fclose(f);
+	return type <= UINT16_MAX && type_find((uint16_t)type, &l3) == 0;
+}
+
 static unsigned table_slot(const struct capture *c, uint32_t netns, uint32_t ifindex)
 {
 	return (netns * 0x9e3779b1U + ifindex * 0x85ebca6bU) & (c->table_size - 1);
@@ -142,6 +165,18 @@ static struct link *link_new(struct capture *c, struct netns *ns, const struct r
 fail:
 	free(link);
 	return NULL;
+}
+
+struct link *links_add(struct capture *c, struct netns *ns, const char *name, uint32_t ifindex, int dlt)
+{
+	struct rtnl_link device = { .ifindex = ifindex, .flags = IFF_UP };
+	struct link *link;
+
+	snprintf(device.name, sizeof(device.name), "%s", name);
+	link = link_new(c, ns, &device, false);
+	if (link)
+		link->iface.dlt = dlt;
+	return link;
 }
 
 /* Adds up the kernel's counters of an interface. */
@@ -362,7 +397,8 @@ static int link_news(void *arg, const struct rtnl_link *news)
 	if (type_find(news->type, &l3) != 0) {
 		if (c->any)
 			return 0;
-		log_error("'%s': the tc backend cannot see devices of link type %u", news->name, news->type);
+		log_error("'%s': the tc backend cannot see devices of link type %u, use --backend pcap", news->name,
+			  news->type);
 		return -EOPNOTSUPP;
 	}
 	return link_appeared(c, ns, news, l3);

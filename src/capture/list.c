@@ -95,6 +95,19 @@ int capture_default_iface(char *name)
 	return err;
 }
 
+bool list_has(const char *name)
+{
+	pcap_if_t *devs;
+	bool found = false;
+
+	if (devices_find(&devs) != 0)
+		return false;
+	for (const pcap_if_t *dev = devs; dev && !found; dev = dev->next)
+		found = strcmp(dev->name, name) == 0;
+	pcap_freealldevs(devs);
+	return found;
+}
+
 int list_name(unsigned n, char *name)
 {
 	const pcap_if_t *dev;

@@ -45,6 +45,10 @@ struct link {
 
 struct capture {
 	struct capture_config config;
+	struct capture_config bare_config; /* the same without attribution */
+	const struct backend *backend;
+	struct pcap_backend *pcap; /* NULL: another backend */
+	bool without_bpf;	   /* not even permitted */
 	struct capture_handler handler;
 	struct ptcpdump *skel;
 	struct attrib *attrib;
@@ -52,6 +56,7 @@ struct capture {
 	struct ring rings[RINGS_MAX];
 	uint64_t ring_ts[RINGS_MAX]; /* time of the last packet taken from each */
 	unsigned nrings;
+	uint64_t lag_ns; /* packets are merged when they are this old */
 	size_t ring_size;
 	struct ring wake_ring;
 	int epoll_fd, timer_fd;
@@ -85,6 +90,8 @@ struct capture {
 };
 
 /* capture.c */
+/* Compiles the filter for both kinds of devices that programs see; errors are logged. */
+int filters_compile(struct capture *c);
 uint64_t now_ns(clockid_t clock);
 /* Field 22 of /proc/PID/stat, clock ticks; 0: no such process, or only its zombie. */
 uint64_t process_start_time(uint32_t pid);
@@ -106,6 +113,8 @@ void netns_free(struct netns *ns);
 /* Finds the wanted interfaces of all namespaces; an unknown name is an error (logged). */
 int links_find(struct capture *c);
 int links_attach(struct capture *c);
+/* One interface more, of a backend that finds them itself; NULL: out of memory. */
+struct link *links_add(struct capture *c, struct netns *ns, const char *name, uint32_t ifindex, int dlt);
 /* Captures in one more namespace, and hears of its links. */
 int links_watch(struct capture *c, struct netns *ns);
 /* A namespace is let go. */
@@ -130,5 +139,7 @@ size_t deliver_fill(const struct capture *c);
 /* list.c */
 /* The name of the device with number n in the list of -D; 0 or -ENODEV. */
 int list_name(unsigned n, char *name);
+/* Whether libpcap knows a device of this name. */
+bool list_has(const char *name);
 
 #endif

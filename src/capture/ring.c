@@ -51,6 +51,61 @@ int ring_open(struct ring *r, int map_fd, size_t size, size_t record_max)
 	return 0;
 }
 
+/* Laid out like the kernel's: a page for the consumer, one for the producer, and the data twice in a row. */
+int ring_open_local(struct ring *r, size_t size)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	int fd = memfd_create("ptcpdump-ring", MFD_CLOEXEC), err = 0;
+	uint8_t *p;
+
+	memset(r, 0, sizeof(*r));
+	if (fd < 0)
+		return -errno;
+	r->size = r->mapped = size;
+	p = ftruncate(fd, (off_t)(2 * page + size)) ? MAP_FAILED
+						    : mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		goto fail;
+	r->consumer = (void *)p;
+	p = mmap(NULL, page + 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		goto fail;
+	r->producer = (void *)p;
+	r->data = p + page;
+	r->mapped = 2 * size;
+	if (mmap(p, page + size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, (off_t)page) == MAP_FAILED ||
+	    mmap(p + page + size, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, (off_t)(2 * page)) ==
+		    MAP_FAILED)
+		goto fail;
+	close(fd);
+	return 0;
+fail:
+	err = -errno;
+	close(fd);
+	ring_close(r);
+	return err;
+}
+
+int ring_put(struct ring *r, const struct iovec *parts, unsigned n)
+{
+	unsigned long *producer = (unsigned long *)(uintptr_t)r->producer;
+	uint8_t *record = (uint8_t *)(uintptr_t)r->data + (*producer & (r->size - 1)), *to;
+	size_t len = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		len += parts[i].iov_len;
+	if (len >= r->size || record_space((uint32_t)len) > r->size - (*producer - *r->consumer))
+		return -ENOBUFS;
+	to = record + BPF_RINGBUF_HDR_SZ;
+	for (unsigned i = 0; i < n; i++) {
+		memcpy(to, parts[i].iov_base, parts[i].iov_len);
+		to += parts[i].iov_len;
+	}
+	*(uint32_t *)(void *)record = (uint32_t)len;
+	*producer += record_space((uint32_t)len);
+	return 0;
+}
+
 void ring_refresh(struct ring *r)
 {
 	r->limit = __atomic_load_n(r->producer, __ATOMIC_ACQUIRE);

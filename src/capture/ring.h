@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 struct ring {
 	unsigned long *consumer;       /* position in bytes, shared with the kernel */
@@ -22,6 +23,10 @@ struct ring {
 
 /* record_max: bytes of the longest record. Returns 0 or -errno; r need not be initialised. */
 int ring_open(struct ring *r, int map_fd, size_t size, size_t record_max);
+/* A ring in our own memory that ring_put() fills; size: a power of two, at least a page. */
+int ring_open_local(struct ring *r, size_t size);
+/* Appends a record made of several parts. -ENOBUFS: there is no room. */
+int ring_put(struct ring *r, const struct iovec *parts, unsigned n);
 /* Takes note of what has been produced. Records after that point are not seen until the next call. */
 void ring_refresh(struct ring *r);
 /* The first record, skipping discarded ones: 1; 0 none; -EAGAIN: it is being written right now. */

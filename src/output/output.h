@@ -43,6 +43,8 @@ struct text_config {
 	const char *program;
 };
 /* -errno with a logged message: unknown -T, bad -E, -A with -x... */
+/* Whether packets of a link type (DLT_*) are dissected; others are dumped. */
+bool output_text_prints(int dlt);
 int output_text_new(struct output **ret, const struct text_config *config);
 
 struct file_config {

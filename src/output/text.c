@@ -270,6 +270,11 @@ static int text_iface(struct output *o, const struct iface *iface)
 	return 0;
 }
 
+bool output_text_prints(int dlt)
+{
+	return has_printer(dlt);
+}
+
 static int text_packet(struct output *o, const struct packet *packet)
 {
 	struct text *t = text_from(o);

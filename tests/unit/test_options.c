@@ -177,7 +177,6 @@ static void test_refused(void)
 		"-Q up",
 		"-y NONSENSE",
 		"-j nonsense",
-		"-I",
 		"-r a -r b",
 		"-r a -V b",
 		"-A -x",
@@ -218,7 +217,7 @@ static void test_actions(void)
 	CHECK_INT(parse("-D"), 0);
 	CHECK_INT(opts.action, ACTION_LIST_IFACES);
 	CHECK_INT(parse("--backend help"), 0);
-	CHECK_INT(opts.action, ACTION_PROBE);
+	CHECK_INT(opts.action, ACTION_LIST_BACKENDS);
 	CHECK_INT(parse("--version -r x"), 0);
 	CHECK_INT(opts.action, ACTION_VERSION);
 	CHECK_INT(parse("--completion fish"), 0);

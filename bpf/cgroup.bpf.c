@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+/*
+ * Whose flows, for backends that see packets outside of the kernel's programs (pcap): each packet of a socket in any
+ * cgroup passes here, on egress before the taps and in its sender's context, and leaves its tuple in ptcp_flows.
+ */
+#include "resolve.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define PASS 1
+
+/* Addresses of these say nothing outside of their namespace. */
+static __always_inline bool is_loopback(const __u32 *a)
+{
+	if (a[0] || a[1])
+		return false;
+	if (a[2] == bpf_htonl(0xffff))
+		return (a[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
+	return a[2] == 0 && a[3] == bpf_htonl(1);
+}
+
+/* The same flow seen from other namespaces, on the host's end of a container's veth for instance. */
+static __always_inline void flow_anywhere(struct owner_scratch *S, const struct flow_key *k)
+{
+	struct owner_rec *rec = bpf_map_lookup_elem(&ptcp_flows, k), *there;
+
+	if (!rec || is_loopback(k->l))
+		return;
+	S->flow[FLOW_INNER] = *k;
+	S->flow[FLOW_INNER].netns = 0;
+	S->rec = *rec;
+	there = bpf_map_lookup_elem(&ptcp_flows, &S->flow[FLOW_INNER]);
+	if (!there || there->tgid != S->rec.tgid || there->cookie != S->rec.cookie)
+		bpf_map_update_elem(&ptcp_flows, &S->flow[FLOW_INNER], &S->rec, BPF_ANY);
+}
+
+static __always_inline void note_sender(struct owner_scratch *S, struct bpf_sock *full, __u64 cookie, bool found)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	if (!task_context(task) || !task_is_user(task))
+		return;
+	if (!found || S->provisional || S->rec.tgid != (__u32)BPF_CORE_READ(task, tgid))
+		owner_store_current(S, full, cookie, task);
+}
+
+static __always_inline int note(struct __sk_buff *skb, bool egress)
+{
+	struct bpf_sock *sk = skb->sk, *full;
+	struct owner_scratch *S;
+	struct sock_common *sc;
+	struct flow_key *k;
+	__u64 cookie;
+	bool found;
+
+	S = owner_scratch_get();
+	if (!S || !sk)
+		return PASS;
+	full = bpf_sk_fullsock(sk);
+	/* SYN and SYN-ACK come with the listener; who accepts is not known yet. */
+	if (!full || full->state == TCP_STATE_LISTEN)
+		return PASS;
+	__builtin_memset(S, 0, sizeof(*S));
+	sc = (struct sock_common *)pointer_value(sk);
+	S->flow[FLOW_SRC].netns = BPF_CORE_READ(sc, skc_net.net, ns.inum);
+	if (!parse_packet(skb, FLOW_SRC, 0, bpf_ntohs(skb->protocol)) || S->later_frag || !S->flow[FLOW_SRC].proto)
+		return PASS;
+	flow_flip(&S->flow[FLOW_DST], &S->flow[FLOW_SRC]);
+	cookie = bpf_get_socket_cookie(skb);
+	k = egress ? &S->flow[FLOW_SRC] : &S->flow[FLOW_DST];
+	found = owner_of_socket(S, full, cookie, k);
+	if (egress)
+		note_sender(S, full, cookie, found);
+	flow_anywhere(S, k);
+	return PASS;
+}
+
+SEC("cgroup_skb/egress")
+int ptcp_flow_out(struct __sk_buff *skb)
+{
+	return note(skb, true);
+}
+
+SEC("cgroup_skb/ingress")
+int ptcp_flow_in(struct __sk_buff *skb)
+{
+	return note(skb, false);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "capture/backend.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "capture/private.h"
+
+static const char *tc_missing(void)
+{
+	if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
+		return "this kernel has no BTF, --kernel-btf can name a file";
+	errno = 0;
+	return libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_SCHED_CLS, NULL) == 1
+		       ? NULL
+		       : "the kernel refuses such programs, or root is needed";
+}
+
+static const char *pcap_missing(void)
+{
+	const int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return errno == EPERM ? "CAP_NET_RAW is needed" : "the kernel has no packet sockets";
+	close(fd);
+	return NULL;
+}
+
+static int tc_open(struct capture *c)
+{
+	int err = links_find(c);
+
+	return err == 0 ? filters_compile(c) : err;
+}
+
+/* Waits for all programs that did not see it. */
+static void tc_stop(struct capture *c)
+{
+	__atomic_store_n(&c->control->stop, 1, __ATOMIC_SEQ_CST);
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+}
+
+const struct backend backends[] = {
+	{
+		.name = "tc",
+		.help = "eBPF programs at tcx or clsact: most exact owners, all namespaces, Ethernet and IP devices",
+		.missing = tc_missing,
+		.programs = true,
+		.open = tc_open,
+		.attach = links_attach,
+		.stop = tc_stop,
+		.count = links_count,
+		.close = links_detach,
+	},
+	{
+		.name = "pcap",
+		.help = "libpcap's own capture: every device that it opens; -I, -y and -j are served by it",
+		.missing = pcap_missing,
+		.bpf_optional = true,
+		.open = pcap_backend_open,
+		.attach = pcap_backend_attach,
+		.collect = pcap_backend_collect,
+		.finish = pcap_backend_finish,
+		.stop = pcap_backend_stop,
+		.count = pcap_backend_count,
+		.close = pcap_backend_close,
+	},
+};
+const unsigned backends_count = sizeof(backends) / sizeof(backends[0]);
+
+int capture_list_backends(FILE *out)
+{
+	for (unsigned i = 0; i < backends_count; i++) {
+		const char *missing = backends[i].missing();
+
+		fprintf(out, "%-5s %s%s%s\n", backends[i].name, backends[i].help, missing ? "; not here: " : "",
+			missing ? missing : "");
+	}
+	return ferror(out) ? -EIO : 0;
+}
+
+const struct backend *backend_find(const char *name)
+{
+	for (unsigned i = 0; name && i < backends_count; i++) {
+		if (strcmp(backends[i].name, name) == 0)
+			return &backends[i];
+	}
+	return name ? NULL : &backends[0];
+}

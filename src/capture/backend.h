@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* How packets are seen: one table, one way for each that src/capture/capture.c calls through. */
+#ifndef CAPTURE_BACKEND_H
+#define CAPTURE_BACKEND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct capture;
+struct event_packet;
+
+struct backend {
+	const char *name;
+	const char *help;	      /* what it is for, in one line */
+	const char *(*missing)(void); /* why it cannot be used here; NULL: it can */
+	bool programs;		      /* packets come from our eBPF programs into BPF ring buffers */
+	bool bpf_optional;	      /* works without CAP_BPF */
+
+	/* Finds and opens the wanted interfaces, and compiles the filter; errors are logged. */
+	int (*open)(struct capture *c);
+	/* Packets are being queued from here on. */
+	int (*attach)(struct capture *c);
+	/* For backends without programs: moves packets into the rings; 0 or a negative errno. */
+	int (*collect)(struct capture *c);
+	/* For the same: the last look at a packet before it is delivered. CAPTURE_WAIT: its owner may become known. */
+	int (*finish)(struct capture *c, struct event_packet *e, bool force, int64_t *ns);
+	/* Nothing new is queued. */
+	void (*stop)(struct capture *c);
+	/* Brings received and dropped of all interfaces up to date. */
+	void (*count)(const struct capture *c);
+	void (*close)(struct capture *c);
+};
+
+extern const struct backend backends[];
+extern const unsigned backends_count;
+
+/* NULL: no such backend. name NULL: the first. */
+const struct backend *backend_find(const char *name);
+
+/* backend_pcap.c */
+int pcap_backend_open(struct capture *c);
+int pcap_backend_attach(struct capture *c);
+int pcap_backend_collect(struct capture *c);
+int pcap_backend_finish(struct capture *c, struct event_packet *e, bool force, int64_t *ns);
+void pcap_backend_stop(struct capture *c);
+void pcap_backend_count(const struct capture *c);
+void pcap_backend_close(struct capture *c);
+
+#endif

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Packets from libpcap, made into the records that our programs write: from there on, everything is the same. Each
+ * source, which is a device and where possible one of its directions, has a ring of its own, so that they are merged by
+ * time.
+ */
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <pcap/dlt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/uio.h>
+
+#include "capture/backend.h"
+#include "capture/owners.h"
+#include "capture/pcap_live.h"
+#include "capture/private.h"
+#include "ptcpdump.skel.h"
+#include "util/log.h"
+
+#define MSEC UINT64_C(1000000)
+#define RING_MIN (1U << 20)
+/* A packet whose owner is not known waits this long for one who uses its socket. */
+#define OWNER_WAIT_NS (100 * MSEC)
+/* Blocks that are not full reach us 10 to 20 ms late (TIMEOUT_MS); none of them may be overtaken. */
+#define LAG_NS (30 * MSEC)
+/* A clock that is off by more than this is not the one that we merge by. */
+#define CLOCK_SKEW_NS (2000 * MSEC)
+#define DRAIN_ROUNDS 10000
+
+struct source {
+	struct capture *capture;
+	struct pcap_live *live;
+	struct link *link;
+	struct ring *ring;
+	enum direction dir;
+	bool gone;
+	uint64_t received, dropped; /* when it began */
+};
+
+struct pcap_backend {
+	struct source sources[RINGS_MAX];
+	unsigned nsources;
+	struct owners *owners; /* NULL: nobody is asked for */
+	bool judge;	       /* user space decides about processes */
+};
+
+static bool judges(const struct capture_config *c)
+{
+	return c->npids || (c->pnames && c->pnames[0]) || c->nuids || c->container_filter;
+}
+
+/* --- opening -------------------------------------------------------------------- */
+
+static int source_open(struct capture *c, const char *name, enum direction dir, enum direction hidden)
+{
+	struct pcap_backend *p = c->pcap;
+	struct pcap_live_config config = {
+		.device = name,
+		.filter = c->config.filter,
+		.tstamp_type = c->config.tstamp_type,
+		.dlt_name = c->config.dlt_name,
+		.dlt = c->config.dlt,
+		.snaplen = c->config.snaplen,
+		.netmask = c->config.ifaces[1] || if_nametoindex(name) == 0 ? FILTER_NETMASK_UNKNOWN
+									    : filter_netmask(name),
+		.buffer_bytes = c->config.ring_bytes > INT32_MAX ? INT32_MAX : (int)c->config.ring_bytes,
+		.promiscuous = c->config.promiscuous,
+		.monitor = c->config.monitor,
+		.immediate = c->config.immediate,
+		.no_optimize = c->config.no_optimize,
+		.direction = dir,
+		.hidden_direction = hidden,
+		.again = dir == DIR_OUT && c->config.direction == DIR_NONE,
+	};
+	struct source *s = &p->sources[p->nsources];
+	int err;
+
+	if (p->nsources == RINGS_MAX) {
+		log_error("too many interfaces for the pcap backend: at most %u", RINGS_MAX / 2);
+		return -E2BIG;
+	}
+	err = pcap_live_open(&s->live, &config);
+	if (err != 0)
+		return err;
+	s->capture = c;
+	s->dir = dir;
+	s->ring = &c->rings[p->nsources++];
+	return 0;
+}
+
+/* Loopback devices show each packet twice; libpcap drops the first, which leaves. We call it Out, as with tc. */
+static int loopback_open(struct capture *c, const char *name)
+{
+	int err = source_open(c, name, DIR_IN, DIR_NONE);
+
+	if (err == 0 && c->config.direction != DIR_IN)
+		c->pcap->sources[c->pcap->nsources - 1].dir = DIR_OUT;
+	return err;
+}
+
+static bool is_loopback(const char *name)
+{
+	char path[64 + IF_NAMESIZE];
+	unsigned type = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%.*s/type", IF_NAMESIZE, name);
+	f = fopen(path, "re");
+	if (f) {
+		if (fscanf(f, "%u", &type) != 1)
+			type = 0;
+		fclose(f);
+	}
+	return type == ARPHRD_LOOPBACK || strcmp(name, "lo") == 0;
+}
+
+/* One source for each direction, so that it is known; -EOPNOTSUPP: that cannot be had here. */
+static int directions_open(struct capture *c, const char *name)
+{
+	const unsigned before = c->pcap->nsources;
+	int err = 0;
+
+	if (is_loopback(name))
+		return loopback_open(c, name);
+	if (c->config.direction != DIR_OUT)
+		err = source_open(c, name, DIR_IN, DIR_NONE);
+	if (err == 0 && c->config.direction != DIR_IN)
+		err = source_open(c, name, DIR_OUT, DIR_NONE);
+	while (err != 0 && c->pcap->nsources > before) {
+		pcap_live_close(c->pcap->sources[--c->pcap->nsources].live);
+		c->pcap->sources[c->pcap->nsources].live = NULL;
+	}
+	return err;
+}
+
+static int device_open(struct capture *c, struct netns *ns, const char *name)
+{
+	const unsigned before = c->pcap->nsources, ifindex = if_nametoindex(name);
+	struct link *link;
+	int err = -EOPNOTSUPP;
+
+	if (ifindex && !c->config.monitor)
+		err = directions_open(c, name);
+	if (err == -EOPNOTSUPP)
+		err = source_open(c, name, DIR_NONE, c->config.direction);
+	if (err != 0)
+		return err == -EOPNOTSUPP ? -EINVAL : err;
+	link = links_add(c, ns, name, ifindex, pcap_live_dlt(c->pcap->sources[before].live));
+	if (!link)
+		return -ENOMEM;
+	for (unsigned i = before; i < c->pcap->nsources; i++)
+		c->pcap->sources[i].link = link;
+	return 0;
+}
+
+/* Names as libpcap knows them, or numbers of the list of -D. */
+static int name_open(struct capture *c, struct netns *ns, const char *name)
+{
+	char by_number[IF_NAMESIZE];
+
+	if (name[strspn(name, "0123456789")] == '\0' && if_nametoindex(name) == 0) {
+		if (list_name((unsigned)strtoul(name, NULL, 10), by_number) != 0) {
+			log_error("%s: no such interface; -D lists those that exist", name);
+			return -ENODEV;
+		}
+		name = by_number;
+	}
+	return device_open(c, ns, name);
+}
+
+static int netns_open_all(struct capture *c, struct netns *ns)
+{
+	int err = netns_enter(c, ns);
+
+	if (err != 0)
+		return err;
+	for (const char *const *name = c->config.ifaces; err == 0 && *name; name++) {
+		/* With several namespaces, a name need not exist in each. */
+		if (c->nnetns > 1 && strcmp(*name, "any") != 0 && if_nametoindex(*name) == 0)
+			continue;
+		err = name_open(c, ns, *name);
+	}
+	netns_leave(c, ns);
+	return err;
+}
+
+int pcap_backend_open(struct capture *c)
+{
+	int err = 0;
+
+	if (c->any_netns) {
+		log_error("the pcap backend cannot follow all network namespaces: name them, or use --backend tc");
+		return -EINVAL;
+	}
+	c->pcap = calloc(1, sizeof(*c->pcap));
+	if (!c->pcap)
+		return -ENOMEM;
+	c->pcap->judge = judges(&c->config);
+	c->lag_ns = c->config.immediate ? MSEC : LAG_NS;
+	for (unsigned i = 0; err == 0 && i < c->nnetns; i++)
+		err = netns_open_all(c, c->netns[i]);
+	if (err == 0 && c->pcap->nsources == 0) {
+		log_error("%s: no such interface in these network namespaces", c->config.ifaces[0]);
+		err = -ENODEV;
+	}
+	c->nrings = c->pcap->nsources;
+	return err;
+}
+
+static int owners_open(struct capture *c)
+{
+	int err;
+
+	if (c->skel)
+		return owners_new(&c->pcap->owners, bpf_map__fd(c->skel->maps.ptcp_flows),
+				  bpf_map__fd(c->skel->maps.ptcp_cookies));
+	err = owners_new(&c->pcap->owners, -1, -1);
+	for (unsigned i = 0; err == 0 && i < c->nnetns; i++) {
+		if (netns_enter(c, c->netns[i]) != 0)
+			continue;
+		err = owners_add_netns(c->pcap->owners, c->netns[i]->inode);
+		netns_leave(c, c->netns[i]);
+	}
+	return err;
+}
+
+static int source_start(struct capture *c, struct source *s)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	const int fd = pcap_live_fd(s->live);
+	struct link *link = s->link;
+	int err = 0;
+
+	if (!link->announced) {
+		link->announced = true;
+		link->iface.id = c->nannounced++;
+		err = c->handler.iface(c->handler.arg, &link->iface);
+	}
+	if (err == 0)
+		err = ring_open_local(s->ring, c->ring_size);
+	if (err == 0 && fd >= 0 && epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
+		err = -errno;
+	/* Without a descriptor the timer of links that are due makes us ask. */
+	c->pending |= fd < 0;
+	if (err != 0)
+		return err;
+	pcap_live_count(s->live, &s->received, &s->dropped);
+	return pcap_live_start(s->live);
+}
+
+int pcap_backend_attach(struct capture *c)
+{
+	int err = 0;
+
+	c->ring_size = RING_MIN;
+	while (c->ring_size < 4 * ((size_t)c->config.snaplen + sizeof(struct event_packet)))
+		c->ring_size *= 2;
+	if (c->config.attribution)
+		err = owners_open(c);
+	for (unsigned i = 0; err == 0 && i < c->pcap->nsources; i++)
+		err = source_start(c, &c->pcap->sources[i]);
+	c->control->wake_fill = c->ring_size / 2;
+	return err;
+}
+
+/* --- running -------------------------------------------------------------------- */
+
+static void on_packet(void *arg, const struct pcap_live_packet *p)
+{
+	const struct source *s = arg;
+	struct capture *c = s->capture;
+	const uint64_t now = now_ns(CLOCK_MONOTONIC);
+	const int64_t at = p->ns - c->clock_offset;
+	struct event_packet e = {
+		.type = EVENT_PACKET,
+		.ifindex = s->link->iface.ifindex,
+		.netns = s->link->iface.netns,
+		.len = p->len,
+		.caplen = p->caplen < c->config.snaplen ? p->caplen : c->config.snaplen,
+		.dir = (uint8_t)s->dir,
+		.flags = c->pcap->judge ? EVENT_PKT_MAYBE : 0,
+	};
+	const struct iovec parts[] = {
+		{ &e, sizeof(e) },
+		{ (void *)(uintptr_t)p->data, e.caplen },
+		{ (void *)(uintptr_t)&p->ns, sizeof(p->ns) },
+	};
+
+	if (s->dir == DIR_NONE)
+		e.dir = owners_direction(s->link->iface.dlt, p->data, p->caplen);
+	/* The time to be shown follows the packet; this one orders it, and tells how long it waits. */
+	e.ts = at > 0 && now - (uint64_t)at < CLOCK_SKEW_NS ? (uint64_t)at : now;
+	ring_put(s->ring, parts, sizeof(parts) / sizeof(parts[0]));
+}
+
+/* As long as there is room for the longest packet. */
+static int source_read(struct capture *c, struct source *s)
+{
+	const size_t room = c->config.snaplen + sizeof(struct event_packet) + 64;
+	int n = 1;
+
+	while (n > 0) {
+		ring_refresh(s->ring);
+		if (s->ring->size - ring_used(s->ring) < room)
+			return 0;
+		n = pcap_live_read(s->live, 1, on_packet, s);
+	}
+	if (n != -ENODEV)
+		return n;
+	s->gone = true;
+	s->link->present = false;
+	return 0;
+}
+
+int pcap_backend_collect(struct capture *c)
+{
+	int err = 0;
+
+	for (unsigned i = 0; err == 0 && i < c->pcap->nsources; i++) {
+		if (!c->pcap->sources[i].gone)
+			err = source_read(c, &c->pcap->sources[i]);
+	}
+	return err;
+}
+
+int pcap_backend_finish(struct capture *c, struct event_packet *e, bool force, int64_t *ns)
+{
+	const uint64_t now = now_ns(CLOCK_MONOTONIC);
+	struct link *link = links_lookup(c, e->netns, e->ifindex);
+	bool known = true;
+
+	memcpy(ns, e->data + e->caplen, sizeof(*ns));
+	if (c->pcap->owners && link)
+		known = owners_find(c->pcap->owners, link->iface.dlt, e, now);
+	if (known || force || !c->skel || now >= e->ts + OWNER_WAIT_NS)
+		return CAPTURE_DONE;
+	return CAPTURE_WAIT;
+}
+
+/* What is in a block that is not full yet comes with a time-out. */
+void pcap_backend_stop(struct capture *c)
+{
+	for (unsigned i = 0; i < c->pcap->nsources; i++)
+		pcap_live_stop(c->pcap->sources[i].live);
+	if (!c->config.immediate) {
+		const struct timespec block = { .tv_nsec = (long)LAG_NS };
+
+		nanosleep(&block, NULL);
+	}
+}
+
+void pcap_backend_count(const struct capture *c)
+{
+	const struct pcap_backend *p = c->pcap;
+
+	for (unsigned i = 0; i < p->nsources; i++)
+		p->sources[i].link->iface.received = p->sources[i].link->iface.dropped = 0;
+	for (unsigned i = 0; i < p->nsources; i++) {
+		struct iface *iface = &p->sources[i].link->iface;
+		uint64_t received, dropped;
+
+		pcap_live_count(p->sources[i].live, &received, &dropped);
+		iface->received += received - p->sources[i].received;
+		iface->dropped += dropped - p->sources[i].dropped;
+	}
+}
+
+void pcap_backend_close(struct capture *c)
+{
+	if (!c->pcap)
+		return;
+	for (unsigned i = 0; i < c->pcap->nsources; i++)
+		pcap_live_close(c->pcap->sources[i].live);
+	owners_free(c->pcap->owners);
+	free(c->pcap);
+	c->pcap = NULL;
+}

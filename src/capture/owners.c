@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "capture/owners.h"
+
+#include <bpf/bpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <pcap/dlt.h>
+#include <ptcpdump/attrib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/procfs.h"
+
+#define MSEC UINT64_C(1000000)
+#define CACHE_SIZE 4096
+/* A socket may be handed to another process, and its tuple be used again. */
+#define CACHE_FOUND_NS (100 * MSEC)
+#define CACHE_MISSED_NS (10 * MSEC)
+/* /proc is slower to ask, and its answers are gone when the process is. */
+#define CACHE_PROC_NS (2000 * MSEC)
+#define SCAN_INTERVAL_NS (10 * MSEC)
+#define NETNS_MAX 64
+#define SOCKETS_MAX (1 << 20)
+/* struct event_owner's cookie of an end whose socket nobody has used yet */
+#define ETHERTYPE_IPV4 0x0800
+#define ETHERTYPE_IPV6 0x86dd
+#define ETHERTYPE_8021Q 0x8100
+#define ETHERTYPE_8021AD 0x88a8
+
+struct cached {
+	struct flow_key key;
+	struct event_owner owner; /* tgid 0: nobody */
+	uint64_t until;
+};
+
+struct held {
+	uint64_t inode, start;
+	uint32_t pid, uid;
+};
+
+struct owners {
+	int flows_fd, cookies_fd;
+	struct cached cache[CACHE_SIZE];
+	struct {
+		uint32_t inode;
+		int fd; /* sock_diag */
+	} netns[NETNS_MAX];
+	unsigned nnetns;
+	/* sockets of processes, by inode */
+	struct held *held;
+	size_t nheld, room;
+	uint64_t scanned;
+};
+
+/* What a packet's headers tell. */
+struct tuple {
+	struct flow_key src, dst; /* each end seen as the local one */
+	bool request;		  /* TCP SYN: cached answers are of an earlier connection */
+};
+
+int owners_new(struct owners **ret, int flows_fd, int cookies_fd)
+{
+	struct owners *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return -ENOMEM;
+	o->flows_fd = flows_fd;
+	o->cookies_fd = cookies_fd;
+	*ret = o;
+	return 0;
+}
+
+int owners_add_netns(struct owners *o, uint32_t inode)
+{
+	int fd;
+
+	if (o->flows_fd >= 0 || o->nnetns == NETNS_MAX)
+		return 0;
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	if (fd < 0)
+		return -errno;
+	o->netns[o->nnetns].inode = inode;
+	o->netns[o->nnetns++].fd = fd;
+	return 0;
+}
+
+/* --- headers ------------------------------------------------------------------ */
+
+static uint16_t get16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static void set_v4(uint32_t *to, const uint8_t *from)
+{
+	to[0] = to[1] = 0;
+	to[2] = htonl(0xffff);
+	memcpy(&to[3], from, 4);
+}
+
+/* Where the network header starts, and its protocol. False: not one that has owners. */
+static bool find_network(int dlt, const uint8_t *p, uint32_t n, uint32_t *off, uint16_t *protocol)
+{
+	switch (dlt) {
+	case DLT_EN10MB: *off = 14; break;
+	case DLT_LINUX_SLL: *off = 16; break;
+	case DLT_LINUX_SLL2: *off = 20; break;
+	case DLT_RAW:
+	case DLT_IPV4:
+	case DLT_IPV6: *off = 0; break;
+	case DLT_NULL:
+	case DLT_LOOP: *off = 4; break;
+	default: return false;
+	}
+	if (n <= *off)
+		return false;
+	if (dlt == DLT_EN10MB || dlt == DLT_LINUX_SLL)
+		*protocol = get16(p + *off - 2);
+	else if (dlt == DLT_LINUX_SLL2)
+		*protocol = get16(p);
+	else
+		*protocol = p[*off] >> 4 == 6 ? ETHERTYPE_IPV6 : ETHERTYPE_IPV4;
+	for (int i = 0; i < 2 && (*protocol == ETHERTYPE_8021Q || *protocol == ETHERTYPE_8021AD); i++) {
+		if (n < *off + 4)
+			return false;
+		*protocol = get16(p + *off + 2);
+		*off += 4;
+	}
+	return true;
+}
+
+/* Returns the offset of the transport header, 0: none here. */
+static uint32_t parse_network(const uint8_t *p, uint32_t n, uint32_t off, uint16_t protocol, struct flow_key *k)
+{
+	if (protocol == ETHERTYPE_IPV4 && n >= off + 20) {
+		k->proto = p[off + 9];
+		set_v4(k->l, p + off + 12);
+		set_v4(k->r, p + off + 16);
+		return (get16(p + off + 6) & 0x1fff) ? 0 : off + (p[off] & 15U) * 4;
+	}
+	if (protocol != ETHERTYPE_IPV6 || n < off + 40)
+		return 0;
+	k->proto = p[off + 6];
+	memcpy(k->l, p + off + 8, 16);
+	memcpy(k->r, p + off + 24, 16);
+	off += 40;
+	for (int i = 0; i < 4 && n >= off + 8; i++) {
+		switch (k->proto) {
+		case IPPROTO_FRAGMENT:
+			if (get16(p + off + 2) & 0xfff8)
+				return 0;
+			k->proto = p[off];
+			off += 8;
+			break;
+		case IPPROTO_HOPOPTS:
+		case IPPROTO_ROUTING:
+		case IPPROTO_DSTOPTS:
+			k->proto = p[off];
+			off += (p[off + 1] + 1U) * 8;
+			break;
+		default: return off;
+		}
+	}
+	return off;
+}
+
+static bool parse_transport(const uint8_t *p, uint32_t n, uint32_t off, struct tuple *t)
+{
+	struct flow_key *k = &t->src;
+
+	if (!off || n < off + 8)
+		return false;
+	switch (k->proto) {
+	case IPPROTO_TCP: t->request = n > off + 13 && (p[off + 13] & 0x12) == 0x02; break;
+	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
+	case IPPROTO_SCTP:
+	case IPPROTO_DCCP: break;
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		if (p[off] == 8 || p[off] == 128)
+			memcpy(&k->lport, p + off + 4, 2);
+		else if (p[off] == 0 || p[off] == 129)
+			memcpy(&k->rport, p + off + 4, 2);
+		else
+			return false;
+		return true;
+	default: return false;
+	}
+	memcpy(&k->lport, p + off, 2);
+	memcpy(&k->rport, p + off + 2, 2);
+	return true;
+}
+
+static bool parse(int dlt, const struct event_packet *e, struct tuple *t)
+{
+	uint32_t off;
+	uint16_t protocol;
+
+	memset(t, 0, sizeof(*t));
+	if (!find_network(dlt, e->data, e->caplen, &off, &protocol))
+		return false;
+	off = parse_network(e->data, e->caplen, off, protocol, &t->src);
+	if (!parse_transport(e->data, e->caplen, off, t))
+		return false;
+	t->src.netns = e->netns;
+	t->dst = t->src;
+	memcpy(t->dst.l, t->src.r, sizeof(t->dst.l));
+	memcpy(t->dst.r, t->src.l, sizeof(t->dst.r));
+	t->dst.lport = t->src.rport;
+	t->dst.rport = t->src.lport;
+	return true;
+}
+
+uint8_t owners_direction(int dlt, const uint8_t *data, uint32_t caplen)
+{
+	uint8_t type;
+
+	if (dlt == DLT_LINUX_SLL && caplen >= 16)
+		type = data[1];
+	else if (dlt == DLT_LINUX_SLL2 && caplen >= 20)
+		type = data[10];
+	else
+		return EVENT_DIR_NONE;
+	return type == PACKET_OUTGOING ? EVENT_DIR_OUT : EVENT_DIR_IN;
+}
+
+/* --- the maps of our programs --------------------------------------------------- */
+
+static bool ask_maps(struct owners *o, const struct flow_key *key, struct event_owner *ret)
+{
+	struct flow_key anywhere = *key;
+	struct owner_rec rec, now;
+
+	if (bpf_map_lookup_elem(o->flows_fd, key, &rec) != 0) {
+		anywhere.netns = 0;
+		if (bpf_map_lookup_elem(o->flows_fd, &anywhere, &rec) != 0)
+			return false;
+	}
+	/* whoever uses the socket by now */
+	if (rec.cookie && bpf_map_lookup_elem(o->cookies_fd, &rec.cookie, &now) == 0 && now.tgid)
+		rec = now;
+	if (!rec.tgid)
+		return false;
+	*ret = (struct event_owner){
+		.start = rec.start,
+		.cookie = rec.cookie,
+		.tgid = rec.tgid,
+		.tid = rec.tid,
+		.uid = rec.uid,
+		.source = rec.source ? rec.source : OWNER_FLOW,
+		.flags = rec.certain ? 0 : OWNER_F_PROVISIONAL,
+	};
+	return true;
+}
+
+/* --- sock_diag and /proc ---------------------------------------------------------- */
+
+static bool is_v4(const uint32_t *a)
+{
+	return a[0] == 0 && a[1] == 0 && a[2] == htonl(0xffff);
+}
+
+static void fill_id(struct inet_diag_sockid *id, const struct flow_key *k, bool v4, bool swap)
+{
+	const uint32_t *l = swap ? k->r : k->l, *r = swap ? k->l : k->r;
+
+	id->idiag_sport = swap ? k->rport : k->lport;
+	id->idiag_dport = swap ? k->lport : k->rport;
+	memcpy(id->idiag_src, v4 ? &l[3] : l, v4 ? 4 : 16);
+	memcpy(id->idiag_dst, v4 ? &r[3] : r, v4 ? 4 : 16);
+	id->idiag_cookie[0] = id->idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+}
+
+/* The socket of the local end of a tuple: inode number, 0 none. */
+static uint32_t ask_diag(int fd, const struct flow_key *k, uint32_t *uid)
+{
+	const bool v4 = is_v4(k->l);
+	struct {
+		struct nlmsghdr h;
+		struct inet_diag_req_v2 req;
+	} q = { .h = { .nlmsg_len = sizeof(q), .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST } };
+	struct {
+		struct nlmsghdr h;
+		struct inet_diag_msg msg;
+		uint8_t attributes[512];
+	} a;
+	ssize_t n;
+
+	q.req.sdiag_family = v4 ? AF_INET : AF_INET6;
+	q.req.sdiag_protocol = k->proto;
+	q.req.idiag_states = ~0U;
+	/* For UDP the kernel takes source and destination for those of a packet that arrives (net/ipv4/udp_diag.c). */
+	fill_id(&q.req.id, k, v4, k->proto != IPPROTO_TCP);
+	if (send(fd, &q, sizeof(q), 0) < 0)
+		return 0;
+	n = recv(fd, &a, sizeof(a), 0);
+	if (n < (ssize_t)(sizeof(a.h) + sizeof(a.msg)) || a.h.nlmsg_type != SOCK_DIAG_BY_FAMILY)
+		return 0;
+	/* The listener that a connection request would go to is not its owner yet; it is the best there is. */
+	*uid = a.msg.idiag_uid;
+	return a.msg.idiag_inode;
+}
+
+static int by_inode(const void *a, const void *b)
+{
+	const struct held *x = a, *y = b;
+
+	if (x->inode != y->inode)
+		return x->inode < y->inode ? -1 : 1;
+	return x->pid < y->pid ? -1 : x->pid > y->pid;
+}
+
+static void scan_process(struct owners *o, uint32_t pid)
+{
+	unsigned long long inode;
+	struct procfs_stat ps;
+	char path[64], link[64];
+	struct dirent *d;
+	struct stat st;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
+	dir = opendir(path);
+	if (!dir)
+		return;
+	if (fstat(dirfd(dir), &st) || procfs_stat(pid, &ps))
+		goto out;
+	while ((d = readdir(dir))) {
+		ssize_t n = readlinkat(dirfd(dir), d->d_name, link, sizeof(link) - 1);
+
+		if (n <= 0)
+			continue;
+		link[n] = '\0';
+		if (sscanf(link, "socket:[%llu]", &inode) != 1)
+			continue;
+		if (o->nheld == o->room) {
+			size_t room = o->room ? o->room * 2 : 1024;
+			struct held *more = room > SOCKETS_MAX ? NULL : realloc(o->held, room * sizeof(*more));
+
+			if (!more)
+				break;
+			o->held = more;
+			o->room = room;
+		}
+		o->held[o->nheld++] = (struct held){ inode, ps.start, pid, st.st_uid };
+	}
+out:
+	closedir(dir);
+}
+
+static void scan(struct owners *o)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *d;
+	uint32_t pid;
+
+	o->nheld = 0;
+	if (!dir)
+		return;
+	while ((d = readdir(dir)))
+		if (procfs_is_pid(d->d_name, &pid))
+			scan_process(o, pid);
+	closedir(dir);
+	if (o->nheld)
+		qsort(o->held, o->nheld, sizeof(*o->held), by_inode);
+}
+
+static const struct held *find_held(const struct owners *o, uint64_t inode)
+{
+	size_t lo = 0, hi = o->nheld;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (o->held[mid].inode < inode)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < o->nheld && o->held[lo].inode == inode ? &o->held[lo] : NULL;
+}
+
+static bool ask_proc(struct owners *o, const struct flow_key *key, uint64_t now, struct event_owner *ret)
+{
+	uint32_t inode = 0, uid = 0;
+	const struct held *held;
+
+	if (key->proto != IPPROTO_TCP && key->proto != IPPROTO_UDP)
+		return false;
+	for (unsigned i = 0; i < o->nnetns && !inode; i++)
+		if (o->netns[i].inode == key->netns)
+			inode = ask_diag(o->netns[i].fd, key, &uid);
+	if (!inode)
+		return false;
+	held = find_held(o, inode);
+	if (!held && now - o->scanned >= SCAN_INTERVAL_NS) {
+		scan(o);
+		o->scanned = now;
+		held = find_held(o, inode);
+	}
+	if (!held)
+		return false;
+	*ret = (struct event_owner){ .start = held->start, .tgid = held->pid, .uid = uid, .source = OWNER_SCAN };
+	return true;
+}
+
+/* --- both --------------------------------------------------------------------------- */
+
+static struct cached *cache_slot(struct owners *o, const struct flow_key *k)
+{
+	const uint32_t *w = (const void *)k;
+	uint64_t h = 0;
+
+	for (size_t i = 0; i < sizeof(*k) / sizeof(*w); i++)
+		h = (h ^ w[i]) * UINT64_C(0x9e3779b97f4a7c15) ^ h >> 29;
+	return &o->cache[h >> 48 & (CACHE_SIZE - 1)];
+}
+
+static bool find(struct owners *o, const struct flow_key *k, bool fresh, uint64_t now, struct event_owner *ret)
+{
+	struct cached *c = cache_slot(o, k);
+	bool found;
+
+	if (memcmp(&c->key, k, sizeof(*k)) == 0 && now < c->until && !fresh) {
+		*ret = c->owner;
+		return ret->tgid != 0;
+	}
+	memset(&c->owner, 0, sizeof(c->owner));
+	found = o->flows_fd >= 0 ? ask_maps(o, k, &c->owner) : ask_proc(o, k, now, &c->owner);
+	c->key = *k;
+	if (!found)
+		c->until = now + CACHE_MISSED_NS;
+	else
+		c->until = now + (o->flows_fd >= 0 ? CACHE_FOUND_NS : CACHE_PROC_NS);
+	*ret = c->owner;
+	return found;
+}
+
+bool owners_find(struct owners *o, int dlt, struct event_packet *e, uint64_t now)
+{
+	bool src = e->src.tgid, dst = e->dst.tgid;
+	struct tuple t;
+
+	if ((src && dst) || !parse(dlt, e, &t))
+		return true;
+	/* The answers to a request that was never seen here tell nothing new. */
+	if (!src)
+		src = find(o, &t.src, t.request, now, &e->src);
+	if (!dst)
+		dst = find(o, &t.dst, t.request, now, &e->dst);
+	if (e->dir == EVENT_DIR_IN)
+		return dst;
+	return e->dir == EVENT_DIR_OUT ? src : src || dst;
+}
+
+void owners_free(struct owners *o)
+{
+	if (!o)
+		return;
+	for (unsigned i = 0; i < o->nnetns; i++)
+		close(o->netns[i].fd);
+	free(o->held);
+	free(o);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Whose packet is it, asked in user space: for packets that none of our programs has seen. The tuple is looked up in
+ * the maps that bpf/cgroup.bpf.c and its likes fill, or, where there are none, by sock_diag and /proc.
+ */
+#ifndef CAPTURE_OWNERS_H
+#define CAPTURE_OWNERS_H
+
+#include <ptcpdump/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct owners;
+
+/* Descriptors of ptcp_flows and ptcp_cookies, -1: /proc it is. 0 or a negative errno. */
+int owners_new(struct owners **ret, int flows_fd, int cookies_fd);
+/* Opens a door to the sockets of the calling thread's network namespace, which has this inode number. */
+int owners_add_netns(struct owners *o, uint32_t inode);
+/*
+ * Fills e->src and e->dst as far as known; e->netns, caplen and data are there. now: CLOCK_MONOTONIC ns. Returns false
+ * when an end that shall be shown is unknown and may become known soon.
+ */
+bool owners_find(struct owners *o, int dlt, struct event_packet *e, uint64_t now);
+/* The direction that a cooked header (LINUX_SLL, LINUX_SLL2) tells: EVENT_DIR_*. */
+uint8_t owners_direction(int dlt, const uint8_t *data, uint32_t caplen);
+void owners_free(struct owners *o);
+
+#endif

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "capture/pcap_live.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <pcap/pcap.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "util/log.h"
+
+/* The kernel hands on a block that is not full after this; see docs/capture.md about order. */
+#define TIMEOUT_MS 10
+/* The kernel takes up to 4096 instructions, unless net.core.optmem_max is small. */
+#define CODE_MAX 4096
+
+struct pcap_live {
+	pcap_t *pcap;
+	struct bpf_program code;
+	bool direct; /* the filter goes to the socket without libpcap */
+	struct pcap_stat stats;
+	uint64_t received, dropped;
+};
+
+/* Settings whose refusal is only worth a warning are those that tcpdump warns of. */
+static int configure(pcap_t *p, const struct pcap_live_config *c)
+{
+	int type, err;
+
+	if (c->monitor) {
+		err = pcap_can_set_rfmon(p);
+		if (err == 0) {
+			log_error("%s: That device doesn't support monitor mode", c->device);
+			return -EINVAL;
+		}
+		if (err < 0) {
+			log_error("%s: %s", c->device, err == PCAP_ERROR ? pcap_geterr(p) : pcap_statustostr(err));
+			return -EIO;
+		}
+		pcap_set_rfmon(p, 1);
+	}
+	pcap_set_snaplen(p, (int)c->snaplen);
+	pcap_set_promisc(p, c->promiscuous);
+	pcap_set_timeout(p, TIMEOUT_MS);
+	pcap_set_immediate_mode(p, c->immediate);
+	pcap_set_tstamp_precision(p, PCAP_TSTAMP_PRECISION_NANO);
+	if (c->buffer_bytes)
+		pcap_set_buffer_size(p, c->buffer_bytes);
+	if (!c->tstamp_type)
+		return 0;
+	type = pcap_tstamp_type_name_to_val(c->tstamp_type);
+	err = pcap_set_tstamp_type(p, type);
+	if (err > 0 && !c->again)
+		log_warn("When trying to set timestamp type '%s' on %s: %s", c->tstamp_type, c->device,
+			 pcap_statustostr(err));
+	else if (err < 0)
+		log_error("%s: Can't set time stamp type '%s': %s", c->device, c->tstamp_type, pcap_statustostr(err));
+	return err < 0 ? -EINVAL : 0;
+}
+
+static int activate(pcap_t *p, const struct pcap_live_config *c)
+{
+	int status = pcap_activate(p);
+	const char *text = pcap_geterr(p);
+
+	if (status < 0) {
+		if (status == PCAP_ERROR)
+			log_error("%s", text);
+		else if (*text)
+			log_error("%s: %s (%s)", c->device, pcap_statustostr(status), text);
+		else
+			log_error("%s: %s", c->device, pcap_statustostr(status));
+		return status == PCAP_ERROR_PERM_DENIED ? -EPERM : -ENODEV;
+	}
+	if (c->again)
+		status = 0;
+	if (status > 0 && (status == PCAP_WARNING || *text))
+		log_warn("%s: %s", c->device, *text ? text : pcap_statustostr(status));
+	else if (status > 0)
+		log_warn("%s: %s", c->device, pcap_statustostr(status));
+	if (c->hidden_direction != DIR_NONE &&
+	    pcap_setdirection(p, c->hidden_direction == DIR_IN ? PCAP_D_IN : PCAP_D_OUT) != 0) {
+		log_error("%s: pcap_setdirection() failed: %s", c->device, pcap_geterr(p));
+		return -EINVAL;
+	}
+	if (c->dlt_name && pcap_set_datalink(p, c->dlt) != 0) {
+		log_error("%s", pcap_geterr(p));
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int attach_code(const struct pcap_live *l, const struct bpf_program *code)
+{
+	/* struct bpf_insn is laid out like struct sock_filter. */
+	struct sock_fprog prog = { .len = (unsigned short)code->bf_len, .filter = (void *)code->bf_insns };
+
+	return setsockopt(pcap_fileno(l->pcap), SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) ? -errno : 0;
+}
+
+static bool socket_of_packets(const struct pcap_live *l)
+{
+	int domain = 0;
+	socklen_t size = sizeof(domain);
+
+	return getsockopt(pcap_fileno(l->pcap), SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_PACKET;
+}
+
+/*
+ * libpcap hides the direction of a packet, but the kernel's filters see it. Its own way to set a filter is no use
+ * then: it filters what is in its buffer once more, by an interpreter that does not.
+ */
+static int compile_direction(struct pcap_live *l, const struct pcap_live_config *c)
+{
+	const char *side = c->direction == DIR_IN ? "inbound" : "outbound";
+	const int dlt = pcap_datalink(l->pcap);
+	char *text;
+	int err;
+
+	if (!socket_of_packets(l) || dlt == DLT_LINUX_SLL || dlt == DLT_LINUX_SLL2)
+		return -EOPNOTSUPP;
+	if (c->filter && *c->filter)
+		err = asprintf(&text, "(%s) and %s", c->filter, side);
+	else
+		err = asprintf(&text, "%s", side);
+	if (err < 0)
+		return -ENOMEM;
+	pcap_freecode(&l->code);
+	err = pcap_compile(l->pcap, &l->code, text, !c->no_optimize, c->netmask);
+	free(text);
+	if (err != 0 || l->code.bf_len > CODE_MAX || attach_code(l, &l->code) != 0)
+		return -EOPNOTSUPP;
+	l->direct = true;
+	return 0;
+}
+
+static int compile(struct pcap_live *l, const struct pcap_live_config *c)
+{
+	if (pcap_compile(l->pcap, &l->code, c->filter ? c->filter : "", !c->no_optimize, c->netmask) != 0) {
+		log_error("%s", pcap_geterr(l->pcap));
+		return -EINVAL;
+	}
+	return c->direction != DIR_NONE ? compile_direction(l, c) : 0;
+}
+
+void pcap_live_stop(struct pcap_live *l)
+{
+	struct bpf_insn reject = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct bpf_program code = { .bf_len = 1, .bf_insns = &reject };
+
+	if (socket_of_packets(l))
+		attach_code(l, &code);
+}
+
+int pcap_live_open(struct pcap_live **ret, const struct pcap_live_config *config)
+{
+	struct pcap_live *l = calloc(1, sizeof(*l));
+	char text[PCAP_ERRBUF_SIZE];
+	int err = -ENOMEM;
+
+	if (!l)
+		return err;
+	l->pcap = pcap_create(config->device, text);
+	if (!l->pcap) {
+		log_error("%s", text);
+		err = -ENODEV;
+		goto out;
+	}
+	err = configure(l->pcap, config);
+	if (err == 0)
+		err = activate(l->pcap, config);
+	if (err == 0)
+		err = compile(l, config);
+	if (err != 0)
+		goto out;
+	pcap_live_stop(l);
+	if (pcap_setnonblock(l->pcap, 1, text) != 0) {
+		log_error("%s: %s", config->device, text);
+		err = -EIO;
+	}
+out:
+	if (err != 0) {
+		pcap_live_close(l);
+		return err;
+	}
+	*ret = l;
+	return 0;
+}
+
+int pcap_live_start(struct pcap_live *l)
+{
+	int err = 0;
+
+	if (l->direct)
+		err = attach_code(l, &l->code);
+	else if (pcap_setfilter(l->pcap, &l->code) != 0)
+		err = -EIO;
+	if (err != 0)
+		log_error("the filter cannot be set: %s", l->direct ? strerror(-err) : pcap_geterr(l->pcap));
+	return err;
+}
+
+int pcap_live_fd(const struct pcap_live *l)
+{
+	return pcap_get_selectable_fd(l->pcap);
+}
+
+int pcap_live_dlt(const struct pcap_live *l)
+{
+	return pcap_datalink(l->pcap);
+}
+
+struct reading {
+	int64_t unit; /* of the fraction of a second, ns */
+	void (*packet)(void *arg, const struct pcap_live_packet *p);
+	void *arg;
+};
+
+static void on_packet(u_char *user, const struct pcap_pkthdr *h, const u_char *data)
+{
+	const struct reading *r = (const void *)user;
+	const struct pcap_live_packet p = {
+		.data = data,
+		.caplen = h->caplen,
+		.len = h->len,
+		.ns = (int64_t)h->ts.tv_sec * 1000000000 + h->ts.tv_usec * r->unit,
+	};
+
+	r->packet(r->arg, &p);
+}
+
+int pcap_live_read(struct pcap_live *l, int max, void (*packet)(void *arg, const struct pcap_live_packet *p), void *arg)
+{
+	struct reading r = { 1, packet, arg };
+	int n;
+
+	if (pcap_get_tstamp_precision(l->pcap) != PCAP_TSTAMP_PRECISION_NANO)
+		r.unit = 1000;
+	n = pcap_dispatch(l->pcap, max, on_packet, (void *)&r);
+	if (n >= 0)
+		return n;
+	/* libpcap has only words for it. */
+	if (strstr(pcap_geterr(l->pcap), "disappeared"))
+		return -ENODEV;
+	log_error("%s", pcap_geterr(l->pcap));
+	return -EIO;
+}
+
+/* libpcap adds up what the kernel resets at each reading, in 32 bits. */
+void pcap_live_count(struct pcap_live *l, uint64_t *received, uint64_t *dropped)
+{
+	struct pcap_stat now;
+
+	if (pcap_stats(l->pcap, &now) == 0) {
+		l->received += now.ps_recv - l->stats.ps_recv;
+		l->dropped += now.ps_drop - l->stats.ps_drop;
+		l->stats = now;
+	}
+	*received = l->received;
+	*dropped = l->dropped;
+}
+
+void pcap_live_close(struct pcap_live *l)
+{
+	if (!l)
+		return;
+	pcap_freecode(&l->code);
+	if (l->pcap)
+		pcap_close(l->pcap);
+	free(l);
+}

@@ -1,0 +1,197 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# The backends: each sees the same packets as tcpdump, with their owner; -L, -J, -y, -j and -I are as tcpdump's.
+# timeout: 120
+set -u
+
+failed=0
+names="tc-owner tc-filter tc-count pcap-owner pcap-filter pcap-count pcap-pid pcap-command pcap-without-bpf pcap-burst
+list-L list-J link-type direction lo-once time-stamp-type monitor monitor-tc backend-help any nothing-left"
+
+ok() { echo "ok - $1"; }
+bad() {
+	echo "not ok - $1: $2"
+	failed=1
+}
+check() { # NAME GOT WANTED
+	if [ "$2" = "$3" ]; then ok "$1"; else bad "$1" "got '$2', wanted '$3'"; fi
+}
+
+why=
+[ "$(id -u)" -eq 0 ] || why="needs root"
+for tool in tcpdump curl python3 setpriv; do
+	command -v $tool >/dev/null || why="$tool is missing"
+done
+if [ "$why" ]; then
+	for name in $names; do echo "skip - $name: $why"; done
+	exit 0
+fi
+
+id=$$
+ns=ptbk$id
+a=ptx$id
+b=pty$id
+server=
+cleanup() {
+	[ "$server" ] && kill "$server" 2>/dev/null
+	ip link del "$a" 2>/dev/null
+	ip netns del "$ns" 2>/dev/null
+	wait 2>/dev/null
+}
+trap cleanup EXIT
+
+# Nothing but what the tests send: no IPv6.
+ip netns add "$ns" && ip link add "$a" type veth peer name "$b" netns "$ns" || exit 1
+sysctl -q -w "net.ipv6.conf.$a.disable_ipv6=1"
+ip netns exec "$ns" sysctl -q -w "net.ipv6.conf.$b.disable_ipv6=1"
+ip addr add 10.232.1.1/24 dev "$a"
+ip link set "$a" up
+ip -n "$ns" addr add 10.232.1.2/24 dev "$b"
+ip -n "$ns" link set "$b" up
+peer=10.232.1.2
+ip neigh replace $peer lladdr "$(ip netns exec "$ns" cat "/sys/class/net/$b/address")" dev "$a" nud permanent
+ip -n "$ns" neigh replace 10.232.1.1 lladdr "$(cat "/sys/class/net/$a/address")" dev "$b" nud permanent
+head -c 20000 /dev/zero >"$TEST_TMP/data"
+ip netns exec "$ns" python3 -m http.server -d "$TEST_TMP" -b $peer 8000 >/dev/null 2>&1 &
+server=$!
+fetch() { curl -s --retry 20 --retry-delay 1 --retry-connrefused "http://$peer:8000/data" -o /dev/null; }
+fetch
+
+out=$TEST_TMP/out
+err=$TEST_TMP/err
+wait_for() { # PID TEXT FILE
+	for _ in $(seq 200); do
+		grep -q "$2" "$3" && return 0
+		kill -0 "$1" 2>/dev/null || return 1
+		sleep 0.05
+	done
+}
+start() {
+	: >"$err"
+	"${run[@]}" "$PTCPDUMP" -nn "$@" >"$out" 2>"$err" &
+	pid=$!
+	wait_for $pid 'listening on' "$err"
+}
+run=()
+stop() {
+	sleep 0.5
+	kill -INT $pid 2>/dev/null
+	wait $pid
+}
+count() { sed -n "s/^\([0-9]*\) packets\{0,1\} $1.*/\1/p" "$err"; }
+lines() { grep -c "$1" "$out"; }
+
+for backend in tc pcap; do
+	start --backend $backend -i "$a" 'tcp port 8000'
+	tcpdump -Z root --immediate-mode -nn -i "$a" -w "$TEST_TMP/tcpdump.pcap" 'tcp port 8000' 2>"$TEST_TMP/tcpdump.err" &
+	other=$!
+	wait_for $other 'listening on' "$TEST_TMP/tcpdump.err"
+	ping -q -c 2 -i 0.2 $peer >/dev/null
+	fetch
+	stop
+	kill -INT $other
+	wait $other
+	wanted=$(tcpdump -nn -r "$TEST_TMP/tcpdump.pcap" 2>/dev/null | wc -l)
+	check $backend-count "$(count captured) $(count received) $(count dropped) $(wc -l <"$out")" "$wanted $wanted 0 $wanted"
+	check $backend-owner "$(lines "^[0-9:.]* $a curl\.[0-9]* \(In\|Out\) IP ")" "$wanted"
+	check $backend-filter "$(lines ICMP)" 0
+done
+
+test_process() {
+	start --backend pcap -i "$a" --pname ping
+	fetch
+	ping -q -c 2 -i 0.2 $peer >/dev/null
+	stop
+	check pcap-pid "$(count captured) $(lines "ping\.[0-9]* \(Out\|In\) .*ICMP echo")" "4 4"
+	"$PTCPDUMP" -nn --backend pcap -i "$a" -- ping -q -c 1 $peer >"$out" 2>"$err"
+	check pcap-command "$(lines "ping\.[0-9]* \(Out\|In\) .*ICMP echo")" 2
+}
+
+# Where no eBPF is permitted, /proc tells who owns what lives long enough.
+test_without_bpf() {
+	local without="-bpf,-perfmon,-sys_admin"
+	run=(setpriv --bounding-set "$without" --inh-caps "$without")
+	start --backend pcap -i "$a" 'udp port 9009'
+	run=()
+	python3 -c '
+import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.connect(("'$peer'", 9009))
+for i in range(5):
+    try: s.send(b"x")
+    except OSError: pass
+    time.sleep(0.1)'
+	stop
+	if grep -q 'CAP_BPF.* missing' "$err" && [ "$(lines 'python3[.0-9]* Out IP')" -ge 2 ]; then
+		ok pcap-without-bpf
+	else
+		bad pcap-without-bpf "$(cat "$err" "$out" | head -n 4 | tr '\n' ' ')"
+	fi
+}
+
+# What is lost is counted.
+test_burst() {
+	start --backend pcap -B 65536 -i "$a" -w "$TEST_TMP/burst.pcapng" 'udp port 9009'
+	"$HELPERS/udp_burst" $peer 9009 50000 22
+	stop
+	check pcap-burst "$(($(count captured) + $(count dropped))) $(count received)" "50000 50000"
+	rm -f "$TEST_TMP/burst.pcapng"
+}
+
+# In tcpdump's words, but for DLTs that another version of libpcap has: the program may bring its own.
+test_lists() {
+	local got wanted
+	got=$("$PTCPDUMP" -L -i lo 2>&1) wanted=$(tcpdump -L -i lo 2>&1)
+	check list-L "$got" "$wanted"
+	got=$("$PTCPDUMP" -J -i "$a" 2>&1) wanted=$(tcpdump -J -i "$a" 2>&1)
+	check list-J "$got" "$wanted"
+}
+
+test_flags() {
+	local got wanted
+	got=$("$PTCPDUMP" -i "$a" -y RAW 2>&1 | sed 's/^ptcpdump: //')
+	wanted=$(tcpdump -i "$a" -y RAW 2>&1 | sed 's/^tcpdump: //')
+	check link-type "$got" "$wanted"
+	got=$("$PTCPDUMP" -I -i "$a" 2>&1 | sed 's/^ptcpdump: //')
+	wanted=$(tcpdump -I -i "$a" 2>&1 | sed 's/^tcpdump: //')
+	check monitor "$got" "$wanted"
+	"$PTCPDUMP" --backend tc -I -i "$a" 2>&1 | grep -q 'use --backend pcap' && ok monitor-tc || bad monitor-tc "no hint"
+	# The device has none but the host's: a warning, and a capture all the same.
+	start -i "$a" -j adapter icmp
+	ping -q -c 1 $peer >/dev/null
+	stop
+	check time-stamp-type "$(lines 'ICMP echo') $(grep -c "timestamp type 'adapter' on $a" "$err")" "2 1"
+	"$PTCPDUMP" --backend help >"$out"
+	check backend-help "$(sed 's/ .*//' "$out" | tr '\n' ' ')" "tc pcap "
+}
+
+test_direction() {
+	local got=
+	for dir in in out inout; do
+		start --backend pcap -i "$a" -Q $dir icmp
+		ping -q -c 1 $peer >/dev/null
+		stop
+		got="$got$(lines 'Out IP.*request')$(lines 'In IP.*reply') "
+	done
+	check direction "$got" "01 10 11 "
+	start --backend pcap -i lo 'icmp and host 127.232.1.1'
+	ping -q -c 1 127.232.1.1 >/dev/null
+	stop
+	check lo-once "$(lines request) $(lines reply)" "1 1"
+}
+
+test_any() {
+	start --backend pcap -i any "icmp and host $peer"
+	ping -q -c 1 $peer >/dev/null
+	stop
+	check any "$(lines 'Out IP.*request') $(lines 'In IP.*reply')" "1 1"
+}
+
+test_process
+test_without_bpf
+test_burst
+test_lists
+test_flags
+test_direction
+test_any
+check nothing-left "$(ip -d link show dev "$a" | grep -c "promiscuity [1-9]") $(tc filter show dev "$a" egress | wc -l)" "0 0"
+exit $failed
