@@ -30,7 +30,6 @@
 #define SCAN_INTERVAL_NS (10 * MSEC)
 #define NETNS_MAX 64
 #define SOCKETS_MAX (1 << 20)
-/* struct event_owner's cookie of an end whose socket nobody has used yet */
 #define ETHERTYPE_IPV4 0x0800
 #define ETHERTYPE_IPV6 0x86dd
 #define ETHERTYPE_8021Q 0x8100
@@ -306,7 +305,7 @@ static uint32_t ask_diag(int fd, const struct flow_key *k, uint32_t *uid)
 	n = recv(fd, &a, sizeof(a), 0);
 	if (n < (ssize_t)(sizeof(a.h) + sizeof(a.msg)) || a.h.nlmsg_type != SOCK_DIAG_BY_FAMILY)
 		return 0;
-	/* The listener that a connection request would go to is not its owner yet; it is the best there is. */
+
 	*uid = a.msg.idiag_uid;
 	return a.msg.idiag_inode;
 }
@@ -453,7 +452,7 @@ bool owners_find(struct owners *o, int dlt, struct event_packet *e, uint64_t now
 
 	if ((src && dst) || !parse(dlt, e, &t))
 		return true;
-	/* The answers to a request that was never seen here tell nothing new. */
+	/* What is cached of a tuple whose connection begins anew is of the one before. */
 	if (!src)
 		src = find(o, &t.src, t.request, now, &e->src);
 	if (!dst)
