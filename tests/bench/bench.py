@@ -49,6 +49,15 @@ def net_up():
     return sink
 
 
+def peak_rss(pid):
+    """MB, 0 when the process has ended. ru_maxrss also counts what the child was before exec: this program."""
+    try:
+        with open(f'/proc/{pid}/status', encoding='ascii') as f:
+            return next((int(line.split()[1]) / 1024 for line in f if line.startswith('VmHWM')), 0)
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
 class Capture:
     """One run of a capturing program inside NS_A, from exec to its closing statistics."""
 
@@ -67,6 +76,7 @@ class Capture:
         raise RuntimeError('no "listening on": ' + ' '.join(self.proc.args))
 
     def stop(self):
+        rss = peak_rss(self.proc.pid)
         self.proc.send_signal(signal.SIGINT)
         _, status, use = os.wait4(self.proc.pid, 0)
         self.proc.returncode = os.waitstatus_to_exitcode(status)
@@ -74,7 +84,7 @@ class Capture:
         text = self.err.read()
         counts = {k: int(m.group(1)) for k in ('captured', 'received', 'dropped')
                   if (m := re.search(r'(\d+) packets? ' + k, text))}
-        return {'cpu': use.ru_utime + use.ru_stime, 'rss': use.ru_maxrss / 1024, **counts}
+        return {'cpu': use.ru_utime + use.ru_stime, 'rss': rss, **counts}
 
 
 def send(burst, count, rate):
@@ -156,8 +166,13 @@ def bench_start(args, burst, tmp):
 
 def read_run(tool, flags, path):
     proc = subprocess.Popen([tool, *flags, '-r', path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    rss = 0
+    while os.waitid(os.P_PID, proc.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        rss = max(rss, peak_rss(proc.pid))
+        time.sleep(0.005)
     _, _, use = os.wait4(proc.pid, 0)
-    return {'cpu': use.ru_utime + use.ru_stime, 'rss': use.ru_maxrss / 1024}
+    proc.returncode = 0
+    return {'cpu': use.ru_utime + use.ru_stime, 'rss': rss}
 
 
 def bench_read(args, tmp):
