@@ -236,6 +236,7 @@ golden: $(PROGRAMS)
 # Beside tcpdump on this machine, which should have nothing else to do; root only.
 bench: $(B)/ptcpdump $(BENCH_TOOLS)
 	tests/bench/bench.py $(BENCH) $(B)/ptcpdump $(B)/tests
+	tests/bench/bpfcost.py $(B)/ptcpdump $(B)/tests
 
 check-clean:
 	tests/clean-debian.sh

@@ -176,14 +176,15 @@ def read_run(tool, flags, path):
 
 
 def bench_read(args, tmp):
-    for addrs in (40, 7000):
+    # tcpdump keeps a list of all TCP conversations: with many, its time grows with the square of their number.
+    for addrs, count in ((40, args.read_packets), (7000, args.read_packets // 10)):
         path = os.path.join(tmp, f'big{addrs}.pcap')
-        write_pcap(path, args.read_packets, addrs)
+        write_pcap(path, count, addrs)
         for flags in (['-nn'], ['-nn', '-v'], ['-nn', '-vvv', '-e'], ['-nn', '-X'], ['-nn', '-A'], ['--count'],
                       ['-nn', '-w', '/dev/null']):
             ours, theirs = pair(max(3, args.runs // 2), lambda: read_run(args.ptcpdump, flags, path),
                                 lambda: read_run('tcpdump', flags, path))
-            row(f'-r {args.read_packets:,} packets, {addrs} addresses, {" ".join(flags)}', ours, theirs,
+            row(f'-r {count:,} packets, {addrs} addresses, {" ".join(flags)}', ours, theirs,
                 [('cpu', 'CPU s'), ('rss', 'RSS MB')])
         os.unlink(path)
 
