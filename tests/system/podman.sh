@@ -1,0 +1,93 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Containers of a real Podman, by the Docker-compatible socket of its service. timeout: 120
+. "$TOP/tests/system/lib-containers.sh"
+
+tests="podman_names podman_name_filter podman_rename podman_restart"
+need podman runc python3 curl ip nsenter -- $tests
+net_up
+mkdir -p "$TEST_TMP/img"
+python3 "$here/image.py" "$TEST_TMP/img"
+# Limits that need no right to raise them.
+printf '[containers]\ndefault_ulimits = [ "nofile=1024:1024", "nproc=1024:1024" ]\n' >"$TEST_TMP/containers.conf"
+export CONTAINERS_CONF=$TEST_TMP/containers.conf
+options="--root $TEST_TMP/root --runroot $TEST_TMP/run --tmpdir $TEST_TMP/tmp --storage-driver vfs --cgroup-manager cgroupfs
+	--runtime runc --events-backend file"
+podman() { nsenter --net="/run/netns/$NS" podman $options "$@"; }
+service_start() {
+	nsenter --net="/run/netns/$NS" podman $options system service --time 0 "unix://$DOCKER" >>"$TEST_TMP/service.log" 2>&1 &
+	service_pid=$!
+	for _ in $(seq 100); do
+		curl -s --unix-socket "$DOCKER" http://d/_ping >/dev/null && return 0
+		sleep 0.05
+	done
+	return 1
+}
+podman_end() {
+	podman rm -fa -t 0 >/dev/null 2>&1
+	[ -z "$service_pid" ] || kill "$service_pid" 2>/dev/null
+	clean_up
+	rmdir /sys/fs/cgroup/libpod_parent/libpod-*/ /sys/fs/cgroup/libpod_parent 2>/dev/null
+}
+trap podman_end EXIT
+run() { # NAME COMMAND...: in the network of the host
+	local name=$1
+	shift
+	podman run -d --network host --name "$name" localhost/bb:test "$@" >/dev/null
+}
+get() { podman exec "$1" wget -q -O /dev/null "http://10.232.0.2/$2"; }
+
+why=
+podman load -q -i "$TEST_TMP/img/bb.tar" >/dev/null 2>"$TEST_TMP/load.err" && run before sleep 600 2>"$TEST_TMP/load.err" ||
+	why=$(tail -n 1 "$TEST_TMP/load.err")
+[ -n "$why" ] || service_start || why="its service does not start"
+if [ -n "$why" ]; then
+	for t in $tests; do echo "skip - $t: podman cannot run a container here: $why"; done
+	exit 0
+fi
+
+capture names -i up0 -n -v --log-level info 'tcp port 80'
+get before 1
+run after sh -c 'wget -q -O /dev/null http://10.232.0.2/2; sleep 600'
+capture_end
+why=
+for n in before after; do
+	grep -q "^    Container (name $n, id [0-9a-f]\{64\}, image localhost/bb:test, labels {" "$TEST_TMP/names.out" || why="$why no $n;"
+done
+grep -q "docker at '$DOCKER' answers" "$TEST_TMP/names.err" || why="$why no answer"
+result podman_names "$why"
+
+capture filter -i up0 -n --container-name after --container-name later 'tcp port 80'
+get before 3
+get after 4
+run later wget -q -O /dev/null http://10.232.0.2/5
+capture_end
+why=
+for n in 4 5; do grep -q "GET /$n " "$TEST_TMP/filter.out" || why="$why no request $n;"; done
+[ "$(grep -c 'Flags \[S\],' "$TEST_TMP/filter.out")" = 2 ] || why="$why not two SYNs;"
+grep -q 'GET /3 ' "$TEST_TMP/filter.out" && why="$why packets of another container"
+result podman_name_filter "$why"
+
+capture rename -i up0 -n 'tcp port 80'
+get after 6
+podman rename after renamed
+sleep 0.5
+get renamed 7
+capture_end
+why=
+grep 'GET /6 ' "$TEST_TMP/rename.out" | grep -q 'Container \[after\]$' || why="no old name;"
+grep 'GET /7 ' "$TEST_TMP/rename.out" | grep -q 'Container \[renamed\]$' || why="$why $(grep -m 1 'GET /7 ' "$TEST_TMP/rename.out")"
+result podman_rename "$why"
+
+capture restart -i up0 -n 'tcp port 80'
+kill -9 $service_pid
+sleep 0.5
+rm -f "$DOCKER"
+why=
+service_start || why="the service does not start again"
+sleep 2
+run again wget -q -O /dev/null http://10.232.0.2/8
+capture_end
+grep 'GET /8 ' "$TEST_TMP/restart.out" | grep -q 'Container \[again\]$' || why="$why no name"
+result podman_restart "$why"
+exit $failed
