@@ -197,7 +197,7 @@ static __always_inline __u32 tuple_of_flow(struct bpf_sock_tuple *t, const struc
  * The socket that owns the local end of S->flow[which], into S->rec. syn: the packet is a SYN that arrives, the only
  * one that may be credited to a listener. Two functions, since clang would merge the two kinds of lookup into one
  * instruction with two pointer types, which the verifier refuses. Global ones, which it checks once and not once per
- * call (that is 3 ms instead of 14); on 5.10 they take no pointers but the packet.
+ * call; on 5.10 they take no pointers but the packet.
  */
 __weak __noinline int lookup_tcp(struct __sk_buff *skb, __u32 which, __u32 syn)
 {
