@@ -604,12 +604,12 @@ class Inside:
 
 
 def sysctl(name, value):
-    """Returns the value before; None: there is no such thing."""
+    """Sets it and returns what it was before; None: there is no such thing."""
     try:
-        with open("/proc/sys/" + name, "r+") as f:
+        with open("/proc/sys/" + name) as f:
             old = f.read().strip()
-            if value is not None:
-                f.write(value)
+        with open("/proc/sys/" + name, "w") as f:
+            f.write(value)
         return old
     except FileNotFoundError:
         return None
