@@ -30,8 +30,8 @@ enum {
 struct owner_scratch {
 	struct flow_key flow[FLOWS];
 	struct flow_key forward; /* the flow as another namespace sees it */
-	struct owner_rec rec; /* what the last lookup found */
-	__u32 inner_off;      /* offset of the quoted IP header, 0 none */
+	struct owner_rec rec;	 /* what the last lookup found */
+	__u32 inner_off;	 /* offset of the quoted IP header, 0 none */
 	__u16 frag_id;
 	__u8 tcp_flags;
 	__u8 more_frags;
@@ -542,7 +542,8 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 	bool syn = tcp_is(S, TCP_FLAG_SYN_BIT);
 
 	/* A published port: a socket of ours on the same port (docker-proxy) gets nothing of this flow. */
-	if (attrib_forwarded && !egress && S->flow[FLOW_DST].proto == PROTO_UDP && flow_get(S, &S->flow[FLOW_DST]) && S->rec.forwarded)
+	if (attrib_forwarded && !egress && S->flow[FLOW_DST].proto == PROTO_UDP && flow_get(S, &S->flow[FLOW_DST]) &&
+	    S->rec.forwarded)
 		return owner_take(&e->dst, S, OWNER_CONNTRACK);
 	/* Sent elsewhere: no socket of this namespace receives it, but one that sent through us before might. */
 	if ((!egress || skb->ifindex == 1) && lookup(skb, S, FLOW_DST, syn)) {
@@ -563,7 +564,8 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 	if (!parse_packet(skb, FLOW_INNER, S->inner_off,
 			  S->flow[FLOW_SRC].proto == PROTO_ICMP ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6))
 		return OWNER_NO;
-	if (flow_get(S, &S->flow[FLOW_INNER]) || forward_get(S, &S->flow[FLOW_INNER]) || lookup(skb, S, FLOW_INNER, false))
+	if (flow_get(S, &S->flow[FLOW_INNER]) || forward_get(S, &S->flow[FLOW_INNER]) ||
+	    lookup(skb, S, FLOW_INNER, false))
 		return owner_take(&e->dst, S, OWNER_ICMP);
 	return OWNER_NO;
 }

@@ -45,6 +45,25 @@ def inside(ns):
     return ["ip", "netns", "exec", ns] if ns else []
 
 
+PRELUDE = """
+import os, socket, struct, sys, time
+a = sys.argv[1:]
+def say(text):
+    os.write(1, (text + "\\n").encode())
+def end(proto, port, local="*", remote="*", rport=0):
+    say("end %s %s %s %s %s %d" % (proto, local, port, remote, rport, os.getpid()))
+def end_of(s):
+    end("tcp", s.getsockname()[1], s.getsockname()[0], *s.getpeername()[:2])
+def serve(listener):
+    while True:
+        c = listener.accept()[0]
+        end_of(c)
+        c.recv(1000)
+        c.send(b"ok")
+        c.close()
+"""
+
+
 class Peers:
     """Processes of one scenario, and what they told: {(proto, port): {(address, remote, rport): pid}}."""
 
@@ -75,6 +94,23 @@ class Peers:
         if wait:
             p.wait(10)
         return p
+
+    def script(self, code, *args, ns=None, ready=0):
+        """A peer in Python, with PRELUDE before it. ready 0: it is waited for; else it is a server."""
+        before = self.count("ready")
+        p = subprocess.Popen(inside(ns) + [sys.executable, "-c", PRELUDE + code, *map(str, args)], stdout=self.out,
+                             start_new_session=True)
+        if not ready:
+            if p.wait(20):
+                raise RuntimeError("a peer failed")
+            return p
+        self.servers.append(p)
+        running.append(p)
+        for _ in range(1000):
+            if self.count("ready") >= before + ready:
+                return p
+            time.sleep(0.01)
+        raise RuntimeError("server does not start")
 
     def end(self, proto, address, port, pid, remote="*", rport=0):
         self.ends[proto, int(port)][address, remote, int(rport)] = int(pid)
@@ -190,6 +226,11 @@ def parse(data):
     if proto == 6 and len(data) >= off + 20:
         sport, dport = struct.unpack_from("!HH", data, off)
         return "tcp", src, sport, dst, dport, length - (data[off + 12] >> 4) * 4, False
+    if proto == 136 and len(data) >= off + 8:
+        sport, dport = struct.unpack_from("!HH", data, off)
+        return "udplite", src, sport, dst, dport, length - 8, False
+    if proto == 253:
+        return "raw", src, 0, dst, 0, length, False
     if proto == 17 and len(data) >= off + 8:
         sport, dport = struct.unpack_from("!HH", data, off)
         return "udp", src, sport, dst, dport, length - 8, False
@@ -564,6 +605,255 @@ def same_tuples_in_two_namespaces():
             getattr(s, name).update(getattr(part, name))
         s.first.update(part.first)
     return s, total
+
+
+@scenario
+def nginx_with_four_workers():
+    if not shutil.which("nginx"):
+        raise Skip("no nginx")
+    peers = Peers()
+    log, conf = os.path.join(tmp, "access.log"), os.path.join(tmp, "nginx.conf")
+    with open(conf, "w") as f:
+        f.write("""daemon off; worker_processes 4; pid %s/nginx.pid; error_log %s/error.log; user root;
+            events { worker_connections 64; accept_mutex off; }
+            http { log_format who "$pid $remote_port"; access_log %s who;
+                server { listen 127.0.0.1:7120; location / { return 200 ok; } } }""" % (tmp, tmp, log))
+    cap = Capture("-i", "lo", "port", "7120")
+    p = subprocess.Popen(["nginx", "-c", conf, "-p", tmp], start_new_session=True, stderr=subprocess.DEVNULL)
+    peers.servers.append(p)
+    running.append(p)
+    for _ in range(100):
+        if subprocess.run(["curl", "-s", "-o", "/dev/null", "http://127.0.0.1:7120/"]).returncode == 0:
+            break
+        time.sleep(0.05)
+    curls(peers, "http://127.0.0.1:7120/", 50, 7120)
+    time.sleep(0.3)
+    packets = cap.stop()
+    peers.finish()
+    with open(log) as f:
+        for line in f:
+            pid, port = line.split()
+            peers.end("tcp", "127.0.0.1", 7120, pid, "127.0.0.1", port)
+    return score(peers, packets, server_port=7120), len(packets)
+
+
+@scenario
+def preforked_python():
+    """As gunicorn does it: the workers share the listener, one accepts."""
+    peers = Peers()
+    cap = Capture("-i", "lo", "port", "7121")
+    peers.script("""
+s = socket.create_server(("127.0.0.1", 7121))
+for _ in range(4):
+    if os.fork() == 0:
+        say("ready")
+        serve(s)
+time.sleep(100)
+""", ready=4)
+    for _ in range(40):
+        peers.client("tcp-client", "127.0.0.1", "7121", "plain@%d" % next(ports))
+    packets = cap.stop()
+    peers.finish()
+    return score(peers, packets, server_port=7121), len(packets)
+
+
+@scenario
+def socket_activation():
+    """Who makes the listener hands it to another program, as systemd does."""
+    peers = Peers()
+    cap = Capture("-i", "lo", "port", "7122")
+    peers.script("""
+s = socket.create_server(("127.0.0.1", 7122))
+if os.fork() == 0:
+    os.dup2(s.fileno(), 3)
+    os.set_inheritable(3, True)
+    code = "import socket\\ns = socket.socket(fileno=3)\\nsay('ready')\\nserve(s)"
+    os.execv(sys.executable, [sys.executable, "-c", open("/proc/self/cmdline").read().split("\\0")[2].split("s = socket")[0] + code])
+time.sleep(100)
+""", ready=1)
+    for _ in range(20):
+        peers.client("tcp-client", "127.0.0.1", "7122", "plain@%d" % next(ports))
+    packets = cap.stop()
+    peers.finish()
+    return score(peers, packets, server_port=7122), len(packets)
+
+
+def sender(filter_text, code, count=5, dev="truth0"):
+    """Short-lived processes send; only what they send is scored."""
+    peers = Peers()
+    cap = Capture("-i", dev, *filter_text.split())
+    for _ in range(count):
+        peers.script(code, next(ports))
+    packets = cap.stop()
+    peers.finish()
+    return score(peers, packets, ends=("client",), local=[A]), len(packets)
+
+
+@scenario
+def double_fork():
+    return sender("udp port 7123", """
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.bind(("0.0.0.0", int(a[0])))
+        end("udp", a[0])
+        s.sendto(b"x", ("10.213.7.2", 7123))
+    os._exit(0)
+os.wait()
+time.sleep(0.1)
+""")
+
+
+@scenario
+def udp_lite():
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM, 136).close()
+    except OSError:
+        raise Skip("no UDP-Lite in this kernel") from None
+    return sender("ip proto 136", """
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM, 136)
+s.bind(("0.0.0.0", int(a[0])))
+end("udplite", a[0])
+s.sendto(b"x", ("10.213.7.2", 7124))
+""")
+
+
+@scenario
+def multicast_and_broadcast():
+    return sender("udp port 7125", """
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("10.213.7.1", int(a[0])))
+s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+end("udp", a[0])
+s.sendto(b"x", ("239.1.2.3", 7125))
+s.sendto(b"x", ("10.213.7.255", 7125))
+""")
+
+
+@scenario
+def packet_socket():
+    return sender("udp port 7126", """
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+s.bind(("truth0", 0))
+ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 28, 0, 0, 64, 17, 0, socket.inet_aton("10.213.7.1"), socket.inet_aton("10.213.7.2"))
+end("udp", a[0])
+s.send(bytes(12) + struct.pack("!H", 0x800) + ip + struct.pack("!HHHH", int(a[0]), 7126, 8, 0) + bytes(18))
+""")
+
+
+@scenario
+def raw_ip():
+    return sender("ip proto 253", """
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 253)
+end("raw", 0)
+s.sendto(b"x" * 30, ("10.213.7.2", 0))
+""", count=1)
+
+
+@scenario
+def mptcp():
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262).close()
+    except OSError:
+        raise Skip("no MPTCP in this kernel") from None
+    peers = Peers()
+    cap = Capture("-i", "lo", "port", "7127")
+    peers.script("""
+s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+s.bind(("127.0.0.1", 7127))
+s.listen(10)
+say("ready")
+serve(s)
+""", ready=1)
+    for _ in range(10):
+        peers.script("""
+s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+s.bind(("0.0.0.0", int(a[0])))
+s.connect(("127.0.0.1", 7127))
+end_of(s)
+s.send(b"x")
+while s.recv(100):
+    pass
+""", next(ports))
+    packets = cap.stop()
+    peers.finish()
+    return score(peers, packets, server_port=7127), len(packets)
+
+
+@scenario
+def icmp_errors():
+    """The answer to a closed port names who sent there, by the packet that it quotes."""
+    peers = Peers()
+    cap = Capture("-i", "truth0", "icmp[0] == 3")
+    known = {}
+    for _ in range(10):
+        port = next(ports)
+        p = peers.script("""
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("0.0.0.0", int(a[0])))
+s.sendto(b"x", ("10.213.7.2", 7128))
+time.sleep(0.05)
+""", port)
+        known[port] = p.pid
+    packets = cap.stop()
+    peers.finish()
+    s = Score()
+    for p in packets:
+        s.add("client", pids(p)[1], known.get(struct.unpack_from("!H", p.data, 62)[0]), p.dir)
+    return s, len(packets)
+
+
+@scenario
+def many_sockets_from_before():
+    """10,000 sockets exist when the capture starts; some of them are used then."""
+    peers = Peers()
+    flag = os.path.join(tmp, "go")
+    peers.script("""
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (10100, 10100))
+all = []
+for i in range(10000):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    all.append(s)
+all[0].bind(("127.0.0.1", 7129))
+for s in all[1:]:
+    s.connect(("127.0.0.1", 7129))
+say("ready")
+while not os.path.exists(a[0]):
+    time.sleep(0.02)
+for s in all[5000:5100]:
+    end("udp", s.getsockname()[1])
+    s.send(b"x")
+time.sleep(100)
+""", flag, ready=1)
+    cap = Capture("-i", "lo", "udp port 7129")
+    open(flag, "w").close()
+    time.sleep(0.5)
+    packets = cap.stop()
+    peers.finish()
+    return score(peers, packets, ends=("client",), server_port=7129), len(packets)
+
+
+@scenario
+def thousand_connections_a_second():
+    """TRUTH_SECONDS of them (10); memory must not grow with their number."""
+    seconds = int(os.environ.get("TRUTH_SECONDS", "10"))
+    peers = Peers()
+    cap = Capture("-i", "lo", "tcp port 7130")
+    peers.server("tcp-server", "127.0.0.1", "7130", "plain")
+    p = peers.client("tcp-client", "127.0.0.1", "7130", "many@%d" % (seconds * 1000), wait=False)
+    sizes = []
+    while p.poll() is None:
+        time.sleep(seconds / 10)
+        with open("/proc/%d/status" % cap.p.pid) as f:
+            sizes.append(int(re.search(r"VmRSS:\s*(\d+)", f.read()).group(1)))
+    packets = cap.stop()
+    peers.finish()
+    s = score(peers, packets, server_port=7130)
+    if len(sizes) > 5 and sizes[-1] > sizes[len(sizes) // 2] * 1.1 + 1024:
+        raise RuntimeError("memory grows: %s kB" % sizes)
+    return s, len(packets)
 
 
 class Inside:

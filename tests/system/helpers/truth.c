@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* One write each: several processes share the output. */
@@ -248,6 +249,28 @@ static void pass_to_child(int fd)
 	wait(NULL);
 }
 
+/* As many connections as the port in "many@PORT" says, 1,000 a second at most. */
+static void many(char **v, unsigned count)
+{
+	struct timespec start, now;
+	uint64_t due, past;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	for (unsigned i = 0; i < count; i++) {
+		int fd = dial(v[0], v[1], "plain", SOCK_STREAM);
+
+		say_end("tcp", fd);
+		exchange(fd);
+		close(fd);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		due = (uint64_t)i * 1000;
+		past = (uint64_t)(now.tv_sec - start.tv_sec) * 1000000 + (uint64_t)now.tv_nsec / 1000 -
+		       (uint64_t)start.tv_nsec / 1000;
+		if (due > past)
+			usleep((useconds_t)(due - past));
+	}
+}
+
 static int tcp_client(char **v)
 {
 	const char *mode = v[2];
@@ -262,6 +285,10 @@ static int tcp_client(char **v)
 	/* A child that never calls exec does the work. */
 	if (mode_is(mode, "forked") && fork() > 0) {
 		wait(NULL);
+		return 0;
+	}
+	if (mode_is(mode, "many")) {
+		many(v, (unsigned)atoi(strchr(mode, '@') + 1));
 		return 0;
 	}
 	fd = dial(v[0], v[1], v[2], SOCK_STREAM);
