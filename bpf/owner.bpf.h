@@ -171,11 +171,12 @@ static __always_inline void forward_tell(const struct owner_rec *rec, const stru
 {
 	const struct flow_key *nat = bpf_map_lookup_elem(&ptcp_nat, k);
 
+	/* First: a packet that still finds the old entry is then older than the events. */
+	if (nat)
+		bpf_map_update_elem(&ptcp_flows, nat, rec, BPF_ANY);
 	owner_send_event(rec, flow_cookie(k));
-	if (!nat)
-		return;
-	owner_send_event(rec, flow_cookie(nat));
-	bpf_map_update_elem(&ptcp_flows, nat, rec, BPF_ANY);
+	if (nat)
+		owner_send_event(rec, flow_cookie(nat));
 }
 
 static __always_inline void forward_settled(const struct owner_rec *rec, struct flow_key *k)
