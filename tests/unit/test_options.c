@@ -78,7 +78,7 @@ static void test_command(void)
 	CHECK_STR(opts.command[2], "--");
 	CHECK_STR(opts.command[3], "x");
 	CHECK(!opts.command[4]);
-	CHECK_INT(parse("-n --"), 0);
+	CHECK_INT(parse("-n --"), -EINVAL);
 	CHECK(!opts.command);
 	CHECK_INT(parse("-r file -- curl"), -EINVAL);
 }
