@@ -211,8 +211,13 @@ check-unit: $(UNIT)
 check-bpf: $(BPF_TEST) $(PROGRAMS)
 check-golden check-tcpdump: $(PROGRAMS) $(LIB_HELPERS)
 check-system check-vm: $(PROGRAMS) $(HELPERS) $(LIB_HELPERS)
+check-vm: vm-kernels
+check-vm: export VM_SCENARIOS ?= all
 $(SUITES:%=check-%):
 	@tests/run $(@:check-%=%)
+
+vm-kernels:
+	sh tests/vm/vm-fetch $(or $(VM_KERNELS),bullseye bookworm bookworm-backports sid)
 
 tests: $(UNIT) $(BPF_TEST) $(PROGRAMS) $(HELPERS) $(LIB_HELPERS)
 
@@ -301,4 +306,4 @@ help:
 	@echo "Settings: V=1 WERROR=1 CC= CLANG= BPFTOOL= CFLAGS= DISTDIR= PREFIX= DESTDIR="
 
 .DEFAULT_GOAL := all
-.PHONY: all completions fuzz static asan tests check demo setup bench golden check-clean format check-format lint install clean distclean help $(SUITES:%=check-%)
+.PHONY: all vm-kernels completions fuzz static asan tests check demo setup bench golden check-clean format check-format lint install clean distclean help $(SUITES:%=check-%)

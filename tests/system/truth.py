@@ -4,7 +4,7 @@
 
 Peers (helpers/truth.c, curl, ping) tell their own pid and port; a capture of their traffic is compared with that,
 both ends of every packet where both are local. Each scenario is one test. Environment: PTCPDUMP, the program to
-test; TRUTH_COUNT, how many short connections (500); TRUTH_SETTLE; TRUTH_TABLE, a file that gets a line per scenario.
+test; TRUTH_COUNT, how many short connections at most (500); TRUTH_SETTLE; TRUTH_TABLE, a file that gets a line per scenario.
 Arguments: names of the scenarios to run."""
 
 import collections
@@ -320,6 +320,7 @@ def curls(peers, url, count, port):
 def tcp(mode_server="plain", mode_client="plain", count=20, dev="lo", addr="127.0.0.1", bind=None, ns=None, port=7101,
         **scoring):
     peers = Peers()
+    count = min(count, COUNT)
     ready = {"prefork": 4, "noaddr": 4, "reuseport": 4}.get(mode_server, 1)
     if scoring.pop("before", False):
         peers.server("tcp-server", bind or addr, str(port), mode_server, ns=ns, ready=ready)
@@ -502,6 +503,7 @@ def restarted_server():
 
 def udp(mode, count=100, addr="127.0.0.1", bind=None, port=7104, **kw):
     peers = Peers()
+    count = min(count, COUNT)
     cap = Capture("-i", "lo", "udp")
     peers.server("udp-server", bind or addr, str(port), "plain")
     for _ in range(count):
@@ -588,7 +590,7 @@ def same_tuples_in_two_namespaces():
         both[i].out.close()
         both[i].out = open(os.path.join(tmp, "truth.out%d" % i), "w+")
         both[i].server("tcp-server", "127.0.0.1", "7105", "plain", ns=NS[i])
-    for n in range(40):
+    for n in range(min(40, COUNT)):
         for i in (0, 1):
             both[i].client("tcp-client", "127.0.0.1", "7105", "plain@%d" % (20000 + n), ns=NS[i])
     packets = cap.stop()
@@ -921,6 +923,7 @@ def need_nat():
 def outward(dev, mode="plain", proto="tcp", count=50):
     """A client inside talks to a server outside."""
     need_nat()
+    count = min(count, COUNT)
     port = 7211
     with Inside() as inside:
         peers = Peers()
@@ -942,6 +945,7 @@ def outward(dev, mode="plain", proto="tcp", count=50):
 def published(dev, mode="plain", proto="tcp", decoy=False, count=50, before=False):
     """A client outside talks to a server inside, by a port of ours. decoy: somebody listens on that port here, too."""
     need_nat()
+    count = min(count, COUNT)
     with Inside() as inside:
         peers = Peers()
         real = "80" if proto == "tcp" else "53"
