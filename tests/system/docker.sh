@@ -4,7 +4,7 @@
 . "$TOP/tests/system/lib-containers.sh"
 
 need dockerd docker containerd runc python3 curl iptables ip nsenter -- docker_short_lived docker_short_lived_uplink docker_name_filter \
-	docker_id_filter docker_exec_filter docker_waits_for_match docker_restart docker_hostile_labels docker0_alone
+	docker_id_filter docker_exec_filter docker_rename docker_waits_for_match docker_restart docker_hostile_labels docker0_alone
 net_up && dockerd_start && docker_image || {
 	not_ok docker_starts "$(tail -n 1 "$TEST_TMP/dockerd.log")"
 	exit 1
@@ -59,6 +59,18 @@ why=
 grep -q 'docker0.*GET /1 ' "$TEST_TMP/id.out" || why="no request"
 grep -q 'GET /3 ' "$TEST_TMP/id.out" && why="packets of another container"
 result docker_id_filter "$why"
+
+# --- renamed during the capture ---
+capture rename -i any -n 'tcp port 80'
+get other 8
+docker rename other renamed
+sleep 0.3
+get renamed 9
+capture_end
+why=
+grep 'GET /8 ' "$TEST_TMP/rename.out" | grep -q 'Container \[other\]$' || why="no old name;"
+grep 'GET /9 ' "$TEST_TMP/rename.out" | grep -q 'Container \[renamed\]$' || why="$why no new name"
+result docker_rename "$why"
 
 # --- the bridge by itself: no packet is seen where its process sends it ---
 capture bridge -i docker0 -n 'tcp port 80'

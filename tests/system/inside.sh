@@ -3,6 +3,26 @@
 # ptcpdump in a privileged container, as the README starts it, names the host's processes and the containers beside it. timeout: 150
 . "$TOP/tests/system/lib-containers.sh"
 
+python3 - "$TOP/docs/containers.md" <<'END'
+import sys, textwrap
+try:
+    import yaml
+except ImportError:
+    print('skip - inside_daemonset_example: python3-yaml is not installed')
+    sys.exit()
+text = open(sys.argv[1]).read()
+text = text[text.index('    apiVersion'):].split('\n\n')[0]
+d = yaml.safe_load(textwrap.dedent(text))
+pod = d['spec']['template']['spec']
+mounts, volumes = pod['containers'][0]['volumeMounts'], pod['volumes']
+wrong = (d['spec']['selector']['matchLabels'] != d['spec']['template']['metadata']['labels']
+         or {m['name'] for m in mounts} != {v['name'] for v in volumes}
+         or not {'/run', '/sys'} <= {v['hostPath']['path'] for v in volumes}
+         or not (pod['hostPID'] and pod['hostNetwork'] and pod['containers'][0]['securityContext']['privileged'])
+         or any(not isinstance(a, str) for a in pod['containers'][0]['args']))
+print('not ok - inside_daemonset_example: what it names does not fit together' if wrong else 'ok - inside_daemonset_example')
+END
+
 tests="inside_starts inside_sees_host inside_names_container inside_filters_container inside_without_host_cgroups inside_saves"
 need dockerd docker containerd runc python3 curl iptables ip nsenter -- $tests
 # The file that "make static" makes; else the one that was linked with this system's libraries, and those libraries.

@@ -7,7 +7,7 @@ cni=/usr/lib/cni
 [ -x $cni/bridge ] || cni=/opt/cni/bin
 PATH=$PATH:$cni
 need containerd ctr runc bridge host-local python3 curl ip nsenter -- pods_of_two_containers pod_name_filter pod_exec_late pod_verbose \
-	containerd_name
+	containerd_name nerdctl_name
 net_up && containerd_start || {
 	not_ok containerd_starts "$(tail -n 1 "$TEST_TMP/ctd.log")"
 	exit 1
@@ -96,4 +96,14 @@ capture_end
 why=
 grep 'up0.*GET /9 ' "$TEST_TMP/ctr.out" | grep -q 'Container \[plain\]' || why="$(grep -m 1 'GET /9 ' "$TEST_TMP/ctr.out")."
 result containerd_name "$why"
+
+# --- as nerdctl starts them: the id is made up of digits, the name is a label ---
+id=$(printf 'nerdctl%s' $$ | sha256sum | cut -c 1-64)
+capture nerdctl -i any -n 'tcp port 80'
+in_ns ctr -a "$CTD" -n tns run --rm --snapshotter native --net-host --label nerdctl/name=shop localhost/bb:test "$id" \
+	sh -c 'wget -q -O /dev/null http://10.232.0.2/10' </dev/null >/dev/null 2>&1
+capture_end
+why=
+grep 'up0.*GET /10 ' "$TEST_TMP/nerdctl.out" | grep -q 'Container \[shop\]' || why="$(grep -m 1 'GET /10 ' "$TEST_TMP/nerdctl.out")."
+result nerdctl_name "$why"
 exit $failed
