@@ -45,6 +45,8 @@ static int open_device(const struct options *o, const char *name, pcap_t **ret, 
 		return 0;
 	if (status == PCAP_ERROR)
 		log_error("%s", pcap_geterr(pcap));
+	else if (status == PCAP_ERROR_PERM_DENIED)
+		log_error("can't open '%s': that needs root or CAP_NET_RAW: run with sudo", name);
 	else
 		log_error("%s: %s%s%s%s", name, pcap_statustostr(status), *pcap_geterr(pcap) ? " (" : "",
 			  pcap_geterr(pcap), *pcap_geterr(pcap) ? ")" : "");

@@ -703,8 +703,9 @@ static int capture_and_run(const struct options *o, const char *const *ifaces)
 		if (err)
 			goto out;
 	}
-	if (choose_backend(o, ifaces, &l.backend))
-		return 1;
+	err = choose_backend(o, ifaces, &l.backend);
+	if (err)
+		goto out;
 	if (o->command) {
 		err = command_start(&l.command, o->command, l.keylog ? keylog_path(l.keylog) : NULL);
 		if (err) {
