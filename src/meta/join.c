@@ -330,6 +330,36 @@ static struct event_owner settle(struct join *j, const struct event_owner *owner
 	return *owner;
 }
 
+static bool in_container(struct join *j, const struct process *p)
+{
+	const struct container *container;
+
+	return j->config.containers && containers_find(j->config.containers, p, &container) != CONTAINER_NONE;
+}
+
+/*
+ * A device that only forwards, such as a bridge, the host's side of a veth pair or an uplink, has neither process in its
+ * namespace. What comes in there was sent from behind the device, and what goes out goes there: that end is the
+ * interesting one, unless only the other is in a container.
+ */
+static bool far_end_first(struct join *j, const struct event_packet *e, const struct ends *ends)
+{
+	struct process_table *t = j->config.processes;
+	const struct process *near, *far;
+	bool container;
+
+	if (!e->netns || !ends->other.tgid)
+		return false;
+	near = process_find(t, ends->shown.tgid, ends->shown.start);
+	if (!near || !near->netns || near->netns == e->netns)
+		return false;
+	container = in_container(j, near);
+	far = process_find(t, ends->other.tgid, ends->other.start);
+	if (!far || !far->netns || far->netns == e->netns)
+		return false;
+	return in_container(j, far) || !container;
+}
+
 static struct ends find_ends(struct join *j, const struct event_packet *e, bool expired)
 {
 	const bool in = e->dir == EVENT_DIR_IN;
@@ -338,8 +368,11 @@ static struct ends find_ends(struct join *j, const struct event_packet *e, bool 
 	ends.shown = settle(j, in ? &e->dst : &e->src, e, expired, &ends.waiting_shown);
 	ends.other = settle(j, in ? &e->src : &e->dst, e, expired, &ends.waiting_other);
 	ends.shown_sends = !in;
-	if (ends.shown.tgid)
+	if (ends.shown.tgid) {
+		if (far_end_first(j, e, &ends))
+			ends = (struct ends){ ends.other, ends.shown, ends.waiting_other, ends.waiting_shown, in };
 		return ends;
+	}
 	/* Nobody known at the right end: the other one is shown, and then there is no peer. */
 	if (j->config.reverse_match) {
 		ends.waiting_shown |= ends.waiting_other;
