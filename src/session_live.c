@@ -164,8 +164,8 @@ static int check_pids(const struct options *o)
 		int err = find_process(o->pids.v[i], &process);
 
 		if (err == -EINVAL) {
-			log_error("--pid %" PRIu32 " is a thread of the process %" PRIu32 ": give that one", o->pids.v[i],
-				  process);
+			log_error("--pid %" PRIu32 " is a thread of the process %" PRIu32 ": give that one",
+				  o->pids.v[i], process);
 			return err;
 		}
 		gone += err == -ESRCH;

@@ -615,7 +615,7 @@ static void test_store_is_bounded(void)
 	rig_close(&rig);
 }
 
-/* Pods go with their sandboxes, and many cost no more than few. *//* Pods go with their sandboxes. */
+/* Pods go with their sandboxes, and many cost no more than few. */ /* Pods go with their sandboxes. */
 static void test_pods_come_and_go(void)
 {
 	struct rig rig;
