@@ -24,6 +24,9 @@ static void print_fp_type(void)
 
 static int act(const struct options *o)
 {
+	/* As with tcpdump, these ask about an interface, and a file has none. */
+	if (options_offline(o) && (o->action == ACTION_LIST_LINK_TYPES || o->action == ACTION_LIST_TSTAMP_TYPES))
+		return session_run(o);
 	switch (o->action) {
 	case ACTION_NONE: return session_run(o);
 	case ACTION_LIST_IFACES: return capture_list_ifaces(stdout) ? 1 : 0;

@@ -72,14 +72,14 @@ static int refuse_unknown(int argc, char **argv, int key)
 	const struct option_desc *d = optopt ? option_find(optopt) : NULL;
 
 	if (key == ':')
-		log_error("option '%s' needs a value%s%s; --help explains it", word, d && d->arg ? ": " : "",
-			  d && d->arg ? d->arg : "");
+		log_error("option requires an argument -- '%s': %s; --help explains it", word + strspn(word, "-"),
+			  d && d->arg ? d->arg : "a value");
 	else if (d)
-		log_error("option '%s' takes no value", word);
+		log_error("option '%s' doesn't allow an argument", word);
 	else if (optopt)
-		log_error("unknown option '-%c' in '%s'; --help lists all options", optopt, word);
+		log_error("invalid option -- '%c'; --help lists all options", optopt);
 	else
-		log_error("unknown or ambiguous option '%s'; --help lists all options", word);
+		log_error("unrecognized or ambiguous option '%s'; --help lists all options", word);
 	return -EINVAL;
 }
 
@@ -148,7 +148,7 @@ static int read_expr_file(const char *path, char **ret)
 	b.p = NULL;
 out:
 	if (err)
-		log_error("can't read the filter file '%s': %s", path, strerror(-err));
+		log_error("can't open %s: %s", path, strerror(-err));
 free:
 	if (fd > STDIN_FILENO)
 		close(fd);

@@ -165,8 +165,9 @@ static int parse_seconds(struct options *o, const struct option_desc *d, const c
 	uint32_t *seconds = field(o, d);
 	int64_t n;
 
-	if (parse_int(arg, 1, INT32_MAX, &n)) {
-		log_error("invalid number of seconds %s (must be a number >= 1)", arg);
+	/* 0 is no rotation to tcpdump, too. */
+	if (parse_int(arg, 0, INT32_MAX, &n)) {
+		log_error("invalid number of seconds %s (must be a number >= 0; 0: no new files)", arg);
 		return -EINVAL;
 	}
 	*seconds = (uint32_t)n;

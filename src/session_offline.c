@@ -359,7 +359,7 @@ static FILE *open_list(const char *path, char first[PATH_MAX + 2])
 	FILE *list = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
 
 	if (!list) {
-		log_error("can't open the list of files '%s': %s", path, strerror(errno));
+		log_error("Unable to open file: %s: %s", path, strerror(errno));
 		return NULL;
 	}
 	if (next_name(list, first))

@@ -488,7 +488,10 @@ int links_find(struct capture *c)
 	for (const char *const *name = c->config.ifaces; !c->any && *name; name++) {
 		if (name_found(c, *name))
 			continue;
-		log_error("%s: no such interface; -D lists those that exist", *name);
+		if ((*name)[strspn(*name, "-0123456789")] == '\0')
+			log_error("Invalid adapter index %s; -D lists those that exist", *name);
+		else
+			log_error("%s: No such device exists; -D lists those that do", *name);
 		return -ENODEV;
 	}
 	return 0;

@@ -117,8 +117,22 @@ same context_of_a_copy "$STATUS $("$program" -nn -v -r "$tmp/context.pcapng" 2>/
 	"0 $("$program" -nn -v -r annotated.pcapng --context process,user 2>/dev/null | md5sum)"
 same nothing_else_in_the_copy "$(grep -ac 'Thread\|Parent\|Container\|Pod\|Peer' "$tmp/context.pcapng")" 0
 
+# tcpdump's words for wrong use.
+refused unknown_letter "invalid option -- 'k'" -r plain.pcap -k
+refused unknown_name "unrecognized or ambiguous option '--foo'" -r plain.pcap --foo
+refused missing_value "option requires an argument -- 'c'" -r plain.pcap -c
+refused value_of_none "option '--count=3' doesn't allow an argument" -r plain.pcap --count=3
+refused no_filter_file "can't open no-such-filter: No such file or directory" -r plain.pcap -F no-such-filter
+run -r plain.pcap -G 0 -w "$tmp/copy.pcap"
+same no_rotation "$STATUS $(cmp plain.pcap "$tmp/copy.pcap" && echo same)" "0 same"
+for flag in L J I; do
+	run -r plain.pcap -nn -$flag
+	same "no_interface_to_ask_with_$flag" "$STATUS $(md5sum <"$tmp/out")" \
+		"0 $("$program" -r plain.pcap -nn 2>/dev/null | md5sum)"
+done
+
 # Lists. With -S, since the conversations of one file go on in the next.
-refused no_list "can't open the list of files 'no-such-list': No such file or directory" -V no-such-list
+refused no_list "Unable to open file: no-such-list: No such file or directory" -V no-such-list
 refused empty_list "Nothing in $tmp/empty" -V "$tmp/empty"
 echo no-such-file >"$tmp/list"
 refused list_of_no_file "no-such-file: No such file or directory" -V "$tmp/list"

@@ -166,7 +166,7 @@ static void test_refused(void)
 		"-C 1",
 		"-G 1",
 		"-G x -w x",
-		"-G 0 -w x",
+		"-G -1 -w x",
 		"-W 0",
 		"-z true",
 		"-z no-such-program -w x -C 1",
