@@ -69,7 +69,7 @@ complete -c ptcpdump -s 'G' -x -d 'with -w: begin a new file every so many secon
 complete -c ptcpdump -s 'W' -l file-count -x -d 'with -C: overwrite the oldest of N files; with -G: stop after N files'
 complete -c ptcpdump -s 'z' -x -a '(__fish_complete_command)' -d 'with -C or -G: run COMMAND with the name of each finished file'
 complete -c ptcpdump -s 'U' -l packet-buffered -d 'write every packet at once, to the file of -w, else to standard output'
-complete -c ptcpdump -s 'Z' -l relinquish-privileges -x -a '(__fish_complete_users)' -d 'as root: become USER once the capture is open, before any file is written'
+complete -c ptcpdump -s 'Z' -l relinquish-privileges -x -a '(__fish_complete_users)' -d 'as root: become USER once all is open (default: sudo\'s user, else tcpdump or nobody; root: stay)'
 complete -c ptcpdump -s 'B' -l buffer-size -x -d 'size of the kernel\'s packet buffers in KiB'
 complete -c ptcpdump -l settle -x -d 'how long a packet waits for the process that will accept its connection (default 150; 0: not at all)'
 complete -c ptcpdump -l event-chan-size -x -d 'accepted for compatibility, no effect'

@@ -100,8 +100,8 @@ _arguments -s \
 	'*-z+[with -C or -G\: run COMMAND with the name of each finished file]:COMMAND:_command_names' \
 	'*-U[write every packet at once, to the file of -w, else to standard output]' \
 	'*--packet-buffered[write every packet at once, to the file of -w, else to standard output]' \
-	'*-Z+[as root\: become USER once the capture is open, before any file is written]:USER:_users' \
-	'*--relinquish-privileges=[as root\: become USER once the capture is open, before any file is written]:USER:_users' \
+	'*-Z+[as root\: become USER once all is open (default\: sudo'\''s user, else tcpdump or nobody; root\: stay)]:USER:_users' \
+	'*--relinquish-privileges=[as root\: become USER once all is open (default\: sudo'\''s user, else tcpdump or nobody; root\: stay)]:USER:_users' \
 	'*-B+[size of the kernel'\''s packet buffers in KiB]:KIB: ' \
 	'*--buffer-size=[size of the kernel'\''s packet buffers in KiB]:KIB: ' \
 	'*--settle=[how long a packet waits for the process that will accept its connection (default 150; 0\: not at all)]:MS: ' \

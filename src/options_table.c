@@ -575,7 +575,7 @@ const struct option_desc option_table[] = {
 	{ 'U', "packet-buffered", NULL, GROUP_FILES, parse_count, AT(packet_buffered), 0, NULL, HINT_NONE,
 	  "write every packet at once, to the file of -w, else to standard output" },
 	{ 'Z', "relinquish-privileges", "USER", GROUP_FILES, parse_user, AT(user), 0, NULL, HINT_USER,
-	  "as root: become USER once the capture is open, before any file is written" },
+	  "as root: become USER once all is open (default: sudo's user, else tcpdump or nobody; root: stay)" },
 
 	{ 'B', "buffer-size", "KIB", GROUP_TUNING, parse_buffer_size, AT(ring_bytes), 0, NULL, HINT_NONE,
 	  "size of the kernel's packet buffers in KiB" },

@@ -58,9 +58,9 @@ static int open_file(struct session *s, int dlt)
 		/* -s is for captures. In a list of files each has its own length. */
 		.snaplen = o->read_file ? 0 : o->snaplen,
 		.context = o->context,
-		.uid = o->user_uid,
-		.gid = o->user_gid,
-		.set_owner = o->user != NULL,
+		.uid = s->user.uid,
+		.gid = s->user.gid,
+		.set_owner = s->user.drop,
 		.dlt = dlt < 0 ? DLT_EN10MB : dlt,
 		.is_input = s->is_input,
 		.arg = s->is_input_arg,
@@ -88,7 +88,13 @@ int session_open(struct session *s, const struct options *o, int dlt)
 	};
 	int err;
 
-	*s = (struct session){ .o = o, .limit = o->count, .is_input = s->is_input, .is_input_arg = s->is_input_arg };
+	*s = (struct session){
+		.o = o,
+		.limit = o->count,
+		.is_input = s->is_input,
+		.is_input_arg = s->is_input_arg,
+		.user = s->user,
+	};
 	err = match_new(&s->match, &match);
 	if (err) {
 		log_error("can't set up the process filter: %s", strerror(-err));

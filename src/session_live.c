@@ -18,7 +18,6 @@
 #include "format/pcapng.h"
 #include "keylog.h"
 #include "meta/meta.h"
-#include "privileges.h"
 #include "session_private.h"
 #include "util/buf.h"
 #include "util/procfs.h"
@@ -224,6 +223,11 @@ static int open_capture(struct live *l, const char *const *ifaces)
 	return capture_new(&l->capture, &config, &handler);
 }
 
+static bool needs_containers(const struct options *o)
+{
+	return (o->context & (ANNOT_CONTAINER | ANNOT_POD)) || options_select_container(o);
+}
+
 static int open_meta(struct live *l)
 {
 	const struct options *o = l->s.o;
@@ -231,7 +235,7 @@ static int open_meta(struct live *l)
 		.settle_ns = o->settle_ms * MSEC,
 		.reverse_match = !o->no_reverse_match,
 		.peer = o->context & ANNOT_PEER,
-		.containers = (o->context & (ANNOT_CONTAINER | ANNOT_POD)) || options_select_container(o),
+		.containers = needs_containers(o),
 		.docker_address = o->docker_address,
 		.containerd_address = o->containerd_address,
 		.cri_address = o->cri_address,
@@ -314,16 +318,20 @@ static void print_banner(const struct live *l, const char *const *ifaces)
 	fprintf(stderr, ", snapshot length %u bytes\n", o->snaplen);
 }
 
-static int drop_privileges(const struct options *o)
+static int drop_privileges(const struct live *l)
 {
+	const struct options *o = l->s.o;
 	const struct privileges_keep keep = {
 		.capture = true,
 		.netns = o->netns.n > 0,
-		.files = o->rotate_bytes || o->rotate_seconds,
+		.folders = l->backend && strcmp(l->backend, "pcap") == 0,
+		.new_files = o->rotate_bytes || o->rotate_seconds,
+		.containers = needs_containers(o),
 		.command = o->command != NULL,
+		.programs = o->postrotate != NULL,
 	};
 
-	return o->user ? privileges_drop(o->user, o->user_uid, o->user_gid, &keep) : 0;
+	return privileges_drop(&l->s.user, &keep);
 }
 
 /* Everything that can be refused comes before anything is attached; the command starts last. */
@@ -350,7 +358,7 @@ static int live_open(struct live *l, const char *const *ifaces)
 	if (!err)
 		err = meta_scan(l->meta);
 	if (!err)
-		err = drop_privileges(o);
+		err = drop_privileges(l);
 	if (err)
 		return err;
 	print_banner(l, ifaces);
@@ -625,9 +633,9 @@ static int open_keylog(struct live *l)
 	const struct options *o = l->s.o;
 	struct keylog_config config = {
 		.copy = o->keylog_file,
-		.dropped = o->user != NULL,
-		.dropped_uid = o->user_uid,
-		.dropped_gid = o->user_gid,
+		.dropped = l->s.user.drop,
+		.dropped_uid = l->s.user.uid,
+		.dropped_gid = l->s.user.gid,
 	};
 
 	command_user(&config.uid, &config.gid);
@@ -690,7 +698,7 @@ static int choose_backend(const struct options *o, const char *const *ifaces, co
 static int capture_and_run(const struct options *o, const char *const *ifaces)
 {
 	struct live l = {
-		.s.o = o,
+		.s = { .o = o, .user = privileges_user(o) },
 		.epoll_fd = -1,
 		.signal_fd = -1,
 		.command_end = NEVER,

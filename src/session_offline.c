@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 #include "filter/filter.h"
-#include "privileges.h"
 #include "session_private.h"
 
 /* Set by signals: end, flush. */
@@ -308,6 +307,18 @@ static int read_list(struct offline *off, const struct reader *first)
 	return err;
 }
 
+static int drop_privileges(const struct offline *off)
+{
+	const struct options *o = off->s.o;
+	const struct privileges_keep keep = {
+		.new_files = !o->user && (o->rotate_bytes || o->rotate_seconds),
+		.folders = !o->user && o->list_file,
+		.programs = o->postrotate != NULL,
+	};
+
+	return privileges_drop(&off->s.user, &keep);
+}
+
 static int read_all(struct offline *off, const char *first)
 {
 	const struct options *o = off->s.o;
@@ -318,12 +329,15 @@ static int read_all(struct offline *off, const char *first)
 		return err;
 	/* Until here a signal may simply end us. */
 	catch_signals();
+	/* The user of -Z writes where he may; who was given root without asking for less writes where root may. */
 	if (o->user)
-		err = privileges_drop(o->user, o->user_uid, o->user_gid, &(const struct privileges_keep){ 0 });
+		err = drop_privileges(off);
 	if (!err)
 		err = check_expression(off, reader_dlt(r));
 	if (!err)
 		err = session_open(&off->s, o, reader_dlt(r));
+	if (!err && !o->user)
+		err = drop_privileges(off);
 	if (!err)
 		err = read_next(off, r);
 	if (!err && off->list)
@@ -386,7 +400,9 @@ static void offline_done(struct offline *off)
 
 int session_run_offline(const struct options *o)
 {
-	struct offline off = { .s = { .o = o, .is_input = is_input, .is_input_arg = &off } };
+	struct offline off = {
+		.s = { .o = o, .is_input = is_input, .is_input_arg = &off, .user = privileges_user(o) },
+	};
 	char first[PATH_MAX + 2];
 	const char *path = o->read_file;
 	int err;

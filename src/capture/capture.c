@@ -6,7 +6,6 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <linux/membarrier.h>
 #include <pcap/dlt.h>
 #include <stdlib.h>
@@ -24,6 +23,7 @@
 #include "capture/kernel_btf.h"
 #include "capture/private.h"
 #include "ptcpdump.skel.h"
+#include "util/caps.h"
 #include "util/log.h"
 
 #define NSEC_PER_MSEC 1000000ULL
@@ -90,50 +90,86 @@ static int bpf_message(enum libbpf_print_level level, const char *fmt, va_list a
 	return 0;
 }
 
-/* Adds the names of those that are missing; CAP_SYS_ADMIN stands for the two that were once part of it. */
-static void capabilities_missing(const struct __user_cap_data_struct *data, unsigned from, unsigned to, char *text,
-				 size_t size)
-{
-	static const struct {
-		unsigned cap;
-		const char *name;
-	} needed[] = { { CAP_NET_ADMIN, "CAP_NET_ADMIN" },
-		       { 38, "CAP_PERFMON" },
-		       { 39, "CAP_BPF" },
-		       { CAP_NET_RAW, "CAP_NET_RAW" } };
+enum capability_use { FOR_PROGRAMS, FOR_PCAP, FOR_MORE };
 
-	for (size_t i = from; i < to; i++) {
-		if (needed[i].cap >= 32 && (data[0].effective & 1U << CAP_SYS_ADMIN))
-			continue;
-		if (data[needed[i].cap / 32].effective & 1U << needed[i].cap % 32)
-			continue;
-		snprintf(text + strlen(text), size - strlen(text), "%s%s", *text ? ", " : "", needed[i].name);
+/* What a run without root may lack. */
+static const struct {
+	unsigned cap;
+	enum capability_use use;
+	const char *name, *without; /* without: what is lost */
+} capabilities[] = {
+	{ CAP_BPF_NR, FOR_PROGRAMS, "CAP_BPF", "no program can be loaded into the kernel" },
+	{ CAP_NET_ADMIN, FOR_PROGRAMS, "CAP_NET_ADMIN", "none can be attached to an interface" },
+	{ CAP_PERFMON_NR, FOR_PROGRAMS, "CAP_PERFMON", "none may look at sockets and processes" },
+	{ CAP_NET_RAW, FOR_PCAP, "CAP_NET_RAW", "libpcap cannot open an interface" },
+	{ CAP_SYS_PTRACE, FOR_MORE, "CAP_SYS_PTRACE",
+	  "the paths and namespaces of other users' processes that ran before stay unknown" },
+};
+enum { CAPABILITIES = sizeof(capabilities) / sizeof(capabilities[0]) };
+
+/* CAP_SYS_ADMIN stands for the two that were once part of it. */
+static bool capability_lacks(uint64_t caps, size_t i)
+{
+	const unsigned cap = capabilities[i].cap;
+
+	return !(caps & caps_bit(cap)) && (cap < CAP_PERFMON_NR || !(caps & caps_bit(CAP_SYS_ADMIN)));
+}
+
+static void capabilities_missing(uint64_t caps, enum capability_use use, char *text, size_t size)
+{
+	*text = '\0';
+	for (size_t i = 0; i < CAPABILITIES; i++) {
+		if (capabilities[i].use == use && capability_lacks(caps, i))
+			snprintf(text + strlen(text), size - strlen(text), "%s%s", *text ? ", " : "",
+				 capabilities[i].name);
 	}
+}
+
+static void capabilities_complain(enum log_level level, uint64_t caps, enum capability_use use)
+{
+	for (size_t i = 0; i < CAPABILITIES; i++) {
+		if (capabilities[i].use == use && capability_lacks(caps, i))
+			log_msg(level, "without %s %s", capabilities[i].name, capabilities[i].without);
+	}
+}
+
+static void capabilities_advise(const struct capture *c, const char *missing, bool raw)
+{
+	char program[4096] = "ptcpdump";
+	int n = (int)readlink("/proc/self/exe", program, sizeof(program) - 1);
+
+	if (n > 0)
+		program[n] = '\0';
+	log_error("no permission to capture: %s missing; run it with sudo, or once 'sudo setcap "
+		  "cap_bpf,cap_net_admin,cap_perfmon,cap_sys_ptrace%s+ep %s'%s",
+		  missing, c->backend->programs ? "" : ",cap_net_raw", program,
+		  c->backend->programs && raw ? ", or use --backend pcap, which does with less" : "");
 }
 
 static int privileges_check(struct capture *c)
 {
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = { 0 };
-	char bpf[64] = "", raw[64] = "";
+	const bool programs = c->backend->programs;
+	char bpf[64], raw[64];
+	struct caps caps;
+	int err = caps_get(&caps);
 
-	if (syscall(SYS_capget, &header, data) != 0)
-		return -errno;
-	capabilities_missing(data, 0, 3, bpf, sizeof(bpf));
-	capabilities_missing(data, 3, 4, raw, sizeof(raw));
-	if (c->backend->bpf_optional && !*raw) {
-		c->without_bpf = *bpf;
-		if (*bpf)
+	if (err != 0)
+		return err;
+	capabilities_missing(caps.effective, FOR_PROGRAMS, bpf, sizeof(bpf));
+	capabilities_missing(caps.effective, FOR_PCAP, raw, sizeof(raw));
+	if (programs ? !*bpf : c->backend->bpf_optional && !*raw) {
+		c->without_bpf = !programs && *bpf;
+		if (c->without_bpf)
 			log_warn(
 				"%s missing: no eBPF, processes are looked up in /proc and short-lived ones are missed",
 				bpf);
+		capabilities_complain(LOG_WARN, caps.effective, FOR_MORE);
 		return 0;
 	}
-	if (!*bpf && c->backend->programs)
-		return 0;
-	log_error("no permission to capture: %s missing; run it as root, for instance with sudo%s",
-		  c->backend->programs ? bpf : raw,
-		  c->backend->programs && !*raw ? ", or use --backend pcap, which does with less" : "");
+	/* An ordinary user's first try needs no list. */
+	if (caps.effective)
+		capabilities_complain(LOG_ERROR, caps.effective, programs ? FOR_PROGRAMS : FOR_PCAP);
+	capabilities_advise(c, programs ? bpf : raw, !*raw);
 	return -EPERM;
 }
 

@@ -7,31 +7,57 @@
 #include <unistd.h>
 
 #include "output/file.h"
+#include "util/caps.h"
+#include "util/log.h"
 
 enum { SINK_BUFFER = 256 * 1024 };
 
-/* A file that -Z gave away already (this process may have changed to that user since) needs no chown. */
-static int give_away(int fd, const struct stat *st, const struct file_config *config)
+/* Only what did not exist before is given away: the name may be a link that somebody else put there. Some file systems
+ * know no owners. */
+static void give_away(int fd, const char *path, const struct stat *st, const struct file_config *config)
 {
-	if (!config->set_owner || (st->st_uid == config->uid && st->st_gid == config->gid))
-		return 0;
-	return fchown(fd, config->uid, config->gid) ? -errno : 0;
+	/* Made after the drop, it has the right one already. */
+	if (!config->set_owner || st->st_uid == config->uid)
+		return;
+	if (fchown(fd, config->uid, config->gid))
+		log_info("%s: can't be given to uid %u: %s", path, config->uid, strerror(errno));
+}
+
+/* Where root could, also after root is given up. */
+static int open_or_create(const char *path, bool *created)
+{
+	const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY;
+	const bool raised = caps_raise(CAP_DAC_OVERRIDE);
+	int fd = open(path, flags | O_EXCL, 0666), err;
+
+	*created = fd >= 0;
+	if (fd < 0 && errno == EEXIST)
+		fd = open(path, flags, 0666);
+	err = errno;
+	if (raised)
+		caps_lower(CAP_DAC_OVERRIDE);
+	errno = err;
+	return fd;
 }
 
 static int open_path(struct sink *s, const char *path, const struct file_config *config, struct stat *st)
 {
+	bool created = false;
+
 	s->keep_open = strcmp(path, "-") == 0;
 	if (s->keep_open)
 		s->fd = STDOUT_FILENO;
 	else
-		s->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
+		s->fd = open_or_create(path, &created);
 	if (s->fd < 0 || fstat(s->fd, st))
 		return -errno;
 	if (S_ISREG(st->st_mode) && config->is_input && config->is_input(config->arg, st))
 		return -EDEADLK;
 	if (S_ISREG(st->st_mode) && !s->keep_open && ftruncate(s->fd, 0))
 		return -errno;
-	return s->keep_open || !S_ISREG(st->st_mode) ? 0 : give_away(s->fd, st, config);
+	if (created)
+		give_away(s->fd, path, st, config);
+	return 0;
 }
 
 int sink_open(struct sink *s, const char *path, const struct file_config *config)

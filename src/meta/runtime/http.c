@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 
 #include "meta/runtime/loop.h"
+#include "util/caps.h"
 
 enum {
 	ACTIVE_MAX = 8,		   /* requests under way, streams not counted */
@@ -42,10 +43,21 @@ struct http {
 	uint64_t timer; /* when libcurl wants to be called, UINT64_MAX never */
 };
 
+/* In here libcurl may connect to a socket that is root's, also when we are no longer. */
+static void http_drive(struct http *h, curl_socket_t fd, int what)
+{
+	const bool raised = caps_raise(CAP_DAC_OVERRIDE);
+	int running;
+
+	curl_multi_socket_action(h->multi, fd, what, &running);
+	if (raised)
+		caps_lower(CAP_DAC_OVERRIDE);
+}
+
 static void socket_ready(struct loop_source *s, uint32_t events)
 {
 	struct http *h = ((struct http_socket *)s)->http;
-	int what = 0, running;
+	int what = 0;
 
 	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
 		what |= CURL_CSELECT_IN;
@@ -53,7 +65,7 @@ static void socket_ready(struct loop_source *s, uint32_t events)
 		what |= CURL_CSELECT_OUT;
 	if (events & EPOLLERR)
 		what |= CURL_CSELECT_ERR;
-	curl_multi_socket_action(h->multi, s->fd, what, &running);
+	http_drive(h, s->fd, what);
 }
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
@@ -285,13 +297,13 @@ static void start_waiting(struct http *h)
 void http_tick(struct http *h, uint64_t now)
 {
 	CURLMsg *msg;
-	int running, left;
+	int left;
 
 	drop_cancelled(h);
 	start_waiting(h);
 	if (h->timer <= now) {
 		h->timer = UINT64_MAX;
-		curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+		http_drive(h, CURL_SOCKET_TIMEOUT, 0);
 	}
 	while ((msg = curl_multi_info_read(h->multi, &left))) {
 		struct http_request *r = NULL;

@@ -9,6 +9,7 @@
 #include "meta/container_store.h"
 #include "meta/runtime/http.h"
 #include "meta/runtime/loop.h"
+#include "util/caps.h"
 #include "util/log.h"
 
 #define MS 1000000u
@@ -96,12 +97,16 @@ static void runtime_retry(struct runtime *r, uint64_t now, uint64_t after)
 
 static void runtime_open(struct runtime *r, uint64_t now)
 {
+	/* The socket is root's, also when we are no longer. */
+	const bool raised = caps_raise(CAP_DAC_OVERRIDE);
 	int err;
 
 	r->state = RUNTIME_OPENED;
 	r->opened_at = now;
 	r->heard_from = 0;
 	err = r->ops->open(r);
+	if (raised)
+		caps_lower(CAP_DAC_OVERRIDE);
 	if (!err)
 		return;
 	r->ops->close(r);
