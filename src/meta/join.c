@@ -47,6 +47,7 @@ struct join {
 	uint64_t generation, next_serial;
 	struct annot_entry entries[CACHE_MAX];
 	size_t nentries, hand;
+	const struct annotation *in_hand; /* of the packet that the caller looks at */
 	int32_t buckets[BUCKETS];
 };
 
@@ -115,7 +116,7 @@ static int32_t entry_evict(struct join *j)
 		int32_t index = (int32_t)j->hand;
 
 		j->hand = (j->hand + 1) % CACHE_MAX;
-		if (!j->entries[index].used) {
+		if (!j->entries[index].used && &j->entries[index].annot != j->in_hand) {
 			entry_unlink(j, index);
 			return index;
 		}
@@ -416,6 +417,7 @@ enum meta_verdict join_packet(struct join *j, struct packet *packet, uint64_t no
 		return META_READY;
 	key = make_key(e, &ends.shown, ends.shown_sends, &ends.other);
 	packet->annot = annotate(j, &key, &pending);
+	j->in_hand = packet->annot;
 	return pending && !force && age < container_wait_ns ? META_WAIT : META_READY;
 }
 

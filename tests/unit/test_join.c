@@ -122,6 +122,25 @@ static void check_receiver(struct rig *r)
 	CHECK(!(a->has & ANNOT_PEER));
 }
 
+/* The look-up of the other end may need room; the packet's own annotation must not be what makes it. */
+static void test_other_end_leaves_the_annotation(void)
+{
+	struct rig r = rig_make(0, true);
+	struct event_packet e = from_client_to_server(EVENT_DIR_IN);
+	struct packet p = { .event = &e };
+	const struct annotation *a;
+
+	for (uint32_t uid = 0; uid < 8192; uid++) { /* as many as there is room for */
+		e.dst.uid = uid;
+		join(&r, &e, 0, false, &a);
+	}
+	e.dst.uid = 0;
+	CHECK_INT(join(&r, &e, 0, false, &a), META_READY);
+	CHECK(join_other_end(r.join, &p) != a);
+	CHECK_INT(a->process.pid, SERVER);
+	rig_done(&r);
+}
+
 static void test_in_shows_the_receiver(void)
 {
 	struct rig r = rig_make(0, true);
@@ -363,6 +382,7 @@ int main(void)
 {
 	RUN(test_out_shows_the_sender);
 	RUN(test_in_shows_the_receiver);
+	RUN(test_other_end_leaves_the_annotation);
 	RUN(test_forwarded_shows_the_end_behind_the_device);
 	RUN(test_other_end_unless_disabled);
 	RUN(test_serial_changes_with_contents);
