@@ -572,6 +572,9 @@ static void stop_capture(struct live *l)
 		l->s.failed = true;
 	print_stats(l, "", "\n");
 	epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, capture_fd(l->capture), NULL);
+	/* Its verdicts would go to the capture. */
+	if (meta_fd(l->meta) >= 0)
+		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, meta_fd(l->meta), NULL);
 	session_close(&l->s);
 	capture_free(l->capture);
 	l->capture = NULL;
