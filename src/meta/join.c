@@ -335,30 +335,25 @@ static bool in_container(struct join *j, const struct process *p)
 {
 	const struct container *container;
 
-	return j->config.containers && containers_find(j->config.containers, p, &container) != CONTAINER_NONE;
+	return containers_find(j->config.containers, p, &container) != CONTAINER_NONE;
 }
 
 /*
- * A device that only forwards, such as a bridge, the host's side of a veth pair or an uplink, has neither process in its
- * namespace. What comes in there was sent from behind the device, and what goes out goes there: that end is the
- * interesting one, unless only the other is in a container.
+ * A device that only forwards, such as a bridge or the host's side of a veth pair, has neither process in its namespace.
+ * When one end is in a container and the other is not, the container is what the device is looked at for.
  */
-static bool far_end_first(struct join *j, const struct event_packet *e, const struct ends *ends)
+static bool container_first(struct join *j, const struct event_packet *e, const struct ends *ends)
 {
 	struct process_table *t = j->config.processes;
-	const struct process *near, *far;
-	bool container;
+	const struct process *p;
 
-	if (!e->netns || !ends->other.tgid)
+	if (!j->config.containers || !e->netns || !ends->other.tgid)
 		return false;
-	near = process_find(t, ends->shown.tgid, ends->shown.start);
-	if (!near || !near->netns || near->netns == e->netns)
+	p = process_find(t, ends->shown.tgid, ends->shown.start);
+	if (!p || !p->netns || p->netns == e->netns || in_container(j, p))
 		return false;
-	container = in_container(j, near);
-	far = process_find(t, ends->other.tgid, ends->other.start);
-	if (!far || !far->netns || far->netns == e->netns)
-		return false;
-	return in_container(j, far) || !container;
+	p = process_find(t, ends->other.tgid, ends->other.start);
+	return p && p->netns && p->netns != e->netns && in_container(j, p);
 }
 
 static struct ends find_ends(struct join *j, const struct event_packet *e, bool expired)
@@ -370,7 +365,7 @@ static struct ends find_ends(struct join *j, const struct event_packet *e, bool 
 	ends.other = settle(j, in ? &e->src : &e->dst, e, expired, &ends.waiting_other);
 	ends.shown_sends = !in;
 	if (ends.shown.tgid) {
-		if (far_end_first(j, e, &ends))
+		if (container_first(j, e, &ends))
 			ends = (struct ends){ ends.other, ends.shown, ends.waiting_other, ends.waiting_shown, in };
 		return ends;
 	}

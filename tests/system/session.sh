@@ -116,7 +116,7 @@ refused pid_of_a_thread "is a thread of the process $thread_of" -i "$LINK" --pid
 kill "$thread_of"
 wait "$thread_of" 2>/dev/null
 refused unknown_user "no-such-user" -i "$LINK" -Z no-such-user
-refused link_type "-y" -i "$LINK" -y IEEE802_11
+refused link_type "IEEE802_11" -i "$LINK" -y IEEE802_11
 if command -v setpriv >/dev/null; then
 	setpriv --reuid 65534 --clear-groups "$PTCPDUMP" -i lo 2>"$TEST_TMP/err"
 	is no_root "$?$(grep -c 'CAP_NET_ADMIN.*sudo' "$TEST_TMP/err")" 11

@@ -149,45 +149,6 @@ static void test_in_shows_the_receiver(void)
 	rig_done(&r);
 }
 
-static void rig_exec_in(struct rig *r, uint32_t pid, uint64_t start, uint32_t netns)
-{
-	struct {
-		struct event_exec exec;
-		char data[4];
-	} e = { 0 };
-
-	e.exec.type = EVENT_EXEC;
-	e.exec.task = (struct event_task){ .tgid = pid, .start = start, .netns = netns, .comm = "x" };
-	process_table_event(r->processes, EVENT_EXEC, &e, sizeof(e.exec));
-	join_changed(r->join);
-}
-
-static uint32_t shown_pid(struct rig *r, uint8_t dir, uint32_t netns)
-{
-	struct event_packet e = from_client_to_server(dir);
-	const struct annotation *a;
-
-	e.netns = netns;
-	return join(r, &e, 0, false, &a) == META_READY && a ? a->process.pid : 0;
-}
-
-static void test_forwarded_shows_the_end_behind_the_device(void)
-{
-	enum { HOST = 7, INSIDE = 8, OTHER = 9 };
-	struct rig r = rig_make(0, true);
-
-	rig_exec_in(&r, CLIENT, 100, INSIDE);
-	rig_exec_in(&r, SERVER, 200, OTHER);
-	CHECK_INT(shown_pid(&r, EVENT_DIR_IN, HOST), CLIENT);
-	CHECK_INT(shown_pid(&r, EVENT_DIR_OUT, HOST), SERVER);
-	/* In the namespace of one of them it is as on any host. */
-	CHECK_INT(shown_pid(&r, EVENT_DIR_OUT, INSIDE), CLIENT);
-	CHECK_INT(shown_pid(&r, EVENT_DIR_IN, OTHER), SERVER);
-	rig_exec_in(&r, SERVER, 200, HOST);
-	CHECK_INT(shown_pid(&r, EVENT_DIR_IN, HOST), SERVER);
-	rig_done(&r);
-}
-
 static void check_fallback(struct rig *guessing, struct rig *strict)
 {
 	struct event_packet e = from_client_to_server(EVENT_DIR_IN);
@@ -383,7 +344,6 @@ int main(void)
 	RUN(test_out_shows_the_sender);
 	RUN(test_in_shows_the_receiver);
 	RUN(test_other_end_leaves_the_annotation);
-	RUN(test_forwarded_shows_the_end_behind_the_device);
 	RUN(test_other_end_unless_disabled);
 	RUN(test_serial_changes_with_contents);
 	RUN(test_settled_owner);

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# The truth test on other kernels, in virtual machines: those that "bash tests/vm/vm-fetch SUITE..." has fetched.
+# The truth test on other kernels, in virtual machines: those that "bash tests/vm/vm-fetch SUITE..." has fetched. timeout: 900
 # VM_KERNELS selects suites, VM_SCENARIOS scenarios: "all" takes a quarter of an hour for each kernel ("make check-vm").
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
