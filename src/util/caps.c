@@ -31,7 +31,7 @@ int caps_set(const struct caps *caps)
 
 bool caps_raise(unsigned cap)
 {
-	struct caps caps;
+	struct caps caps = { 0 };
 
 	if (caps_get(&caps) || !(caps.permitted & ~caps.effective & caps_bit(cap)))
 		return false;
@@ -41,7 +41,7 @@ bool caps_raise(unsigned cap)
 
 void caps_lower(unsigned cap)
 {
-	struct caps caps;
+	struct caps caps = { 0 };
 
 	if (caps_get(&caps))
 		return;
