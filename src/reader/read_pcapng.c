@@ -218,15 +218,15 @@ static int set_data(struct reader *r, const struct block *b, struct packet *pkt,
 	return 0;
 }
 
-static int enhanced_packet(struct reader *r, const struct block *b, struct packet *pkt)
+/* What the enhanced and the obsolete block share: all but the interface's number and the options, which *options is told. */
+static int timed_packet(struct reader *r, const struct block *b, bool old, struct packet *pkt, size_t *options)
 {
 	const struct reader_iface *ri;
-	size_t options;
 	int ret;
 
 	if (b->body_len < 20)
 		return broken_block(r, b);
-	ri = find_iface(r, get32(b->body, false));
+	ri = find_iface(r, old ? get16(b->body, false) : get32(b->body, false));
 	if (!ri)
 		return -EBADMSG;
 	pkt->iface = &ri->pub;
@@ -236,9 +236,18 @@ static int enhanced_packet(struct reader *r, const struct block *b, struct packe
 	if (ret)
 		return ret;
 	set_time(pkt, &ri->tb, (uint64_t)get32(b->body + 4, false) << 32 | get32(b->body + 8, false));
-	options = 20 + pad4(pkt->caplen);
-	set_options(r, pkt, b->body + options, b->body_len - options);
+	*options = 20 + pad4(pkt->caplen);
 	return 0;
+}
+
+static int enhanced_packet(struct reader *r, const struct block *b, struct packet *pkt)
+{
+	size_t options;
+	int ret = timed_packet(r, b, false, pkt, &options);
+
+	if (!ret)
+		set_options(r, pkt, b->body + options, b->body_len - options);
+	return ret;
 }
 
 static int simple_packet(struct reader *r, const struct block *b, struct packet *pkt)
@@ -277,25 +286,12 @@ static void set_old_options(struct reader *r, struct packet *pkt, uint16_t drops
 
 static int old_packet(struct reader *r, const struct block *b, struct packet *pkt)
 {
-	const struct reader_iface *ri;
 	size_t options;
-	int ret;
+	int ret = timed_packet(r, b, true, pkt, &options);
 
-	if (b->body_len < 20)
-		return broken_block(r, b);
-	ri = find_iface(r, get16(b->body, false));
-	if (!ri)
-		return -EBADMSG;
-	pkt->iface = &ri->pub;
-	pkt->caplen = get32(b->body + 12, false);
-	pkt->len = get32(b->body + 16, false);
-	ret = set_data(r, b, pkt, 20);
-	if (ret)
-		return ret;
-	set_time(pkt, &ri->tb, (uint64_t)get32(b->body + 4, false) << 32 | get32(b->body + 8, false));
-	options = 20 + pad4(pkt->caplen);
-	set_old_options(r, pkt, get16(b->body + 2, false), b->body + options, b->body_len - options);
-	return 0;
+	if (!ret)
+		set_old_options(r, pkt, get16(b->body + 2, false), b->body + options, b->body_len - options);
+	return ret;
 }
 
 static int other_block(struct reader *r, const struct reader_handler *h, const struct block *b)
