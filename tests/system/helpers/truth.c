@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
  * Peers that tell who they are. Each socket in use is told on standard output as
- *	end PROTO LOCAL-ADDRESS LOCAL-PORT REMOTE-ADDRESS REMOTE-PORT PID
- * by the process that uses it; "*" stands for any peer. A server first says "ready".
+ *	end PROTO LOCAL-ADDRESS LOCAL-PORT REMOTE-ADDRESS REMOTE-PORT PID [TIME]
+ * by the process that uses it; "*" stands for any peer. TIME: when that process had it for certain, in ns of
+ * CLOCK_REALTIME. "also" instead of "end": a process that may be named until then. A server first says "ready".
  */
 #include <arpa/inet.h>
 #include <err.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -42,7 +48,16 @@ static void name_of(const struct sockaddr_storage *ss, socklen_t len, char *host
 		memmove(host, host + 7, strlen(host + 7) + 1);
 }
 
-static void say_end(const char *proto, int fd)
+static uint64_t clock_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* time: 0 unknown */
+static void say_socket(const char *word, const char *proto, int fd, uint64_t time)
 {
 	struct sockaddr_storage local, remote;
 	socklen_t llen = sizeof(local), rlen = sizeof(remote);
@@ -53,7 +68,12 @@ static void say_end(const char *proto, int fd)
 	name_of(&local, llen, lhost, lport);
 	if (getpeername(fd, (void *)&remote, &rlen) == 0)
 		name_of(&remote, rlen, rhost, rport);
-	say("end %s %s %s %s %s %d\n", proto, lhost, lport, rhost, rport, getpid());
+	say("%s %s %s %s %s %s %d %" PRIu64 "\n", word, proto, lhost, lport, rhost, rport, getpid(), time);
+}
+
+static void say_end(const char *proto, int fd)
+{
+	say_socket("end", proto, fd, 0);
 }
 
 static struct addrinfo *resolve(const char *host, const char *port, int type)
@@ -90,55 +110,113 @@ static void say_answer(int fd)
 }
 
 /* Reads up to the end of a request or of the stream. */
-static void serve(int fd)
+static void answer(int fd)
 {
 	char buf[4096];
 	ssize_t n;
 
-	say_end("tcp", fd);
 	while ((n = read(fd, buf, sizeof(buf))) > 0)
 		if (buf[n - 1] == '\n') {
 			say_answer(fd);
 			break;
 		}
-	close(fd);
 }
 
-/* address: accept() asks for the peer's address, which tells the kernel's hooks who accepts. */
-static void accept_loop(int fd, bool address, bool fork_each)
+/* The child of the process that accepted: its own from its first use on. */
+static void answer_in_child(int fd)
+{
+	char byte;
+
+	say_socket("also", "tcp", fd, 0);
+	if (fork() != 0)
+		return;
+	if (recv(fd, &byte, 1, MSG_PEEK) < 0)
+		warn("recv");
+	say_socket("end", "tcp", fd, clock_ns());
+	answer(fd);
+	_exit(0);
+}
+
+/* Several wait for the same listener, and only one of them gets the connection. */
+static void wait_readable(int fd, bool with_epoll)
+{
+	static int epfd = -1;
+	struct epoll_event event = { .events = EPOLLIN | EPOLLEXCLUSIVE };
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	if (!with_epoll) {
+		poll(&p, 1, -1);
+		return;
+	}
+	if (epfd < 0) {
+		epfd = epoll_create1(0);
+		if (epfd < 0 || epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &event))
+			err(1, "epoll");
+	}
+	epoll_wait(epfd, &event, 1, -1);
+}
+
+/* With room for the peer's address the kernel's hooks are told who accepts; without, they are not. */
+static int accept_by(int fd, const char *mode)
 {
 	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
 
+	if (strcmp(mode, "poll") == 0 || strcmp(mode, "epoll") == 0)
+		wait_readable(fd, mode[0] == 'e');
+	if (strcmp(mode, "noaddr") == 0 || strcmp(mode, "close") == 0 || strcmp(mode, "poll") == 0)
+		return accept(fd, NULL, NULL);
+	if (strcmp(mode, "accept4") == 0 || strcmp(mode, "epoll") == 0)
+		return accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+	return accept(fd, (void *)&ss, &len);
+}
+
+static void accept_loop(int fd, const char *mode)
+{
 	for (;;) {
-		socklen_t len = sizeof(ss);
-		int c = accept(fd, address ? (void *)&ss : NULL, address ? &len : NULL);
+		int c = accept_by(fd, mode);
 
 		if (c < 0)
 			continue;
-		if (!fork_each) {
-			serve(c);
-		} else if (fork() == 0) {
-			serve(c);
-			_exit(0);
+		if (strcmp(mode, "fork") == 0) {
+			answer_in_child(c);
+		} else {
+			say_socket("end", "tcp", c, clock_ns());
+			/* Once the client's request has come, its port and its end are both told. */
+			if (strcmp(mode, "close") != 0)
+				answer(c);
 		}
+		if (strcmp(mode, "late") == 0)
+			usleep(200000);
 		close(c);
 	}
+}
+
+static int workers_of(const char *mode)
+{
+	static const char *const several[] = { "prefork", "noaddr", "reuseport", "accept4", "poll", "epoll", "close" };
+
+	for (size_t i = 0; i < sizeof(several) / sizeof(several[0]); i++)
+		if (strcmp(mode, several[i]) == 0)
+			return 4;
+	return 0;
 }
 
 static int tcp_server(char **v)
 {
 	const char *mode = v[2];
 	bool reuseport = strcmp(mode, "reuseport") == 0;
-	int workers = strcmp(mode, "prefork") == 0 || strcmp(mode, "noaddr") == 0 || reuseport ? 4 : 0;
-	int fd = reuseport ? -1 : listener(v[0], v[1], SOCK_STREAM, false);
+	int fd = reuseport ? -1 : listener(v[0], v[1], SOCK_STREAM, false), workers = workers_of(mode);
 
 	signal(SIGCHLD, SIG_IGN);
+	if (strcmp(mode, "poll") == 0 || strcmp(mode, "epoll") == 0)
+		fcntl(fd, F_SETFL, O_NONBLOCK);
 	for (int i = 0; i < workers; i++) {
 		if (fork() == 0) {
 			if (reuseport)
 				fd = listener(v[0], v[1], SOCK_STREAM, true);
 			say("ready\n");
-			accept_loop(fd, strcmp(mode, "noaddr") != 0, false);
+			accept_loop(fd, mode);
 		}
 	}
 	if (workers) {
@@ -146,7 +224,7 @@ static int tcp_server(char **v)
 			pause();
 	}
 	say("ready\n");
-	accept_loop(fd, true, strcmp(mode, "fork") == 0);
+	accept_loop(fd, mode);
 	return 0;
 }
 
@@ -193,6 +271,16 @@ static void exchange(int fd)
 	/* The server is to close first, and to keep TIME_WAIT: our port is free at once. */
 	while (read(fd, buf, sizeof(buf)) > 0)
 		;
+}
+
+/* Ours closes first, and is gone when the other's last packets come. */
+static void leave_first(int fd)
+{
+	char buf[256];
+
+	if (write(fd, "GET / HTTP/1.0\r\n\r\n", 18) != 18 || read(fd, buf, sizeof(buf)) <= 0)
+		errx(1, "no answer");
+	_exit(0);
 }
 
 static void *client_thread(void *arg)
@@ -302,6 +390,13 @@ static int tcp_client(char **v)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){ 1, 0 }, sizeof(struct linger));
 	if (mode_is(mode, "inflight"))
 		send_and_exit(fd);
+	if (mode_is(mode, "first"))
+		leave_first(fd);
+	if (mode_is(mode, "waits")) {
+		char byte;
+
+		return read(fd, &byte, 1) > 0;
+	}
 	exchange(fd);
 	return 0;
 }
