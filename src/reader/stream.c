@@ -17,6 +17,7 @@
 enum {
 	WINDOW_MIN = 256 * 1024, /* stays in the second-level cache */
 	INPUT_SIZE = 128 * 1024, /* compressed bytes */
+	SKIPPABLE_MAX = 1 << 20,
 };
 
 struct stream_source {
@@ -188,14 +189,34 @@ static const struct {
 	{ { 'B', 'Z', 'h' }, 3, NULL, NULL, "bzip2" },
 };
 
+static uint32_t little32(const uint8_t *p)
+{
+	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+/* zstd and lz4 files may begin with frames that are to be skipped; pzstd's do. Offset of the first other one. */
+static size_t skippable_frames(struct stream *s)
+{
+	size_t at = 0;
+
+	while (at < SKIPPABLE_MAX && stream_want(s, at + 8) >= at + 8) {
+		const uint32_t magic = little32(s->p + at), size = little32(s->p + at + 4);
+
+		if ((magic & ~15U) != 0x184d2a50 || size > SKIPPABLE_MAX)
+			break;
+		at += 8 + (size_t)size;
+	}
+	return at;
+}
+
 /* Looks at the first bytes and, for a compressed file, turns them into the input of its decoder. */
 static int detect_compression(struct stream *s, const char *path)
 {
 	struct stream_source *src = s->source;
-	const size_t have = stream_want(s, 6);
+	const size_t at = skippable_frames(s), want = stream_want(s, at + 6), have = want > at ? want - at : 0;
 
 	for (size_t i = 0; i < sizeof(compressions) / sizeof(compressions[0]); i++) {
-		if (have < compressions[i].n || memcmp(s->p, compressions[i].magic, compressions[i].n) != 0)
+		if (have < compressions[i].n || memcmp(s->p + at, compressions[i].magic, compressions[i].n) != 0)
 			continue;
 		if (!compressions[i].start) {
 			log_error("%s: compressed with %s, which is not supported: try \"%s -dc FILE | ptcpdump -r -\"",
