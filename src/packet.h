@@ -94,6 +94,7 @@ struct packet {
 	const uint8_t *options;
 	size_t options_len;
 	uint64_t file_ts; /* with options: the time stamp as stored, in units of the interface's if_tsresol */
+	bool timeless;	  /* with options: the block has no time stamp and no options (a simple packet block) */
 	/* live source only, for the join */
 	const struct event_packet *event;
 };

@@ -12,6 +12,7 @@
 enum {
 	BLOCK_OVERHEAD = 12, /* type and both lengths */
 	EPB_FIXED = 20,
+	SPB_FIXED = 4,
 	NS_PER_SECOND_DIGITS = 9,
 };
 
@@ -203,13 +204,37 @@ static size_t packet_options_size(const struct pcapng_packet *p)
 
 size_t pcapng_packet_size(const struct pcapng_packet *p)
 {
+	if (p->simple)
+		return BLOCK_OVERHEAD + SPB_FIXED + pad4(p->caplen);
 	return BLOCK_OVERHEAD + EPB_FIXED + pad4(p->caplen) + packet_options_size(p);
+}
+
+static uint8_t *write_data(uint8_t *out, const struct pcapng_packet *p)
+{
+	if (p->caplen)
+		memcpy(out, p->data, p->caplen);
+	out += p->caplen;
+	for (size_t i = p->caplen; i < pad4(p->caplen); i++)
+		*out++ = 0;
+	return out;
+}
+
+static void write_simple_packet(uint8_t *out, const struct pcapng_packet *p)
+{
+	const uint32_t total = (uint32_t)pcapng_packet_size(p);
+
+	out = put32(put32(put32(out, PCAPNG_SPB), total), p->len);
+	put32(write_data(out, p), total);
 }
 
 void pcapng_write_packet(uint8_t *out, const struct pcapng_packet *p)
 {
 	const uint32_t total = (uint32_t)pcapng_packet_size(p);
 
+	if (p->simple) {
+		write_simple_packet(out, p);
+		return;
+	}
 	out = put32(out, PCAPNG_EPB);
 	out = put32(out, total);
 	out = put32(out, p->iface);
@@ -217,11 +242,7 @@ void pcapng_write_packet(uint8_t *out, const struct pcapng_packet *p)
 	out = put32(out, (uint32_t)p->ts);
 	out = put32(out, p->caplen);
 	out = put32(out, p->len);
-	if (p->caplen)
-		memcpy(out, p->data, p->caplen);
-	out += p->caplen;
-	for (size_t i = p->caplen; i < pad4(p->caplen); i++)
-		*out++ = 0;
+	out = write_data(out, p);
 	if (p->dir != DIR_NONE) {
 		out = put16(put16(out, EPB_FLAGS), 4);
 		out = put32(out, p->dir == DIR_IN ? 1 : 2);

@@ -94,7 +94,7 @@ void pcapng_put_secrets(struct buf *b, uint32_t kind, const void *p, uint32_t le
 /* One option, cut at PCAPNG_OPTION_MAX bytes. */
 void pcapng_put_option(struct buf *b, uint16_t code, const void *value, size_t len);
 
-/* An enhanced packet block, written without a buffer in between: the hot path. */
+/* An enhanced (or simple) packet block, written without a buffer in between: the hot path. */
 struct pcapng_packet {
 	uint32_t iface; /* its number in the section */
 	uint64_t ts;	/* in units of the interface's if_tsresol */
@@ -103,6 +103,7 @@ struct pcapng_packet {
 	enum direction dir;	/* epb_flags unless DIR_NONE */
 	const uint8_t *options; /* whole options without the end mark, appended as they are */
 	size_t options_len;	/* a multiple of 4 */
+	bool simple; /* as a simple packet block: iface is 0, caplen is len or the interface's snapshot length */
 };
 size_t pcapng_packet_size(const struct pcapng_packet *p);
 /* Writes pcapng_packet_size() bytes. */

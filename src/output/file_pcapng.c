@@ -239,6 +239,8 @@ static int prepare(struct file_output *o, const struct packet *packet, struct pc
 	pp->iface = st->numbers[packet->iface->id] - 1;
 	if (packet->options) {
 		pp->ts = packet->file_ts;
+		pp->simple = packet->timeless && pp->iface == 0 &&
+			     (packet->caplen == packet->len || packet->caplen == packet->iface->snaplen);
 		pp->options = packet->options;
 		pp->options_len = packet->options_len;
 		if (packet->annot && o->config.context != ANNOT_ALL) {

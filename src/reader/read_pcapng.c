@@ -268,6 +268,7 @@ static int simple_packet(struct reader *r, const struct block *b, struct packet 
 		return ret;
 	set_time(pkt, &ri->tb, 0);
 	set_options(r, pkt, b->body + b->body_len, 0);
+	pkt->timeless = true;
 	return 0;
 }
 
