@@ -209,7 +209,7 @@ SUITES := unit golden bpf system tcpdump vm
 
 check-unit: $(UNIT)
 check-bpf: $(BPF_TEST) $(PROGRAMS)
-check-golden check-tcpdump: $(PROGRAMS) $(LIB_HELPERS)
+check-golden check-tcpdump: $(PROGRAMS) $(LIB_HELPERS) $(BENCH_TOOLS)
 check-system check-vm: $(PROGRAMS) $(HELPERS) $(LIB_HELPERS)
 check-vm: vm-kernels
 check-vm: export VM_SCENARIOS ?= all
@@ -219,7 +219,7 @@ $(SUITES:%=check-%):
 vm-kernels:
 	sh tests/vm/vm-fetch $(or $(VM_KERNELS),bullseye bookworm bookworm-backports sid)
 
-tests: $(UNIT) $(BPF_TEST) $(PROGRAMS) $(HELPERS) $(LIB_HELPERS)
+tests: $(UNIT) $(BPF_TEST) $(PROGRAMS) $(HELPERS) $(LIB_HELPERS) $(BENCH_TOOLS)
 
 # The set-up may bring pkg-config and the compilers: a second make reads the Makefile with them in place.
 check:
