@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #include "meta/meta.h"
 #include "session_private.h"
 #include "util/buf.h"
+#include "util/device.h"
 #include "util/procfs.h"
 
 #define MSEC UINT64_C(1000000) /* ns */
@@ -651,19 +653,9 @@ enum { DLT_ETHERNET = 1, DLT_RAW_IP = 12 };
 /* What packets of a device begin with, as the hooks see them. */
 static int device_dlt(const char *name)
 {
-	char path[64 + IF_NAMESIZE];
-	unsigned type = 1;
-	FILE *f;
+	const int type = device_type(name);
 
-	snprintf(path, sizeof(path), "/sys/class/net/%.*s/type", IF_NAMESIZE, name);
-	f = fopen(path, "re");
-	if (f) {
-		if (fscanf(f, "%u", &type) != 1)
-			type = 1;
-		fclose(f);
-	}
-	/* ARPHRD_ETHER, ARPHRD_LOOPBACK (linux/if_arp.h) */
-	return type != 1 && type != 772 ? DLT_RAW_IP : DLT_ETHERNET;
+	return type < 0 || type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK ? DLT_ETHERNET : DLT_RAW_IP;
 }
 
 /* What asks for libpcap's own capture: flags of tcpdump that our hooks cannot serve, and devices. NULL: nothing. */

@@ -21,6 +21,7 @@
 #include "capture/pcap_live.h"
 #include "capture/private.h"
 #include "ptcpdump.skel.h"
+#include "util/device.h"
 #include "util/log.h"
 
 #define MSEC UINT64_C(1000000)
@@ -104,29 +105,13 @@ static int loopback_open(struct capture *c, const char *name)
 	return err;
 }
 
-static bool is_loopback(const char *name)
-{
-	char path[64 + IF_NAMESIZE];
-	unsigned type = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/sys/class/net/%.*s/type", IF_NAMESIZE, name);
-	f = fopen(path, "re");
-	if (f) {
-		if (fscanf(f, "%u", &type) != 1)
-			type = 0;
-		fclose(f);
-	}
-	return type == ARPHRD_LOOPBACK || strcmp(name, "lo") == 0;
-}
-
 /* One source for each direction, so that it is known; -EOPNOTSUPP: that cannot be had here. */
 static int directions_open(struct capture *c, const char *name)
 {
 	const unsigned before = c->pcap->nsources;
 	int err = 0;
 
-	if (is_loopback(name))
+	if (device_type(name) == ARPHRD_LOOPBACK)
 		return loopback_open(c, name);
 	if (c->config.direction != DIR_OUT)
 		err = source_open(c, name, DIR_IN, DIR_NONE);

@@ -15,6 +15,7 @@
 #include "capture/private.h"
 #include "capture/rtnl.h"
 #include "ptcpdump.skel.h"
+#include "util/device.h"
 #include "util/log.h"
 
 /* How long a device that is down may wait for being attached, and one that we are still attached to elsewhere. */
@@ -47,25 +48,18 @@ static int type_find(uint16_t arphrd, bool *l3)
 
 bool capture_tc_serves(const char *name)
 {
-	char path[64 + IF_NAMESIZE], by_number[IF_NAMESIZE];
-	unsigned type;
+	char by_number[IF_NAMESIZE];
 	bool l3;
-	FILE *f;
+	int type;
 
 	if (name[strspn(name, "0123456789")] == '\0' && if_nametoindex(name) == 0 &&
 	    list_name((unsigned)strtoul(name, NULL, 10), by_number) == 0)
 		name = by_number;
 	if (strcmp(name, "any") == 0 || strchr(name, '/'))
 		return true;
-	snprintf(path, sizeof(path), "/sys/class/net/%.*s/type", IF_NAMESIZE, name);
-	f = fopen(path, "re");
+	type = device_type(name);
 	/* libpcap has others than network devices. */
-	if (!f)
-		return !list_has(name);
-	if (fscanf(f, "%u", &type) != 1)
-		type = ARPHRD_ETHER;
-	fclose(f);
-	return type <= UINT16_MAX && type_find((uint16_t)type, &l3) == 0;
+	return type < 0 ? !list_has(name) : type_find((uint16_t)type, &l3) == 0;
 }
 
 static unsigned table_slot(const struct capture *c, uint32_t netns, uint32_t ifindex)
