@@ -198,7 +198,8 @@ void links_count(const struct capture *c)
 		struct link *link = c->links[i];
 		uint64_t received = 0, dropped = 0;
 
-		if (c->skel && link->ingress.ifindex)
+		/* Those of one that has gone are another's by now, if it was renamed. */
+		if (c->skel && link->present && link->ingress.ifindex)
 			counters_read(c, link, &received, &dropped);
 		link->iface.received = link->gone_received + received - link->mismatched;
 		link->iface.dropped = link->gone_dropped + dropped;
@@ -539,11 +540,13 @@ int links_attach_due(struct capture *c)
 
 bool links_all_gone(const struct capture *c)
 {
+	if (c->any || c->any_netns)
+		return false;
 	for (unsigned i = 0; i < c->nlinks; i++) {
 		if (c->links[i]->present)
 			return false;
 	}
-	return !c->any && !c->any_netns;
+	return true;
 }
 
 void links_detach(struct capture *c)

@@ -165,10 +165,12 @@ void netns_scan(struct capture *c)
 		struct netns *ns = c->netns[i];
 		struct stat st;
 
+		if (ns->ended)
+			continue;
 		/* Its own path may be anywhere. */
 		if (!ns->seen && stat(ns->path, &st) == 0 && (uint32_t)st.st_ino == ns->inode)
 			ns->seen = true;
-		if (ns->seen || ns->ended)
+		if (ns->seen)
 			continue;
 		links_forget(c, ns);
 		netns_end(ns);

@@ -6,7 +6,7 @@ set -u
 
 failed=0
 names="burst counts-tiny-ring order vlan vlan-snaplen tun gso direction lo-once looped-back idle-latency vanish appear rename
-netns netns-any kill9-tcx kill9-clsact clsact-foreign clsact-clean unknown-interface no-root nothing-left"
+rename-counts netns netns-any netns-foreign-sys kill9-tcx kill9-clsact clsact-foreign clsact-clean unknown-interface no-root nothing-left"
 
 ok() { echo "ok - $1"; }
 bad() {
@@ -238,10 +238,11 @@ test_devices() {
 	ip neigh replace 10.203.3.1 lladdr 02:00:00:00:00:01 dev "pt${id}y"
 	sleep 0.5
 	ping -q -c 1 -W 1 10.203.3.1 >/dev/null
-	ip link del "pt${id}y"
 	stop
+	ip link del "pt${id}y"
 	check appear "$(lines "pt$id .*Out")$(lines "pt${id}x .*In")" 12
 	check rename "$(lines "pt${id}y .*Out") $(grep -c . "$err")" "1 $(grep -c -e packets -e listening -e verbose "$err")"
+	check rename-counts "$(count captured) $(count received)" "4 4"
 }
 
 test_netns() {
@@ -260,6 +261,17 @@ test_netns() {
 	ip netns del "${ns}x"
 	stop
 	check netns-any "$(lines "lo@$inode .*request")" 1
+	# As in a container's namespace entered by nsenter(1): /sys is still the host's.
+	: >"$err"
+	nsenter --net="/run/netns/$ns" "$PTCPDUMP" --log-level info -nn -c 1 -i "$b" icmp >"$out" 2>"$err" &
+	pid=$!
+	for _ in $(seq 200); do
+		grep -q 'listening on' "$err" && break
+		sleep 0.05
+	done
+	ping -q -c 1 -W 1 $peer >/dev/null
+	wait $pid
+	check netns-foreign-sys "$(lines "request") $(grep -c 'backend pcap' "$err")" "1 0"
 }
 
 filters() { # cls_bpf filters of ours
