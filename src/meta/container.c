@@ -34,7 +34,7 @@ struct place {
 	struct place *next;
 	uint64_t cgroup; /* 0: a process */
 	uint64_t start;
-	uint32_t tgid, version;				      /* of the process */
+	uint32_t tgid, version, moves;			      /* of the process */
 	char *path;					      /* NULL unknown */
 	struct container_entry *containers[CGROUP_NAMES_MAX]; /* innermost first */
 	size_t ncontainers;
@@ -356,22 +356,33 @@ static struct place *place_of_cgroup(struct containers *c, const struct process 
 	return p;
 }
 
-static struct place *place_of_process(struct containers *c, const struct process *process)
+/* by_cgroup: what its v2 cgroup tells, NULL nothing. */
+static struct place *place_of_process(struct containers *c, const struct process *process,
+				      const struct place *by_cgroup)
 {
 	struct place *p = place_find(c, 0, process->start, process->tgid);
 	char path[CGROUP_PATH_MAX];
 	bool v2;
 
-	if (p && p->version == process->version) {
+	if (p && p->version != process->version) {
+		/* Perhaps in other namespaces now. */
+		p->version = process->version;
+		p->by_init = NULL;
+		p->init_resolved = 0;
+	}
+	if (p && p->moves == process->moves) {
 		place_update(c, p);
 		return p;
 	}
 	if (!p && !(p = place_new(c, 0, process->start, process->tgid)))
 		return NULL;
 	p->version = process->version;
+	p->moves = process->moves;
 	p->wait_until = loop_now() + WAIT_NS;
-	/* A process that has ended keeps the path that was read while it lived. */
-	if (cgroup_of_pid(process->tgid, path, sizeof(path), &v2) == 0)
+	/* There is nothing else to read where only v2 exists. A process that has ended keeps what was read while it lived. */
+	if (by_cgroup && by_cgroup->path && !c->fs.v1)
+		place_set_path(c, p, by_cgroup->path);
+	else if (cgroup_of_pid(process->tgid, path, sizeof(path), &v2) == 0)
 		place_set_path(c, p, path);
 	return p;
 }
@@ -387,7 +398,7 @@ static struct place *place_of(struct containers *c, const struct process *proces
 	/* In none, as its cgroup tells. Is it in some container's namespaces nevertheless? */
 	if (p && p->path && process->pidns == c->pidns && process->mntns == c->mntns)
 		return p;
-	return place_of_process(c, process);
+	return place_of_process(c, process, p);
 }
 
 /* --- answers --- */

@@ -292,6 +292,7 @@ static void take_cgroup(struct process_table *t, const struct event_cgroup *c, s
 	if (!e)
 		return;
 	e->p.cgroup = c->cgroup;
+	e->p.moves++;
 	e->p.version = ++t->version;
 }
 

@@ -20,6 +20,7 @@ struct process {
 	struct str args; /* joined by one space; cut ones end in "..." */
 	char comm[EVENT_COMM_LEN];
 	uint32_t version; /* changes whenever anything above does (exec, cgroup move) */
+	uint32_t moves;	  /* between cgroups, of any hierarchy */
 	bool dead;
 };
 
