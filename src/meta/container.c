@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "meta/cgroup.h"
 #include "meta/container_store.h"
@@ -14,12 +15,15 @@
 #include "meta/process.h"
 #include "meta/runtime/http.h"
 #include "meta/runtime/loop.h"
+#include "meta/runtime/pool.h"
 #include "meta/runtime/runtime.h"
+#include "util/caps.h"
 #include "util/log.h"
 
 enum {
-	RUNTIMES_MAX = 64,
-	USERS_MAX = 16,
+	RUNTIMES_MAX = 128,
+	POOL_MAX = 64 << 20,
+	USERS_POOL_MAX = 16 << 20,
 	BUCKETS = 4096,
 	PLACES_MAX = 16384,
 	SOON = 12,	 /* times to ask without making the pauses longer */
@@ -28,6 +32,7 @@ enum {
 #define MS 1000000u
 #define WAIT_NS (400u * (uint64_t)MS) /* how long a container may hold up its packets */
 #define ASK_NS (40u * (uint64_t)MS)
+#define USERS_NS (2000u * (uint64_t)MS) /* how often to look for daemons of users who have logged in */
 
 /* Where a process is: in a cgroup, or (where its cgroup does not tell) the process by itself. */
 struct place {
@@ -48,7 +53,9 @@ struct place {
 struct containers {
 	struct containers_config config;
 	struct loop loop;
-	struct http *http;
+	struct pool pool, users_pool; /* users cannot use up what root's daemons need */
+	struct http *http, *users_http;
+	uint64_t users_at; /* when to look for their daemons again */
 	struct container_store *store;
 	struct runtime *runtimes[RUNTIMES_MAX];
 	size_t nruntimes;
@@ -74,37 +81,75 @@ static uint32_t namespace_inode(const char *pid, const char *name)
 
 /* --- runtimes --- */
 
-static void add_runtime(struct containers *c, const struct runtime_ops *ops, const char *path, bool optional)
+static struct runtime *add_runtime(struct containers *c, const struct runtime_ops *ops, const char *path, bool optional)
 {
 	struct runtime *r;
 
 	if (c->nruntimes == RUNTIMES_MAX || !*path)
-		return;
+		return NULL;
 	r = runtime_new(ops, path, optional);
 	if (!r)
-		return;
+		return NULL;
 	r->loop = &c->loop;
 	r->http = c->http;
+	r->pool = &c->pool;
 	r->store = c->store;
 	c->runtimes[c->nruntimes++] = r;
+	return r;
 }
 
-/* Sockets of the users' own daemons. */
-static void add_users(struct containers *c)
+static bool has_runtime(const struct containers *c, const struct runtime_ops *ops, const char *path)
 {
-	static const char *const sockets[] = { "podman/podman.sock", "docker.sock" };
-	char path[256];
-	glob_t users;
+	for (size_t i = 0; i < c->nruntimes; i++) {
+		if (c->runtimes[i]->ops == ops && strcmp(c->runtimes[i]->path, path) == 0)
+			return true;
+	}
+	return false;
+}
 
-	if (glob("/run/user/*", 0, NULL, &users))
+/* Of users who have logged out. */
+static void drop_users(struct containers *c)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->nruntimes; i++) {
+		struct runtime *r = c->runtimes[i];
+
+		if (r->of_user && r->state == RUNTIME_DOWN && access(r->path, F_OK) < 0)
+			runtime_free(r);
+		else
+			c->runtimes[kept++] = r;
+	}
+	c->nruntimes = kept;
+}
+
+/* Sockets of the users' own daemons, below folders that only they and root may enter. */
+static void look_for_users(struct containers *c, uint64_t now)
+{
+	bool raised;
+	glob_t found;
+
+	if (now < c->users_at)
 		return;
-	for (size_t i = 0; i < users.gl_pathc && i < USERS_MAX; i++) {
-		for (size_t j = 0; j < sizeof(sockets) / sizeof(sockets[0]); j++) {
-			snprintf(path, sizeof(path), "%s/%s", users.gl_pathv[i], sockets[j]);
-			add_runtime(c, &docker_ops, path, true);
+	c->users_at = now + USERS_NS;
+	raised = caps_raise(CAP_DAC_OVERRIDE);
+	drop_users(c);
+	glob("/run/user/*/podman/podman.sock", 0, NULL, &found);
+	glob("/run/user/*/docker.sock", GLOB_APPEND, NULL, &found);
+	if (raised)
+		caps_lower(CAP_DAC_OVERRIDE);
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		struct runtime *r = NULL;
+
+		if (!has_runtime(c, &docker_ops, found.gl_pathv[i]))
+			r = add_runtime(c, &docker_ops, found.gl_pathv[i], true);
+		if (r) {
+			r->of_user = true;
+			r->http = c->users_http;
+			r->pool = &c->users_pool;
 		}
 	}
-	globfree(&users);
+	globfree(&found);
 }
 
 static void add_runtimes(struct containers *c)
@@ -131,7 +176,6 @@ static void add_runtimes(struct containers *c)
 		add_runtime(c, &docker_ops, host && strncmp(host, "unix://", 7) == 0 ? host : "/var/run/docker.sock",
 			    false);
 	add_runtime(c, &docker_ops, "/run/podman/podman.sock", true);
-	add_users(c);
 	if (config->containerd_address)
 		add_runtime(c, &containerd_ops, config->containerd_address, false);
 	else
@@ -423,10 +467,10 @@ static enum container_answer answer_by_path(struct containers *c, const struct p
 			e->used_at = now;
 			want(c, e, now);
 			if (may_wait(c, e, now, waits)) {
-				*ret = e->rank >= RANK_CONTAINERD ? e->published : NULL;
+				*ret = container_entry_named(e) ? e->published : NULL;
 				return CONTAINER_PENDING;
 			}
-			if (e->rank < RANK_CONTAINERD)
+			if (!container_entry_named(e))
 				continue;
 		}
 		*ret = container_entry_publish(c->store, e);
@@ -609,13 +653,17 @@ int containers_new(struct containers **ret, const struct containers_config *conf
 	if (!c)
 		return -ENOMEM;
 	c->config = *config;
+	c->pool.max = POOL_MAX;
+	c->users_pool.max = USERS_POOL_MAX;
 	c->pidns = namespace_inode("self", "pid");
 	c->mntns = namespace_inode("self", "mnt");
 	if (cgroup_open(&c->fs) < 0)
 		log_info("no cgroup v2 is mounted: containers are found by /proc/PID/cgroup and namespaces");
 	err = loop_open(&c->loop);
 	if (!err)
-		err = http_new(&c->http, &c->loop);
+		err = http_new(&c->http, &c->loop, &c->pool);
+	if (!err)
+		err = http_new(&c->users_http, &c->loop, &c->users_pool);
 	if (!err)
 		err = container_store_new(&c->store, &(struct container_store_hooks){ on_init, on_forget, c });
 	if (!err && config->verdict)
@@ -642,6 +690,9 @@ void containers_step(struct containers *c)
 	loop_run(&c->loop);
 	now = loop_now();
 	http_tick(c->http, now);
+	http_tick(c->users_http, now);
+	look_for_users(c, now);
+	loop_wake_at(&c->loop, c->users_at);
 	for (size_t i = 0; i < c->nruntimes; i++)
 		runtime_tick(c->runtimes[i], now);
 	ask_again(c, now);
@@ -687,6 +738,7 @@ void containers_free(struct containers *c)
 	for (size_t i = 0; i < c->nruntimes; i++)
 		runtime_free(c->runtimes[i]);
 	http_free(c->http);
+	http_free(c->users_http);
 	drop_places(c, UINT64_MAX);
 	container_store_free(c->store);
 	match_free(c->match);

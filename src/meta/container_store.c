@@ -12,7 +12,7 @@ enum {
 	BUCKETS = 1024,
 	ENTRIES_MAX = 8192,
 	PODS_MAX = 2 * ENTRIES_MAX, /* those whose sandbox is an entry go with it */
-	NAMESPACES_MAX = 64,
+	NAMESPACES_MAX = 256,
 	ID_LEN = 64,
 	KEY_MAX = 256,
 	NAME_MAX_BYTES = 1024,
@@ -34,7 +34,7 @@ struct container_store {
 	struct pod *pods[BUCKETS]; /* by the hash of the sandbox's id */
 	size_t npods;
 	char *namespaces[NAMESPACES_MAX];
-	size_t nnamespaces;
+	size_t nnamespaces, oldest_namespace;
 	uint64_t version, serial, swept_at;
 };
 
@@ -356,7 +356,8 @@ static void put_pod_labels(struct container_entry *e, const struct container_fac
 {
 	const char *name = label_get(f->labels, f->nlabels, "io.kubernetes.pod.name");
 
-	if (!name)
+	/* Any user may put that on a container of theirs. */
+	if (!name || f->rank == RANK_USER)
 		return;
 	replace(&e->pod_name, name);
 	replace(&e->pod_namespace, label_get(f->labels, f->nlabels, "io.kubernetes.pod.namespace"));
@@ -377,7 +378,7 @@ void container_store_put(struct container_store *s, const struct container_facts
 	if (f->rank >= e->rank) {
 		e->rank = f->rank;
 		/* Docker's own name of a pod's container is a made-up one: k8s_NAME_POD_NAMESPACE_UID_N. */
-		name = name ? name : f->name;
+		name = name && f->rank != RANK_USER ? name : f->name;
 		if (name && name[0] == '/')
 			name++;
 		if (name)
@@ -470,11 +471,18 @@ void container_store_stopped(struct container_store *s, const char *ns, const ch
 
 void container_store_put_namespace(struct container_store *s, const char *ns)
 {
-	if (container_store_has_namespace(s, ns, strlen(ns)) || s->nnamespaces == NAMESPACES_MAX || !*ns)
+	const size_t full = s->nnamespaces == NAMESPACES_MAX;
+	char *copy;
+
+	if (container_store_has_namespace(s, ns, strlen(ns)) || !*ns || !(copy = strndup(ns, KEY_MAX)))
 		return;
-	s->namespaces[s->nnamespaces] = strndup(ns, KEY_MAX);
-	if (s->namespaces[s->nnamespaces])
-		s->nnamespaces++;
+	if (full) {
+		free(s->namespaces[s->oldest_namespace]);
+		s->namespaces[s->oldest_namespace] = copy;
+		s->oldest_namespace = (s->oldest_namespace + 1) % NAMESPACES_MAX;
+	} else {
+		s->namespaces[s->nnamespaces++] = copy;
+	}
 	s->version++;
 }
 
@@ -531,9 +539,14 @@ void container_store_answered(struct container_store *s, const char *ns, const c
 	s->version++;
 }
 
+bool container_entry_named(const struct container_entry *e)
+{
+	return e->rank == RANK_USER || e->rank >= RANK_CONTAINERD;
+}
+
 bool container_entry_complete(const struct container_entry *e)
 {
-	return e->rank >= RANK_CONTAINERD && (!e->pod_name || e->pod_told);
+	return e->rank == RANK_USER || (e->rank >= RANK_CONTAINERD && (!e->pod_name || e->pod_told));
 }
 
 const struct container *container_entry_publish(struct container_store *s, struct container_entry *e)

@@ -18,8 +18,8 @@
 
 struct container_store;
 
-/* Who told; a later one knows better. */
-enum container_rank { RANK_NONE, RANK_SHADOW, RANK_CONTAINERD, RANK_CRI, RANK_DOCKER };
+/* Who told; a later one knows better, or can be trusted more: RANK_USER is a daemon of some user. */
+enum container_rank { RANK_NONE, RANK_USER, RANK_SHADOW, RANK_CONTAINERD, RANK_CRI, RANK_DOCKER };
 
 struct container_facts {
 	enum container_rank rank;
@@ -93,6 +93,8 @@ struct container_entry *container_store_each(struct container_store *s, struct c
 
 void container_store_asking(struct container_store *s, const char *ns, const char *id);
 void container_store_answered(struct container_store *s, const char *ns, const char *id);
+/* Has somebody told its name? */
+bool container_entry_named(const struct container_entry *e);
 /* Facts are complete: nobody else can add to them. */
 bool container_entry_complete(const struct container_entry *e);
 /* What is known, be it only the id; NULL: no memory. */

@@ -18,6 +18,7 @@
 #include "meta/process.h"
 #include "meta/runtime/http.h"
 #include "meta/runtime/loop.h"
+#include "meta/runtime/pool.h"
 #include "meta/runtime/runtime.h"
 #include "rt.pb-c.h"
 #include "util/log.h"
@@ -114,6 +115,17 @@ static void test_cgroup_paths(void)
 		{ "/user.slice/user-0.slice/session-1.scope", 0, 0 },
 		{ "/docker/" ID_A "0", 0, 0 },
 		{ "/docker/AAAA", 0, 0 },
+		{ "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-burstable.slice/"
+		  "kubelet-kubepods-burstable-podx.slice/cri-containerd-" ID_A ".scope",
+		  1, 'a' },
+		{ "/kubelet/kubepods/burstable/podx/" ID_A, 1, 'a' },
+		{ "/docker/" ID_A "/kubelet/kubepods/besteffort/pod1/" ID_B, 2, 'b' },
+		{ "/machine.slice/libpod-" ID_A ".scope/libpod-payload-" ID_B, 2, 'b' },
+		{ "/libpod_parent/libpod-" ID_C, 1, 'c' },
+		{ "/libpod_parent/conmon", 0, 0 },
+		{ "/kubepods/podx/crio-" ID_A, 1, 'a' },
+		{ "/kubepods/podx/crio-conmon-" ID_A, 0, 0 },
+		{ "/system.slice/crio-conmon-" ID_A ".scope/x", 0, 0 },
 	};
 	struct cgroup_name names[CGROUP_NAMES_MAX];
 
@@ -135,6 +147,7 @@ static void test_cgroup_paths(void)
 struct rig {
 	struct loop loop;
 	struct http *http;
+	struct pool pool;
 	struct container_store *store;
 	struct runtime *r;
 };
@@ -154,11 +167,13 @@ static void no_forget(void *arg, const struct container_entry *e)
 static void rig_open(struct rig *rig, const struct runtime_ops *ops, const char *path)
 {
 	loop_open(&rig->loop);
-	http_new(&rig->http, &rig->loop);
+	rig->pool = (struct pool){ .max = 64 << 20 };
+	http_new(&rig->http, &rig->loop, &rig->pool);
 	container_store_new(&rig->store, &(struct container_store_hooks){ no_hook, no_forget, NULL });
 	rig->r = runtime_new(ops, path, false);
 	rig->r->loop = &rig->loop;
 	rig->r->http = rig->http;
+	rig->r->pool = &rig->pool;
 	rig->r->store = rig->store;
 }
 
@@ -412,6 +427,69 @@ static void test_silent_daemons_cost_nothing(void)
 	fake_stop(&f);
 }
 
+/* Eight daemons that take requests and never answer, and one that does. */
+static void test_silent_daemons_keep_nobody_waiting(void)
+{
+	struct fake silent = { .listen_fd = -1 }, f = { .serve = fake_serve_http, .http = docker_answers };
+	struct runtime *others[8];
+	struct rig rig;
+	uint64_t start;
+	bool ready;
+
+	socket_path(&silent, "silent");
+	socket_path(&f, "docker");
+	fake_start(&silent);
+	fake_start(&f);
+	rig_open(&rig, &docker_ops, f.path);
+	for (int i = 0; i < 8; i++) {
+		others[i] = runtime_new(&docker_ops, silent.path, true);
+		others[i]->loop = &rig.loop;
+		others[i]->http = rig.http;
+		others[i]->pool = &rig.pool;
+		others[i]->store = rig.store;
+		runtime_tick(others[i], loop_now());
+	}
+	start = loop_now();
+	ready = rig_until(&rig, RUNTIME_READY, 3000);
+	if (!ready || loop_now() - start > 500000000u)
+		snprintf(check_why, sizeof(check_why), "ready %d after %u ms", ready,
+			 (unsigned)((loop_now() - start) / 1000000));
+	for (int i = 0; i < 8; i++)
+		runtime_free(others[i]);
+	rig_close(&rig);
+	fake_stop(&f);
+	fake_stop(&silent);
+}
+
+/* What daemons are sending is bounded together, and so is what it becomes when it is parsed. */
+static void test_memory_is_bounded(void)
+{
+	struct pool p = { .max = 10000 };
+	void *a = NULL, *b = NULL;
+	size_t an = 0, bn = 0, n = 3 * 4000000;
+	char *text = malloc(n + 3);
+	cJSON *o;
+
+	CHECK(pool_grow(&p, &a, &an, 4000));
+	CHECK(pool_grow(&p, &b, &bn, 5000));
+	CHECK(!pool_grow(&p, &a, &an, 6000));
+	CHECK(pool_grow(&p, &a, &an, 4100) || an == 4096);
+	CHECK_INT(p.held, an + bn);
+	pool_give(&p, b, bn);
+	CHECK(pool_grow(&p, &a, &an, 10000));
+	pool_give(&p, a, an);
+	CHECK_INT(p.held, 0);
+	text[0] = '[';
+	for (size_t i = 0; i < n; i += 3)
+		memcpy(text + 1 + i, "{},", 3);
+	strcpy(text + n, "]");
+	CHECK(!pool_parse_json(text, n + 1));
+	o = pool_parse_json("[{}]", 4);
+	CHECK(o != NULL);
+	cJSON_Delete(o);
+	free(text);
+}
+
 static void test_absent_daemons(void)
 {
 	static const struct runtime_ops *const ops[] = { &docker_ops, &containerd_ops, &cri_ops };
@@ -615,7 +693,7 @@ static void test_store_is_bounded(void)
 	rig_close(&rig);
 }
 
-/* Pods go with their sandboxes, and many cost no more than few. */ /* Pods go with their sandboxes. */
+/* Pods go with their sandboxes, and many cost no more than few. */
 static void test_pods_come_and_go(void)
 {
 	struct rig rig;
@@ -701,6 +779,45 @@ static void test_merge(void)
 			    &(struct container_facts){ .rank = RANK_CONTAINERD, .ns = "b", .id = "web", .image = "2" });
 	CHECK(find(&rig, "a", "web") != find(&rig, "b", "web"));
 	CHECK(str_eq(find(&rig, "b", "web")->desc.image, str_of("2")));
+	rig_close(&rig);
+}
+
+/* A daemon of some user names that user's containers, not those of others, and puts none into a pod. */
+static void test_users_cannot_rename(void)
+{
+	struct label l[] = { { "io.kubernetes.pod.name", "p" }, { "io.kubernetes.pod.namespace", "n" } };
+	const struct container_facts docker = { .rank = RANK_DOCKER, .id = ID_A, .name = "/web" };
+	struct container_facts user = { .rank = RANK_USER, .id = ID_A, .name = "forged", .labels = l, .nlabels = 2 };
+	struct rig rig;
+
+	rig_open(&rig, &docker_ops, "/nonexistent");
+	container_store_put(rig.store, &docker);
+	container_store_put(rig.store, &user);
+	CHECK(str_eq(find(&rig, NULL, ID_A)->desc.name, str_of("web")));
+	user.id = ID_B;
+	container_store_put(rig.store, &user);
+	CHECK(str_eq(find(&rig, NULL, ID_B)->desc.name, str_of("forged")));
+	CHECK(!find(&rig, NULL, ID_B)->pod.name.p);
+	CHECK(container_entry_complete(container_store_get(rig.store, NULL, 0, ID_B, 64, false)));
+	container_store_put(rig.store, &(struct container_facts){ .rank = RANK_DOCKER, .id = ID_B, .name = "/db" });
+	CHECK(str_eq(find(&rig, NULL, ID_B)->desc.name, str_of("db")));
+	rig_close(&rig);
+}
+
+/* Namespaces come and go: the last ones are known. */
+static void test_namespaces_are_bounded(void)
+{
+	struct rig rig;
+	char ns[16];
+
+	rig_open(&rig, &docker_ops, "/nonexistent");
+	for (int i = 0; i < 1000; i++) {
+		snprintf(ns, sizeof(ns), "ns%d", i);
+		container_store_put_namespace(rig.store, ns);
+		CHECK(container_store_has_namespace(rig.store, ns, strlen(ns)));
+	}
+	CHECK(container_store_has_namespace(rig.store, "ns800", 5));
+	CHECK(!container_store_has_namespace(rig.store, "ns1", 3));
 	rig_close(&rig);
 }
 
@@ -893,6 +1010,8 @@ int main(void)
 	RUN(test_docker_garbage);
 	RUN(test_grpc_garbage);
 	RUN(test_silent_daemons_cost_nothing);
+	RUN(test_silent_daemons_keep_nobody_waiting);
+	RUN(test_memory_is_bounded);
 	RUN(test_late_look);
 	RUN(test_absent_daemons);
 	RUN(test_cri_v1alpha2);
@@ -901,6 +1020,8 @@ int main(void)
 	RUN(test_pods_come_and_go);
 	RUN(test_first_process);
 	RUN(test_merge);
+	RUN(test_users_cannot_rename);
+	RUN(test_namespaces_are_bounded);
 	RUN(test_find_by_cgroup);
 	RUN(test_find_without_mount);
 	RUN(test_messages_cannot_be_forged);

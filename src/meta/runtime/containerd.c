@@ -7,6 +7,7 @@
 
 #include "meta/container_store.h"
 #include "meta/runtime/grpc.h"
+#include "meta/runtime/pool.h"
 #include "meta/runtime/runtime.h"
 #include "rt.pb-c.h"
 #include "util/log.h"
@@ -20,7 +21,7 @@ struct containerd {
 	struct grpc *grpc;
 	unsigned snapshot; /* calls that are out for it */
 	bool said_garbage;
-	char *namespaces[64]; /* told by this containerd */
+	char *namespaces[256]; /* told by this containerd */
 	size_t nnamespaces;
 };
 
@@ -106,7 +107,7 @@ static void put(struct containerd *c, const char *ns, const Rt__Container *item)
 static void on_containers(void *arg, const uint8_t *data, size_t len)
 {
 	struct query *q = arg;
-	Rt__Containers *list = rt__containers__unpack(NULL, len, data);
+	Rt__Containers *list = rt__containers__unpack(pool_allocator(), len, data);
 
 	if (!list) {
 		garbage(q->c, "its list of containers");
@@ -120,7 +121,7 @@ static void on_containers(void *arg, const uint8_t *data, size_t len)
 static void on_container(void *arg, const uint8_t *data, size_t len)
 {
 	struct query *q = arg;
-	Rt__ContainerAnswer *answer = rt__container_answer__unpack(NULL, len, data);
+	Rt__ContainerAnswer *answer = rt__container_answer__unpack(pool_allocator(), len, data);
 
 	if (answer && answer->item)
 		put(q->c, q->ns, answer->item);
@@ -132,7 +133,7 @@ static void on_container(void *arg, const uint8_t *data, size_t len)
 static void on_tasks(void *arg, const uint8_t *data, size_t len)
 {
 	struct query *q = arg;
-	Rt__Tasks *list = rt__tasks__unpack(NULL, len, data);
+	Rt__Tasks *list = rt__tasks__unpack(pool_allocator(), len, data);
 
 	if (!list) {
 		garbage(q->c, "its list of tasks");
@@ -172,6 +173,18 @@ static bool add_namespace(struct containerd *c, const char *ns)
 	return true;
 }
 
+/* What ran in it may still be named: the store keeps it. */
+static void remove_namespace(struct containerd *c, const char *ns)
+{
+	for (size_t i = 0; i < c->nnamespaces; i++) {
+		if (strcmp(c->namespaces[i], ns) == 0) {
+			free(c->namespaces[i]);
+			c->namespaces[i] = c->namespaces[--c->nnamespaces];
+			return;
+		}
+	}
+}
+
 static void list_namespace(struct containerd *c, const char *ns, bool snapshot)
 {
 	query(c, SERVICE "containers.v1.Containers/List", ns, NULL, snapshot, NULL, on_containers);
@@ -181,7 +194,7 @@ static void list_namespace(struct containerd *c, const char *ns, bool snapshot)
 static void on_namespaces(void *arg, const uint8_t *data, size_t len)
 {
 	struct query *q = arg;
-	Rt__Namespaces *list = rt__namespaces__unpack(NULL, len, data);
+	Rt__Namespaces *list = rt__namespaces__unpack(pool_allocator(), len, data);
 
 	if (!list) {
 		runtime_lost(&q->c->r, "its list of namespaces is not what it should be");
@@ -196,7 +209,7 @@ static void on_namespaces(void *arg, const uint8_t *data, size_t len)
 
 static void on_task_start(struct containerd *c, const char *ns, const Rt__Any *event)
 {
-	Rt__TaskStart *t = rt__task_start__unpack(NULL, event->value.len, event->value.data);
+	Rt__TaskStart *t = rt__task_start__unpack(pool_allocator(), event->value.len, event->value.data);
 
 	if (t && t->id[0] && strlen(t->id) < ID_MAX)
 		container_store_put_init(c->r.store, ns, t->id, t->pid);
@@ -206,7 +219,7 @@ static void on_task_start(struct containerd *c, const char *ns, const Rt__Any *e
 /* An exec'd process has an id of its own, a container's first process that of the container. */
 static void on_task_exit(struct containerd *c, const char *ns, const Rt__Any *event)
 {
-	Rt__Task *t = rt__task__unpack(NULL, event->value.len, event->value.data);
+	Rt__Task *t = rt__task__unpack(pool_allocator(), event->value.len, event->value.data);
 
 	if (t && strcmp(t->id, t->container_id) == 0 && strlen(t->id) < ID_MAX)
 		container_store_stopped(c->r.store, ns, t->id);
@@ -216,8 +229,9 @@ static void on_task_exit(struct containerd *c, const char *ns, const Rt__Any *ev
 static void on_event(void *arg, const uint8_t *data, size_t len)
 {
 	struct containerd *c = arg;
-	Rt__Envelope *e = rt__envelope__unpack(NULL, len, data);
-	Rt__Event *event = e && e->event ? rt__event__unpack(NULL, e->event->value.len, e->event->value.data) : NULL;
+	Rt__Envelope *e = rt__envelope__unpack(pool_allocator(), len, data);
+	Rt__Event *event =
+		e && e->event ? rt__event__unpack(pool_allocator(), e->event->value.len, e->event->value.data) : NULL;
 
 	if (!event || !event->id[0] || strlen(event->id) >= ID_MAX || strlen(e->namespace_) >= NS_MAX) {
 		garbage(c, "an event");
@@ -234,6 +248,8 @@ static void on_event(void *arg, const uint8_t *data, size_t len)
 		container_store_gone(c->r.store, e->namespace_, event->id);
 	} else if (strcmp(e->topic, "/namespaces/create") == 0) {
 		add_namespace(c, event->id);
+	} else if (strcmp(e->topic, "/namespaces/delete") == 0) {
+		remove_namespace(c, event->id);
 	}
 	if (event)
 		rt__event__free_unpacked(event, NULL);
@@ -262,7 +278,8 @@ static int containerd_open(struct runtime *r)
 	char *filters[] = { "topic~=\"^/(containers|namespaces)/\"", "topic==\"/tasks/start\"",
 			    "topic==\"/tasks/exit\"" };
 	Rt__Subscription body = RT__SUBSCRIPTION__INIT;
-	int err = grpc_open(&c->grpc, r->loop, &(struct grpc_config){ .path = r->path, .lost = on_lost, .arg = r });
+	int err = grpc_open(&c->grpc, r->loop,
+			    &(struct grpc_config){ .path = r->path, .pool = r->pool, .lost = on_lost, .arg = r });
 
 	if (err)
 		return err;

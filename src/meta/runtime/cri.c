@@ -8,6 +8,7 @@
 
 #include "meta/container_store.h"
 #include "meta/runtime/grpc.h"
+#include "meta/runtime/pool.h"
 #include "meta/runtime/runtime.h"
 #include "rt.pb-c.h"
 #include "util/log.h"
@@ -128,7 +129,7 @@ static void put_pod(struct cri *c, const Rt__Pod *p)
 static void on_pods(void *arg, const uint8_t *data, size_t len)
 {
 	struct query *q = arg;
-	Rt__Pods *list = rt__pods__unpack(NULL, len, data);
+	Rt__Pods *list = rt__pods__unpack(pool_allocator(), len, data);
 
 	if (!list) {
 		garbage(q->c, "its list of pods");
@@ -147,7 +148,7 @@ static void put_info(struct cri *c, const char *id, const Rt__Pair *info)
 
 	if (strcmp(info->key, "info") != 0)
 		return;
-	o = cJSON_Parse(info->value);
+	o = pool_parse_json(info->value, strlen(info->value));
 	pid = cJSON_GetObjectItemCaseSensitive(o, "pid");
 	if (cJSON_IsNumber(pid) && pid->valueint > 0)
 		container_store_put_init(c->r.store, NULL, id, (uint32_t)pid->valueint);
@@ -157,7 +158,7 @@ static void put_info(struct cri *c, const char *id, const Rt__Pair *info)
 static void on_status(void *arg, const uint8_t *data, size_t len)
 {
 	struct query *q = arg;
-	Rt__StatusAnswer *s = rt__status_answer__unpack(NULL, len, data);
+	Rt__StatusAnswer *s = rt__status_answer__unpack(pool_allocator(), len, data);
 
 	if (!s || !s->status || strcmp(s->status->id, q->id) != 0) {
 		garbage(q->c, "the status of a container");
@@ -217,7 +218,7 @@ static void put_container(struct cri *c, const Rt__CriContainer *item)
 static void on_containers(void *arg, const uint8_t *data, size_t len)
 {
 	struct query *q = arg;
-	Rt__CriContainers *l = rt__cri_containers__unpack(NULL, len, data);
+	Rt__CriContainers *l = rt__cri_containers__unpack(pool_allocator(), len, data);
 
 	if (!l) {
 		garbage(q->c, "its list of containers");
@@ -242,7 +243,8 @@ static void on_lost(void *arg, const char *why)
 static int cri_open(struct runtime *r)
 {
 	struct cri *c = (struct cri *)r;
-	int err = grpc_open(&c->grpc, r->loop, &(struct grpc_config){ .path = r->path, .lost = on_lost, .arg = r });
+	int err = grpc_open(&c->grpc, r->loop,
+			    &(struct grpc_config){ .path = r->path, .pool = r->pool, .lost = on_lost, .arg = r });
 
 	if (err)
 		return err;

@@ -14,6 +14,7 @@
 #include "meta/container_store.h"
 #include "meta/runtime/http.h"
 #include "meta/runtime/loop.h"
+#include "meta/runtime/pool.h"
 #include "meta/runtime/runtime.h"
 #include "util/log.h"
 
@@ -85,10 +86,23 @@ static size_t labels_of(const cJSON *object, struct label **ret)
 	return n;
 }
 
+static enum container_rank rank_of(const struct docker *d)
+{
+	return d->r.of_user ? RANK_USER : RANK_DOCKER;
+}
+
+/* Another daemon's containers do not end because a user's daemon says so. */
+static bool may_end(const struct docker *d, const char *id)
+{
+	const struct container_entry *e = container_store_get(d->r.store, NULL, 0, id, strlen(id), false);
+
+	return e && (!d->r.of_user || e->rank <= RANK_USER);
+}
+
 static void put(struct docker *d, const char *id, const char *name, const char *image, const cJSON *with_labels)
 {
 	struct label *labels;
-	struct container_facts f = { .rank = RANK_DOCKER, .id = id, .name = name, .image = image };
+	struct container_facts f = { .rank = rank_of(d), .id = id, .name = name, .image = image };
 
 	f.nlabels = labels_of(with_labels, &labels);
 	f.labels = labels;
@@ -112,7 +126,7 @@ static void inspect_done(void *arg, const char *error, long status, const char *
 {
 	struct question *q = arg;
 	struct docker *d = q->docker;
-	cJSON *o = error ? NULL : cJSON_ParseWithLength(body, len);
+	cJSON *o = error ? NULL : pool_parse_json(body, len);
 	const cJSON *config = cJSON_GetObjectItemCaseSensitive(o, "Config");
 	const cJSON *pid = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(o, "State"), "Pid");
 	const char *id = id_of(o, "Id");
@@ -155,7 +169,7 @@ static bool put_list(struct docker *d, const cJSON *list, bool inspect)
 static void find_done(void *arg, const char *error, long status, const char *body, size_t len)
 {
 	struct question *q = arg;
-	cJSON *list = error ? NULL : cJSON_ParseWithLength(body, len);
+	cJSON *list = error ? NULL : pool_parse_json(body, len);
 
 	if (error)
 		log_debug("docker at '%s': container '%s': %s", q->docker->r.path, q->id, error);
@@ -199,7 +213,7 @@ static void ask(struct docker *d, const char *id, bool inspect, bool urgent)
 static void list_done(void *arg, const char *error, long status, const char *body, size_t len)
 {
 	struct docker *d = arg;
-	cJSON *list = error ? NULL : cJSON_ParseWithLength(body, len);
+	cJSON *list = error ? NULL : pool_parse_json(body, len);
 
 	d->list = NULL;
 	if (error) {
@@ -219,7 +233,7 @@ static void list_done(void *arg, const char *error, long status, const char *bod
 static void put_attributes(struct docker *d, const char *id, const cJSON *attributes)
 {
 	static const char *const no_labels[] = { "name", "image", "oldName" };
-	struct container_facts f = { .rank = RANK_DOCKER, .id = id, .name = text_of(attributes, "name") };
+	struct container_facts f = { .rank = rank_of(d), .id = id, .name = text_of(attributes, "name") };
 	const int n = cJSON_IsObject(attributes) ? cJSON_GetArraySize(attributes) : 0;
 	struct label *labels = calloc((size_t)n + 1, sizeof(*labels));
 	const cJSON *item;
@@ -245,7 +259,7 @@ static void put_attributes(struct docker *d, const char *id, const cJSON *attrib
 static void event_line(void *arg, const char *text, size_t len)
 {
 	struct docker *d = arg;
-	cJSON *o = cJSON_ParseWithLength(text, len);
+	cJSON *o = pool_parse_json(text, len);
 	const cJSON *actor = cJSON_GetObjectItemCaseSensitive(o, "Actor");
 	const char *action = text_of(o, "Action");
 	const char *id = id_of(actor, "ID");
@@ -257,9 +271,11 @@ static void event_line(void *arg, const char *text, size_t len)
 	if (!action || !id) {
 		garbage(d, "an event");
 	} else if (strcmp(action, "destroy") == 0 || strcmp(action, "remove") == 0) {
-		container_store_gone(d->r.store, NULL, id);
+		if (may_end(d, id))
+			container_store_gone(d->r.store, NULL, id);
 	} else if (strcmp(action, "die") == 0) {
-		container_store_stopped(d->r.store, NULL, id);
+		if (may_end(d, id))
+			container_store_stopped(d->r.store, NULL, id);
 	} else if (strcmp(action, "create") == 0 || strcmp(action, "start") == 0 || strcmp(action, "rename") == 0) {
 		/* From "create" on, its name is known before its first process runs. */
 		put_attributes(d, id, cJSON_GetObjectItemCaseSensitive(actor, "Attributes"));

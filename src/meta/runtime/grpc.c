@@ -13,10 +13,11 @@
 #include <unistd.h>
 
 #include "meta/runtime/loop.h"
+#include "meta/runtime/pool.h"
 
 enum {
 	PREFIX_LEN = 5,		 /* compressed flag, length in network order */
-	MESSAGE_MAX = 32 << 20,	 /* bytes of a message; containerd itself refuses to send more than 16 MiB */
+	MESSAGE_MAX = 16 << 20,	 /* bytes of a message; containerd itself refuses to send more */
 	READ_MAX = 256 << 10,	 /* bytes read before others have their turn */
 	CALLS_MAX = 1024,	 /* at once */
 	STREAM_WINDOW = 1 << 20, /* bytes in flight, RFC 9113 section 5.2 */
@@ -31,7 +32,8 @@ struct call {
 	int32_t id;
 	int status;
 	bool stream;
-	uint8_t *out, *in;
+	uint8_t *out;
+	void *in;
 	size_t out_len, out_sent, in_len, in_cap;
 	char text[200];
 };
@@ -100,16 +102,9 @@ static ssize_t on_request_body(nghttp2_session *session, int32_t id, uint8_t *p,
 
 static bool call_append(struct call *c, const uint8_t *p, size_t n)
 {
-	if (c->in_len + n > c->in_cap) {
-		const size_t cap = (c->in_len + n) * 2;
-		uint8_t *q = realloc(c->in, cap);
-
-		if (!q)
-			return false;
-		c->in = q;
-		c->in_cap = cap;
-	}
-	memcpy(c->in + c->in_len, p, n);
+	if (!pool_grow(c->grpc->config.pool, &c->in, &c->in_cap, c->in_len + n))
+		return false;
+	memcpy((uint8_t *)c->in + c->in_len, p, n);
 	c->in_len += n;
 	return true;
 }
@@ -130,9 +125,9 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
 	if (!c)
 		return 0;
 	if (!call_append(c, p, n))
-		return call_refuse(c, "out of memory");
+		return call_refuse(c, "too much comes at once");
 	while (c->in_len - from >= PREFIX_LEN) {
-		const uint8_t *h = c->in + from;
+		const uint8_t *h = (uint8_t *)c->in + from;
 		const size_t len = (size_t)h[1] << 24 | (size_t)h[2] << 16 | (size_t)h[3] << 8 | h[4];
 
 		if (h[0])
@@ -145,7 +140,8 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
 		from += PREFIX_LEN + len;
 	}
 	c->in_len -= from;
-	memmove(c->in, c->in + from, c->in_len);
+	if (from)
+		memmove(c->in, (uint8_t *)c->in + from, c->in_len);
 	return 0;
 }
 
@@ -185,8 +181,8 @@ static void call_finish(struct call *c)
 	g->ncalls--;
 	g->nstreams -= c->stream;
 	c->handler.end(c->handler.arg, c->status, c->text);
+	pool_give(g->config.pool, c->in, c->in_cap);
 	free(c->out);
-	free(c->in);
 	free(c);
 }
 

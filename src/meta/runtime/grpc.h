@@ -12,6 +12,7 @@
 
 struct grpc;
 struct loop;
+struct pool;
 struct ProtobufCMessage; /* protobuf-c */
 
 enum {
@@ -31,6 +32,7 @@ struct grpc_handler {
 
 struct grpc_config {
 	const char *path;
+	struct pool *pool; /* holds the answers */
 	/* The connection is gone; its calls have not ended yet: grpc_close() ends them. Close it later, not from here. */
 	void (*lost)(void *arg, const char *why);
 	void *arg;

@@ -9,21 +9,30 @@
 #include <sys/epoll.h>
 
 #include "meta/runtime/loop.h"
+#include "meta/runtime/pool.h"
 #include "util/caps.h"
 
 enum {
-	ACTIVE_MAX = 8,		   /* requests under way, streams not counted */
-	BODY_MAX = 32 << 20,	   /* bytes of an answer */
+	ACTIVE_MAX = 8,		   /* requests under way at one socket, streams not counted */
+	BODY_MAX = 16 << 20,	   /* bytes of an answer */
 	LINE_BYTES_MAX = 1 << 20,  /* bytes of one line of a stream */
 	REQUEST_TIMEOUT_MS = 5000, /* for a whole answer */
 };
 
+/* A daemon: one that does not answer must not keep others from being asked. */
+struct http_server {
+	struct http_server *next;
+	unsigned active;
+	char path[];
+};
+
 struct http_request {
 	struct http *http;
+	struct http_server *server;
 	struct http_request *next;
 	CURL *easy;
 	struct http_handler handler;
-	char *data;
+	void *data;
 	size_t len, cap;
 	const char *refused; /* why we ended it ourselves */
 	bool active, cancelled;
@@ -37,9 +46,10 @@ struct http_socket {
 
 struct http {
 	struct loop *loop;
+	struct pool *pool;
 	CURLM *multi;
 	struct http_request *requests; /* in the order they start */
-	unsigned active;
+	struct http_server *servers;
 	uint64_t timer; /* when libcurl wants to be called, UINT64_MAX never */
 };
 
@@ -110,36 +120,30 @@ static bool request_append(struct http_request *r, const char *p, size_t n, size
 {
 	if (n > max || r->len > max - n)
 		return false;
-	if (r->len + n + 1 > r->cap) {
-		const size_t cap = (r->len + n + 1) * 2;
-		char *q = realloc(r->data, cap);
-
-		if (!q)
-			return false;
-		r->data = q;
-		r->cap = cap;
-	}
-	memcpy(r->data + r->len, p, n);
+	if (!pool_grow(r->http->pool, &r->data, &r->cap, r->len + n + 1))
+		return false;
+	memcpy((char *)r->data + r->len, p, n);
 	r->len += n;
-	r->data[r->len] = '\0';
+	((char *)r->data)[r->len] = '\0';
 	return true;
 }
 
 static void request_lines(struct http_request *r)
 {
+	char *data = r->data;
 	size_t from = 0;
 	char *end;
 
-	while (!r->cancelled && (end = memchr(r->data + from, '\n', r->len - from))) {
-		const size_t n = (size_t)(end - (r->data + from));
+	while (!r->cancelled && (end = memchr(data + from, '\n', r->len - from))) {
+		const size_t n = (size_t)(end - (data + from));
 
 		*end = '\0';
 		if (n > 0)
-			r->handler.line(r->handler.arg, r->data + from, n);
+			r->handler.line(r->handler.arg, data + from, n);
 		from += n + 1;
 	}
 	r->len -= from;
-	memmove(r->data, r->data + from, r->len + 1);
+	memmove(data, data + from, r->len + 1);
 }
 
 static size_t on_body(char *p, size_t size, size_t n, void *arg)
@@ -160,13 +164,14 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 	return n;
 }
 
-int http_new(struct http **ret, struct loop *loop)
+int http_new(struct http **ret, struct loop *loop, struct pool *pool)
 {
 	struct http *h = calloc(1, sizeof(*h));
 
 	if (!h)
 		return -ENOMEM;
 	h->loop = loop;
+	h->pool = pool;
 	h->timer = UINT64_MAX;
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) || !(h->multi = curl_multi_init())) {
 		free(h);
@@ -178,6 +183,23 @@ int http_new(struct http **ret, struct loop *loop)
 	curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
 	*ret = h;
 	return 0;
+}
+
+static struct http_server *server_get(struct http *h, const char *path)
+{
+	struct http_server *s;
+
+	for (s = h->servers; s; s = s->next) {
+		if (strcmp(s->path, path) == 0)
+			return s;
+	}
+	s = calloc(1, sizeof(*s) + strlen(path) + 1);
+	if (!s)
+		return NULL;
+	strcpy(s->path, path);
+	s->next = h->servers;
+	h->servers = s;
+	return s;
 }
 
 static void request_setup(struct http_request *r, const char *socket_path, const char *path)
@@ -203,7 +225,7 @@ struct http_request *http_get(struct http *h, const char *socket_path, const cha
 	struct http_request *r = calloc(1, sizeof(*r));
 	struct http_request **p = &h->requests;
 
-	if (!r || !(r->easy = curl_easy_init())) {
+	if (!r || !(r->server = server_get(h, socket_path)) || !(r->easy = curl_easy_init())) {
 		free(r);
 		return NULL;
 	}
@@ -239,10 +261,10 @@ static void request_free(struct http_request *r)
 	if (r->active) {
 		curl_multi_remove_handle(h->multi, r->easy);
 		if (!r->handler.line)
-			h->active--;
+			r->server->active--;
 	}
 	curl_easy_cleanup(r->easy);
-	free(r->data);
+	pool_give(h->pool, r->data, r->cap);
 	free(r);
 }
 
@@ -250,8 +272,9 @@ static void request_finish(struct http_request *r, CURLcode code)
 {
 	const struct http_handler handler = r->handler;
 	const bool cancelled = r->cancelled;
+	struct pool *pool = r->http->pool;
 	char *body = r->data;
-	size_t len = r->len;
+	size_t len = r->len, cap = r->cap;
 	char error[256] = "";
 	long status = 0;
 
@@ -265,10 +288,11 @@ static void request_finish(struct http_request *r, CURLcode code)
 	else if (status != 200)
 		snprintf(error, sizeof(error), "HTTP status %ld: %.160s", status, body ? body : "");
 	r->data = NULL;
+	r->cap = 0;
 	request_free(r);
 	if (!cancelled)
 		handler.done(handler.arg, error[0] ? error : NULL, status, body ? body : "", len);
-	free(body);
+	pool_give(pool, body, cap);
 }
 
 static void drop_cancelled(struct http *h)
@@ -285,11 +309,11 @@ static void drop_cancelled(struct http *h)
 static void start_waiting(struct http *h)
 {
 	for (struct http_request *r = h->requests; r; r = r->next) {
-		if (r->active || (!r->handler.line && h->active >= ACTIVE_MAX))
+		if (r->active || (!r->handler.line && r->server->active >= ACTIVE_MAX))
 			continue;
 		r->active = true;
 		if (!r->handler.line)
-			h->active++;
+			r->server->active++;
 		curl_multi_add_handle(h->multi, r->easy);
 	}
 }
@@ -324,6 +348,12 @@ void http_free(struct http *h)
 		return;
 	while (h->requests)
 		request_free(h->requests);
+	while (h->servers) {
+		struct http_server *s = h->servers;
+
+		h->servers = s->next;
+		free(s);
+	}
 	curl_multi_cleanup(h->multi);
 	curl_global_cleanup();
 	free(h);

@@ -10,6 +10,7 @@
 struct http;
 struct http_request;
 struct loop;
+struct pool;
 
 struct http_handler {
 	void *arg;
@@ -20,7 +21,8 @@ struct http_handler {
 	void (*done)(void *arg, const char *error, long status, const char *body, size_t len);
 };
 
-int http_new(struct http **ret, struct loop *loop);
+/* pool: holds the answers. */
+int http_new(struct http **ret, struct loop *loop, struct pool *pool);
 /* Starts a request of path (with "?query") at a unix socket. urgent: before those that wait. NULL: no memory. */
 struct http_request *http_get(struct http *h, const char *socket_path, const char *path,
 			      const struct http_handler *handler, bool urgent);

@@ -10,6 +10,7 @@
 struct container_store;
 struct http;
 struct loop;
+struct pool;
 struct runtime;
 
 struct runtime_ops {
@@ -36,9 +37,11 @@ struct runtime {
 	const struct runtime_ops *ops;
 	struct loop *loop;
 	struct http *http;
+	struct pool *pool;
 	struct container_store *store;
 	char *path;
 	bool optional; /* one of several usual places: its absence is not worth a message */
+	bool of_user;  /* of some user, who must not rename the containers of others */
 	enum runtime_state state;
 	uint64_t opened_at, retry_at; /* CLOCK_MONOTONIC ns */
 	uint64_t heard_from; /* when we listened first; until then we were busy, and it is not silent; 0 not yet */
