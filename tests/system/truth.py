@@ -4,7 +4,7 @@
 
 Peers (helpers/truth.c, curl, ping) tell their own pid and port; a capture of their traffic is compared with that,
 both ends of every packet where both are local. Each scenario is one test. Environment: PTCPDUMP, the program to
-test; TRUTH_COUNT, how many short connections at most (500); TRUTH_SETTLE; TRUTH_TABLE, a file that gets a line per scenario.
+test; TRUTH_COUNT, how many short connections at most (500); TRUTH_SETTLE; TRUTH_BACKEND, for --backend; TRUTH_TABLE, a file that gets a line per scenario.
 Arguments: names of the scenarios to run."""
 
 import collections
@@ -164,6 +164,8 @@ class Capture:
         self.log = open(os.path.join(tmp, "capture.log"), "w+")
         cmd = [PTCPDUMP, "-w", self.file, "--context", "process,peer"]
         cmd += ["--settle", str(SETTLE)]
+        if "TRUTH_BACKEND" in os.environ:
+            cmd += ["--backend", os.environ["TRUTH_BACKEND"]]
         self.p = subprocess.Popen(cmd + list(args), stderr=self.log, stdout=self.log)
         children.append(self.p)
         for _ in range(1000):
