@@ -5,115 +5,14 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "maps.bpf.h"
-
 #include "filter.bpf.h"
 #include "resolve.bpf.h"
+#include "ring.bpf.h"
 
 /* "Go on with the next program": TCX_NEXT and TC_ACT_UNSPEC. */
 #define NEXT (-1)
-#define ETH_HLEN 14
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
-const volatile __u32 tc_snaplen = 262144;
-const volatile __u32 tc_nrings = 1;
-/* The namespace of all interfaces when it is only one: spares three reads per packet. 0: look. */
-const volatile __u32 tc_netns = 0;
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
-	__type(key, struct iface_key);
-	__type(value, struct iface_counters);
-} ptcp_ifaces SEC(".maps");
-
-/*
- * One ring per CPU, so that CPUs do not queue on one lock; with more CPUs than rings some share. An array of rings
- * would do, but filling a map of maps waits for an RCU grace period per entry, 14 ms each, and costs a lookup per
- * packet. User space sets the sizes, and leaves out those from tc_nrings on: their code is dead then.
- */
-#define RINGS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
-
-#define RING_DEFINE(n)                                                                                                 \
-	struct {                                                                                                       \
-		__uint(type, BPF_MAP_TYPE_RINGBUF);                                                                    \
-		__uint(max_entries, 4096);                                                                             \
-	} ptcp_ring##n SEC(".maps");
-RINGS(RING_DEFINE)
-
-/* Puts the record into this CPU's ring. Returns the bytes that wait there now, or a negative error. */
-static __always_inline __s64 ring_output(__u32 slot, void *record, __u32 size)
-{
-#define RING_OUTPUT(n)                                                                                                 \
-	if (n < tc_nrings && slot == n) {                                                                              \
-		long err = bpf_ringbuf_output(&ptcp_ring##n, record, size, BPF_RB_NO_WAKEUP);                          \
-		return err ? err : (__s64)bpf_ringbuf_query(&ptcp_ring##n, BPF_RB_AVAIL_DATA);                         \
-	}
-	RINGS(RING_OUTPUT)
-	return -1;
-}
-
-static __always_inline __u32 device_netns(struct __sk_buff *skb)
-{
-	return tc_netns ? tc_netns : BPF_CORE_READ((struct sk_buff *)skb, dev, nd_net.net, ns.inum);
-}
-
-static __always_inline void describe(struct __sk_buff *skb, struct event_packet *rec, __u32 netns, __u32 dir,
-				     __u32 flags)
-{
-	rec->type = EVENT_PACKET;
-	rec->ifindex = skb->ifindex;
-	rec->ts = bpf_ktime_get_ns();
-	rec->netns = netns;
-	rec->len = skb->len;
-	rec->protocol = bpf_ntohs(skb->protocol);
-	rec->dir = dir;
-	rec->pkt_type = skb->pkt_type;
-	rec->vlan_tci = 0;
-	rec->vlan_proto = 0;
-	if (skb->vlan_present) {
-		flags |= EVENT_PKT_VLAN;
-		rec->vlan_tci = skb->vlan_tci;
-		rec->vlan_proto = bpf_ntohs(skb->vlan_proto);
-	}
-	rec->flags = flags;
-	__builtin_memset(rec->pad, 0, sizeof(rec->pad));
-}
-
-/* Copies the packet behind the record and the record into a ring; -1: lost, and *cause says why. */
-static __always_inline int publish(struct __sk_buff *skb, struct capture_control *control, struct event_packet *rec,
-				   enum drop_cause *cause)
-{
-	__u32 caplen = skb->len, slot = bpf_get_smp_processor_id() % tc_nrings, last;
-	__s64 used;
-
-	if (caplen > tc_snaplen)
-		caplen = tc_snaplen;
-	rec->caplen = caplen;
-	*cause = DROP_COPY;
-	/*
-	 * The size must be above 0, and verifiers up to 6.1 learn that neither from "!= 0" nor from what clang makes of
-	 * "> 0". So its last byte is compared; the asm keeps clang from seeing through that.
-	 */
-	last = caplen - 1;
-	asm volatile("" : "+r"(last));
-	if (last < tc_snaplen) {
-		caplen = last + 1;
-		if (bpf_skb_load_bytes(skb, 0, rec->data, caplen) != 0)
-			return -1;
-	}
-	asm volatile("" : "+r"(caplen));
-	*cause = DROP_RING_FULL;
-	if (caplen > tc_snaplen)
-		return -1;
-	used = ring_output(slot, rec, sizeof(*rec) + caplen);
-	if (used < 0)
-		return -1;
-	reader_wake(control, used);
-	return 0;
-}
 
 /* A packet that the filter let pass. A global function: verified once, not once per program. */
 __attribute__((noinline)) int packet_take(struct __sk_buff *skb, __u32 dir, __u32 flags)
