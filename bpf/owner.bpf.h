@@ -79,6 +79,18 @@ static __always_inline __u64 flow_cookie(const struct flow_key *k)
 	return flow_hash(k) | 1ULL << 63;
 }
 
+/*
+ * Of a datagram to a socket that several processes read: all but the address of our end, which the socket need not
+ * be bound to.
+ */
+static __always_inline __u64 datagram_cookie(const struct flow_key *k)
+{
+	struct flow_key any = *k;
+
+	__builtin_memset(any.l, 0, sizeof(any.l));
+	return flow_cookie(&any);
+}
+
 static __always_inline bool flow_has_ports(__u8 proto)
 {
 	return proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_ICMP || proto == PROTO_ICMPV6 ||
@@ -110,7 +122,7 @@ static __always_inline bool owner_current(struct owner_rec *rec, struct task_str
 	return rec->tgid != 0;
 }
 
-static __always_inline void owner_send_event(const struct owner_rec *rec, __u64 cookie)
+static __always_inline void owner_tell(const struct owner_rec *rec, __u64 cookie, bool urgent)
 {
 	struct event_socket_owner e = { .type = EVENT_OWNER };
 
@@ -121,7 +133,12 @@ static __always_inline void owner_send_event(const struct owner_rec *rec, __u64 
 	e.owner.tid = rec->tid;
 	e.owner.uid = rec->uid;
 	e.owner.source = rec->source == OWNER_SCAN ? OWNER_SCAN : OWNER_STORAGE;
-	process_event(&e, sizeof(e), true);
+	process_event(&e, sizeof(e), urgent);
+}
+
+static __always_inline void owner_send_event(const struct owner_rec *rec, __u64 cookie)
+{
+	owner_tell(rec, cookie, true);
 }
 
 /* The tuple of a socket as its packets show it. sk: address of a struct sock that is not a request or TIME_WAIT. */
@@ -213,8 +230,9 @@ static __noinline void owner_settled(const struct owner_rec *rec, unsigned long 
 /*
  * The running task made (!used) or uses the socket. storage: whether this program type may use socket storage here.
  * sk is a struct bpf_sock * or a BTF-typed struct sock *, so its type must survive inlining: void.
+ * Returns the socket's record, NULL when there is none.
  */
-static __always_inline void owner_note(void *sk, __u64 cookie, bool used, bool storage)
+static __always_inline struct owner_rec *owner_note(void *sk, __u64 cookie, bool used, bool storage)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct owner_rec *rec, new = { .cookie = cookie, .certain = used };
@@ -225,9 +243,9 @@ static __always_inline void owner_note(void *sk, __u64 cookie, bool used, bool s
 	else
 		rec = bpf_map_lookup_elem(&ptcp_cookies, &cookie);
 	if (rec && rec->cookie == cookie && rec->certain >= used && rec->tgid == (__u32)BPF_CORE_READ(task, tgid))
-		return;
+		return rec;
 	if (!owner_current(&new, task))
-		return;
+		return rec;
 	if (!attrib_forwarded && socket_elsewhere(pointer_value(sk)))
 		attrib_forwarded = 1;
 	settled = used && (!rec || owner_provisional(rec, cookie));
@@ -236,12 +254,15 @@ static __always_inline void owner_note(void *sk, __u64 cookie, bool used, bool s
 		/* Whether a packet was credited meanwhile is known to the storage only. */
 		if (settled)
 			owner_settled(&new, pointer_value(sk));
-		return;
+		return NULL;
 	}
 	rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!rec)
-		return;
+		return NULL;
 	settled = used && owner_provisional(rec, cookie);
+	/* Not by who made it, or by another than before: any of its holders may be the next. */
+	if (used && rec->tgid && rec->tgid != new.tgid && rec->cookie == cookie)
+		rec->shared = 1;
 	rec->start = new.start;
 	rec->cookie = cookie;
 	rec->cgroup = new.cgroup;
@@ -254,6 +275,7 @@ static __always_inline void owner_note(void *sk, __u64 cookie, bool used, bool s
 	__sync_fetch_and_add(&rec->changes, 1);
 	if (settled && rec->exposed)
 		owner_settled(&new, pointer_value(sk));
+	return rec;
 }
 
 #endif

@@ -246,6 +246,18 @@ release:
 	return found;
 }
 
+/* Who receives it is told when it is received: see ptcp_recvmsg4. */
+static __always_inline void datagram_expose(struct owner_scratch *S, struct bpf_sock *sk, const struct flow_key *k)
+{
+	struct owner_rec *rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0);
+
+	if (!rec)
+		return;
+	__sync_fetch_and_add(&rec->exposed, 1);
+	S->rec.cookie = datagram_cookie(k);
+	S->provisional = 1;
+}
+
 __weak __noinline int lookup_udp(struct __sk_buff *skb, __u32 which)
 {
 	struct owner_scratch *S = owner_scratch_get();
@@ -265,6 +277,8 @@ __weak __noinline int lookup_udp(struct __sk_buff *skb, __u32 which)
 	if (sk->dst_port || destination_local(skb, k)) {
 		sc = (struct sock_common *)pointer_value(sk);
 		found = owner_of_socket(S, sk, BPF_CORE_READ(sc, skc_cookie.counter), k);
+		if (found && S->rec.shared)
+			datagram_expose(S, sk, k);
 	}
 	bpf_sk_release(sk);
 	return found;

@@ -69,16 +69,68 @@ int ptcp_sendmsg6(struct bpf_sock_addr *ctx)
 	return note_addr(ctx, true);
 }
 
+static __always_inline void flow_of_receiver(struct flow_key *k, struct bpf_sock *sk, __u32 port)
+{
+	struct sock *s = (struct sock *)pointer_value(sk);
+
+	k->netns = BPF_CORE_READ(s, __sk_common.skc_net.net, ns.inum);
+	k->proto = PROTO_UDP;
+	k->lport = bpf_htons(sk->src_port);
+	k->rport = port;
+}
+
+/* A socket that several processes read: which of them got this datagram. rec may be another's again by now. */
+static __always_inline bool receiver_asked_for(const struct owner_rec *rec)
+{
+	return rec && rec->shared && rec->exposed;
+}
+
+static __always_inline void receiver_tell(const struct flow_key *k)
+{
+	struct owner_rec now = {};
+
+	/* Packets that wait are looked at again soon anyway. */
+	if (owner_current(&now, (void *)bpf_get_current_task()))
+		owner_tell(&now, datagram_cookie(k), false);
+}
+
 SEC("cgroup/recvmsg4")
 int ptcp_recvmsg4(struct bpf_sock_addr *ctx)
 {
-	return note_addr(ctx, true);
+	struct bpf_sock *sk = ctx->sk;
+	struct flow_key k = {};
+	struct owner_rec *rec;
+
+	if (!sk)
+		return PROCEED;
+	rec = owner_note(sk, bpf_get_socket_cookie(ctx), true, true);
+	if (receiver_asked_for(rec)) {
+		flow_of_receiver(&k, sk, ctx->user_port);
+		flow_set_v4(k.r, ctx->user_ip4);
+		receiver_tell(&k);
+	}
+	return PROCEED;
 }
 
 SEC("cgroup/recvmsg6")
 int ptcp_recvmsg6(struct bpf_sock_addr *ctx)
 {
-	return note_addr(ctx, true);
+	struct bpf_sock *sk = ctx->sk;
+	struct flow_key k = {};
+	struct owner_rec *rec;
+
+	if (!sk)
+		return PROCEED;
+	rec = owner_note(sk, bpf_get_socket_cookie(ctx), true, true);
+	if (receiver_asked_for(rec)) {
+		flow_of_receiver(&k, sk, ctx->user_port);
+		k.r[0] = ctx->user_ip6[0];
+		k.r[1] = ctx->user_ip6[1];
+		k.r[2] = ctx->user_ip6[2];
+		k.r[3] = ctx->user_ip6[3];
+		receiver_tell(&k);
+	}
+	return PROCEED;
 }
 
 /* accept() with room for an address asks for it on behalf of whoever accepts. */
@@ -176,6 +228,7 @@ int ptcp_task_file(struct bpf_iter__task_file *ctx)
 	rec->uid = task->cred->uid.val;
 	rec->source = OWNER_SCAN;
 	rec->certain = file_held_once(file);
+	rec->shared = !rec->certain;
 	rec->tgid = task->tgid;
 	__sync_fetch_and_add(&rec->changes, 1);
 	if (rec->certain && rec->exposed)

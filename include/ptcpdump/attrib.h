@@ -43,7 +43,8 @@ struct owner_rec {
 	__u8 certain;
 	__u8 forward_done; /* its packets need not be looked at for ptcp_flows again: see bpf/forward.bpf.c */
 	__u8 forwarded;	   /* in ptcp_flows: known from another namespace, and provisional unless certain */
-	__u8 pad[4];
+	__u8 shared;	   /* of UDP: several processes may receive, and each datagram is told for itself */
+	__u8 pad[3];
 };
 EVENT_ASSERT_SIZE(struct owner_rec, 56);
 

@@ -34,12 +34,13 @@ static bool is_tuple(uint64_t cookie)
 	return cookie >> 63;
 }
 
+/* A socket has one owner at last; the packets of a tuple may each have their own. */
 static struct settled *place(struct settle_table *t, uint64_t cookie)
 {
 	struct settled *set = t->sets[set_of(cookie)], *oldest = set;
 
 	for (size_t i = 0; i < WAYS; i++) {
-		if (set[i].owner.cookie == cookie)
+		if (set[i].owner.cookie == cookie && !is_tuple(cookie))
 			return &set[i];
 		if (set[i].ts < oldest->ts)
 			oldest = &set[i];
@@ -61,15 +62,18 @@ void settle_table_expire(struct settle_table *t, const struct event_owner *owner
 
 const struct event_owner *settle_table_find(const struct settle_table *t, uint64_t cookie, uint64_t ts)
 {
-	const struct settled *set = t->sets[set_of(cookie)];
+	const struct settled *set = t->sets[set_of(cookie)], *first = NULL;
 
 	for (size_t i = 0; i < WAYS; i++) {
 		if (set[i].owner.cookie != cookie)
 			continue;
-		/* An owner that was settled before the packet was seen is that of an earlier connection. */
-		return is_tuple(cookie) && set[i].ts < ts ? NULL : &set[i].owner;
+		if (!is_tuple(cookie))
+			return &set[i].owner;
+		/* What was told before the packet was seen is of an earlier one. */
+		if (set[i].ts >= ts && (!first || set[i].ts < first->ts))
+			first = &set[i];
 	}
-	return NULL;
+	return first ? &first->owner : NULL;
 }
 
 void settle_table_free(struct settle_table *t)

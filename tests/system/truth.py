@@ -25,6 +25,7 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PTCPDUMP = os.environ.get("PTCPDUMP", os.path.join(TOP, "build/ptcpdump"))
 HELPER = os.path.join(TOP, "build/tests/truth")
+URING = os.path.join(TOP, "build/tests/uring")
 COUNT = int(os.environ.get("TRUTH_COUNT", "500"))
 SETTLE = int(os.environ.get("TRUTH_SETTLE", "150"))  # ms
 NS = ["truth-a%d" % os.getpid(), "truth-b%d" % os.getpid(), "truth-c%d" % os.getpid()]
@@ -82,9 +83,9 @@ class Peers:
         self.also = {}
         self.listeners = set()
 
-    def server(self, *args, ns=None, ready=1):
+    def server(self, *args, ns=None, ready=1, helper=HELPER):
         before = self.count("ready")
-        p = subprocess.Popen(inside(ns) + [HELPER, *args], stdout=self.out, stderr=subprocess.DEVNULL,
+        p = subprocess.Popen(inside(ns) + [helper, *args], stdout=self.out, stderr=subprocess.DEVNULL,
                              start_new_session=True)
         self.listeners.add(p.pid)
         self.servers.append(p)
@@ -92,6 +93,8 @@ class Peers:
         for _ in range(500):
             if self.count("ready") >= before + ready:
                 return p
+            if p.poll() == 77:
+                raise Skip("not in this kernel")
             time.sleep(0.01)
         raise RuntimeError("server does not start: %s" % (args,))
 
@@ -99,8 +102,8 @@ class Peers:
         with open(self.out.name) as f:
             return sum(line.startswith(word) for line in f)
 
-    def client(self, *args, ns=None, wait=True):
-        p = subprocess.Popen(inside(ns) + [HELPER, *args], stdout=self.out, stderr=subprocess.DEVNULL)
+    def client(self, *args, ns=None, wait=True, helper=HELPER):
+        p = subprocess.Popen(inside(ns) + [helper, *args], stdout=self.out, stderr=subprocess.DEVNULL)
         if wait:
             p.wait(10)
         return p
@@ -246,6 +249,9 @@ def parse(data):
     if proto == 136 and len(data) >= off + 8:
         sport, dport = struct.unpack_from("!HH", data, off)
         return "udplite", src, sport, dst, dport, length - 8, False
+    if proto == 132 and len(data) >= off + 12:
+        sport, dport = struct.unpack_from("!HH", data, off)
+        return "sctp", src, sport, dst, dport, length - 12, False
     if proto == 253:
         return "raw", src, 0, dst, 0, length, False
     if proto == 17 and len(data) >= off + 8:
@@ -583,6 +589,70 @@ def udp_connected():
 
 
 @scenario
+def udp_shared_by_readers():
+    """Four processes wait at one socket; a client is answered by whoever read its datagram, and takes its time."""
+    peers = Peers()
+    cap = Capture("-i", "lo", "udp port 7135")
+    peers.script("""
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 7135))
+for _ in range(4):
+    if os.fork() == 0:
+        say("ready")
+        while True:
+            data, peer = s.recvfrom(100)
+            end("udp", 7135, "127.0.0.1", *peer)
+            time.sleep(0.003)
+            s.sendto(data, peer)
+time.sleep(100)
+""", ready=4)
+    # The first alone: until one has read, nothing tells that not all is for one.
+    for n in [1] + [6] * min(20, COUNT):
+        peers.script("""
+all = []
+for port in a:
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(("127.0.0.1", int(port)))
+    s.settimeout(3)
+    end("udp", port)
+    all.append(s)
+for s in all:
+    s.sendto(b"x", ("127.0.0.1", 7135))
+for s in all:
+    s.recv(10)
+""", *(next(ports) for _ in range(n)))
+    packets = cap.stop()
+    peers.finish()
+    return score(peers, packets, server_port=7135), len(packets)
+
+
+@scenario
+def reset_without_socket():
+    """Nobody listens there: the answer goes to who asked, and comes from nobody."""
+    peers = Peers()
+    cap = Capture("-i", "lo", "tcp port 7136")
+    for _ in range(10):
+        peers.script("""
+s = socket.socket()
+s.bind(("127.0.0.1", int(a[0])))
+end("tcp", a[0])
+try:
+    s.connect(("127.0.0.1", 7136))
+except ConnectionRefusedError:
+    pass
+""", next(ports))
+    packets = cap.stop()
+    peers.finish()
+    s = score(peers, packets, ends=("client",), server_port=7136)
+    for p in packets:
+        if len(p.comments) > 1 and "PeerPID" in p.comments[1]:
+            s.add("server", p.comments[1], None, str(parse(p.data)[:5]))
+    if len(packets) != 20:
+        raise RuntimeError("%d packets, not 20" % len(packets))
+    return s, len(packets)
+
+
+@scenario
 def udp_ipv6():
     return udp("plain", addr="::1", count=20)
 
@@ -716,6 +786,99 @@ time.sleep(100)
     packets = cap.stop()
     peers.finish()
     return score(peers, packets, server_port=7121), len(packets)
+
+
+@scenario
+def gunicorn():
+    """The real one, with four workers, that tell their own pid and the client's port."""
+    if subprocess.run(["/usr/bin/python3", "-c", "import gunicorn.app.wsgiapp"], stderr=subprocess.DEVNULL).returncode:
+        raise Skip("no gunicorn")
+    peers = Peers()
+    with open(os.path.join(tmp, "truthapp.py"), "w") as f:
+        f.write("""
+import os
+def app(env, start):
+    start("200 OK", [("Content-Length", "0")])
+    os.write(1, ("end tcp 127.0.0.1 7119 %s %s %d\\n" % (env["REMOTE_ADDR"], env["REMOTE_PORT"], os.getpid())).encode())
+    return []
+""")
+    cap = Capture("-i", "lo", "port", "7119")
+    p = subprocess.Popen(["/usr/bin/python3", "-m", "gunicorn", "-w", "4", "-b", "127.0.0.1:7119", "--chdir", tmp, "truthapp:app"],
+                         start_new_session=True, stdout=peers.out, stderr=subprocess.DEVNULL)
+    peers.servers.append(p)
+    running.append(p)
+    peers.listeners.add(p.pid)
+    for _ in range(200):
+        if subprocess.run(["curl", "-s", "-o", "/dev/null", "http://127.0.0.1:7119/"]).returncode == 0:
+            break
+        time.sleep(0.05)
+    curls(peers, "http://127.0.0.1:7119/", min(50, COUNT), 7119)
+    packets = cap.stop()
+    peers.finish()
+    return score(peers, packets, server_port=7119), len(packets)
+
+
+def uring(mode, port):
+    """Four servers share a listener; they accept, connect, read and write through io_uring only."""
+    peers = Peers()
+    cap = Capture("-i", "lo", "port", str(port))
+    try:
+        peers.server("server", "127.0.0.1", str(port), mode, ready=4, helper=URING)
+        for _ in range(min(40, COUNT)):
+            peers.client("client", "127.0.0.1", str(port), "%s@%d" % (mode, next(ports)), helper=URING)
+    finally:
+        packets = cap.stop()
+        peers.finish()
+    return score(peers, packets, server_port=port), len(packets)
+
+
+@scenario
+def io_uring():
+    return uring("plain", 7131)
+
+
+@scenario
+def io_uring_by_worker_threads():
+    return uring("worker", 7132)
+
+
+@scenario
+def io_uring_by_polling_thread():
+    return uring("sqpoll", 7133)
+
+
+@scenario
+def sctp():
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132).close()
+    except OSError:
+        raise Skip("no SCTP in this kernel") from None
+    peers = Peers()
+    cap = Capture("-i", "lo", "sctp")
+    peers.script("""
+s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132)
+s.bind(("127.0.0.1", 7134))
+s.listen(10)
+end("sctp", 7134)
+say("ready")
+while True:
+    c = s.accept()[0]
+    c.recv(1000)
+    c.send(b"ok")
+    c.close()
+""", ready=1)
+    for _ in range(min(10, COUNT)):
+        peers.script("""
+s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132)
+s.bind(("127.0.0.1", int(a[0])))
+end("sctp", a[0])
+s.connect(("127.0.0.1", 7134))
+s.send(b"x")
+s.recv(100)
+""", next(ports))
+    packets = cap.stop()
+    peers.finish()
+    return score(peers, packets, server_port=7134), len(packets)
 
 
 @scenario
