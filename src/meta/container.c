@@ -30,7 +30,8 @@ enum {
 	LONGER_MAX = 11, /* times to double them */
 };
 #define MS 1000000u
-#define WAIT_NS (400u * (uint64_t)MS) /* how long a container may hold up its packets */
+/* How long a container may hold up its packets; less than the join waits, by as much as it looks at a packet late. */
+#define WAIT_NS (300u * (uint64_t)MS)
 #define ASK_NS (40u * (uint64_t)MS)
 #define USERS_NS (2000u * (uint64_t)MS) /* how often to look for daemons of users who have logged in */
 
@@ -453,6 +454,16 @@ static bool too_early(const struct containers *c, const struct place *p)
 	return p->maybe_namespaced && !runtimes_settled(c, loop_now());
 }
 
+/* What is told of the i-th container while it is being asked for: of itself, or the one that it runs in. */
+static const struct container *known_so_far(const struct place *p, size_t i)
+{
+	for (; i < p->ncontainers; i++) {
+		if (container_entry_named(p->containers[i]))
+			return p->containers[i]->published;
+	}
+	return NULL;
+}
+
 /* waits: for a packet; else nothing depends on the answer yet. */
 static enum container_answer answer_by_path(struct containers *c, const struct place *p, bool waits,
 					    const struct container **ret)
@@ -467,7 +478,7 @@ static enum container_answer answer_by_path(struct containers *c, const struct p
 			e->used_at = now;
 			want(c, e, now);
 			if (may_wait(c, e, now, waits)) {
-				*ret = container_entry_named(e) ? e->published : NULL;
+				*ret = known_so_far(p, i);
 				return CONTAINER_PENDING;
 			}
 			if (!container_entry_named(e))
