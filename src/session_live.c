@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,6 +38,8 @@
  * packet in which the server's encrypted words begin. */
 #define SECRETS_TIME (200 * MSEC)
 #define NEVER UINT64_MAX
+/* As many as may be open; the usual 1024 are little with containers. */
+#define DESCRIPTORS 65536
 
 struct live {
 	struct session s;
@@ -336,15 +339,26 @@ static int drop_privileges(const struct live *l)
 	return privileges_drop(&l->s.user, &keep);
 }
 
+/* Each interface takes two, each further namespace another two. The command has its own limit: it was forked before. */
+static void allow_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= DESCRIPTORS)
+		return;
+	limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 /* Everything that can be refused comes before anything is attached; the command starts last. */
 static int live_open(struct live *l, const char *const *ifaces)
 {
 	const struct options *o = l->s.o;
 	int err = check_pids(o);
 
+	allow_descriptors();
 	if (!err)
 		err = open_capture(l, ifaces);
-
 	if (!err)
 		err = session_open(&l->s, o, -1);
 	if (!err)

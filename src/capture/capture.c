@@ -258,6 +258,23 @@ static int scan_start(struct capture *c)
 	return err;
 }
 
+static int waiting_prepare(struct capture *c)
+{
+	int err = 0;
+
+	c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (c->epoll_fd >= 0)
+		c->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (c->epoll_fd < 0 || c->timer_fd < 0)
+		err = -errno;
+	/* Edge triggered: setting the timer again is enough, it need not be read. */
+	if (err == 0)
+		err = epoll_add(c, c->timer_fd, EPOLLIN | EPOLLET, NULL);
+	if (err != 0)
+		log_error("cannot wait for packets: %s", strerror(-err));
+	return err;
+}
+
 static int capture_start(struct capture *c)
 {
 	int err = mode_choose(c, &c->mode);
@@ -268,12 +285,7 @@ static int capture_start(struct capture *c)
 		return err;
 	for (const char *const *name = c->config.ifaces; *name; name++)
 		c->any |= strcmp(*name, "any") == 0;
-	c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	c->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (c->epoll_fd < 0 || c->timer_fd < 0)
-		return -errno;
-	/* Edge triggered: setting the timer again is enough, it need not be read. */
-	err = epoll_add(c, c->timer_fd, EPOLLIN | EPOLLET, NULL);
+	err = waiting_prepare(c);
 	if (err == 0)
 		err = netns_init(c);
 	if (err == 0 && c->scanning && c->backend->programs)

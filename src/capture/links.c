@@ -345,7 +345,7 @@ static int link_attach_try(struct capture *c, struct link *link)
 		log_error("cannot capture on '%s': %s%s", link->iface.name, strerror(-err),
 			  err == -ENOENT ? "; are the modules sch_ingress and cls_bpf there?" : "");
 	else if (err != -ENODEV)
-		log_info("cannot capture on '%s': %s", link->iface.name, strerror(-err));
+		log_warn("cannot capture on '%s': %s", link->iface.name, strerror(-err));
 	link_gone(c, link);
 	return named && !c->running ? err : 0;
 }

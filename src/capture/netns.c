@@ -232,20 +232,27 @@ static int netns_watch(struct capture *c)
 
 int netns_init(struct capture *c)
 {
-	struct stat st;
-	int err = 0;
+	int err;
 
-	if (stat(OWN_NETNS, &st) != 0)
-		return -errno;
-	c->own_netns = (uint32_t)st.st_ino;
-	if (!c->config.netns || !c->config.netns[0])
-		return netns_add(c, OWN_NETNS);
-	c->own_netns_fd = open(OWN_NETNS, O_RDONLY | O_CLOEXEC);
-	if (c->own_netns_fd < 0)
-		return -errno;
-	for (const char *const *name = c->config.netns; err == 0 && *name; name++)
-		err = netns_add_configured(c, *name);
-	return err != 0 ? err : netns_watch(c);
+	c->own_netns_fd = netns_open(OWN_NETNS, &c->own_netns);
+	if (c->own_netns_fd < 0) {
+		log_error("'%s': %s; is /proc mounted?", OWN_NETNS, strerror(-c->own_netns_fd));
+		return c->own_netns_fd;
+	}
+	if (!c->config.netns || !c->config.netns[0]) {
+		err = netns_add(c, OWN_NETNS);
+	} else {
+		err = 0;
+		for (const char *const *name = c->config.netns; err == 0 && *name; name++)
+			err = netns_add_configured(c, *name);
+		/* Those log their errors. */
+		if (err != 0)
+			return err;
+		err = netns_watch(c);
+	}
+	if (err != 0)
+		log_error("cannot watch network namespaces: %s", strerror(-err));
+	return err;
 }
 
 int netns_enter(const struct capture *c, const struct netns *ns)

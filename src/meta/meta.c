@@ -63,7 +63,11 @@ int meta_new(struct meta **ret, const struct meta_config *config)
 
 int meta_scan(struct meta *m)
 {
-	return process_table_scan(m->processes);
+	int err = process_table_scan(m->processes);
+
+	if (err)
+		log_error("can't list the processes in /proc: %s", strerror(-err));
+	return err;
 }
 
 /* The container of a new process is asked for before its first packet. */

@@ -82,6 +82,13 @@ is no_streams "$? $("$PTCPDUMP" -r "$TEST_TMP/closed.pcapng" --count 2>&1 | tail
 is command_without_stdin "$("$PTCPDUMP" -i "$LINK" -w "$TEST_TMP/x.pcapng" -- ls -l /proc/self/fd/0 2>&1 <&- | grep -c null)" 0
 wait
 
+# The soft limit of descriptors is ours to raise; the command keeps its own. A hard one that is too low is named.
+is few_descriptors "$( (ulimit -Sn 32 && "$PTCPDUMP" -i any -w "$TEST_TMP/x.pcapng" -- sh -c 'ulimit -n' 2>"$TEST_TMP/err"))" 32
+for limit in 20 40 56 60 62 64 66; do
+	(ulimit -n $limit && timeout -s INT 1 "$PTCPDUMP" -i any -w "$TEST_TMP/x.pcapng" 2>&1 | grep -q 'Too many open files') || echo "$limit"
+done >"$TEST_TMP/silent"
+is no_descriptors "$(cat "$TEST_TMP/silent")" ""
+
 start -i "$LINK"
 kill -KILL "$PID"
 finish 2>/dev/null
