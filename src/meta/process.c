@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +17,13 @@
 #define BUCKETS 16384 /* a power of two; chains stay short up to some ten thousand processes */
 #define DEAD_MAX 8192
 #define DEAD_KEEP_NS 10000000000ULL
-#define MISSES 1024 /* direct-mapped: processes that /proc did not know either */
+#define SWEEP_MIN 8192 /* entries, before any is suspected to be of a process that has ended */
+#define MISSES 1024    /* direct-mapped: processes that /proc did not know either */
 #define MISS_KEEP_NS 1000000000ULL
 #define THREADS 1024 /* direct-mapped cache of thread names */
 #define THREAD_KEEP_NS 1000000000ULL
+
+#define INIT_PIDNS 0xeffffffcu /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
 
 /* What execve() sets; shared by all who forked since. */
 struct image {
@@ -50,7 +54,9 @@ struct thread {
 struct process_table {
 	struct entry *buckets[BUCKETS];
 	struct entry *oldest, *newest; /* dead ones */
-	size_t dead;
+	size_t dead, entries;	       /* of all entries, those of the dead */
+	size_t sweep_at;	       /* so many living ones */
+	bool host_pids;		       /* the pids of events are ours as well */
 	uint32_t version;
 	uint64_t tick;
 	int cgroup; /* root of cgroup v2, -1 none */
@@ -170,6 +176,7 @@ static void entry_free(struct process_table *t, struct entry *e)
 		dead_unlink(t, e);
 	image_put(e->image);
 	free(e);
+	t->entries--;
 }
 
 static void entry_died(struct process_table *t, struct entry *e, uint64_t when)
@@ -186,8 +193,26 @@ static void entry_died(struct process_table *t, struct entry *e, uint64_t when)
 		t->oldest = e;
 	t->newest = e;
 	t->dead++;
-	while (t->oldest != e && (t->dead > DEAD_MAX || t->oldest->died + DEAD_KEEP_NS < when))
+}
+
+static void forget_dead(struct process_table *t)
+{
+	while (t->oldest != t->newest && (t->dead > DEAD_MAX || t->oldest->died + DEAD_KEEP_NS < t->newest->died))
 		entry_free(t, t->oldest);
+}
+
+/* Events are lost when they come faster than they are read: who is gone although no exit was told? */
+static void find_dead(struct process_table *t)
+{
+	const uint64_t now = now_ns();
+	struct entry *e;
+	size_t i;
+
+	for (i = 0; i < BUCKETS && t->host_pids; i++)
+		for (e = t->buckets[i]; e; e = e->next)
+			if (!e->p.dead && kill((pid_t)e->p.tgid, 0) && errno == ESRCH)
+				entry_died(t, e, now);
+	t->sweep_at = 2 * (t->entries - t->dead) + SWEEP_MIN;
 }
 
 /* A new living process; one that had its pid must be dead, whether or not anybody told. */
@@ -200,6 +225,7 @@ static struct entry *entry_new(struct process_table *t, uint32_t tgid, uint64_t 
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return NULL;
+	t->entries++;
 	e->p.tgid = tgid;
 	e->p.start = start;
 	e->next = t->buckets[bucket_of(tgid)];
@@ -304,6 +330,10 @@ void process_table_event(struct process_table *t, uint32_t type, const void *eve
 	case EVENT_EXIT: take_exit(t, event, size); break;
 	case EVENT_CGROUP: take_cgroup(t, event, size); break;
 	}
+	/* Only here: whoever looks up several processes keeps them all until the next event. */
+	if (t->entries - t->dead >= t->sweep_at)
+		find_dead(t);
+	forget_dead(t);
 }
 
 /* The id of the v2 cgroup: the inode number of its folder. "0::/path" is its line in /proc/PID/cgroup. */
@@ -471,6 +501,8 @@ int process_table_new(struct process_table **ret)
 		return -ENOMEM;
 	t->tick = procfs_tick_ns();
 	t->cgroup = cgroup2_open();
+	t->sweep_at = SWEEP_MIN;
+	t->host_pids = procfs_namespace((uint32_t)getpid(), "pid") == INIT_PIDNS;
 	*ret = t;
 	return 0;
 }

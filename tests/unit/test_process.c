@@ -7,6 +7,7 @@
 #include "capture/attrib.h"
 #include "check.h"
 #include "meta/process.h"
+#include "util/procfs.h"
 
 static struct process_table *table;
 static uint64_t clock_ns = 1000;
@@ -261,6 +262,36 @@ static void test_unknown_parent(void)
 	CHECK(p->cmd.n > 0);
 }
 
+/* Whoever looks up both ends of an old packet must not lose the first with the second. */
+static void test_found_stay(void)
+{
+	const struct process *p;
+	struct procfs_stat us;
+
+	CHECK_INT(procfs_stat((uint32_t)getpid(), &us), 0);
+	send_exec(task_of(PID + 30, 7000000001, "old"), "/bin/old", "old", 4, false);
+	send_exec(task_of((uint32_t)getpid(), 7000000003, "us"), "/bin/us", "us", 3, false);
+	send_exit(PID + 30, 7000000001, ++clock_ns);
+	p = process_find(table, PID + 30, 7000000001);
+	CHECK(p);
+	/* /proc knows another start: who had the pid before is dead, long after the other. */
+	CHECK(process_find(table, (uint32_t)getpid(), us.start));
+	CHECK(is(p->cmd, "/bin/old"));
+}
+
+/* Exits may be lost. */
+static void test_exits_lost(void)
+{
+	size_t left = 0;
+
+	for (uint32_t i = 0; i < 40000; i++)
+		send_exec(task_of(PID + 1000 + i, 8000000001 + i, "x"), "/bin/x", "x", 2, false);
+	for (uint32_t i = 0; i < 40000; i++)
+		left += process_find(table, PID + 1000 + i, 8000000001 + i) != NULL;
+	CHECK(left <= 24576);
+	CHECK(process_find(table, (uint32_t)getpid(), 0));
+}
+
 int main(void)
 {
 	if (process_table_new(&table))
@@ -277,6 +308,11 @@ int main(void)
 	RUN(test_valid);
 	RUN(test_proc);
 	RUN(test_unknown_parent);
+	process_table_free(table);
+	if (process_table_new(&table))
+		return 1;
+	RUN(test_found_stay);
+	RUN(test_exits_lost);
 	process_table_free(table);
 	return check_status();
 }
