@@ -769,6 +769,10 @@ void capture_free(struct capture *c)
 {
 	if (!c)
 		return;
+	if (c->attrib && attrib_lost(c->attrib))
+		log_warn(
+			"%llu events of processes came faster than they were read and are lost: some names are missing",
+			(unsigned long long)attrib_lost(c->attrib));
 	if (c->backend)
 		c->backend->close(c);
 	attrib_free(c->attrib);
