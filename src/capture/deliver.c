@@ -18,11 +18,12 @@ struct head {
 	size_t size;
 };
 
-static bool packet_valid(const void *record, size_t size)
+static bool packet_valid(const struct capture *c, const void *record, size_t size)
 {
 	const struct event_packet *p = record;
 
-	return size >= sizeof(*p) && p->type == EVENT_PACKET && p->caplen <= size - sizeof(*p);
+	return size >= sizeof(*p) && p->type == EVENT_PACKET && p->caplen <= size - sizeof(*p) &&
+	       p->caplen <= c->config.snaplen;
 }
 
 /* Loads a ring's front. Nothing later than *limit may be delivered, which a record being written lowers. */
@@ -33,7 +34,7 @@ static void head_load(struct capture *c, unsigned i, struct head *head, uint64_t
 
 	head->packet = NULL;
 	while ((n = ring_peek(&c->rings[i], &record, &head->size)) == 1) {
-		if (packet_valid(record, head->size)) {
+		if (packet_valid(c, record, head->size)) {
 			head->packet = record;
 			return;
 		}
