@@ -57,9 +57,16 @@ static __always_inline int note(struct __sk_buff *skb, bool egress)
 	if (!S || !sk)
 		return PASS;
 	full = bpf_sk_fullsock(sk);
-	/* SYN and SYN-ACK come with the listener; who accepts is not known yet. */
-	if (!full || full->state == TCP_STATE_LISTEN)
+	if (!full)
 		return PASS;
+	/* SYN and SYN-ACK come with the listener; who accepts is not known yet, and will be told: children inherit it. */
+	if (full->state == TCP_STATE_LISTEN) {
+		struct owner_rec *rec = bpf_sk_storage_get(&ptcp_sockets, full, NULL, 0);
+
+		if (rec)
+			__sync_fetch_and_add(&rec->exposed, 1);
+		return PASS;
+	}
 	__builtin_memset(S, 0, sizeof(*S));
 	sc = (struct sock_common *)pointer_value(sk);
 	S->flow[FLOW_SRC].netns = BPF_CORE_READ(sc, skc_net.net, ns.inum);

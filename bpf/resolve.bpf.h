@@ -39,7 +39,8 @@ struct owner_scratch {
 	__u8 provisional; /* of rec */
 	__u8 state;	  /* of the socket that was looked up */
 	__u8 pad;
-	__u32 pad2;
+	__u32 linear; /* bytes at start; only of programs that have no __sk_buff */
+	__u64 start;
 };
 
 struct {
@@ -299,6 +300,17 @@ static __always_inline bool lookup(struct __sk_buff *skb, struct owner_scratch *
 
 #include "nat.bpf.h"
 
+/* skb NULL: from the memory that S tells. */
+static __always_inline long packet_load(struct __sk_buff *skb, const struct owner_scratch *S, __u32 off, void *to,
+					__u32 size)
+{
+	if (skb)
+		return bpf_skb_load_bytes(skb, off, to, size);
+	if (off > S->linear || size > S->linear - off)
+		return -1;
+	return bpf_probe_read_kernel(to, size, (const void *)(S->start + off));
+}
+
 /* Ports, or the identifier of an ICMP echo. */
 static __always_inline void parse_transport(struct __sk_buff *skb, struct owner_scratch *S, struct flow_key *k,
 					    __u32 off)
@@ -306,7 +318,7 @@ static __always_inline void parse_transport(struct __sk_buff *skb, struct owner_
 	__u8 h[8] = {};
 	bool quotes = false;
 
-	if (bpf_skb_load_bytes(skb, off, h, sizeof(h)))
+	if (packet_load(skb, S, off, h, sizeof(h)))
 		return;
 	if (k->proto == PROTO_ICMP || k->proto == PROTO_ICMPV6) {
 		__u16 id;
@@ -327,7 +339,7 @@ static __always_inline void parse_transport(struct __sk_buff *skb, struct owner_
 	__builtin_memcpy(&k->lport, h, sizeof(k->lport));
 	__builtin_memcpy(&k->rport, h + 2, sizeof(k->rport));
 	if (k->proto == PROTO_TCP)
-		bpf_skb_load_bytes(skb, off + 13, &S->tcp_flags, 1);
+		packet_load(skb, S, off + 13, &S->tcp_flags, 1);
 }
 
 static __always_inline bool parse_ipv4(struct __sk_buff *skb, struct owner_scratch *S, struct flow_key *k, __u32 off)
@@ -335,7 +347,7 @@ static __always_inline bool parse_ipv4(struct __sk_buff *skb, struct owner_scrat
 	__u8 h[20];
 	__u32 addr;
 
-	if (bpf_skb_load_bytes(skb, off, h, sizeof(h)))
+	if (packet_load(skb, S, off, h, sizeof(h)))
 		return false;
 	__builtin_memcpy(&addr, h + 12, 4);
 	flow_set_v4(k->l, addr);
@@ -354,7 +366,7 @@ static __always_inline bool parse_ipv6(struct __sk_buff *skb, struct owner_scrat
 {
 	__u8 h[40], x[8] = {}, next;
 
-	if (bpf_skb_load_bytes(skb, off, h, sizeof(h)))
+	if (packet_load(skb, S, off, h, sizeof(h)))
 		return false;
 	__builtin_memcpy(k->l, h + 8, 16);
 	__builtin_memcpy(k->r, h + 24, 16);
@@ -363,7 +375,7 @@ static __always_inline bool parse_ipv6(struct __sk_buff *skb, struct owner_scrat
 	for (int i = 0; i < 4; i++) {
 		if (next != PROTO_HOPOPTS && next != PROTO_ROUTING && next != PROTO_DSTOPTS && next != PROTO_FRAGMENT)
 			break;
-		if (bpf_skb_load_bytes(skb, off, x, sizeof(x)))
+		if (packet_load(skb, S, off, x, sizeof(x)))
 			break;
 		if (next == PROTO_FRAGMENT) {
 			S->more_frags = x[3] & 1;
@@ -381,8 +393,7 @@ static __always_inline bool parse_ipv6(struct __sk_buff *skb, struct owner_scrat
 	return true;
 }
 
-/* Fills S->flow[which] from the network header at off; 0: it is neither IPv4 nor IPv6. Global: see lookup_tcp(). */
-__weak __noinline int parse_packet(struct __sk_buff *skb, __u32 which, __u32 off, __u32 protocol)
+static __always_inline bool parse_at(struct __sk_buff *skb, __u32 which, __u32 off, __u32 protocol)
 {
 	struct owner_scratch *S = owner_scratch_get();
 	struct flow_key *k;
@@ -395,7 +406,7 @@ __weak __noinline int parse_packet(struct __sk_buff *skb, __u32 which, __u32 off
 	for (int i = 0; i < 2; i++) {
 		if (protocol != ETHERTYPE_8021Q && protocol != ETHERTYPE_8021AD)
 			break;
-		if (bpf_skb_load_bytes(skb, off, tag, sizeof(tag)))
+		if (packet_load(skb, S, off, tag, sizeof(tag)))
 			return false;
 		protocol = bpf_ntohs(tag[1]);
 		off += 4;
@@ -405,6 +416,12 @@ __weak __noinline int parse_packet(struct __sk_buff *skb, __u32 which, __u32 off
 	if (protocol == ETHERTYPE_IPV6)
 		return parse_ipv6(skb, S, k, off);
 	return false;
+}
+
+/* Fills S->flow[which] from the network header at off; 0: it is neither IPv4 nor IPv6. Global: see lookup_tcp(). */
+__weak __noinline int parse_packet(struct __sk_buff *skb, __u32 which, __u32 off, __u32 protocol)
+{
+	return parse_at(skb, which, off, protocol);
 }
 
 static __always_inline void flow_flip(struct flow_key *to, const struct flow_key *from)

@@ -55,6 +55,15 @@ static __always_inline __u32 device_netns(struct __sk_buff *skb)
 	return tc_netns ? tc_netns : BPF_CORE_READ((struct sk_buff *)skb, dev, nd_net.net, ns.inum);
 }
 
+/* Ethernet, loopback: packets start at a link header. The others that we serve start at the IP header. */
+static __always_inline bool device_has_header(struct __sk_buff *skb)
+{
+	enum { ETHER = 1, LOOPBACK = 772 }; /* ARPHRD_*, linux/if_arp.h */
+	__u16 type = BPF_CORE_READ((struct sk_buff *)skb, dev, type);
+
+	return type == ETHER || type == LOOPBACK;
+}
+
 static __always_inline void describe(struct __sk_buff *skb, struct event_packet *rec, __u32 netns, __u32 dir,
 				     __u32 flags)
 {

@@ -16,7 +16,7 @@ _ptcpdump()
 	-c|--receive-count) return ;;
 	-Q|--direction) COMPREPLY=($(compgen -W 'in out inout' -- "$cur")); return ;;
 	-s|--snapshot-length) return ;;
-	--backend) COMPREPLY=($(compgen -W 'tc pcap' -- "$cur")); return ;;
+	--backend) COMPREPLY=($(compgen -W 'tc socket-filter tp-btf pcap' -- "$cur")); return ;;
 	--kernel-btf) COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	-j|--time-stamp-type) return ;;
 	-y|--linktype) return ;;

@@ -186,12 +186,24 @@ struct socket {
 struct net_device {
 	possible_net_t nd_net;
 	int ifindex;
+	unsigned short type;
 } CORE;
 
 struct sk_buff {
 	struct net_device *dev;
 	unsigned long _nfct;
+	unsigned int len, data_len, tail;
+	unsigned char *head, *data;
+	int skb_iif;
+	__be16 protocol, vlan_proto;
+	__u16 vlan_tci, mac_header;
+	__u8 pkt_type : 3;
 	__u8 tc_at_ingress : 1; /* CONFIG_NET_CLS_ACT, from 6.6 on CONFIG_NET_XGRESS: what tc needs */
+} CORE;
+
+/* Up to 6.1; since then a tag is there when vlan_proto is not 0. */
+struct sk_buff___vlan_present {
+	__u8 vlan_present : 1;
 } CORE;
 
 union nf_inet_addr {

@@ -11,7 +11,7 @@ enum hook_kind {
 	HOOK_CGROUP,
 	HOOK_TP_BTF,
 	HOOK_ITER,
-	HOOK_FLOW, /* of a cgroup too, only for the pcap backend, whose packets no other program sees */
+	HOOK_FLOW, /* of a cgroup too, for backends whose packets no program can tell the socket of */
 };
 
 struct hook {

@@ -32,6 +32,28 @@ static const char *pcap_missing(void)
 	return NULL;
 }
 
+static const char *tap_missing(enum bpf_prog_type type)
+{
+	if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
+		return "this kernel has no BTF, --kernel-btf can name a file";
+	errno = 0;
+	return libbpf_probe_bpf_prog_type(type, NULL) == 1
+		       ? NULL
+		       : "the kernel refuses such programs, or root is needed; try tc";
+}
+
+static const char *socket_missing(void)
+{
+	const char *why = pcap_missing();
+
+	return why ? why : tap_missing(BPF_PROG_TYPE_SOCKET_FILTER);
+}
+
+static const char *tracepoints_missing(void)
+{
+	return tap_missing(BPF_PROG_TYPE_TRACING);
+}
+
 static int tc_open(struct capture *c)
 {
 	int err = links_find(c);
@@ -54,9 +76,35 @@ const struct backend backends[] = {
 		.programs = true,
 		.open = tc_open,
 		.attach = links_attach,
+		.attach_link = tc_attach_link,
 		.stop = tc_stop,
 		.count = links_count,
 		.close = links_detach,
+	},
+	{
+		.name = "socket-filter",
+		.help = "eBPF filters of packet sockets: what tcpdump sees, before tc on ingress and after it on egress",
+		.missing = socket_missing,
+		.programs = true,
+		.flows = true,
+		.open = tc_open,
+		.attach = links_attach,
+		.attach_link = socket_attach_link,
+		.stop = tc_stop,
+		.count = links_count,
+		.close = links_detach,
+	},
+	{
+		.name = "tp-btf",
+		.help = "tracepoints net_dev_queue and netif_receive_skb: all interfaces at once, the linear part of packets",
+		.missing = tracepoints_missing,
+		.programs = true,
+		.flows = true,
+		.open = tc_open,
+		.attach = tracepoints_attach,
+		.stop = tc_stop,
+		.count = links_count,
+		.close = tracepoints_close,
 	},
 	{
 		.name = "pcap",
@@ -79,7 +127,7 @@ int capture_list_backends(FILE *out)
 	for (unsigned i = 0; i < backends_count; i++) {
 		const char *missing = backends[i].missing();
 
-		fprintf(out, "%-5s %s%s%s\n", backends[i].name, backends[i].help, missing ? "; not here: " : "",
+		fprintf(out, "%-13s %s%s%s\n", backends[i].name, backends[i].help, missing ? "; not here: " : "",
 			missing ? missing : "");
 	}
 	return ferror(out) ? -EIO : 0;

@@ -8,18 +8,22 @@
 
 struct capture;
 struct event_packet;
+struct link;
 
 struct backend {
 	const char *name;
 	const char *help;	      /* what it is for, in one line */
 	const char *(*missing)(void); /* why it cannot be used here; NULL: it can */
 	bool programs;		      /* packets come from our eBPF programs into BPF ring buffers */
+	bool flows;		      /* they find owners by ptcp_flows; user space asks for the rest */
 	bool bpf_optional;	      /* works without CAP_BPF */
 
 	/* Finds and opens the wanted interfaces, and compiles the filter; errors are logged. */
 	int (*open)(struct capture *c);
 	/* Packets are being queued from here on. */
 	int (*attach)(struct capture *c);
+	/* Of those with programs: one more device, in its namespace; NULL: they see all anyway. 0 or -errno */
+	int (*attach_link)(struct capture *c, struct link *link);
 	/* For backends without programs: moves packets into the rings; 0 or a negative errno. */
 	int (*collect)(struct capture *c);
 	/* For the same: the last look at a packet before it is delivered. CAPTURE_WAIT: its owner may become known. */
@@ -36,6 +40,14 @@ extern const unsigned backends_count;
 
 /* NULL: no such backend. name NULL: the first. */
 const struct backend *backend_find(const char *name);
+
+/* links.c */
+int tc_attach_link(struct capture *c, struct link *link);
+
+/* backend_tap.c: packet sockets, tracepoints */
+int socket_attach_link(struct capture *c, struct link *link);
+int tracepoints_attach(struct capture *c);
+void tracepoints_close(struct capture *c);
 
 /* backend_pcap.c */
 int pcap_backend_open(struct capture *c);

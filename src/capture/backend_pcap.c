@@ -26,8 +26,6 @@
 
 #define MSEC UINT64_C(1000000)
 #define RING_MIN (1U << 20)
-/* A packet whose owner is not known waits this long for one who uses its socket. */
-#define OWNER_WAIT_NS (100 * MSEC)
 /* Blocks that are not full reach us 10 to 20 ms late (TIMEOUT_MS); none of them may be overtaken. */
 #define LAG_NS (30 * MSEC)
 /* A clock that is off by more than this is not the one that we merge by. */
@@ -322,7 +320,7 @@ int pcap_backend_finish(struct capture *c, struct event_packet *e, bool force, i
 
 	memcpy(ns, e->data + e->caplen, sizeof(*ns));
 	if (c->pcap->owners && link)
-		known = owners_find(c->pcap->owners, link->iface.dlt, e, now);
+		known = owners_find(c->pcap->owners, link->iface.dlt, e, e->data, now);
 	if (known || force || !c->skel || now >= e->ts + OWNER_WAIT_NS)
 		return CAPTURE_DONE;
 	return CAPTURE_WAIT;

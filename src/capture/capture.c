@@ -15,12 +15,14 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "capture/attrib.h"
 #include "capture/backend.h"
 #include "capture/kernel_btf.h"
+#include "capture/owners.h"
 #include "capture/private.h"
 #include "ptcpdump.skel.h"
 #include "util/caps.h"
@@ -357,18 +359,41 @@ static int rings_prepare(struct capture *c)
 	return 0;
 }
 
-/* Verifying a program takes some 10 ms: only those that the devices need. */
-static void programs_choose(struct capture *c)
+/* bpf_dynptr_from_skb() is there for tracepoints since 6.12. */
+static bool reads_fragments(void)
 {
+	struct utsname u;
+	unsigned major = 0, minor = 0;
+
+	return uname(&u) == 0 && sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
+	       (major > 6 || (major == 6 && minor >= 12));
+}
+
+static int tracepoints_choose(struct ptcpdump *skel)
+{
+	int err = bpf_program__set_attach_target(skel->progs.ptcp_queue, 0, "net_dev_queue");
+
+	skel->rodata->tap_fragments = reads_fragments();
+	return err != 0 ? err : bpf_program__set_attach_target(skel->progs.ptcp_receive, 0, "netif_receive_skb");
+}
+
+/* Verifying a program takes some 10 ms: only those that the devices need. */
+static int programs_choose(struct capture *c)
+{
+	const bool tracepoints = strcmp(c->backend->name, "tp-btf") == 0;
 	struct ptcpdump *skel = c->skel;
 	bool need[2] = { c->any || c->any_netns, c->any || c->any_netns };
 
 	for (unsigned i = 0; i < c->nlinks; i++)
 		need[c->links[i]->l3] = true;
-	if (!c->backend->programs)
+	if (strcmp(c->backend->name, "tc") != 0)
 		need[0] = need[1] = false;
 	bpf_program__set_autoload(skel->progs.ptcp_l2, need[0]);
 	bpf_program__set_autoload(skel->progs.ptcp_l3, need[1]);
+	bpf_program__set_autoload(skel->progs.ptcp_sock, strcmp(c->backend->name, "socket-filter") == 0);
+	bpf_program__set_autoload(skel->progs.ptcp_queue, tracepoints && c->config.direction != DIR_IN);
+	bpf_program__set_autoload(skel->progs.ptcp_receive, tracepoints && c->config.direction != DIR_OUT);
+	return tracepoints ? tracepoints_choose(skel) : 0;
 }
 
 static int skeleton_prepare(struct capture *c)
@@ -386,8 +411,11 @@ static int skeleton_prepare(struct capture *c)
 		bpf_map__set_max_entries(skel->maps.ptcp_scratch, (uint32_t)libbpf_num_possible_cpus());
 		bpf_map__set_value_size(skel->maps.ptcp_scratch, (record_max + 7) & ~7U);
 	}
-	programs_choose(c);
-	err = rings_prepare(c);
+	skel->rodata->tap_in = c->config.direction != DIR_OUT;
+	skel->rodata->tap_out = c->config.direction != DIR_IN;
+	err = programs_choose(c);
+	if (err == 0)
+		err = rings_prepare(c);
 	if (err == 0)
 		err = attrib_prepare(c->attrib, skel->obj);
 	if (err != 0 || !c->backend->programs || !c->config.filter || !*c->config.filter)
@@ -524,6 +552,7 @@ static int load_needed(struct capture *c)
 
 	if (err != 0)
 		return err;
+	c->config.flows = c->backend->flows;
 	err = attrib_new(&c->attrib, &c->config);
 	if (err == 0)
 		err = filter_inject_new(&c->inject);
@@ -535,6 +564,9 @@ static int load_needed(struct capture *c)
 		err = control_map(c);
 	if (err == 0)
 		err = rings_open(c);
+	if (err == 0 && c->backend->flows && c->config.attribution)
+		err = owners_new(&c->owners, bpf_map__fd(c->skel->maps.ptcp_flows),
+				 bpf_map__fd(c->skel->maps.ptcp_cookies));
 	return err;
 }
 
@@ -776,6 +808,7 @@ void capture_free(struct capture *c)
 	if (c->backend)
 		c->backend->close(c);
 	attrib_free(c->attrib);
+	owners_free(c->owners);
 	for (unsigned i = 0; i < c->nrings; i++)
 		ring_close(&c->rings[i]);
 	ring_close(&c->wake_ring);

@@ -39,7 +39,7 @@ struct capture_config {
 	uint32_t snaplen;	  /* bytes, 1..262144 */
 	enum direction direction; /* DIR_NONE: both */
 	size_t ring_bytes;	  /* all packet rings together (-B); 0: default */
-	const char *backend;	  /* "tc" or "pcap"; NULL: tc */
+	const char *backend;	  /* a name of the table in backend.c; NULL: tc */
 	/* only for the backend pcap, and as tcpdump means them: -y, -j, -I, --immediate-mode */
 	const char *dlt_name;
 	int dlt; /* of dlt_name */

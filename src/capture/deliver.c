@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "capture/backend.h"
+#include "capture/owners.h"
 #include "capture/private.h"
 
 #define NSEC_PER_SEC 1000000000
@@ -90,11 +91,25 @@ static int packet_finish(struct capture *c, const struct event_packet *e, struct
 	return verdict;
 }
 
+/* facts: a copy, since rings of programs are read-only. */
+static int owners_ask(struct capture *c, const struct link *link, const struct event_packet *e,
+		      struct event_packet *facts, bool force)
+{
+	const uint64_t now = now_ns(CLOCK_MONOTONIC);
+
+	*facts = *e;
+	if (owners_find(c->owners, link->iface.dlt, facts, e->data, now) || force || now >= e->ts + OWNER_WAIT_NS)
+		return CAPTURE_DONE;
+	return CAPTURE_WAIT;
+}
+
 static int packet_hand(struct capture *c, const struct event_packet *e, bool force)
 {
 	struct link *link = links_lookup(c, e->netns, e->ifindex);
+	struct event_packet facts;
 	struct packet p;
 	uint64_t ts;
+	int verdict = CAPTURE_DONE;
 
 	if (!link)
 		return CAPTURE_DONE;
@@ -117,7 +132,12 @@ static int packet_hand(struct capture *c, const struct event_packet *e, bool for
 	ts += (uint64_t)c->clock_offset;
 	p.sec = (int64_t)(ts / NSEC_PER_SEC);
 	p.nsec = (uint32_t)(ts % NSEC_PER_SEC);
-	int verdict = c->backend->finish ? packet_finish(c, e, &p, force) : CAPTURE_DONE;
+	if (c->backend->finish)
+		verdict = packet_finish(c, e, &p, force);
+	if (c->owners) {
+		verdict = owners_ask(c, link, e, &facts, force);
+		p.event = &facts;
+	}
 	if (verdict == CAPTURE_DONE)
 		verdict = c->handler.packet(c->handler.arg, &p, force);
 	if (verdict == CAPTURE_DONE) {

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "capture/backend.h"
 #include "capture/private.h"
 #include "capture/rtnl.h"
 #include "ptcpdump.skel.h"
@@ -257,7 +258,7 @@ static void sides_choose(const struct capture *c, const struct link *link, bool 
 		*in = false;
 }
 
-static int programs_attach(struct capture *c, struct link *link)
+int tc_attach_link(struct capture *c, struct link *link)
 {
 	int prog_fd = bpf_program__fd(link->l3 ? c->skel->progs.ptcp_l3 : c->skel->progs.ptcp_l2);
 	uint32_t ifindex = link->iface.ifindex;
@@ -265,7 +266,6 @@ static int programs_attach(struct capture *c, struct link *link)
 	int err = 0;
 
 	sides_choose(c, link, &in, &out);
-	link->ingress.ifindex = link->egress.ifindex = ifindex;
 	if (c->mode == ATTACH_CLSACT)
 		attach_clean(ifindex);
 	if (in)
@@ -291,7 +291,9 @@ static int link_attach(struct capture *c, struct link *link)
 		if (err != 0)
 			return err;
 	}
-	err = programs_attach(c, link);
+	link->ingress.ifindex = link->egress.ifindex = link->iface.ifindex;
+	if (c->backend->attach_link)
+		err = c->backend->attach_link(c, link);
 	if (err == 0 && c->config.promiscuous && !c->any && link->type == ARPHRD_ETHER)
 		promisc_set(link->ns, link);
 	return err;
@@ -392,8 +394,8 @@ static int link_news(void *arg, const struct rtnl_link *news)
 	if (type_find(news->type, &l3) != 0) {
 		if (c->any)
 			return 0;
-		log_error("'%s': the tc backend cannot see devices of link type %u, use --backend pcap", news->name,
-			  news->type);
+		log_error("'%s': the backend %s cannot see devices of link type %u, use --backend pcap", news->name,
+			  c->backend->name, news->type);
 		return -EOPNOTSUPP;
 	}
 	return link_appeared(c, ns, news, l3);

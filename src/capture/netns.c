@@ -75,7 +75,7 @@ static int netns_new(struct capture *c, const char *path, uint32_t inode, int fd
 	}
 	ns->capture = c;
 	ns->inode = inode;
-	ns->rtnl_fd = ns->packet_fd = -1;
+	ns->rtnl_fd = ns->packet_fd = ns->tap_fd = -1;
 	ns->fd = fd;
 	ns->own = inode == c->own_netns;
 	if (ns->own) {
@@ -151,7 +151,9 @@ static void netns_end(struct netns *ns)
 		close(ns->rtnl_fd);
 	if (ns->packet_fd >= 0)
 		close(ns->packet_fd);
-	ns->rtnl_fd = ns->packet_fd = -1;
+	if (ns->tap_fd >= 0)
+		close(ns->tap_fd);
+	ns->rtnl_fd = ns->packet_fd = ns->tap_fd = -1;
 }
 
 void netns_scan(struct capture *c)

@@ -200,16 +200,16 @@ static bool parse_transport(const uint8_t *p, uint32_t n, uint32_t off, struct t
 	return true;
 }
 
-static bool parse(int dlt, const struct event_packet *e, struct tuple *t)
+static bool parse(int dlt, const struct event_packet *e, const uint8_t *data, struct tuple *t)
 {
 	uint32_t off;
 	uint16_t protocol;
 
 	memset(t, 0, sizeof(*t));
-	if (!find_network(dlt, e->data, e->caplen, &off, &protocol))
+	if (!find_network(dlt, data, e->caplen, &off, &protocol))
 		return false;
-	off = parse_network(e->data, e->caplen, off, protocol, &t->src);
-	if (!parse_transport(e->data, e->caplen, off, t))
+	off = parse_network(data, e->caplen, off, protocol, &t->src);
+	if (!parse_transport(data, e->caplen, off, t))
 		return false;
 	t->src.netns = e->netns;
 	t->dst = t->src;
@@ -445,12 +445,12 @@ static bool find(struct owners *o, const struct flow_key *k, bool fresh, uint64_
 	return found;
 }
 
-bool owners_find(struct owners *o, int dlt, struct event_packet *e, uint64_t now)
+bool owners_find(struct owners *o, int dlt, struct event_packet *e, const uint8_t *data, uint64_t now)
 {
-	bool src = e->src.tgid, dst = e->dst.tgid;
+	bool src = e->src.tgid || e->src.cookie, dst = e->dst.tgid || e->dst.cookie;
 	struct tuple t;
 
-	if ((src && dst) || !parse(dlt, e, &t))
+	if ((src && dst) || !parse(dlt, e, data, &t))
 		return true;
 	/* What is cached of a tuple whose connection begins anew is of the one before. */
 	if (!src)

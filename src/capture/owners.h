@@ -17,10 +17,10 @@ int owners_new(struct owners **ret, int flows_fd, int cookies_fd);
 /* Opens a door to the sockets of the calling thread's network namespace, which has this inode number. */
 int owners_add_netns(struct owners *o, uint32_t inode);
 /*
- * Fills e->src and e->dst as far as known; e->netns, caplen and data are there. now: CLOCK_MONOTONIC ns. Returns false
+ * Fills e->src and e->dst as far as known, unless a cookie is there to wait for; e->netns and caplen are. now: CLOCK_MONOTONIC ns. Returns false
  * when an end that shall be shown is unknown and may become known soon.
  */
-bool owners_find(struct owners *o, int dlt, struct event_packet *e, uint64_t now);
+bool owners_find(struct owners *o, int dlt, struct event_packet *e, const uint8_t *data, uint64_t now);
 /* The direction that a cooked header (LINUX_SLL, LINUX_SLL2) tells: EVENT_DIR_*. */
 uint8_t owners_direction(int dlt, const uint8_t *data, uint32_t caplen);
 void owners_free(struct owners *o);

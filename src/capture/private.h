@@ -12,6 +12,8 @@
 #include "capture/ring.h"
 #include "filter/filter.h"
 
+/* A packet whose owner is not known waits this long for one who uses its socket. */
+#define OWNER_WAIT_NS UINT64_C(100000000)
 #define RINGS_MAX 16 /* as many as bpf/tc.bpf.c defines */
 
 /* A network namespace whose interfaces are captured. Stays until the end, as interfaces point to its path. */
@@ -24,6 +26,7 @@ struct netns {
 	int fd;	       /* to enter it; -1: our own */
 	int rtnl_fd;   /* -1: not open */
 	int packet_fd; /* holds the promiscuous memberships; -1: not open */
+	int tap_fd;    /* of the backend socket-filter, sees every device; -1: not open */
 	char *path;
 };
 
@@ -48,7 +51,9 @@ struct capture {
 	struct capture_config bare_config; /* the same without attribution */
 	const struct backend *backend;
 	struct pcap_backend *pcap; /* NULL: another backend */
-	bool without_bpf;	   /* not even permitted */
+	struct owners *owners;	   /* asked for what programs could not tell; NULL: nobody */
+	struct bpf_link *tracepoints[2];
+	bool without_bpf; /* not even permitted */
 	struct capture_handler handler;
 	struct ptcpdump *skel;
 	struct attrib *attrib;

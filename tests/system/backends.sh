@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # The backends: each sees the same packets as tcpdump, with their owner; -L, -J, -y, -j and -I are as tcpdump's.
-# timeout: 120
+# timeout: 180
 set -u
 
 failed=0
-names="tc-owner tc-filter tc-count pcap-owner pcap-filter pcap-count pcap-pid pcap-command pcap-without-bpf pcap-burst
+names="tc-owner tc-filter tc-count socket-filter-owner socket-filter-filter socket-filter-count tp-btf-owner tp-btf-filter
+tp-btf-count socket-filter-pid socket-filter-direction tp-btf-pid tp-btf-direction socket-filter-lost tp-btf-lost pcap-owner pcap-filter pcap-count pcap-pid pcap-command pcap-without-bpf pcap-burst
 list-L list-J link-type direction lo-once time-stamp-type monitor monitor-tc backend-help any nothing-left"
 
 ok() { echo "ok - $1"; }
@@ -81,7 +82,7 @@ stop() {
 count() { sed -n "s/^\([0-9]*\) packets\{0,1\} $1.*/\1/p" "$err"; }
 lines() { grep -c "$1" "$out"; }
 
-for backend in tc pcap; do
+for backend in tc socket-filter tp-btf pcap; do
 	start --backend $backend -i "$a" 'tcp port 8000'
 	tcpdump -Z root --immediate-mode -nn -i "$a" -w "$TEST_TMP/tcpdump.pcap" 'tcp port 8000' 2>"$TEST_TMP/tcpdump.err" &
 	other=$!
@@ -161,7 +162,29 @@ test_flags() {
 	stop
 	check time-stamp-type "$(lines 'ICMP echo') $(grep -c "timestamp type 'adapter' on $a" "$err")" "2 1"
 	"$PTCPDUMP" --backend help >"$out"
-	check backend-help "$(sed 's/ .*//' "$out" | tr '\n' ' ')" "tc pcap "
+	check backend-help "$(sed 's/ .*//' "$out" | tr '\n' ' ')" "tc socket-filter tp-btf pcap "
+}
+
+# Process filter, -Q, -s and counted losses of backends whose programs see packets without tc.
+test_tap() {
+	local got= dir
+	start --backend "$1" -i any --pname ping icmp
+	fetch
+	ping -q -c 2 -i 0.2 $peer >/dev/null
+	stop
+	check "$1-pid" "$(lines "$a ping\.[0-9]* \(Out\|In\) .*ICMP echo")" 4
+	for dir in in out inout; do
+		start --backend "$1" -i "$a" -Q $dir -s 60 icmp
+		ping -q -c 1 $peer >/dev/null
+		stop
+		got="$got$(lines 'Out IP.*request')$(lines 'In IP.*reply') "
+	done
+	check "$1-direction" "$got" "01 10 11 "
+	start --backend "$1" -B 64 -i "$a" -w "$TEST_TMP/burst.pcapng" 'udp port 9009'
+	"$HELPERS/udp_burst" $peer 9009 50000 22
+	stop
+	check "$1-lost" "$(($(count captured) + $(count dropped))) $(count received)" "50000 50000"
+	rm -f "$TEST_TMP/burst.pcapng"
 }
 
 test_direction() {
@@ -186,6 +209,8 @@ test_any() {
 	check any "$(lines 'Out IP.*request') $(lines 'In IP.*reply')" "1 1"
 }
 
+test_tap socket-filter
+test_tap tp-btf
 test_process
 test_without_bpf
 test_burst

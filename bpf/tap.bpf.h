@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/*
+ * Whose packet it is, for programs that may not look up sockets (socket filters, tracepoints, cgroup_skb): by the
+ * running task and by ptcp_flows, which bpf/cgroup.bpf.c fills, on egress before any of them sees the packet. What is
+ * not known yet, user space asks for when the packet is delivered (src/capture/owners.c).
+ */
+#ifndef TAP_BPF_H
+#define TAP_BPF_H
+
+#include "resolve.bpf.h"
+#include "ring.bpf.h"
+
+#define PACKET_TYPE_OUTGOING 4 /* linux/if_packet.h */
+#define LOOPBACK_IFINDEX 1     /* in every namespace */
+
+/* Which directions are wanted; a loopback device shows each packet once, on egress where that is wanted. */
+const volatile __u32 tap_in __weak = 1;
+const volatile __u32 tap_out __weak = 1;
+
+static __always_inline bool tap_wants(__u32 ifindex, bool egress)
+{
+	if (egress)
+		return tap_out;
+	return tap_in && !(ifindex == LOOPBACK_IFINDEX && tap_out);
+}
+
+/* Of this namespace, or of one whose packet passes here. */
+static __always_inline bool tap_flow(struct owner_scratch *S, const struct flow_key *k)
+{
+	bool found = flow_get(S, k);
+
+	if (!found && flow_forwardable(k)) {
+		S->forward = *k;
+		S->forward.netns = 0;
+		found = flow_get(S, &S->forward);
+	}
+	if (found)
+		S->provisional = !S->rec.certain;
+	return found;
+}
+
+/* A connection that is only asked for: who accepts it is told for this stand-in. */
+static __always_inline enum owner_verdict tap_stand_in(struct event_owner *o, const struct flow_key *k)
+{
+	o->cookie = flow_cookie(k);
+	o->flags = OWNER_F_PROVISIONAL;
+	return OWNER_MAYBE;
+}
+
+/* sends: the packet leaves, and was made here, not forwarded. */
+static __always_inline enum owner_verdict tap_source(struct __sk_buff *skb, struct owner_scratch *S,
+						     struct event_packet *e, bool egress, bool sends)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	const struct flow_key *k = &S->flow[FLOW_SRC];
+
+	if (sends && k->proto && task_context(task) && owner_current(&S->rec, task)) {
+		S->rec.source = 0;
+		S->rec.cookie = 0;
+		S->provisional = 0;
+		bpf_probe_read_kernel(e->comm, sizeof(e->comm), &task->comm);
+		return owner_take(&e->src, S, OWNER_CURRENT);
+	}
+	if (!k->proto)
+		return OWNER_NO;
+	if (egress && nat_source(skb, S, k))
+		return owner_take(&e->src, S, OWNER_CONNTRACK);
+	/* It may follow a dead connection of the same tuple. */
+	if (tcp_is(S, TCP_FLAG_SYN_BIT | TCP_FLAG_ACK_BIT))
+		return sends || e->ifindex == LOOPBACK_IFINDEX ? tap_stand_in(&e->src, k) : OWNER_MAYBE;
+	if (tap_flow(S, k))
+		return owner_take(&e->src, S, OWNER_FLOW);
+	return OWNER_MAYBE;
+}
+
+static __always_inline enum owner_verdict tap_destination(struct owner_scratch *S, struct event_packet *e, bool egress)
+{
+	const struct flow_key *k = &S->flow[FLOW_DST];
+
+	if (!k->proto)
+		return OWNER_NO;
+	if (tcp_is(S, TCP_FLAG_SYN_BIT)) {
+		if (egress && e->ifindex != LOOPBACK_IFINDEX)
+			return OWNER_MAYBE;
+		/* What is there is of an earlier connection. */
+		bpf_map_delete_elem(&ptcp_flows, k);
+		return tap_stand_in(&e->dst, k);
+	}
+	if (!tap_flow(S, k))
+		return OWNER_MAYBE;
+	if (S->more_frags && !k->fragment && !S->provisional) {
+		flow_fragment(S);
+		bpf_map_update_elem(&ptcp_flows, &S->flow[FLOW_INNER], &S->rec, BPF_ANY);
+	}
+	return owner_take(&e->dst, S, OWNER_FLOW);
+}
+
+/* The end that an ICMP error is about, from the packet that it quotes: parsed into FLOW_INNER. */
+static __always_inline enum owner_verdict tap_quoted(struct owner_scratch *S, struct event_packet *e)
+{
+	return tap_flow(S, &S->flow[FLOW_INNER]) ? owner_take(&e->dst, S, OWNER_ICMP) : OWNER_MAYBE;
+}
+
+static __always_inline struct owner_scratch *tap_begin(struct event_packet *e)
+{
+	struct owner_scratch *S = attrib_off ? NULL : owner_scratch_get();
+
+	__builtin_memset(&e->src, 0, sizeof(e->src));
+	__builtin_memset(&e->dst, 0, sizeof(e->dst));
+	__builtin_memset(e->comm, 0, sizeof(e->comm));
+	if (!S)
+		return NULL;
+	__builtin_memset(S, 0, sizeof(*S));
+	S->flow[FLOW_SRC].netns = S->flow[FLOW_INNER].netns = e->netns;
+	return S;
+}
+
+/* FLOW_SRC was parsed. */
+static __always_inline void tap_ends(struct owner_scratch *S)
+{
+	if (S->later_frag) {
+		S->flow[FLOW_SRC].fragment = 1;
+		S->flow[FLOW_SRC].lport = S->flow[FLOW_SRC].rport = S->frag_id;
+	}
+	flow_flip(&S->flow[FLOW_DST], &S->flow[FLOW_SRC]);
+}
+
+static __always_inline enum owner_verdict tap_judge(struct event_packet *e, enum owner_verdict src,
+						    enum owner_verdict dst)
+{
+	if (!attrib_filter || src == OWNER_MATCH || dst == OWNER_MATCH)
+		return OWNER_MATCH;
+	if (src == OWNER_NO && dst == OWNER_NO)
+		return OWNER_NO;
+	e->flags |= EVENT_PKT_MAYBE;
+	return OWNER_MAYBE;
+}
+
+/* As owner_resolve(). sends: see tap_source(). */
+static __always_inline enum owner_verdict tap_resolve(struct __sk_buff *skb, struct event_packet *e, __u32 l3,
+						      bool egress, bool sends)
+{
+	struct owner_scratch *S = tap_begin(e);
+	enum owner_verdict src, dst;
+
+	if (!S)
+		return OWNER_MATCH;
+	if (parse_packet(skb, FLOW_SRC, l3, e->protocol))
+		tap_ends(S);
+	src = tap_source(skb, S, e, egress, sends);
+	if (S->inner_off && parse_packet(skb, FLOW_INNER, S->inner_off,
+					 S->flow[FLOW_SRC].proto == PROTO_ICMP ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6))
+		dst = tap_quoted(S, e);
+	else
+		dst = tap_destination(S, e, egress);
+	return tap_judge(e, src, dst);
+}
+
+#endif

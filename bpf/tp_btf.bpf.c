@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+/*
+ * Packets at the tracepoints net_dev_queue (before the queue of a device, after tc) and netif_receive_skb (before tc):
+ * every device of every namespace with one attachment. The packet is kernel memory here: the linear part is probed,
+ * what follows in fragments is read where the kernel permits (6.12), else it is cut off.
+ */
+#include "tap.bpf.h"
+#include <bpf/bpf_tracing.h>
+
+#include "filter.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+const volatile __u32 tap_fragments = 0;
+
+extern int bpf_dynptr_from_skb(struct __sk_buff *skb, __u64 flags, struct bpf_dynptr *ptr) __ksym __weak;
+
+/* A packet in memory. */
+struct tap_packet {
+	__u64 start;  /* of the first header */
+	__u32 linear; /* bytes there */
+	__u32 len;    /* on the wire */
+	__u32 ifindex;
+	__u32 netns;
+	__u64 vlan;
+	__u16 protocol;
+	__u8 pkt_type;
+	bool egress, l3;
+};
+
+static __always_inline bool has_tag(struct sk_buff *skb)
+{
+	struct sk_buff___vlan_present *old = (void *)skb;
+
+	if (bpf_core_field_exists(old->vlan_present))
+		return BPF_CORE_READ_BITFIELD_PROBED(old, vlan_present);
+	return BPF_CORE_READ(skb, vlan_proto) != 0;
+}
+
+static __always_inline bool packet_wanted(struct tap_packet *p)
+{
+	struct iface_key key = {};
+
+	key.netns = p->netns;
+	key.ifindex = p->ifindex;
+	return p->pkt_type != PACKET_TYPE_LOOPBACK && tap_wants(p->ifindex, p->egress) &&
+	       bpf_map_lookup_elem(&ptcp_ifaces, &key);
+}
+
+/* False: not one that we capture. */
+static __always_inline bool packet_look(struct tap_packet *p, struct sk_buff *skb, bool egress)
+{
+	enum { ETHER = 1, LOOPBACK = 772 }; /* ARPHRD_*, linux/if_arp.h */
+	struct net_device *dev = BPF_CORE_READ(skb, dev);
+	__u64 head, data;
+	__u16 type;
+
+	p->egress = egress;
+	p->ifindex = BPF_CORE_READ(dev, ifindex);
+	p->netns = BPF_CORE_READ(dev, nd_net.net, ns.inum);
+	p->pkt_type = BPF_CORE_READ_BITFIELD_PROBED(skb, pkt_type);
+	if (!packet_wanted(p))
+		return false;
+	type = BPF_CORE_READ(dev, type);
+	p->l3 = type != ETHER && type != LOOPBACK;
+	head = (__u64)BPF_CORE_READ(skb, head);
+	data = (__u64)BPF_CORE_READ(skb, data);
+	p->start = egress || p->l3 ? data : head + BPF_CORE_READ(skb, mac_header);
+	/* What receives does so behind the link header. */
+	p->len = BPF_CORE_READ(skb, len) + (__u32)(data - p->start);
+	p->linear = (__u32)(head + BPF_CORE_READ(skb, tail) - p->start);
+	p->protocol = bpf_ntohs(BPF_CORE_READ(skb, protocol));
+	p->vlan = has_tag(skb) ? FILTER_VLAN(BPF_CORE_READ(skb, vlan_tci), bpf_ntohs(BPF_CORE_READ(skb, vlan_proto)))
+			       : 0;
+	return true;
+}
+
+static __always_inline void packet_describe(const struct tap_packet *p, struct event_packet *rec)
+{
+	rec->type = EVENT_PACKET;
+	rec->ifindex = p->ifindex;
+	rec->ts = bpf_ktime_get_ns();
+	rec->netns = p->netns;
+	rec->len = p->len;
+	rec->protocol = p->protocol;
+	rec->dir = p->egress ? EVENT_DIR_OUT : EVENT_DIR_IN;
+	rec->pkt_type = p->pkt_type;
+	rec->vlan_tci = (__u16)p->vlan;
+	rec->vlan_proto = p->vlan >> 32;
+	rec->flags = (p->l3 ? EVENT_PKT_L3 : 0) | (p->vlan ? EVENT_PKT_VLAN : 0);
+	__builtin_memset(rec->pad, 0, sizeof(rec->pad));
+}
+
+__weak __noinline int parse_memory(__u32 which, __u32 off, __u32 protocol)
+{
+	return parse_at(NULL, which, off, protocol);
+}
+
+static __always_inline enum owner_verdict packet_resolve(struct sk_buff *skb, const struct tap_packet *p,
+							 struct event_packet *e)
+{
+	struct owner_scratch *S = tap_begin(e);
+	bool sends = p->egress && BPF_CORE_READ(skb, skb_iif) == 0;
+	enum owner_verdict src, dst;
+
+	if (!S)
+		return OWNER_MATCH;
+	S->start = p->start;
+	S->linear = p->linear;
+	if (parse_memory(FLOW_SRC, p->l3 ? 0 : ETH_HLEN, p->protocol))
+		tap_ends(S);
+	src = tap_source((struct __sk_buff *)skb, S, e, p->egress, sends);
+	if (S->inner_off && parse_memory(FLOW_INNER, S->inner_off,
+					 S->flow[FLOW_SRC].proto == PROTO_ICMP ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6))
+		dst = tap_quoted(S, e);
+	else
+		dst = tap_destination(S, e, p->egress);
+	return tap_judge(e, src, dst);
+}
+
+/* All of the packet, fragments too. front: bytes before skb->data, a constant. */
+static __always_inline long fragments_copy(struct sk_buff *skb, struct event_packet *rec, __u64 start, __u32 caplen,
+					   __u32 front)
+{
+	struct bpf_dynptr all;
+	__u32 rest = caplen - front;
+
+	if (!bpf_dynptr_from_skb || tc_snaplen <= front || bpf_dynptr_from_skb((struct __sk_buff *)skb, 0, &all))
+		return -1;
+	if (front && bpf_probe_read_kernel(rec->data, front, (const void *)start))
+		return -1;
+	asm volatile("" : "+r"(rest));
+	if (rest > tc_snaplen - front)
+		return -1;
+	return bpf_dynptr_read(rec->data + front, rest, &all, 0, 0);
+}
+
+static __always_inline int packet_publish(struct sk_buff *skb, const struct tap_packet *p,
+					  struct capture_control *control, struct event_packet *rec, bool egress)
+{
+	__u32 caplen = p->len < tc_snaplen ? p->len : tc_snaplen;
+	long err = -1;
+	__s64 used;
+
+	if (tap_fragments && caplen > p->linear && caplen > ETH_HLEN)
+		err = egress || p->l3 ? fragments_copy(skb, rec, p->start, caplen, 0)
+				      : fragments_copy(skb, rec, p->start, caplen, ETH_HLEN);
+	if (err) {
+		if (caplen > p->linear)
+			caplen = p->linear;
+		asm volatile("" : "+r"(caplen));
+		if (caplen > tc_snaplen || bpf_probe_read_kernel(rec->data, caplen, (const void *)p->start))
+			return DROP_COPY;
+	}
+	asm volatile("" : "+r"(caplen));
+	if (caplen > tc_snaplen)
+		return DROP_COPY;
+	rec->caplen = caplen;
+	used = ring_output(bpf_get_smp_processor_id() % tc_nrings, rec, sizeof(*rec) + caplen);
+	if (used < 0)
+		return DROP_RING_FULL;
+	reader_wake(control, used);
+	return DROP_CAUSES;
+}
+
+/* Not inlined: the filter needs most of the stack that the caller leaves. */
+static __noinline int packet_keep(struct sk_buff *skb, struct tap_packet *p, bool egress)
+{
+	struct capture_control *control = control_get();
+	struct event_packet *rec = scratch_get();
+	struct iface_counters *n;
+	struct iface_key key = {};
+	int lost = DROP_NO_SCRATCH;
+
+	key.netns = p->netns;
+	key.ifindex = p->ifindex;
+	n = bpf_map_lookup_elem(&ptcp_ifaces, &key);
+	if (!control || control->stop || !n)
+		return 0;
+	if (rec) {
+		packet_describe(p, rec);
+		if (packet_resolve(skb, p, rec) == OWNER_NO)
+			return 0;
+		lost = packet_publish(skb, p, control, rec, egress);
+	}
+	n->received++;
+	if (lost == DROP_NO_SCRATCH)
+		n->dropped[DROP_NO_SCRATCH]++;
+	else if (lost == DROP_COPY)
+		n->dropped[DROP_COPY]++;
+	else if (lost == DROP_RING_FULL)
+		n->dropped[DROP_RING_FULL]++;
+	return 0;
+}
+
+static __always_inline int packet_see(struct sk_buff *skb, bool egress)
+{
+	struct tap_packet p = {};
+	__u64 meta;
+	int match;
+
+	if (!packet_look(&p, skb, egress))
+		return 0;
+	meta = FILTER_META(egress ? PACKET_TYPE_OUTGOING : p.pkt_type, p.ifindex);
+	if (p.l3)
+		match = pcap_filter_mem_l3(p.start, p.linear, p.len, p.vlan, meta);
+	else
+		match = pcap_filter_mem_l2(p.start, p.linear, p.len, p.vlan, meta);
+	if (match)
+		packet_keep(skb, &p, egress);
+	return 0;
+}
+
+SEC(FILTER_SEC_TP_BTF)
+int BPF_PROG(ptcp_queue, struct sk_buff *skb)
+{
+	return packet_see(skb, true);
+}
+
+SEC(FILTER_SEC_TP_BTF)
+int BPF_PROG(ptcp_receive, struct sk_buff *skb)
+{
+	return packet_see(skb, false);
+}
