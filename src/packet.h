@@ -83,7 +83,7 @@ struct annotation {
 
 struct packet {
 	int64_t sec;   /* since the epoch, UTC; files may hold any value */
-	uint64_t nsec; /* files may hold nonsense >= 10^9 (up to 1000 * UINT32_MAX): print as tcpdump does */
+	int64_t nsec; /* files may hold nonsense below 0 or >= 10^9 (1000 * int32_t): print as tcpdump does */
 	uint32_t caplen;
 	uint32_t len;
 	const uint8_t *data;

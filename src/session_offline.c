@@ -62,6 +62,8 @@ static int iface_filter(struct offline *off, struct source_iface *si, const stru
 		.dlt = iface->dlt,
 		.netmask = 0,
 		.no_optimize = o->no_optimize > 0,
+		.saved = true,
+		.swapped = reader_swapped(off->readers[off->nreaders - 1]),
 	};
 	char text[FILTER_ERR_LEN];
 	int err = filter_compile(o->expr, &opts, &si->filter, text);
@@ -171,7 +173,7 @@ static void print_banner(const struct reader *r, const char *path)
 /* An expression is wrong even when no interface is there to compile it for. */
 static int check_expression(struct offline *off, int dlt)
 {
-	const struct filter_compile_opts opts = { .dlt = dlt < 0 ? DLT_EN10MB : dlt };
+	const struct filter_compile_opts opts = { .dlt = dlt < 0 ? DLT_EN10MB : dlt, .saved = true };
 	struct filter_code code = { 0 };
 	char text[FILTER_ERR_LEN];
 	int err = filter_compile(off->s.o->expr, &opts, &code, text);
@@ -349,7 +351,7 @@ static int read_all(struct offline *off, const char *first)
 
 static int dump_filter(struct offline *off, const char *path)
 {
-	struct filter_compile_opts opts = { .no_optimize = off->s.o->no_optimize > 0 };
+	struct filter_compile_opts opts = { .no_optimize = off->s.o->no_optimize > 0, .saved = true };
 	struct filter_code code = { 0 };
 	char text[FILTER_ERR_LEN];
 	struct reader *r;
@@ -359,6 +361,7 @@ static int dump_filter(struct offline *off, const char *path)
 		return err;
 	opts.dlt = reader_dlt(r) < 0 ? DLT_EN10MB : reader_dlt(r);
 	opts.snaplen = reader_snaplen(r);
+	opts.swapped = reader_swapped(r);
 	err = filter_compile(off->s.o->expr, &opts, &code, text);
 	if (err)
 		log_error("%s", text);

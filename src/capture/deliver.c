@@ -87,7 +87,7 @@ static int packet_finish(struct capture *c, const struct event_packet *e, struct
 	int verdict = c->backend->finish(c, (struct event_packet *)(uintptr_t)e, force, &ns);
 
 	p->sec = ns / NSEC_PER_SEC;
-	p->nsec = (uint64_t)(ns % NSEC_PER_SEC);
+	p->nsec = ns % NSEC_PER_SEC;
 	return verdict;
 }
 

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "filter/filter.h"
+#include "format/linktype.h"
 
 #define SNAPLEN_DEFAULT 262144			     /* tcpdump's */
 #define REJECTS_ALL "expression rejects all packets" /* libpcap's message */
@@ -124,10 +125,33 @@ static uint32_t snaplen_of(const struct filter_compile_opts *opts)
 	return opts->snaplen ? opts->snaplen : SNAPLEN_DEFAULT;
 }
 
+/* Only for a handle of a file does libpcap know that the packets may come from another system. */
+static pcap_t *saved_handle(const struct filter_compile_opts *opts, int dlt)
+{
+	uint32_t header[] = { 0xa1b2c3d4, 2 | 4 << 16, 0, 0, snaplen_of(opts), linktype_from_dlt(dlt) };
+	char err[PCAP_ERRBUF_SIZE];
+	pcap_t *p = NULL;
+	FILE *f;
+
+	if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+		header[1] = 2 << 16 | 4;
+	if (opts->swapped) {
+		for (size_t i = 0; i < sizeof(header) / sizeof(header[0]); i++)
+			header[i] = __builtin_bswap32(header[i]);
+		header[1] = header[1] << 16 | header[1] >> 16;
+	}
+	f = fmemopen(header, sizeof(header), "r");
+	if (f)
+		p = pcap_fopen_offline(f, err);
+	if (f && !p)
+		fclose(f);
+	return p;
+}
+
 static int compile_saved(const char *expr, const struct filter_compile_opts *opts, int dlt, struct filter_code *ret,
 			 char err[FILTER_ERR_LEN])
 {
-	pcap_t *p = pcap_open_dead(dlt, (int)snaplen_of(opts));
+	pcap_t *p = opts->saved ? saved_handle(opts, dlt) : pcap_open_dead(dlt, (int)snaplen_of(opts));
 	int rc;
 
 	if (!p) {

@@ -35,6 +35,8 @@ struct filter_compile_opts {
 	uint32_t netmask; /* network order, from filter_netmask(); FILTER_NETMASK_UNKNOWN refuses "ip broadcast" */
 	bool no_optimize; /* -O */
 	bool live;	  /* for packets of a live capture: VLAN tags in metadata, inbound, outbound, ifindex */
+	bool saved;	  /* for packets of a file: those are refused, and BSD loopback headers come from any system */
+	bool swapped;	  /* with saved: the file's byte order is not ours */
 };
 
 #define FILTER_NETMASK_UNKNOWN 0xffffffffu

@@ -250,7 +250,9 @@ static int prepare(struct file_output *o, const struct packet *packet, struct pc
 		}
 		return 0;
 	}
-	pp->ts = (uint64_t)packet->sec * 1000000000 + packet->nsec;
+	pp->ts = (uint64_t)packet->sec * 1000000000;
+	if (packet->nsec >= 0 || pp->ts > (uint64_t)-packet->nsec)
+		pp->ts += (uint64_t)packet->nsec;
 	pp->dir = packet->dir;
 	if (packet->annot) {
 		c = find_comments(o, packet->annot);

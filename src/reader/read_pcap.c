@@ -108,7 +108,8 @@ static void read_header(const struct reader *r, const uint8_t *p, struct packet 
 		len = t;
 	}
 	pkt->sec = get32(p, r->swapped);
-	pkt->nsec = get32(p + 4, r->swapped);
+	/* libpcap takes the fraction for signed. */
+	pkt->nsec = (int32_t)get32(p + 4, r->swapped);
 	if (!r->nano)
 		pkt->nsec *= 1000;
 	pkt->caplen = caplen;

@@ -167,13 +167,13 @@ static void set_time(struct packet *pkt, const struct pcapng_timebase *tb, uint6
 	/* Division by a constant is several times cheaper. */
 	if (tb->units == 1000000000) {
 		sec = ts / 1000000000;
-		pkt->nsec = ts % 1000000000;
+		pkt->nsec = (int64_t)(ts % 1000000000);
 	} else if (tb->units == 1000000) {
 		sec = ts / 1000000;
-		pkt->nsec = ts % 1000000 * 1000;
+		pkt->nsec = (int64_t)(ts % 1000000 * 1000);
 	} else {
 		sec = ts / tb->units;
-		pkt->nsec = (uint64_t)((unsigned __int128)(ts % tb->units) * 1000000000 / tb->units);
+		pkt->nsec = (int64_t)((unsigned __int128)(ts % tb->units) * 1000000000 / tb->units);
 	}
 	pkt->sec = (int64_t)(sec + (uint64_t)tb->offset);
 	pkt->file_ts = ts;

@@ -131,6 +131,11 @@ uint32_t reader_snaplen(const struct reader *r)
 	return r->first_snaplen;
 }
 
+bool reader_swapped(const struct reader *r)
+{
+	return r->swapped;
+}
+
 bool reader_is_pcapng(const struct reader *r)
 {
 	return r->pcapng;

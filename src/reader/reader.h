@@ -32,6 +32,8 @@ int reader_open(struct reader **ret, const char *path);
 /* What tcpdump's "reading from file" line tells. */
 int reader_dlt(const struct reader *r); /* of the (first) interface, -1 none yet */
 uint32_t reader_snaplen(const struct reader *r);
+/* The byte order of the (current section of the) file is not the host's. */
+bool reader_swapped(const struct reader *r);
 bool reader_is_pcapng(const struct reader *r);
 /* Delivers everything. 0 at the end of the file or when stopped; a broken file: everything whole first, then a logged
  * error with the byte offset, and -EBADMSG. */

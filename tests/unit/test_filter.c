@@ -48,6 +48,28 @@ static void test_errors(void)
 	CHECK(code.insns == NULL);
 }
 
+/* A file may come from any system, and knows no directions. */
+static void test_saved(void)
+{
+	struct filter_compile_opts opts = { .dlt = DLT_NULL, .saved = true };
+	char err[FILTER_ERR_LEN];
+	struct filter_code code = { 0 };
+	uint32_t family = 0;
+
+	CHECK_INT(filter_compile("ip6", &opts, &code, err), 0);
+	CHECK_INT(code.n, 6);
+	family = code.n == 6 ? code.insns[1].k : 0;
+	filter_done(&code);
+	opts.swapped = true;
+	CHECK_INT(filter_compile("ip6", &opts, &code, err), 0);
+	CHECK_INT(code.n, 6);
+	CHECK(code.n == 6 && code.insns[1].k == __builtin_bswap32(family));
+	filter_done(&code);
+	opts.dlt = DLT_EN10MB;
+	CHECK(filter_compile("inbound", &opts, &code, err) != 0);
+	CHECK_STR(err, "inbound/outbound not supported on Ethernet when reading savefiles");
+}
+
 static void test_empty(void)
 {
 	char err[FILTER_ERR_LEN];
