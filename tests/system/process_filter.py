@@ -4,9 +4,12 @@
 talks meanwhile. Environment: PTCPDUMP, the program to test."""
 
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -61,6 +64,77 @@ def check_only(name, got, want, at_least):
         report(name, None)
 
 
+def text_of(args, traffic=None):
+    """What is printed, live when there is traffic."""
+    if not traffic:
+        return subprocess.run([PTCPDUMP, "-nn", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              check=True).stdout
+    p = subprocess.Popen([PTCPDUMP, "-i", "lo", "-nn", *args, "tcp port " + PORT], stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, text=True)
+    for line in p.stderr:
+        if "listening" in line:
+            break
+    time.sleep(0.1)
+    traffic()
+    time.sleep(0.5)
+    p.send_signal(signal.SIGINT)
+    return p.communicate(timeout=10)[0]
+
+
+UID = 4242
+
+
+def as_user():
+    """A client of a user that has no name, whose sending thread has one."""
+    code = """
+import ctypes, os, socket, threading
+"x".encode("idna")  # loaded while we may still read it
+os.setuid(%d)
+def talk():
+    ctypes.CDLL(None).prctl(15, b"talker", 0, 0, 0)
+    s = socket.create_connection(("127.0.0.1", %s))
+    s.send(b"GET / HTTP/1.0\\r\\n\\r\\n")
+    while s.recv(100):
+        pass
+t = threading.Thread(target=talk)
+t.start()
+t.join()
+""" % (UID, PORT)
+    p = subprocess.Popen([sys.executable, "-c", code])
+    p.wait(10)
+    return p.pid
+
+
+def check_text(name, text, server):
+    """Every packet names the user, the thread and the other end; sent ones name the client's own thread."""
+    packets = re.split(r"\n(?=\S)", text)
+    sent = [p for p in packets if "> 127.0.0.1.%s:" % PORT in p]
+    if len(sent) < 4:
+        report(name, "%d packets sent" % len(sent))
+        return
+    for what in (r"User \(uid %d\)" % UID, r"Thread \(tid \d+, name talker\)", r"Peer \(pid %d, cmd \S*truth" % server):
+        missing = [p for p in sent if not re.search(what, p)]
+        # The last ones may be sent by the kernel alone, after the thread has closed.
+        if len(missing) > (1 if what.startswith("Thread") else 0):
+            report(name, "no %s in %r" % (what, missing[0]))
+            return
+    report(name, None)
+
+
+def check_uid(server):
+    with tempfile.TemporaryDirectory() as tmp:
+        os.chmod(tmp, 0o755)
+        file = os.path.join(tmp, "uid.pcapng")
+        check_text("context of a user's thread", text_of(["-v", "--uid", str(UID)], as_user), server)
+        text_of(["-w", file, "--uid", str(UID)], lambda: (client(), as_user()))
+        check_text("context read from a file", text_of(["-v", "-r", file]), server)
+        check_text("--uid on a file", text_of(["-v", "-r", file, "--uid", str(UID)]), server)
+        left = text_of(["-r", file, "--uid", "4243"])
+        report("another --uid on a file", "shows %s" % left if left else None)
+        both = text_of(["-r", file, "--pid", str(server)])
+        report("--pid of either end on a file", None if both.count("\n") == text_of(["-r", file]).count("\n") else both)
+
+
 def main():
     if os.geteuid() != 0:
         print("skip - process_filter: needs root")
@@ -81,6 +155,12 @@ def main():
 
         got, pids, _ = capture(["--uid", "12345"], both)
         report("other uid", "shows %s" % got[0] if got else None)
+
+        got, pids, _ = capture(["-f"], both)
+        all_there = {"truth.%d" % pids[0], "curl.%d" % pids[1]} <= set(got)
+        report("-f alone selects nobody", None if all_there else "shows %s" % set(got))
+
+        check_uid(server.pid)
 
         # A shell that waits to be told, then forks and executes; its pid is what we know.
         sh = subprocess.Popen(["sh", "-c", "read x; curl -s -m 5 -o /dev/null http://127.0.0.1:%s/; :" % PORT],
