@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "keylog.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "util/log.h"
@@ -20,6 +24,8 @@ enum {
 };
 
 #define FILE_NAME "keys"
+#define FOLDER_PREFIX "ptcpdump-"
+#define FOLDER_MODE 0711
 
 struct keylog {
 	char *folder, *path;
@@ -147,13 +153,48 @@ static int open_copy(struct keylog *k, const struct keylog_config *config)
 	return k->copy_fd < 0 ? -errno : 0;
 }
 
+/* What a killed ptcpdump left behind: its lock is gone. Young ones may just be about to be locked. */
+static void remove_stale_folder(int tmp_fd, const char *name)
+{
+	enum { YOUNG = 60 };
+	const int fd = openat(tmp_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) == 0 && (st.st_mode & 07777) == FOLDER_MODE && st.st_mtime + YOUNG < time(NULL) &&
+	    flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		/* A folder that holds more than this file is not ours and stays, as does one of another user's. */
+		unlinkat(fd, FILE_NAME, 0);
+		unlinkat(tmp_fd, name, AT_REMOVEDIR);
+	}
+	close(fd);
+}
+
+static void remove_stale_folders(const char *tmp)
+{
+	DIR *dir = opendir(tmp);
+	struct dirent *entry;
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir))) {
+		if (fnmatch(FOLDER_PREFIX "??????", entry->d_name, 0) == 0)
+			remove_stale_folder(dirfd(dir), entry->d_name);
+	}
+	closedir(dir);
+}
+
 /* The folder can be entered by all and listed by its owner; the file in it belongs to the command's user. */
 static int make_private_file(struct keylog *k, const struct keylog_config *config)
 {
 	const char *tmp = getenv("TMPDIR");
 	const bool root = geteuid() == 0;
 
-	if (asprintf(&k->folder, "%s/ptcpdump-XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp") < 0) {
+	if (!tmp || *tmp != '/')
+		tmp = "/tmp";
+	remove_stale_folders(tmp);
+	if (asprintf(&k->folder, "%s/" FOLDER_PREFIX "XXXXXX", tmp) < 0) {
 		k->folder = NULL;
 		return -ENOMEM;
 	}
@@ -167,7 +208,7 @@ static int make_private_file(struct keylog *k, const struct keylog_config *confi
 		return -ENOMEM;
 	}
 	k->folder_fd = open(k->folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (k->folder_fd < 0 || fchmod(k->folder_fd, 0711))
+	if (k->folder_fd < 0 || flock(k->folder_fd, LOCK_SH | LOCK_NB) || fchmod(k->folder_fd, FOLDER_MODE))
 		return -errno;
 	if (root && config->dropped && fchown(k->folder_fd, config->dropped_uid, config->dropped_gid))
 		return -errno;

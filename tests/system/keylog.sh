@@ -34,6 +34,23 @@ secrets() { # FILE: what its decryption secrets blocks hold
 	grep -ac 'CLIENT_TRAFFIC_SECRET_0 ' "$1"
 }
 
+# A killed one cannot remove its folder: the next does, but not one that is in use, and nothing it does not know.
+export TMPDIR=$TEST_TMP/tmp
+mkdir "$TMPDIR"
+for folder in killed in_use others; do
+	mkdir -m 711 "$TMPDIR/ptcpdump-${folder:0:6}"
+	touch "$TMPDIR/ptcpdump-${folder:0:6}/keys"
+done
+touch "$TMPDIR/ptcpdump-others/file"
+touch -d '2 minutes ago' "$TMPDIR"/ptcpdump-*
+exec 9<"$TMPDIR/ptcpdump-in_use"
+flock -s 9
+chmod 755 "$TEST_TMP" "$TMPDIR"
+"$PTCPDUMP" -i "$LINK" --embed-keylog-to-pcapng -w "$TEST_TMP/stale.pcapng" -- true >/dev/null 2>&1 9<&-
+is removes_what_was_killed "$(cd "$TMPDIR" && echo *)" "ptcpdump-in_use ptcpdump-others"
+exec 9<&-
+unset TMPDIR
+
 before=$(find /tmp "${TMPDIR:-/tmp}" -maxdepth 1 -name 'ptcpdump-??????' | sort -u)
 for version in 1.2 1.3; do
 	max="--tls-max $version"
