@@ -250,6 +250,22 @@ static const char *spec_parse(const char *f, struct spec *s, struct args *args)
 	}
 }
 
+/* Up to the next conversion or the end. Most are of a few bytes: searching, then copying, took longer. */
+static const char *put_literal(struct buf *b, const char *f)
+{
+	enum { STEP = 64 };
+
+	while (*f != '\0' && *f != '%') {
+		char *d = buf_reserve(b, STEP);
+		const char *const start = f;
+
+		while (f < start + STEP && *f != '\0' && *f != '%')
+			*d++ = *f++;
+		b->len += (size_t)(f - start);
+	}
+	return f;
+}
+
 /* false: the format has a conversion that only glibc does. */
 static bool put_format(struct buf *b, const char *f, struct args *args)
 {
@@ -257,11 +273,7 @@ static bool put_format(struct buf *b, const char *f, struct args *args)
 	struct spec spec;
 
 	for (;;) {
-		const char *start = f;
-
-		while (*f != '\0' && *f != '%')
-			f++;
-		buf_put(b, start, (size_t)(f - start));
+		f = put_literal(b, f);
 		if (*f == '\0')
 			return true;
 		/* The commonest ones without a look at flags. */
