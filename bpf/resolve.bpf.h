@@ -117,9 +117,18 @@ static __always_inline bool owner_of_socket(struct owner_scratch *S, struct bpf_
 		S->provisional = !attrib_scanned;
 		return false;
 	}
-	/* What was only made by its owner may go in: flow_get() asks again. What a child inherited may not. */
-	if (k && k->proto && (!S->provisional || rec->cookie == cookie))
+	if (!k || !k->proto)
+		return true;
+	/*
+	 * What was only made by its owner may go in: flow_get() asks again. What a child inherited may not, before its
+	 * end: nobody may ever accept it, or nobody that we see, as with subflows of MPTCP.
+	 */
+	if (!S->provisional || rec->cookie == cookie) {
 		flow_remember(S, rec, k);
+	} else if (k->proto == PROTO_TCP && (S->tcp_flags & TCP_FLAG_END_BITS)) {
+		S->rec.certain = 0;
+		flow_remember(S, rec, k);
+	}
 	return true;
 }
 
