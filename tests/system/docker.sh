@@ -11,9 +11,19 @@ net_up && dockerd_start && docker_image || {
 }
 
 # $1: name, $2: number; makes one request at once and lives for 0.3 s
-# A container may not start for reasons of dockerd's own, ten at a time: then once more.
+# A container may not start, or not reach anybody, for reasons of dockerd's own, ten at a time: then once more.
 run_short() { docker run -d --rm --name "$1" localhost/bb:test sh -c "wget -q -O /dev/null http://10.232.0.2/$2; sleep 0.3" >/dev/null; }
-short() { run_short "$@" || { docker rm -f "$1" >/dev/null 2>&1; run_short "$@"; }; }
+short() {
+	run_short "$@" || { docker rm -f "$1" >/dev/null 2>&1; run_short "$@"; }
+	for _ in $(seq 40); do
+		! served "$2" || return 0
+		sleep 0.05
+	done
+	echo "$1 made no request, as the web server tells: once more" >&2
+	docker rm -f "$1" >/dev/null 2>&1
+	run_short "$@"
+}
+served() { grep -q "url:/$1\$" "$TEST_TMP/httpd.log"; }
 get() { docker exec "$1" wget -q -O /dev/null "http://10.232.0.2/$2"; }
 
 # --- 50 containers that live for 300 ms ---
@@ -105,6 +115,11 @@ why=
 kill -0 $capture_pid || why="the capture ended;"
 dockerd_start || why="$why dockerd does not start again;"
 answers=$(date +%s%N)
+for _ in $(seq 200); do
+	! grep -q 'answers again' "$TEST_TMP/restart.err" || break
+	sleep 0.02
+done
+echo "connected again $((($(date +%s%N) - answers) / 1000000)) ms after dockerd answered docker version" >&2
 for i in 20 21 22 23 24 25 26 27; do
 	[ $((($(date +%s%N) - answers) / 1000000)) -lt 2000 ] || last=$i
 	short "again$i" "$i"

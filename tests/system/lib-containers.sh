@@ -44,7 +44,7 @@ net_up() {
 	in_ns sysctl -qw net.ipv4.ip_forward=1
 	mkdir -p "$TEST_TMP/www"
 	for i in $(seq 0 60); do echo "$i" >"$TEST_TMP/www/$i"; done
-	nsenter --net="/run/netns/$SRV" busybox httpd -f -p 80 -h "$TEST_TMP/www" &
+	nsenter --net="/run/netns/$SRV" busybox httpd -f -vv -p 80 -h "$TEST_TMP/www" 2>"$TEST_TMP/httpd.log" &
 	httpd_pid=$!
 }
 
@@ -121,10 +121,10 @@ capture() { # NAME ARGUMENTS...: starts ptcpdump in the network namespace; waits
 	nsenter --net="/run/netns/$NS" "$PTCPDUMP" --docker-address "$DOCKER" --containerd-address "$CTD" --cri-runtime-address "$CTD" "$@" \
 		>"$TEST_TMP/$name.out" 2>"$TEST_TMP/$name.err" &
 	capture_pid=$!
-	for _ in $(seq 100); do
+	for _ in $(seq 250); do
 		grep -q listening "$TEST_TMP/$name.err" && return 0
 		kill -0 $capture_pid 2>/dev/null || break
-		sleep 0.05
+		sleep 0.02
 	done
 	return 1
 }

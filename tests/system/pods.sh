@@ -7,7 +7,7 @@ cni=/usr/lib/cni
 [ -x $cni/bridge ] || cni=/opt/cni/bin
 PATH=$PATH:$cni
 need containerd ctr runc bridge host-local python3 curl ip nsenter -- pods_of_two_containers pod_name_filter pod_exec_late pod_verbose \
-	containerd_name nerdctl_name
+	containerd_name nerdctl_name pod_host_network pod_pause pod_saved containerd_restart
 net_up && containerd_start || {
 	not_ok containerd_starts "$(tail -n 1 "$TEST_TMP/ctd.log")"
 	exit 1
@@ -29,8 +29,7 @@ done
 capture_end
 cat >"$TEST_TMP/pods.py" <<'EOF'
 import re, sys
-# The web server is on this machine too, so it may be the end that a packet is shown with. Ports come again with another SYN.
-server = re.compile(r' busybox\.%s |ParentProc \[busybox\.%s\]' % (sys.argv[2], sys.argv[2]))
+# The web server is on this machine too, but in no container: the pod is what is shown. Ports come again with another SYN.
 owner, packets, bad, current = {}, [], [], {}
 for line in open(sys.argv[1]):
     m = re.match(r'\S+ (ptcbr0|veth\S*|up0) .*IP (\S+) > (\S+): Flags', line)
@@ -47,18 +46,17 @@ for line in open(sys.argv[1]):
         owner[port] = int(get[1])
 for port, line in packets:
     n = owner.get(port, -1)
-    if ' up0 ' in line:
-        continue  # packets of both ends are there
-    if server.search(line):
-        continue
     if not line.endswith('Container [%s], Pod [p%d.ns1]' % ('ab'[n % 2], n // 2)):
         bad.append(line)
 for line in bad[:3]:
     print(line, file=sys.stderr)
-if bad or len(set(owner.values())) != 40:
-    print('%d of %d packets wrong, %d of 40 containers seen' % (len(bad), len(packets), len(set(owner.values()))))
+on_uplink = {port for port, line in packets if ' up0 ' in line}
+if bad or len(set(owner.values())) != 40 or len(on_uplink) < 40:
+    print('%d of %d packets wrong, %d of 40 containers seen, %d connections on the uplink'
+          % (len(bad), len(packets), len(set(owner.values())), len(on_uplink)))
+print('%d packets' % len(packets), file=sys.stderr)
 EOF
-result pods_of_two_containers "$(python3 "$TEST_TMP/pods.py" "$TEST_TMP/pods.out" $httpd_pid)"
+result pods_of_two_containers "$(python3 "$TEST_TMP/pods.py" "$TEST_TMP/pods.out")"
 
 # --- one pod, some of whose containers start later; the other pod is not wanted ---
 p1=$(cri run web prod)
@@ -106,4 +104,65 @@ capture_end
 why=
 grep 'up0.*GET /10 ' "$TEST_TMP/nerdctl.out" | grep -q 'Container \[shop\]' || why="$(grep -m 1 'GET /10 ' "$TEST_TMP/nerdctl.out")."
 result nerdctl_name "$why"
+
+# --- a pod in the host's network, and one without a namespace on the command line ---
+p3=$(cri run hostpod default hostnet)
+cri ctr "$p3" agent localhost/bb:test sh -c 'while :; do sleep 0.4; wget -q -O /dev/null http://10.232.0.2/11; done' >/dev/null
+capture hostnet -i any -n --pod-name hostpod 'tcp port 80'
+capture_end 1.5
+why=
+grep -q 'up0 .*GET /11 .*Container \[agent\], Pod \[hostpod.default\]$' "$TEST_TMP/hostnet.out" || why="no request;"
+grep -v 'Container \[agent\], Pod \[hostpod.default\]$' "$TEST_TMP/hostnet.out" | grep -q . && why="$why $(grep -v -m 1 'Pod \[hostpod.default\]$' "$TEST_TMP/hostnet.out")"
+result pod_host_network "$why"
+
+# --- what the pod's first process sends, the one that holds its namespaces ---
+capture pause -i any -n --pod-name web.prod 'tcp port 80'
+cri_pid=$(ctr -a "$CTD" -n k8s.io task ls | awk -v id="$p1" '$1 == id { print $2 }')
+sh -c 'for f in $(sed -n "s/^[0-9]*:\([^:]*\):/\1 /p" /proc/'"$cri_pid"'/cgroup | tr " " :); do
+		controller=${f%%:*} path=${f#*:}
+		for d in "/sys/fs/cgroup/${controller#name=}" /sys/fs/cgroup/unified /sys/fs/cgroup; do
+			[ ! -w "$d$path/cgroup.procs" ] || echo $$ >"$d$path/cgroup.procs"
+		done
+	done 2>/dev/null
+	exec nsenter -t '"$cri_pid"' -n -m wget -q -O /dev/null http://10.232.0.2/12'
+capture_end
+why=
+grep -q 'ptcbr0 .*GET /12 .*Container \[POD\], Pod \[web.prod\]$' "$TEST_TMP/pause.out" || why="$(grep -m 1 'GET /12' "$TEST_TMP/pause.out")."
+result pod_pause "$why"
+
+# --- saved, and selected when it is read ---
+capture saved -i any -w "$TEST_TMP/saved.pcapng" 'tcp port 80'
+capture_end 1.5
+why=
+for pod in web.prod web.other hostpod; do
+	full=$pod
+	[ $pod != hostpod ] || full=hostpod.default
+	"$PTCPDUMP" -n -r "$TEST_TMP/saved.pcapng" --pod-name $pod >"$TEST_TMP/read.out" 2>/dev/null
+	grep -q "GET .*Pod \[$full\]$" "$TEST_TMP/read.out" || why="$why nothing of $pod;"
+	grep -v "Pod \[$full\]$" "$TEST_TMP/read.out" | grep -q . && why="$why others than $pod;"
+done
+result pod_saved "$why"
+
+# --- containerd is killed and comes back; ptcpdump is an ordinary user by then ---
+cri stop "$p3" >/dev/null
+capture ctdrestart -i any -n --log-level info 'tcp port 80'
+kill -9 "$ctd_pid"
+wait "$ctd_pid" 2>/dev/null
+sleep 1
+why=
+containerd_start || why="does not start again;"
+from=$(date +%s%N)
+for _ in $(seq 200); do
+	[ "$(grep -c 'answers again' "$TEST_TMP/ctdrestart.err")" -lt 2 ] || break
+	sleep 0.02
+done
+ms=$((($(date +%s%N) - from) / 1000000))
+p4=$(cri run again ns2)
+cri ctr "$p4" first localhost/bb:test sh -c 'wget -q -O /dev/null http://10.232.0.2/13; sleep 600' >/dev/null
+capture_end
+[ "$(grep -c 'answers again' "$TEST_TMP/ctdrestart.err")" -ge 2 ] || why="$why not both answer again;"
+[ "$ms" -lt 2000 ] || why="$why after $ms ms;"
+grep -q 'ptcbr0.*GET /13 .*Container \[first\], Pod \[again.ns2\]$' "$TEST_TMP/ctdrestart.out" || why="$why $(grep -m 1 'GET /13' "$TEST_TMP/ctdrestart.out")"
+echo "connected to containerd and the CRI $ms ms after the images were there again" >&2
+result containerd_restart "$why"
 exit $failed
