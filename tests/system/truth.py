@@ -166,7 +166,8 @@ class Capture:
             os.unlink(self.file)
         self.log = open(os.path.join(tmp, "capture.log"), "w+")
         cmd = [PTCPDUMP, "-w", self.file, "--context", "process,peer"]
-        cmd += ["--settle", str(SETTLE)]
+        if "--settle" not in args:
+            cmd += ["--settle", str(SETTLE)]
         if "TRUTH_BACKEND" in os.environ:
             cmd += ["--backend", os.environ["TRUTH_BACKEND"]]
         self.p = subprocess.Popen(cmd + list(args), stderr=self.log, stdout=self.log)
@@ -440,6 +441,34 @@ def prefork_epoll_exclusive():
 def prefork_closes_at_once():
     """Who accepts does nothing but close."""
     return tcp("close", "waits", count=50)
+
+
+@scenario
+def accepted_after_settle_time():
+    """The workers sleep while connections come. What is printed before they accept cannot name them; what is printed
+    after that does, and a longer --settle names them from the start."""
+    both = []
+    for settle in (str(SETTLE), "3000"):
+        peers = Peers()
+        cap = Capture("-i", "lo", "--settle", settle, "port", "7138")
+        server = peers.server("tcp-server", "127.0.0.1", "7138", "noaddr", ready=4)
+        os.killpg(server.pid, signal.SIGSTOP)
+        clients = [peers.client("tcp-client", "127.0.0.1", "7138", "plain@%d" % next(ports), wait=False) for _ in range(10)]
+        time.sleep(SETTLE / 1000 + 0.3)
+        os.killpg(server.pid, signal.SIGCONT)
+        for c in clients:
+            c.wait(10)
+        packets = cap.stop()
+        peers.finish()
+        both.append(score(peers, packets, server_port=7138))
+    short, long = both
+    if not short.late["server"] or long.late["server"]:
+        raise RuntimeError("%d late with a short time, %d with a long one" % (short.late["server"], long.late["server"]))
+    short.late.clear()
+    for name in ("right", "wrong", "missing"):
+        getattr(short, name).update(getattr(long, name))
+    short.first.update(long.first)
+    return short, len(packets)
 
 
 @scenario
