@@ -42,12 +42,13 @@ for folder in killed in_use others; do
 	touch "$TMPDIR/ptcpdump-${folder:0:6}/keys"
 done
 touch "$TMPDIR/ptcpdump-others/file"
-touch -d '2 minutes ago' "$TMPDIR"/ptcpdump-*
+find "$TMPDIR" -mindepth 1 -maxdepth 1 -exec touch -d '2 minutes ago' {} +
 exec 9<"$TMPDIR/ptcpdump-in_use"
 flock -s 9
-chmod 755 "$TEST_TMP" "$TMPDIR"
+chmod 755 "$TEST_TMP"
+chmod 1777 "$TMPDIR"
 "$PTCPDUMP" -i "$LINK" --embed-keylog-to-pcapng -w "$TEST_TMP/stale.pcapng" -- true >/dev/null 2>&1 9<&-
-is removes_what_was_killed "$(cd "$TMPDIR" && echo *)" "ptcpdump-in_use ptcpdump-others"
+is removes_what_was_killed "$(find "$TMPDIR" -maxdepth 1 -name 'ptcpdump-*' -printf '%f\n' | sort | xargs)" "ptcpdump-in_use ptcpdump-others"
 exec 9<&-
 unset TMPDIR
 
