@@ -36,11 +36,11 @@ static __always_inline void flow_anywhere(struct owner_scratch *S, const struct 
 
 static __always_inline void note_sender(struct owner_scratch *S, struct bpf_sock *full, __u64 cookie, bool found)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct *task = task_current();
 
 	if (!task_context(task) || !task_is_user(task))
 		return;
-	if (!found || S->provisional || S->rec.tgid != (__u32)BPF_CORE_READ(task, tgid))
+	if (!found || S->provisional || S->rec.tgid != (__u32)TASK_READ(task, tgid))
 		owner_store_current(S, full, cookie, task);
 }
 

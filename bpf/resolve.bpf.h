@@ -513,7 +513,7 @@ static __always_inline void owner_store_current(struct owner_scratch *S, struct 
 static __always_inline __u8 source_by_socket(struct __sk_buff *skb, struct owner_scratch *S, struct event_packet *e,
 					     bool egress)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct *task = task_current();
 	struct bpf_sock *sk = skb->sk, *full;
 	__u64 cookie;
 	bool found;
@@ -523,13 +523,13 @@ static __always_inline __u8 source_by_socket(struct __sk_buff *skb, struct owner
 	cookie = bpf_get_socket_cookie(skb);
 	full = bpf_sk_fullsock(sk);
 	found = owner_of_socket(S, full, cookie, &S->flow[FLOW_SRC]);
-	if (egress && task_context(task) && task_is_user(task)) {
-		if (!found || S->provisional || S->rec.tgid != (__u32)BPF_CORE_READ(task, tgid))
+	if (egress && !(TASK_READ(task, flags) & PF_KTHREAD) && task_context(task)) {
+		if (!found || S->provisional || S->rec.tgid != (__u32)TASK_READ(task, tgid))
 			owner_store_current(S, full, cookie, task);
 		S->provisional = 0;
 		S->rec.source = 0;
-		S->rec.tid = BPF_CORE_READ(task, pid);
-		bpf_probe_read_kernel(e->comm, sizeof(e->comm), &task->comm);
+		S->rec.tid = TASK_READ(task, pid);
+		task_comm(e->comm, task);
 		return OWNER_CURRENT;
 	}
 	if (found && full && full->state == TCP_STATE_LISTEN) {

@@ -58,10 +58,14 @@ static __always_inline bool looped_back(const struct __sk_buff *skb)
 	return skb->pkt_type == PACKET_TYPE_LOOPBACK;
 }
 
-/* One program serves both directions: it takes long to verify. */
+/*
+ * One program serves both directions: it takes long to verify. Only what is forwarded back through the device it came
+ * from has that device for its input at egress, too.
+ */
 static __always_inline bool at_egress(struct __sk_buff *skb)
 {
-	return !BPF_CORE_READ_BITFIELD_PROBED((struct sk_buff *)skb, tc_at_ingress);
+	return skb->ingress_ifindex != skb->ifindex ||
+	       !BPF_CORE_READ_BITFIELD_PROBED((struct sk_buff *)skb, tc_at_ingress);
 }
 
 SEC(FILTER_SEC_TC)

@@ -136,6 +136,10 @@ struct signal_struct {
 	atomic_t live;
 } CORE;
 
+struct pt_regs {
+	unsigned long orig_ax; /* x86-64 */
+} CORE;
+
 struct task_struct {
 	void *stack;
 	unsigned int flags;

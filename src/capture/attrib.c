@@ -180,6 +180,7 @@ int attrib_prepare(struct attrib *a, struct bpf_object *obj)
 	set_option(obj, "attrib_follow", a->config->follow_forks);
 	set_option(obj, "attrib_trace_storage", a->support.trace_storage);
 	set_option(obj, "attrib_bind_certain", !receive_known);
+	set_option(obj, "attrib_task_btf", a->support.task_btf);
 	if (!(a->filter & FILTER_PID))
 		shrink_map(obj, "ptcp_pids");
 	if (!(a->filter & FILTER_CGROUP))

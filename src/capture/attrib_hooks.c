@@ -119,6 +119,19 @@ static bool kind_usable(enum hook_kind kind)
 	}
 }
 
+/* Some helpers came to tracing programs first. */
+static bool task_btf_usable(void)
+{
+	static const enum bpf_prog_type types[] = { BPF_PROG_TYPE_SCHED_CLS, BPF_PROG_TYPE_CGROUP_SKB };
+	size_t i;
+
+	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (libbpf_probe_bpf_helper(types[i], BPF_FUNC_get_current_task_btf, NULL) != 1 ||
+		    libbpf_probe_bpf_helper(types[i], BPF_FUNC_task_pt_regs, NULL) != 1)
+			return false;
+	return true;
+}
+
 int hooks_probe(struct hook_support *ret)
 {
 	enum { STORAGE = HOOKS_MAX, COOKIE, ITER, NAMES };
@@ -147,6 +160,7 @@ int hooks_probe(struct hook_support *ret)
 		free(btf);
 	}
 	ret->trace_storage = found[STORAGE] && found[COOKIE];
+	ret->task_btf = ret->kernel_btf && task_btf_usable();
 	for (i = 0; i < hooks_count; i++) {
 		if (hooks[i].kind == HOOK_CGROUP && !ret->cgroup)
 			ret->why[i] = "cgroup v2 is not mounted";

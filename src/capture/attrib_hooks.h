@@ -29,12 +29,13 @@ enum { HOOKS_MAX = 32 };
 struct hook_support {
 	bool usable[HOOKS_MAX];
 	bool trace_storage; /* tracing programs may use socket storage */
+	bool task_btf;	    /* packet programs may look into the running task without probing */
 	bool kernel_btf;    /* /sys/kernel/btf/vmlinux is there */
 	bool cgroup;	    /* cgroup v2 can be opened */
 	const char *why[HOOKS_MAX];
 };
 
-/* Looks, but loads nothing. 0 or -ENOMEM. */
+/* Looks, and loads nothing but empty programs. 0 or -ENOMEM. */
 int hooks_probe(struct hook_support *ret);
 
 #endif
