@@ -56,18 +56,15 @@ struct {
 	__type(value, struct owner_rec);
 } ptcp_flows SEC(".maps") __weak;
 
-/* splitmix64's steps: one multiplication a word is enough to spread tuples that differ in a few bits. */
+/* The six products do not wait for each other; splitmix64's last steps bring their high bits down. */
 static __always_inline __u64 flow_hash(const struct flow_key *k)
 {
 	const __u64 *w = (const __u64 *)k;
-	__u64 h = 0x9e3779b97f4a7c15;
+	__u64 h = w[0] * 0x9e3779b97f4a7c15 + w[1] * 0xc2b2ae3d27d4eb4f + w[2] * 0x165667b19e3779f9 +
+		  w[3] * 0x27d4eb2f165667c5 + w[4] * 0xd6e8feb86659fd93 + w[5] * 0xff51afd7ed558ccd;
 
-#pragma unroll
-	for (int i = 0; i < 6; i++) {
-		h = (h ^ w[i]) * 0xbf58476d1ce4e5b9;
-		h ^= h >> 31;
-	}
-	return h;
+	h = (h ^ h >> 32) * 0xbf58476d1ce4e5b9;
+	return h ^ h >> 29;
 }
 
 /*

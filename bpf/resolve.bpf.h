@@ -187,6 +187,12 @@ static __always_inline bool destination_local(struct __sk_buff *skb, const struc
 	return ret == BPF_FIB_LKUP_RET_NOT_FWDED || ret < 0;
 }
 
+/* A socket bound to the address itself: it is ours then, and the route need not be looked up. */
+static __always_inline bool bound_to_destination(struct bpf_sock *sk, const struct flow_key *k)
+{
+	return sk->family == SOCK_AF_INET && k->l[0] == 0 && k->l[1] == 0 && sk->src_ip4 == k->l[3];
+}
+
 static __always_inline __u32 tuple_of_flow(struct bpf_sock_tuple *t, const struct flow_key *k)
 {
 	if (k->l[0] == 0 && k->l[1] == 0 && k->l[2] == bpf_htonl(0xffff)) {
@@ -284,7 +290,7 @@ __weak __noinline int lookup_udp(struct __sk_buff *skb, __u32 which)
 	if (!sk)
 		return false;
 	S->state = 0;
-	if (sk->dst_port || destination_local(skb, k)) {
+	if (sk->dst_port || bound_to_destination(sk, k) || destination_local(skb, k)) {
 		sc = (struct sock_common *)pointer_value(sk);
 		found = owner_of_socket(S, sk, BPF_CORE_READ(sc, skc_cookie.counter), k);
 		if (found && S->rec.shared)

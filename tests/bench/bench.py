@@ -145,6 +145,51 @@ def bench_live(args, burst, tmp):
             row(f'{kind}, {name}', ours, theirs, LIVE_KEYS)
 
 
+SHORT = '''import os, socket, sys
+listener = socket.create_server(("127.0.0.1", 4300), backlog=512)
+if os.fork() == 0:
+    while c := listener.accept()[0]:
+        c.recv(100)
+        c.close()
+        if os.getppid() == 1:
+            break
+for _ in range(int(sys.argv[1])):
+    c = socket.create_connection(("127.0.0.1", 4300))
+    c.send(b"x")
+    c.recv(1)
+    c.close()
+os.kill(0, 15)'''
+
+
+def cpu_ns(pid):
+    total = 0
+    for task in os.listdir(f'/proc/{pid}/task'):
+        with open(f'/proc/{pid}/task/{task}/schedstat', encoding='ascii') as f:
+            total += int(f.read().split()[0])
+    return total
+
+
+def settle_run(tool, flags, count):
+    """CPU per packet of short connections, whose accepted ends are provisional at first; the start does not count."""
+    cap = Capture([tool, '-i', 'lo', '-w', '/dev/null', *flags], subprocess.DEVNULL)
+    cap.wait_ready()
+    time.sleep(0.5)
+    before = cpu_ns(cap.proc.pid)
+    subprocess.run(['ip', 'netns', 'exec', NS_A, sys.executable, '-c', SHORT, str(count)], check=False,
+                   start_new_session=True)
+    time.sleep(0.6)
+    used = cpu_ns(cap.proc.pid) - before
+    result = cap.stop()
+    return {'us': used / 1000 / max(1, result['captured']), 'captured': result['captured'], 'dropped': result['dropped']}
+
+
+def bench_settle(args):
+    ours, theirs = pair(args.runs, lambda: settle_run(args.ptcpdump, [], 4000),
+                        lambda: settle_run(args.ptcpdump, ['--settle', '0'], 4000))
+    row('short connections, settled; right: --settle 0', ours, theirs,
+        [('captured', 'captured'), ('dropped', 'dropped'), ('us', 'CPU us per packet')])
+
+
 def first_packet_delay(tool, burst, path):
     """Seconds from exec to the time stamp of the first packet in the file, with 1,000 packets/s under way."""
     sender = subprocess.Popen(['ip', 'netns', 'exec', NS_A, burst, ADDR_B, str(PORT), '2500', '64', '1000'],
@@ -236,6 +281,8 @@ def main():
             sink = net_up()
             try:
                 bench_live(args, burst, tmp)
+                if not args.only or args.only in 'settle':
+                    bench_settle(args)
                 if not args.only or args.only in 'start':
                     bench_start(args, burst, tmp)
             finally:
