@@ -19,6 +19,7 @@ enum {
 };
 
 #define MSEC 1000000LL
+#define WAIT_MIN MSEC
 
 enum state { STATE_EMPTY, STATE_PENDING, STATE_NAMED, STATE_NAMELESS };
 
@@ -189,9 +190,14 @@ static void wait_for(struct resolver *r, const struct entry *e)
 	r->budget += (start - r->last) / r->share;
 	if (r->budget > r->budget_max)
 		r->budget = r->budget_max;
+	/* The timer's own inaccuracy would cost more than the wait: packet after packet, a capture's speed. */
+	if (r->budget < WAIT_MIN) {
+		r->last = start;
+		return;
+	}
 	end = start + r->budget;
 	until = (struct timespec){ .tv_sec = end / 1000000000LL, .tv_nsec = end % 1000000000LL };
-	while (e->state == STATE_PENDING && r->budget > 0) {
+	while (e->state == STATE_PENDING) {
 		if (pthread_cond_timedwait(&r->answered, &r->lock, &until) == ETIMEDOUT)
 			break;
 	}
