@@ -295,6 +295,14 @@ install: all
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/ptcpdump LICENSE NOTICE README.md
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/ptcpdump/LICENSES LICENSES/*.txt
 
+# Whatever else is in these folders is not ours.
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/ptcpdump $(DESTDIR)$(PREFIX)/share/man/man8/ptcpdump.8 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/ptcpdump \
+		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_ptcpdump \
+		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/ptcpdump.fish
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/ptcpdump
+
 clean:
 	rm -rf $(filter-out $(B)/deps,$(wildcard $(B)/*))
 distclean:
@@ -302,8 +310,8 @@ distclean:
 
 help:
 	@sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile
-	@echo "More: $(SUITES:%=check-%) golden bench check-clean format check-format lint install clean distclean"
+	@echo "More: $(SUITES:%=check-%) golden bench check-clean format check-format lint install uninstall clean distclean"
 	@echo "Settings: V=1 WERROR=1 CC= CLANG= BPFTOOL= CFLAGS= DISTDIR= PREFIX= DESTDIR="
 
 .DEFAULT_GOAL := all
-.PHONY: all vm-kernels completions fuzz static asan tests check demo setup bench golden check-clean format check-format lint install clean distclean help $(SUITES:%=check-%)
+.PHONY: all vm-kernels completions fuzz static asan tests check demo setup bench golden check-clean format check-format lint install uninstall clean distclean help $(SUITES:%=check-%)
