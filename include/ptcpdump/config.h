@@ -19,7 +19,7 @@ struct capture_control {
 	__u64 wake_fill;   /* bytes in one packet ring */
 	__u32 owner_pid;   /* the capturing process, so that a later run can tell what was left by a dead one: */
 	__u32 owner_pidns; /* inode of the pid namespace that owner_pid is of */
-	__u64 owner_start; /* field 22 of /proc/PID/stat, ticks */
+	__u64 owner_start; /* ns, CLOCK_BOOTTIME, as exact as /proc/PID/stat is */
 };
 
 /* ptcp_ifaces: one entry per interface that we are attached to. */

@@ -27,6 +27,7 @@
 #include "ptcpdump.skel.h"
 #include "util/caps.h"
 #include "util/log.h"
+#include "util/procfs.h"
 
 #define NSEC_PER_MSEC 1000000ULL
 #define NSEC_PER_SEC 1000000000ULL
@@ -457,28 +458,9 @@ static int skeleton_load(struct capture *c, const char *btf)
 
 uint64_t process_start_time(uint32_t pid)
 {
-	char buf[1024], *p;
-	unsigned long long start = 0;
-	char state;
-	ssize_t n;
-	int fd;
+	struct procfs_stat st;
 
-	snprintf(buf, sizeof(buf), "/proc/%u/stat", pid);
-	fd = open(buf, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, buf, sizeof(buf) - 1);
-	if (fd >= 0)
-		close(fd);
-	if (n <= 0)
-		return 0;
-	buf[n] = '\0';
-	/* The command's name may hold anything, spaces and brackets too: count from its end. */
-	p = strrchr(buf, ')');
-	if (p &&
-	    sscanf(p + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &state,
-		   &start) == 2 &&
-	    state == 'Z')
-		return 0;
-	return start;
+	return procfs_stat(pid, &st) || st.state == 'Z' ? 0 : st.start;
 }
 
 static int control_map(struct capture *c)
@@ -779,11 +761,6 @@ void capture_stats(const struct capture *c, struct capture_stats *ret)
 		ret->dropped += c->links[i]->iface.dropped;
 	}
 	ret->captured = c->captured;
-}
-
-int64_t capture_clock_offset(const struct capture *c)
-{
-	return c->clock_offset;
 }
 
 int capture_probe(FILE *out)

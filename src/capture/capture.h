@@ -81,8 +81,6 @@ int capture_drain(struct capture *c);
 void capture_stats(const struct capture *c, struct capture_stats *ret);
 void capture_free(struct capture *c);
 
-/* ns to add to CLOCK_MONOTONIC times of events to get the time since the epoch; constant for the run. */
-int64_t capture_clock_offset(const struct capture *c);
 /* -D: interfaces, one per line as tcpdump lists them. */
 int capture_list_ifaces(FILE *out);
 /* --backend help: how packets can be seen here, one way per line. */

@@ -148,7 +148,8 @@ static int packet_hand(struct capture *c, const struct event_packet *e, bool for
 	return verdict;
 }
 
-size_t deliver_fill(const struct capture *c)
+/* Bytes that wait in the fullest ring. */
+static size_t fullest(const struct capture *c)
 {
 	size_t most = 0;
 
@@ -192,7 +193,7 @@ int deliver(struct capture *c, uint64_t limit, unsigned max, bool force)
 		ring_refresh(&c->rings[k]);
 	for (unsigned k = 0; k < c->nrings; k++)
 		head_load(c, k, &heads[k], &limit);
-	if (deliver_fill(c) >= c->control->wake_fill)
+	if (fullest(c) >= c->control->wake_fill)
 		force = true;
 	while (verdict == CAPTURE_DONE && n < max && (i = head_oldest(heads, c->nrings, &second)) >= 0) {
 		struct head *head = &heads[i];

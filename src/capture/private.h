@@ -98,7 +98,7 @@ struct capture {
 /* Compiles the filter for both kinds of devices that programs see; errors are logged. */
 int filters_compile(struct capture *c);
 uint64_t now_ns(clockid_t clock);
-/* Field 22 of /proc/PID/stat, clock ticks; 0: no such process, or only its zombie. */
+/* struct procfs_stat, start; 0: no such process, or only its zombie. */
 uint64_t process_start_time(uint32_t pid);
 
 /* netns.c */
@@ -138,8 +138,6 @@ void links_free(struct capture *c);
 /* deliver.c */
 /* Packets up to time limit (CLOCK_MONOTONIC, ns), at most max; returns their number or a negative errno. */
 int deliver(struct capture *c, uint64_t limit, unsigned max, bool force);
-/* Bytes that wait in the fullest ring. */
-size_t deliver_fill(const struct capture *c);
 
 /* list.c */
 /* The name of the device with number n in the list of -D; 0 or -ENODEV. */
