@@ -77,10 +77,13 @@ static int become_invoking_user(void)
 
 static _Noreturn void child(char *const argv[], const char *keylog, int go_fd, int error_fd)
 {
+	sigset_t none;
 	ssize_t n;
 	char byte;
 	int err;
 
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	do
 		n = read(go_fd, &byte, 1);
 	while (n < 0 && errno == EINTR);

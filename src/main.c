@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,10 +59,23 @@ static int guard_streams(void)
 	return 0;
 }
 
+/* They ask for something while we run: whoever is too early must not end us. A session lets them in. */
+static void hold_user_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	struct options o;
 	int status;
+
+	hold_user_signals();
 
 	if (guard_streams())
 		return 1;

@@ -247,6 +247,9 @@ static int check_source(const struct options *o)
 		       "\"--\"";
 	else if (o->embed_keylog && (!o->write_file || options_pcap(o)))
 		text = "--embed-keylog-to-pcapng needs -w with the name of a pcapng file";
+	else if (o->follow_forks && options_offline(o) && !o->pids.n && !o->pnames.n && !o->uids.n)
+		text = "-f cannot be used with -V or -r. (Here it follows the children of the processes of --pid, --pname or "
+		       "--uid: give one.)";
 	else if (o->follow_forks && !o->pids.n && !o->pnames.n && !o->uids.n && !o->command)
 		text = "-f follows the children of the processes of --pid, --pname or --uid: give one (tcpdump's -f, foreign "
 		       "addresses as numbers, is -n here)";

@@ -519,7 +519,7 @@ const struct option_desc option_table[] = {
 	{ 'l', NULL, NULL, GROUP_OUTPUT, parse_true, AT(text.line_buffered), 0, NULL, HINT_NONE,
 	  "write every line at once" },
 	{ 'm', NULL, "MODULE", GROUP_OUTPUT, parse_string, AT(text.mib), 0, NULL, HINT_FILE,
-	  "load SMI MIB definitions from the file MODULE" },
+	  "accepted, no effect: definitions of SMI MIBs are not supported" },
 	{ 'M', NULL, "SECRET", GROUP_OUTPUT, parse_string, AT(text.md5_secret), 0, NULL, HINT_NONE,
 	  "validate TCP-MD5 digests with SECRET" },
 	{ 'n', "no-convert-addr", NULL, GROUP_OUTPUT, parse_count, AT(text.n), 0, NULL, HINT_NONE,

@@ -185,6 +185,9 @@ int privileges_drop(const struct privileges_user *user, const struct privileges_
 {
 	int err;
 
+	/* As tcpdump says it of -Z root, too. */
+	if (!user->drop && user->asked)
+		fprintf(stderr, "dropped privs to %s\n", user->name);
 	if (!user->drop)
 		return 0;
 	err = become(user);

@@ -10,8 +10,8 @@
 #include "filter/filter.h"
 #include "session_private.h"
 
-/* Set by signals: end, flush. */
-static volatile sig_atomic_t interrupted, flush_wanted;
+/* Set by signals: end, flush, tell how far we are. */
+static volatile sig_atomic_t interrupted, flush_wanted, report_wanted;
 
 /* Of one interface of the current file, by its id. */
 struct source_iface {
@@ -37,6 +37,8 @@ static void on_signal(int sig)
 {
 	if (sig == SIGUSR2)
 		flush_wanted = 1;
+	else if (sig == SIGUSR1)
+		report_wanted = 1;
 	else
 		interrupted = 1;
 }
@@ -44,6 +46,7 @@ static void on_signal(int sig)
 static void catch_signals(void)
 {
 	struct sigaction act = { .sa_handler = on_signal }, old;
+	sigset_t user;
 
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
@@ -51,7 +54,12 @@ static void catch_signals(void)
 	if (sigaction(SIGHUP, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
 		sigaction(SIGHUP, &act, NULL);
 	act.sa_flags = SA_RESTART;
+	sigaction(SIGUSR1, &act, NULL);
 	sigaction(SIGUSR2, &act, NULL);
+	sigemptyset(&user);
+	sigaddset(&user, SIGUSR1);
+	sigaddset(&user, SIGUSR2);
+	sigprocmask(SIG_UNBLOCK, &user, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
 
@@ -131,6 +139,11 @@ static int offline_packet(void *arg, const struct packet *packet)
 		flush_wanted = 0;
 		session_flush(s);
 	}
+	if (report_wanted) {
+		report_wanted = 0;
+		fprintf(stderr, "ptcpdump: %llu packet%s captured\n", (unsigned long long)s->captured,
+			s->captured == 1 ? "" : "s");
+	}
 	if (si->filter.n && !filter_match(&si->filter, packet->data, packet->caplen, packet->len))
 		return 0;
 	if (match_active(s->match) && !match_annotation(s->match, packet->annot))
@@ -168,6 +181,9 @@ static void print_banner(const struct reader *r, const char *path)
 	}
 	session_name_dlt(reader_dlt(r), dlt, sizeof(dlt));
 	fprintf(stderr, "reading from file %s, link-type %s, snapshot length %u\n", path, dlt, reader_snaplen(r));
+	/* Such a header holds the number that the device had where it was captured. */
+	if (reader_dlt(r) == DLT_LINUX_SLL2)
+		fprintf(stderr, "Warning: interface names might be incorrect\n");
 }
 
 /* An expression is wrong even when no interface is there to compile it for. */

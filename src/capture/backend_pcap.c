@@ -149,7 +149,7 @@ static int name_open(struct capture *c, struct netns *ns, const char *name)
 
 	if (name[strspn(name, "0123456789")] == '\0' && if_nametoindex(name) == 0) {
 		if (list_name((unsigned)strtoul(name, NULL, 10), by_number) != 0) {
-			log_error("Invalid adapter index %s; -D lists those that exist", name);
+			list_refuse(name);
 			return -ENODEV;
 		}
 		name = by_number;

@@ -486,7 +486,7 @@ int links_find(struct capture *c)
 		if (name_found(c, *name))
 			continue;
 		if ((*name)[strspn(*name, "-0123456789")] == '\0')
-			log_error("Invalid adapter index %s; -D lists those that exist", *name);
+			list_refuse(*name);
 		else
 			log_error("%s: No such device exists; -D lists those that do", *name);
 		return -ENODEV;

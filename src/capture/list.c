@@ -4,6 +4,7 @@
 #include <net/if.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "capture/private.h"
@@ -125,4 +126,22 @@ int list_name(unsigned n, char *name)
 	}
 	pcap_freealldevs(devs);
 	return err;
+}
+
+void list_refuse(const char *number)
+{
+	const long n = strtol(number, NULL, 10);
+	long count = 0;
+	pcap_if_t *devs;
+
+	if (n <= 0) {
+		log_error("Invalid adapter index %s", number);
+		return;
+	}
+	if (devices_find(&devs) != 0)
+		return;
+	for (const pcap_if_t *dev = devs; dev; dev = dev->next)
+		count++;
+	pcap_freealldevs(devs);
+	log_error("Invalid adapter index %ld: only %ld interface%s found", n, count, count == 1 ? "" : "s");
 }

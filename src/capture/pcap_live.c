@@ -52,7 +52,7 @@ static int configure(pcap_t *p, const struct pcap_live_config *c)
 	type = pcap_tstamp_type_name_to_val(c->tstamp_type);
 	err = pcap_set_tstamp_type(p, type);
 	if (err > 0 && !c->again)
-		log_warn("When trying to set timestamp type '%s' on %s: %s", c->tstamp_type, c->device,
+		log_warn("WARNING: When trying to set timestamp type '%s' on %s: %s", c->tstamp_type, c->device,
 			 pcap_statustostr(err));
 	else if (err < 0)
 		log_error("%s: Can't set time stamp type '%s': %s", c->device, c->tstamp_type, pcap_statustostr(err));
@@ -84,6 +84,9 @@ static int activate(pcap_t *p, const struct pcap_live_config *c)
 		log_error("%s: pcap_setdirection() failed: %s", c->device, pcap_geterr(p));
 		return -EINVAL;
 	}
+	/* tcpdump's choice for all devices at once; an older kernel or library stays with the other one. */
+	if (!c->dlt_name && strcmp(c->device, "any") == 0)
+		pcap_set_datalink(p, DLT_LINUX_SLL2);
 	if (c->dlt_name && pcap_set_datalink(p, c->dlt) != 0) {
 		log_error("%s", pcap_geterr(p));
 		return -EINVAL;

@@ -142,6 +142,8 @@ int deliver(struct capture *c, uint64_t limit, unsigned max, bool force);
 /* list.c */
 /* The name of the device with number n in the list of -D; 0 or -ENODEV. */
 int list_name(unsigned n, char *name);
+/* The message for a number that list_name() does not know. */
+void list_refuse(const char *number);
 /* Whether libpcap knows a device of this name. */
 bool list_has(const char *name);
 

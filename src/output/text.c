@@ -48,7 +48,7 @@ static void log_library(enum log_level level, const char *fmt, va_list ap)
 
 	vsnprintf(message, sizeof(message), fmt, ap);
 	message[strcspn(message, "\n")] = '\0';
-	log_msg(level, "%s", message);
+	log_msg(level, "%s%s", level == LOG_WARN ? "WARNING: " : "", message);
 }
 
 /* Bad secrets for -E, no memory: the library cannot go on with this packet. */
@@ -212,7 +212,7 @@ static void join_lines(struct buf *b, size_t start)
 	b->len = (size_t)(to - b->p);
 }
 
-/* -EINVAL: ndo_error said why. */
+/* -ENOTRECOVERABLE: ndo_error said why. */
 static int dissect(struct text *t, const struct pcap_pkthdr *h)
 {
 	if (setjmp(t->fatal) != 0) {
@@ -220,7 +220,7 @@ static int dissect(struct text *t, const struct pcap_pkthdr *h)
 		nd_pop_all_packet_info(&t->ndo);
 		nd_free_all(&t->ndo);
 		t->buf.len = t->packet_start;
-		return -EINVAL;
+		return -ENOTRECOVERABLE;
 	}
 	t->printing = true;
 	pretty_print_packet(&t->ndo, h, t->packet->data, t->packets);
