@@ -41,7 +41,7 @@ _arguments -s \
 	'*--container-id=[only traffic of this container, at least 12 characters of its id; repeatable; also with -r]:ID: ' \
 	'*--container-name=[only traffic of the containers of this name; repeatable; also with -r]:NAME: ' \
 	'*--pod-name=[only traffic of this pod (without a namespace\: default); repeatable; also with -r]:NAME.NAMESPACE: ' \
-	'*--context=[which annotations to show and save (default\: all)]:LIST:(process thread parentproc user container pod peer)' \
+	'*--context=[which annotations to show and save (default\: all)]:LIST:_values -s , word process thread parentproc user container pod peer' \
 	'*--disable-reverse-match[never show the process of the other end when that of the right end is unknown]' \
 	'*--docker-address=[socket of the Docker Engine (default /var/run/docker.sock)]:SOCKET:_files' \
 	'*--containerd-address=[socket of containerd (default /run/containerd/containerd.sock)]:SOCKET:_files' \
@@ -59,7 +59,7 @@ _arguments -s \
 	'*-K[don'\''t verify IP, TCP and UDP checksums]' \
 	'*--dont-verify-checksums[don'\''t verify IP, TCP and UDP checksums]' \
 	'*-l[write every line at once]' \
-	'*-m+[load SMI MIB definitions from the file MODULE]:MODULE:_files' \
+	'*-m+[accepted, no effect\: definitions of SMI MIBs are not supported]:MODULE:_files' \
 	'*-M+[validate TCP-MD5 digests with SECRET]:SECRET: ' \
 	'*-n[don'\''t convert addresses and ports to names]' \
 	'*--no-convert-addr[don'\''t convert addresses and ports to names]' \

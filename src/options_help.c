@@ -7,7 +7,7 @@
 
 #include "options_table.h"
 
-enum { HELP_INDENT = 8, HELP_WIDTH = 96 };
+enum { HELP_INDENT = 8, HELP_WIDTH = 80 };
 
 static void print_wrapped(const char *s)
 {
@@ -20,9 +20,8 @@ static void print_wrapped(const char *s)
 			putchar('\n');
 			column = 0;
 		}
-		column += (size_t)printf("%*s%.*s", column ? 1 : HELP_INDENT, column ? " " : "", (int)n, s);
-		if (column == n + HELP_INDENT)
-			column = n;
+		printf("%*s%.*s", column ? 1 : HELP_INDENT, "", (int)n, s);
+		column += n + (column ? 1 : 0);
 		s += n;
 		s += strspn(s, " ");
 	}
@@ -41,8 +40,11 @@ static void print_option(const struct option_desc *d)
 	putchar('\n');
 	print_wrapped(d->help);
 	if (d->choices) {
-		printf("%*s", HELP_INDENT, "");
-		printf("one of: %s\n", d->choices);
+		char text[256];
+
+		snprintf(text, sizeof(text), "%s: %s", d->hint == HINT_LIST ? "any of, with commas" : "one of",
+			 d->choices);
+		print_wrapped(text);
 	}
 }
 
@@ -50,9 +52,10 @@ void options_print_help(void)
 {
 	puts("Usage: ptcpdump [options] [expression] [-- command [args]]\n"
 	     "\n"
-	     "Prints the packets that match the expression, as tcpdump does, with the process, container and\n"
-	     "pod that each belongs to. Options may stand anywhere before \"--\"; what follows it is run, and only\n"
-	     "its traffic is captured. Expressions: pcap-filter(7).\n"
+	     "Prints the packets that match the expression, as tcpdump does, with the\n"
+	     "process, container and pod that each belongs to. Options may stand anywhere\n"
+	     "before \"--\"; what follows it is run, and only its traffic is captured.\n"
+	     "Expressions: pcap-filter(7).\n"
 	     "\n"
 	     "  ptcpdump -i eth0 tcp port 443          ptcpdump -- curl example.com\n"
 	     "  ptcpdump -i any -w out.pcapng          ptcpdump --pname nginx -v\n"
@@ -100,51 +103,82 @@ static void bash_value(const struct option_desc *d)
 {
 	static const char *const action[] = {
 		[HINT_NONE] = NULL,
-		[HINT_FILE] = "compgen -f -- \"$cur\"",
-		[HINT_DIR] = "compgen -d -- \"$cur\"",
-		[HINT_COMMAND] = "compgen -c -- \"$cur\"",
-		[HINT_USER] = "compgen -u -- \"$cur\"",
-		[HINT_IFACE] = "compgen -W \"any $(ls /sys/class/net 2>/dev/null)\" -- \"$cur\"",
-		[HINT_PID] = "compgen -W \"$(cd /proc && echo [0-9]*)\" -- \"$cur\"",
+		[HINT_FILE] = "_ptcpdump_files -f",
+		[HINT_DIR] = "_ptcpdump_files -d",
+		[HINT_COMMAND] = "_ptcpdump_words -c",
+		[HINT_USER] = "_ptcpdump_words -u",
+		[HINT_IFACE] = "_ptcpdump_list \"any $(ls /sys/class/net 2>/dev/null)\"",
+		[HINT_PID] = "_ptcpdump_list \"$(cd /proc && echo [0-9]*)\"",
+		[HINT_LIST] = NULL,
 	};
 
 	printf("\t");
 	print_spellings(d, "|");
 	if (d->choices)
-		printf(") COMPREPLY=($(compgen -W '%s' -- \"$cur\")); return ;;\n", d->choices);
+		printf(") _ptcpdump_%s '%s'; return ;;\n", d->hint == HINT_LIST ? "list" : "words -W", d->choices);
 	else if (action[d->hint])
-		printf(") COMPREPLY=($(%s)); return ;;\n", action[d->hint]);
+		printf(") %s; return ;;\n", action[d->hint]);
 	else
 		printf(") return ;;\n");
 }
 
-static void print_bash(void)
+/* They set COMPREPLY from the caller's cur. */
+static void bash_functions(void)
 {
 	puts("# bash completion for ptcpdump; made by 'ptcpdump --completion bash'\n"
-	     "_ptcpdump()\n"
+	     "_ptcpdump_words()\n"
+	     "{\n"
+	     "\tmapfile -t COMPREPLY < <(compgen \"$@\" -- \"$cur\" | sort -u)\n"
+	     "}\n"
+	     "_ptcpdump_files()\n"
+	     "{\n"
+	     "\tcompopt -o filenames 2>/dev/null\n"
+	     "\t_ptcpdump_words \"$@\"\n"
+	     "}\n"
+	     "# one or more of the words, separated by commas\n"
+	     "_ptcpdump_list()\n"
+	     "{\n"
+	     "\tlocal before= last=${cur##*,} word\n"
+	     "\t[[ $cur == *,* ]] && before=${cur%,*},\n"
+	     "\tCOMPREPLY=()\n"
+	     "\tfor word in $1; do\n"
+	     "\t\t[[ $word == \"$last\"* && ,$before != *,\"$word\",* ]] && COMPREPLY+=(\"$before$word\")\n"
+	     "\tdone\n"
+	     "}");
+}
+
+static void print_bash(void)
+{
+	bash_functions();
+	puts("_ptcpdump()\n"
 	     "{\n"
 	     "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} i\n"
 	     "\tCOMPREPLY=()\n"
 	     "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
 	     "\t\tif [[ ${COMP_WORDS[i]} == -- ]]; then\n"
-	     "\t\t\t((COMP_CWORD == i + 1)) && COMPREPLY=($(compgen -c -- \"$cur\")) ||\n"
-	     "\t\t\t\tCOMPREPLY=($(compgen -f -- \"$cur\"))\n"
+	     "\t\t\tif ((COMP_CWORD == i + 1)); then _ptcpdump_words -c; else _ptcpdump_files -f; fi\n"
 	     "\t\t\treturn\n"
 	     "\t\tfi\n"
 	     "\tdone\n"
+	     "\t# --option=value comes as three words\n"
+	     "\tif [[ $cur == = ]]; then\n"
+	     "\t\tcur=\n"
+	     "\telif [[ $prev == = ]]; then\n"
+	     "\t\tprev=${COMP_WORDS[COMP_CWORD-2]}\n"
+	     "\tfi\n"
 	     "\tcase $prev in");
 	for (size_t i = 0; i < option_count; i++) {
 		if (option_table[i].arg && option_table[i].group != GROUP_HIDDEN)
 			bash_value(&option_table[i]);
 	}
-	printf("\tesac\n\tif [[ $cur == -* ]]; then\n\t\tCOMPREPLY=($(compgen -W '");
+	printf("\tesac\n\tif [[ $cur == -* ]]; then\n\t\t_ptcpdump_words -W '");
 	for (size_t i = 0; i < option_count; i++) {
 		if (option_table[i].group == GROUP_HIDDEN)
 			continue;
 		print_spellings(&option_table[i], " ");
 		putchar(' ');
 	}
-	puts("--' -- \"$cur\"))\n\tfi\n}\ncomplete -F _ptcpdump ptcpdump");
+	puts("--'\n\tfi\n}\ncomplete -F _ptcpdump ptcpdump");
 }
 
 static void zsh_option(const struct option_desc *d, bool letter)
@@ -153,7 +187,7 @@ static void zsh_option(const struct option_desc *d, bool letter)
 		[HINT_NONE] = " ",	  [HINT_FILE] = "_files",
 		[HINT_DIR] = "_files -/", [HINT_COMMAND] = "_command_names",
 		[HINT_USER] = "_users",	  [HINT_IFACE] = "_net_interfaces",
-		[HINT_PID] = "_pids",
+		[HINT_PID] = "_pids",	  [HINT_LIST] = " ",
 	};
 
 	/* '*': all may be repeated; + and =: the value may be part of the same word. */
@@ -166,8 +200,11 @@ static void zsh_option(const struct option_desc *d, bool letter)
 	if (d->arg) {
 		putchar(':');
 		print_quoted(d->arg, "[]:\\");
-		printf(":%s%s%s", d->choices ? "(" : "", d->choices ? d->choices : action[d->hint],
-		       d->choices ? ")" : "");
+		if (d->hint == HINT_LIST)
+			printf(":_values -s , word %s", d->choices);
+		else
+			printf(":%s%s%s", d->choices ? "(" : "", d->choices ? d->choices : action[d->hint],
+			       d->choices ? ")" : "");
 	}
 	printf("' \\\n");
 }
@@ -200,6 +237,7 @@ static void fish_option(const struct option_desc *d)
 		[HINT_USER] = " -x -a '(__fish_complete_users)'",
 		[HINT_IFACE] = " -x -a 'any (__fish_print_interfaces)'",
 		[HINT_PID] = " -x -a '(__fish_complete_pids)'",
+		[HINT_LIST] = " -x",
 	};
 
 	printf("complete -c ptcpdump");
@@ -207,7 +245,9 @@ static void fish_option(const struct option_desc *d)
 		printf(" -s '%c'", d->key);
 	if (d->name)
 		printf(" -l %s", d->name);
-	if (d->choices)
+	if (d->hint == HINT_LIST)
+		printf(" -x -a '(__fish_append , %s)'", d->choices);
+	else if (d->choices)
 		printf(" -x -a '%s'", d->choices);
 	else if (d->arg)
 		fputs(action[d->hint], stdout);

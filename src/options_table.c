@@ -488,7 +488,7 @@ const struct option_desc option_table[] = {
 	{ OPT_POD_NAME, "pod-name", "NAME.NAMESPACE", GROUP_PROCESS, parse_list, AT(pod_names), 0, NULL, HINT_NONE,
 	  "only traffic of this pod (without a namespace: default); repeatable; also with -r" },
 	{ OPT_CONTEXT, "context", "LIST", GROUP_PROCESS, parse_context, AT(context), 0,
-	  "process thread parentproc user container pod peer", HINT_NONE,
+	  "process thread parentproc user container pod peer", HINT_LIST,
 	  "which annotations to show and save (default: all)" },
 	{ OPT_NO_REVERSE, "disable-reverse-match", NULL, GROUP_PROCESS, parse_count, AT(no_reverse_match), 0, NULL,
 	  HINT_NONE, "never show the process of the other end when that of the right end is unknown" },

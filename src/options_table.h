@@ -18,7 +18,16 @@ enum option_group {
 };
 
 /* What a shell may offer for an option's value. */
-enum option_hint { HINT_NONE, HINT_FILE, HINT_DIR, HINT_COMMAND, HINT_USER, HINT_IFACE, HINT_PID };
+enum option_hint {
+	HINT_NONE,
+	HINT_FILE,
+	HINT_DIR,
+	HINT_COMMAND,
+	HINT_USER,
+	HINT_IFACE,
+	HINT_PID,
+	HINT_LIST /* of the choices, with commas */
+};
 
 struct option_desc {
 	int key;	  /* the short option's letter, or from OPTION_LONG on when there is none */

@@ -82,7 +82,7 @@ struct annotation {
 };
 
 struct packet {
-	int64_t sec;   /* since the epoch, UTC; files may hold any value */
+	int64_t sec;  /* since the epoch, UTC; files may hold any value */
 	int64_t nsec; /* files may hold nonsense below 0 or >= 10^9 (1000 * int32_t): print as tcpdump does */
 	uint32_t caplen;
 	uint32_t len;

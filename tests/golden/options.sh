@@ -35,4 +35,42 @@ for shell in bash zsh fish; do
 		echo "skip - completion_${shell}_syntax: $shell is missing"
 	fi
 done
+
+if "$PTCPDUMP" --help | awk 'length > 80 { wide = 1 } END { exit wide }'; then
+	echo "ok - help_fits_80_columns"
+else
+	echo "not ok - help_fits_80_columns: $("$PTCPDUMP" --help | awk 'length > 80' | head -n 1)"
+	failed=1
+fi
+
+# Completes the last word by bash's own rules.
+bash_completes() { # NAME EXPECTED WORD...
+	local name=$1 expected=$2 got
+	shift 2
+	got=$(bash -c 'source completions/ptcpdump.bash; COMP_WORDS=(ptcpdump "$@"); COMP_CWORD=$#; _ptcpdump 2>/dev/null
+		echo "${COMPREPLY[*]}"' bash "$@")
+	if [ "$got" = "$expected" ]; then
+		echo "ok - bash_completes_$name"
+	else
+		echo "not ok - bash_completes_$name: '$got'"
+		failed=1
+	fi
+}
+
+bash_completes list process,thread --context process,th
+bash_completes list_without_twice process,parentproc --context = process,paren
+bash_completes interface lo,any -i lo,an
+bash_completes user root -Z roo
+bash_completes file "README.md" -r READ
+bash_completes postrotate_once mktemp -z mktem
+bash_completes command_once mktemp -- mktem
+bash_completes option --backend --backe
+if command -v fish >/dev/null; then
+	fish -c 'source completions/ptcpdump.fish; complete -C "ptcpdump --context process,th"' 2>/dev/null |
+		cut -f 1 >"$TEST_TMP/list"
+	echo process,thread >"$TEST_TMP/expected"
+	same fish_completes_list "$TEST_TMP/list" "$TEST_TMP/expected"
+else
+	echo "skip - fish_completes_list: fish is missing"
+fi
 exit $failed
