@@ -22,6 +22,7 @@ const volatile __u32 attrib_bind_certain __weak = 0;   /* nothing tells who rece
 const volatile __u32 attrib_netns __weak = 0;	       /* the only namespace that is captured in; 0: several */
 const volatile __u32 attrib_stack_size __weak = 16384; /* THREAD_SIZE */
 const volatile __u32 attrib_task_btf __weak = 0;       /* packet programs may look into the task without probing */
+const volatile __u32 attrib_realtime __weak = 0;       /* PREEMPT_RT: soft interrupts run on stacks of tasks */
 
 /* Process events lost for want of ring space; becomes 1 when the start-up scan has seen every socket. */
 __u64 attrib_lost __weak = 0;
@@ -126,6 +127,8 @@ static __always_inline bool task_context(struct task_struct *task)
 	struct task_struct___arm64 *arm = (void *)task;
 	unsigned long base;
 
+	if (attrib_realtime)
+		return false;
 	if (bpf_core_field_exists(arm->thread_info.preempt_count))
 		return !(TASK_READ(arm, thread_info.preempt_count) & 0x00ff0100);
 	base = (unsigned long)TASK_READ(task, stack);

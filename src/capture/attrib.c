@@ -8,6 +8,7 @@
 #include <ptcpdump/attrib.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "capture/attrib_hooks.h"
@@ -137,6 +138,13 @@ static void shrink_map(struct bpf_object *obj, const char *name)
 		bpf_map__set_max_entries(map, 1);
 }
 
+static bool kernel_realtime(void)
+{
+	struct utsname u;
+
+	return uname(&u) == 0 && strstr(u.version, "PREEMPT_RT");
+}
+
 static int prepare_hook(struct attrib *a, struct bpf_program *prog, size_t i)
 {
 	bpf_program__set_autoload(prog, a->support.usable[i]);
@@ -178,6 +186,7 @@ int attrib_prepare(struct attrib *a, struct bpf_object *obj)
 			receive_known = a->support.usable[i];
 	set_option(obj, "attrib_filter", a->filter);
 	set_option(obj, "attrib_follow", a->config->follow_forks);
+	set_option(obj, "attrib_realtime", kernel_realtime());
 	set_option(obj, "attrib_trace_storage", a->support.trace_storage);
 	set_option(obj, "attrib_bind_certain", !receive_known);
 	set_option(obj, "attrib_task_btf", a->support.task_btf);
