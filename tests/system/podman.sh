@@ -3,7 +3,7 @@
 # Containers of a real Podman, by the Docker-compatible socket of its service. timeout: 120
 . "$TOP/tests/system/lib-containers.sh"
 
-tests="podman_names podman_name_filter podman_rename podman_restart"
+tests="podman_names podman_name_filter podman_rename podman_restart podman_of_a_user"
 need podman runc python3 curl ip nsenter -- $tests
 net_up
 mkdir -p "$TEST_TMP/img"
@@ -26,8 +26,11 @@ service_start() {
 podman_end() {
 	podman rm -fa -t 0 >/dev/null 2>&1
 	[ -z "$service_pid" ] || kill "$service_pid" 2>/dev/null
+	[ -z "$user_pid" ] || kill $user_pid 2>/dev/null
 	clean_up
-	rmdir /sys/fs/cgroup/libpod_parent/libpod-*/ /sys/fs/cgroup/libpod_parent 2>/dev/null
+	[ -z "$user" ] || rm -rf "$user"
+	find /sys/fs/cgroup -depth -type d \( -path '*/libpod_parent/*' -o -name libpod_parent \) -exec rmdir {} + 2>/dev/null
+	return 0
 }
 trap podman_end EXIT
 run() { # NAME COMMAND...: in the network of the host
@@ -90,4 +93,24 @@ run again wget -q -O /dev/null http://10.232.0.2/8
 capture_end
 grep 'GET /8 ' "$TEST_TMP/restart.out" | grep -q 'Container \[again\]$' || why="$why no name"
 result podman_restart "$why"
+
+# --- the socket of a user who logs in during the capture, below a folder of theirs; ptcpdump is an ordinary user by then ---
+user=/run/user/$((200000 + $$))
+DOCKER=$TEST_TMP/none.sock capture user -i up0 -n --log-level info 'tcp port 80'
+kill $service_pid
+mkdir -p "$user/podman"
+chown -R "${user##*/}" "$user"
+chmod 700 "$user" "$user/podman"
+nsenter --net="/run/netns/$NS" podman $options system service --time 0 "unix://$user/podman/podman.sock" >>"$TEST_TMP/service.log" 2>&1 &
+user_pid=$!
+for _ in $(seq 80); do
+	grep -q "docker at '$user/podman/podman.sock' answers" "$TEST_TMP/user.err" && break
+	sleep 0.05
+done
+get renamed 9
+capture_end
+why=
+grep -q "docker at '$user/podman/podman.sock' answers" "$TEST_TMP/user.err" || why="not asked;"
+grep 'GET /9 ' "$TEST_TMP/user.out" | grep -q 'Container \[renamed\]$' || why="$why $(grep -m 1 'GET /9 ' "$TEST_TMP/user.out")"
+result podman_of_a_user "$why"
 exit $failed
