@@ -1,0 +1,50 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Signals that ask for something while a file is read, and messages of wrong use that are tcpdump's.
+failed=0
+
+says() { # NAME TEXT OPTION...
+	local name=$1 text=$2 got
+	shift 2
+	got=$("$PTCPDUMP" "$@" 2>&1 >/dev/null)
+	case $? in
+	1) [[ $got == *"ptcpdump: $text"* ]] && echo "ok - $name" && return ;;
+	esac
+	echo "not ok - $name: '$got'"
+	failed=1
+}
+
+mkfifo "$TEST_TMP/in"
+"$PTCPDUMP" -nr - <"$TEST_TMP/in" >/dev/null 2>"$TEST_TMP/messages" &
+pid=$!
+exec 3>"$TEST_TMP/in"
+head -c 24 "$TOP/tests/golden/plain.pcap" >&3
+for _ in $(seq 100); do
+	grep -q reading "$TEST_TMP/messages" && break
+	sleep 0.05
+done
+sleep 0.2
+kill -USR1 $pid
+kill -USR2 $pid
+sleep 0.1
+tail -c +25 "$TOP/tests/golden/plain.pcap" >&3
+exec 3>&-
+wait $pid
+status=$?
+if [ $status -eq 0 ] && grep -q '^ptcpdump: 0 packets captured$' "$TEST_TMP/messages"; then
+	echo "ok - user_signals_while_reading"
+else
+	echo "not ok - user_signals_while_reading: $status $(tail -n 1 "$TEST_TMP/messages")"
+	failed=1
+fi
+
+says follow_forks_of_a_file "-f cannot be used with -V or -r." -f -r "$TOP/tests/golden/plain.pcap"
+says direction_of_a_file "inbound/outbound not supported on Ethernet when reading savefiles" \
+	-r "$TOP/tests/golden/plain.pcap" inbound
+if [ "$(id -u)" -eq 0 ]; then
+	says adapter_zero "Invalid adapter index 0" -i 0
+	says adapter_out_of_range "Invalid adapter index 9999: only " -i 9999
+else
+	echo "skip - adapter_zero, adapter_out_of_range: needs root"
+fi
+exit $failed
