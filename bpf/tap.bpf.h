@@ -51,7 +51,7 @@ static __always_inline enum owner_verdict tap_stand_in(struct event_owner *o, co
 static __always_inline enum owner_verdict tap_source(struct __sk_buff *skb, struct owner_scratch *S,
 						     struct event_packet *e, bool egress, bool sends)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct *task = task_current();
 	const struct flow_key *k = &S->flow[FLOW_SRC];
 
 	if (sends && k->proto && task_context(task) && owner_current(&S->rec, task)) {
