@@ -4,8 +4,9 @@
 
 Peers (helpers/truth.c, curl, ping) tell their own pid and port; a capture of their traffic is compared with that,
 both ends of every packet where both are local. Each scenario is one test. Environment: PTCPDUMP, the program to
-test; TRUTH_COUNT, how many short connections at most (500); TRUTH_SETTLE; TRUTH_BACKEND, for --backend; TRUTH_TABLE, a file that gets a line per scenario.
-Arguments: names of the scenarios to run."""
+test; TRUTH_COUNT, how many short connections at most (500); TRUTH_SETTLE; TRUTH_BACKEND, for --backend;
+TRUTH_SLOW, a factor for every wait, for slow machines; TRUTH_LIMIT, seconds for one scenario (300); TRUTH_TABLE, a file
+that gets a line per scenario. Arguments: names of the scenarios to run; --list prints them."""
 
 import collections
 import fcntl
@@ -27,6 +28,8 @@ PTCPDUMP = os.environ.get("PTCPDUMP", os.path.join(TOP, "build/ptcpdump"))
 HELPER = os.path.join(TOP, "build/tests/truth")
 URING = os.path.join(TOP, "build/tests/uring")
 COUNT = int(os.environ.get("TRUTH_COUNT", "500"))
+SLOW = float(os.environ.get("TRUTH_SLOW", "1"))
+LIMIT = int(os.environ.get("TRUTH_LIMIT", "300"))
 SETTLE = int(os.environ.get("TRUTH_SETTLE", "150"))  # ms
 NS = ["truth-a%d" % os.getpid(), "truth-b%d" % os.getpid(), "truth-c%d" % os.getpid()]
 # Of its own for each run, should several run at a time.
@@ -90,7 +93,7 @@ class Peers:
         self.listeners.add(p.pid)
         self.servers.append(p)
         running.append(p)
-        for _ in range(500):
+        for _ in range(int(500 * SLOW)):
             if self.count("ready") >= before + ready:
                 return p
             if p.poll() == 77:
@@ -105,7 +108,7 @@ class Peers:
     def client(self, *args, ns=None, wait=True, helper=HELPER):
         p = subprocess.Popen(inside(ns) + [helper, *args], stdout=self.out, stderr=subprocess.DEVNULL)
         if wait:
-            p.wait(10)
+            p.wait(10 * SLOW)
         return p
 
     def script(self, code, *args, ns=None, ready=0):
@@ -114,13 +117,13 @@ class Peers:
         p = subprocess.Popen(inside(ns) + [sys.executable, "-c", PRELUDE + code, *map(str, args)], stdout=self.out,
                              start_new_session=True)
         if not ready:
-            if p.wait(20):
+            if p.wait(20 * SLOW):
                 raise RuntimeError("a peer failed")
             return p
         self.listeners.add(p.pid)
         self.servers.append(p)
         running.append(p)
-        for _ in range(1000):
+        for _ in range(int(1000 * SLOW)):
             if self.count("ready") >= before + ready:
                 return p
             time.sleep(0.01)
@@ -173,7 +176,7 @@ class Capture:
         start = time.monotonic()
         self.p = subprocess.Popen(cmd + list(args), stderr=self.log, stdout=self.log)
         children.append(self.p)
-        for _ in range(1000):
+        for _ in range(int(1000 * SLOW)):
             if "listening" in self.text():
                 break
             if self.p.poll() is not None:
@@ -187,9 +190,9 @@ class Capture:
             return f.read()
 
     def stop(self):
-        time.sleep(0.4)
+        time.sleep(0.4 * SLOW)
         self.p.send_signal(signal.SIGINT)
-        if self.p.wait(20):
+        if self.p.wait(20 * SLOW):
             raise RuntimeError("capture: " + self.text().strip())
         m = re.search(r"(\d+) packets dropped", self.text())
         if not m or m.group(1) != "0":
@@ -1097,6 +1100,7 @@ def mptcp():
     cap = Capture("-i", "lo", "port", "7127")
     peers.script("""
 s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 s.bind(("127.0.0.1", 7127))
 s.listen(10)
 say("ready")
@@ -1424,6 +1428,52 @@ def cleanup():
         subprocess.run(["ip", "netns", "del", ns], stderr=subprocess.DEVNULL)
 
 
+def end_leftovers():
+    """What a scenario that failed has left running holds the ports of the next."""
+    for p in children:
+        if p.poll() is None:
+            p.kill()
+            p.wait()
+    children.clear()
+    for p in list(running):
+        try:
+            os.killpg(p.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        p.wait()
+    running.clear()
+
+
+def too_long(*_):
+    raise TimeoutError("did not end within %d seconds" % LIMIT)
+
+
+def run_scenario(f):
+    """("ok", "not ok" or "skip", the scores, what is to be said of it, the number of packets)"""
+    # One at a time: all have the same ports.
+    with open(LOCK, "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        signal.alarm(LIMIT)
+        try:
+            s, n = f()
+        except Skip as e:
+            return "skip", "", str(e), 0
+        except subprocess.TimeoutExpired as e:
+            return "not ok", "", "timed out: " + str(e).replace("\n", " "), 0
+        except (RuntimeError, OSError, subprocess.SubprocessError) as e:
+            return "not ok", "", str(e).replace("\n", " "), 0
+        finally:
+            signal.alarm(0)
+            end_leftovers()
+    text = ", ".join("%s %d/%d/%d%s" % (end, s.right[end], s.wrong[end], s.missing[end],
+                                        " and %d late" % s.late[end] if s.late[end] else "")
+                     for end in ("client", "server") if s.right[end] + s.wrong[end] + s.missing[end])
+    if s.first or not s.right:
+        return "not ok", text, "%s: %s" % (text or "no packets", "; ".join(s.first.values())), n
+    late = sum(s.late.values())
+    return "ok", text, "%d packets came long before accept()" % late if late else "", n
+
+
 def main():
     global tmp
     if os.geteuid() != 0:
@@ -1434,6 +1484,7 @@ def main():
         print("skip - truth: no " + ", ".join(missing))
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGALRM, too_long)
     failed = 0
     tmp = tempfile.mkdtemp(prefix="truth")
     table = open(os.environ["TRUTH_TABLE"], "a") if "TRUTH_TABLE" in os.environ else None
@@ -1442,39 +1493,20 @@ def main():
         for name, f in scenarios:
             if sys.argv[1:] and name not in sys.argv[1:]:
                 continue
-            try:
-                # One at a time: all have the same ports.
-                with open(LOCK, "w") as lock:
-                    fcntl.flock(lock, fcntl.LOCK_EX)
-                    s, n = f()
-            except Skip as e:
-                print("skip - truth %s: %s" % (name, e), flush=True)
-                continue
-            except (RuntimeError, OSError, subprocess.SubprocessError) as e:
-                print("not ok - truth %s: %s" % (name, e), flush=True)
-                failed += 1
-                continue
-            text = ", ".join("%s %d/%d/%d%s" % (end, s.right[end], s.wrong[end], s.missing[end],
-                                                " and %d late" % s.late[end] if s.late[end] else "")
-                             for end in ("client", "server") if s.right[end] + s.wrong[end] + s.missing[end])
+            ok, result, more, n = run_scenario(f)
+            print("%s - truth %s%s" % (ok, name, ": " + more if more else ""), flush=True)
+            failed += ok == "not ok"
             if table:
-                print("%s\t%s\t%d" % (name, text, n), file=table, flush=True)
-            if s.first or not s.right:
-                print("not ok - truth %s: %s: %s" % (name, text or "no packets", "; ".join(s.first.values())), flush=True)
-                failed += 1
-            else:
-                late = sum(s.late.values())
-                print("ok - truth %s%s" % (name, ": %d packets came long before accept()" % late if late else ""), flush=True)
+                print("%s\t%s\t%d\t%s\t%s" % (name, ok, n, result, more), file=table, flush=True)
     finally:
-        for p in children:
-            if p.poll() is None:
-                p.kill()
-        for p in list(running):
-            os.killpg(p.pid, signal.SIGKILL)
+        end_leftovers()
         cleanup()
         shutil.rmtree(tmp)
     return failed != 0
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--list"]:
+        print("\n".join(name for name, _ in scenarios))
+        sys.exit(0)
     sys.exit(main())
