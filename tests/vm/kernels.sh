@@ -9,8 +9,8 @@ set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
 cache=${VM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ptcpdump-vm}
 results=${BUILD:-$top/build}/vm
-short="short-clients server-from-before prefork-without-address same-tuple-after-time-wait mptcp masqueraded-uplink-only
-	published-port-past-a-proxy published-port-from-before"
+short="server-from-before prefork-without-address same-tuple-after-time-wait mptcp masqueraded-uplink-only
+	published-port-from-before"
 status=0
 cd "$top" || exit 1
 export VM_TIMEOUT=${VM_TIMEOUT:-1200}
