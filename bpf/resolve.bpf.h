@@ -43,18 +43,23 @@ struct owner_scratch {
 	__u64 start;
 };
 
+/* Programs at cgroup_skb work for a task whose system call may be interrupted, and run again on what arrived. */
+const volatile __u32 owner_nested __weak = 0;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 2); /* of a task, of what interrupts it */
 	__type(key, __u32);
 	__type(value, struct owner_scratch);
 } ptcp_owner_buf SEC(".maps") __weak;
 
 static __always_inline struct owner_scratch *owner_scratch_get(void)
 {
-	__u32 zero = 0;
+	__u32 slot = 0;
 
-	return bpf_map_lookup_elem(&ptcp_owner_buf, &zero);
+	if (owner_nested)
+		slot = !task_context((void *)bpf_get_current_task());
+	return bpf_map_lookup_elem(&ptcp_owner_buf, &slot);
 }
 
 /* Asks owner_note() for EVENT_OWNER. False when the owner became certain in this moment. */

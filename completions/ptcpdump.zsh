@@ -12,7 +12,7 @@ _arguments -s \
 	'*--snapshot-length=[keep at most this much of each packet (0\: the default, 262144)]:BYTES: ' \
 	'*-p[don'\''t put the interface into promiscuous mode]' \
 	'*--no-promiscuous-mode[don'\''t put the interface into promiscuous mode]' \
-	'*--backend=[how packets are seen (default\: tc, or pcap where only that can serve); help\: what this kernel offers]:BACKEND:(tc socket-filter tp-btf pcap)' \
+	'*--backend=[how packets are seen (default\: tc, or pcap where only that can serve); help\: what this kernel offers]:BACKEND:(tc cgroup-skb socket-filter tp-btf pcap)' \
 	'*--kernel-btf=[BTF of this kernel (default /sys/kernel/btf/vmlinux, then /var/lib/ptcpdump/btf, else it is fetched)]:FILE:_files' \
 	'*--immediate-mode[show and save packets as soon as they arrive]' \
 	'*-I[put the interface into 802.11 monitor mode (by the backend pcap)]' \

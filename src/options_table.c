@@ -445,7 +445,7 @@ const struct option_desc option_table[] = {
 	{ 'p', "no-promiscuous-mode", NULL, GROUP_CAPTURE, parse_count, AT(no_promiscuous), 0, NULL, HINT_NONE,
 	  "don't put the interface into promiscuous mode" },
 	{ OPT_BACKEND, "backend", "BACKEND", GROUP_CAPTURE, parse_backend, AT(backend), 0,
-	  "tc socket-filter tp-btf pcap", HINT_NONE,
+	  "tc cgroup-skb socket-filter tp-btf pcap", HINT_NONE,
 	  "how packets are seen (default: tc, or pcap where only that can serve); help: what this kernel offers" },
 	{ OPT_KERNEL_BTF, "kernel-btf", "FILE", GROUP_CAPTURE, parse_string, AT(kernel_btf), 0, NULL, HINT_FILE,
 	  "BTF of this kernel (default /sys/kernel/btf/vmlinux, then /var/lib/ptcpdump/btf, else it is fetched)" },

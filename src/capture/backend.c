@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "capture/private.h"
+#include "util/cgroup2.h"
 
 static const char *tc_missing(void)
 {
@@ -51,7 +52,18 @@ static const char *socket_missing(void)
 
 static const char *tracepoints_missing(void)
 {
-	return tap_missing(BPF_PROG_TYPE_TRACING);
+	/* Asked for tracing programs, libbpf would try fentry, which needs more than these tracepoints do. */
+	return tap_missing(BPF_PROG_TYPE_RAW_TRACEPOINT);
+}
+
+static const char *cgroup_missing(void)
+{
+	const int fd = cgroup2_open();
+
+	if (fd < 0)
+		return "cgroup v2 is not mounted; try socket-filter";
+	close(fd);
+	return tap_missing(BPF_PROG_TYPE_CGROUP_SKB);
 }
 
 static int tc_open(struct capture *c)
@@ -82,6 +94,19 @@ const struct backend backends[] = {
 		.close = links_detach,
 	},
 	{
+		.name = "cgroup-skb",
+		.help = "eBPF programs at the root of cgroup v2: what local sockets send and receive, from the IP header on",
+		.missing = cgroup_missing,
+		.programs = true,
+		.flows = true,
+		.raw_ip = true,
+		.open = tc_open,
+		.attach = cgroup_attach,
+		.stop = tc_stop,
+		.count = links_count,
+		.close = taps_close,
+	},
+	{
 		.name = "socket-filter",
 		.help = "eBPF filters of packet sockets: what tcpdump sees, before tc on ingress and after it on egress",
 		.missing = socket_missing,
@@ -104,7 +129,7 @@ const struct backend backends[] = {
 		.attach = tracepoints_attach,
 		.stop = tc_stop,
 		.count = links_count,
-		.close = tracepoints_close,
+		.close = taps_close,
 	},
 	{
 		.name = "pcap",

@@ -16,6 +16,7 @@ struct backend {
 	const char *(*missing)(void); /* why it cannot be used here; NULL: it can */
 	bool programs;		      /* packets come from our eBPF programs into BPF ring buffers */
 	bool flows;		      /* they find owners by ptcp_flows; user space asks for the rest */
+	bool raw_ip;		      /* packets of all devices start at the IP header */
 	bool bpf_optional;	      /* works without CAP_BPF */
 
 	/* Finds and opens the wanted interfaces, and compiles the filter; errors are logged. */
@@ -46,8 +47,9 @@ int tc_attach_link(struct capture *c, struct link *link);
 
 /* backend_tap.c: packet sockets, tracepoints */
 int socket_attach_link(struct capture *c, struct link *link);
+int cgroup_attach(struct capture *c);
 int tracepoints_attach(struct capture *c);
-void tracepoints_close(struct capture *c);
+void taps_close(struct capture *c);
 
 /* backend_pcap.c */
 int pcap_backend_open(struct capture *c);

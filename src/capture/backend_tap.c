@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Backends whose programs see packets without being attached to tc: packet sockets and tracepoints. */
+/* Backends whose programs see packets without being attached to tc: packet sockets, tracepoints, cgroups. */
 #include <arpa/inet.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -12,6 +12,7 @@
 #include "capture/backend.h"
 #include "capture/private.h"
 #include "ptcpdump.skel.h"
+#include "util/cgroup2.h"
 #include "util/log.h"
 
 /* In the calling thread's namespace; ifindex 0: every device. Returns the socket or -errno. */
@@ -50,29 +51,45 @@ int socket_attach_link(struct capture *c, struct link *link)
 	return a->active ? 0 : a->link_fd;
 }
 
-int tracepoints_attach(struct capture *c)
+static int tap_attach(struct capture *c, unsigned i, struct bpf_program *prog, int cgroup)
 {
-	struct bpf_program *progs[] = { c->skel->progs.ptcp_queue, c->skel->progs.ptcp_receive };
-
-	for (unsigned i = 0; i < 2; i++) {
-		if (bpf_program__fd(progs[i]) < 0)
-			continue;
-		c->tracepoints[i] = bpf_program__attach_trace(progs[i]);
-		if (!c->tracepoints[i]) {
-			const int err = -errno;
-
-			log_error(
-				"cannot attach to the tracepoints of network devices: %s; try --backend socket-filter",
-				strerror(-err));
-			return err;
-		}
-	}
-	return links_attach(c);
+	if (bpf_program__fd(prog) < 0)
+		return 0;
+	c->taps[i] = cgroup < 0 ? bpf_program__attach_trace(prog) : bpf_program__attach_cgroup(prog, cgroup);
+	return c->taps[i] ? 0 : -errno;
 }
 
-void tracepoints_close(struct capture *c)
+int tracepoints_attach(struct capture *c)
 {
-	for (unsigned i = 0; i < 2; i++)
-		bpf_link__destroy(c->tracepoints[i]);
+	int err = tap_attach(c, 0, c->skel->progs.ptcp_queue, -1);
+
+	if (err == 0)
+		err = tap_attach(c, 1, c->skel->progs.ptcp_receive, -1);
+	if (err == 0)
+		return links_attach(c);
+	log_error("cannot attach to the tracepoints of network devices: %s; try --backend socket-filter",
+		  strerror(-err));
+	return err;
+}
+
+int cgroup_attach(struct capture *c)
+{
+	const int cgroup = cgroup2_open();
+	int err = cgroup < 0 ? cgroup : tap_attach(c, 0, c->skel->progs.ptcp_cg_out, cgroup);
+
+	if (err == 0)
+		err = tap_attach(c, 1, c->skel->progs.ptcp_cg_in, cgroup);
+	if (cgroup >= 0)
+		close(cgroup);
+	if (err == 0)
+		return links_attach(c);
+	log_error("cannot attach to the root of cgroup v2: %s; try --backend socket-filter", strerror(-err));
+	return err;
+}
+
+void taps_close(struct capture *c)
+{
+	for (unsigned i = 0; i < sizeof(c->taps) / sizeof(c->taps[0]); i++)
+		bpf_link__destroy(c->taps[i]);
 	links_detach(c);
 }

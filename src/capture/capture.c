@@ -392,6 +392,8 @@ static int programs_choose(struct capture *c)
 	bpf_program__set_autoload(skel->progs.ptcp_l2, need[0]);
 	bpf_program__set_autoload(skel->progs.ptcp_l3, need[1]);
 	bpf_program__set_autoload(skel->progs.ptcp_sock, strcmp(c->backend->name, "socket-filter") == 0);
+	bpf_program__set_autoload(skel->progs.ptcp_cg_out, c->backend->raw_ip && c->config.direction != DIR_IN);
+	bpf_program__set_autoload(skel->progs.ptcp_cg_in, c->backend->raw_ip && c->config.direction != DIR_OUT);
 	bpf_program__set_autoload(skel->progs.ptcp_queue, tracepoints && c->config.direction != DIR_IN);
 	bpf_program__set_autoload(skel->progs.ptcp_receive, tracepoints && c->config.direction != DIR_OUT);
 	return tracepoints ? tracepoints_choose(skel) : 0;
@@ -409,9 +411,11 @@ static int skeleton_prepare(struct capture *c)
 	skel->rodata->tc_netns = c->nnetns == 1 && !c->any_netns ? c->netns[0]->inode : 0;
 	skel->rodata->attrib_netns = skel->rodata->tc_netns;
 	if (c->backend->programs) {
-		bpf_map__set_max_entries(skel->maps.ptcp_scratch, (uint32_t)libbpf_num_possible_cpus());
+		bpf_map__set_max_entries(skel->maps.ptcp_scratch,
+					 (uint32_t)libbpf_num_possible_cpus() * (c->backend->raw_ip ? 2 : 1));
 		bpf_map__set_value_size(skel->maps.ptcp_scratch, (record_max + 7) & ~7U);
 	}
+	skel->rodata->owner_nested = c->config.flows;
 	skel->rodata->tap_in = c->config.direction != DIR_OUT;
 	skel->rodata->tap_out = c->config.direction != DIR_IN;
 	err = programs_choose(c);

@@ -294,7 +294,7 @@ static int link_attach(struct capture *c, struct link *link)
 	link->ingress.ifindex = link->egress.ifindex = link->iface.ifindex;
 	if (c->backend->attach_link)
 		err = c->backend->attach_link(c, link);
-	if (err == 0 && c->config.promiscuous && !c->any && link->type == ARPHRD_ETHER)
+	if (err == 0 && c->config.promiscuous && !c->any && !c->backend->raw_ip && link->type == ARPHRD_ETHER)
 		promisc_set(link->ns, link);
 	return err;
 }
@@ -398,7 +398,7 @@ static int link_news(void *arg, const struct rtnl_link *news)
 			  c->backend->name, news->type);
 		return -EOPNOTSUPP;
 	}
-	return link_appeared(c, ns, news, l3);
+	return link_appeared(c, ns, news, l3 || c->backend->raw_ip);
 }
 
 int links_news(struct capture *c, struct netns *ns)

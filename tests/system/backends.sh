@@ -5,7 +5,8 @@
 set -u
 
 failed=0
-names="tc-owner tc-filter tc-count socket-filter-owner socket-filter-filter socket-filter-count tp-btf-owner tp-btf-filter
+names="tc-owner tc-filter tc-count cgroup-skb-owner cgroup-skb-filter cgroup-skb-count cgroup-skb-pid
+cgroup-skb-direction cgroup-skb-lost socket-filter-owner socket-filter-filter socket-filter-count tp-btf-owner tp-btf-filter
 tp-btf-count socket-filter-pid socket-filter-direction tp-btf-pid tp-btf-direction socket-filter-lost tp-btf-lost pcap-owner pcap-filter pcap-count pcap-pid pcap-command pcap-without-bpf pcap-burst
 list-L list-J link-type direction lo-once time-stamp-type monitor monitor-tc backend-help any nothing-left"
 
@@ -82,7 +83,7 @@ stop() {
 count() { sed -n "s/^\([0-9]*\) packets\{0,1\} $1.*/\1/p" "$err"; }
 lines() { grep -c "$1" "$out"; }
 
-for backend in tc socket-filter tp-btf pcap; do
+for backend in tc cgroup-skb socket-filter tp-btf pcap; do
 	start --backend $backend -i "$a" 'tcp port 8000'
 	tcpdump -Z root --immediate-mode -nn -i "$a" -w "$TEST_TMP/tcpdump.pcap" 'tcp port 8000' 2>"$TEST_TMP/tcpdump.err" &
 	other=$!
@@ -162,7 +163,7 @@ test_flags() {
 	stop
 	check time-stamp-type "$(lines 'ICMP echo') $(grep -c "timestamp type 'adapter' on $a" "$err")" "2 1"
 	"$PTCPDUMP" --backend help >"$out"
-	check backend-help "$(sed 's/ .*//' "$out" | tr '\n' ' ')" "tc socket-filter tp-btf pcap "
+	check backend-help "$(sed 's/ .*//' "$out" | tr '\n' ' ')" "tc cgroup-skb socket-filter tp-btf pcap "
 }
 
 # Process filter, -Q, -s and counted losses of backends whose programs see packets without tc.
@@ -209,6 +210,7 @@ test_any() {
 	check any "$(lines 'Out IP.*request') $(lines 'In IP.*reply')" "1 1"
 }
 
+test_tap cgroup-skb
 test_tap socket-filter
 test_tap tp-btf
 test_process

@@ -225,7 +225,10 @@ def read_pcapng(path):
                 elif code == 0:
                     break
                 opt += 4 + (n + 3 & ~3)
-            yield Packet({1: "in", 2: "out"}.get(flags & 3), data[start:start + caplen], comments, iface,
+            packet = data[start:start + caplen]
+            if os.environ.get("TRUTH_BACKEND") == "cgroup-skb":  # from the IP header on
+                packet = bytes(12) + (b"\x86\xdd" if packet[0] >> 4 == 6 else b"\x08\0") + packet
+            yield Packet({1: "in", 2: "out"}.get(flags & 3), packet, comments, iface,
                          high << 32 | low)
         off += length
 
