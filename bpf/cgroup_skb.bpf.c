@@ -14,7 +14,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* What a task sends is interrupted by what arrives: a record for each. */
 static __always_inline struct event_packet *record_get(void)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct *task = task_current();
 	__u32 slot = bpf_get_smp_processor_id() * 2 + !task_context(task);
 
 	return bpf_map_lookup_elem(&ptcp_scratch, &slot);

@@ -231,7 +231,7 @@ static __noinline void owner_settled(const struct owner_rec *rec, unsigned long 
  */
 static __always_inline struct owner_rec *owner_note(void *sk, __u64 cookie, bool used, bool storage)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct *task = task_current();
 	struct owner_rec *rec, new = { .cookie = cookie, .certain = used };
 	bool settled;
 

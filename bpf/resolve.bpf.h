@@ -58,7 +58,7 @@ static __always_inline struct owner_scratch *owner_scratch_get(void)
 	__u32 slot = 0;
 
 	if (owner_nested)
-		slot = !task_context((void *)bpf_get_current_task());
+		slot = !task_context(task_current());
 	return bpf_map_lookup_elem(&ptcp_owner_buf, &slot);
 }
 

@@ -90,7 +90,7 @@ static __always_inline void receiver_tell(const struct flow_key *k)
 	struct owner_rec now = {};
 
 	/* Packets that wait are looked at again soon anyway. */
-	if (owner_current(&now, (void *)bpf_get_current_task()))
+	if (owner_current(&now, task_current()))
 		owner_tell(&now, datagram_cookie(k), false);
 }
 

@@ -86,8 +86,12 @@ static __always_inline enum owner_verdict tap_destination(struct owner_scratch *
 		bpf_map_delete_elem(&ptcp_flows, k);
 		return tap_stand_in(&e->dst, k);
 	}
-	if (!tap_flow(S, k))
+	if (!tap_flow(S, k)) {
+		/* Soon after its SYN: nobody has accepted yet. */
+		if (k->proto == PROTO_TCP && !k->fragment && (!egress || e->ifindex == LOOPBACK_IFINDEX))
+			return tap_stand_in(&e->dst, k);
 		return OWNER_MAYBE;
+	}
 	if (S->more_frags && !k->fragment && !S->provisional) {
 		flow_fragment(S);
 		bpf_map_update_elem(&ptcp_flows, &S->flow[FLOW_INNER], &S->rec, BPF_ANY);

@@ -40,7 +40,7 @@ _ptcpdump()
 	-c|--receive-count) return ;;
 	-Q|--direction) _ptcpdump_words -W 'in out inout'; return ;;
 	-s|--snapshot-length) return ;;
-	--backend) _ptcpdump_words -W 'tc socket-filter tp-btf pcap'; return ;;
+	--backend) _ptcpdump_words -W 'tc cgroup-skb socket-filter tp-btf pcap'; return ;;
 	--kernel-btf) _ptcpdump_files -f; return ;;
 	-j|--time-stamp-type) return ;;
 	-y|--linktype) return ;;

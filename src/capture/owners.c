@@ -64,6 +64,7 @@ struct owners {
 struct tuple {
 	struct flow_key src, dst; /* each end seen as the local one */
 	bool request;		  /* TCP SYN: cached answers are of an earlier connection */
+	bool opening;		  /* SYN or SYN-ACK: the maps may hold an earlier one, too */
 };
 
 int owners_new(struct owners **ret, int flows_fd, int cookies_fd)
@@ -179,7 +180,10 @@ static bool parse_transport(const uint8_t *p, uint32_t n, uint32_t off, struct t
 	if (!off || n < off + 8)
 		return false;
 	switch (k->proto) {
-	case IPPROTO_TCP: t->request = n > off + 13 && (p[off + 13] & 0x12) == 0x02; break;
+	case IPPROTO_TCP:
+		t->request = n > off + 13 && (p[off + 13] & 0x12) == 0x02;
+		t->opening = n > off + 13 && (p[off + 13] & 0x02);
+		break;
 	case IPPROTO_UDP:
 	case IPPROTO_UDPLITE:
 	case IPPROTO_SCTP:
@@ -445,18 +449,31 @@ static bool find(struct owners *o, const struct flow_key *k, bool fresh, uint64_
 	return found;
 }
 
-bool owners_find(struct owners *o, int dlt, struct event_packet *e, const uint8_t *data, uint64_t now)
+/* What a cookie stands for may be known by now; else it is waited for. */
+static bool find_end(struct owners *o, const struct tuple *t, const struct flow_key *k, uint64_t now,
+		     struct event_owner *end)
 {
-	bool src = e->src.tgid || e->src.cookie, dst = e->dst.tgid || e->dst.cookie;
-	struct tuple t;
+	struct event_owner found;
 
-	if ((src && dst) || !parse(dlt, e, data, &t))
+	if (end->tgid || (end->cookie && t->opening))
 		return true;
 	/* What is cached of a tuple whose connection begins anew is of the one before. */
-	if (!src)
-		src = find(o, &t.src, t.request, now, &e->src);
-	if (!dst)
-		dst = find(o, &t.dst, t.request, now, &e->dst);
+	if (find(o, k, t->request, now, &found)) {
+		*end = found;
+		return true;
+	}
+	return end->cookie != 0;
+}
+
+bool owners_find(struct owners *o, int dlt, struct event_packet *e, const uint8_t *data, uint64_t now)
+{
+	bool src, dst;
+	struct tuple t;
+
+	if ((e->src.tgid && e->dst.tgid) || !parse(dlt, e, data, &t))
+		return true;
+	src = find_end(o, &t, &t.src, now, &e->src);
+	dst = find_end(o, &t, &t.dst, now, &e->dst);
 	if (e->dir == EVENT_DIR_IN)
 		return dst;
 	return e->dir == EVENT_DIR_OUT ? src : src || dst;
