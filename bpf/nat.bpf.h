@@ -79,7 +79,7 @@ static __always_inline bool nat_source(struct __sk_buff *skb, struct owner_scrat
 	bpf_map_update_elem(&ptcp_nat, &S->forward, k, BPF_ANY);
 	/* Datagrams that came before: nobody will accept anything. */
 	if (k->proto != PROTO_TCP && !S->provisional)
-		owner_send_event(&S->rec, flow_cookie(k));
+		forward_tell_nat(&S->rec, k);
 	return true;
 }
 
@@ -114,8 +114,6 @@ static __always_inline bool forward_wait(struct __sk_buff *skb, struct owner_scr
 	if (k->proto == PROTO_TCP ? !syn : k->proto != PROTO_UDP || (egress && skb->sk))
 		return false;
 	local = !egress && destination_local(skb, k);
-	if (k->proto == PROTO_UDP && !egress && !local)
-		return false;
 	S->forward = *k;
 	/* Our own address: the tuple before NAT. */
 	if (!local)

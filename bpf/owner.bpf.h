@@ -180,6 +180,19 @@ struct {
 	__type(value, struct flow_key);
 } ptcp_nat SEC(".maps") __weak;
 
+/*
+ * Packets to a flow that NAT changed, seen before its owner was known, carry the stand-in of the tuple that they showed:
+ * with our namespace when they came to an address of ours, else with none.
+ */
+static __noinline void forward_tell_nat(const struct owner_rec *rec, const struct flow_key *nat)
+{
+	struct flow_key elsewhere = *nat;
+
+	elsewhere.netns = 0;
+	owner_send_event(rec, flow_cookie(nat));
+	owner_send_event(rec, flow_cookie(&elsewhere));
+}
+
 /* Packets to a forwarded flow that were seen before its owner was known carry its stand-in, before or after NAT. */
 static __always_inline void forward_tell(const struct owner_rec *rec, const struct flow_key *k)
 {
@@ -190,7 +203,7 @@ static __always_inline void forward_tell(const struct owner_rec *rec, const stru
 		bpf_map_update_elem(&ptcp_flows, nat, rec, BPF_ANY);
 	owner_send_event(rec, flow_cookie(k));
 	if (nat)
-		owner_send_event(rec, flow_cookie(nat));
+		forward_tell_nat(rec, nat);
 }
 
 static __always_inline void forward_settled(const struct owner_rec *rec, struct flow_key *k)

@@ -1287,12 +1287,38 @@ def outward(dev, mode="plain", proto="tcp", count=50):
         packets = cap.stop()
     peers.finish()
     # NAT keeps the ports, which tell one process each; the address may be another.
-    peers.ends.pop((proto, port), None)
-    for (kind, p), ends in peers.ends.items():
-        if p != port:
-            for key in list(ends):
-                ends["*", "*", 0] = ends.pop(key)
-    return score(peers, packets, ends=("client",), server_port=port), len(packets)
+    server = by_remote_port(peers.ends.pop((proto, port), {}))
+    client = {p: pid for (kind, p), ends in peers.ends.items() for pid in ends.values()}
+    return score_ports(packets, client, server, port), len(packets)
+
+
+def by_remote_port(ends):
+    """{port of the client: pid}; 0: of all others."""
+    return {rport: pid for (addr, _, rport), pid in ends.items() if addr not in ("0.0.0.0", "::") or rport}
+
+
+def score_ports(packets, client, server, *server_ports):
+    """Both ends by the client's port alone, as NAT keeps it. Both processes are on this machine, and the name of one
+    end must not stand for the other."""
+    s = Score()
+    others = {"server": set(client.values()), "client": set(server.values())}
+    for p in packets:
+        t = parse(p.data)
+        if not t or t[6]:
+            continue
+        i = 0 if t[2] in server_ports else 1
+        port = t[4] if i == 0 else t[2]
+        got = pids(p)
+        alone = (got[0] is None) != (got[1] is None)
+        for end, at, want in (("server", i, server.get(port, server.get(0))), ("client", 1 - i, client.get(port))):
+            if want is None:
+                continue
+            known = got[at]
+            if alone:  # the only end that is known is shown, whatever the direction
+                only = got[0] if got[0] is not None else got[1]
+                known = want if only == want else None if only in others[end] else only
+            s.add(end, known, want, "%s %s (%s)" % (p.dir, t[:5], describe(p.data)))
+    return s
 
 
 def published(dev, mode="plain", proto="tcp", decoy=False, count=50, before=False):
@@ -1315,24 +1341,10 @@ def published(dev, mode="plain", proto="tcp", decoy=False, count=50, before=Fals
         packets = cap.stop()
     peers.finish()
     # Seen from outside, the server's address and port are others.
-    by_client = {}
-    for ends in [peers.ends[proto, int(real)]]:
-        for (addr, raddr, rport), pid in ends.items():
-            if addr != "0.0.0.0":
-                by_client[rport] = pid
-    s = Score()
-    for p in packets:
-        t = parse(p.data)
-        if not t or t[0] != proto:
-            continue
-        i = 0 if t[2] in (7210, int(real)) else 1
-        peer = t[4] if i == 0 else t[2]
-        want = by_client.get(peer if proto == "tcp" else 0)
-        if want is not None:
-            got = pids(p)
-            s.add("server", got[i] if got[i] is not None else got[1 - i], want,
-                  "%s %s (%s)" % (p.dir, t[:5], describe(p.data)))
-    return s, len(packets)
+    server = by_remote_port(peers.ends[proto, int(real)])
+    client = {p: pid for (kind, p), ends in peers.ends.items() if p not in (int(real), 7210)
+              for pid in ends.values()}
+    return score_ports(packets, client, server, 7210, int(real)), len(packets)
 
 
 @scenario
