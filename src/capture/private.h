@@ -52,8 +52,8 @@ struct capture {
 	const struct backend *backend;
 	struct pcap_backend *pcap; /* NULL: another backend */
 	struct owners *owners;	   /* asked for what programs could not tell; NULL: nobody */
-	struct bpf_link *taps[2]; /* at tracepoints or the root cgroup */
-	bool without_bpf; /* not even permitted */
+	struct bpf_link *taps[2];  /* at tracepoints or the root cgroup */
+	bool without_bpf;	   /* not even permitted */
 	struct capture_handler handler;
 	struct ptcpdump *skel;
 	struct attrib *attrib;
