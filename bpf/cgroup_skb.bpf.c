@@ -25,14 +25,13 @@ __attribute__((noinline)) int cgroup_take(struct __sk_buff *skb, __u32 egress)
 	struct capture_control *control = control_get();
 	enum drop_cause cause = DROP_NO_SCRATCH;
 	struct iface_counters *n;
-	struct iface_key key = {};
 	struct event_packet *rec;
+	__u32 netns;
 
 	if (!control || control->stop)
 		return 0;
-	key.netns = device_netns(skb);
-	key.ifindex = skb->ifindex;
-	n = bpf_map_lookup_elem(&ptcp_ifaces, &key);
+	netns = device_netns(skb);
+	n = iface_find(netns, skb->ifindex);
 	if (!n)
 		return 0;
 	rec = record_get();
@@ -41,11 +40,11 @@ __attribute__((noinline)) int cgroup_take(struct __sk_buff *skb, __u32 egress)
 		n->dropped[DROP_NO_SCRATCH]++;
 		return 0;
 	}
-	describe(skb, rec, key.netns, egress ? EVENT_DIR_OUT : EVENT_DIR_IN, EVENT_PKT_L3);
+	describe(skb, rec, netns, egress ? EVENT_DIR_OUT : EVENT_DIR_IN, EVENT_PKT_L3);
 	if (tap_resolve(skb, rec, 0, egress, egress) == OWNER_NO)
 		return 0;
 	n->received++;
-	if (publish(skb, control, rec, &cause) != 0) {
+	if (publish(skb, control, rec, n->received, &cause) != 0) {
 		if (cause == DROP_COPY)
 			n->dropped[DROP_COPY]++;
 		else

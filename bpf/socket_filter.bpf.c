@@ -22,14 +22,13 @@ __attribute__((noinline)) int socket_take(struct __sk_buff *skb, __u32 flags)
 	bool egress = skb->pkt_type == PACKET_TYPE_OUTGOING;
 	enum drop_cause cause = DROP_NO_SCRATCH;
 	struct iface_counters *n;
-	struct iface_key key = {};
+	__u32 netns;
 	struct event_packet *rec;
 
 	if (!control || control->stop)
 		return 0;
-	key.netns = device_netns(skb);
-	key.ifindex = skb->ifindex;
-	n = bpf_map_lookup_elem(&ptcp_ifaces, &key);
+	netns = device_netns(skb);
+	n = iface_find(netns, skb->ifindex);
 	if (!n)
 		return 0;
 	rec = scratch_get();
@@ -38,12 +37,12 @@ __attribute__((noinline)) int socket_take(struct __sk_buff *skb, __u32 flags)
 		n->dropped[DROP_NO_SCRATCH]++;
 		return 0;
 	}
-	describe(skb, rec, key.netns, egress ? EVENT_DIR_OUT : EVENT_DIR_IN, flags);
+	describe(skb, rec, netns, egress ? EVENT_DIR_OUT : EVENT_DIR_IN, flags);
 	if (tap_resolve(skb, rec, flags & EVENT_PKT_L3 ? 0 : ETH_HLEN, egress, egress && !skb->ingress_ifindex) ==
 	    OWNER_NO)
 		return 0;
 	n->received++;
-	if (publish(skb, control, rec, &cause) != 0) {
+	if (publish(skb, control, rec, n->received, &cause) != 0) {
 		if (cause == DROP_COPY)
 			n->dropped[DROP_COPY]++;
 		else

@@ -19,15 +19,14 @@ __attribute__((noinline)) int packet_take(struct __sk_buff *skb, __u32 dir, __u3
 {
 	struct capture_control *control = control_get();
 	struct iface_counters *n;
-	struct iface_key key = {};
+	__u32 netns;
 	struct event_packet *rec;
 	enum drop_cause cause = DROP_NO_SCRATCH;
 
 	if (!control || control->stop)
 		return 0;
-	key.netns = device_netns(skb);
-	key.ifindex = skb->ifindex;
-	n = bpf_map_lookup_elem(&ptcp_ifaces, &key);
+	netns = device_netns(skb);
+	n = iface_find(netns, skb->ifindex);
 	if (!n)
 		return 0;
 	rec = scratch_get();
@@ -36,11 +35,11 @@ __attribute__((noinline)) int packet_take(struct __sk_buff *skb, __u32 dir, __u3
 		n->dropped[DROP_NO_SCRATCH]++;
 		return 0;
 	}
-	describe(skb, rec, key.netns, dir, flags);
+	describe(skb, rec, netns, dir, flags);
 	if (owner_resolve(skb, rec, flags & EVENT_PKT_L3 ? 0 : ETH_HLEN, dir == EVENT_DIR_OUT) == OWNER_NO)
 		return 0;
 	n->received++;
-	if (publish(skb, control, rec, &cause) != 0) {
+	if (publish(skb, control, rec, n->received, &cause) != 0) {
 		if (cause == DROP_COPY)
 			n->dropped[DROP_COPY]++;
 		else

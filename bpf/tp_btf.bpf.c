@@ -39,12 +39,8 @@ static __always_inline bool has_tag(struct sk_buff *skb)
 
 static __always_inline bool packet_wanted(struct tap_packet *p)
 {
-	struct iface_key key = {};
-
-	key.netns = p->netns;
-	key.ifindex = p->ifindex;
 	return p->pkt_type != PACKET_TYPE_LOOPBACK && tap_wants(p->ifindex, p->egress) &&
-	       bpf_map_lookup_elem(&ptcp_ifaces, &key);
+	       iface_find(p->netns, p->ifindex);
 }
 
 /* False: not one that we capture. */
@@ -156,7 +152,7 @@ static __always_inline int packet_publish(struct sk_buff *skb, const struct tap_
 	if (caplen > tc_snaplen)
 		return DROP_COPY;
 	rec->caplen = caplen;
-	used = ring_output(bpf_get_smp_processor_id() % tc_nrings, rec, sizeof(*rec) + caplen);
+	used = ring_output(bpf_get_smp_processor_id() % tc_nrings, rec, sizeof(*rec) + caplen, true);
 	if (used < 0)
 		return DROP_RING_FULL;
 	reader_wake(control, used);
@@ -169,12 +165,9 @@ static __noinline int packet_keep(struct sk_buff *skb, struct tap_packet *p, boo
 	struct capture_control *control = control_get();
 	struct event_packet *rec = scratch_get();
 	struct iface_counters *n;
-	struct iface_key key = {};
 	int lost = DROP_NO_SCRATCH;
 
-	key.netns = p->netns;
-	key.ifindex = p->ifindex;
-	n = bpf_map_lookup_elem(&ptcp_ifaces, &key);
+	n = iface_find(p->netns, p->ifindex);
 	if (!control || control->stop || !n)
 		return 0;
 	if (rec) {

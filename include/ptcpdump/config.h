@@ -22,7 +22,6 @@ struct capture_control {
 	__u64 owner_start; /* ns, CLOCK_BOOTTIME, as exact as /proc/PID/stat is */
 };
 
-/* ptcp_ifaces: one entry per interface that we are attached to. */
 struct iface_key {
 	__u32 netns; /* inode number */
 	__u32 ifindex;
@@ -38,6 +37,17 @@ enum drop_cause {
 struct iface_counters { /* per CPU */
 	__u64 received; /* passed the filters; what did not get lost is in a ring */
 	__u64 dropped[DROP_CAUSES];
+};
+
+#define IFACE_SLOTS 256
+
+/*
+ * An interface that we are attached to: in ptcp_iface_slots at ifindex % IFACE_SLOTS, and where that is another's, in
+ * ptcp_ifaces.
+ */
+struct iface_slot {
+	struct iface_key key; /* ifindex 0: free */
+	struct iface_counters n;
 };
 
 #endif

@@ -174,20 +174,37 @@ struct link *links_add(struct capture *c, struct netns *ns, const char *name, ui
 	return link;
 }
 
+/* Reads the slot that an interface wants into n, one value per CPU; false: it is free, or another's. */
+static bool slot_taken(const struct capture *c, const struct iface_key *key, struct iface_slot *n)
+{
+	uint32_t i = key->ifindex % IFACE_SLOTS;
+
+	return bpf_map_lookup_elem(bpf_map__fd(c->skel->maps.ptcp_iface_slots), &i, n) == 0 &&
+	       n->key.ifindex == key->ifindex && n->key.netns == key->netns;
+}
+
+static int slot_write(const struct capture *c, uint32_t ifindex, const struct iface_slot *n)
+{
+	uint32_t i = ifindex % IFACE_SLOTS;
+
+	return bpf_map_update_elem(bpf_map__fd(c->skel->maps.ptcp_iface_slots), &i, n, BPF_ANY);
+}
+
 /* Adds up the kernel's counters of an interface. */
 static void counters_read(const struct capture *c, const struct link *link, uint64_t *received, uint64_t *dropped)
 {
 	struct iface_key key = { .netns = link->iface.netns, .ifindex = link->iface.ifindex };
 	int ncpus = libbpf_num_possible_cpus();
-	struct iface_counters *n = ncpus > 0 ? calloc((size_t)ncpus, sizeof(*n)) : NULL;
+	struct iface_slot *n = ncpus > 0 ? calloc((size_t)ncpus, sizeof(*n)) : NULL;
 
 	*received = *dropped = 0;
-	if (!n || bpf_map_lookup_elem(bpf_map__fd(c->skel->maps.ptcp_ifaces), &key, n) != 0)
+	if (!n ||
+	    (!slot_taken(c, &key, n) && bpf_map_lookup_elem(bpf_map__fd(c->skel->maps.ptcp_ifaces), &key, n) != 0))
 		goto out;
 	for (int i = 0; i < ncpus; i++) {
-		*received += n[i].received;
+		*received += n[i].n.received;
 		for (int k = 0; k < DROP_CAUSES; k++)
-			*dropped += n[i].dropped[k];
+			*dropped += n[i].n.dropped[k];
 	}
 out:
 	free(n);
@@ -211,14 +228,22 @@ static int counters_start(const struct capture *c, const struct link *link)
 {
 	struct iface_key key = { .netns = link->iface.netns, .ifindex = link->iface.ifindex };
 	int ncpus = libbpf_num_possible_cpus(), err;
-	struct iface_counters *n;
+	struct iface_slot *n;
 
 	if (ncpus <= 0)
 		return ncpus;
 	n = calloc((size_t)ncpus, sizeof(*n));
 	if (!n)
 		return -ENOMEM;
-	err = bpf_map_update_elem(bpf_map__fd(c->skel->maps.ptcp_ifaces), &key, n, BPF_ANY);
+	if (!slot_taken(c, &key, n) && n->key.ifindex != 0) {
+		memset(n, 0, (size_t)ncpus * sizeof(*n));
+		err = bpf_map_update_elem(bpf_map__fd(c->skel->maps.ptcp_ifaces), &key, n, BPF_ANY);
+	} else {
+		memset(n, 0, (size_t)ncpus * sizeof(*n));
+		for (int i = 0; i < ncpus; i++)
+			n[i].key = key;
+		err = slot_write(c, key.ifindex, n);
+	}
 	free(n);
 	return err;
 }
@@ -227,12 +252,19 @@ static int counters_start(const struct capture *c, const struct link *link)
 static void counters_stop(const struct capture *c, struct link *link)
 {
 	struct iface_key key = { .netns = link->iface.netns, .ifindex = link->iface.ifindex };
+	int ncpus = libbpf_num_possible_cpus();
+	struct iface_slot *n = ncpus > 0 ? calloc((size_t)ncpus, sizeof(*n)) : NULL;
 	uint64_t received, dropped;
 
 	counters_read(c, link, &received, &dropped);
 	link->gone_received += received;
 	link->gone_dropped += dropped;
 	bpf_map_delete_elem(bpf_map__fd(c->skel->maps.ptcp_ifaces), &key);
+	if (n && slot_taken(c, &key, n)) {
+		memset(n, 0, (size_t)ncpus * sizeof(*n));
+		slot_write(c, key.ifindex, n);
+	}
+	free(n);
 }
 
 static void promisc_set(struct netns *ns, const struct link *link)
