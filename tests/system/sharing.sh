@@ -116,8 +116,8 @@ result from_the_host "$why"
 mkdir -p "$TEST_TMP/inner"
 inner() { command docker -H "unix://$TEST_TMP/inner/sock" "$@"; }
 dirs=$(for d in /usr /lib /lib64 /bin /sbin /etc; do [ ! -e $d ] || echo "-v $d:$d:ro"; done)
-docker run -d --name outer $(printf -- ' --cap-add %s' SYS_ADMIN NET_ADMIN NET_RAW SYS_PTRACE DAC_READ_SEARCH) --security-opt seccomp=unconfined \
-	--security-opt systempaths=unconfined --security-opt apparmor=unconfined --device-cgroup-rule 'a *:* rwm' --cgroupns host $dirs \
+docker run -d --name outer --cap-add SYS_ADMIN --cap-add NET_ADMIN --cap-add NET_RAW --cap-add SYS_PTRACE --cap-add DAC_READ_SEARCH \
+	--security-opt seccomp=unconfined --security-opt systempaths=unconfined --security-opt apparmor=unconfined --device-cgroup-rule 'a *:* rwm' --cgroupns host $dirs \
 	-v "$TEST_TMP/inner:$TEST_TMP/inner" -v "$TEST_TMP/img:$TEST_TMP/img:ro" -v /sys/fs/cgroup:/sys/fs/cgroup --tmpfs /run \
 	-e PATH=/usr/sbin:/usr/bin:/sbin:/bin localhost/bb:test \
 	dockerd --data-root "$TEST_TMP/inner/root" --exec-root /run/docker --pidfile /run/docker.pid -H "unix://$TEST_TMP/inner/sock" \
