@@ -55,6 +55,37 @@ static __always_inline bool parse_flow(struct __sk_buff *skb, struct flow_key *k
 	return true;
 }
 
+/* The same of plain UDP over IPv4, without helpers: the packets that come here again and again. */
+static __always_inline bool parse_udp(struct __sk_buff *skb, struct flow_key *k, bool egress)
+{
+	enum { HEADER = 20, NO_OPTIONS = 0x45 };
+	const __u8 *h = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+
+	if (skb->protocol != bpf_htons(ETHERTYPE_IPV4) || h + HEADER + 4 > end || h[0] != NO_OPTIONS ||
+	    h[9] != PROTO_UDP)
+		return false;
+	flow_set_v4(k->l, *(const __u32 *)(h + (egress ? 12 : 16)));
+	flow_set_v4(k->r, *(const __u32 *)(h + (egress ? 16 : 12)));
+	k->proto = PROTO_UDP;
+	k->lport = *(const __u16 *)(h + HEADER + (egress ? 0 : 2));
+	k->rport = *(const __u16 *)(h + HEADER + (egress ? 2 : 0));
+	return true;
+}
+
+static __always_inline __u32 forward_hash(const struct flow_key *k, __u32 tgid)
+{
+	return flow_short(k) ^ tgid << 1;
+}
+
+/* What was told last, and not long ago: an LRU map forgets what nobody asks for. */
+static __always_inline bool forward_again(const struct owner_rec *rec, const struct flow_key *k)
+{
+	enum { JIFFIES = 64 };
+
+	return rec && rec->certain && rec->forward_told == forward_hash(k, rec->tgid) &&
+	       (__u32)bpf_jiffies64() - rec->forward_time < JIFFIES;
+}
+
 static __always_inline void forward_store(struct bpf_sock *sk, struct owner_rec *rec, __u64 cookie,
 					  const struct flow_key *k, bool egress)
 {
@@ -86,6 +117,10 @@ static __always_inline void forward_store(struct bpf_sock *sk, struct owner_rec 
 		if (!egress && k->proto != PROTO_TCP)
 			forward_tell(&new, k);
 	}
+	if (rec == known && new.certain && k->proto == PROTO_UDP) {
+		rec->forward_told = forward_hash(k, new.tgid);
+		rec->forward_time = (__u32)bpf_jiffies64();
+	}
 	/* Whose it is later, ptcp_cookies tells. */
 	if (rec && sk->protocol == PROTO_TCP && !listens)
 		rec->forward_done = 1;
@@ -96,12 +131,18 @@ static __always_inline int forward_note(struct __sk_buff *skb, bool egress)
 	struct bpf_sock *sk = skb->sk;
 	struct flow_key k = {};
 	struct owner_rec *rec;
+	bool parsed;
 
-	sk = sk ? bpf_sk_fullsock(sk) : NULL;
 	if (!sk)
 		return PROCEED;
 	rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0);
 	if (rec && rec->forward_done)
+		return PROCEED;
+	parsed = parse_udp(skb, &k, egress);
+	if (parsed && forward_again(rec, &k))
+		return PROCEED;
+	sk = bpf_sk_fullsock(sk);
+	if (!sk)
 		return PROCEED;
 	if (!socket_elsewhere(pointer_value(sk))) {
 		if (rec)
@@ -112,7 +153,7 @@ static __always_inline int forward_note(struct __sk_buff *skb, bool egress)
 	/* What a listener gets is not its own yet; what it sends is the answer to a request. */
 	if (sk->state == TCP_STATE_LISTEN && !egress)
 		return PROCEED;
-	if (parse_flow(skb, &k, egress) && flow_forwardable(&k))
+	if ((parsed || parse_flow(skb, &k, egress)) && flow_forwardable(&k))
 		forward_store(sk, rec, bpf_get_socket_cookie(skb), &k, egress);
 	return PROCEED;
 }

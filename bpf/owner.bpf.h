@@ -67,6 +67,12 @@ static __always_inline __u64 flow_hash(const struct flow_key *k)
 	return h ^ h >> 29;
 }
 
+/* For what need not be exact; not 0. */
+static __always_inline __u32 flow_short(const struct flow_key *k)
+{
+	return (__u32)flow_hash(k) | 1;
+}
+
 /*
  * A SYN arrives before its socket has a cookie. Its packet carries this stand-in, made of the tuple, and the
  * EVENT_OWNER of the accepted socket is sent for both. Real cookies count up from 1 and never have this bit.
@@ -252,7 +258,7 @@ static __always_inline struct owner_rec *owner_note(void *sk, __u64 cookie, bool
 		rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0);
 	else
 		rec = bpf_map_lookup_elem(&ptcp_cookies, &cookie);
-	if (rec && rec->cookie == cookie && rec->certain >= used && rec->tgid == (__u32)BPF_CORE_READ(task, tgid))
+	if (rec && rec->cookie == cookie && rec->certain >= used && rec->tgid == (__u32)TASK_READ(task, tgid))
 		return rec;
 	if (!owner_current(&new, task))
 		return rec;

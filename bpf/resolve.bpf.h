@@ -69,12 +69,6 @@ static __always_inline bool owner_expose(struct owner_rec *rec, __u64 cookie)
 	return owner_provisional(rec, cookie);
 }
 
-/* Not 0. */
-static __always_inline __u32 flow_short(const struct flow_key *k)
-{
-	return (__u32)flow_hash(k) | 1;
-}
-
 /*
  * Tells ptcp_flows whose tuple it is; rec is the socket's own record. Once per socket and tuple, and again at the end
  * of a connection, since its socket is soon gone.

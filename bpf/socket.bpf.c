@@ -148,6 +148,7 @@ int ptcp_peername6(struct bpf_sock_addr *ctx)
 
 static __always_inline int note_traced(struct sock *sk)
 {
+	__u64 cookie;
 	__u16 family;
 
 	if (!sk)
@@ -156,14 +157,11 @@ static __always_inline int note_traced(struct sock *sk)
 	family = sk->__sk_common.skc_family;
 	if (family != SOCK_AF_INET && family != SOCK_AF_INET6 && family != SOCK_AF_PACKET)
 		return 0;
-	if (attrib_trace_storage) {
-		owner_note(sk, bpf_get_socket_cookie(sk), true, true);
-	} else {
-		__u64 cookie = sk->__sk_common.skc_cookie.counter;
-
-		if (cookie)
-			owner_note(sk, cookie, true, false);
-	}
+	cookie = sk->__sk_common.skc_cookie.counter;
+	if (attrib_trace_storage)
+		owner_note(sk, cookie ? cookie : bpf_get_socket_cookie(sk), true, true);
+	else if (cookie)
+		owner_note(sk, cookie, true, false);
 	return 0;
 }
 

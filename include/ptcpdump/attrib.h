@@ -45,7 +45,9 @@ struct owner_rec {
 	__u8 forwarded;	   /* in ptcp_flows: known from another namespace, and provisional unless certain */
 	__u8 shared;	   /* of UDP: several processes may receive, and each datagram is told for itself */
 	__u8 pad[3];
+	__u32 forward_told; /* hash of owner and flow that bpf/forward.bpf.c told last, 0: none */
+	__u32 forward_time; /* then, in jiffies */
 };
-EVENT_ASSERT_SIZE(struct owner_rec, 56);
+EVENT_ASSERT_SIZE(struct owner_rec, 64);
 
 #endif
