@@ -217,7 +217,7 @@ int BPF_PROG(ptcp_exec, struct task_struct *task, pid_t old_pid, struct linux_bi
 	asm volatile("" : "+r"(size));
 	if (size > sizeof(s->room))
 		return 0;
-	process_event(&s->event, size, false);
+	process_event(&s->event, size, netns_is_news(s->event.task.netns));
 	return 0;
 }
 
@@ -248,7 +248,7 @@ int BPF_PROG(ptcp_fork, struct task_struct *parent, struct task_struct *child)
 	/* With CLONE_PARENT the real parent is another, but what the child runs comes from the task that forked. */
 	e.child.parent_tgid = BPF_CORE_READ(parent, tgid);
 	e.child.parent_start = task_start(parent);
-	process_event(&e, sizeof(e), false);
+	process_event(&e, sizeof(e), netns_is_news(e.child.netns));
 	return 0;
 }
 

@@ -10,12 +10,27 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define PROCEED 1
 
+/* unshare() tells nobody, but whoever sends makes a socket first. */
+static __always_inline void netns_tell(struct bpf_sock *sk)
+{
+	struct sock *s = (struct sock *)pointer_value(sk);
+	struct event_netns e = { .type = EVENT_NETNS };
+
+	if (!attrib_any_netns)
+		return;
+	e.netns = BPF_CORE_READ(s, __sk_common.skc_net.net, ns.inum);
+	e.tid = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), pid);
+	if (netns_is_news(e.netns))
+		process_event(&e, sizeof(e), true);
+}
+
 SEC("cgroup/sock_create")
 int ptcp_create(struct bpf_sock *sk)
 {
 	bool certain = attrib_bind_certain && sk->type != SOCK_TYPE_STREAM;
 
 	owner_note(sk, bpf_get_socket_cookie(sk), certain, true);
+	netns_tell(sk);
 	return PROCEED;
 }
 

@@ -20,6 +20,7 @@ const volatile __u32 attrib_off __weak = 0;	       /* no attribution at all */
 const volatile __u32 attrib_trace_storage __weak = 0;  /* tracing programs may use socket storage (5.11) */
 const volatile __u32 attrib_bind_certain __weak = 0;   /* nothing tells who receives: whoever made the socket */
 const volatile __u32 attrib_netns __weak = 0;	       /* the only namespace that is captured in; 0: several */
+const volatile __u32 attrib_any_netns __weak = 0;      /* namespaces that appear are captured in, too */
 const volatile __u32 attrib_stack_size __weak = 16384; /* THREAD_SIZE */
 const volatile __u32 attrib_task_btf __weak = 0;       /* packet programs may look into the task without probing */
 const volatile __u32 attrib_realtime __weak = 0;       /* PREEMPT_RT: soft interrupts run on stacks of tasks */
@@ -58,6 +59,14 @@ struct {
 	__type(key, __u64);
 	__type(value, __u32);
 } ptcp_cgroups SEC(".maps") __weak;
+
+/* Network namespaces that user space has been woken for; it takes out those that ended. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, __u32);
+} ptcp_netns SEC(".maps") __weak;
 
 /*
  * A kernel pointer as a number, so that it can be probed: the verifier allows no arithmetic on sockets and frames.
@@ -170,6 +179,17 @@ static __always_inline void process_event(void *event, __u64 size, bool urgent)
 		flags = BPF_RB_FORCE_WAKEUP;
 	if (bpf_ringbuf_output(&ptcp_process, event, size, flags))
 		__sync_fetch_and_add(&attrib_lost, 1);
+}
+
+/* Whether user space has to hear at once of something in this network namespace. */
+static __always_inline bool netns_is_news(__u32 inode)
+{
+	__u32 known = 1;
+
+	if (!attrib_any_netns || bpf_map_lookup_elem(&ptcp_netns, &inode))
+		return false;
+	bpf_map_update_elem(&ptcp_netns, &inode, &known, BPF_ANY);
+	return true;
 }
 
 #endif

@@ -25,6 +25,7 @@ enum event_type {
 	EVENT_EXIT,   /* process ring: struct event_exit, by sched_process_exit of a group leader */
 	EVENT_OWNER,  /* process ring: struct event_socket_owner, a provisional owner became certain */
 	EVENT_CGROUP, /* process ring: struct event_cgroup, a process moved to another cgroup */
+	EVENT_NETNS,  /* process ring: struct event_netns, a socket was made in a namespace not heard of before */
 };
 
 /* How the owner of one end of a packet was found; the order is not a ranking. */
@@ -142,6 +143,13 @@ struct event_cgroup {
 	__u64 ts;
 	__u64 start;
 	__u64 cgroup;
+};
+
+struct event_netns {
+	__u32 type;
+	__u32 netns; /* inode */
+	__u32 tid;   /* of who made the socket, and likely is in the namespace */
+	__u32 pad;
 };
 
 #endif

@@ -10,6 +10,9 @@ struct capture;
 struct event_packet;
 struct link;
 
+/* To be called again for the same link, when others that are urgent have had their turn. */
+#define LINK_UNFINISHED 1
+
 struct backend {
 	const char *name;
 	const char *help;	      /* what it is for, in one line */
@@ -23,7 +26,7 @@ struct backend {
 	int (*open)(struct capture *c);
 	/* Packets are being queued from here on. */
 	int (*attach)(struct capture *c);
-	/* Of those with programs: one more device, in its namespace; NULL: they see all anyway. 0 or -errno */
+	/* Of those with programs: one more device, in its namespace; NULL: they see all anyway. 0, LINK_UNFINISHED or -errno */
 	int (*attach_link)(struct capture *c, struct link *link);
 	/* For backends without programs: moves packets into the rings; 0 or a negative errno. */
 	int (*collect)(struct capture *c);

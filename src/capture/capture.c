@@ -410,6 +410,7 @@ static int skeleton_prepare(struct capture *c)
 	skel->rodata->tc_nrings = c->backend->programs ? c->nrings : 1;
 	skel->rodata->tc_netns = c->nnetns == 1 && !c->any_netns ? c->netns[0]->inode : 0;
 	skel->rodata->attrib_netns = skel->rodata->tc_netns;
+	skel->rodata->attrib_any_netns = c->any_netns;
 	if (c->backend->programs) {
 		bpf_map__set_max_entries(skel->maps.ptcp_scratch,
 					 (uint32_t)libbpf_num_possible_cpus() * (c->backend->raw_ip ? 2 : 1));
@@ -578,8 +579,13 @@ int capture_load(struct capture *c)
 static void process_handle(void *arg, uint32_t type, const void *event, size_t size)
 {
 	struct capture *c = arg;
+	const struct event_netns *news = event;
 	const struct event_task *task = NULL;
 
+	if (type == EVENT_NETNS) {
+		netns_seen(c, news->netns, news->tid);
+		return;
+	}
 	if (type == EVENT_EXEC)
 		task = &((const struct event_exec *)event)->task;
 	else if (type == EVENT_FORK)

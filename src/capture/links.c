@@ -290,6 +290,10 @@ static void sides_choose(const struct capture *c, const struct link *link, bool 
 		*in = false;
 }
 
+/*
+ * What a new device sends comes first, on all of them: an attachment takes effect at once, but returns only after an RCU
+ * grace period, and the next one waits for that.
+ */
 int tc_attach_link(struct capture *c, struct link *link)
 {
 	int prog_fd = bpf_program__fd(link->l3 ? c->skel->progs.ptcp_l3 : c->skel->progs.ptcp_l2);
@@ -298,21 +302,24 @@ int tc_attach_link(struct capture *c, struct link *link)
 	int err = 0;
 
 	sides_choose(c, link, &in, &out);
-	if (c->mode == ATTACH_CLSACT)
+	if (c->mode == ATTACH_CLSACT && !link->egress.active)
 		attach_clean(ifindex);
-	if (in)
-		err = attach_program(&link->ingress, &c->mode, ifindex, true, prog_fd);
-	if (err == 0 && out)
+	if (out && !link->egress.active) {
 		err = attach_program(&link->egress, &c->mode, ifindex, false, prog_fd);
+		if (err == 0 && in && c->running && c->mode == ATTACH_TCX)
+			return LINK_UNFINISHED;
+	}
+	if (err == 0 && in)
+		err = attach_program(&link->ingress, &c->mode, ifindex, true, prog_fd);
 	if (err != 0)
-		attach_undo(&link->ingress, false);
+		attach_undo(&link->egress, false);
 	return err;
 }
 
 /* In the link's namespace. Errors are returned, not logged. */
 static int link_attach(struct capture *c, struct link *link)
 {
-	int err = counters_start(c, link);
+	int err = link->egress.active ? 0 : counters_start(c, link);
 
 	if (err != 0)
 		return err;
@@ -323,7 +330,8 @@ static int link_attach(struct capture *c, struct link *link)
 		if (err != 0)
 			return err;
 	}
-	link->ingress.ifindex = link->egress.ifindex = link->iface.ifindex;
+	if (!link->egress.active)
+		link->ingress.ifindex = link->egress.ifindex = link->iface.ifindex;
 	if (c->backend->attach_link)
 		err = c->backend->attach_link(c, link);
 	if (err == 0 && c->config.promiscuous && !c->any && !c->backend->raw_ip && link->type == ARPHRD_ETHER)
@@ -336,8 +344,8 @@ static void link_detach(struct capture *c, struct link *link, bool gone)
 	if (!link->present)
 		return;
 	/* The side that was attached first made the qdisc, and takes it away last. */
-	attach_undo(&link->egress, gone);
 	attach_undo(&link->ingress, gone);
+	attach_undo(&link->egress, gone);
 }
 
 static void link_gone(struct capture *c, struct link *link)
@@ -370,6 +378,10 @@ static int link_attach_try(struct capture *c, struct link *link)
 	err = link_attach(c, link);
 	if (err == 0)
 		return 0;
+	if (err == LINK_UNFINISHED) {
+		link_postpone(c, link, 0);
+		return 0;
+	}
 	/* It came from another namespace, where we have not heard yet that it left: our program is still there. */
 	if (err == -EEXIST && link->attempts++ < ATTACH_ATTEMPTS) {
 		link_postpone(c, link, ATTACH_AGAIN_NS);
@@ -470,6 +482,15 @@ int links_watch(struct capture *c, struct netns *ns)
 	return err;
 }
 
+static bool attached_by_link(const struct attachment *a)
+{
+	return a->active && a->link_fd >= 0;
+}
+
+/*
+ * While the device lives, closing a tcx link waits for an RCU grace period, when somebody may be starting in the next
+ * namespace. It will not live long, so that is left to links_release().
+ */
 void links_forget(struct capture *c, struct netns *ns)
 {
 	if (netns_enter(c, ns) != 0)
@@ -477,12 +498,31 @@ void links_forget(struct capture *c, struct netns *ns)
 	for (unsigned i = 0; i < c->nlinks; i++) {
 		struct link *link = c->links[i];
 
-		if (link->ns == ns && link->present) {
+		if (link->ns != ns || !link->present)
+			continue;
+		if (attached_by_link(&link->ingress) || attached_by_link(&link->egress)) {
+			link->present = false;
+			link->closing = true;
+			counters_stop(c, link);
+		} else {
 			link_detach(c, link, false);
 			link_gone(c, link);
 		}
 	}
 	netns_leave(c, ns);
+}
+
+void links_release(struct capture *c)
+{
+	for (unsigned i = 0; i < c->nlinks; i++) {
+		struct link *link = c->links[i];
+
+		if (!link->closing)
+			continue;
+		link->closing = false;
+		attach_undo(&link->ingress, true);
+		attach_undo(&link->egress, true);
+	}
 }
 
 static bool name_found(const struct capture *c, const char *name)
@@ -585,6 +625,7 @@ bool links_all_gone(const struct capture *c)
 
 void links_detach(struct capture *c)
 {
+	links_release(c);
 	for (unsigned i = 0; i < c->nlinks; i++) {
 		struct link *link = c->links[i];
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +16,7 @@
 #include <unistd.h>
 
 #include "capture/private.h"
+#include "ptcpdump.skel.h"
 #include "util/log.h"
 
 #define OWN_NETNS "/proc/self/ns/net"
@@ -141,6 +144,13 @@ static void scan_dir(struct capture *c, const char *dir, bool numbers, const cha
 	closedir(d);
 }
 
+/* The next process seen in it is news again. */
+static void netns_forget(const struct capture *c, uint32_t inode)
+{
+	if (c->skel)
+		bpf_map_delete_elem(bpf_map__fd(c->skel->maps.ptcp_netns), &inode);
+}
+
 static void netns_end(struct netns *ns)
 {
 	ns->ended = true;
@@ -156,12 +166,24 @@ static void netns_end(struct netns *ns)
 	ns->rtnl_fd = ns->packet_fd = ns->tap_fd = -1;
 }
 
-void netns_scan(struct capture *c)
+static void scan_names(struct capture *c)
 {
-	for (unsigned i = 0; i < c->nnetns; i++)
-		c->netns[i]->seen = c->netns[i]->own;
 	for (size_t i = 0; i < sizeof(named_dirs) / sizeof(named_dirs[0]); i++)
 		scan_dir(c, named_dirs[i], false, "");
+}
+
+void netns_scan(struct capture *c)
+{
+	/* All of /proc takes some 10 ms, in which the next ones may be coming. */
+	if (c->names_only) {
+		c->names_only = false;
+		scan_names(c);
+		return;
+	}
+	links_release(c);
+	for (unsigned i = 0; i < c->nnetns; i++)
+		c->netns[i]->seen = c->netns[i]->own;
+	scan_names(c);
 	scan_dir(c, "/proc", true, "/ns/net");
 	for (unsigned i = 0; i < c->nnetns; i++) {
 		struct netns *ns = c->netns[i];
@@ -176,6 +198,7 @@ void netns_scan(struct capture *c)
 			continue;
 		links_forget(c, ns);
 		netns_end(ns);
+		netns_forget(c, ns->inode);
 	}
 }
 
@@ -186,7 +209,8 @@ void netns_seen(struct capture *c, uint32_t inode, uint32_t pid)
 	if (!c->any_netns || inode == 0 || netns_find(c, inode))
 		return;
 	snprintf(path, sizeof(path), "/proc/%u/ns/net", pid);
-	netns_add(c, path);
+	if (netns_add(c, path) != 0)
+		netns_forget(c, inode);
 }
 
 void netns_named(struct capture *c)
@@ -196,6 +220,7 @@ void netns_named(struct capture *c)
 
 	while (read(c->inotify_fd, buf, sizeof(buf)) > 0)
 		;
+	c->names_only = true;
 	timerfd_settime(c->scan_fd, 0, &soon, NULL);
 }
 

@@ -38,6 +38,7 @@ struct link {
 	bool l3;
 	bool present;	/* the device exists */
 	bool up;	/* when last heard of */
+	bool closing;	/* its namespace has ended: links_release() */
 	bool announced; /* handler->iface() has been called */
 	uint64_t due;	/* CLOCK_MONOTONIC ns, when to attach if it is not up before; 0: nothing to do */
 	unsigned attempts;
@@ -73,8 +74,9 @@ struct capture {
 	bool pending; /* some links are to be attached later */
 
 	bool any;
-	bool any_netns; /* and those to come */
-	bool scanning;	/* namespaces other than our own are looked after */
+	bool any_netns;	 /* and those to come */
+	bool scanning;	 /* namespaces other than our own are looked after */
+	bool names_only; /* the next scan is for what inotify told of */
 	int scan_fd, inotify_fd;
 	int own_netns_fd; /* to come back */
 	uint32_t own_netns;
@@ -124,6 +126,8 @@ struct link *links_add(struct capture *c, struct netns *ns, const char *name, ui
 int links_watch(struct capture *c, struct netns *ns);
 /* A namespace is let go. */
 void links_forget(struct capture *c, struct netns *ns);
+/* Closes what links_forget() left open, some time later. */
+void links_release(struct capture *c);
 /* Attaches one link that is due. */
 int links_attach_due(struct capture *c);
 /* News of one namespace's links. */

@@ -261,6 +261,24 @@ test_netns() {
 	ip netns del "${ns}x"
 	stop
 	check netns-any "$(lines "lo@$inode .*request")" 1
+	# A namespace without a name, by a process that neither forks nor executes, so only its socket tells of it.
+	start --netns any -i any 'udp port 7999 and host 127.203.1.3'
+	sleep 0.5
+	python3 - <<'EOF'
+import ctypes, fcntl, socket, struct, time
+if ctypes.CDLL(None).unshare(0x40000000):
+    raise OSError("unshare")
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1
+fcntl.ioctl(s, SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", IFF_UP))
+for i in range(100):
+    s.sendto(b"x", ("127.203.1.3", 7999))
+    time.sleep(0.002)
+EOF
+	stop
+	local seen
+	seen=$(lines 'lo@.* > 127.203.1.3.7999')
+	[ "$seen" -ge 50 ] && ok netns-unshared || bad netns-unshared "$seen of 100 datagrams"
 	# As in a container's namespace entered by nsenter(1): /sys is still the host's.
 	: >"$err"
 	nsenter --net="/run/netns/$ns" "$PTCPDUMP" --log-level info -nn -c 1 -i "$b" icmp >"$out" 2>"$err" &
