@@ -12,10 +12,8 @@
 /* The interface that is asked about: the first -i, else the one that a capture would take. */
 static int chosen_iface(const struct options *o, char name[IF_NAMESIZE])
 {
-	if (o->ifaces.n) {
-		snprintf(name, IF_NAMESIZE, "%s", o->ifaces.v[0]);
-		return 0;
-	}
+	if (o->ifaces.n)
+		return capture_find_iface(o->ifaces.v[0], name);
 	if (capture_default_iface(name) == 0)
 		return 0;
 	log_error("no interface is usable: name one with -i (-D lists them)");
@@ -48,8 +46,7 @@ static int open_device(const struct options *o, const char *name, pcap_t **ret, 
 	else if (status == PCAP_ERROR_PERM_DENIED)
 		log_error("can't open '%s': that needs root or CAP_NET_RAW: run with sudo", name);
 	else
-		log_error("%s: %s%s%s%s", name, pcap_statustostr(status), *pcap_geterr(pcap) ? " (" : "",
-			  pcap_geterr(pcap), *pcap_geterr(pcap) ? ")" : "");
+		log_error("%s: %s", name, pcap_statustostr(status));
 	return -ENODEV;
 }
 

@@ -310,7 +310,12 @@ static int open_loop(struct live *l)
 static void print_banner(const struct live *l, const char *const *ifaces)
 {
 	const struct options *o = l->s.o;
+	char name[256];
 
+	if (o->dlt >= 0) {
+		session_name_dlt(o->dlt, name, sizeof(name));
+		fprintf(stderr, "ptcpdump: data link type %.*s\n", (int)strcspn(name, " "), name);
+	}
 	if (!o->text.v && !o->write_file)
 		fprintf(stderr, "ptcpdump: verbose output suppressed, use -v[v]... for full protocol decode\n");
 	else
@@ -761,17 +766,17 @@ static int dump_filter(const struct options *o)
 	struct filter_compile_opts opts = {
 		.dlt = DLT_ETHERNET,
 		.snaplen = o->snaplen,
-		.netmask = FILTER_NETMASK_UNKNOWN,
 		.no_optimize = o->no_optimize > 0,
 	};
 	struct filter_code code = { 0 };
-	char text[FILTER_ERR_LEN];
+	char text[FILTER_ERR_LEN], name[IF_NAMESIZE];
 	int err;
 
 	if (o->ifaces.n) {
+		if (capture_find_iface(o->ifaces.v[0], name))
+			return 1;
 		opts.live = true;
-		opts.dlt = device_dlt(o->ifaces.v[0]);
-		opts.netmask = filter_netmask(o->ifaces.v[0]);
+		opts.dlt = device_dlt(name);
 	} else if (o->dlt >= 0) {
 		opts.dlt = o->dlt;
 	} else {

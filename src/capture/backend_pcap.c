@@ -66,8 +66,6 @@ static int source_open(struct capture *c, const char *name, enum direction dir, 
 		.dlt_name = c->config.dlt_name,
 		.dlt = c->config.dlt,
 		.snaplen = c->config.snaplen,
-		.netmask = c->config.ifaces[1] || if_nametoindex(name) == 0 ? FILTER_NETMASK_UNKNOWN
-									    : filter_netmask(name),
 		.buffer_bytes = c->config.ring_bytes > INT32_MAX ? INT32_MAX : (int)c->config.ring_bytes,
 		.promiscuous = c->config.promiscuous,
 		.monitor = c->config.monitor,

@@ -181,8 +181,6 @@ static int filter_compile_for(struct capture *c, int dlt, struct filter_code *co
 	struct filter_compile_opts opts = {
 		.dlt = dlt,
 		.snaplen = c->config.snaplen,
-		.netmask = c->any || !c->config.ifaces[0] || c->config.ifaces[1] ? FILTER_NETMASK_UNKNOWN
-										 : filter_netmask(c->config.ifaces[0]),
 		.no_optimize = c->config.no_optimize,
 		.live = true,
 	};

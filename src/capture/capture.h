@@ -87,6 +87,8 @@ int capture_list_ifaces(FILE *out);
 int capture_list_backends(FILE *out);
 /* Whether the backend tc can see a device, given by name or number; true too when there is no such device. */
 bool capture_tc_serves(const char *name);
+/* The name of what -i names or numbers, "any" included: 0, or -ENODEV with a message written. name: IF_NAMESIZE bytes. */
+int capture_find_iface(const char *given, char *name);
 /* First usable interface as tcpdump chooses it; 0 or -ENODEV. name: IF_NAMESIZE bytes. */
 int capture_default_iface(char *name);
 /* --probe: what this kernel offers and what is lost without it. */

@@ -61,9 +61,13 @@ static void device_print(FILE *out, unsigned n, const pcap_if_t *dev)
 			separator = ", ";
 		}
 	}
+	if (!*separator) {
+		fputs("none", out);
+		separator = ", ";
+	}
 	if (connection && !(dev->flags & PCAP_IF_LOOPBACK))
 		fprintf(out, "%s%s", separator, connection);
-	fputs(*separator || connection ? "]\n" : "none]\n", out);
+	fputs("]\n", out);
 }
 
 int capture_list_ifaces(FILE *out)
@@ -126,6 +130,23 @@ int list_name(unsigned n, char *name)
 	}
 	pcap_freealldevs(devs);
 	return err;
+}
+
+int capture_find_iface(const char *given, char *name)
+{
+	const bool number = *given && given[strspn(given, "-0123456789")] == '\0';
+
+	if (strlen(given) < IF_NAMESIZE && (strcmp(given, "any") == 0 || if_nametoindex(given) || list_has(given))) {
+		strcpy(name, given);
+		return 0;
+	}
+	if (number && list_name((unsigned)strtoul(given, NULL, 10), name) == 0)
+		return 0;
+	if (number)
+		list_refuse(given);
+	else
+		log_error("%s: No such device exists; -D lists those that do", given);
+	return -ENODEV;
 }
 
 void list_refuse(const char *number)

@@ -130,7 +130,7 @@ static int compile_direction(struct pcap_live *l, const struct pcap_live_config 
 	if (err < 0)
 		return -ENOMEM;
 	pcap_freecode(&l->code);
-	err = pcap_compile(l->pcap, &l->code, text, !c->no_optimize, c->netmask);
+	err = pcap_compile(l->pcap, &l->code, text, !c->no_optimize, 0);
 	free(text);
 	if (err != 0 || l->code.bf_len > CODE_MAX || attach_code(l, &l->code) != 0)
 		return -EOPNOTSUPP;
@@ -140,7 +140,7 @@ static int compile_direction(struct pcap_live *l, const struct pcap_live_config 
 
 static int compile(struct pcap_live *l, const struct pcap_live_config *c)
 {
-	if (pcap_compile(l->pcap, &l->code, c->filter ? c->filter : "", !c->no_optimize, c->netmask) != 0) {
+	if (pcap_compile(l->pcap, &l->code, c->filter ? c->filter : "", !c->no_optimize, 0) != 0) {
 		log_error("%s", pcap_geterr(l->pcap));
 		return -EINVAL;
 	}

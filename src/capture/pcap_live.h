@@ -20,7 +20,6 @@ struct pcap_live_config {
 	const char *dlt_name;	 /* -y; NULL: the device's first */
 	int dlt;		 /* of dlt_name */
 	uint32_t snaplen;
-	uint32_t netmask;
 	int buffer_bytes; /* 0: libpcap's default */
 	bool promiscuous, monitor, immediate, no_optimize;
 	bool again; /* the device was opened before: its warnings are known */

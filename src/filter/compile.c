@@ -250,14 +250,6 @@ int filter_reject(struct filter_code *ret)
 	return filter_code_new(&reject, 1, ret);
 }
 
-uint32_t filter_netmask(const char *iface)
-{
-	char err[PCAP_ERRBUF_SIZE];
-	bpf_u_int32 net, mask;
-
-	return pcap_lookupnet(iface, &net, &mask, err) ? 0 : mask;
-}
-
 void filter_dump(const struct filter_code *code, int level, FILE *out)
 {
 	if (level > 2)

@@ -32,7 +32,7 @@ struct filter_code {
 struct filter_compile_opts {
 	int dlt;
 	uint32_t snaplen; /* 0: 262144 */
-	uint32_t netmask; /* network order, from filter_netmask(); FILTER_NETMASK_UNKNOWN refuses "ip broadcast" */
+	uint32_t netmask; /* 0 is what tcpdump gives; FILTER_NETMASK_UNKNOWN refuses "ip broadcast" */
 	bool no_optimize; /* -O */
 	bool live;	  /* for packets of a live capture: VLAN tags in metadata, inbound, outbound, ifindex */
 	bool saved;	  /* for packets of a file: those are refused, and BSD loopback headers come from any system */
@@ -54,9 +54,6 @@ int filter_code_new(const struct filter_insn *insns, uint32_t n, struct filter_c
 /* The code that matches nothing. */
 int filter_reject(struct filter_code *ret);
 void filter_done(struct filter_code *code);
-
-/* The netmask of an interface as tcpdump passes it to the compiler; 0 when it has none. */
-uint32_t filter_netmask(const char *iface);
 
 /* libpcap's verdict on a saved packet of caplen bytes that had len bytes on the wire. Endless loops in the code
  * (ip6 protochain on crafted packets) end as no match. */

@@ -294,23 +294,16 @@ static void test_dumps(void)
 		}
 }
 
-static void test_netmask(void)
-{
-	CHECK_INT(filter_netmask("no such device"), 0);
-	if (filter_netmask("lo"))
-		CHECK_INT(filter_netmask("lo"), 0xff); /* network order */
-}
-
 int main(void)
 {
 	RUN(test_errors);
 	RUN(test_empty);
+	RUN(test_saved);
 	RUN(test_live);
 	RUN(test_live_raw_ip);
 	RUN(test_malformed_code);
 	RUN(test_loop_ends);
 	RUN(test_verdicts);
 	RUN(test_dumps);
-	RUN(test_netmask);
 	return check_status();
 }
