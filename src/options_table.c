@@ -55,7 +55,10 @@ static int parse_list(struct options *o, const struct option_desc *d, const char
 {
 	if (str_list_split(field(o, d), arg) == 0)
 		return 0;
-	log_error("--%s needs a value that is not empty", d->name);
+	if (d->key == 'i')
+		log_error("%s: No such device exists; a name is empty", arg);
+	else
+		log_error("--%s needs a value that is not empty", d->name);
 	return -EINVAL;
 }
 
@@ -106,7 +109,7 @@ static int parse_buffer_size(struct options *o, const struct option_desc *d, con
 	size_t *bytes = field(o, d);
 	int64_t kib;
 
-	if (parse_int(arg, 1, INT32_MAX, &kib)) {
+	if (parse_int(arg, 1, INT32_MAX / 1024, &kib)) {
 		log_error("invalid packet buffer size %s (KiB, at least 1)", arg);
 		return -EINVAL;
 	}

@@ -525,21 +525,30 @@ void links_release(struct capture *c)
 	}
 }
 
-static bool name_found(const struct capture *c, const char *name)
+/* 0, -ENODEV, or -ENETDOWN: none of them is up. */
+static int name_check(const struct capture *c, const char *name)
 {
-	char by_number[IF_NAMESIZE];
+	int err = -ENODEV;
 
 	for (unsigned i = 0; i < c->nlinks; i++) {
-		if (strcmp(c->links[i]->iface.name, name) == 0)
-			return true;
+		if (strcmp(c->links[i]->iface.name, name) != 0)
+			continue;
+		if (c->links[i]->up)
+			return 0;
+		err = -ENETDOWN;
 	}
-	if (name[strspn(name, "0123456789")] != '\0' || list_name((unsigned)strtoul(name, NULL, 10), by_number) != 0)
-		return false;
-	for (unsigned i = 0; i < c->nlinks; i++) {
-		if (strcmp(c->links[i]->iface.name, by_number) == 0)
-			return true;
-	}
-	return false;
+	return err;
+}
+
+static int name_or_number_check(const struct capture *c, const char *name)
+{
+	char by_number[IF_NAMESIZE];
+	int err = name_check(c, name);
+
+	if (err == -ENODEV && name[strspn(name, "0123456789")] == '\0' &&
+	    list_name((unsigned)strtoul(name, NULL, 10), by_number) == 0)
+		err = name_check(c, by_number);
+	return err;
 }
 
 int links_find(struct capture *c)
@@ -555,13 +564,18 @@ int links_find(struct capture *c)
 		}
 	}
 	for (const char *const *name = c->config.ifaces; !c->any && *name; name++) {
-		if (name_found(c, *name))
+		int err = name_or_number_check(c, *name);
+
+		if (err == 0)
 			continue;
-		if ((*name)[strspn(*name, "-0123456789")] == '\0')
+		/* As tcpdump: it may be up later, but who names it wants to see something now. */
+		if (err == -ENETDOWN)
+			log_error("%s: That device is not up; \"ip link set %s up\" changes that", *name, *name);
+		else if ((*name)[strspn(*name, "-0123456789")] == '\0')
 			list_refuse(*name);
 		else
 			log_error("%s: No such device exists; -D lists those that do", *name);
-		return -ENODEV;
+		return err;
 	}
 	return 0;
 }

@@ -180,7 +180,7 @@ static int rotate_period(struct file_output *o, time_t now)
 	o->period_count++;
 	o->number = 0;
 	if (!o->config.rotate_bytes && o->config.rotate_files && o->period_count >= o->config.rotate_files) {
-		log_warn("Maximum file limit reached: %u", o->config.rotate_files);
+		fprintf(stderr, "Maximum file limit reached: %u\n", o->config.rotate_files);
 		return -ECANCELED;
 	}
 	return reopen(o);
