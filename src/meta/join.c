@@ -37,8 +37,9 @@ struct annot_entry {
 	uint64_t checked; /* generation in which the versions were seen to be right */
 	struct annotation annot;
 	char *strings;
-	int32_t next; /* in the bucket */
-	bool used;    /* since the hand passed */
+	int32_t next;  /* in the bucket */
+	bool used;     /* since the hand passed */
+	bool nameless; /* the user's name is still asked for */
 };
 
 struct join {
@@ -248,7 +249,7 @@ static void entry_fill(struct join *j, struct annot_entry *e, const struct facts
 
 	a.process = describe(f->process, key->tgid, comm);
 	a.uid = key->uid;
-	a.user = users_find(j->config.users, key->uid);
+	a.user = users_find(j->config.users, key->uid, &e->nameless);
 	if (key->tid) {
 		a.has |= ANNOT_THREAD;
 		a.tid = key->tid;
@@ -293,11 +294,13 @@ static const struct annotation *annotate(struct join *j, const struct annot_key 
 
 	e->used = true;
 	*pending = false;
+	if (users_changed(j->config.users))
+		join_changed(j);
 	if (e->checked == j->generation)
 		return &e->annot;
 	f = look_up(j, key);
 	versions = versions_of(&f);
-	if (!e->annot.serial || !versions_equal(&e->versions, &versions)) {
+	if (!e->annot.serial || e->nameless || !versions_equal(&e->versions, &versions)) {
 		entry_fill(j, e, &f);
 		e->versions = versions;
 	}

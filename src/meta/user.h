@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Names of users, each looked up once. */
+/* Names of users, each looked up once. Nobody waits for a directory service that does not answer: the name comes later. */
 #ifndef META_USER_H
 #define META_USER_H
 
@@ -10,8 +10,10 @@
 struct users;
 
 int users_new(struct users **ret);
-/* p == NULL: no name is known. Valid until users_free(). */
-struct str users_find(struct users *u, uint32_t uid);
+/* p == NULL: no name is known; *pending: yet. Valid until users_free(). */
+struct str users_find(struct users *u, uint32_t uid, bool *pending);
+/* Whether names came since the last call that were pending. */
+bool users_changed(struct users *u);
 void users_free(struct users *u);
 
 #endif
