@@ -10,6 +10,7 @@
 
 #include "output/resolver.h"
 #include "output/text_private.h"
+#include "util/decimal.h"
 
 #include <addrtoname.h>
 #include <oui.h>
@@ -166,9 +167,6 @@ const char *__wrap_ip6addr_string(netdissect_options *ndo, const u_char *ap)
 static const char *port_string(netdissect_options *ndo, u_short port, const char **known,
 			       const char *(*real)(netdissect_options *, u_short))
 {
-	char digits[8];
-	char *d = digits + sizeof(digits);
-	unsigned v = port;
 	char *s;
 
 	if (!ndo->ndo_nflag) {
@@ -176,13 +174,8 @@ static const char *port_string(netdissect_options *ndo, u_short port, const char
 			known[port] = real(ndo, port);
 		return known[port];
 	}
-	do {
-		*--d = (char)('0' + v % 10);
-		v /= 10;
-	} while (v > 0);
-	s = string_begin(ndo, sizeof(digits) + 1);
-	memcpy(s, d, (size_t)(digits + sizeof(digits) - d));
-	return string_end(ndo, s, s + (digits + sizeof(digits) - d));
+	s = string_begin(ndo, DECIMAL_ROOM + 1);
+	return string_end(ndo, s, decimal_put(s, port));
 }
 
 const char *__wrap_tcpport_string(netdissect_options *ndo, u_short port)

@@ -8,6 +8,8 @@
 #include <time.h>
 
 #include "output/text_private.h"
+#include "util/decimal.h"
+#include "util/format.h"
 #include "util/log.h"
 
 enum { BATCH = 1 << 16 };
@@ -33,11 +35,12 @@ static struct text *text_from(struct output *o)
 
 static int hook_printf(netdissect_options *ndo, const char *fmt, ...)
 {
+	struct text *t = text_of(ndo);
 	va_list ap;
 	int n;
 
 	va_start(ap, fmt);
-	n = buf_vprintf(&text_of(ndo)->buf, fmt, ap);
+	n = format_print(t->formats, &t->buf, fmt, ap);
 	va_end(ap);
 	return n;
 }
@@ -103,22 +106,13 @@ static void clock_text_set(struct clock_text *c, const struct text_config *confi
 	c->sec = sec;
 }
 
-static void put_fraction(struct buf *b, uint32_t fraction, unsigned digits)
-{
-	char *d = buf_reserve(b, digits);
-
-	b->len += digits;
-	while (digits > 0) {
-		d[--digits] = (char)('0' + fraction % 10);
-		fraction /= 10;
-	}
-}
-
 static void put_time(struct text *t, const struct pcap_pkthdr *h)
 {
 	const bool nano = t->config.nano;
 	const uint32_t fraction = (uint32_t)h->ts.tv_usec;
 	const bool valid = fraction < (nano ? 1000000000U : 1000000U);
+	struct buf *b = &t->buf;
+	char *d;
 
 	if (t->config.t == 1)
 		return;
@@ -137,13 +131,18 @@ static void put_time(struct text *t, const struct pcap_pkthdr *h)
 	}
 	if (t->clock.len == 0 || t->clock.sec != h->ts.tv_sec)
 		clock_text_set(&t->clock, &t->config, h->ts.tv_sec);
-	buf_put(&t->buf, t->clock.text, t->clock.len);
-	buf_putc(&t->buf, '.');
-	if (valid)
-		put_fraction(&t->buf, fraction, nano ? 9 : 6);
-	else
-		buf_printf(&t->buf, nano ? "%09u (invalid ns)" : "%06u (invalid us)", fraction);
-	buf_putc(&t->buf, ' ');
+	buf_put(b, t->clock.text, t->clock.len);
+	buf_putc(b, '.');
+	if (!valid) {
+		buf_printf(b, nano ? "%09u (invalid ns) " : "%06u (invalid us) ", fraction);
+		return;
+	}
+	d = buf_reserve(b, 16);
+	if (nano)
+		*d++ = (char)('0' + fraction / DECIMAL_EIGHT);
+	d = decimal_put_digits(d, fraction % DECIMAL_EIGHT, nano ? 8 : 6);
+	*d++ = ' ';
+	b->len = (size_t)(d - b->p);
 }
 
 static void print_dissection(struct text *t, const struct pcap_pkthdr *h, const u_char *data)
@@ -307,6 +306,7 @@ static void text_free(struct output *o)
 		return;
 	t = text_from(o);
 	nd_cleanup();
+	formats_free(t->formats);
 	names_free(t->names);
 	conversations_free(t->conversations);
 	annotation_cache_free(t->annotations);
@@ -429,6 +429,8 @@ int output_text_new(struct output **ret, const struct text_config *config)
 	err = set_options(t);
 	if (err == 0)
 		err = annotation_cache_new(&t->annotations, config);
+	if (err == 0)
+		err = formats_new(&t->formats);
 	if (err == 0)
 		err = names_new(&t->names, config);
 	if (err == 0)

@@ -18,6 +18,7 @@
 #include "output/output.h"
 #include "util/buf.h"
 
+struct formats;
 struct names;
 struct conversations;
 struct annotation_cache;
@@ -48,6 +49,7 @@ struct text {
 	size_t nifaces;
 	char *esp_secret;
 	struct annotation_cache *annotations;
+	struct formats *formats;
 	struct names *names;
 	struct conversations *conversations;
 	void (*default_print)(netdissect_options *, const u_char *, u_int);
