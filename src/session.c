@@ -11,7 +11,7 @@
 /* The caller stops; what happens at the other end of a pipe is no failure of ours. */
 static int output_failed(struct session *s, struct output *output, int err)
 {
-	const char *name = output == s->file ? s->o->write_file : "standard output";
+	const char *name = output == s->file ? output_file_name(output) : "standard output";
 
 	s->stop = true;
 	if (err == -EPIPE)

@@ -155,3 +155,8 @@ int output_file_rotate(struct output *o)
 
 	return f->failed ? f->failed : settle(f, file_rotate_now(f));
 }
+
+const char *output_file_name(const struct output *o)
+{
+	return ((const struct file_output *)o)->name;
+}

@@ -14,8 +14,8 @@
 enum {
 	COMMENT_SLOTS = 4096, /* a power of two */
 	COMMENT_BYTES_MAX = 64 << 20,
-	SECRETS_MAX = 2 << 20, /* some thousand connections */
-	SECTION_LENGTH_AT = 8, /* in the body of a section header */
+	REPEATED_MAX = 2 << 20, /* the secrets of some thousand connections */
+	SECTION_LENGTH_AT = 8,	/* in the body of a section header */
 };
 
 /* The comment options of one annotation. */
@@ -38,7 +38,8 @@ struct pcapng_state {
 	uint32_t nnumbers;
 	struct buf scratch;
 	struct buf options; /* of one packet */
-	struct buf secrets; /* blocks of this section, the newest; repeated in every file */
+	/* blocks of this section, the newest; repeated in every file */
+	struct buf names, secrets;
 	size_t comment_bytes;
 	struct comments comments[COMMENT_SLOTS];
 };
@@ -122,6 +123,7 @@ static int pcapng_headers(struct file_output *o)
 	put_section(st);
 	for (uint32_t i = 0; i < st->nifaces; i++)
 		pcapng_put_iface(&st->scratch, st->ifaces[i], st->os);
+	buf_put(&st->scratch, st->names.p, st->names.len);
 	buf_put(&st->scratch, st->secrets.p, st->secrets.len);
 	return put_scratch(o);
 }
@@ -289,6 +291,7 @@ static int begin_section(struct file_output *o, const struct reader_block *block
 	struct pcapng_state *st = o->state;
 
 	st->section.len = 0;
+	st->names.len = 0;
 	st->secrets.len = 0;
 	buf_put(&st->section, block->body, block->body_len);
 	if (block->body_len >= SECTION_LENGTH_AT + sizeof(unknown_length))
@@ -300,12 +303,11 @@ static int begin_section(struct file_output *o, const struct reader_block *block
 	return pcapng_headers(o);
 }
 
-/* Connections outlive files. A file must not be full of secrets before its first packet. */
-static void keep_secrets(struct file_output *o, const char *block, size_t len)
+/* For the files that follow: connections outlive this one. A file must not be full of them before its first packet. */
+static void keep_block(const struct file_output *o, struct buf *b, const char *block, size_t len)
 {
-	struct buf *b = &((struct pcapng_state *)o->state)->secrets;
 	const uint64_t quarter = o->config.rotate_bytes / 4;
-	const size_t max = quarter && quarter < SECRETS_MAX ? quarter : SECRETS_MAX;
+	const size_t max = quarter && quarter < REPEATED_MAX ? quarter : REPEATED_MAX;
 	size_t drop = 0;
 
 	buf_put(b, block, len);
@@ -330,7 +332,9 @@ static int pcapng_block(struct file_output *o, const struct reader_block *block)
 		return ret;
 	pcapng_put_block(&st->scratch, block->type, block->body, block->body_len);
 	if (block->type == PCAPNG_DSB)
-		keep_secrets(o, st->scratch.p, st->scratch.len);
+		keep_block(o, &st->secrets, st->scratch.p, st->scratch.len);
+	else if (block->type == PCAPNG_NRB)
+		keep_block(o, &st->names, st->scratch.p, st->scratch.len);
 	return put_scratch(o);
 }
 
@@ -358,6 +362,7 @@ static void pcapng_free(struct file_output *o)
 	buf_done(&st->section);
 	buf_done(&st->scratch);
 	buf_done(&st->options);
+	buf_done(&st->names);
 	buf_done(&st->secrets);
 	free(st->ifaces);
 	free(st->numbers);

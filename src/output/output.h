@@ -70,5 +70,7 @@ int output_file_new(struct output **ret, const struct file_config *config);
 /* SIGHUP: goes on with the next file of -C or -G; else with a new file of the same name when somebody moved the old one
  * away. As the operations above. */
 int output_file_rotate(struct output *o);
+/* Of the file being written. */
+const char *output_file_name(const struct output *o);
 
 #endif

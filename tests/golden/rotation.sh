@@ -75,4 +75,15 @@ else
 	not_ok pcapng_files_stand_alone "$(tr '\n' ' ' <"$TEST_TMP/ng/status")"
 fi
 if cmp -s "$TEST_TMP/ng/text" "$TEST_TMP/ng/whole"; then ok pcapng_files_have_all; else not_ok pcapng_files_have_all "the text differs"; fi
+
+# The second file's place is full.
+mkdir "$TEST_TMP/full"
+ln -s /dev/full "$TEST_TMP/full/f.pcapng1"
+"$PTCPDUMP" -r "$TEST_TMP/in.pcapng" -C 1 -w "$TEST_TMP/full/f.pcapng" 2>"$TEST_TMP/full/messages"
+status=$?
+if [ $status -eq 1 ] && grep -q "can't write to '.*/f.pcapng1': No space left on device" "$TEST_TMP/full/messages"; then
+	ok full_names_the_file
+else
+	not_ok full_names_the_file "status $status: $(tr '\n' ' ' <"$TEST_TMP/full/messages")"
+fi
 exit $failed

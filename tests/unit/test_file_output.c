@@ -317,6 +317,41 @@ static void test_output_rewrite(void)
 	empty_dir();
 }
 
+/* Names and secrets serve the packets of later files, too. */
+static void test_output_rotate_blocks(void)
+{
+	struct capfile c = { 0 };
+	struct readout ro;
+	char name[32];
+	size_t start;
+	unsigned n = 0;
+
+	cf_section(&c, NULL);
+	cf_iface(&c, 1, 0, "eth0", 9, 0);
+	for (unsigned type = PCAPNG_NRB; type <= PCAPNG_DSB; type += PCAPNG_DSB - PCAPNG_NRB) {
+		start = cf_begin(&c, type);
+		cf_bytes(&c, bytes, 40);
+		cf_end(&c, start);
+	}
+	for (unsigned i = 0; i < 30; i++)
+		cf_end(&c, cf_packet(&c, 0, i, 200, 200, bytes));
+	cf_write(in_dir("in"), c.b.p, c.b.len);
+	CHECK_INT(rewrite(in_dir("in"), in_dir("out"), (struct file_config){ .rotate_bytes = 2000 }), 0);
+	for (;; n++) {
+		snprintf(name, sizeof(name), n ? "out%u" : "out", n);
+		if (access(in_dir(name), F_OK))
+			break;
+		ro = cf_read(in_dir(name));
+		CHECK_STR(ro.err, "");
+		CHECK(strstr(ro.text.p, "block 4 len 40\nblock a len 40\npacket if 0"));
+		CHECK_INT(ro.blocks, 3);
+		ro_done(&ro);
+	}
+	CHECK(n > 2);
+	buf_done(&c.b);
+	empty_dir();
+}
+
 static void test_output_pcap(void)
 {
 	struct capfile c = { 0 };
@@ -667,6 +702,7 @@ int main(void)
 	RUN(test_output_pcap_of_mixed_file);
 	RUN(test_output_rotate_size);
 	RUN(test_output_rotate_time);
+	RUN(test_output_rotate_blocks);
 	RUN(test_output_command);
 	RUN(test_output_reopen);
 	RUN(test_output_no_space);
