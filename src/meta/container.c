@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "meta/container.h"
 
+#include <dirent.h>
 #include <errno.h>
-#include <glob.h>
+#include <fcntl.h>
+#include <linux/nsfs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +20,7 @@
 #include "meta/runtime/loop.h"
 #include "meta/runtime/pool.h"
 #include "meta/runtime/runtime.h"
+#include "meta/runtime/user_socket.h"
 #include "util/caps.h"
 #include "util/log.h"
 
@@ -64,7 +68,7 @@ struct containers {
 	uint32_t pidns, mntns; /* our own */
 	struct place *buckets[BUCKETS];
 	size_t nplaces;
-	uint64_t uses;	     /* grows with every new place */
+	uint64_t uses;	     /* grows with every use of a place */
 	uint64_t told;	     /* version of the store that the verdicts are of */
 	uint64_t waiting;    /* some container is being asked for until then */
 	struct match *match; /* NULL: nobody asks for verdicts */
@@ -116,7 +120,7 @@ static void drop_users(struct containers *c)
 	for (size_t i = 0; i < c->nruntimes; i++) {
 		struct runtime *r = c->runtimes[i];
 
-		if (r->of_user && r->state == RUNTIME_DOWN && access(r->path, F_OK) < 0)
+		if (r->user && r->state == RUNTIME_DOWN && access(r->path, F_OK) < 0)
 			runtime_free(r);
 		else
 			c->runtimes[kept++] = r;
@@ -124,33 +128,45 @@ static void drop_users(struct containers *c)
 	c->nruntimes = kept;
 }
 
+static void add_user(struct containers *c, const char *uid, const char *name)
+{
+	char path[128];
+	struct runtime *r;
+	int fd;
+
+	snprintf(path, sizeof(path), "/run/user/%.32s/%s", uid, name);
+	if (has_runtime(c, &docker_ops, path) || (fd = user_socket_find(path)) < 0)
+		return;
+	close(fd);
+	r = add_runtime(c, &docker_ops, path, true);
+	if (!r)
+		return;
+	r->user = user_socket_owner(path);
+	r->http = c->users_http;
+	r->pool = &c->users_pool;
+}
+
 /* Sockets of the users' own daemons, below folders that only they and root may enter. */
 static void look_for_users(struct containers *c, uint64_t now)
 {
+	struct dirent *d;
 	bool raised;
-	glob_t found;
+	DIR *dir;
 
 	if (now < c->users_at)
 		return;
 	c->users_at = now + USERS_NS;
 	raised = caps_raise(CAP_DAC_OVERRIDE);
 	drop_users(c);
-	glob("/run/user/*/podman/podman.sock", 0, NULL, &found);
-	glob("/run/user/*/docker.sock", GLOB_APPEND, NULL, &found);
+	dir = opendir("/run/user");
+	while (dir && (d = readdir(dir))) {
+		add_user(c, d->d_name, "podman/podman.sock");
+		add_user(c, d->d_name, "docker.sock");
+	}
+	if (dir)
+		closedir(dir);
 	if (raised)
 		caps_lower(CAP_DAC_OVERRIDE);
-	for (size_t i = 0; i < found.gl_pathc; i++) {
-		struct runtime *r = NULL;
-
-		if (!has_runtime(c, &docker_ops, found.gl_pathv[i]))
-			r = add_runtime(c, &docker_ops, found.gl_pathv[i], true);
-		if (r) {
-			r->of_user = true;
-			r->http = c->users_http;
-			r->pool = &c->users_pool;
-		}
-	}
-	globfree(&found);
 }
 
 static void add_runtimes(struct containers *c)
@@ -308,7 +324,7 @@ static struct place *place_find(struct containers *c, uint64_t cgroup, uint64_t 
 {
 	for (struct place *p = *place_bucket(c, cgroup, start, tgid); p; p = p->next) {
 		if (p->cgroup == cgroup && p->start == start && p->tgid == tgid) {
-			p->used = c->uses;
+			p->used = ++c->uses;
 			return p;
 		}
 	}
@@ -320,11 +336,9 @@ static struct place *place_new(struct containers *c, uint64_t cgroup, uint64_t s
 	struct place **bucket = place_bucket(c, cgroup, start, tgid);
 	struct place *p;
 
-	if (c->nplaces >= PLACES_MAX) {
+	/* Every use has a number of its own: half of them stay, and the caller's among them. */
+	if (c->nplaces >= PLACES_MAX)
 		drop_places(c, c->uses - PLACES_MAX / 2);
-		if (c->nplaces >= PLACES_MAX)
-			drop_places(c, UINT64_MAX);
-	}
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return NULL;
@@ -401,6 +415,15 @@ static struct place *place_of_cgroup(struct containers *c, const struct process 
 	return p;
 }
 
+/* Gone before it could be looked at, and never moved: it was where its parent is. */
+static void place_inherit(struct containers *c, struct place *p, const struct process *process)
+{
+	const struct place *parent = place_find(c, 0, process->parent_start, process->parent_tgid);
+
+	if (parent && parent->path)
+		place_set_path(c, p, parent->path);
+}
+
 /* by_cgroup: what its v2 cgroup tells, NULL nothing. */
 static struct place *place_of_process(struct containers *c, const struct process *process,
 				      const struct place *by_cgroup)
@@ -429,6 +452,8 @@ static struct place *place_of_process(struct containers *c, const struct process
 		place_set_path(c, p, by_cgroup->path);
 	else if (cgroup_of_pid(process->tgid, path, sizeof(path), &v2) == 0)
 		place_set_path(c, p, path);
+	else if (!p->path && !process->moves)
+		place_inherit(c, p, process);
 	return p;
 }
 
@@ -587,6 +612,23 @@ static void say_no_match(struct containers *c, uint64_t now)
 
 /* --- hooks of the store --- */
 
+/* The processes of a user's containers are in user namespaces of that user's. */
+static bool is_of_user(uint32_t pid, uint32_t user)
+{
+	char path[64];
+	uid_t owner;
+	bool same;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%u/ns/user", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	same = ioctl(fd, NS_GET_OWNER_UID, &owner) == 0 && owner == user;
+	close(fd);
+	return same;
+}
+
 /* The namespaces and the cgroup of a container's first process. Its pid is as the runtime sees it, which is not as we do
  * when we are in another pid namespace: believe it only when its cgroup agrees, or it is at least a stranger here. */
 static void on_init(void *arg, struct container_entry *e)
@@ -604,7 +646,8 @@ static void on_init(void *arg, struct container_entry *e)
 	if (cgroup_of_pid(e->init_pid, path, sizeof(path), &v2) < 0)
 		return;
 	n = cgroup_containers(path, names);
-	if (!strstr(path, e->id) && (n > 0 || pidns == c->pidns)) {
+	if ((!strstr(path, e->id) && (n > 0 || pidns == c->pidns)) ||
+	    (e->rank == RANK_USER && !is_of_user(e->init_pid, e->user))) {
 		e->init_pid = 0;
 		return;
 	}
@@ -672,9 +715,9 @@ int containers_new(struct containers **ret, const struct containers_config *conf
 		log_info("no cgroup v2 is mounted: containers are found by /proc/PID/cgroup and namespaces");
 	err = loop_open(&c->loop);
 	if (!err)
-		err = http_new(&c->http, &c->loop, &c->pool);
+		err = http_new(&c->http, &c->loop, &c->pool, false);
 	if (!err)
-		err = http_new(&c->users_http, &c->loop, &c->users_pool);
+		err = http_new(&c->users_http, &c->loop, &c->users_pool, true);
 	if (!err)
 		err = container_store_new(&c->store, &(struct container_store_hooks){ on_init, on_forget, c });
 	if (!err && config->verdict)

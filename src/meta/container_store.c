@@ -12,6 +12,7 @@ enum {
 	BUCKETS = 1024,
 	ENTRIES_MAX = 8192,
 	PODS_MAX = 2 * ENTRIES_MAX, /* those whose sandbox is an entry go with it */
+	BY_USERS_MAX = 2048,	    /* entries that users may make, so that they do not push out others */
 	NAMESPACES_MAX = 256,
 	ID_LEN = 64,
 	KEY_MAX = 256,
@@ -30,7 +31,7 @@ struct pod {
 struct container_store {
 	struct container_store_hooks hooks;
 	struct container_entry *buckets[BUCKETS];
-	size_t nentries;
+	size_t nentries, nby_users;
 	struct pod *pods[BUCKETS]; /* by the hash of the sandbox's id */
 	size_t npods;
 	char *namespaces[NAMESPACES_MAX];
@@ -161,6 +162,7 @@ static void entry_forget(struct container_store *s, struct container_entry *e)
 		p = &(*p)->next;
 	*p = e->next;
 	s->nentries--;
+	s->nby_users -= e->by_user;
 	s->version++;
 	s->hooks.forget(s->hooks.arg, e);
 	pod_remove(s, e->id);
@@ -364,19 +366,51 @@ static void put_pod_labels(struct container_entry *e, const struct container_fac
 	replace(&e->pod_uid, label_get(f->labels, f->nlabels, "io.kubernetes.pod.uid"));
 }
 
+/* Whom a user's daemon may tell of: containers that nobody else has told of. */
+static struct container_entry *entry_of_user(struct container_store *s, const struct container_facts *f)
+{
+	struct container_entry *e = entry_of(s, NULL, f->id, false);
+
+	if (e)
+		return e->rank == RANK_NONE || (e->rank == RANK_USER && e->user == f->user) ? e : NULL;
+	if (s->nby_users >= BY_USERS_MAX)
+		return NULL;
+	e = entry_of(s, NULL, f->id, true);
+	if (e) {
+		e->by_user = true;
+		s->nby_users++;
+	}
+	return e;
+}
+
+/* Short ids come again with another container. */
+static void forget_former(struct container_entry *e)
+{
+	e->rank = RANK_NONE;
+	replace(&e->name, NULL);
+	replace(&e->image, NULL);
+	replace(&e->sandbox, NULL);
+	replace(&e->pod_name, NULL);
+	replace(&e->pod_namespace, NULL);
+	replace(&e->pod_uid, NULL);
+}
+
 void container_store_put(struct container_store *s, const struct container_facts *f)
 {
-	struct container_entry *e = entry_of(s, f->ns, f->id, true);
+	struct container_entry *e = f->rank == RANK_USER ? entry_of_user(s, f) : entry_of(s, f->ns, f->id, true);
 	const char *name = label_get(f->labels, f->nlabels, "io.kubernetes.container.name");
 
 	if (!e)
 		return;
+	if (e->gone_at && !id_is_unique(e->id, strlen(e->id)))
+		forget_former(e);
 	e->gone_at = 0;
 	e->used_at = loop_now();
 	if (f->sandbox && !e->sandbox)
 		replace(&e->sandbox, f->sandbox);
 	if (f->rank >= e->rank) {
 		e->rank = f->rank;
+		e->user = f->user;
 		/* Docker's own name of a pod's container is a made-up one: k8s_NAME_POD_NAMESPACE_UID_N. */
 		name = name && f->rank != RANK_USER ? name : f->name;
 		if (name && name[0] == '/')

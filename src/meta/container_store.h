@@ -23,6 +23,7 @@ enum container_rank { RANK_NONE, RANK_USER, RANK_SHADOW, RANK_CONTAINERD, RANK_C
 
 struct container_facts {
 	enum container_rank rank;
+	uint32_t user;	/* of RANK_USER: whose daemon told */
 	const char *ns; /* containerd's namespace, NULL none */
 	const char *id;
 	const char *name, *image; /* NULL unknown; a leading '/' of the name is dropped */
@@ -43,6 +44,8 @@ struct container_entry {
 	char *key; /* the id, after "NAMESPACE/" when it is not unique by itself */
 	uint32_t hash;
 	enum container_rank rank;
+	uint32_t user; /* RANK_USER: whose it is */
+	bool by_user;  /* we know of it only because a user's daemon told */
 	char *id, *name, *image, *labels;
 	char *sandbox, *pod_name, *pod_namespace, *pod_uid; /* the last three from labels */
 	struct container *published;			    /* NULL: no facts yet */

@@ -103,6 +103,12 @@ chown -R "${user##*/}" "$user"
 chmod 700 "$user" "$user/podman"
 nsenter --net="/run/netns/$NS" podman $options system service --time 0 "unix://$user/podman/podman.sock" >>"$TEST_TMP/service.log" 2>&1 &
 user_pid=$!
+# It is that user's, as their own daemon's would be.
+for _ in $(seq 100); do
+	[ ! -S "$user/podman/podman.sock" ] || break
+	sleep 0.02
+done
+chown "${user##*/}" "$user/podman/podman.sock"
 for _ in $(seq 80); do
 	grep -q "docker at '$user/podman/podman.sock' answers" "$TEST_TMP/user.err" && break
 	sleep 0.05

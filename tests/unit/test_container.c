@@ -20,6 +20,7 @@
 #include "meta/runtime/loop.h"
 #include "meta/runtime/pool.h"
 #include "meta/runtime/runtime.h"
+#include "meta/runtime/user_socket.h"
 #include "rt.pb-c.h"
 #include "util/log.h"
 
@@ -168,7 +169,7 @@ static void rig_open(struct rig *rig, const struct runtime_ops *ops, const char 
 {
 	loop_open(&rig->loop);
 	rig->pool = (struct pool){ .max = 64 << 20 };
-	http_new(&rig->http, &rig->loop, &rig->pool);
+	http_new(&rig->http, &rig->loop, &rig->pool, user_socket_owner(path) != 0);
 	container_store_new(&rig->store, &(struct container_store_hooks){ no_hook, no_forget, NULL });
 	rig->r = runtime_new(ops, path, false);
 	rig->r->loop = &rig->loop;
@@ -804,6 +805,159 @@ static void test_users_cannot_rename(void)
 	rig_close(&rig);
 }
 
+/* Nor those of another user; and however many containers they claim, those of others stay. */
+static void test_users_have_a_share(void)
+{
+	struct container_facts user = { .rank = RANK_USER, .user = 1000, .id = ID_A, .name = "first" };
+	char id[65];
+	struct rig rig;
+
+	rig_open(&rig, &docker_ops, "/nonexistent");
+	container_store_put(rig.store, &user);
+	user.user = 1001;
+	user.name = "second";
+	container_store_put(rig.store, &user);
+	CHECK(str_eq(find(&rig, NULL, ID_A)->desc.name, str_of("first")));
+	container_store_put(rig.store, &(struct container_facts){ .rank = RANK_DOCKER, .id = ID_B, .name = "web" });
+	user.id = id;
+	for (unsigned i = 0; i < 10000; i++) {
+		snprintf(id, sizeof(id), "%064x", i);
+		container_store_put(rig.store, &user);
+	}
+	CHECK(find(&rig, NULL, ID_B));
+	CHECK(!find(&rig, NULL, id));
+	/* A container that runs can be named still. */
+	container_store_get(rig.store, NULL, 0, id, 64, true);
+	container_store_put(rig.store, &user);
+	CHECK(find(&rig, NULL, id));
+	rig_close(&rig);
+}
+
+/* A short id that is used again is not the container that had it. */
+static void test_short_ids_come_again(void)
+{
+	struct container_facts shop = {
+		.rank = RANK_CONTAINERD, .ns = "tns", .id = "web", .name = "shop", .image = "1"
+	};
+	struct rig rig;
+
+	rig_open(&rig, &docker_ops, "/nonexistent");
+	container_store_put(rig.store, &shop);
+	container_store_gone(rig.store, "tns", "web");
+	CHECK(str_eq(find(&rig, "tns", "web")->desc.name, str_of("shop")));
+	shop.name = NULL;
+	shop.image = "2";
+	container_store_put(rig.store, &shop);
+	CHECK(str_eq(find(&rig, "tns", "web")->desc.name, str_of("web")));
+	CHECK(str_eq(find(&rig, "tns", "web")->desc.image, str_of("2")));
+	rig_close(&rig);
+}
+
+static char user_dir[64];
+
+static void user_begin(struct fake *f, const char *name)
+{
+	char path[80];
+
+	snprintf(user_dir, sizeof(user_dir), "/run/user/%u", 200000u + (unsigned)getpid());
+	snprintf(path, sizeof(path), "%s/podman", user_dir);
+	if (geteuid() != 0 || (mkdir("/run/user", 0755) < 0 && errno != EEXIST) || mkdir(user_dir, 0700) < 0)
+		return;
+	mkdir(path, 0700);
+	CHECK(chown(user_dir, user_socket_owner(path), 0) == 0 && chown(path, user_socket_owner(path), 0) == 0);
+	snprintf(f->path, sizeof(f->path), "%s/%s", user_dir, name);
+	fake_start(f);
+	CHECK(chown(f->path, user_socket_owner(path), 0) == 0);
+}
+
+static void user_end(struct fake *f)
+{
+	char path[80];
+
+	fake_stop(f);
+	unlink(f->path);
+	snprintf(path, sizeof(path), "%s/docker.sock", user_dir);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/podman", user_dir);
+	unlink(path);
+	rmdir(path);
+	rmdir(user_dir);
+}
+
+static int user_finds(const char *name)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", user_dir, name);
+	fd = user_socket_find(path);
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 ? fd : 0;
+}
+
+/* Links and sockets of others in a user's folder lead nowhere. */
+static void test_sockets_of_users(void)
+{
+	struct fake f = { .serve = serve_text, .text = "" };
+	char real[80], link[80];
+
+	user_begin(&f, "podman/podman.sock");
+	if (!f.path[0])
+		CHECK_SKIP("cannot make /run/user/UID");
+	snprintf(link, sizeof(link), "%s/docker.sock", user_dir);
+	snprintf(real, sizeof(real), "%s/podman", user_dir);
+	CHECK_INT(user_finds("podman/podman.sock"), 0);
+	CHECK_INT(user_finds("docker.sock"), -ENOENT);
+	CHECK_INT(user_finds("podman"), -ENOTSOCK);
+	CHECK_INT(user_finds("../../docker.sock"), -EINVAL);
+	CHECK(symlink(f.path, link) == 0);
+	CHECK_INT(user_finds("docker.sock"), -ENOTSOCK);
+	CHECK(chown(f.path, 0, 0) == 0);
+	CHECK_INT(user_finds("podman/podman.sock"), -EPERM);
+	CHECK(rename(real, link) < 0);
+	unlink(link);
+	CHECK(rename(real, link) == 0 && symlink(link, real) == 0);
+	CHECK_INT(user_finds("podman/podman.sock"), -ENOTDIR);
+	CHECK(unlink(real) == 0 && rename(link, real) == 0);
+	user_end(&f);
+}
+
+/* A stream of events without end, which would keep us from reading packets. */
+static void serve_events(struct fake *f, int fd)
+{
+	static const char events[] = "{\"status\":\"create\",\"id\":\"ab\"}\n";
+	char request[4096];
+	const ssize_t n = read(fd, request, sizeof(request) - 1);
+
+	(void)f;
+	request[n > 0 ? n : 0] = '\0';
+	if (strncmp(request, "GET /events", 11) != 0) {
+		fake_http_answer(fd, 200, "[]");
+		return;
+	}
+	fake_http_stream(fd);
+	while (send(fd, events, sizeof(events) - 1, MSG_NOSIGNAL) > 0)
+		continue;
+}
+
+static void test_users_cannot_keep_us_busy(void)
+{
+	struct fake f = { .serve = serve_events };
+	struct rig rig;
+
+	user_begin(&f, "docker.sock");
+	if (!f.path[0])
+		CHECK_SKIP("cannot make /run/user/UID");
+	rig_open(&rig, &docker_ops, f.path);
+	rig.r->user = user_socket_owner(f.path);
+	CHECK(rig_until(&rig, RUNTIME_DOWN, 10000));
+	if (strcmp(rig.r->why, "too much comes at once") != 0)
+		snprintf(check_why, sizeof(check_why), "%.100s", rig.r->why);
+	rig_close(&rig);
+	user_end(&f);
+}
+
 /* Namespaces come and go: the last ones are known. */
 static void test_namespaces_are_bounded(void)
 {
@@ -925,6 +1079,66 @@ static void test_find_by_cgroup(void)
 	rmdir(mount);
 }
 
+/* A process that has ended before anybody looks is in its parent's container, where version 1 hierarchies decide. */
+static void test_short_lived_child(void)
+{
+	struct containers_config config = { .docker_address = "", .containerd_address = "", .cri_address = "" };
+	struct process parent = { .start = 1, .tgid = (uint32_t)getpid(), .pidns = 1, .mntns = 1 };
+	struct process child = parent;
+	char dir[] = "/sys/fs/cgroup/unified/docker-" ID_C ".scope", procs[200];
+	struct containers *c = NULL;
+	const struct container *ret = NULL;
+	enum container_answer answer;
+	FILE *f;
+
+	if (mkdir(dir, 0755) < 0)
+		snprintf(dir, sizeof(dir), "/sys/fs/cgroup/docker-" ID_C ".scope");
+	if (mkdir(dir, 0755) < 0 && errno != EEXIST)
+		CHECK_SKIP("cannot make a cgroup");
+	snprintf(procs, sizeof(procs), "%s/cgroup.procs", dir);
+	f = fopen(procs, "w");
+	CHECK(f && fprintf(f, "%u", parent.tgid) > 0 && fclose(f) == 0);
+	child.tgid = 5000000;
+	child.parent_tgid = parent.tgid;
+	child.parent_start = parent.start;
+	containers_new(&c, &config);
+	containers_process(c, &parent);
+	answer = containers_find(c, &child, &ret);
+	CHECK_INT(answer, CONTAINER_FOUND);
+	CHECK(str_eq(ret->desc.name, str_of("cccccccccccc")));
+	containers_free(c);
+	snprintf(strrchr(procs, '/') - strlen("docker-" ID_C ".scope"), 20, "cgroup.procs");
+	f = fopen(procs, "w");
+	CHECK(f && fprintf(f, "%u", parent.tgid) > 0 && fclose(f) == 0);
+	rmdir(dir);
+}
+
+/* More processes than are kept, all of them in use: the place of the one that is looked up stays. */
+static void test_places_are_bounded(void)
+{
+	struct containers_config config = { .docker_address = "", .containerd_address = "", .cri_address = "" };
+	struct containers *c = NULL;
+	const struct container *ret;
+	struct cgroup_fs fs;
+	struct process p = { .start = 1, .pidns = 1, .mntns = 1 };
+
+	cgroup_open(&fs);
+	p.cgroup = cgroup_id(&fs, "/");
+	cgroup_close(&fs);
+	if (!p.cgroup)
+		CHECK_SKIP("no cgroup v2");
+	CHECK(containers_new(&c, &config) == 0);
+	for (unsigned round = 0; round < 2; round++) {
+		for (uint32_t i = 0; i < 16383; i++) {
+			p.tgid = 5000000 + i;
+			containers_process(c, &p);
+		}
+	}
+	p.tgid++;
+	containers_find(c, &p, &ret);
+	containers_free(c);
+}
+
 /* As within "ip netns exec", where another /sys covers all of them. In a child, whose mounts are its own. */
 static void test_find_without_mount(void)
 {
@@ -1021,9 +1235,15 @@ int main(void)
 	RUN(test_first_process);
 	RUN(test_merge);
 	RUN(test_users_cannot_rename);
+	RUN(test_users_have_a_share);
+	RUN(test_short_ids_come_again);
+	RUN(test_sockets_of_users);
+	RUN(test_users_cannot_keep_us_busy);
 	RUN(test_namespaces_are_bounded);
 	RUN(test_find_by_cgroup);
 	RUN(test_find_without_mount);
+	RUN(test_places_are_bounded);
+	RUN(test_short_lived_child);
 	RUN(test_messages_cannot_be_forged);
 	unlink(messages);
 	rmdir(directory);

@@ -10,12 +10,14 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "meta/container_store.h"
 #include "meta/runtime/http.h"
 #include "meta/runtime/loop.h"
 #include "meta/runtime/pool.h"
 #include "meta/runtime/runtime.h"
+#include "meta/runtime/user_socket.h"
 #include "util/log.h"
 
 enum { ID_MAX = 128, QUESTIONS_MAX = 4096 };
@@ -88,21 +90,21 @@ static size_t labels_of(const cJSON *object, struct label **ret)
 
 static enum container_rank rank_of(const struct docker *d)
 {
-	return d->r.of_user ? RANK_USER : RANK_DOCKER;
+	return d->r.user ? RANK_USER : RANK_DOCKER;
 }
 
-/* Another daemon's containers do not end because a user's daemon says so. */
-static bool may_end(const struct docker *d, const char *id)
+/* A user's daemon neither ends another daemon's containers nor tells who their processes are. */
+static bool may_change(const struct docker *d, const char *id)
 {
 	const struct container_entry *e = container_store_get(d->r.store, NULL, 0, id, strlen(id), false);
 
-	return e && (!d->r.of_user || e->rank <= RANK_USER);
+	return e && (!d->r.user || (e->rank == RANK_USER && e->user == d->r.user));
 }
 
 static void put(struct docker *d, const char *id, const char *name, const char *image, const cJSON *with_labels)
 {
 	struct label *labels;
-	struct container_facts f = { .rank = rank_of(d), .id = id, .name = name, .image = image };
+	struct container_facts f = { .rank = rank_of(d), .user = d->r.user, .id = id, .name = name, .image = image };
 
 	f.nlabels = labels_of(with_labels, &labels);
 	f.labels = labels;
@@ -133,7 +135,7 @@ static void inspect_done(void *arg, const char *error, long status, const char *
 
 	if (id && config) {
 		put(d, id, text_of(o, "Name"), text_of(config, "Image"), config);
-		if (cJSON_IsNumber(pid) && pid->valueint > 0)
+		if (cJSON_IsNumber(pid) && pid->valueint > 0 && may_change(d, id))
 			container_store_put_init(d->r.store, NULL, id, (uint32_t)pid->valueint);
 	} else if (!error) {
 		garbage(d, "the answer about a container");
@@ -233,11 +235,12 @@ static void list_done(void *arg, const char *error, long status, const char *bod
 static void put_attributes(struct docker *d, const char *id, const cJSON *attributes)
 {
 	static const char *const no_labels[] = { "name", "image", "oldName" };
-	struct container_facts f = { .rank = rank_of(d), .id = id, .name = text_of(attributes, "name") };
+	struct container_facts f = { .rank = rank_of(d), .user = d->r.user, .id = id };
 	const int n = cJSON_IsObject(attributes) ? cJSON_GetArraySize(attributes) : 0;
 	struct label *labels = calloc((size_t)n + 1, sizeof(*labels));
 	const cJSON *item;
 
+	f.name = text_of(attributes, "name");
 	f.image = text_of(attributes, "image");
 	f.labels = labels;
 	if (!labels || !f.name) {
@@ -271,10 +274,10 @@ static void event_line(void *arg, const char *text, size_t len)
 	if (!action || !id) {
 		garbage(d, "an event");
 	} else if (strcmp(action, "destroy") == 0 || strcmp(action, "remove") == 0) {
-		if (may_end(d, id))
+		if (may_change(d, id))
 			container_store_gone(d->r.store, NULL, id);
 	} else if (strcmp(action, "die") == 0) {
-		if (may_end(d, id))
+		if (may_change(d, id))
 			container_store_stopped(d->r.store, NULL, id);
 	} else if (strcmp(action, "create") == 0 || strcmp(action, "start") == 0 || strcmp(action, "rename") == 0) {
 		/* From "create" on, its name is known before its first process runs. */
@@ -293,17 +296,31 @@ static void events_done(void *arg, const char *error, long status, const char *b
 	runtime_lost(&d->r, error ? error : "its stream of events ended");
 }
 
-static int docker_open(struct runtime *r)
+static int check_socket(const struct runtime *r)
 {
-	struct docker *d = (struct docker *)r;
 	struct stat st;
 
 	if (strlen(r->path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
 		return -ENAMETOOLONG;
+	if (r->user) {
+		const int fd = user_socket_find(r->path);
+
+		if (fd >= 0)
+			close(fd);
+		return fd < 0 ? fd : 0;
+	}
 	if (stat(r->path, &st) < 0)
 		return -errno;
-	if (!S_ISSOCK(st.st_mode))
-		return -ENOTSOCK;
+	return S_ISSOCK(st.st_mode) ? 0 : -ENOTSOCK;
+}
+
+static int docker_open(struct runtime *r)
+{
+	struct docker *d = (struct docker *)r;
+	int err = check_socket(r);
+
+	if (err)
+		return err;
 	d->said_garbage = false;
 	/* Events first: nothing that starts between the two is missed. */
 	d->events = http_get(r->http, r->path, EVENTS_PATH,

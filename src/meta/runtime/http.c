@@ -7,9 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "meta/runtime/loop.h"
 #include "meta/runtime/pool.h"
+#include "meta/runtime/user_socket.h"
 #include "util/caps.h"
 
 enum {
@@ -17,12 +21,18 @@ enum {
 	BODY_MAX = 16 << 20,	   /* bytes of an answer */
 	LINE_BYTES_MAX = 1 << 20,  /* bytes of one line of a stream */
 	REQUEST_TIMEOUT_MS = 5000, /* for a whole answer */
+	USER_BYTES_MAX = 4 << 20,  /* bytes a second from a daemon of some user */
+	EVENT_WEIGHT = 16,	   /* a byte of many small lines costs more than one of a list */
 };
+#define SECOND 1000000000u
 
 /* A daemon: one that does not answer must not keep others from being asked. */
 struct http_server {
 	struct http_server *next;
 	unsigned active;
+	uint64_t second; /* when we began to count */
+	size_t bytes;	 /* that came since */
+	int target;	 /* of some user: the socket itself, -1 none */
 	char path[];
 };
 
@@ -50,6 +60,7 @@ struct http {
 	CURLM *multi;
 	struct http_request *requests; /* in the order they start */
 	struct http_server *servers;
+	bool of_users;
 	uint64_t timer; /* when libcurl wants to be called, UINT64_MAX never */
 };
 
@@ -146,6 +157,19 @@ static void request_lines(struct http_request *r)
 	memmove(data, data + from, r->len + 1);
 }
 
+/* What comes is parsed by the thread that reads the packets. */
+static bool server_too_fast(struct http_server *s, size_t n)
+{
+	const uint64_t now = loop_now();
+
+	if (now - s->second > SECOND) {
+		s->second = now;
+		s->bytes = 0;
+	}
+	s->bytes += n;
+	return s->bytes > USER_BYTES_MAX;
+}
+
 static size_t on_body(char *p, size_t size, size_t n, void *arg)
 {
 	struct http_request *r = arg;
@@ -154,6 +178,10 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 	n *= size;
 	if (r->cancelled)
 		return 0;
+	if (r->http->of_users && server_too_fast(r->server, r->handler.line ? n * EVENT_WEIGHT : n)) {
+		r->refused = "too much comes at once";
+		return 0;
+	}
 	curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (!request_append(r, p, n, r->handler.line ? LINE_BYTES_MAX : BODY_MAX)) {
 		r->refused = "the answer is too long";
@@ -164,7 +192,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 	return n;
 }
 
-int http_new(struct http **ret, struct loop *loop, struct pool *pool)
+int http_new(struct http **ret, struct loop *loop, struct pool *pool, bool of_users)
 {
 	struct http *h = calloc(1, sizeof(*h));
 
@@ -172,6 +200,7 @@ int http_new(struct http **ret, struct loop *loop, struct pool *pool)
 		return -ENOMEM;
 	h->loop = loop;
 	h->pool = pool;
+	h->of_users = of_users;
 	h->timer = UINT64_MAX;
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) || !(h->multi = curl_multi_init())) {
 		free(h);
@@ -197,9 +226,29 @@ static struct http_server *server_get(struct http *h, const char *path)
 	if (!s)
 		return NULL;
 	strcpy(s->path, path);
+	s->target = -1;
 	s->next = h->servers;
 	h->servers = s;
 	return s;
+}
+
+/* libcurl connects to addr when this returns: to the very socket that was looked at. */
+static curl_socket_t open_user_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
+{
+	struct http_server *s = arg;
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+
+	(void)purpose;
+	if (s->target >= 0)
+		close(s->target);
+	s->target = user_socket_find(s->path);
+	if (s->target < 0)
+		return CURL_SOCKET_BAD;
+	snprintf(to.sun_path, sizeof(to.sun_path), "/proc/self/fd/%d", s->target);
+	/* There is room for any address. */
+	memcpy((void *)&addr->addr, &to, sizeof(to));
+	addr->addrlen = sizeof(to);
+	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 }
 
 static void request_setup(struct http_request *r, const char *socket_path, const char *path)
@@ -217,6 +266,10 @@ static void request_setup(struct http_request *r, const char *socket_path, const
 	curl_easy_setopt(r->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)REQUEST_TIMEOUT_MS);
 	if (!r->handler.line)
 		curl_easy_setopt(r->easy, CURLOPT_TIMEOUT_MS, (long)REQUEST_TIMEOUT_MS);
+	if (r->http->of_users) {
+		curl_easy_setopt(r->easy, CURLOPT_OPENSOCKETFUNCTION, open_user_socket);
+		curl_easy_setopt(r->easy, CURLOPT_OPENSOCKETDATA, r->server);
+	}
 }
 
 struct http_request *http_get(struct http *h, const char *socket_path, const char *path,
@@ -352,6 +405,8 @@ void http_free(struct http *h)
 		struct http_server *s = h->servers;
 
 		h->servers = s->next;
+		if (s->target >= 0)
+			close(s->target);
 		free(s);
 	}
 	curl_multi_cleanup(h->multi);

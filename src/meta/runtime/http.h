@@ -21,8 +21,9 @@ struct http_handler {
 	void (*done)(void *arg, const char *error, long status, const char *body, size_t len);
 };
 
-/* pool: holds the answers. */
-int http_new(struct http **ret, struct loop *loop, struct pool *pool);
+/* pool: holds the answers. of_users: all sockets are below /run/user, whose owners are not trusted: a link there leads nowhere
+ * (user_socket.h), and a daemon that tells more than a machine's containers could is not listened to. */
+int http_new(struct http **ret, struct loop *loop, struct pool *pool, bool of_users);
 /* Starts a request of path (with "?query") at a unix socket. urgent: before those that wait. NULL: no memory. */
 struct http_request *http_get(struct http *h, const char *socket_path, const char *path,
 			      const struct http_handler *handler, bool urgent);

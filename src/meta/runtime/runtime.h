@@ -40,8 +40,8 @@ struct runtime {
 	struct pool *pool;
 	struct container_store *store;
 	char *path;
+	uint32_t user; /* whose daemon it is, who must not rename the containers of others; 0: not of a user */
 	bool optional; /* one of several usual places: its absence is not worth a message */
-	bool of_user;  /* of some user, who must not rename the containers of others */
 	enum runtime_state state;
 	uint64_t opened_at, retry_at; /* CLOCK_MONOTONIC ns */
 	uint64_t heard_from; /* when we listened first; until then we were busy, and it is not silent; 0 not yet */
