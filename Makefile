@@ -75,12 +75,13 @@ WRAP_FLAGS := $(WRAP:%=-Wl,--wrap=%)
 # libnetdissect calls the replacements, which call it back.
 group = -Wl,--start-group $(1) -Wl,--end-group
 
-PKGS := libbpf libelf libpcap libcjson libcurl libnghttp2 libprotobuf-c libzstd liblz4 liblzma zlib libcrypto
+PKGS = $(if $(LIBBPF_LIB),,libbpf) libelf libpcap libcjson libcurl libnghttp2 libprotobuf-c libzstd liblz4 liblzma zlib \
+	libcrypto
 # Asked once, and only when something is compiled: `make setup` must work before pkg-config is there.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PKGS)))$(PKG_CFLAGS)
-PKG_LIBS = $(eval PKG_LIBS := $$(shell $(PKG_CONFIG) --libs $(PKGS)))$(PKG_LIBS)
+PKG_LIBS = $(eval PKG_LIBS := $(LIBBPF_LIB) $$(shell $(PKG_CONFIG) --libs $(PKGS)))$(PKG_LIBS)
 
-CPPFLAGS += -D_GNU_SOURCE -DPTCPDUMP_VERSION='"$(VERSION)"' -Isrc -Iinclude -I$(G)
+CPPFLAGS += -D_GNU_SOURCE -DPTCPDUMP_VERSION='"$(VERSION)"' -Isrc -Iinclude -I$(G) $(LIBBPF_INC)
 STD := -std=gnu17 -fno-common -fstack-protector-strong
 FORTIFY := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 
@@ -125,7 +126,7 @@ $(B)/asan/ptcpdump: $(B)/asan/obj/$(MAIN) $(B)/asan/libptcpdump.a $(ND_ASAN_LIB)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(ASAN) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $(call group,$^) $(PKG_LIBS)
 
 # The linker warns about getaddrinfo and getpwuid in static programs; deps/static_nss.c deals with that.
-$(B)/static/ptcpdump: $(B)/static/obj/$(MAIN) $(B)/static/obj/deps/static_nss.o $(B)/static/libptcpdump.a $(ND_LIB) $(STATIC_DEPS)
+$(B)/static/ptcpdump: $(B)/static/obj/$(MAIN) $(patsubst %.c,$(B)/static/obj/%.o,$(wildcard deps/static_*.c)) $(B)/static/libptcpdump.a $(ND_LIB) $(STATIC_DEPS)
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -static-pie -Wl,--gc-sections $(WRAP_FLAGS) -o $@.full \
 		$(filter %.o,$^) $(call group,$(B)/static/libptcpdump.a $(ND_LIB)) $(STATIC_LIBS) 2>$@.log || { grep -v -e 'statically linked applications' -e ': in function' $@.log >&2; false; }
@@ -141,10 +142,10 @@ BPFTOOL ?= $(eval BPFTOOL := $$(shell scripts/find-bpftool.sh))$(BPFTOOL)
 
 BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(shell uname -m)))
 # clang -target bpf does not search the multiarch folder that holds asm/types.h.
-BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu17 -D__TARGET_ARCH_$(BPF_ARCH) -Iinclude -Ivmlinux -Ibpf \
-	$(addprefix -idirafter ,$(wildcard /usr/include/$(shell uname -m)-linux-gnu))
+BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu17 -D__TARGET_ARCH_$(BPF_ARCH) $(LIBBPF_INC) -Iinclude -Ivmlinux \
+	-Ibpf $(addprefix -idirafter ,$(wildcard /usr/include/$(shell uname -m)-linux-gnu))
 
-$(B)/bpf/%.bpf.o: bpf/%.bpf.c
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c | $(LIBBPF_LIB)
 	$(say) BPF $@
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) $(BPF_WARN) -MMD -MP -c $< -o $@
@@ -158,7 +159,7 @@ $(G)/ptcpdump.skel.h: $(B)/bpf/ptcpdump.o
 	@mkdir -p $(@D)
 	$(Q)$(BPFTOOL) gen skeleton $< name ptcpdump >$@.tmp && mv $@.tmp $@
 
-$(B)/tests/bpf/%.bpf.o: tests/bpf/%.bpf.c
+$(B)/tests/bpf/%.bpf.o: tests/bpf/%.bpf.c | $(LIBBPF_LIB)
 	$(say) BPF $@
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) $(BPF_WARN) -MMD -MP -c $< -o $@

@@ -13,7 +13,12 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 const volatile __u32 tap_fragments = 0;
 
-extern int bpf_dynptr_from_skb(struct __sk_buff *skb, __u64 flags, struct bpf_dynptr *ptr) __ksym __weak;
+/* struct bpf_dynptr, which headers before Linux 5.19 lack. Only its kind and size matter to libbpf and the kernel. */
+struct ptcp_dynptr {
+	__u64 opaque[2];
+};
+
+extern int bpf_dynptr_from_skb(struct __sk_buff *skb, __u64 flags, struct ptcp_dynptr *ptr) __ksym __weak;
 
 /* A packet in memory. */
 struct tap_packet {
@@ -118,7 +123,7 @@ static __always_inline enum owner_verdict packet_resolve(struct sk_buff *skb, co
 static __always_inline long fragments_copy(struct sk_buff *skb, struct event_packet *rec, __u64 start, __u32 caplen,
 					   __u32 front)
 {
-	struct bpf_dynptr all;
+	struct ptcp_dynptr all;
 	__u32 rest = caplen - front;
 
 	if (!bpf_dynptr_from_skb || tc_snaplen <= front || bpf_dynptr_from_skb((struct __sk_buff *)skb, 0, &all))
@@ -128,7 +133,7 @@ static __always_inline long fragments_copy(struct sk_buff *skb, struct event_pac
 	asm volatile("" : "+r"(rest));
 	if (rest > tc_snaplen - front)
 		return -1;
-	return bpf_dynptr_read(rec->data + front, rest, &all, 0, 0);
+	return bpf_dynptr_read(rec->data + front, rest, (struct bpf_dynptr *)&all, 0, 0);
 }
 
 static __always_inline int packet_publish(struct sk_buff *skb, const struct tap_packet *p,

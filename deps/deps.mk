@@ -29,10 +29,16 @@ CJSON_SUM := 3aa806844a03442c00769b83e99970be70fbef03735ff898f4811dd03b9f5ee5
 CJSON_DEB := pool/main/c/cjson/cjson_$(CJSON_V).orig.tar.gz
 CJSON_URL := https://github.com/DaveGamble/cJSON/archive/refs/tags/v$(CJSON_V).tar.gz
 
+LIBBPF_V := 1.1.2
+LIBBPF_SUM := b50ab60637fb713db78aa98e6ca911ddf13c0799d498a1f6ec03ebffc7dca588
+LIBBPF_DEB := pool/main/libb/libbpf/libbpf_$(LIBBPF_V).orig.tar.gz
+LIBBPF_URL := https://github.com/libbpf/libbpf/archive/refs/tags/v$(LIBBPF_V).tar.gz https://deb.debian.org/debian/$(LIBBPF_DEB)
+
 TCPDUMP_TAR := $(D)/src/tcpdump-$(TCPDUMP_V).tar.xz
 PCAP_TAR := $(D)/src/libpcap-$(PCAP_V).tar.xz
 CURL_TAR := $(D)/src/curl-$(CURL_V).tar.gz
 CJSON_TAR := $(D)/src/cjson-$(CJSON_V).tar.gz
+LIBBPF_TAR := $(D)/src/libbpf-$(LIBBPF_V).tar.gz
 
 $(TCPDUMP_TAR):
 	$(Q)deps/fetch.sh $@ $(TCPDUMP_SUM) $(TCPDUMP_DEB) $(TCPDUMP_URL)
@@ -42,6 +48,8 @@ $(CURL_TAR):
 	$(Q)deps/fetch.sh $@ $(CURL_SUM) $(CURL_DEB) $(CURL_URL)
 $(CJSON_TAR):
 	$(Q)deps/fetch.sh $@ $(CJSON_SUM) $(CJSON_DEB) $(CJSON_URL)
+$(LIBBPF_TAR):
+	$(Q)deps/fetch.sh $@ $(LIBBPF_SUM) $(LIBBPF_DEB) $(LIBBPF_URL)
 
 # $(call unpack,TARBALL,FOLDER)
 unpack = rm -rf $(2) && mkdir -p $(2) && tar -xf $(1) -C $(2) --strip-components=1
@@ -78,6 +86,22 @@ $(ND_ASAN_LIB): $(ND_LIB)
 	$(Q)$(call logged,$(ND_ASAN_OBJ)/make.log,$(MAKE) -C $(ND_ASAN_OBJ) libnetdissect.a)
 	$(Q)touch $@
 
+# --- libbpf, where the system's is older than 1.0 (Ubuntu 22.04) --------------------
+
+OWN_LIBBPF := $(shell $(PKG_CONFIG) --exists libbpf 2>/dev/null && ! $(PKG_CONFIG) --atleast-version=1.0 libbpf && echo yes)
+ifeq ($(OWN_LIBBPF),yes)
+LIBBPF_LIB := $(abspath $(D))/libbpf/lib/libbpf.a
+LIBBPF_INC := -I$(D)/libbpf/include
+endif
+
+# Its headers come with it, for our BPF programs as well.
+$(abspath $(D))/libbpf/lib/libbpf.a: $(LIBBPF_TAR)
+	$(say) DEP libbpf $(LIBBPF_V)
+	$(Q)$(call unpack,$<,$(D)/libbpf/src)
+	$(Q)$(call logged,$(D)/libbpf/make.log,$(MAKE) -C $(D)/libbpf/src/src BUILD_STATIC_ONLY=1 \
+		OBJDIR=$(abspath $(D))/libbpf/obj PREFIX=$(abspath $(D))/libbpf LIBDIR=$(abspath $(D))/libbpf/lib CC="$(CC)" \
+		CFLAGS="-O2 -g -fPIC" install)
+
 # --- only for the static program -------------------------------------------------
 
 S := $(abspath $(D))/static
@@ -85,8 +109,9 @@ DEP_CFLAGS := -Os -fPIE -ffunction-sections -fdata-sections
 
 STATIC_DEPS := $(D)/static/lib/libpcap.a $(D)/static/lib/libcurl.a $(D)/static/lib/libcjson.a
 STATIC_CPPFLAGS := -I$(D)/static/include -DCURL_STATICLIB -fPIE
-STATIC_LIBS := $(STATIC_DEPS) -lnghttp2 -lmbedtls -lmbedx509 -lmbedcrypto -lprotobuf-c -lbpf -lelf -lcrypto -llzma \
-	-lzstd -llz4 -lz -lpthread -ldl
+# Debian 13's liblz4.a wants libxxhash.
+STATIC_LIBS = $(STATIC_DEPS) -lnghttp2 -lmbedtls -lmbedx509 -lmbedcrypto -lprotobuf-c $(or $(LIBBPF_LIB),-lbpf) \
+	-lelf -lcrypto -llzma -lzstd $(shell $(PKG_CONFIG) --static --libs liblz4) -lz -lpthread -ldl
 
 # Debian's libpcap.a wants D-Bus, systemd and libibverbs. As a shared library it exports only what its headers declare;
 # the archive gets the same treatment, so that its inner names cannot clash with ours.

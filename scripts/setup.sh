@@ -51,7 +51,8 @@ available() { # PACKAGE
 
 first_available() { # A|B|C
 	if [ "$1" = bpftool ] && ! available bpftool; then
-		echo linux-tools-common linux-tools-generic
+		# Those of Ubuntu 22.04's own kernel are too old.
+		echo linux-tools-common "$(first_available 'linux-tools-generic-hwe-22.04|linux-tools-generic')"
 		return
 	fi
 	for name in $(echo "$1" | tr '|' ' '); do
