@@ -297,6 +297,7 @@ static void test_dumps(void)
 int main(void)
 {
 	RUN(test_errors);
+	RUN(test_saved);
 	RUN(test_empty);
 	RUN(test_saved);
 	RUN(test_live);
