@@ -11,9 +11,9 @@ build="gcc libc6-dev make pkg-config|pkgconf clang bpftool libbpf-dev libelf-dev
 	liblz4-dev liblzma-dev libssl-dev xz-utils curl ca-certificates python3"
 static="libmbedtls-dev flex bison"
 test="iproute2 iputils-ping procps tcpdump tshark perl nginx-light|nginx|nginx-core dnsutils|bind9-dnsutils dnsmasq-base
-	socat netcat-openbsd ethtool util-linux"
+	socat netcat-openbsd ethtool util-linux zstd lz4 mandoc"
 containers="docker.io|docker-ce containerd|containerd.io runc|containerd.io containernetworking-plugins busybox-static"
-lint="clang-format clang-tidy shellcheck"
+lint="clang-format clang-tidy shellcheck zsh fish"
 
 [ $# -gt 0 ] || set -- build static test
 [ "$1" != all ] || set -- build static test containers lint

@@ -27,6 +27,8 @@ if [ -z "$mirror" ]; then
 fi
 
 root=$(mktemp -d "${TMPDIR:-/var/tmp}/clean-debian.XXXXXX")
+# It becomes /, which all users may enter.
+chmod 755 "$root"
 mounted=()
 
 # shellcheck disable=SC2317 # called by the trap
