@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # bash completion for ptcpdump; made by 'ptcpdump --completion bash'
 _ptcpdump_words()
 {

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # fish completion for ptcpdump; made by 'ptcpdump --completion fish'
 complete -c ptcpdump -f
 complete -c ptcpdump -s 'i' -l interface -x -a 'any (__fish_print_interfaces)' -d 'listen on this interface, by name or by the number that -D shows; repeat it or separate with commas; any: all of them. Default: any when a process, user, container or command is asked for, else the first usable one'

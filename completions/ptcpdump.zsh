@@ -1,4 +1,5 @@
 #compdef ptcpdump
+# SPDX-License-Identifier: BSD-3-Clause
 # zsh completion for ptcpdump; made by 'ptcpdump --completion zsh'
 _arguments -s \
 	'*-i+[listen on this interface, by name or by the number that -D shows; repeat it or separate with commas; any\: all of them. Default\: any when a process, user, container or command is asked for, else the first usable one]:INTERFACE:_net_interfaces' \

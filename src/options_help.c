@@ -125,7 +125,8 @@ static void bash_value(const struct option_desc *d)
 /* They set COMPREPLY from the caller's cur. */
 static void bash_functions(void)
 {
-	puts("# bash completion for ptcpdump; made by 'ptcpdump --completion bash'\n"
+	puts("# SPDX-License-Identifier: BSD-3-Clause\n"
+	     "# bash completion for ptcpdump; made by 'ptcpdump --completion bash'\n"
 	     "_ptcpdump_words()\n"
 	     "{\n"
 	     "\tmapfile -t COMPREPLY < <(compgen \"$@\" -- \"$cur\" | sort -u)\n"
@@ -212,6 +213,7 @@ static void zsh_option(const struct option_desc *d, bool letter)
 static void print_zsh(void)
 {
 	puts("#compdef ptcpdump\n"
+	     "# SPDX-License-Identifier: BSD-3-Clause\n"
 	     "# zsh completion for ptcpdump; made by 'ptcpdump --completion zsh'\n"
 	     "_arguments -s \\");
 	for (size_t i = 0; i < option_count; i++) {
@@ -260,7 +262,8 @@ static void fish_option(const struct option_desc *d)
 
 static void print_fish(void)
 {
-	puts("# fish completion for ptcpdump; made by 'ptcpdump --completion fish'\ncomplete -c ptcpdump -f");
+	puts("# SPDX-License-Identifier: BSD-3-Clause\n"
+	     "# fish completion for ptcpdump; made by 'ptcpdump --completion fish'\ncomplete -c ptcpdump -f");
 	for (size_t i = 0; i < option_count; i++) {
 		if (option_table[i].group != GROUP_HIDDEN)
 			fish_option(&option_table[i]);
