@@ -1,28 +1,51 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "meta/join.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "check.h"
+#include "meta/cgroup.h"
 
 #define MSEC UINT64_C(1000000)
 
 enum { CLIENT = 5000001, SERVER, WORKER, PARENT }; /* larger than any pid: /proc has none of them */
 
+static uint32_t inode_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 ? (uint32_t)st.st_ino : 0;
+}
+
 struct rig {
 	struct process_table *processes;
 	struct users *users;
 	struct join *join;
+	struct containers *containers;
 };
 
-static void rig_exec(struct rig *r, uint32_t pid, uint64_t start, uint32_t parent, const char *cmd)
+static void rig_exec_in(struct rig *r, uint32_t pid, uint64_t start, uint32_t parent, const char *cmd, uint32_t netns,
+			uint64_t cgroup)
 {
 	char space[sizeof(struct event_exec) + 256] __attribute__((aligned(8))) = { 0 };
 	struct event_exec *e = (struct event_exec *)space;
 	const size_t n = strlen(cmd);
 
 	e->type = EVENT_EXEC;
-	e->task = (struct event_task){ .tgid = pid, .start = start, .parent_tgid = parent, .parent_start = 1 };
+	e->task = (struct event_task){
+		.tgid = pid,
+		.start = start,
+		.parent_tgid = parent,
+		.parent_start = 1,
+		.netns = netns,
+		.cgroup = cgroup,
+		.pidns = inode_of("/proc/self/ns/pid"),
+		.mntns = inode_of("/proc/self/ns/mnt"),
+	};
 	snprintf(e->task.comm, sizeof(e->task.comm), "%.15s", strrchr(cmd, '/') + 1);
 	e->filename_len = (uint16_t)n;
 	e->args_len = (uint32_t)n + 1;
@@ -30,6 +53,11 @@ static void rig_exec(struct rig *r, uint32_t pid, uint64_t start, uint32_t paren
 	memcpy(e->data + n, cmd, n + 1);
 	process_table_event(r->processes, EVENT_EXEC, e, sizeof(*e) + 2 * n + 1);
 	join_changed(r->join);
+}
+
+static void rig_exec(struct rig *r, uint32_t pid, uint64_t start, uint32_t parent, const char *cmd)
+{
+	rig_exec_in(r, pid, start, parent, cmd, 0, 0);
 }
 
 static struct rig rig_make(uint64_t settle_ns, bool reverse_match)
@@ -53,6 +81,7 @@ static struct rig rig_make(uint64_t settle_ns, bool reverse_match)
 static void rig_done(struct rig *r)
 {
 	join_free(r->join);
+	containers_free(r->containers);
 	users_free(r->users);
 	process_table_free(r->processes);
 }
@@ -339,6 +368,63 @@ static void test_cache_is_bounded(void)
 	rig_done(&r);
 }
 
+/* On a device of namespace netns, from one in a container to one that is in none, and back. */
+static void check_shown(struct rig *r, uint32_t netns, uint32_t out, uint32_t in)
+{
+	struct event_packet e = from_client_to_server(EVENT_DIR_OUT);
+	const struct annotation *a;
+
+	e.netns = netns;
+	join(r, &e, 0, true, &a);
+	CHECK_INT(a->process.pid, out);
+	e.dir = EVENT_DIR_IN;
+	join(r, &e, 0, true, &a);
+	CHECK_INT(a->process.pid, in);
+}
+
+enum { FORWARDS = 1, OF_CLIENT, OF_SERVER };
+
+static void check_container_first(struct rig *r, uint64_t container, uint64_t none)
+{
+	rig_exec_in(r, CLIENT, 100, PARENT, "/usr/bin/client", OF_CLIENT, container);
+	rig_exec_in(r, SERVER, 200, PARENT, "/usr/sbin/server", OF_SERVER, none);
+	check_shown(r, FORWARDS, CLIENT, CLIENT);
+	/* Where one of them has its sockets, it is as everywhere. */
+	check_shown(r, OF_CLIENT, CLIENT, SERVER);
+	check_shown(r, OF_SERVER, CLIENT, SERVER);
+	check_shown(r, 0, CLIENT, SERVER);
+	rig_exec_in(r, CLIENT, 100, PARENT, "/usr/bin/client", OF_CLIENT, none);
+	check_shown(r, FORWARDS, CLIENT, SERVER);
+	rig_exec_in(r, SERVER, 200, PARENT, "/usr/sbin/server", OF_SERVER, container);
+	check_shown(r, FORWARDS, SERVER, SERVER);
+	rig_exec_in(r, CLIENT, 100, PARENT, "/usr/bin/client", OF_CLIENT, container);
+	check_shown(r, FORWARDS, CLIENT, SERVER);
+}
+
+static void test_container_first(void)
+{
+	static const char name[] = "docker-cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc.scope";
+	struct containers_config config = { .docker_address = "", .containerd_address = "", .cri_address = "" };
+	struct rig r;
+	struct cgroup_fs fs;
+	uint64_t id;
+
+	if (cgroup_open(&fs) || (mkdirat(fs.fd, name, 0755) < 0 && errno != EEXIST))
+		CHECK_SKIP("cannot make a cgroup");
+	id = cgroup_id(&fs, name);
+	r = rig_make(0, true);
+	join_free(r.join);
+	CHECK(containers_new(&r.containers, &config) == 0);
+	CHECK(join_new(&r.join, &(struct join_config){ .processes = r.processes,
+						       .containers = r.containers,
+						       .users = r.users,
+						       .reverse_match = true }) == 0);
+	check_container_first(&r, id, fs.root_id);
+	rig_done(&r);
+	unlinkat(fs.fd, name, AT_REMOVEDIR);
+	cgroup_close(&fs);
+}
+
 int main(void)
 {
 	RUN(test_out_shows_the_sender);
@@ -351,5 +437,6 @@ int main(void)
 	RUN(test_tuples_come_again);
 	RUN(test_unknown_process);
 	RUN(test_cache_is_bounded);
+	RUN(test_container_first);
 	return check_status();
 }
