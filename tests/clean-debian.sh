@@ -37,6 +37,7 @@ finish() {
 	for ((i = ${#mounted[@]} - 1; i >= 0; i--)); do
 		umount -R "${mounted[i]}" 2>/dev/null || umount -l "${mounted[i]}"
 	done
+	rm -f "$root.log"
 	if [ -n "${KEEP:-}" ]; then
 		echo "clean-debian.sh: kept in $root (nothing is mounted there any more)"
 	else
