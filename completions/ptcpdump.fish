@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # fish completion for ptcpdump; made by 'ptcpdump --completion fish'
 complete -c ptcpdump -f
-complete -c ptcpdump -s 'i' -l interface -x -a 'any (__fish_print_interfaces)' -d 'listen on this interface, by name or by the number that -D shows; repeat it or separate with commas; any: all of them. Default: any when a process, user, container or command is asked for, else the first usable one'
+# what follows -- is a command
+complete -c ptcpdump -x -n 'contains -- -- (commandline -opc)' \
+	-a '(complete -C (string replace -r "^.*? -- +" "" -- (commandline -cp)))'
+complete -c ptcpdump -s 'i' -l interface -x -a '(__fish_append , any (__fish_print_interfaces))' -d 'listen on this interface, by name or by the number that -D shows; repeat it or separate with commas; any: all of them. Default: any when a process, user, container or command is asked for, else the first usable one'
 complete -c ptcpdump -l netns -r -F -d 'listen in this network namespace, by name or path; repeatable; any: all of them, later ones too'
 complete -c ptcpdump -s 'c' -l receive-count -x -d 'stop after N packets'
 complete -c ptcpdump -s 'Q' -l direction -x -a 'in out inout' -d 'only packets that come in, go out, or both (inout, the default)'

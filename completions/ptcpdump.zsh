@@ -1,9 +1,16 @@
 #compdef ptcpdump
 # SPDX-License-Identifier: BSD-3-Clause
 # zsh completion for ptcpdump; made by 'ptcpdump --completion zsh'
+local command=${words[(i)--]}
+if (( command < CURRENT )); then
+	words=("${(@)words[command + 1,-1]}")
+	(( CURRENT -= command ))
+	_normal
+	return
+fi
 _arguments -s \
-	'*-i+[listen on this interface, by name or by the number that -D shows; repeat it or separate with commas; any\: all of them. Default\: any when a process, user, container or command is asked for, else the first usable one]:INTERFACE:_net_interfaces' \
-	'*--interface=[listen on this interface, by name or by the number that -D shows; repeat it or separate with commas; any\: all of them. Default\: any when a process, user, container or command is asked for, else the first usable one]:INTERFACE:_net_interfaces' \
+	'*-i+[listen on this interface, by name or by the number that -D shows; repeat it or separate with commas; any\: all of them. Default\: any when a process, user, container or command is asked for, else the first usable one]:INTERFACE:{_sequence compadd - any /sys/class/net/*(N\:t)}' \
+	'*--interface=[listen on this interface, by name or by the number that -D shows; repeat it or separate with commas; any\: all of them. Default\: any when a process, user, container or command is asked for, else the first usable one]:INTERFACE:{_sequence compadd - any /sys/class/net/*(N\:t)}' \
 	'*--netns=[listen in this network namespace, by name or path; repeatable; any\: all of them, later ones too]:NAME|PATH|any:_files' \
 	'*-c+[stop after N packets]:N: ' \
 	'*--receive-count=[stop after N packets]:N: ' \
@@ -114,4 +121,4 @@ _arguments -s \
 	'*-h[print this and exit]' \
 	'*--help[print this and exit]' \
 	'*--completion=[print the completion script for a shell and exit]:SHELL:(bash zsh fish)' \
-	'*::expression or command: _normal'
+	'*:expression:()'

@@ -187,7 +187,7 @@ static void zsh_option(const struct option_desc *d, bool letter)
 	static const char *const action[] = {
 		[HINT_NONE] = " ",	  [HINT_FILE] = "_files",
 		[HINT_DIR] = "_files -/", [HINT_COMMAND] = "_command_names",
-		[HINT_USER] = "_users",	  [HINT_IFACE] = "_net_interfaces",
+		[HINT_USER] = "_users",	  [HINT_IFACE] = "{_sequence compadd - any /sys/class/net/*(N\\:t)}",
 		[HINT_PID] = "_pids",	  [HINT_LIST] = " ",
 	};
 
@@ -215,6 +215,13 @@ static void print_zsh(void)
 	puts("#compdef ptcpdump\n"
 	     "# SPDX-License-Identifier: BSD-3-Clause\n"
 	     "# zsh completion for ptcpdump; made by 'ptcpdump --completion zsh'\n"
+	     "local command=${words[(i)--]}\n"
+	     "if (( command < CURRENT )); then\n"
+	     "\twords=(\"${(@)words[command + 1,-1]}\")\n"
+	     "\t(( CURRENT -= command ))\n"
+	     "\t_normal\n"
+	     "\treturn\n"
+	     "fi\n"
 	     "_arguments -s \\");
 	for (size_t i = 0; i < option_count; i++) {
 		const struct option_desc *d = &option_table[i];
@@ -226,7 +233,7 @@ static void print_zsh(void)
 		if (d->name)
 			zsh_option(d, false);
 	}
-	puts("\t'*::expression or command: _normal'");
+	puts("\t'*:expression:()'");
 }
 
 static void fish_option(const struct option_desc *d)
@@ -237,7 +244,7 @@ static void fish_option(const struct option_desc *d)
 		[HINT_DIR] = " -x -a '(__fish_complete_directories)'",
 		[HINT_COMMAND] = " -x -a '(__fish_complete_command)'",
 		[HINT_USER] = " -x -a '(__fish_complete_users)'",
-		[HINT_IFACE] = " -x -a 'any (__fish_print_interfaces)'",
+		[HINT_IFACE] = " -x -a '(__fish_append , any (__fish_print_interfaces))'",
 		[HINT_PID] = " -x -a '(__fish_complete_pids)'",
 		[HINT_LIST] = " -x",
 	};
@@ -263,7 +270,10 @@ static void fish_option(const struct option_desc *d)
 static void print_fish(void)
 {
 	puts("# SPDX-License-Identifier: BSD-3-Clause\n"
-	     "# fish completion for ptcpdump; made by 'ptcpdump --completion fish'\ncomplete -c ptcpdump -f");
+	     "# fish completion for ptcpdump; made by 'ptcpdump --completion fish'\ncomplete -c ptcpdump -f\n"
+	     "# what follows -- is a command\n"
+	     "complete -c ptcpdump -x -n 'contains -- -- (commandline -opc)' \\\n"
+	     "\t-a '(complete -C (string replace -r \"^.*? -- +\" \"\" -- (commandline -cp)))'");
 	for (size_t i = 0; i < option_count; i++) {
 		if (option_table[i].group != GROUP_HIDDEN)
 			fish_option(&option_table[i]);

@@ -65,12 +65,43 @@ bash_completes file "README.md" -r READ
 bash_completes postrotate_once mktemp -z mktem
 bash_completes command_once mktemp -- mktem
 bash_completes option --backend --backe
+
+# The same by a real zsh and fish: a word and what it becomes.
+completions() {
+	cat <<-'END'
+		ptcpdump --context process,th|ptcpdump --context process,thread
+		ptcpdump --backend tp-|ptcpdump --backend tp-btf
+		ptcpdump --backe|ptcpdump --backend
+		ptcpdump tcp port 80 --oneli|ptcpdump tcp port 80 --oneline
+		ptcpdump -i lo,an|ptcpdump -i lo,any
+		ptcpdump -Z roo|ptcpdump -Z root
+		ptcpdump -r READ|ptcpdump -r README.md
+		ptcpdump -z mktem|ptcpdump -z mktemp
+		ptcpdump -i lo -- mktem|ptcpdump -i lo -- mktemp
+		ptcpdump -- ls READ|ptcpdump -- ls README.md
+	END
+}
+completions | cut -d '|' -f 2 >"$TEST_TMP/expected"
+
 if command -v fish >/dev/null; then
-	fish -c 'source completions/ptcpdump.fish; complete -C "ptcpdump --context process,th"' 2>/dev/null |
+	completions | cut -d '|' -f 1 | fish -c 'source completions/ptcpdump.fish
+		while read -l words; string replace -r "[^ ]+\$" "" $words | tr -d "\n"; complete -C $words; end' 2>"$TEST_TMP/fish.err" |
 		cut -f 1 >"$TEST_TMP/list"
-	echo process,thread >"$TEST_TMP/expected"
-	same fish_completes_list "$TEST_TMP/list" "$TEST_TMP/expected"
+	same fish_completes "$TEST_TMP/list" "$TEST_TMP/expected"
 else
-	echo "skip - fish_completes_list: fish is missing"
+	echo "skip - fish_completes: fish is missing"
 fi
+if command -v zsh >/dev/null; then
+	completions | cut -d '|' -f 1 | timeout 60 zsh -f tests/helpers/complete.zsh completions/ptcpdump.zsh 2>/dev/null >"$TEST_TMP/list"
+	same zsh_completes "$TEST_TMP/list" "$TEST_TMP/expected"
+else
+	echo "skip - zsh_completes: zsh is missing"
+fi
+
+# Each option stands in one group of --help.
+"$PTCPDUMP" --help | sed -n 's/^  \(-[^ ,]*\).*/\1/p' | sort | uniq -d >"$TEST_TMP/twice"
+same help_names_each_option_once "$TEST_TMP/twice" /dev/null
+"$PTCPDUMP" --help | sed -n 's/^\([A-Z].*\):$/\1/p' >"$TEST_TMP/groups"
+printf '%s\n' Capture Filter 'Process and container' Output Files Tuning Other >"$TEST_TMP/expected"
+same help_groups "$TEST_TMP/groups" "$TEST_TMP/expected"
 exit $failed

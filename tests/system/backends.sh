@@ -8,7 +8,7 @@ failed=0
 names="tc-owner tc-filter tc-count cgroup-skb-owner cgroup-skb-filter cgroup-skb-count cgroup-skb-pid
 cgroup-skb-direction cgroup-skb-lost socket-filter-owner socket-filter-filter socket-filter-count tp-btf-owner tp-btf-filter
 tp-btf-count socket-filter-pid socket-filter-direction tp-btf-pid tp-btf-direction socket-filter-lost tp-btf-lost pcap-owner pcap-filter pcap-count pcap-pid pcap-command pcap-without-bpf pcap-burst
-list-L list-J link-type direction lo-once time-stamp-type monitor monitor-tc backend-help any nothing-left"
+list-L list-J link-type monitor-pcap time-stamp-type-pcap pcap-devices direction lo-once time-stamp-type monitor monitor-tc backend-help any nothing-left"
 
 ok() { echo "ok - $1"; }
 bad() {
@@ -162,6 +162,14 @@ test_flags() {
 	ping -q -c 1 $peer >/dev/null
 	stop
 	check time-stamp-type "$(lines 'ICMP echo') $(grep -c "timestamp type 'adapter' on $a" "$err")" "2 1"
+	got=$("$PTCPDUMP" --backend pcap -I -i "$a" 2>&1 | sed 's/^ptcpdump: //')
+	check monitor-pcap "$got" "$wanted"
+	start --backend pcap -i "$a" -j adapter_unsynced icmp
+	ping -q -c 1 $peer >/dev/null
+	stop
+	check time-stamp-type-pcap "$(lines 'ICMP echo') $(grep -c "timestamp type 'adapter_unsynced' on $a" "$err")" "2 1"
+	got=$("$PTCPDUMP" --backend pcap -i "$a,$a,$a,$a,$a,$a,$a,$a,$a" 2>&1)
+	check pcap-devices "$? $got" "1 ptcpdump: too many interfaces for the pcap backend: at most 8"
 	"$PTCPDUMP" --backend help >"$out"
 	check backend-help "$(sed 's/ .*//' "$out" | tr '\n' ' ')" "tc cgroup-skb socket-filter tp-btf pcap "
 }
