@@ -331,8 +331,12 @@ static int parse_context(struct options *o, const struct option_desc *d, const c
 		const char *name;
 		unsigned bit;
 	} names[] = {
-		{ "process", ANNOT_PROCESS }, { "thread", ANNOT_THREAD },	{ "parentproc", ANNOT_PARENT },
-		{ "user", ANNOT_USER },	      { "container", ANNOT_CONTAINER }, { "pod", ANNOT_POD },
+		{ "process", ANNOT_PROCESS },
+		{ "thread", ANNOT_THREAD },
+		{ "parentproc", ANNOT_PARENT },
+		{ "user", ANNOT_USER },
+		{ "container", ANNOT_CONTAINER | ANNOT_PEER_CONTAINER },
+		{ "pod", ANNOT_POD | ANNOT_PEER_POD },
 		{ "peer", ANNOT_PEER },
 	};
 	enum { N = sizeof(names) / sizeof(names[0]) };

@@ -59,7 +59,10 @@ enum annotation_bit {
 	ANNOT_CONTAINER = 1 << 4,
 	ANNOT_POD = 1 << 5,
 	ANNOT_PEER = 1 << 6, /* the process at the other end, when local too */
-	ANNOT_ALL = (1 << 7) - 1,
+	/* The peer's, when it has one and the process shown has none. Names and ids only. */
+	ANNOT_PEER_CONTAINER = 1 << 7,
+	ANNOT_PEER_POD = 1 << 8,
+	ANNOT_ALL = (1 << 9) - 1,
 };
 
 /*
@@ -79,6 +82,8 @@ struct annotation {
 	struct container_desc container;
 	struct pod_desc pod;
 	struct process_desc peer;
+	struct container_desc peer_container;
+	struct pod_desc peer_pod;
 };
 
 struct packet {

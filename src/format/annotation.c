@@ -67,6 +67,14 @@ static const struct group groups[] = {
 	  NULL,
 	  { FIELD("PeerPID", NULL, FIELD_U32, peer.pid), FIELD("PeerCmd", NULL, FIELD_STR, peer.cmd),
 	    FIELD("PeerArgs", NULL, FIELD_STR, peer.args) } },
+	{ ANNOT_PEER_CONTAINER,
+	  NULL,
+	  { FIELD("PeerContainerName", NULL, FIELD_STR, peer_container.name),
+	    FIELD("PeerContainerId", NULL, FIELD_STR, peer_container.id) } },
+	{ ANNOT_PEER_POD,
+	  NULL,
+	  { FIELD("PeerPodName", NULL, FIELD_STR, peer_pod.name),
+	    FIELD("PeerPodNamespace", NULL, FIELD_STR, peer_pod.namespace) } },
 };
 
 enum { NGROUPS = sizeof(groups) / sizeof(groups[0]) };

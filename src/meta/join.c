@@ -26,7 +26,7 @@ EVENT_ASSERT_SIZE(struct annot_key, 48);
 
 /* Contents that an annotation was made of; when one changes, it is made anew, with a new serial. */
 struct annot_versions {
-	uint64_t container;
+	uint64_t container, peer_container;
 	uint32_t process, parent, peer;
 	bool parent_known, peer_known;
 };
@@ -55,8 +55,8 @@ struct join {
 /* The facts of one annotation, looked up. */
 struct facts {
 	const struct process *process, *parent, *peer;
-	const struct container *container;
-	bool pending; /* the container may become known */
+	const struct container *container, *peer_container;
+	bool pending; /* a container may become known */
 };
 
 int join_new(struct join **ret, const struct join_config *config)
@@ -144,6 +144,20 @@ static struct annot_entry *entry_get(struct join *j, const struct annot_key *key
 	return e;
 }
 
+static const struct container *container_of(struct join *j, const struct process *p, bool *pending)
+{
+	const struct container *container = NULL;
+
+	if (!j->config.containers)
+		return NULL;
+	switch (containers_find(j->config.containers, p, &container)) {
+	case CONTAINER_FOUND: break;
+	case CONTAINER_PENDING: *pending = true; break;
+	case CONTAINER_NONE: container = NULL; break;
+	}
+	return container;
+}
+
 static struct facts look_up(struct join *j, const struct annot_key *key)
 {
 	struct process_table *t = j->config.processes;
@@ -155,13 +169,10 @@ static struct facts look_up(struct join *j, const struct annot_key *key)
 		return f;
 	if (f.process->parent_tgid)
 		f.parent = process_find(t, f.process->parent_tgid, f.process->parent_start);
-	if (j->config.containers) {
-		switch (containers_find(j->config.containers, f.process, &f.container)) {
-		case CONTAINER_FOUND: break;
-		case CONTAINER_PENDING: f.pending = true; break;
-		case CONTAINER_NONE: f.container = NULL; break;
-		}
-	}
+	f.container = container_of(j, f.process, &f.pending);
+	/* Of a packet between a container and somebody else, the container is to be told in any case. */
+	if (f.peer && !f.container && !f.pending)
+		f.peer_container = container_of(j, f.peer, &f.pending);
 	return f;
 }
 
@@ -169,6 +180,7 @@ static struct annot_versions versions_of(const struct facts *f)
 {
 	return (struct annot_versions){
 		.container = f->container ? f->container->serial : 0,
+		.peer_container = f->peer_container ? f->peer_container->serial : 0,
 		.process = f->process ? f->process->version : 0,
 		.parent = f->parent ? f->parent->version : 0,
 		.peer = f->peer ? f->peer->version : 0,
@@ -179,8 +191,9 @@ static struct annot_versions versions_of(const struct facts *f)
 
 static bool versions_equal(const struct annot_versions *a, const struct annot_versions *b)
 {
-	return a->container == b->container && a->process == b->process && a->parent == b->parent &&
-	       a->peer == b->peer && a->parent_known == b->parent_known && a->peer_known == b->peer_known;
+	return a->container == b->container && a->peer_container == b->peer_container && a->process == b->process &&
+	       a->parent == b->parent && a->peer == b->peer && a->parent_known == b->parent_known &&
+	       a->peer_known == b->peer_known;
 }
 
 /* s is copied behind the others; p is set to its offset until strings_fix(). */
@@ -199,11 +212,27 @@ static void string_keep(struct buf *strings, struct str *s)
 static void strings_each(struct annotation *a, void (*fn)(void *arg, struct str *s), void *arg)
 {
 	struct str *const all[] = {
-		&a->process.cmd,     &a->process.args,	   &a->thread,		&a->user,
-		&a->parent.cmd,	     &a->parent.args,	   &a->container.id,	&a->container.name,
-		&a->container.image, &a->container.labels, &a->pod.name,	&a->pod.namespace,
-		&a->pod.uid,	     &a->pod.labels,	   &a->pod.annotations, &a->peer.cmd,
+		&a->process.cmd,
+		&a->process.args,
+		&a->thread,
+		&a->user,
+		&a->parent.cmd,
+		&a->parent.args,
+		&a->container.id,
+		&a->container.name,
+		&a->container.image,
+		&a->container.labels,
+		&a->pod.name,
+		&a->pod.namespace,
+		&a->pod.uid,
+		&a->pod.labels,
+		&a->pod.annotations,
+		&a->peer.cmd,
 		&a->peer.args,
+		&a->peer_container.id,
+		&a->peer_container.name,
+		&a->peer_pod.name,
+		&a->peer_pod.namespace,
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
@@ -238,6 +267,16 @@ static struct process_desc describe(const struct process *p, uint32_t pid, struc
 static struct str comm_of(const char comm[EVENT_COMM_LEN])
 {
 	return (struct str){ comm, (uint32_t)strnlen(comm, EVENT_COMM_LEN) };
+}
+
+static void fill_peer_container(struct annotation *a, const struct container *c)
+{
+	a->has |= ANNOT_PEER_CONTAINER;
+	a->peer_container = (struct container_desc){ .id = c->desc.id, .name = c->desc.name };
+	if (c->pod.name.p) {
+		a->has |= ANNOT_PEER_POD;
+		a->peer_pod = (struct pod_desc){ .name = c->pod.name, .namespace = c->pod.namespace };
+	}
 }
 
 static void entry_fill(struct join *j, struct annot_entry *e, const struct facts *f)
@@ -277,6 +316,8 @@ static void entry_fill(struct join *j, struct annot_entry *e, const struct facts
 		a.has |= ANNOT_PEER;
 		a.peer = describe(f->peer, key->peer_tgid, str_of(""));
 	}
+	if (f->peer_container)
+		fill_peer_container(&a, f->peer_container);
 	strings_each(&a, keep_one, &strings);
 	strings_each(&a, fix_one, strings.p);
 	a.serial = j->next_serial++;

@@ -129,7 +129,7 @@ static bool match_pod(const struct match *m, const struct pod_desc *pod)
 	return false;
 }
 
-static bool match_ends(struct match *m, const struct annotation *a)
+static bool match_owner(const struct match *m, const struct annotation *a)
 {
 	if (a->has & ANNOT_PROCESS) {
 		if (match_process(m, &a->process))
@@ -138,23 +138,28 @@ static bool match_ends(struct match *m, const struct annotation *a)
 			return true;
 	}
 	return ((a->has & ANNOT_THREAD) && match_name(m, a->thread)) ||
-	       ((a->has & ANNOT_PEER) && match_process(m, &a->peer)) ||
 	       ((a->has & ANNOT_USER) && match_uid(m, a->uid)) ||
 	       ((a->has & ANNOT_CONTAINER) && match_container(m, &a->container)) ||
 	       ((a->has & ANNOT_POD) && match_pod(m, &a->pod));
 }
 
+static bool match_peer(const struct match *m, const struct annotation *a)
+{
+	return ((a->has & ANNOT_PEER) && match_process(m, &a->peer)) ||
+	       ((a->has & ANNOT_PEER_CONTAINER) && match_container(m, &a->peer_container)) ||
+	       ((a->has & ANNOT_PEER_POD) && match_pod(m, &a->peer_pod));
+}
+
 bool match_annotation(struct match *m, const struct annotation *annot)
 {
-	bool owner;
-
 	if (!m->active)
 		return true;
-	if (!annot || !match_ends(m, annot))
+	if (!annot)
 		return false;
+	if (!match_owner(m, annot))
+		return match_peer(m, annot);
 	/* Children of this process will name it as their parent. Not so when only the other end matched. */
-	owner = !(annot->has & ANNOT_PEER) || !match_process(m, &annot->peer);
-	if (m->config.follow_forks && owner && (annot->has & ANNOT_PROCESS))
+	if (m->config.follow_forks && (annot->has & ANNOT_PROCESS))
 		pid_set(m, annot->process.pid);
 	return true;
 }

@@ -106,6 +106,18 @@ static void put_short(struct buf *b, const struct annotation *a)
 		put_name(b, a->pod.namespace);
 		buf_putc(b, ']');
 	}
+	if (a->has & ANNOT_PEER_CONTAINER) {
+		buf_puts(b, ", PeerContainer [");
+		put_name(b, a->peer_container.name);
+		buf_putc(b, ']');
+	}
+	if (a->has & ANNOT_PEER_POD) {
+		buf_puts(b, ", PeerPod [");
+		put_name(b, a->peer_pod.name);
+		buf_putc(b, '.');
+		put_name(b, a->peer_pod.namespace);
+		buf_putc(b, ']');
+	}
 }
 
 static void put_field(struct buf *b, const char *label, struct str value)
@@ -158,6 +170,16 @@ static void put_lines(struct buf *b, const struct annotation *a)
 	}
 	if (a->has & ANNOT_PEER)
 		put_process(b, "Peer", &a->peer);
+	if (a->has & ANNOT_PEER_CONTAINER) {
+		put_field(b, "\n    PeerContainer (name ", a->peer_container.name);
+		put_field(b, ", id ", a->peer_container.id);
+		buf_putc(b, ')');
+	}
+	if (a->has & ANNOT_PEER_POD) {
+		put_field(b, "\n    PeerPod (name ", a->peer_pod.name);
+		put_field(b, ", namespace ", a->peer_pod.namespace);
+		buf_putc(b, ')');
+	}
 }
 
 static void make_text(const struct annotation_cache *c, struct cached_text *t, const struct packet *packet)

@@ -19,6 +19,8 @@ static struct annotation sample(void)
 		.container = { str_of("i"), str_of("n"), str_of("img"), str_of("{\"a\":\"b\"}") },
 		.pod = { str_of("p"), str_of("ns"), str_of("u"), str_of("{}"), str_of("{\"k\":\"x\\ny\"}") },
 		.peer = { 9, str_of("/usr/sbin/nginx"), str_of("nginx: worker") },
+		.peer_container = { .id = str_of("j"), .name = str_of("m") },
+		.peer_pod = { .name = str_of("q"), .namespace = str_of("ms") },
 	};
 }
 
@@ -54,7 +56,8 @@ static void test_annotation_text(void)
 			"ParentPID: 53229\nParentCmd: /usr/bin/bash\nParentArgs: -bash|"
 			"ContainerName: n\nContainerId: i\nContainerImage: img\nContainerLabels: {\"a\":\"b\"}|"
 			"PodName: p\nPodNamespace: ns\nPodUID: u\nPodLabels: {}\nPodAnnotations: {\"k\":\"x\\ny\"}|"
-			"PeerPID: 9\nPeerCmd: /usr/sbin/nginx\nPeerArgs: nginx: worker");
+			"PeerPID: 9\nPeerCmd: /usr/sbin/nginx\nPeerArgs: nginx: worker|"
+			"PeerContainerName: m\nPeerContainerId: j|PeerPodName: q\nPeerPodNamespace: ms");
 	free(text);
 	buf_done(&b);
 }
@@ -232,7 +235,7 @@ static void test_annotation_of_the_go_program(void)
 	struct annotation *a = decode_comments(comments);
 
 	CHECK(a);
-	CHECK_INT(a->has, ANNOT_ALL & ~ANNOT_PEER);
+	CHECK_INT(a->has, ANNOT_ALL & ~(ANNOT_PEER | ANNOT_PEER_CONTAINER | ANNOT_PEER_POD));
 	CHECK_INT(a->process.pid, 10);
 	CHECK(str_eq(a->process.args, str_of("wget kernel.org")));
 	CHECK_INT(a->tid, 11);

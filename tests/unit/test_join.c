@@ -401,6 +401,23 @@ static void check_container_first(struct rig *r, uint64_t container, uint64_t no
 	check_shown(r, FORWARDS, CLIENT, SERVER);
 }
 
+/* The one that is shown is in none: the container is told as that of its peer. */
+static void check_peer_container(struct rig *r, uint64_t container, uint64_t none)
+{
+	const struct event_packet e = from_client_to_server(EVENT_DIR_OUT);
+	const struct annotation *a;
+
+	rig_exec_in(r, CLIENT, 100, PARENT, "/usr/bin/client", OF_CLIENT, none);
+	rig_exec_in(r, SERVER, 200, PARENT, "/usr/sbin/server", OF_SERVER, container);
+	for (int i = 0; i < 100 && join(r, &e, 0, false, &a) == META_WAIT; i++) {
+		usleep(10000);
+		containers_step(r->containers);
+	}
+	CHECK_INT(a->process.pid, CLIENT);
+	CHECK_INT(a->has & (ANNOT_CONTAINER | ANNOT_PEER_CONTAINER | ANNOT_PEER_POD), ANNOT_PEER_CONTAINER);
+	CHECK(str_eq(a->peer_container.name, str_of("cccccccccccc")));
+}
+
 static void test_container_first(void)
 {
 	static const char name[] = "docker-cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc.scope";
@@ -420,6 +437,7 @@ static void test_container_first(void)
 						       .users = r.users,
 						       .reverse_match = true }) == 0);
 	check_container_first(&r, id, fs.root_id);
+	check_peer_container(&r, id, fs.root_id);
 	rig_done(&r);
 	unlinkat(fs.fd, name, AT_REMOVEDIR);
 	cgroup_close(&fs);

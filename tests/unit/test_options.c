@@ -116,7 +116,7 @@ static void test_context(void)
 	CHECK_INT(parse("--context process,peer"), 0);
 	CHECK_INT(opts.context, ANNOT_PROCESS | ANNOT_PEER);
 	CHECK_INT(parse("--context process --context pod"), 0);
-	CHECK_INT(opts.context, ANNOT_PROCESS | ANNOT_POD);
+	CHECK_INT(opts.context, ANNOT_PROCESS | ANNOT_POD | ANNOT_PEER_POD);
 	CHECK_INT(parse("--context process,nonsense"), -EINVAL);
 }
 
