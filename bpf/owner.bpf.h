@@ -24,6 +24,7 @@
 #define PROTO_ICMP 1
 #define PROTO_UDP 17
 #define PROTO_ICMPV6 58
+#define PROTO_SCTP 132
 #define PROTO_HOPOPTS 0
 #define PROTO_ROUTING 43
 #define PROTO_FRAGMENT 44
@@ -97,7 +98,7 @@ static __always_inline __u64 datagram_cookie(const struct flow_key *k)
 static __always_inline bool flow_has_ports(__u8 proto)
 {
 	return proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_ICMP || proto == PROTO_ICMPV6 ||
-	       proto == 132 /* SCTP */ || proto == 136 /* UDP-Lite */ || proto == 33 /* DCCP */;
+	       proto == PROTO_SCTP || proto == 136 /* UDP-Lite */ || proto == 33 /* DCCP */;
 }
 
 static __always_inline void flow_set_v4(__u32 *to, __u32 addr)

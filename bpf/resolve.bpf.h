@@ -9,6 +9,9 @@
 #define TCP_FLAG_ACK_BIT 0x10
 #define TCP_FLAG_END_BITS 0x05 /* FIN, RST */
 
+#define SCTP_INIT 1
+#define SCTP_INIT_ACK 2
+
 #define PACKET_TYPE_OTHERHOST 3 /* linux/if_packet.h */
 #define PACKET_TYPE_LOOPBACK 5
 
@@ -38,8 +41,8 @@ struct owner_scratch {
 	__u8 later_frag;
 	__u8 provisional; /* of rec */
 	__u8 state;	  /* of the socket that was looked up */
-	__u8 pad;
-	__u32 linear; /* bytes at start; only of programs that have no __sk_buff */
+	__u8 sctp_chunk;  /* the type of the first one; 0 (DATA) of other protocols, too */
+	__u32 linear;	  /* bytes at start; only of programs that have no __sk_buff */
 	__u64 start;
 };
 
@@ -70,15 +73,32 @@ static __always_inline bool owner_expose(struct owner_rec *rec, __u64 cookie)
 }
 
 /*
- * Tells ptcp_flows whose tuple it is; rec is the socket's own record. Once per socket and tuple, and again at the end
- * of a connection, since its socket is soon gone.
+ * SCTP sockets cannot be looked up. An INIT waits with the stand-in of its tuple for who answers it; where that is not
+ * known yet, its entry in ptcp_flows, which names nobody, asks the next packet of the same end.
  */
+static __noinline void init_tell(struct owner_scratch *S, const struct flow_key *k)
+{
+	struct owner_rec *old = bpf_map_lookup_elem(&ptcp_flows, k);
+
+	if (S->sctp_chunk == SCTP_INIT_ACK || (old && !old->tgid))
+		owner_send_event(&S->rec, flow_cookie(k));
+}
+
+/* The end of a connection, whose socket is soon gone, or the answer to an INIT. */
+static __always_inline bool flow_again(const struct owner_scratch *S, const struct flow_key *k)
+{
+	return (k->proto == PROTO_TCP && (S->tcp_flags & TCP_FLAG_END_BITS)) || S->sctp_chunk == SCTP_INIT_ACK;
+}
+
+/* Tells ptcp_flows whose tuple it is; rec is the socket's own record. Once per socket and tuple, and flow_again(). */
 static __always_inline void flow_remember(struct owner_scratch *S, struct owner_rec *rec, const struct flow_key *k)
 {
 	__u32 hash = flow_short(k);
 
-	if (rec->flow == hash && !(k->proto == PROTO_TCP && (S->tcp_flags & TCP_FLAG_END_BITS)))
+	if (rec->flow == hash && !flow_again(S, k))
 		return;
+	if (k->proto == PROTO_SCTP)
+		init_tell(S, k);
 	bpf_map_update_elem(&ptcp_flows, k, &S->rec, BPF_ANY);
 	rec->flow = hash;
 }
@@ -360,6 +380,8 @@ static __always_inline void parse_transport(struct __sk_buff *skb, struct owner_
 	__builtin_memcpy(&k->rport, h + 2, sizeof(k->rport));
 	if (k->proto == PROTO_TCP)
 		packet_load(skb, S, off + 13, &S->tcp_flags, 1);
+	else if (k->proto == PROTO_SCTP)
+		packet_load(skb, S, off + 12, &S->sctp_chunk, 1);
 }
 
 static __always_inline bool parse_ipv4(struct __sk_buff *skb, struct owner_scratch *S, struct flow_key *k, __u32 off)
@@ -532,7 +554,7 @@ static __always_inline bool source_again(struct __sk_buff *skb, struct owner_scr
 	struct owner_rec *rec;
 	__u64 cookie;
 
-	if (!sk || (k->proto == PROTO_TCP && (S->tcp_flags & TCP_FLAG_END_BITS)))
+	if (!sk || flow_again(S, k))
 		return false;
 	rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0);
 	if (!rec || !rec->certain || rec->tgid != (__u32)TASK_READ(task, tgid) || rec->flow != flow_short(k))
@@ -627,11 +649,28 @@ static __always_inline enum owner_verdict resolve_source(struct __sk_buff *skb, 
 	return OWNER_NO;
 }
 
+/* The INIT of an association with this machine: see init_tell(). */
+static __noinline bool init_wait(struct __sk_buff *skb, struct owner_scratch *S, struct event_owner *o)
+{
+	const struct flow_key *k = &S->flow[FLOW_DST];
+
+	if (!destination_local(skb, k))
+		return false;
+	o->cookie = flow_cookie(k);
+	o->flags = OWNER_F_PROVISIONAL;
+	__builtin_memset(&S->rec, 0, sizeof(S->rec));
+	S->rec.cookie = o->cookie;
+	bpf_map_update_elem(&ptcp_flows, k, &S->rec, BPF_NOEXIST);
+	return true;
+}
+
 static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *skb, struct owner_scratch *S,
 							      struct event_packet *e, bool egress)
 {
 	bool syn = tcp_is(S, TCP_FLAG_SYN_BIT);
 
+	if (S->sctp_chunk == SCTP_INIT && (!egress || skb->ifindex == 1) && init_wait(skb, S, &e->dst))
+		return OWNER_MAYBE;
 	/* A published port: a socket of ours on the same port (docker-proxy) gets nothing of this flow. */
 	if (attrib_forwarded && !egress && S->flow[FLOW_DST].proto == PROTO_UDP && flow_get(S, &S->flow[FLOW_DST]) &&
 	    S->rec.forwarded)

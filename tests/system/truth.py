@@ -965,17 +965,15 @@ def io_uring_by_polling_thread():
     return uring("sqpoll", 7133)
 
 
-@scenario
-def sctp():
+def sctp_to(address, before):
     try:
         socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132).close()
     except OSError:
         raise Skip("no SCTP in this kernel") from None
     peers = Peers()
-    cap = Capture("-i", "lo", "sctp")
-    peers.script("""
+    server = ("""
 s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132)
-s.bind(("127.0.0.1", 7134))
+s.bind((a[0], 7134))
 s.listen(10)
 end("sctp", 7134)
 say("ready")
@@ -984,7 +982,12 @@ while True:
     c.recv(1000)
     c.send(b"ok")
     c.close()
-""", ready=1)
+""", address)
+    if before:
+        peers.script(*server, ready=1)
+    cap = Capture("-i", "lo", "sctp")
+    if not before:
+        peers.script(*server, ready=1)
     for _ in range(min(10, COUNT)):
         peers.script("""
 s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132)
@@ -997,6 +1000,16 @@ s.recv(100)
     packets = cap.stop()
     peers.finish()
     return score(peers, packets, server_port=7134), len(packets)
+
+
+@scenario
+def sctp():
+    return sctp_to("127.0.0.1", False)
+
+
+@scenario
+def sctp_from_before_on_any_address():
+    return sctp_to("0.0.0.0", True)
 
 
 @scenario
