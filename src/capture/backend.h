@@ -49,6 +49,7 @@ const struct backend *backend_find(const char *name);
 int tc_attach_link(struct capture *c, struct link *link);
 
 /* backend_tap.c: packet sockets, tracepoints */
+int sockets_attach(struct capture *c);
 int socket_attach_link(struct capture *c, struct link *link);
 int cgroup_attach(struct capture *c);
 int tracepoints_attach(struct capture *c);

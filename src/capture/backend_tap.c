@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Backends whose programs see packets without being attached to tc: packet sockets, tracepoints, cgroups. */
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/if_ether.h>
@@ -23,7 +24,7 @@ static int socket_open(const struct capture *c, uint32_t ifindex)
 		.sll_protocol = htons(ETH_P_ALL),
 		.sll_ifindex = (int)ifindex,
 	};
-	const int prog_fd = bpf_program__fd(c->skel->progs.ptcp_sock);
+	const int prog_fd = bpf_program__fd(c->skel->progs.ptcp_sock_enter);
 	/* Protocol 0: it receives nothing before its filter is there. */
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), err;
 
@@ -34,6 +35,19 @@ static int socket_open(const struct capture *c, uint32_t ifindex)
 		return fd;
 	err = -errno;
 	close(fd);
+	return err;
+}
+
+int sockets_attach(struct capture *c)
+{
+	const uint32_t first = 0;
+	const int rest = bpf_program__fd(c->skel->progs.ptcp_sock);
+	int err;
+
+	if (bpf_map_update_elem(bpf_map__fd(c->skel->maps.ptcp_sock_rest), &first, &rest, BPF_ANY) == 0)
+		return links_attach(c);
+	err = -errno;
+	log_error("cannot chain the filters of packet sockets: %s; try --backend tc", strerror(-err));
 	return err;
 }
 

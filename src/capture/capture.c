@@ -380,6 +380,7 @@ static int tracepoints_choose(struct ptcpdump *skel)
 static int programs_choose(struct capture *c)
 {
 	const bool tracepoints = strcmp(c->backend->name, "tp-btf") == 0;
+	const bool sockets = strcmp(c->backend->name, "socket-filter") == 0;
 	struct ptcpdump *skel = c->skel;
 	bool need[2] = { c->any || c->any_netns, c->any || c->any_netns };
 
@@ -389,7 +390,8 @@ static int programs_choose(struct capture *c)
 		need[0] = need[1] = false;
 	bpf_program__set_autoload(skel->progs.ptcp_l2, need[0]);
 	bpf_program__set_autoload(skel->progs.ptcp_l3, need[1]);
-	bpf_program__set_autoload(skel->progs.ptcp_sock, strcmp(c->backend->name, "socket-filter") == 0);
+	bpf_program__set_autoload(skel->progs.ptcp_sock, sockets);
+	bpf_program__set_autoload(skel->progs.ptcp_sock_enter, sockets);
 	bpf_program__set_autoload(skel->progs.ptcp_cg_out, c->backend->raw_ip && c->config.direction != DIR_IN);
 	bpf_program__set_autoload(skel->progs.ptcp_cg_in, c->backend->raw_ip && c->config.direction != DIR_OUT);
 	bpf_program__set_autoload(skel->progs.ptcp_queue, tracepoints && c->config.direction != DIR_IN);
