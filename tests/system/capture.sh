@@ -219,6 +219,7 @@ EOF
 
 test_devices() {
 	ip link add "pt$id" type veth peer name "pt${id}x"
+	ip link set "pt$id" up
 	start -i "pt$id"
 	ip link del "pt$id"
 	wait $pid
