@@ -313,8 +313,10 @@ static inline char *room(struct buf *b, char *d, size_t n)
 	return buf_reserve(b, n);
 }
 
-static void run(struct buf *b, const struct step *s, va_list ap)
+/* As the others that print: returns the bytes added. */
+static int run(struct buf *b, const struct step *s, va_list ap)
 {
+	const size_t start = b->len;
 	char *d = buf_reserve(b, 1);
 
 	do {
@@ -350,9 +352,10 @@ static void run(struct buf *b, const struct step *s, va_list ap)
 		}
 	} while (!s++->last);
 	b->len = (size_t)(d - b->p);
+	return (int)(b->len - start);
 }
 
-__attribute__((format(printf, 2, 0))) static void print_libc(struct buf *b, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static int print_libc(struct buf *b, const char *fmt, va_list ap)
 {
 	va_list again;
 	size_t room;
@@ -367,8 +370,10 @@ __attribute__((format(printf, 2, 0))) static void print_libc(struct buf *b, cons
 		n = vsnprintf(b->p + b->len, (size_t)n + 1, fmt, again);
 	}
 	va_end(again);
-	if (n > 0)
-		b->len += (size_t)n;
+	if (n < 0)
+		return 0;
+	b->len += (size_t)n;
+	return n;
 }
 
 /* The slot of fmt, or the free one where it belongs. */
@@ -398,32 +403,24 @@ static void keep(struct formats *formats, const char *fmt, const struct step *st
 	formats->used++;
 }
 
-__attribute__((format(printf, 3, 0), noinline)) static void print_first(struct formats *formats, struct buf *b,
-									const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0), noinline)) static int print_first(struct formats *formats, struct buf *b,
+								       const char *fmt, va_list ap)
 {
 	struct step steps[STEPS_MAX];
 	const size_t n = parse(fmt, steps);
 
 	if (formats)
 		keep(formats, fmt, steps, n);
-	if (n > 0)
-		run(b, steps, ap);
-	else
-		print_libc(b, fmt, ap);
+	return n > 0 ? run(b, steps, ap) : print_libc(b, fmt, ap);
 }
 
 int format_print(struct formats *formats, struct buf *b, const char *fmt, va_list ap)
 {
-	const size_t start = b->len;
 	const struct slot *slot = formats ? find_slot(formats, fmt) : NULL;
 
 	if (!slot || !slot->fmt)
-		print_first(formats, b, fmt, ap);
-	else if (slot->steps)
-		run(b, slot->steps, ap);
-	else
-		print_libc(b, fmt, ap);
-	return (int)(b->len - start);
+		return print_first(formats, b, fmt, ap);
+	return slot->steps ? run(b, slot->steps, ap) : print_libc(b, fmt, ap);
 }
 
 int formats_new(struct formats **ret)
