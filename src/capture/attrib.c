@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "capture/attrib_hooks.h"
@@ -373,14 +374,24 @@ out:
 	return err;
 }
 
+static uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
 int attrib_scan(struct attrib *a)
 {
 	struct bpf_program *prog = NULL;
+	uint64_t start;
 	size_t i;
 	int err;
 
 	if (!a->config->attribution)
 		return 0;
+	start = now_us();
 	for (i = 0; i < hooks_count; i++)
 		if (hooks[i].kind == HOOK_ITER && a->support.usable[i])
 			prog = bpf_object__find_program_by_name(a->obj, hooks[i].program);
@@ -389,6 +400,7 @@ int attrib_scan(struct attrib *a)
 		err = scan_sockets(a->cookies);
 	if (err)
 		log_info("sockets that existed before are known from their first use only: %s", strerror(-err));
+	log_debug("looked at the sockets that exist in %llu us", (unsigned long long)(now_us() - start));
 	if (a->scanned)
 		*a->scanned = 1;
 	return 0;

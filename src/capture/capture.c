@@ -411,6 +411,8 @@ static int skeleton_prepare(struct capture *c)
 	skel->rodata->tc_netns = c->nnetns == 1 && !c->any_netns ? c->netns[0]->inode : 0;
 	skel->rodata->attrib_netns = skel->rodata->tc_netns;
 	skel->rodata->attrib_any_netns = c->any_netns;
+	if (!c->any_netns)
+		bpf_map__set_max_entries(skel->maps.ptcp_netns, 1);
 	if (c->backend->programs) {
 		bpf_map__set_max_entries(skel->maps.ptcp_scratch,
 					 (uint32_t)libbpf_num_possible_cpus() * (c->backend->raw_ip ? 2 : 1));
