@@ -141,6 +141,7 @@ const struct backend backends[] = {
 		.collect = pcap_backend_collect,
 		.finish = pcap_backend_finish,
 		.stop = pcap_backend_stop,
+		.wait = pcap_backend_wait,
 		.count = pcap_backend_count,
 		.close = pcap_backend_close,
 	},

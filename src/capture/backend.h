@@ -34,6 +34,8 @@ struct backend {
 	int (*finish)(struct capture *c, struct event_packet *e, bool force, int64_t *ns);
 	/* Nothing new is queued. */
 	void (*stop)(struct capture *c);
+	/* After stop(): waits for a moment if something is still to come; false: that was all. NULL: nothing can be. */
+	bool (*wait)(struct capture *c);
 	/* Brings received and dropped of all interfaces up to date. */
 	void (*count)(const struct capture *c);
 	void (*close)(struct capture *c);
@@ -61,6 +63,7 @@ int pcap_backend_attach(struct capture *c);
 int pcap_backend_collect(struct capture *c);
 int pcap_backend_finish(struct capture *c, struct event_packet *e, bool force, int64_t *ns);
 void pcap_backend_stop(struct capture *c);
+bool pcap_backend_wait(struct capture *c);
 void pcap_backend_count(const struct capture *c);
 void pcap_backend_close(struct capture *c);
 

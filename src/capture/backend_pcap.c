@@ -30,7 +30,8 @@
 #define LAG_NS (30 * MSEC)
 /* A clock that is off by more than this is not the one that we merge by. */
 #define CLOCK_SKEW_NS (2000 * MSEC)
-#define DRAIN_ROUNDS 10000
+/* After the stop, how long packets are waited for that the kernel has counted but not handed on. */
+#define STOP_NS (200 * MSEC)
 
 struct source {
 	struct capture *capture;
@@ -47,6 +48,7 @@ struct pcap_backend {
 	unsigned nsources;
 	struct owners *owners; /* NULL: nobody is asked for */
 	bool judge;	       /* user space decides about processes */
+	uint64_t end;	       /* CLOCK_MONOTONIC, ns: what the kernel has not handed on by then is given up */
 };
 
 static bool judges(const struct capture_config *c)
@@ -280,18 +282,21 @@ static void on_packet(void *arg, const struct pcap_live_packet *p)
 	ring_put(s->ring, parts, sizeof(parts) / sizeof(parts[0]));
 }
 
-/* As long as there is room for the longest packet. */
-static int source_read(struct capture *c, struct source *s)
+/* For the longest packet. */
+static bool source_room(const struct source *s)
 {
-	const size_t room = c->config.snaplen + sizeof(struct event_packet) + 64;
+	ring_refresh(s->ring);
+	return s->ring->size - ring_used(s->ring) >= s->capture->config.snaplen + sizeof(struct event_packet) + 64;
+}
+
+static int source_read(struct source *s)
+{
 	int n = 1;
 
-	while (n > 0) {
-		ring_refresh(s->ring);
-		if (s->ring->size - ring_used(s->ring) < room)
-			return 0;
+	while (n > 0 && source_room(s))
 		n = pcap_live_read(s->live, 1, on_packet, s);
-	}
+	if (n > 0)
+		return 0;
 	if (n != -ENODEV)
 		return n;
 	s->gone = true;
@@ -305,7 +310,7 @@ int pcap_backend_collect(struct capture *c)
 
 	for (unsigned i = 0; err == 0 && i < c->pcap->nsources; i++) {
 		if (!c->pcap->sources[i].gone)
-			err = source_read(c, &c->pcap->sources[i]);
+			err = source_read(&c->pcap->sources[i]);
 	}
 	return err;
 }
@@ -324,16 +329,25 @@ int pcap_backend_finish(struct capture *c, struct event_packet *e, bool force, i
 	return CAPTURE_WAIT;
 }
 
-/* What is in a block that is not full yet comes with a time-out. */
 void pcap_backend_stop(struct capture *c)
 {
 	for (unsigned i = 0; i < c->pcap->nsources; i++)
 		pcap_live_stop(c->pcap->sources[i].live);
-	if (!c->config.immediate) {
-		const struct timespec block = { .tv_nsec = (long)LAG_NS };
+	c->pcap->end = now_ns(CLOCK_MONOTONIC) + STOP_NS;
+}
 
-		nanosleep(&block, NULL);
-	}
+/* What is in a block that is not full yet comes with a time-out, which a busy machine delays. */
+bool pcap_backend_wait(struct capture *c)
+{
+	const struct timespec pause = { .tv_nsec = 5 * (long)MSEC };
+	bool waits = false;
+
+	for (unsigned i = 0; i < c->pcap->nsources; i++)
+		waits |= !c->pcap->sources[i].gone && pcap_live_waits(c->pcap->sources[i].live);
+	if (!waits || now_ns(CLOCK_MONOTONIC) >= c->pcap->end)
+		return false;
+	nanosleep(&pause, NULL);
+	return true;
 }
 
 void pcap_backend_count(const struct capture *c)

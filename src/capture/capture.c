@@ -760,7 +760,7 @@ int capture_drain(struct capture *c)
 			n = attrib_consume(c->attrib);
 		if (n >= 0)
 			n = deliver(c, UINT64_MAX, BATCH, true);
-	} while (n > 0);
+	} while (n > 0 || (n == 0 && c->backend->wait && c->backend->wait(c)));
 	return n;
 }
 

@@ -20,7 +20,7 @@ struct pcap_live {
 	struct bpf_program code;
 	bool direct; /* the filter goes to the socket without libpcap */
 	struct pcap_stat stats;
-	uint64_t received, dropped;
+	uint64_t received, dropped, read;
 };
 
 /* Settings whose refusal is only worth a warning are those that tcpdump warns of. */
@@ -215,6 +215,7 @@ int pcap_live_dlt(const struct pcap_live *l)
 }
 
 struct reading {
+	struct pcap_live *live;
 	int64_t unit; /* of the fraction of a second, ns */
 	void (*packet)(void *arg, const struct pcap_live_packet *p);
 	void *arg;
@@ -230,12 +231,13 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *h, const u_char *d
 		.ns = (int64_t)h->ts.tv_sec * 1000000000 + h->ts.tv_usec * r->unit,
 	};
 
+	r->live->read++;
 	r->packet(r->arg, &p);
 }
 
 int pcap_live_read(struct pcap_live *l, int max, void (*packet)(void *arg, const struct pcap_live_packet *p), void *arg)
 {
-	struct reading r = { 1, packet, arg };
+	struct reading r = { l, 1, packet, arg };
 	int n;
 
 	if (pcap_get_tstamp_precision(l->pcap) != PCAP_TSTAMP_PRECISION_NANO)
@@ -262,6 +264,14 @@ void pcap_live_count(struct pcap_live *l, uint64_t *received, uint64_t *dropped)
 	}
 	*received = l->received;
 	*dropped = l->dropped;
+}
+
+bool pcap_live_waits(struct pcap_live *l)
+{
+	uint64_t received, dropped;
+
+	pcap_live_count(l, &received, &dropped);
+	return l->read + dropped < received;
 }
 
 void pcap_live_close(struct pcap_live *l)

@@ -51,6 +51,11 @@ int pcap_live_read(struct pcap_live *l, int max, void (*packet)(void *arg, const
 		   void *arg);
 /* received: passed the filter, those dropped among them. */
 void pcap_live_count(struct pcap_live *l, uint64_t *received, uint64_t *dropped);
+/*
+ * Whether packets were received that pcap_live_read() has not handed on yet. Also true for ever after some that libpcap
+ * itself has left out, such as the outgoing half of what lo shows to the device "any".
+ */
+bool pcap_live_waits(struct pcap_live *l);
 void pcap_live_close(struct pcap_live *l);
 
 #endif
