@@ -30,6 +30,7 @@
 #define SCAN_INTERVAL_NS (10 * MSEC)
 #define NETNS_MAX 64
 #define SOCKETS_MAX (1 << 20)
+#define LOOPBACK_IFINDEX 1 /* in every namespace */
 #define ETHERTYPE_IPV4 0x0800
 #define ETHERTYPE_IPV6 0x86dd
 #define ETHERTYPE_8021Q 0x8100
@@ -474,6 +475,9 @@ bool owners_find(struct owners *o, int dlt, struct event_packet *e, const uint8_
 		return true;
 	src = find_end(o, &t, &t.src, now, &e->src);
 	dst = find_end(o, &t, &t.dst, now, &e->dst);
+	/* Both ends are here. */
+	if (e->ifindex == LOOPBACK_IFINDEX)
+		return src && dst;
 	if (e->dir == EVENT_DIR_IN)
 		return dst;
 	return e->dir == EVENT_DIR_OUT ? src : src || dst;
