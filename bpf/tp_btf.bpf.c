@@ -66,8 +66,8 @@ static __always_inline bool packet_look(struct tap_packet *p, struct sk_buff *sk
 	p->l3 = type != ETHER && type != LOOPBACK;
 	head = (__u64)BPF_CORE_READ(skb, head);
 	data = (__u64)BPF_CORE_READ(skb, data);
-	p->start = egress || p->l3 ? data : head + BPF_CORE_READ(skb, mac_header);
-	/* What receives does so behind the link header. */
+	/* What receives does so behind the link header; skb->mac_header need not be set. */
+	p->start = egress || p->l3 ? data : data - ETH_HLEN;
 	p->len = BPF_CORE_READ(skb, len) + (__u32)(data - p->start);
 	p->linear = (__u32)(head + BPF_CORE_READ(skb, tail) - p->start);
 	p->protocol = bpf_ntohs(BPF_CORE_READ(skb, protocol));
