@@ -21,6 +21,7 @@ struct backend {
 	bool flows;		      /* they find owners by ptcp_flows; user space asks for the rest */
 	bool raw_ip;		      /* packets of all devices start at the IP header */
 	bool bpf_optional;	      /* works without CAP_BPF */
+	bool packet_sockets;	      /* takes CAP_NET_RAW */
 
 	/* Finds and opens the wanted interfaces, and compiles the filter; errors are logged. */
 	int (*open)(struct capture *c);

@@ -93,7 +93,7 @@ static int bpf_message(enum libbpf_print_level level, const char *fmt, va_list a
 	return 0;
 }
 
-enum capability_use { FOR_PROGRAMS, FOR_PCAP, FOR_MORE };
+enum capability_use { FOR_PROGRAMS, FOR_SOCKETS, FOR_MORE };
 
 /* What a run without root may lack. */
 static const struct {
@@ -104,7 +104,7 @@ static const struct {
 	{ CAP_BPF_NR, FOR_PROGRAMS, "CAP_BPF", "no program can be loaded into the kernel" },
 	{ CAP_NET_ADMIN, FOR_PROGRAMS, "CAP_NET_ADMIN", "none can be attached to an interface" },
 	{ CAP_PERFMON_NR, FOR_PROGRAMS, "CAP_PERFMON", "none may look at sockets and processes" },
-	{ CAP_NET_RAW, FOR_PCAP, "CAP_NET_RAW", "libpcap cannot open an interface" },
+	{ CAP_NET_RAW, FOR_SOCKETS, "CAP_NET_RAW", "no packet socket can be opened" },
 	{ CAP_SYS_PTRACE, FOR_MORE, "CAP_SYS_PTRACE",
 	  "the paths and namespaces of other users' processes that ran before stay unknown" },
 };
@@ -145,23 +145,25 @@ static void capabilities_advise(const struct capture *c, const char *missing, bo
 		program[n] = '\0';
 	log_error("no permission to capture: %s missing; run it with sudo, or once 'sudo setcap "
 		  "cap_bpf,cap_net_admin,cap_perfmon,cap_sys_ptrace%s+ep %s'%s",
-		  missing, c->backend->programs ? "" : ",cap_net_raw", program,
+		  missing, c->backend->packet_sockets ? ",cap_net_raw" : "", program,
 		  c->backend->programs && raw ? ", or use --backend pcap, which does with less" : "");
 }
 
 static int privileges_check(struct capture *c)
 {
-	const bool programs = c->backend->programs;
-	char bpf[64], raw[64];
+	char bpf[64], raw[64], missing[sizeof(bpf) + sizeof(raw) + 2];
+	bool no_bpf, no_raw;
 	struct caps caps;
 	int err = caps_get(&caps);
 
 	if (err != 0)
 		return err;
 	capabilities_missing(caps.effective, FOR_PROGRAMS, bpf, sizeof(bpf));
-	capabilities_missing(caps.effective, FOR_PCAP, raw, sizeof(raw));
-	if (programs ? !*bpf : c->backend->bpf_optional && !*raw) {
-		c->without_bpf = !programs && *bpf;
+	capabilities_missing(caps.effective, FOR_SOCKETS, raw, sizeof(raw));
+	no_bpf = *bpf && !c->backend->bpf_optional;
+	no_raw = *raw && c->backend->packet_sockets;
+	if (!no_bpf && !no_raw) {
+		c->without_bpf = *bpf;
 		if (c->without_bpf)
 			log_warn(
 				"%s missing: no eBPF, processes are looked up in /proc and short-lived ones are missed",
@@ -170,9 +172,13 @@ static int privileges_check(struct capture *c)
 		return 0;
 	}
 	/* An ordinary user's first try needs no list. */
-	if (caps.effective)
-		capabilities_complain(LOG_ERROR, caps.effective, programs ? FOR_PROGRAMS : FOR_PCAP);
-	capabilities_advise(c, programs ? bpf : raw, !*raw);
+	if (caps.effective && no_bpf)
+		capabilities_complain(LOG_ERROR, caps.effective, FOR_PROGRAMS);
+	if (caps.effective && no_raw)
+		capabilities_complain(LOG_ERROR, caps.effective, FOR_SOCKETS);
+	snprintf(missing, sizeof(missing), "%s%s%s", no_bpf ? bpf : "", no_bpf && no_raw ? ", " : "",
+		 no_raw ? raw : "");
+	capabilities_advise(c, missing, !*raw);
 	return -EPERM;
 }
 

@@ -131,6 +131,11 @@ if cp "$PTCPDUMP" "$TEST_TMP/ptcpdump" && someone "$TEST_TMP/ptcpdump" --version
 		someone "$TEST_TMP/ptcpdump" -i "$LINK" -c 1 2>"$TEST_TMP/err"
 		is "without_${without}" "$? $(grep -ci "without cap_$without " "$TEST_TMP/err") $(grep -ci "without cap" "$TEST_TMP/err")" "1 1 1"
 	done
+	# What each backend takes, and no more; the message names it.
+	three=cap_bpf,cap_net_admin,cap_perfmon
+	setcap "$three+ep" "$TEST_TMP/ptcpdump"
+	someone "$TEST_TMP/ptcpdump" --backend socket-filter -i "$LINK" -c 1 2>"$TEST_TMP/err"
+	is socket-filter_without_net_raw "$? $(grep -c 'CAP_NET_RAW missing.*cap_net_raw+ep' "$TEST_TMP/err")" "1 1"
 	real=$PTCPDUMP
 	PTCPDUMP=$TEST_TMP/as-someone
 	printf '#!/bin/sh\ncd / && exec setpriv --reuid 65534 --regid 65534 --clear-groups %s "$@"\n' "$TEST_TMP/ptcpdump" >"$PTCPDUMP"
@@ -142,6 +147,17 @@ if cp "$PTCPDUMP" "$TEST_TMP/ptcpdump" && someone "$TEST_TMP/ptcpdump" --version
 		finish
 		is "$have" "$STATUS $(lines "$TEST_TMP/out" 'ping\.[0-9]* .*ParentProc') $(grep -c 'without CAP_SYS_PTRACE' "$TEST_TMP/err")" \
 			"0 4 $([ "${have%sys_ptrace}" = "$have" ] && echo 1 || echo 0)"
+	done
+	for backend in cgroup-skb tp-btf socket-filter pcap; do
+		case $backend in
+		socket-filter) setcap "$three,cap_net_raw+ep" "$TEST_TMP/ptcpdump" ;;
+		pcap) setcap "cap_net_raw+ep" "$TEST_TMP/ptcpdump" ;;
+		*) setcap "$three+ep" "$TEST_TMP/ptcpdump" ;;
+		esac
+		start --backend $backend --no-promiscuous-mode -i "$LINK" -nn -c 4 icmp
+		pings 2
+		finish
+		is "as_someone_$backend" "$STATUS $(lines "$TEST_TMP/out" 'ICMP echo')" "0 4"
 	done
 	PTCPDUMP=$real
 else
