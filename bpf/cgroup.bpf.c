@@ -44,7 +44,7 @@ static __always_inline void note_sender(struct owner_scratch *S, struct bpf_sock
 		owner_store_current(S, full, cookie, task);
 }
 
-static __always_inline int note(struct __sk_buff *skb, bool egress)
+static __always_inline void note(struct __sk_buff *skb, bool egress)
 {
 	struct bpf_sock *sk = skb->sk, *full;
 	struct owner_scratch *S;
@@ -55,23 +55,23 @@ static __always_inline int note(struct __sk_buff *skb, bool egress)
 
 	S = owner_scratch_get();
 	if (!S || !sk)
-		return PASS;
+		return;
 	full = bpf_sk_fullsock(sk);
 	if (!full)
-		return PASS;
+		return;
 	/* SYN and SYN-ACK come with the listener; who accepts is not known yet, and will be told: children inherit it. */
 	if (full->state == TCP_STATE_LISTEN) {
 		struct owner_rec *rec = bpf_sk_storage_get(&ptcp_sockets, full, NULL, 0);
 
 		if (rec)
 			__sync_fetch_and_add(&rec->exposed, 1);
-		return PASS;
+		return;
 	}
 	__builtin_memset(S, 0, sizeof(*S));
 	sc = (struct sock_common *)pointer_value(sk);
 	S->flow[FLOW_SRC].netns = BPF_CORE_READ(sc, skc_net.net, ns.inum);
 	if (!parse_packet(skb, FLOW_SRC, 0, bpf_ntohs(skb->protocol)) || S->later_frag || !S->flow[FLOW_SRC].proto)
-		return PASS;
+		return;
 	flow_flip(&S->flow[FLOW_DST], &S->flow[FLOW_SRC]);
 	cookie = bpf_get_socket_cookie(skb);
 	k = egress ? &S->flow[FLOW_SRC] : &S->flow[FLOW_DST];
@@ -79,17 +79,26 @@ static __always_inline int note(struct __sk_buff *skb, bool egress)
 	if (egress)
 		note_sender(S, full, cookie, found);
 	flow_anywhere(S, k);
+}
+
+static __always_inline int note_unpreempted(struct __sk_buff *skb, bool egress)
+{
+	if (owner_preempt_off)
+		bpf_preempt_disable();
+	note(skb, egress);
+	if (owner_preempt_off)
+		bpf_preempt_enable();
 	return PASS;
 }
 
 SEC("cgroup_skb/egress")
 int ptcp_flow_out(struct __sk_buff *skb)
 {
-	return note(skb, true);
+	return note_unpreempted(skb, true);
 }
 
 SEC("cgroup_skb/ingress")
 int ptcp_flow_in(struct __sk_buff *skb)
 {
-	return note(skb, false);
+	return note_unpreempted(skb, false);
 }

@@ -55,8 +55,13 @@ __attribute__((noinline)) int cgroup_take(struct __sk_buff *skb, __u32 egress)
 
 static __always_inline int cgroup_see(struct __sk_buff *skb, bool egress)
 {
-	if (skb->pkt_type != PACKET_TYPE_LOOPBACK && tap_wants(skb->ifindex, egress) && pcap_filter_l3(skb, egress))
-		cgroup_take(skb, egress);
+	if (skb->pkt_type == PACKET_TYPE_LOOPBACK || !tap_wants(skb->ifindex, egress) || !pcap_filter_l3(skb, egress))
+		return PASS;
+	if (owner_preempt_off)
+		bpf_preempt_disable();
+	cgroup_take(skb, egress);
+	if (owner_preempt_off)
+		bpf_preempt_enable();
 	return PASS;
 }
 

@@ -48,6 +48,11 @@ struct owner_scratch {
 
 /* Programs at cgroup_skb work for a task whose system call may be interrupted, and run again on what arrived. */
 const volatile __u32 owner_nested __weak = 0;
+/* Such a task may also be taken off the CPU, and another one run there: not while this is switched off (6.14). */
+const volatile __u32 owner_preempt_off __weak = 0;
+
+extern void bpf_preempt_disable(void) __ksym __weak;
+extern void bpf_preempt_enable(void) __ksym __weak;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

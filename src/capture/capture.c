@@ -364,21 +364,21 @@ static int rings_prepare(struct capture *c)
 	return 0;
 }
 
-/* bpf_dynptr_from_skb() is there for tracepoints since 6.12. */
-static bool reads_fragments(void)
+static bool kernel_since(unsigned major, unsigned minor)
 {
+	unsigned has_major = 0, has_minor = 0;
 	struct utsname u;
-	unsigned major = 0, minor = 0;
 
-	return uname(&u) == 0 && sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
-	       (major > 6 || (major == 6 && minor >= 12));
+	return uname(&u) == 0 && sscanf(u.release, "%u.%u", &has_major, &has_minor) == 2 &&
+	       (has_major > major || (has_major == major && has_minor >= minor));
 }
 
 static int tracepoints_choose(struct ptcpdump *skel)
 {
 	int err = bpf_program__set_attach_target(skel->progs.ptcp_queue, 0, "net_dev_queue");
 
-	skel->rodata->tap_fragments = reads_fragments();
+	/* bpf_dynptr_from_skb() is there for tracepoints since then. */
+	skel->rodata->tap_fragments = kernel_since(6, 12);
 	return err != 0 ? err : bpf_program__set_attach_target(skel->progs.ptcp_receive, 0, "netif_receive_skb");
 }
 
@@ -425,6 +425,8 @@ static int skeleton_prepare(struct capture *c)
 		bpf_map__set_value_size(skel->maps.ptcp_scratch, (record_max + 7) & ~7U);
 	}
 	skel->rodata->owner_nested = c->config.flows;
+	/* 6.10 has the functions, but 6.13 still refuses calls of global functions in between. */
+	skel->rodata->owner_preempt_off = c->config.flows && kernel_since(6, 14);
 	skel->rodata->tap_in = c->config.direction != DIR_OUT;
 	skel->rodata->tap_out = c->config.direction != DIR_IN;
 	err = programs_choose(c);
