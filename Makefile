@@ -211,7 +211,8 @@ SUITES := unit golden bpf system tcpdump vm
 check-unit: $(UNIT)
 check-bpf: $(BPF_TEST) $(PROGRAMS)
 check-golden check-tcpdump: $(PROGRAMS) $(LIB_HELPERS) $(BENCH_TOOLS)
-check-system check-vm: $(PROGRAMS) $(HELPERS) $(LIB_HELPERS)
+check-system: $(PROGRAMS) $(HELPERS) $(LIB_HELPERS)
+check-vm: $(B)/ptcpdump $(HELPERS)
 $(filter-out check-vm,$(SUITES:%=check-%)):
 	@tests/run $(@:check-%=%)
 
