@@ -152,7 +152,7 @@ static void test_random(void)
 
 static void test_decimals(void)
 {
-	char ours_text[DECIMAL_ROOM + 1], want[16];
+	char ours_text[DECIMAL_ROOM + 1], want[24];
 
 	for (uint64_t v = 0; v <= UINT32_MAX; v += v < 20000 ? 1 : v / 5000 + chance(100)) {
 		*decimal_put(ours_text, (uint32_t)v) = '\0';
