@@ -207,6 +207,7 @@ $(LIB_HELPERS): $(B)/tests/%: $(B)/obj/tests/helpers/%.o $(B)/libptcpdump.a $(ND
 PROGRAMS := $(if $(MAIN),$(B)/ptcpdump $(B)/asan/ptcpdump)
 SUITES := unit golden bpf system tcpdump vm
 .SECONDARY:
+.DELETE_ON_ERROR:
 
 check-unit: $(UNIT)
 check-bpf: $(BPF_TEST) $(PROGRAMS)
