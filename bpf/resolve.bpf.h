@@ -4,6 +4,7 @@
 #define RESOLVE_BPF_H
 
 #include "owner.bpf.h"
+#include <ptcpdump/kfunc.h>
 
 #define TCP_FLAG_SYN_BIT 0x02
 #define TCP_FLAG_ACK_BIT 0x10
@@ -51,8 +52,8 @@ const volatile __u32 owner_nested __weak = 0;
 /* Such a task may also be taken off the CPU, and another one run there: not while this is switched off (6.14). */
 const volatile __u32 owner_preempt_off __weak = 0;
 
-extern void bpf_preempt_disable(void) __ksym __weak;
-extern void bpf_preempt_enable(void) __ksym __weak;
+static void (*const bpf_preempt_disable)(void) = (void *)KFUNC_PREEMPT_DISABLE;
+static void (*const bpf_preempt_enable)(void) = (void *)KFUNC_PREEMPT_ENABLE;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -18,7 +18,8 @@ struct ptcp_dynptr {
 	__u64 opaque[2];
 };
 
-extern int bpf_dynptr_from_skb(struct __sk_buff *skb, __u64 flags, struct ptcp_dynptr *ptr) __ksym __weak;
+static int (*const bpf_dynptr_from_skb)(struct __sk_buff *skb, __u64 flags,
+					struct ptcp_dynptr *ptr) = (void *)KFUNC_DYNPTR_FROM_SKB;
 
 /* A packet in memory. */
 struct tap_packet {
@@ -126,7 +127,7 @@ static __always_inline long fragments_copy(struct sk_buff *skb, struct event_pac
 	struct ptcp_dynptr all;
 	__u32 rest = caplen - front;
 
-	if (!bpf_dynptr_from_skb || tc_snaplen <= front || bpf_dynptr_from_skb((struct __sk_buff *)skb, 0, &all))
+	if (tc_snaplen <= front || bpf_dynptr_from_skb((struct __sk_buff *)skb, 0, &all))
 		return -1;
 	if (front && bpf_probe_read_kernel(rec->data, front, (const void *)start))
 		return -1;

@@ -22,6 +22,7 @@
 #include "capture/attrib.h"
 #include "capture/backend.h"
 #include "capture/kernel_btf.h"
+#include "capture/kfunc.h"
 #include "capture/owners.h"
 #include "capture/private.h"
 #include "ptcpdump.skel.h"
@@ -377,8 +378,6 @@ static int tracepoints_choose(struct ptcpdump *skel)
 {
 	int err = bpf_program__set_attach_target(skel->progs.ptcp_queue, 0, "net_dev_queue");
 
-	/* bpf_dynptr_from_skb() is there for tracepoints since then. */
-	skel->rodata->tap_fragments = kernel_since(6, 12);
 	return err != 0 ? err : bpf_program__set_attach_target(skel->progs.ptcp_receive, 0, "netif_receive_skb");
 }
 
@@ -405,6 +404,28 @@ static int programs_choose(struct capture *c)
 	return tracepoints ? tracepoints_choose(skel) : 0;
 }
 
+/* -ENOENT is no error: the programs do without. */
+static int kfuncs_prepare(struct capture *c)
+{
+	struct ptcpdump *skel = c->skel;
+	struct bpf_program *const tasks[] = { skel->progs.ptcp_flow_out, skel->progs.ptcp_flow_in,
+					      skel->progs.ptcp_cg_out, skel->progs.ptcp_cg_in };
+	struct bpf_program *const tracepoints[] = { skel->progs.ptcp_queue, skel->progs.ptcp_receive };
+	int err = 0;
+
+	/* 6.10 has the functions, but 6.13 still refuses calls of global functions in between. */
+	if (c->config.flows && kernel_since(6, 14)) {
+		err = kfuncs_link(tasks, sizeof(tasks) / sizeof(tasks[0]));
+		skel->rodata->owner_preempt_off = err == 0;
+	}
+	/* For tracepoints since then. */
+	if ((err == 0 || err == -ENOENT) && strcmp(c->backend->name, "tp-btf") == 0 && kernel_since(6, 12)) {
+		err = kfuncs_link(tracepoints, sizeof(tracepoints) / sizeof(tracepoints[0]));
+		skel->rodata->tap_fragments = err == 0;
+	}
+	return err == -ENOENT ? 0 : err;
+}
+
 static int skeleton_prepare(struct capture *c)
 {
 	uint32_t record_max = (uint32_t)sizeof(struct event_packet) + c->config.snaplen;
@@ -425,11 +446,11 @@ static int skeleton_prepare(struct capture *c)
 		bpf_map__set_value_size(skel->maps.ptcp_scratch, (record_max + 7) & ~7U);
 	}
 	skel->rodata->owner_nested = c->config.flows;
-	/* 6.10 has the functions, but 6.13 still refuses calls of global functions in between. */
-	skel->rodata->owner_preempt_off = c->config.flows && kernel_since(6, 14);
 	skel->rodata->tap_in = c->config.direction != DIR_OUT;
 	skel->rodata->tap_out = c->config.direction != DIR_IN;
 	err = programs_choose(c);
+	if (err == 0)
+		err = kfuncs_prepare(c);
 	if (err == 0)
 		err = rings_prepare(c);
 	if (err == 0)
