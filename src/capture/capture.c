@@ -626,21 +626,6 @@ static void process_handle(void *arg, uint32_t type, const void *event, size_t s
 	c->handler.process(c->handler.arg, type, event, size);
 }
 
-int capture_attach(struct capture *c)
-{
-	const struct capture_handler handler = { .arg = c, .process = process_handle };
-	int err = attrib_attach(c->attrib, c->skel ? c->skel->obj : NULL, &handler);
-
-	if (err == 0 && attrib_fd(c->attrib) >= 0)
-		err = epoll_add(c, attrib_fd(c->attrib), EPOLLIN, NULL);
-	if (err == 0)
-		err = c->backend->attach(c);
-	if (err == 0)
-		err = attrib_scan(c->attrib);
-	c->running = true;
-	return err;
-}
-
 int capture_set_cgroup(struct capture *c, uint64_t cgroup, bool match)
 {
 	return attrib_set_cgroup(c->attrib, cgroup, match);
@@ -656,6 +641,23 @@ static void timer_set(struct capture *c, uint64_t ns)
 	struct itimerspec spec = { .it_value = { .tv_nsec = (long)ns } };
 
 	timerfd_settime(c->timer_fd, 0, &spec, NULL);
+}
+
+int capture_attach(struct capture *c)
+{
+	const struct capture_handler handler = { .arg = c, .process = process_handle };
+	int err = attrib_attach(c->attrib, c->skel ? c->skel->obj : NULL, &handler);
+
+	if (err == 0 && attrib_fd(c->attrib) >= 0)
+		err = epoll_add(c, attrib_fd(c->attrib), EPOLLIN, NULL);
+	if (err == 0)
+		err = c->backend->attach(c);
+	if (err == 0)
+		err = attrib_scan(c->attrib);
+	c->running = true;
+	/* The fd is readable at once: until a poll has prepared the sleep, no packet wakes anybody. */
+	timer_set(c, 1);
+	return err;
 }
 
 static void wake_set(struct capture *c, uint32_t wake)
