@@ -146,6 +146,11 @@ result pod_saved "$why"
 # --- containerd is killed and comes back; ptcpdump is an ordinary user by then ---
 cri stop "$p3" >/dev/null
 capture ctdrestart -i any -n --log-level info 'tcp port 80'
+# Whoever has not answered before cannot answer again.
+for _ in $(seq 200); do
+	[ "$(grep -c "ctd.sock' answers" "$TEST_TMP/ctdrestart.err")" -lt 2 ] || break
+	sleep 0.05
+done
 kill -9 "$ctd_pid"
 wait "$ctd_pid" 2>/dev/null
 sleep 1
