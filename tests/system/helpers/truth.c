@@ -125,15 +125,26 @@ static void answer(int fd)
 /* The child of the process that accepted: its own from its first use on. */
 static void answer_in_child(int fd)
 {
+	int closed[2];
 	char byte;
 
 	say_socket("also", "tcp", fd, 0);
-	if (fork() != 0)
+	if (pipe(closed) != 0)
+		err(1, "pipe");
+	if (fork() != 0) {
+		close(fd);
+		close(closed[0]);
+		close(closed[1]);
 		return;
+	}
+	close(closed[1]);
 	if (recv(fd, &byte, 1, MSG_PEEK) < 0)
 		warn("recv");
 	say_socket("end", "tcp", fd, clock_ns());
 	answer(fd);
+	/* Whoever closes last sends the FIN. */
+	if (read(closed[0], &byte, 1) < 0)
+		warn("read");
 	_exit(0);
 }
 
@@ -180,12 +191,12 @@ static void accept_loop(int fd, const char *mode)
 			continue;
 		if (strcmp(mode, "fork") == 0) {
 			answer_in_child(c);
-		} else {
-			say_socket("end", "tcp", c, clock_ns());
-			/* Once the client's request has come, its port and its end are both told. */
-			if (strcmp(mode, "close") != 0)
-				answer(c);
+			continue;
 		}
+		say_socket("end", "tcp", c, clock_ns());
+		/* Once the client's request has come, its port and its end are both told. */
+		if (strcmp(mode, "close") != 0)
+			answer(c);
 		if (strcmp(mode, "late") == 0)
 			usleep(200000);
 		close(c);
