@@ -13,7 +13,7 @@ enum {
 struct match {
 	struct match_config config;
 	bool active;
-	/* One bit per pid: those of --pid and, with --follow-forks, their descendants as far as seen. */
+	/* One bit per pid: those of --pid and, with --follow-forks, their descendants as far as seen; until used again. */
 	uint64_t *pids;
 };
 
@@ -21,6 +21,12 @@ static void pid_set(struct match *m, uint32_t pid)
 {
 	if (pid < PID_LIMIT)
 		m->pids[pid / WORD_BITS] |= UINT64_C(1) << pid % WORD_BITS;
+}
+
+static void pid_clear(struct match *m, uint32_t pid)
+{
+	if (pid < PID_LIMIT)
+		m->pids[pid / WORD_BITS] &= ~(UINT64_C(1) << pid % WORD_BITS);
 }
 
 static bool pid_isset(const struct match *m, uint32_t pid)
@@ -164,20 +170,27 @@ bool match_annotation(struct match *m, const struct annotation *annot)
 	return true;
 }
 
+/* A new process: wanted as a child, else not, though one before may have been whose pid it has. */
+static void match_fork(struct match *m, const struct event_fork *fork)
+{
+	if (m->config.follow_forks && pid_isset(m, fork->child.parent_tgid))
+		pid_set(m, fork->child.tgid);
+	else
+		pid_clear(m, fork->child.tgid);
+}
+
 void match_event(struct match *m, uint32_t type, const void *event)
 {
 	if (!m->active)
 		return;
-	if (type == EVENT_FORK && m->config.follow_forks) {
-		const struct event_fork *fork = event;
-
-		if (pid_isset(m, fork->child.parent_tgid))
-			pid_set(m, fork->child.tgid);
+	if (type == EVENT_FORK) {
+		match_fork(m, event);
 	} else if (type == EVENT_EXEC && m->config.follow_forks) {
 		const struct event_exec *exec = event;
 		struct str comm = { exec->task.comm, (uint32_t)strnlen(exec->task.comm, sizeof(exec->task.comm)) };
+		struct str path = { (const char *)exec->data, exec->filename_len };
 
-		if (match_name(m, comm))
+		if (match_name(m, comm) || match_name(m, base_name(path)))
 			pid_set(m, exec->task.tgid);
 	}
 }

@@ -27,7 +27,7 @@ void match_add_pid(struct match *m, uint32_t pid);
 bool match_active(const struct match *m);
 /* annot: NULL none. Without criteria everything matches. */
 bool match_annotation(struct match *m, const struct annotation *annot);
-/* Live: validated records of the process ring, for follow_forks. */
+/* Live: validated records of the process ring, for follow_forks and for pids that are used again. */
 void match_event(struct match *m, uint32_t type, const void *event);
 void match_free(struct match *m);
 

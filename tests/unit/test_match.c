@@ -191,6 +191,54 @@ static void test_children_by_event(void)
 	CHECK(!before && after);
 }
 
+/* A script's comm is its own name, its executable is the interpreter. */
+static void test_children_of_an_interpreter(void)
+{
+	static const char path[] = "/usr/bin/make";
+	const char *const name[] = { "make", NULL };
+	const struct match_config config = { .pnames = name, .follow_forks = true };
+	const struct event_fork fork = { .type = EVENT_FORK, .child = { .tgid = 20, .parent_tgid = 50 } };
+	char space[sizeof(struct event_exec) + sizeof(path)] __attribute__((aligned(8)));
+	struct event_exec *exec = (struct event_exec *)space;
+	struct annotation a = curl_of_bash();
+	struct match *m;
+	bool after;
+
+	*exec = (struct event_exec){ .type = EVENT_EXEC, .task = { .tgid = 50, .comm = "script" } };
+	exec->filename_len = sizeof(path) - 1;
+	memcpy(exec->data, path, exec->filename_len);
+	CHECK_INT(match_new(&m, &config), 0);
+	match_event(m, EVENT_EXEC, exec);
+	match_event(m, EVENT_FORK, &fork);
+	after = match_annotation(m, &a);
+	match_free(m);
+	CHECK(after);
+}
+
+/* Somebody else has got the pid of --pid, or of a child of it. */
+static void test_pid_used_again(bool follow_forks)
+{
+	const uint32_t pid[] = { 20 };
+	const struct match_config config = { .pids = pid, .npids = 1, .follow_forks = follow_forks };
+	const struct event_fork other = { .type = EVENT_FORK, .child = { .tgid = 20, .parent_tgid = 1 } };
+	struct annotation a = curl_of_bash();
+	struct match *m;
+	bool before, after;
+
+	CHECK_INT(match_new(&m, &config), 0);
+	before = match_annotation(m, &a);
+	match_event(m, EVENT_FORK, &other);
+	after = match_annotation(m, &a);
+	match_free(m);
+	CHECK(before && !after);
+}
+
+static void test_pids_used_again(void)
+{
+	test_pid_used_again(false);
+	test_pid_used_again(true);
+}
+
 static void test_added_pid(void)
 {
 	const struct match_config config = { 0 };
@@ -220,6 +268,8 @@ int main(void)
 	RUN(test_children_by_annotation);
 	RUN(test_peer_has_no_children);
 	RUN(test_children_by_event);
+	RUN(test_children_of_an_interpreter);
+	RUN(test_pids_used_again);
 	RUN(test_added_pid);
 	return check_status();
 }
