@@ -196,6 +196,22 @@ static bool versions_equal(const struct annot_versions *a, const struct annot_ve
 	       a->peer_known == b->peer_known;
 }
 
+/* Who ended and was forgotten since is what he was: that counts as unchanged. */
+static void versions_keep(struct annot_versions *now, const struct annot_versions *before)
+{
+	if (!now->process && before->process)
+		*now = *before;
+	if (!now->parent_known && before->parent_known) {
+		now->parent_known = true;
+		now->parent = before->parent;
+	}
+	if (!now->peer_known && before->peer_known) {
+		now->peer_known = true;
+		now->peer = before->peer;
+		now->peer_container = before->peer_container;
+	}
+}
+
 /* s is copied behind the others; p is set to its offset until strings_fix(). */
 static void string_keep(struct buf *strings, struct str *s)
 {
@@ -341,6 +357,7 @@ static const struct annotation *annotate(struct join *j, const struct annot_key 
 		return &e->annot;
 	f = look_up(j, key);
 	versions = versions_of(&f);
+	versions_keep(&versions, &e->versions);
 	if (!e->annot.serial || e->nameless || !versions_equal(&e->versions, &versions)) {
 		entry_fill(j, e, &f);
 		e->versions = versions;

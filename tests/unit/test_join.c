@@ -229,6 +229,55 @@ static void test_serial_changes_with_contents(void)
 	rig_done(&r);
 }
 
+static void rig_exit(struct rig *r, uint32_t pid, uint64_t start, uint64_t ts)
+{
+	const struct event_exit e = { .type = EVENT_EXIT, .tgid = pid, .start = start, .ts = ts };
+
+	process_table_event(r->processes, EVENT_EXIT, &e, sizeof(e));
+	join_changed(r->join);
+}
+
+/* The table keeps the dead for some seconds only; their sockets may have packets for a minute. */
+static void test_forgotten_process(void)
+{
+	struct rig r = rig_make(0, true);
+	struct event_packet e = from_client_to_server(EVENT_DIR_OUT);
+	const struct annotation *a;
+	uint64_t serial;
+
+	join(&r, &e, 0, false, &a);
+	serial = a->serial;
+	rig_exit(&r, CLIENT, 100, 1000 * MSEC);
+	rig_exit(&r, SERVER, 200, 2000 * MSEC);
+	rig_exit(&r, PARENT, 1, 3000 * MSEC);
+	rig_exit(&r, WORKER, 300, 60000 * MSEC);
+	CHECK(!process_find(r.processes, CLIENT, 100));
+	join(&r, &e, 0, false, &a);
+	CHECK(a->serial == serial);
+	CHECK(str_eq(a->process.cmd, str_of("/usr/bin/client")));
+	CHECK(str_eq(a->parent.cmd, str_of("/bin/parent")));
+	CHECK(str_eq(a->peer.cmd, str_of("/usr/sbin/server")));
+	rig_done(&r);
+}
+
+/* Its peer is forgotten, and it executes another program: that is what is shown. */
+static void test_forgotten_peer(void)
+{
+	struct rig r = rig_make(0, true);
+	struct event_packet e = from_client_to_server(EVENT_DIR_OUT);
+	const struct annotation *a;
+
+	join(&r, &e, 0, false, &a);
+	rig_exit(&r, SERVER, 200, 1000 * MSEC);
+	rig_exit(&r, WORKER, 300, 60000 * MSEC);
+	join(&r, &e, 0, false, &a);
+	CHECK(str_eq(a->peer.cmd, str_of("/usr/sbin/server")));
+	rig_exec(&r, CLIENT, 100, PARENT, "/usr/bin/changed");
+	join(&r, &e, 0, false, &a);
+	CHECK(str_eq(a->process.cmd, str_of("/usr/bin/changed")));
+	rig_done(&r);
+}
+
 static void check_settled(struct rig *r)
 {
 	struct event_packet e = from_client_to_server(EVENT_DIR_IN);
@@ -450,6 +499,8 @@ int main(void)
 	RUN(test_other_end_leaves_the_annotation);
 	RUN(test_other_end_unless_disabled);
 	RUN(test_serial_changes_with_contents);
+	RUN(test_forgotten_process);
+	RUN(test_forgotten_peer);
 	RUN(test_settled_owner);
 	RUN(test_expired_owner);
 	RUN(test_tuples_come_again);
