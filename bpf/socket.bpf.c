@@ -215,9 +215,11 @@ int ptcp_task_file(struct bpf_iter__task_file *ctx)
 	struct owner_rec *rec;
 	struct socket *socket;
 	struct sock *sk;
+	__u64 cookie;
 	__u16 family;
 
-	if (!task || !file || task->tgid != task->pid)
+	/* Threads are shown that have other files than the main one, which may have ended before them. */
+	if (!task || !file)
 		return 0;
 	socket = bpf_sock_from_file(file);
 	if (!socket)
@@ -234,7 +236,7 @@ int ptcp_task_file(struct bpf_iter__task_file *ctx)
 		return 0;
 	if (!attrib_forwarded && socket_elsewhere((unsigned long)sk))
 		attrib_forwarded = 1;
-	rec->start = task->start_boottime;
+	rec->start = task->group_leader->start_boottime;
 	rec->cookie = bpf_get_socket_cookie(sk);
 	rec->cgroup = task_cgroup(task);
 	rec->tid = 0;

@@ -177,9 +177,33 @@ static void add_netns(struct sockets *s, uint32_t pid)
 	s->netns[s->nnetns++] = (struct netns_seen){ inode, pid };
 }
 
+/* The main thread may have ended before the others, and has no files then. Returns a thread that has, 0: none. */
+static uint32_t living_thread(uint32_t pid)
+{
+	struct procfs_stat st;
+	uint32_t tid, found = 0;
+	struct dirent *d;
+	char path[64];
+	DIR *dir;
+
+	if (procfs_stat(pid, &st))
+		return 0;
+	if (st.state != 'Z')
+		return pid;
+	snprintf(path, sizeof(path), "/proc/%u/task", pid);
+	dir = opendir(path);
+	while (dir && !found && (d = readdir(dir)))
+		if (procfs_is_pid(d->d_name, &tid) && procfs_stat(tid, &st) == 0 && st.state != 'Z')
+			found = tid;
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
 /* Processes may end at any moment: what cannot be read is skipped. */
 static int add_process(struct sockets *s, uint32_t pid)
 {
+	const uint32_t thread = living_thread(pid);
 	unsigned long long inode;
 	char path[64], link[64];
 	struct procfs_stat ps;
@@ -189,13 +213,13 @@ static int add_process(struct sockets *s, uint32_t pid)
 	ssize_t n;
 	DIR *dir;
 
-	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
+	snprintf(path, sizeof(path), "/proc/%u/fd", thread);
 	dir = opendir(path);
 	if (!dir)
 		return 0;
 	if (fstat(dirfd(dir), &st) || procfs_stat(pid, &ps))
 		goto out;
-	add_netns(s, pid);
+	add_netns(s, thread);
 	while (!err && (d = readdir(dir))) {
 		n = readlinkat(dirfd(dir), d->d_name, link, sizeof(link) - 1);
 		if (n <= 0)

@@ -771,6 +771,29 @@ except ConnectionRefusedError:
 
 
 @scenario
+def main_thread_ended_before():
+    """A process goes on when its main thread has ended; its sockets are in the files of another thread then."""
+    peers = Peers()
+    peers.script("""
+import ctypes, threading
+listener = socket.create_server(("127.0.0.1", 7137))
+def work():
+    while "Z" not in open("/proc/%d/task/%d/stat" % (os.getpid(), os.getpid())).read().rsplit(")", 1)[1]:
+        time.sleep(0.01)
+    say("ready")
+    serve(listener)
+threading.Thread(target=work).start()
+ctypes.CDLL(None).syscall(60 if os.uname().machine == "x86_64" else 93, 0)
+""", ready=1)
+    cap = Capture("-i", "lo", "port", "7137")
+    for _ in range(10):
+        peers.client("tcp-client", "127.0.0.1", "7137", "plain@%d" % next(ports))
+    packets = cap.stop()
+    peers.finish()
+    return score(peers, packets, server_port=7137), len(packets)
+
+
+@scenario
 def udp_ipv6():
     return udp("plain", addr="::1", count=20)
 
