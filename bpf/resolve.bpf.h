@@ -7,6 +7,7 @@
 #include <ptcpdump/kfunc.h>
 
 #define TCP_FLAG_SYN_BIT 0x02
+#define TCP_FLAG_RST_BIT 0x04
 #define TCP_FLAG_ACK_BIT 0x10
 #define TCP_FLAG_END_BITS 0x05 /* FIN, RST */
 
@@ -525,12 +526,39 @@ static __always_inline enum owner_verdict owner_take(struct event_owner *o, stru
 	return attrib_filter ? owner_judge(S) : OWNER_MATCH;
 }
 
+static __always_inline bool icmp_answers(const struct flow_key *k)
+{
+	return (k->proto == PROTO_ICMP || k->proto == PROTO_ICMPV6) && k->rport;
+}
+
 /* Sockets of the kernel itself (resets, ICMP errors, ACKs of TIME_WAIT) act for everyone. */
 static __always_inline bool socket_is_kernel(struct bpf_sock *sk)
 {
 	struct sock *s = (struct sock *)pointer_value(sk);
 
 	return BPF_CORE_READ_BITFIELD_PROBED(s, sk_kern_sock);
+}
+
+/*
+ * Whether the task that runs is who sends, and not one on whose stack a packet is received that this answers: what a
+ * process writes to a tun device, or reads from a device that it polls. Who sends or reads on a stream holds the
+ * lock of its socket; others answer from sockets of the kernel's own, which else act for the task (looking for neighbours,
+ * joining groups).
+ */
+static __always_inline bool task_sends(const struct owner_scratch *S, struct bpf_sock *full)
+{
+	const struct flow_key *k = &S->flow[FLOW_SRC];
+	struct sock *s;
+
+	if (!full)
+		return false;
+	if (full->type == SOCK_TYPE_STREAM) {
+		s = (struct sock *)pointer_value(full);
+		return BPF_CORE_READ(s, sk_lock.owned);
+	}
+	if (k->proto == PROTO_TCP || S->inner_off || icmp_answers(k))
+		return !socket_is_kernel(full);
+	return true;
 }
 
 /* The sending task is the owner: remember it where that is news. */
@@ -598,7 +626,7 @@ static __always_inline __u8 source_by_socket(struct __sk_buff *skb, struct owner
 	cookie = bpf_get_socket_cookie(skb);
 	full = bpf_sk_fullsock(sk);
 	found = owner_of_socket(S, full, cookie, &S->flow[FLOW_SRC]);
-	if (egress && !(TASK_READ(task, flags) & PF_KTHREAD) && task_context(task)) {
+	if (egress && !(TASK_READ(task, flags) & PF_KTHREAD) && task_context(task) && task_sends(S, full)) {
 		if (!found || S->provisional || S->rec.tgid != (__u32)TASK_READ(task, tgid))
 			owner_store_current(S, full, cookie, task);
 		S->provisional = 0;

@@ -47,6 +47,21 @@ static __always_inline enum owner_verdict tap_stand_in(struct event_owner *o, co
 	return OWNER_MAYBE;
 }
 
+/*
+ * As task_sends(), for packets that have lost their socket: ptcp_flow_out has told before who sends by TCP. What it has not
+ * seen is from a kernel without cgroup v2, or a reset from nobody.
+ */
+static __always_inline bool tap_task_sends(struct owner_scratch *S, const struct flow_key *k, struct task_struct *task)
+{
+	if (k->proto != PROTO_TCP)
+		return !S->inner_off && !icmp_answers(k);
+	if (tcp_is(S, TCP_FLAG_SYN_BIT | TCP_FLAG_ACK_BIT))
+		return false;
+	if (!tap_flow(S, k))
+		return !(S->tcp_flags & TCP_FLAG_RST_BIT);
+	return S->rec.tgid == (__u32)TASK_READ(task, tgid);
+}
+
 /* sends: the packet leaves, and was made here, not forwarded. */
 static __always_inline enum owner_verdict tap_source(struct __sk_buff *skb, struct owner_scratch *S,
 						     struct event_packet *e, bool egress, bool sends)
@@ -54,7 +69,7 @@ static __always_inline enum owner_verdict tap_source(struct __sk_buff *skb, stru
 	struct task_struct *task = task_current();
 	const struct flow_key *k = &S->flow[FLOW_SRC];
 
-	if (sends && k->proto && task_context(task) && owner_current(&S->rec, task)) {
+	if (sends && k->proto && task_context(task) && tap_task_sends(S, k, task) && owner_current(&S->rec, task)) {
 		S->rec.source = 0;
 		S->rec.cookie = 0;
 		S->provisional = 0;

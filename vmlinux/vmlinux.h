@@ -177,8 +177,13 @@ struct sock_common {
 	atomic64_t skc_cookie;
 } CORE;
 
+typedef struct {
+	int owned;
+} CORE socket_lock_t;
+
 struct sock {
 	struct sock_common __sk_common;
+	socket_lock_t sk_lock;
 	u16 sk_type, sk_protocol;
 	__u8 sk_kern_sock : 1;
 } CORE;
