@@ -281,13 +281,15 @@ static __always_inline struct owner_rec *owner_note(void *sk, __u64 cookie, bool
 	if (used && rec->tgid && rec->tgid != new.tgid && rec->cookie == cookie)
 		rec->shared = 1;
 	rec->start = new.start;
-	rec->cookie = cookie;
 	rec->cgroup = new.cgroup;
 	rec->tgid = new.tgid;
 	rec->tid = new.tid;
 	rec->uid = new.uid;
 	rec->source = 0;
 	rec->certain = used;
+	/* Last: what was inherited is provisional until then. */
+	asm volatile("" ::: "memory");
+	rec->cookie = cookie;
 	/* Atomic, so a full barrier: either owner_expose() on another CPU sees "certain", or we see "exposed". */
 	__sync_fetch_and_add(&rec->changes, 1);
 	if (settled && rec->exposed)
