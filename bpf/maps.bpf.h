@@ -67,6 +67,8 @@ static __always_inline void reader_wake(struct capture_control *control, __u64 u
 	token = bpf_ringbuf_reserve(&ptcp_wake_ring, sizeof(__u64), 0);
 	if (token)
 		bpf_ringbuf_discard(token, BPF_RB_FORCE_WAKEUP);
+	else
+		*(volatile __u32 *)&control->wake = WAKE_ANY; /* the next packet tries again */
 }
 
 #endif
