@@ -22,7 +22,7 @@ enum event_type {
 	EVENT_PACKET, /* packet rings: struct event_packet, by bpf/tc.bpf.c and the other backends */
 	EVENT_EXEC,   /* process ring: struct event_exec, by sched_process_exec */
 	EVENT_FORK,   /* process ring: struct event_fork, by sched_process_fork */
-	EVENT_EXIT,   /* process ring: struct event_exit, by sched_process_exit of a group leader */
+	EVENT_EXIT,   /* process ring: struct event_exit, by sched_process_exit of the last thread */
 	EVENT_OWNER,  /* process ring: struct event_socket_owner, a provisional owner became certain */
 	EVENT_CGROUP, /* process ring: struct event_cgroup, a process moved to another cgroup */
 	EVENT_NETNS,  /* process ring: struct event_netns, a socket was made in a namespace not heard of before */
