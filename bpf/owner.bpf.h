@@ -95,6 +95,12 @@ static __always_inline __u64 datagram_cookie(const struct flow_key *k)
 	return flow_cookie(&any);
 }
 
+/* Of a socket without a cookie, for as long as the scan may tell whose it is: made of its address. */
+static __always_inline __u64 socket_stand_in(const void *sk)
+{
+	return (pointer_value(sk) * 0x9e3779b97f4a7c15) | 1ULL << 63;
+}
+
 static __always_inline bool flow_has_ports(__u8 proto)
 {
 	return proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_ICMP || proto == PROTO_ICMPV6 ||

@@ -147,6 +147,8 @@ static __always_inline bool owner_of_socket(struct owner_scratch *S, struct bpf_
 	S->rec.cookie = cookie;
 	if (rec->tgid == 0) {
 		S->provisional = !attrib_scanned;
+		if (!cookie)
+			S->rec.cookie = socket_stand_in(full);
 		return false;
 	}
 	if (!k || !k->proto)
@@ -286,7 +288,7 @@ __weak __noinline int lookup_tcp(struct __sk_buff *skb, __u32 which, __u32 syn)
 	if (S->state == TCP_STATE_LISTEN) {
 		S->provisional = 1;
 		S->rec.cookie = flow_cookie(k);
-	} else if (S->provisional && !cookie) {
+	} else if (found && S->provisional && !cookie) {
 		S->rec.cookie = flow_cookie(k);
 	}
 release:
@@ -680,7 +682,7 @@ static __always_inline enum owner_verdict resolve_source(struct __sk_buff *skb, 
 		return owner_take(&e->src, S, OWNER_FLOW);
 	if ((egress || skb->ifindex == 1) && lookup(skb, S, FLOW_SRC, false))
 		return owner_take(&e->src, S, OWNER_LOOKUP);
-	return OWNER_NO;
+	return e->src.flags ? OWNER_MAYBE : OWNER_NO;
 }
 
 /* The INIT of an association with this machine: see init_tell(). */
@@ -709,6 +711,7 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 	if (attrib_forwarded && !egress && S->flow[FLOW_DST].proto == PROTO_UDP && flow_get(S, &S->flow[FLOW_DST]) &&
 	    S->rec.forwarded)
 		return owner_take(&e->dst, S, OWNER_CONNTRACK);
+	S->provisional = 0;
 	/* Sent elsewhere: no socket of this namespace receives it, but one that sent through us before might. */
 	if ((!egress || skb->ifindex == 1) && lookup(skb, S, FLOW_DST, syn)) {
 		if (S->more_frags && !S->provisional) {
@@ -716,6 +719,12 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 			bpf_map_update_elem(&ptcp_flows, &S->flow[FLOW_INNER], &S->rec, BPF_ANY);
 		}
 		return owner_take(&e->dst, S, OWNER_LOOKUP);
+	}
+	/* A socket that the scan has not come to. */
+	if (!attrib_scanned && S->provisional) {
+		e->dst.cookie = S->rec.cookie;
+		e->dst.flags = OWNER_F_PROVISIONAL;
+		return OWNER_MAYBE;
 	}
 	/* A forwarded SYN may follow a dead connection, too. */
 	if (!(syn && attrib_forwarded) && (flow_get(S, &S->flow[FLOW_DST]) || forward_get(S, &S->flow[FLOW_DST])))

@@ -237,6 +237,7 @@ int ptcp_task_file(struct bpf_iter__task_file *ctx)
 	if (!attrib_forwarded && socket_elsewhere((unsigned long)sk))
 		attrib_forwarded = 1;
 	rec->start = task->group_leader->start_boottime;
+	cookie = sk->__sk_common.skc_cookie.counter;
 	rec->cookie = bpf_get_socket_cookie(sk);
 	rec->cgroup = task_cgroup(task);
 	rec->tid = 0;
@@ -246,7 +247,11 @@ int ptcp_task_file(struct bpf_iter__task_file *ctx)
 	rec->shared = !rec->certain;
 	rec->tgid = task->tgid;
 	__sync_fetch_and_add(&rec->changes, 1);
-	if (rec->certain && rec->exposed)
+	if (!rec->exposed)
+		return 0;
+	if (!cookie)
+		owner_send_event(rec, socket_stand_in(sk));
+	if (rec->certain)
 		owner_send_event(rec, rec->cookie);
 	return 0;
 }

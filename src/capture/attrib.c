@@ -382,19 +382,31 @@ static uint64_t now_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
+static struct bpf_program *iterator_of(const struct attrib *a)
+{
+	size_t i;
+
+	for (i = 0; i < hooks_count; i++)
+		if (hooks[i].kind == HOOK_ITER && a->support.usable[i])
+			return bpf_object__find_program_by_name(a->obj, hooks[i].program);
+	return NULL;
+}
+
+bool attrib_scan_first(const struct attrib *a)
+{
+	return a->config->attribution && !iterator_of(a);
+}
+
 int attrib_scan(struct attrib *a)
 {
-	struct bpf_program *prog = NULL;
+	struct bpf_program *prog;
 	uint64_t start;
-	size_t i;
 	int err;
 
 	if (!a->config->attribution)
 		return 0;
 	start = now_us();
-	for (i = 0; i < hooks_count; i++)
-		if (hooks[i].kind == HOOK_ITER && a->support.usable[i])
-			prog = bpf_object__find_program_by_name(a->obj, hooks[i].program);
+	prog = iterator_of(a);
 	err = prog ? run_iterator(a, prog) : -ENOENT;
 	if (err)
 		err = scan_sockets(a->cookies);

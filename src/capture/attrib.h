@@ -7,7 +7,7 @@
  *	open the object, attrib_prepare
  *	load; when it fails and attrib_retry(): open a fresh object, attrib_prepare, load again
  *	attrib_attach         hooks are on, process events are being queued
- *	attach the packet programs: the first packet need not wait for
+ *	attach the packet programs: the first packet need not wait for (unless attrib_scan_first())
  *	attrib_scan           sockets that exist already
  *	attrib_consume        before each batch of packets
  */
@@ -31,8 +31,10 @@ int attrib_prepare(struct attrib *a, struct bpf_object *obj);
 bool attrib_retry(struct attrib *a, struct bpf_object *obj);
 /* After the load. Fails only when the process ring or the filter maps cannot be used (logged). */
 int attrib_attach(struct attrib *a, struct bpf_object *obj, const struct capture_handler *handler);
-/* Sockets of every network namespace that exist already, and living processes for --pname and --follow-forks. */
+/* Sockets of every network namespace that exist already. */
 int attrib_scan(struct attrib *a);
+/* The scan cannot tell of packets that were seen before it: it has to come before the packet programs are attached. */
+bool attrib_scan_first(const struct attrib *a);
 /* Readable when process events wait; -1 without attribution. */
 int attrib_fd(const struct attrib *a);
 /* Hands all queued process events, validated, to handler->process. Returns their number or a negative errno. */

@@ -650,9 +650,11 @@ int capture_attach(struct capture *c)
 
 	if (err == 0 && attrib_fd(c->attrib) >= 0)
 		err = epoll_add(c, attrib_fd(c->attrib), EPOLLIN, NULL);
+	if (err == 0 && attrib_scan_first(c->attrib))
+		err = attrib_scan(c->attrib);
 	if (err == 0)
 		err = c->backend->attach(c);
-	if (err == 0)
+	if (err == 0 && !attrib_scan_first(c->attrib))
 		err = attrib_scan(c->attrib);
 	c->running = true;
 	/* The fd is readable at once: until a poll has prepared the sleep, no packet wakes anybody. */

@@ -1308,6 +1308,40 @@ time.sleep(100)
 
 
 @scenario
+def received_during_the_start():
+    """Datagrams arrive at sockets from before, while the capture starts: each at one that nobody has used since, and that
+    nobody reads."""
+    peers = Peers()
+    flag = os.path.join(tmp, "go-start")
+    peers.script("""
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (4100, 4100))
+all = []
+for i in range(4000):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(("127.0.0.1", 0))
+    end("udp", s.getsockname()[1])
+    all.append(s)
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 7141))
+end("udp", 7141)
+say("ready")
+while not os.path.exists(a[0]):
+    time.sleep(0.02)
+for t in all:
+    s.sendto(b"x", t.getsockname())
+    time.sleep(0.0005)
+time.sleep(100)
+""", flag, ready=1)
+    open(flag, "w").close()
+    cap = Capture("-i", "lo", "udp src port 7141")
+    time.sleep(0.5)
+    packets = cap.stop()
+    peers.finish()
+    return score(peers, packets, server_port=7141), len(packets)
+
+
+@scenario
 def thousand_connections_a_second():
     """TRUTH_SECONDS of them (10); memory must not grow with their number."""
     seconds = int(os.environ.get("TRUTH_SECONDS", "10"))
