@@ -204,11 +204,10 @@ static void give_up(struct attrib *a, size_t i, const char *why)
 	a->support.why[i] = why;
 }
 
-bool attrib_retry(struct attrib *a, struct bpf_object *obj)
+bool attrib_retry(struct attrib *a)
 {
 	size_t i;
 
-	(void)obj;
 	for (i = 0; i < hooks_count; i++) {
 		if (!a->support.usable[i] || !a->logs[i] || !a->logs[i][0])
 			continue;

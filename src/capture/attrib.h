@@ -28,7 +28,7 @@ int attrib_new(struct attrib **ret, const struct capture_config *config);
 /* Between open and load: which of our programs load, their settings, sizes of our maps. */
 int attrib_prepare(struct attrib *a, struct bpf_object *obj);
 /* After a failed load: true when one of our programs was refused. It is given up; open the object again and retry. */
-bool attrib_retry(struct attrib *a, struct bpf_object *obj);
+bool attrib_retry(struct attrib *a);
 /* After the load. Fails only when the process ring or the filter maps cannot be used (logged). */
 int attrib_attach(struct attrib *a, struct bpf_object *obj, const struct capture_handler *handler);
 /* Sockets of every network namespace that exist already. */

@@ -480,7 +480,7 @@ static int skeleton_load(struct capture *c, const char *btf)
 			err = ptcpdump__load(c->skel);
 		if (err == 0)
 			return 0;
-		if (!attrib_retry(c->attrib, c->skel->obj)) {
+		if (!attrib_retry(c->attrib)) {
 			if (c->filter_in_user || !c->backend->programs || !c->config.filter || !filter_refused(err))
 				return err;
 			log_warn(
