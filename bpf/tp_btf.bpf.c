@@ -165,23 +165,30 @@ static __always_inline int packet_publish(struct sk_buff *skb, const struct tap_
 	return DROP_CAUSES;
 }
 
-/* Not inlined: the filter needs most of the stack that the caller leaves. */
-static __noinline int packet_keep(struct sk_buff *skb, struct tap_packet *p, bool egress)
+/* Not inlined: the filter needs most of the stack that the caller leaves. False: it is not wanted. */
+static __noinline int packet_tell(struct sk_buff *skb, struct tap_packet *p)
+{
+	struct event_packet *rec = scratch_get();
+
+	if (!rec)
+		return true;
+	packet_describe(p, rec);
+	return packet_resolve(skb, p, rec) != OWNER_NO;
+}
+
+/* Inlined: calls of kernel functions are linked in the programs themselves only (src/capture/kfunc.c). */
+static __always_inline void packet_keep(struct sk_buff *skb, struct tap_packet *p, bool egress)
 {
 	struct capture_control *control = control_get();
-	struct event_packet *rec = scratch_get();
-	struct iface_counters *n;
+	struct iface_counters *n = iface_find(p->netns, p->ifindex);
+	struct event_packet *rec;
 	int lost = DROP_NO_SCRATCH;
 
-	n = iface_find(p->netns, p->ifindex);
-	if (!control || control->stop || !n)
-		return 0;
-	if (rec) {
-		packet_describe(p, rec);
-		if (packet_resolve(skb, p, rec) == OWNER_NO)
-			return 0;
+	if (!control || control->stop || !n || !packet_tell(skb, p))
+		return;
+	rec = scratch_get();
+	if (rec)
 		lost = packet_publish(skb, p, control, rec, egress);
-	}
 	n->received++;
 	if (lost == DROP_NO_SCRATCH)
 		n->dropped[DROP_NO_SCRATCH]++;
@@ -189,7 +196,6 @@ static __noinline int packet_keep(struct sk_buff *skb, struct tap_packet *p, boo
 		n->dropped[DROP_COPY]++;
 	else if (lost == DROP_RING_FULL)
 		n->dropped[DROP_RING_FULL]++;
-	return 0;
 }
 
 static __always_inline int packet_see(struct sk_buff *skb, bool egress)
