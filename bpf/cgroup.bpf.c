@@ -63,10 +63,13 @@ static __always_inline void note(struct __sk_buff *skb, bool egress)
 	full = bpf_sk_fullsock(sk);
 	if (!full)
 		return;
+	cookie = bpf_get_socket_cookie(skb);
 	/* SYN and SYN-ACK come with the listener; who accepts is not known yet, and will be told: children inherit it. */
 	if (full->state == TCP_STATE_LISTEN) {
 		struct owner_rec *rec = bpf_sk_storage_get(&ptcp_sockets, full, NULL, 0);
 
+		if (!rec)
+			rec = listener_adopt(full, bpf_map_lookup_elem(&ptcp_cookies, &cookie));
 		if (rec)
 			__sync_fetch_and_add(&rec->exposed, 1);
 		return;
@@ -77,7 +80,6 @@ static __always_inline void note(struct __sk_buff *skb, bool egress)
 	if (!parse_packet(skb, FLOW_SRC, 0, bpf_ntohs(skb->protocol)) || S->later_frag || !S->flow[FLOW_SRC].proto)
 		return;
 	flow_flip(&S->flow[FLOW_DST], &S->flow[FLOW_SRC]);
-	cookie = bpf_get_socket_cookie(skb);
 	k = egress ? &S->flow[FLOW_SRC] : &S->flow[FLOW_DST];
 	found = owner_of_socket(S, full, cookie, k);
 	if (egress)

@@ -103,12 +103,8 @@ static __always_inline void forward_store(struct bpf_sock *sk, struct owner_rec 
 	new.certain = !listens && !owner_provisional(known, cookie);
 	new.cookie = listens ? flow_cookie(k) : cookie;
 	new.forwarded = 1;
-	/* As in owner_of_socket(): the children of a listener that only the scan of /proc knows inherit this. */
-	if (listens && !rec) {
-		rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-		if (rec)
-			*rec = *known;
-	}
+	if (listens && !rec)
+		rec = listener_adopt(sk, known);
 	if (!new.certain && rec)
 		__sync_fetch_and_add(&rec->exposed, 1);
 	other = bpf_map_lookup_elem(&ptcp_flows, k);

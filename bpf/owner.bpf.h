@@ -303,4 +303,19 @@ static __always_inline struct owner_rec *owner_note(void *sk, __u64 cookie, bool
 	return rec;
 }
 
+/*
+ * The children of a listener inherit its storage, but the scan of /proc has put its owner, known, into ptcp_cookies only.
+ * Returns the storage; NULL also when nobody is known.
+ */
+static __always_inline struct owner_rec *listener_adopt(struct bpf_sock *listener, const struct owner_rec *known)
+{
+	struct owner_rec *rec = NULL;
+
+	if (known)
+		rec = bpf_sk_storage_get(&ptcp_sockets, listener, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (rec)
+		*rec = *known;
+	return rec;
+}
+
 #endif

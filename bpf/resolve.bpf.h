@@ -134,12 +134,8 @@ static __always_inline bool owner_of_socket(struct owner_scratch *S, struct bpf_
 		rec = bpf_map_lookup_elem(&ptcp_cookies, &cookie);
 		if (rec && owner_provisional(rec, cookie))
 			S->provisional = owner_expose(rec, cookie);
-		/* Storage is what the children of a listener inherit. */
-		other = NULL;
-		if (rec && full && full->state == TCP_STATE_LISTEN)
-			other = bpf_sk_storage_get(&ptcp_sockets, full, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-		if (other)
-			*other = *rec;
+		if (full && full->state == TCP_STATE_LISTEN)
+			listener_adopt(full, rec);
 	}
 	if (!rec)
 		return false;
