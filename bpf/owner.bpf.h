@@ -231,6 +231,21 @@ static __always_inline void forward_settled(const struct owner_rec *rec, struct 
 	forward_tell(&new, k);
 }
 
+/* Becomes 1 when a packet was seen whose receiver a program chooses. */
+__u32 attrib_chosen __weak = 0;
+
+/*
+ * Whether sockets share this one's port (SO_REUSEPORT) and a program of theirs chooses whose a datagram is: a look-up
+ * by addresses, which has none to show, finds any of them.
+ */
+static __always_inline bool socket_is_chosen(struct bpf_sock *sk)
+{
+	struct sock *s = (struct sock *)pointer_value(sk);
+	struct sock_reuseport *group = BPF_CORE_READ(s, sk_reuseport_cb);
+
+	return group && BPF_CORE_READ(group, prog);
+}
+
 /* sk: address of a struct sock. */
 static __always_inline bool socket_elsewhere(unsigned long sk)
 {

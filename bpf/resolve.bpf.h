@@ -304,6 +304,14 @@ static __always_inline void datagram_expose(struct owner_scratch *S, struct bpf_
 	S->provisional = 1;
 }
 
+static __always_inline bool datagram_chosen(struct bpf_sock *sk)
+{
+	if (sk->dst_port || !socket_is_chosen(sk))
+		return false;
+	attrib_chosen = 1;
+	return true;
+}
+
 __weak __noinline int lookup_udp(struct __sk_buff *skb, __u32 which)
 {
 	struct owner_scratch *S = owner_scratch_get();
@@ -323,7 +331,7 @@ __weak __noinline int lookup_udp(struct __sk_buff *skb, __u32 which)
 	if (sk->dst_port || bound_to_destination(sk, k) || destination_local(skb, k)) {
 		sc = (struct sock_common *)pointer_value(sk);
 		found = owner_of_socket(S, sk, BPF_CORE_READ(sc, skc_cookie.counter), k);
-		if (found && S->rec.shared)
+		if (found && (S->rec.shared || datagram_chosen(sk)))
 			datagram_expose(S, sk, k);
 	}
 	bpf_sk_release(sk);

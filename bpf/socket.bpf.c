@@ -94,10 +94,13 @@ static __always_inline void flow_of_receiver(struct flow_key *k, struct bpf_sock
 	k->rport = port;
 }
 
-/* A socket that several processes read: which of them got this datagram. rec may be another's again by now. */
-static __always_inline bool receiver_asked_for(const struct owner_rec *rec)
+/*
+ * A socket that several processes read, or one of several on a port: which of them got this datagram. rec may be
+ * another's again by now.
+ */
+static __always_inline bool receiver_asked_for(const struct owner_rec *rec, struct bpf_sock *sk)
 {
-	return rec && rec->shared && rec->exposed;
+	return (rec && rec->shared && rec->exposed) || (attrib_chosen && socket_is_chosen(sk));
 }
 
 static __always_inline void receiver_tell(const struct flow_key *k)
@@ -119,7 +122,7 @@ int ptcp_recvmsg4(struct bpf_sock_addr *ctx)
 	if (!sk)
 		return PROCEED;
 	rec = owner_note(sk, bpf_get_socket_cookie(ctx), true, true);
-	if (receiver_asked_for(rec)) {
+	if (receiver_asked_for(rec, sk)) {
 		flow_of_receiver(&k, sk, ctx->user_port);
 		flow_set_v4(k.r, ctx->user_ip4);
 		receiver_tell(&k);
@@ -137,7 +140,7 @@ int ptcp_recvmsg6(struct bpf_sock_addr *ctx)
 	if (!sk)
 		return PROCEED;
 	rec = owner_note(sk, bpf_get_socket_cookie(ctx), true, true);
-	if (receiver_asked_for(rec)) {
+	if (receiver_asked_for(rec, sk)) {
 		flow_of_receiver(&k, sk, ctx->user_port);
 		k.r[0] = ctx->user_ip6[0];
 		k.r[1] = ctx->user_ip6[1];

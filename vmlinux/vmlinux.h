@@ -181,9 +181,14 @@ typedef struct {
 	int owned;
 } CORE socket_lock_t;
 
+struct sock_reuseport {
+	struct bpf_prog *prog;
+} CORE;
+
 struct sock {
 	struct sock_common __sk_common;
 	socket_lock_t sk_lock;
+	struct sock_reuseport *sk_reuseport_cb;
 	u16 sk_type, sk_protocol;
 	__u8 sk_kern_sock : 1;
 } CORE;

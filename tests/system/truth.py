@@ -703,6 +703,47 @@ for s in all:
 
 
 @scenario
+def udp_reuseport_by_program():
+    """Four processes have a socket each on one port, and a program of theirs chooses whose a datagram is, not the kernel."""
+    peers = Peers()
+    cap = Capture("-i", "lo", "udp port 7142")
+    peers.script("""
+import ctypes
+SO_REUSEPORT, SO_ATTACH_REUSEPORT_CBPF = 15, 51
+for n in range(4):
+    r, w = os.pipe()
+    if os.fork() == 0:
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.setsockopt(socket.SOL_SOCKET, SO_REUSEPORT, 1)
+        s.bind(("127.0.0.1", 7142))
+        if n == 3:
+            # The socket's number is the first byte of the datagram: ldb 0; ret a
+            code = ctypes.create_string_buffer(struct.pack("HBBIHBBI", 0x30, 0, 0, 0, 0x16, 0, 0, 0))
+            s.setsockopt(socket.SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, struct.pack("HxxxxxxQ", 2, ctypes.addressof(code)))
+        os.write(w, b"x")
+        say("ready")
+        while True:
+            data, peer = s.recvfrom(100)
+            end("udp", 7142, "127.0.0.1", *peer)
+            s.sendto(data, peer)
+    os.read(r, 1)
+time.sleep(100)
+""", ready=4)
+    for n in range(min(40, COUNT)):
+        peers.script("""
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", int(a[0])))
+s.settimeout(3)
+end("udp", a[0])
+s.sendto(bytes([int(a[1])]), ("127.0.0.1", 7142))
+s.recv(10)
+""", next(ports), n % 4)
+    packets = cap.stop()
+    peers.finish()
+    return score(peers, packets, server_port=7142), len(packets)
+
+
+@scenario
 def pid_used_again():
     """Two programs have the same pid, one after the other: each packet shows the arguments of the one that sent it."""
     path = "/proc/sys/kernel/ns_last_pid"
