@@ -445,6 +445,20 @@ static int link_news(void *arg, const struct rtnl_link *news)
 	return link_appeared(c, ns, news, l3 || c->backend->raw_ip);
 }
 
+/* News were lost. A dump tells of the devices that are there, not of those that have gone. */
+static int links_missed(struct capture *c, const struct netns *ns)
+{
+	char name[IF_NAMESIZE];
+
+	for (unsigned i = 0; i < c->nlinks; i++) {
+		struct link *link = c->links[i];
+
+		if (link->ns == ns && !if_indextoname(link->iface.ifindex, name) && errno == ENXIO)
+			link_gone(c, link);
+	}
+	return rtnl_dump(ns->rtnl_fd);
+}
+
 int links_news(struct capture *c, struct netns *ns)
 {
 	const struct rtnl_handler handler = { .arg = ns, .link = link_news };
@@ -454,7 +468,7 @@ int links_news(struct capture *c, struct netns *ns)
 		return err;
 	err = rtnl_read(ns->rtnl_fd, &handler, NULL);
 	if (err == -ENOBUFS)
-		err = rtnl_dump(ns->rtnl_fd);
+		err = links_missed(c, ns);
 	netns_leave(c, ns);
 	return err;
 }

@@ -5,7 +5,7 @@
 set -u
 
 failed=0
-names="burst counts-tiny-ring order vlan vlan-snaplen tun gso direction lo-once looped-back idle-latency vanish appear rename
+names="burst counts-tiny-ring order vlan vlan-snaplen tun gso direction lo-once looped-back idle-latency vanish vanish-unheard appear rename
 rename-counts netns netns-any netns-foreign-sys kill9-tcx kill9-clsact clsact-foreign clsact-clean unknown-interface no-root nothing-left"
 
 ok() { echo "ok - $1"; }
@@ -224,6 +224,18 @@ test_devices() {
 	ip link del "pt$id"
 	wait $pid
 	check vanish "$? $(grep -c 'interface disappeared' "$err")" "1 1"
+	# More news than the kernel keeps for us, that of its end among them.
+	ip link add "pt$id" type veth peer name "pt${id}x"
+	ip link set "pt$id" up
+	start -i "pt$id"
+	kill -STOP $pid
+	for i in $(seq 2000); do echo "link set dev $a alias $i"; done | ip -batch -
+	ip link del "pt$id"
+	kill -CONT $pid
+	for _ in $(seq 100); do kill -0 $pid 2>/dev/null && sleep 0.1 || break; done
+	kill $pid 2>/dev/null
+	wait $pid
+	check vanish-unheard "$? $(grep -c 'interface disappeared' "$err")" "1 1"
 	start -i any 'icmp[icmptype] = icmp-echo and host 10.203.3.1'
 	ip link add "pt$id" type veth peer name "pt${id}x"
 	ip addr add 10.203.3.2/24 dev "pt$id"
