@@ -62,14 +62,14 @@ static __always_inline bool tap_task_sends(struct owner_scratch *S, const struct
 	return S->rec.tgid == (__u32)TASK_READ(task, tgid);
 }
 
-/* sends: the packet leaves, and was made here, not forwarded. */
+/* sends: the packet leaves, and was made here, not forwarded. in_task: not in an interrupt. */
 static __always_inline enum owner_verdict tap_source(struct __sk_buff *skb, struct owner_scratch *S,
-						     struct event_packet *e, bool egress, bool sends)
+						     struct event_packet *e, bool egress, bool sends, bool in_task)
 {
 	struct task_struct *task = task_current();
 	const struct flow_key *k = &S->flow[FLOW_SRC];
 
-	if (sends && k->proto && task_context(task) && tap_task_sends(S, k, task) && owner_current(&S->rec, task)) {
+	if (sends && k->proto && in_task && tap_task_sends(S, k, task) && owner_current(&S->rec, task)) {
 		S->rec.source = 0;
 		S->rec.cookie = 0;
 		S->provisional = 0;
@@ -166,7 +166,7 @@ static __always_inline enum owner_verdict tap_resolve(struct __sk_buff *skb, str
 		return OWNER_MATCH;
 	if (parse_packet(skb, FLOW_SRC, l3, e->protocol))
 		tap_ends(S);
-	src = tap_source(skb, S, e, egress, sends);
+	src = tap_source(skb, S, e, egress, sends, sends && task_context(task_current()));
 	if (S->inner_off && parse_packet(skb, FLOW_INNER, S->inner_off,
 					 S->flow[FLOW_SRC].proto == PROTO_ICMP ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6))
 		dst = tap_quoted(S, e);

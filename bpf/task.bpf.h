@@ -130,8 +130,9 @@ static __always_inline bool interrupted_in_user_mode(struct task_struct *task, u
  * task. x86-64 keeps it per CPU, out of reach without CONFIG_KALLSYMS_ALL; but interrupts that hit the kernel run on
  * stacks of their own, and a program's frame is on the stack it was called on. Those that hit user mode run on the
  * task's empty stack, and left their mark at its top. ksoftirqd is a kernel thread: see task_is_user().
+ * frame: an address on the stack that the program was called on. From 6.13 on tracing programs have a stack of their own.
  */
-static __always_inline bool task_context(struct task_struct *task)
+static __always_inline bool task_context_at(struct task_struct *task, unsigned long frame)
 {
 	struct task_struct___arm64 *arm = (void *)task;
 	unsigned long base;
@@ -141,8 +142,14 @@ static __always_inline bool task_context(struct task_struct *task)
 	if (bpf_core_field_exists(arm->thread_info.preempt_count))
 		return !(TASK_READ(arm, thread_info.preempt_count) & 0x00ff0100);
 	base = (unsigned long)TASK_READ(task, stack);
-	return pointer_value(&base) - base < attrib_stack_size &&
-	       !interrupted_in_user_mode(task, base + attrib_stack_size);
+	return frame - base < attrib_stack_size && !interrupted_in_user_mode(task, base + attrib_stack_size);
+}
+
+static __always_inline bool task_context(struct task_struct *task)
+{
+	int here;
+
+	return task_context_at(task, pointer_value(&here));
 }
 
 static __always_inline void task_comm(char *to, struct task_struct *task)

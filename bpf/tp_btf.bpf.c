@@ -31,7 +31,7 @@ struct tap_packet {
 	__u64 vlan;
 	__u16 protocol;
 	__u8 pkt_type;
-	bool egress, l3;
+	bool egress, l3, in_task;
 };
 
 static __always_inline bool has_tag(struct sk_buff *skb)
@@ -111,7 +111,7 @@ static __always_inline enum owner_verdict packet_resolve(struct sk_buff *skb, co
 	S->linear = p->linear;
 	if (parse_memory(FLOW_SRC, p->l3 ? 0 : ETH_HLEN, p->protocol))
 		tap_ends(S);
-	src = tap_source((struct __sk_buff *)skb, S, e, p->egress, sends);
+	src = tap_source((struct __sk_buff *)skb, S, e, p->egress, sends, p->in_task);
 	if (S->inner_off && parse_memory(FLOW_INNER, S->inner_off,
 					 S->flow[FLOW_SRC].proto == PROTO_ICMP ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6))
 		dst = tap_quoted(S, e);
@@ -198,7 +198,8 @@ static __always_inline void packet_keep(struct sk_buff *skb, struct tap_packet *
 		n->dropped[DROP_RING_FULL]++;
 }
 
-static __always_inline int packet_see(struct sk_buff *skb, bool egress)
+/* args: on the stack of who calls the tracepoint. */
+static __always_inline int packet_see(const void *args, struct sk_buff *skb, bool egress)
 {
 	struct tap_packet p = {};
 	__u64 meta;
@@ -211,19 +212,21 @@ static __always_inline int packet_see(struct sk_buff *skb, bool egress)
 		match = pcap_filter_mem_l3(p.start, p.linear, p.len, p.vlan, meta);
 	else
 		match = pcap_filter_mem_l2(p.start, p.linear, p.len, p.vlan, meta);
-	if (match)
-		packet_keep(skb, &p, egress);
+	if (!match)
+		return 0;
+	p.in_task = egress && task_context_at(task_current(), pointer_value(args));
+	packet_keep(skb, &p, egress);
 	return 0;
 }
 
 SEC(FILTER_SEC_TP_BTF)
 int BPF_PROG(ptcp_queue, struct sk_buff *skb)
 {
-	return packet_see(skb, true);
+	return packet_see(ctx, skb, true);
 }
 
 SEC(FILTER_SEC_TP_BTF)
 int BPF_PROG(ptcp_receive, struct sk_buff *skb)
 {
-	return packet_see(skb, false);
+	return packet_see(ctx, skb, false);
 }

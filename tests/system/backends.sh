@@ -10,7 +10,7 @@ for backend in tc cgroup-skb socket-filter tp-btf pcap; do
 	for name in owner filter count file link-header netns killed; do names="$names $backend-$name"; done
 done
 for backend in cgroup-skb socket-filter tp-btf; do
-	for name in pid direction lost new-device; do names="$names $backend-$name"; done
+	for name in pid thread direction lost new-device; do names="$names $backend-$name"; done
 done
 names="$names pcap-pid pcap-command pcap-without-bpf pcap-burst list-L list-J link-type monitor-pcap time-stamp-type-pcap
 pcap-devices direction lo-once time-stamp-type monitor monitor-tc backend-help any any-lo-counts nothing-left"
@@ -257,6 +257,17 @@ test_tap() {
 	ping -q -c 2 -i 0.2 $peer >/dev/null
 	stop
 	check "$1-pid" "$(lines "$a ping\.[0-9]* \(Out\|In\) .*ICMP echo")" 4
+	# The name that the thread had when it sent, not that of its process, or a later one.
+	start --backend "$1" -v -i "$a" 'udp dst port 9010'
+	python3 -c '
+import ctypes, socket
+prctl = ctypes.CDLL(None).prctl
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+prctl(15, b"sending")
+s.sendto(b"x", ("'$peer'", 9010))
+prctl(15, b"later")'
+	stop
+	check "$1-thread" "$(lines 'Thread (.*name sending)')" 1
 	for dir in in out inout; do
 		start --backend "$1" -i "$a" -Q $dir -s 60 icmp
 		ping -q -c 1 $peer >/dev/null
