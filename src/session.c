@@ -18,6 +18,8 @@ static int output_failed(struct session *s, struct output *output, int err)
 		log_info("'%s' is closed by its reader", name);
 	else if (err == -ENOTRECOVERABLE)
 		s->failed = true;
+	else if (err == -EINTR)
+		log_warn("'%s': its reader takes nothing more, the rest is not written", name);
 	else if (err != -ECANCELED && !s->failed) {
 		log_error("can't write to '%s': %s", name, strerror(-err));
 		s->failed = true;
@@ -33,6 +35,7 @@ static int open_text(struct session *s)
 
 	config.fd = STDOUT_FILENO;
 	config.program = "ptcpdump";
+	config.interrupted = s->interrupted;
 	/* Live packets reach a terminal when the capture is idle; a file may keep a reader waiting, so by lines. */
 	config.line_buffered |= options_offline(o) && isatty(STDOUT_FILENO);
 	config.packet_buffered = o->packet_buffered > 0;
@@ -64,6 +67,7 @@ static int open_file(struct session *s, int dlt)
 		.dlt = dlt < 0 ? DLT_EN10MB : dlt,
 		.is_input = s->is_input,
 		.arg = s->is_input_arg,
+		.interrupted = s->interrupted,
 	};
 	int err = output_file_new(&s->file, &config);
 
@@ -93,6 +97,7 @@ int session_open(struct session *s, const struct options *o, int dlt)
 		.limit = o->count,
 		.is_input = s->is_input,
 		.is_input_arg = s->is_input_arg,
+		.interrupted = s->interrupted,
 		.user = s->user,
 	};
 	err = match_new(&s->match, &match);

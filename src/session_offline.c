@@ -352,6 +352,7 @@ static int read_all(struct offline *off, const char *first)
 		err = drop_privileges(off);
 	if (!err)
 		err = check_expression(off, reader_dlt(r));
+	off->s.interrupted = &interrupted;
 	if (!err)
 		err = session_open(&off->s, o, reader_dlt(r));
 	if (!err && !o->user)

@@ -20,16 +20,17 @@ struct session {
 	bool pcap;					    /* file holds packets of one link type only */
 	bool (*is_input)(void *arg, const struct stat *st); /* see struct file_config */
 	void *is_input_arg;
-	struct privileges_user user; /* whom to become */
-	uint64_t captured;	     /* packets handed to the outputs */
-	uint64_t limit;		     /* captured where -c is reached, 0 none */
-	bool stop;		     /* -c is reached, or an output wants no more */
-	bool failed;		     /* an error was logged: exit status 1 */
-	bool dirty;		     /* outputs may hold back text or packets */
+	const volatile sig_atomic_t *interrupted; /* see fd_write() */
+	struct privileges_user user;		  /* whom to become */
+	uint64_t captured;			  /* packets handed to the outputs */
+	uint64_t limit;				  /* captured where -c is reached, 0 none */
+	bool stop;				  /* -c is reached, or an output wants no more */
+	bool failed;				  /* an error was logged: exit status 1 */
+	bool dirty;				  /* outputs may hold back text or packets */
 };
 
-/* 0, or a negative errno with a message written. dlt: of the first interface, -1 when it comes later. s->is_input may
- * have been set; s->user has. */
+/* 0, or a negative errno with a message written. dlt: of the first interface, -1 when it comes later. s->is_input and
+ * s->interrupted may have been set; s->user has. */
 int session_open(struct session *s, const struct options *o, int dlt);
 int session_iface(struct session *s, const struct iface *iface);
 /* A packet that passed all filters. 0, or negative: the source has to stop; session's flags say why. */

@@ -14,6 +14,7 @@ struct sink {
 	int fd;		/* -1: closed */
 	bool keep_open; /* standard output */
 	bool regular;
+	const volatile sig_atomic_t *interrupted; /* see fd_write() */
 	uint8_t *buf;
 	size_t len, cap;
 	uint64_t start;	  /* where in the file our first byte is */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "output/file.h"
 #include "util/caps.h"
+#include "util/fd.h"
 #include "util/log.h"
 
 enum { SINK_BUFFER = 256 * 1024 };
@@ -81,32 +81,12 @@ int sink_open(struct sink *s, const char *path, const struct file_config *config
 	s->flushed = 0;
 	s->start = 0;
 	s->regular = S_ISREG(st.st_mode);
+	s->interrupted = config->interrupted;
 	/* Standard output may stand in the middle of a file, or append to one. */
 	if (s->regular && s->keep_open) {
 		const off_t at = fcntl(s->fd, F_GETFL) & O_APPEND ? st.st_size : lseek(s->fd, 0, SEEK_CUR);
 
 		s->start = at > 0 ? (uint64_t)at : 0;
-	}
-	return 0;
-}
-
-/* Writes up to n bytes; *done is how many arrived. */
-static int write_all(int fd, const uint8_t *p, size_t n, size_t *done)
-{
-	for (*done = 0; *done < n;) {
-		const ssize_t got = write(fd, p + *done, n - *done);
-
-		if (got > 0) {
-			*done += (size_t)got;
-		} else if (got == 0) {
-			return -EIO;
-		} else if (errno == EAGAIN) {
-			struct pollfd pfd = { .fd = fd, .events = POLLOUT };
-
-			poll(&pfd, 1, -1);
-		} else if (errno != EINTR) {
-			return -errno;
-		}
 	}
 	return 0;
 }
@@ -118,7 +98,7 @@ int sink_flush(struct sink *s)
 
 	if (s->fd < 0 || s->len == 0)
 		return 0;
-	ret = write_all(s->fd, s->buf, s->len, &done);
+	ret = fd_write(s->fd, s->buf, s->len, s->interrupted, &done);
 	if (!ret) {
 		s->flushed += s->len;
 		s->len = 0;

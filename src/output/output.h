@@ -3,6 +3,7 @@
 #ifndef OUTPUT_H
 #define OUTPUT_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -41,6 +42,7 @@ struct text_config {
 	int fd;			/* 1 */
 	bool endless;		/* live or from a pipe: forget what was long silent rather than grow for ever */
 	const char *program;
+	const volatile sig_atomic_t *interrupted; /* see fd_write() */
 };
 /* -errno with a logged message: unknown -T, bad -E, -A with -x... */
 /* Whether packets of a link type (DLT_*) are dissected; others are dumped. */
@@ -60,7 +62,8 @@ struct file_config {
 	unsigned context;	 /* ANNOT_* to save */
 	uint32_t uid, gid;	 /* owner of new files when set_owner (-Z) */
 	bool set_owner;
-	int dlt; /* pcap: of the only interface */
+	int dlt;				  /* pcap: of the only interface */
+	const volatile sig_atomic_t *interrupted; /* see fd_write() */
 	/* True for a file that must not be overwritten, since it is being read; NULL: none. */
 	bool (*is_input)(void *arg, const struct stat *st);
 	void *arg;

@@ -287,7 +287,7 @@ static int text_packet(struct output *o, const struct packet *packet)
 	if (err < 0)
 		return err;
 	if (t->buf.len >= BATCH || t->config.line_buffered || t->config.packet_buffered)
-		return buf_flush(&t->buf, t->config.fd);
+		return buf_flush(&t->buf, t->config.fd, t->config.interrupted);
 	return 0;
 }
 
@@ -295,7 +295,7 @@ static int text_flush(struct output *o)
 {
 	struct text *t = text_from(o);
 
-	return buf_flush(&t->buf, t->config.fd);
+	return buf_flush(&t->buf, t->config.fd, t->config.interrupted);
 }
 
 static void text_free(struct output *o)

@@ -2,12 +2,12 @@
 #include "util/buf.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "util/fd.h"
 #include "util/format.h"
 #include "util/log.h"
 
@@ -131,31 +131,16 @@ void buf_put_json(struct buf *b, struct str json)
 	put_escaped(b, json, true);
 }
 
-static int wait_writable(int fd)
+int buf_flush(struct buf *b, int fd, const volatile sig_atomic_t *interrupted)
 {
-	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+	size_t done;
+	int err = fd_write(fd, b->p, b->len, interrupted, &done);
 
-	return poll(&pfd, 1, -1) < 0 && errno != EINTR ? -errno : 0;
-}
-
-int buf_flush(struct buf *b, int fd)
-{
-	size_t done = 0;
-	int err = 0;
-
-	while (done < b->len && err == 0) {
-		const ssize_t n = write(fd, b->p + done, b->len - done);
-
-		if (n >= 0)
-			done += (size_t)n;
-		else if (errno == EAGAIN)
-			err = wait_writable(fd);
-		else if (errno != EINTR)
-			err = -errno;
-	}
 	if (done > 0 && done < b->len)
 		memmove(b->p, b->p + done, b->len - done);
 	b->len -= done;
+	if (err == -EINTR)
+		b->len = 0;
 	return err;
 }
 

@@ -3,6 +3,7 @@
 #ifndef UTIL_BUF_H
 #define UTIL_BUF_H
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 
@@ -48,9 +49,9 @@ int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf
 void buf_put_escaped(struct buf *b, struct str s);
 /* The same for a text that is JSON already and shall stay it: its escapes are not escaped again, and ours are \uHHHH. */
 void buf_put_json(struct buf *b, struct str json);
-/* Writes everything to fd (retrying EINTR and short writes) and empties the buffer; -errno on failure, what was
- * written is removed from the buffer. EAGAIN is waited for with poll. */
-int buf_flush(struct buf *b, int fd);
+/* Writes everything to fd as fd_write() and empties the buffer; -errno on failure, what was written is removed from the
+ * buffer, after -EINTR all. */
+int buf_flush(struct buf *b, int fd, const volatile sig_atomic_t *interrupted);
 void buf_done(struct buf *b);
 
 #endif

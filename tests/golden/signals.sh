@@ -38,6 +38,27 @@ else
 	failed=1
 fi
 
+# A pipe that nobody empties, and more than it holds.
+for _ in $(seq 100); do echo "$TOP/tests/golden/plain.pcap"; done >"$TEST_TMP/list"
+mkfifo "$TEST_TMP/full"
+exec 4<>"$TEST_TMP/full"
+for what in "-XX" "-w -"; do
+	# shellcheck disable=SC2086 # options
+	timeout -s KILL 20 "$PTCPDUMP" -n -V "$TEST_TMP/list" $what >"$TEST_TMP/full" 2>"$TEST_TMP/messages" 4>&- &
+	pid=$!
+	sleep 0.5
+	pkill -INT -P $pid
+	wait $pid
+	status=$?
+	if [ $status -eq 0 ] && grep -q 'takes nothing more, the rest is not written' "$TEST_TMP/messages"; then
+		echo "ok - interrupted_while_nobody_reads: $what"
+	else
+		echo "not ok - interrupted_while_nobody_reads: $what: $status $(tail -n 1 "$TEST_TMP/messages")"
+		failed=1
+	fi
+done
+exec 4>&-
+
 says follow_forks_of_a_file "-f cannot be used with -V or -r." -f -r "$TOP/tests/golden/plain.pcap"
 says direction_of_a_file "inbound/outbound not supported on Ethernet when reading savefiles" \
 	-r "$TOP/tests/golden/plain.pcap" inbound

@@ -52,6 +52,21 @@ is printed_and_saved "$(lines "$TEST_TMP/out" 'ICMP echo') $("$PTCPDUMP" -r "$TE
 "$PTCPDUMP" -nn -r "$TEST_TMP/print.pcapng" >"$TEST_TMP/again" 2>/dev/null
 check read_back_the_same cmp "$TEST_TMP/out" "$TEST_TMP/again"
 
+# A pipe that nobody empties: who asks us to end need not wait for it.
+mkfifo "$TEST_TMP/full" || exit 1
+exec 4<>"$TEST_TMP/full"
+"$PTCPDUMP" -i "$LINK" -nn -l -XX icmp >"$TEST_TMP/full" 2>"$TEST_TMP/err" 4>&- &
+PID=$!
+wait_for 5 grep -q 'listening on' "$TEST_TMP/err"
+pings 200
+sleep 0.3
+kill -INT "$PID"
+wait_for 5 grep -q 'takes nothing more, the rest is not written' "$TEST_TMP/err"
+is interrupted_while_nobody_reads $? 0
+finish
+is ends_while_nobody_reads $STATUS 0
+exec 4>&-
+
 # A line within 200 ms on an idle link, although nobody asked for -l.
 mkfifo "$TEST_TMP/pipe" || exit 1
 "$PTCPDUMP" -i "$LINK" -nn icmp >"$TEST_TMP/pipe" 2>"$TEST_TMP/err" &

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef UTIL_FD_H
+#define UTIL_FD_H
+
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/*
+ * Writes all of p, *done bytes of it. -errno. -EINTR: we have been asked to end, by *interrupted or, when that is NULL, by a
+ * blocked SIGINT or SIGTERM, and whoever reads a pipe, socket or terminal has taken nothing for a second.
+ */
+int fd_write(int fd, const void *p, size_t n, const volatile sig_atomic_t *interrupted, size_t *done);
+
+#endif
