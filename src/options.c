@@ -71,8 +71,11 @@ static int refuse_unknown(int argc, char **argv, int key)
 	const char *word = optind > 0 && optind <= argc ? argv[optind - 1] : "";
 	const struct option_desc *d = optopt ? option_find(optopt) : NULL;
 
-	if (key == ':')
-		log_error("option requires an argument -- '%s': %s; --help explains it", word + strspn(word, "-"),
+	if (key == ':' && strncmp(word, "--", 2) == 0)
+		log_error("option '%s' requires an argument: %s; --help explains it", word,
+			  d && d->arg ? d->arg : "a value");
+	else if (key == ':')
+		log_error("option requires an argument -- '%c': %s; --help explains it", optopt,
 			  d && d->arg ? d->arg : "a value");
 	else if (d)
 		log_error("option '%s' doesn't allow an argument", word);

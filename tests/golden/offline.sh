@@ -121,7 +121,10 @@ same nothing_else_in_the_copy "$(grep -ac 'Thread\|Parent\|Container\|Pod\|Peer'
 refused unknown_letter "invalid option -- 'k'" -r plain.pcap -k
 refused unknown_name "unrecognized or ambiguous option '--foo'" -r plain.pcap --foo
 refused missing_value "option requires an argument -- 'c'" -r plain.pcap -c
+refused missing_value_after_a_flag "option requires an argument -- 'c'" -r plain.pcap -nc
+refused missing_value_of_a_word "option '--snapshot-length' requires an argument" -r plain.pcap --snapshot-length
 refused value_of_none "option '--count=3' doesn't allow an argument" -r plain.pcap --count=3
+refused terminal_controls "can't open a??b?c: No such file or directory" -r plain.pcap -F $'a\u009bb\ec'
 refused no_filter_file "can't open no-such-filter: No such file or directory" -r plain.pcap -F no-such-filter
 run -r plain.pcap -G 0 -w "$tmp/copy.pcap"
 same no_rotation "$STATUS $(cmp plain.pcap "$tmp/copy.pcap" && echo same)" "0 same"
