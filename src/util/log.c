@@ -45,8 +45,14 @@ void log_msg(enum log_level level, const char *fmt, ...)
 	len = strlen(text);
 	/* Names from files, sockets and processes end up here: they must not move the cursor. */
 	for (size_t i = prefix; i < len; i++) {
-		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+		const unsigned char c = (unsigned char)text[i], next = (unsigned char)text[i + 1];
+
+		if (c < 0x20 || c == 0x7f) {
 			text[i] = '?';
+		} else if (c == 0xc2 && next >= 0x80 && next < 0xa0) {
+			/* C1 (U+0080 to U+009F), a second set of terminal controls */
+			text[i] = text[i + 1] = '?';
+		}
 	}
 	text[len++] = '\n';
 	/* One write, so that lines of several processes do not mix. */
