@@ -37,22 +37,40 @@ struct stream_source {
 	LZ4F_dctx *lz4;
 };
 
+/* Until there is input, or a signal asks to end: one that comes between the test and the waiting is not missed. */
+static int wait_readable(struct stream_source *src)
+{
+	struct pollfd pfd = { .fd = src->fd, .events = POLLIN };
+	sigset_t end, before;
+	int err = 0;
+
+	sigemptyset(&end);
+	sigaddset(&end, SIGINT);
+	sigaddset(&end, SIGTERM);
+	sigaddset(&end, SIGHUP);
+	sigprocmask(SIG_BLOCK, &end, &before);
+	while (!err) {
+		if (src->interrupted && *src->interrupted)
+			err = -EINTR;
+		else if (ppoll(&pfd, 1, NULL, &before) > 0)
+			break;
+		else if (errno != EINTR)
+			err = -errno;
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return err;
+}
+
 static ssize_t read_fd(struct stream_source *src, void *p, size_t n)
 {
 	for (;;) {
-		const ssize_t got = read(src->fd, p, n);
+		const int err = wait_readable(src);
+		const ssize_t got = err ? err : read(src->fd, p, n);
 
-		if (got >= 0)
+		if (err || got >= 0)
 			return got;
-		if (errno == EAGAIN) {
-			struct pollfd pfd = { .fd = src->fd, .events = POLLIN };
-
-			poll(&pfd, 1, -1);
-		} else if (errno != EINTR) {
+		if (errno != EAGAIN && errno != EINTR)
 			return -errno;
-		}
-		if (src->interrupted && *src->interrupted)
-			return -EINTR;
 	}
 }
 
