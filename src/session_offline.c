@@ -88,17 +88,23 @@ static int iface_filter(struct offline *off, struct source_iface *si, const stru
 	return err;
 }
 
+static int out_of_memory(void)
+{
+	log_error("out of memory");
+	return -ENOMEM;
+}
+
 /* Interfaces of the second file of -V begin with id 0 again; to the outputs each is a new one. */
 static int rename_iface(struct offline *off, struct source_iface *si, const struct iface *iface)
 {
 	struct iface **kept = reallocarray(off->kept, off->nkept + 1, sizeof(*kept));
 
 	if (!kept)
-		return -ENOMEM;
+		return out_of_memory();
 	off->kept = kept;
 	si->renamed = malloc(sizeof(*si->renamed));
 	if (!si->renamed)
-		return -ENOMEM;
+		return out_of_memory();
 	*si->renamed = *iface;
 	si->renamed->id += off->id_base;
 	kept[off->nkept++] = si->renamed;
@@ -113,7 +119,7 @@ static int offline_iface(void *arg, const struct iface *iface)
 
 	si = reallocarray(off->ifaces, iface->id + 1, sizeof(*si));
 	if (!si)
-		return -ENOMEM;
+		return out_of_memory();
 	off->ifaces = si;
 	while (off->nifaces <= iface->id)
 		si[off->nifaces++] = (struct source_iface){ 0 };
