@@ -18,7 +18,7 @@
 
 enum {
 	READ_SIZE = 64 * 1024,
-	LINES_MAX = 1024 * 1024, /* of one call */
+	READ_MAX = 1024 * 1024, /* of one call, secrets or not */
 	/* The longest that is defined has 32 + 1 + 64 + 1 + 96 bytes; digests of 64 bytes have room. */
 	LINE_MAX_BYTES = 512,
 };
@@ -118,7 +118,7 @@ int keylog_read(struct keylog *k, struct buf *lines)
 	const size_t start = lines->len;
 	char events[4096];
 	struct stat st;
-	ssize_t n = 0;
+	ssize_t n = 0, got = 0;
 
 	while (read(k->notify_fd, events, sizeof(events)) > 0)
 		;
@@ -127,8 +127,8 @@ int keylog_read(struct keylog *k, struct buf *lines)
 		k->at = 0;
 		k->pending.len = 0;
 	}
-	while (lines->len - start < LINES_MAX &&
-	       (n = pread(k->fd, buf_reserve(&k->pending, READ_SIZE), READ_SIZE, k->at)) > 0) {
+	while (got < READ_MAX && (n = pread(k->fd, buf_reserve(&k->pending, READ_SIZE), READ_SIZE, k->at)) > 0) {
+		got += n;
 		k->at += n;
 		k->pending.len += (size_t)n;
 		take_lines(k, lines);
