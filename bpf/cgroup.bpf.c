@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
  * At the root of cgroup v2, where each packet of a socket in any cgroup passes. First whose flows, for backends whose
  * programs cannot look up sockets, or that have none: on egress before the taps and in its sender's context it leaves its

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
  * Flows of sockets in other network namespaces, for the packets that are forwarded for them: on a bridge, on the
  * host's end of a veth pair, or behind NAT, no socket is on the packet. Sockets of the namespace that is captured in

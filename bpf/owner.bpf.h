@@ -132,7 +132,7 @@ static __always_inline bool owner_current(struct owner_rec *rec, struct task_str
 	return rec->tgid != 0;
 }
 
-static __always_inline void owner_tell(const struct owner_rec *rec, __u64 cookie, bool urgent)
+static __always_inline void owner_tell(const struct owner_rec *rec, __u64 cookie)
 {
 	struct event_socket_owner e = { .type = EVENT_OWNER };
 
@@ -143,12 +143,7 @@ static __always_inline void owner_tell(const struct owner_rec *rec, __u64 cookie
 	e.owner.tid = rec->tid;
 	e.owner.uid = rec->uid;
 	e.owner.source = rec->source == OWNER_SCAN ? OWNER_SCAN : OWNER_STORAGE;
-	process_event(&e, sizeof(e), urgent);
-}
-
-static __always_inline void owner_send_event(const struct owner_rec *rec, __u64 cookie)
-{
-	owner_tell(rec, cookie, true);
+	process_event(&e, sizeof(e), true);
 }
 
 /* The tuple of a socket as its packets show it. sk: address of a struct sock that is not a request or TIME_WAIT. */
@@ -202,8 +197,8 @@ static __noinline void forward_tell_nat(const struct owner_rec *rec, const struc
 	struct flow_key elsewhere = *nat;
 
 	elsewhere.netns = 0;
-	owner_send_event(rec, flow_cookie(nat));
-	owner_send_event(rec, flow_cookie(&elsewhere));
+	owner_tell(rec, flow_cookie(nat));
+	owner_tell(rec, flow_cookie(&elsewhere));
 }
 
 /* Packets to a forwarded flow that were seen before its owner was known carry its stand-in, before or after NAT. */
@@ -214,7 +209,7 @@ static __always_inline void forward_tell(const struct owner_rec *rec, const stru
 	/* First: a packet that still finds the old entry is then older than the events. */
 	if (nat)
 		bpf_map_update_elem(&ptcp_flows, nat, rec, BPF_ANY);
-	owner_send_event(rec, flow_cookie(k));
+	owner_tell(rec, flow_cookie(k));
 	if (nat)
 		forward_tell_nat(rec, nat);
 }
@@ -230,9 +225,6 @@ static __always_inline void forward_settled(const struct owner_rec *rec, struct 
 	bpf_map_update_elem(&ptcp_flows, k, &new, BPF_ANY);
 	forward_tell(&new, k);
 }
-
-/* Becomes 1 when a packet was seen whose receiver a program chooses. */
-__u32 attrib_chosen __weak = 0;
 
 /*
  * Whether sockets share this one's port (SO_REUSEPORT) and a program of theirs chooses whose a datagram is: a look-up
@@ -251,17 +243,17 @@ static __always_inline bool socket_elsewhere(unsigned long sk)
 {
 	struct sock *s = (struct sock *)sk;
 
-	return !attrib_netns || BPF_CORE_READ(s, __sk_common.skc_net.net, ns.inum) != attrib_netns;
+	return !only_netns || BPF_CORE_READ(s, __sk_common.skc_net.net, ns.inum) != only_netns;
 }
 
 static __noinline void owner_settled(const struct owner_rec *rec, unsigned long sk)
 {
 	struct flow_key k = {};
 
-	owner_send_event(rec, rec->cookie);
+	owner_tell(rec, rec->cookie);
 	if (!flow_of_socket(&k, sk) || k.proto != PROTO_TCP || !k.rport)
 		return;
-	owner_send_event(rec, flow_cookie(&k));
+	owner_tell(rec, flow_cookie(&k));
 	forward_settled(rec, &k);
 }
 

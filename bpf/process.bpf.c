@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
  * The life of processes: exec, fork, exit, moves between cgroups; and who is in the process filter. Raw tracepoints,
  * since they need nothing of the kernel's own BTF; every field is probed.
@@ -16,7 +16,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 256);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, char[FILTER_NAME_LEN]);
+	__type(key, char[SELECT_NAME_LEN]);
 	__type(value, __u32);
 } ptcp_names SEC(".maps");
 
@@ -31,7 +31,7 @@ struct exec_scratch {
 	struct path_walk walk;
 	/* The path is built from its end; the tail takes what a masked offset and a whole component may reach. */
 	char path[EVENT_FILENAME_MAX + COMPONENT_MAX + 1];
-	char name[FILTER_NAME_LEN];
+	char name[SELECT_NAME_LEN];
 	union {
 		struct event_exec event;
 		__u8 room[sizeof(struct event_exec) + EVENT_FILENAME_MAX + EVENT_ARGS_MAX];
@@ -180,14 +180,14 @@ static __always_inline bool name_matches(struct exec_scratch *s, struct file *ex
 /* Other bits are kept: a process named by pid stays matched whatever it executes. */
 static __always_inline void filter_exec(struct exec_scratch *s, struct file *exe)
 {
-	__u32 tgid = s->event.task.tgid, live = FILTER_PID_LIVE | FILTER_PID_NAME, *bits, value;
+	__u32 tgid = s->event.task.tgid, live = SELECT_PID_LIVE | SELECT_PID_NAME, *bits, value;
 
 	bits = bpf_map_lookup_elem(&ptcp_pids, &tgid);
 	if (name_matches(s, exe, s->event.task.comm)) {
-		value = FILTER_PID_NAME | (bits ? *bits : 0) | (attrib_follow ? FILTER_PID_LIVE : 0);
+		value = SELECT_PID_NAME | (bits ? *bits : 0) | (select_follow ? SELECT_PID_LIVE : 0);
 		bpf_map_update_elem(&ptcp_pids, &tgid, &value, BPF_ANY);
 	} else if (bits) {
-		value = *bits & ~FILTER_PID_NAME;
+		value = *bits & ~SELECT_PID_NAME;
 		if (value & live)
 			bpf_map_update_elem(&ptcp_pids, &tgid, &value, BPF_ANY);
 		else
@@ -211,7 +211,7 @@ int BPF_PROG(ptcp_exec, struct task_struct *task, pid_t old_pid, struct linux_bi
 	fill_task(&s->event.task, task);
 	s->event.filename_len = read_filename(s, bprm, exe);
 	s->event.args_len = read_args(s, s->event.filename_len);
-	if (attrib_filter & FILTER_PID)
+	if (select_kinds & SELECT_PID)
 		filter_exec(s, exe);
 	size = sizeof(s->event) + s->event.filename_len + s->event.args_len;
 	asm volatile("" : "+r"(size));
@@ -225,8 +225,8 @@ static __always_inline void filter_fork(__u32 parent, __u32 child)
 {
 	__u32 *bits = bpf_map_lookup_elem(&ptcp_pids, &parent), value = 0;
 
-	if (bits && !(*bits & FILTER_PID_DEAD))
-		value = (*bits & FILTER_PID_NAME) | (attrib_follow ? FILTER_PID_LIVE : 0);
+	if (bits && !(*bits & SELECT_PID_DEAD))
+		value = (*bits & SELECT_PID_NAME) | (select_follow ? SELECT_PID_LIVE : 0);
 	if (value)
 		bpf_map_update_elem(&ptcp_pids, &child, &value, BPF_ANY);
 	else
@@ -241,7 +241,7 @@ int BPF_PROG(ptcp_fork, struct task_struct *parent, struct task_struct *child)
 
 	if (tgid != (__u32)BPF_CORE_READ(child, pid))
 		return 0;
-	if (attrib_filter & FILTER_PID)
+	if (select_kinds & SELECT_PID)
 		filter_fork(BPF_CORE_READ(parent, tgid), tgid);
 	e.ts = bpf_ktime_get_ns();
 	fill_task(&e.child, child);
@@ -262,10 +262,10 @@ int BPF_PROG(ptcp_exit, struct task_struct *task)
 	if (BPF_CORE_READ(task, signal, live.counter) > 0)
 		return 0;
 	e.tgid = BPF_CORE_READ(task, tgid);
-	if (attrib_filter & FILTER_PID) {
+	if (select_kinds & SELECT_PID) {
 		bits = bpf_map_lookup_elem(&ptcp_pids, &e.tgid);
 		if (bits) {
-			value = *bits | FILTER_PID_DEAD;
+			value = *bits | SELECT_PID_DEAD;
 			bpf_map_update_elem(&ptcp_pids, &e.tgid, &value, BPF_ANY);
 		}
 	}

@@ -48,11 +48,6 @@ struct owner_scratch {
 	__u64 start;
 };
 
-/* Programs at cgroup_skb work for a task whose system call may be interrupted, and run again on what arrived. */
-const volatile __u32 owner_nested __weak = 0;
-/* Such a task may also be taken off the CPU, and another one run there: not while this is switched off (6.14). */
-const volatile __u32 owner_preempt_off __weak = 0;
-
 static void (*const bpf_preempt_disable)(void) = (void *)KFUNC_PREEMPT_DISABLE;
 static void (*const bpf_preempt_enable)(void) = (void *)KFUNC_PREEMPT_ENABLE;
 
@@ -88,7 +83,7 @@ static __noinline void init_tell(struct owner_scratch *S, const struct flow_key 
 	struct owner_rec *old = bpf_map_lookup_elem(&ptcp_flows, k);
 
 	if (S->sctp_chunk == SCTP_INIT_ACK || (old && !old->tgid))
-		owner_send_event(&S->rec, flow_cookie(k));
+		owner_tell(&S->rec, flow_cookie(k));
 }
 
 /* The end of a connection, whose socket is soon gone, or the answer to an INIT. */
@@ -514,11 +509,11 @@ static __noinline enum owner_verdict owner_judge(struct owner_scratch *S)
 
 	if (S->provisional)
 		return OWNER_MAYBE;
-	if ((attrib_filter & FILTER_PID) && bpf_map_lookup_elem(&ptcp_pids, &S->rec.tgid))
+	if ((select_kinds & SELECT_PID) && bpf_map_lookup_elem(&ptcp_pids, &S->rec.tgid))
 		return OWNER_MATCH;
-	if ((attrib_filter & FILTER_UID) && bpf_map_lookup_elem(&ptcp_uids, &S->rec.uid))
+	if ((select_kinds & SELECT_UID) && bpf_map_lookup_elem(&ptcp_uids, &S->rec.uid))
 		return OWNER_MATCH;
-	if (!(attrib_filter & FILTER_CGROUP))
+	if (!(select_kinds & SELECT_CGROUP))
 		return OWNER_NO;
 	known = bpf_map_lookup_elem(&ptcp_cgroups, &S->rec.cgroup);
 	if (!known)
@@ -529,7 +524,7 @@ static __noinline enum owner_verdict owner_judge(struct owner_scratch *S)
 static __always_inline enum owner_verdict owner_take(struct event_owner *o, struct owner_scratch *S, __u8 source)
 {
 	owner_fill(o, S, source);
-	return attrib_filter ? owner_judge(S) : OWNER_MATCH;
+	return select_kinds ? owner_judge(S) : OWNER_MATCH;
 }
 
 static __always_inline bool icmp_answers(const struct flow_key *k)
@@ -613,7 +608,7 @@ static __always_inline bool source_again(struct __sk_buff *skb, struct owner_scr
 	e->src.source = OWNER_CURRENT;
 	task_comm(e->comm, task);
 	S->provisional = 0;
-	if (attrib_filter)
+	if (select_kinds)
 		S->rec = *rec;
 	return true;
 }
@@ -669,7 +664,7 @@ static __always_inline enum owner_verdict resolve_source(struct __sk_buff *skb, 
 	__u8 source;
 
 	if (egress && source_again(skb, S, e))
-		return attrib_filter ? owner_judge(S) : OWNER_MATCH;
+		return select_kinds ? owner_judge(S) : OWNER_MATCH;
 	__builtin_memset(&S->rec, 0, sizeof(S->rec));
 	source = source_by_socket(skb, S, e, egress);
 	if (source)
@@ -810,7 +805,7 @@ static __always_inline enum owner_verdict owner_resolve(struct __sk_buff *skb, s
 	src = resolve_source(skb, S, e, egress);
 	if (S->flow[FLOW_DST].proto)
 		dst = resolve_destination(skb, S, e, egress);
-	if (!attrib_filter || src == OWNER_MATCH || dst == OWNER_MATCH)
+	if (!select_kinds || src == OWNER_MATCH || dst == OWNER_MATCH)
 		return OWNER_MATCH;
 	if (src == OWNER_NO && dst == OWNER_NO)
 		return OWNER_NO;

@@ -8,13 +8,9 @@
 #include <bpf/bpf_endian.h>
 
 #include "maps.bpf.h"
+#include "settings.bpf.h"
 
 #define ETH_HLEN 14
-
-const volatile __u32 tc_snaplen __weak = 262144;
-const volatile __u32 tc_nrings __weak = 1;
-/* The namespace of all interfaces when it is only one: spares three reads per packet. 0: look. */
-const volatile __u32 tc_netns __weak = 0;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
@@ -47,7 +43,7 @@ static __always_inline struct iface_counters *iface_find(__u32 netns, __u32 ifin
 /*
  * One ring per CPU, so that CPUs do not queue on one lock; with more CPUs than rings some share. An array of rings
  * would do, but filling a map of maps waits for an RCU grace period per entry, 14 ms each, and costs a lookup per
- * packet. User space sets the sizes, and leaves out those from tc_nrings on: their code is dead then.
+ * packet. User space sets the sizes, and leaves out those from ring_count on: their code is dead then.
  */
 #define RINGS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
 
@@ -62,7 +58,7 @@ RINGS(RING_DEFINE)
 static __always_inline __s64 ring_output(__u32 slot, void *record, __u32 size, bool ask)
 {
 #define RING_OUTPUT(n)                                                                                                 \
-	if (n < tc_nrings && slot == n) {                                                                              \
+	if (n < ring_count && slot == n) {                                                                             \
 		long err = bpf_ringbuf_output(&ptcp_ring##n, record, size, BPF_RB_NO_WAKEUP);                          \
 		return err || !ask ? err : (__s64)bpf_ringbuf_query(&ptcp_ring##n, BPF_RB_AVAIL_DATA);                 \
 	}
@@ -80,7 +76,7 @@ static __always_inline bool ring_ask(__u32 caplen, __u64 nth)
 
 static __always_inline __u32 device_netns(struct __sk_buff *skb)
 {
-	return tc_netns ? tc_netns : BPF_CORE_READ((struct sk_buff *)skb, dev, nd_net.net, ns.inum);
+	return only_netns ? only_netns : BPF_CORE_READ((struct sk_buff *)skb, dev, nd_net.net, ns.inum);
 }
 
 /* Ethernet, loopback: packets start at a link header. The others that we serve start at the IP header. */
@@ -118,11 +114,11 @@ static __always_inline void describe(struct __sk_buff *skb, struct event_packet 
 static __always_inline int publish(struct __sk_buff *skb, struct capture_control *control, struct event_packet *rec,
 				   __u64 nth, enum drop_cause *cause)
 {
-	__u32 caplen = skb->len, slot = bpf_get_smp_processor_id() % tc_nrings, last;
+	__u32 caplen = skb->len, slot = bpf_get_smp_processor_id() % ring_count, last;
 	__s64 used;
 
-	if (caplen > tc_snaplen)
-		caplen = tc_snaplen;
+	if (caplen > packet_snaplen)
+		caplen = packet_snaplen;
 	rec->caplen = caplen;
 	*cause = DROP_COPY;
 	/*
@@ -131,14 +127,14 @@ static __always_inline int publish(struct __sk_buff *skb, struct capture_control
 	 */
 	last = caplen - 1;
 	asm volatile("" : "+r"(last));
-	if (last < tc_snaplen) {
+	if (last < packet_snaplen) {
 		caplen = last + 1;
 		if (bpf_skb_load_bytes(skb, 0, rec->data, caplen) != 0)
 			return -1;
 	}
 	asm volatile("" : "+r"(caplen));
 	*cause = DROP_RING_FULL;
-	if (caplen > tc_snaplen)
+	if (caplen > packet_snaplen)
 		return -1;
 	used = ring_output(slot, rec, sizeof(*rec) + caplen, ring_ask(caplen, nth));
 	if (used < 0)

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
  * Who makes and uses which socket, in every network namespace: hooks of the root of cgroup v2, BTF tracepoints, and
  * an iterator over the sockets that exist already. Each is optional.
@@ -16,7 +16,7 @@ static __always_inline void netns_tell(struct bpf_sock *sk)
 	struct sock *s = (struct sock *)pointer_value(sk);
 	struct event_netns e = { .type = EVENT_NETNS };
 
-	if (!attrib_any_netns)
+	if (!any_netns)
 		return;
 	e.netns = BPF_CORE_READ(s, __sk_common.skc_net.net, ns.inum);
 	e.tid = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), pid);
@@ -107,9 +107,8 @@ static __always_inline void receiver_tell(const struct flow_key *k)
 {
 	struct owner_rec now = {};
 
-	/* Packets that wait are looked at again soon anyway. */
 	if (owner_current(&now, task_current()))
-		owner_tell(&now, datagram_cookie(k), false);
+		owner_tell(&now, datagram_cookie(k));
 }
 
 SEC("cgroup/recvmsg4")
@@ -253,8 +252,8 @@ int ptcp_task_file(struct bpf_iter__task_file *ctx)
 	if (!rec->exposed)
 		return 0;
 	if (!cookie)
-		owner_send_event(rec, socket_stand_in(sk));
+		owner_tell(rec, socket_stand_in(sk));
 	if (rec->certain)
-		owner_send_event(rec, rec->cookie);
+		owner_tell(rec, rec->cookie);
 	return 0;
 }

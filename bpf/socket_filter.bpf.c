@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
  * Packets where tcpdump sees them: before tc on ingress, after it on egress. The filter of a packet socket copies them
  * into our rings and lets none into the socket.

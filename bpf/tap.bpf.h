@@ -13,10 +13,6 @@
 #define PACKET_TYPE_OUTGOING 4 /* linux/if_packet.h */
 #define LOOPBACK_IFINDEX 1     /* in every namespace */
 
-/* Which directions are wanted; a loopback device shows each packet once, on egress where that is wanted. */
-const volatile __u32 tap_in __weak = 1;
-const volatile __u32 tap_out __weak = 1;
-
 static __always_inline bool tap_wants(__u32 ifindex, bool egress)
 {
 	if (egress)
@@ -147,7 +143,7 @@ static __always_inline void tap_ends(struct owner_scratch *S)
 static __always_inline enum owner_verdict tap_judge(struct event_packet *e, enum owner_verdict src,
 						    enum owner_verdict dst)
 {
-	if (!attrib_filter || src == OWNER_MATCH || dst == OWNER_MATCH)
+	if (!select_kinds || src == OWNER_MATCH || dst == OWNER_MATCH)
 		return OWNER_MATCH;
 	if (src == OWNER_NO && dst == OWNER_NO)
 		return OWNER_NO;

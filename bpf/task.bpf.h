@@ -6,37 +6,18 @@
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
-#include <ptcpdump/attrib.h>
+#include <ptcpdump/owner.h>
+
+#include "settings.bpf.h"
 
 #define PF_KTHREAD 0x00200000
-
-/*
- * Settings, written by user space before the load so that the verifier drops what is switched off: helpers that
- * a kernel lacks in a program type are refused even in branches that never run.
- */
-const volatile __u32 attrib_filter __weak = 0;	       /* FILTER_* */
-const volatile __u32 attrib_follow __weak = 0;	       /* children of matching processes match */
-const volatile __u32 attrib_off __weak = 0;	       /* no attribution at all */
-const volatile __u32 attrib_trace_storage __weak = 0;  /* tracing programs may use socket storage (5.11) */
-const volatile __u32 attrib_bind_certain __weak = 0;   /* nothing tells who receives: whoever made the socket */
-const volatile __u32 attrib_netns __weak = 0;	       /* the only namespace that is captured in; 0: several */
-const volatile __u32 attrib_any_netns __weak = 0;      /* namespaces that appear are captured in, too */
-const volatile __u32 attrib_stack_size __weak = 16384; /* THREAD_SIZE */
-const volatile __u32 attrib_task_btf __weak = 0;       /* packet programs may look into the task without probing */
-const volatile __u32 attrib_realtime __weak = 0;       /* PREEMPT_RT: soft interrupts run on stacks of tasks */
-
-/* Process events lost for want of ring space; becomes 1 when the start-up scan has seen every socket. */
-__u64 attrib_lost __weak = 0;
-__u32 attrib_scanned __weak = 0;
-/* Becomes 1 with the first socket outside attrib_netns: until then nothing can have been forwarded for others. */
-__u32 attrib_forwarded __weak = 0;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 << 20);
 } ptcp_process SEC(".maps") __weak;
 
-/* tgid -> FILTER_PID_* */
+/* tgid -> SELECT_PID_* */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536);
@@ -193,7 +174,7 @@ static __always_inline bool netns_is_news(__u32 inode)
 {
 	__u32 known = 1;
 
-	if (!attrib_any_netns || bpf_map_lookup_elem(&ptcp_netns, &inode))
+	if (!any_netns || bpf_map_lookup_elem(&ptcp_netns, &inode))
 		return false;
 	bpf_map_update_elem(&ptcp_netns, &inode, &known, BPF_ANY);
 	return true;

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /* Packets at tc, ingress and egress: filter, owner, copy. No verdict is ever changed. */
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>

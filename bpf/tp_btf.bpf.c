@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
  * Packets at the tracepoints net_dev_queue (before the queue of a device, after tc) and netif_receive_skb (before tc):
  * every device of every namespace with one attachment. The packet is kernel memory here: the linear part is probed,
@@ -10,8 +10,6 @@
 #include "filter.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
-const volatile __u32 tap_fragments = 0;
 
 /* struct bpf_dynptr, which headers before Linux 5.19 lack. Only its kind and size matter to libbpf and the kernel. */
 struct ptcp_dynptr {
@@ -127,12 +125,12 @@ static __always_inline long fragments_copy(struct sk_buff *skb, struct event_pac
 	struct ptcp_dynptr all;
 	__u32 rest = caplen - front;
 
-	if (tc_snaplen <= front || bpf_dynptr_from_skb((struct __sk_buff *)skb, 0, &all))
+	if (packet_snaplen <= front || bpf_dynptr_from_skb((struct __sk_buff *)skb, 0, &all))
 		return -1;
 	if (front && bpf_probe_read_kernel(rec->data, front, (const void *)start))
 		return -1;
 	asm volatile("" : "+r"(rest));
-	if (rest > tc_snaplen - front)
+	if (rest > packet_snaplen - front)
 		return -1;
 	return bpf_dynptr_read(rec->data + front, rest, (struct bpf_dynptr *)&all, 0, 0);
 }
@@ -140,7 +138,7 @@ static __always_inline long fragments_copy(struct sk_buff *skb, struct event_pac
 static __always_inline int packet_publish(struct sk_buff *skb, const struct tap_packet *p,
 					  struct capture_control *control, struct event_packet *rec, bool egress)
 {
-	__u32 caplen = p->len < tc_snaplen ? p->len : tc_snaplen;
+	__u32 caplen = p->len < packet_snaplen ? p->len : packet_snaplen;
 	long err = -1;
 	__s64 used;
 
@@ -151,14 +149,14 @@ static __always_inline int packet_publish(struct sk_buff *skb, const struct tap_
 		if (caplen > p->linear)
 			caplen = p->linear;
 		asm volatile("" : "+r"(caplen));
-		if (caplen > tc_snaplen || bpf_probe_read_kernel(rec->data, caplen, (const void *)p->start))
+		if (caplen > packet_snaplen || bpf_probe_read_kernel(rec->data, caplen, (const void *)p->start))
 			return DROP_COPY;
 	}
 	asm volatile("" : "+r"(caplen));
-	if (caplen > tc_snaplen)
+	if (caplen > packet_snaplen)
 		return DROP_COPY;
 	rec->caplen = caplen;
-	used = ring_output(bpf_get_smp_processor_id() % tc_nrings, rec, sizeof(*rec) + caplen, true);
+	used = ring_output(bpf_get_smp_processor_id() % ring_count, rec, sizeof(*rec) + caplen, true);
 	if (used < 0)
 		return DROP_RING_FULL;
 	reader_wake(control, used);
@@ -176,7 +174,7 @@ static __noinline int packet_tell(struct sk_buff *skb, struct tap_packet *p)
 	return packet_resolve(skb, p, rec) != OWNER_NO;
 }
 
-/* Inlined: calls of kernel functions are linked in the programs themselves only (src/capture/kfunc.c). */
+/* Inlined: calls of kernel functions are linked in the programs themselves only (src/capture/kfunc_link.c). */
 static __always_inline void packet_keep(struct sk_buff *skb, struct tap_packet *p, bool egress)
 {
 	struct capture_control *control = control_get();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
  * Kernel functions that programs call by a number that is no helper's (enum bpf_func_id, linux/bpf.h, has some 220).
- * src/capture/kfunc.c replaces it where the kernel has the function; elsewhere the call must be dead code. It has to stand
+ * src/capture/kfunc_link.c replaces it where the kernel has the function; elsewhere the call must be dead code. It has to stand
  * in the program itself: functions that are not inlined are appended to it too late. With libbpf's own way, an extern
  * __ksym, nothing of the object could be loaded on a kernel without BTF.
  */

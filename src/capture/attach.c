@@ -95,10 +95,10 @@ static int control_of(uint32_t prog_id, struct capture_control *ret)
 		return fd;
 	err = bpf_obj_get_info_by_fd(fd, &prog, &len);
 	close(fd);
-	if (err != 0)
+	if (err)
 		return err;
 	err = -ENOENT;
-	for (uint32_t i = 0; err != 0 && i < prog.nr_map_ids && i < 64; i++) {
+	for (uint32_t i = 0; err && i < prog.nr_map_ids && i < 64; i++) {
 		struct bpf_map_info map = { 0 };
 
 		len = sizeof(map);
@@ -156,9 +156,9 @@ static int clsact_attach(struct attachment *a, int prog_fd)
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)a->ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
 	int err = bpf_tc_hook_create(&hook);
 
-	if (err != 0 && err != -EEXIST)
+	if (err && err != -EEXIST)
 		return err;
-	a->own_qdisc = err == 0;
+	a->own_qdisc = !err;
 	hook.attach_point = attach_point(a);
 	/* The lowest number is asked first; one that belongs to a filter of another kind or protocol is refused. */
 	for (uint32_t priority = 1; priority <= PRIORITY_ATTEMPTS; priority++) {
@@ -166,7 +166,7 @@ static int clsact_attach(struct attachment *a, int prog_fd)
 			    .handle = HANDLE_BASE | (a->own_qdisc ? HANDLE_OWN_QDISC : 0));
 
 		err = bpf_tc_attach(&hook, &opts);
-		if (err == 0) {
+		if (!err) {
 			a->handle = opts.handle;
 			a->priority = opts.priority;
 			return 0;
@@ -189,9 +189,9 @@ int attach_program(struct attachment *a, enum attach_mode *mode, uint32_t ifinde
 		err = tcx_attach(a, prog_fd);
 		/* Kernels without tcx do not know the attach type. */
 		if (err != -EINVAL && err != -EOPNOTSUPP) {
-			if (err == 0)
+			if (!err)
 				*mode = ATTACH_TCX;
-			a->active = err == 0;
+			a->active = !err;
 			return err;
 		}
 		if (*mode == ATTACH_TCX)
@@ -199,7 +199,7 @@ int attach_program(struct attachment *a, enum attach_mode *mode, uint32_t ifinde
 		*mode = ATTACH_CLSACT;
 	}
 	err = clsact_attach(a, prog_fd);
-	a->active = err == 0;
+	a->active = !err;
 	return err;
 }
 

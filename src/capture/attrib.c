@@ -1,11 +1,11 @@
-// SPDX-License-Identifier: BSD-3-Clause
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "capture/attrib.h"
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <ptcpdump/attrib.h>
+#include <ptcpdump/owner.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -39,12 +39,12 @@ static uint32_t filter_of(const struct capture_config *c)
 	uint32_t f = 0;
 
 	if (c->npids || (c->pnames && c->pnames[0]))
-		f |= FILTER_PID;
+		f |= SELECT_PID;
 	if (c->nuids)
-		f |= FILTER_UID;
+		f |= SELECT_UID;
 	if (c->container_filter)
-		f |= FILTER_CGROUP;
-	return f && c->follow_forks ? f | FILTER_PID : f;
+		f |= SELECT_CGROUP;
+	return f && c->follow_forks ? f | SELECT_PID : f;
 }
 
 int attrib_new(struct attrib **ret, const struct capture_config *config)
@@ -185,15 +185,15 @@ int attrib_prepare(struct attrib *a, struct bpf_object *obj)
 	for (i = 0; i < hooks_count; i++)
 		if (strcmp(hooks[i].program, "ptcp_recv_len") == 0)
 			receive_known = a->support.usable[i];
-	set_option(obj, "attrib_filter", a->filter);
-	set_option(obj, "attrib_follow", a->config->follow_forks);
+	set_option(obj, "select_kinds", a->filter);
+	set_option(obj, "select_follow", a->config->follow_forks);
 	set_option(obj, "attrib_realtime", kernel_realtime());
 	set_option(obj, "attrib_trace_storage", a->support.trace_storage);
 	set_option(obj, "attrib_bind_certain", !receive_known);
 	set_option(obj, "attrib_task_btf", a->support.task_btf);
-	if (!(a->filter & FILTER_PID))
+	if (!(a->filter & SELECT_PID))
 		shrink_map(obj, "ptcp_pids");
-	if (!(a->filter & FILTER_CGROUP))
+	if (!(a->filter & SELECT_CGROUP))
 		shrink_map(obj, "ptcp_cgroups");
 	return 0;
 }
@@ -269,8 +269,8 @@ static int fill_filters(struct attrib *a)
 {
 	const struct capture_config *c = a->config;
 	int names, uids, err = 0;
-	uint32_t one = FILTER_PID_LIVE;
-	char key[FILTER_NAME_LEN];
+	uint32_t one = SELECT_PID_LIVE;
+	char key[SELECT_NAME_LEN];
 	size_t i;
 
 	names = map_fd(a->obj, "ptcp_names");
@@ -442,7 +442,7 @@ int attrib_set_cgroup(struct attrib *a, uint64_t cgroup, bool match)
 {
 	uint32_t value = match;
 
-	if (!(a->filter & FILTER_CGROUP) || a->cgroups < 0)
+	if (!(a->filter & SELECT_CGROUP) || a->cgroups < 0)
 		return -EINVAL;
 	return bpf_map_update_elem(a->cgroups, &cgroup, &value, BPF_ANY);
 }

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-3-Clause
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "capture/attrib_hooks.h"
 
 #include <bpf/bpf.h>

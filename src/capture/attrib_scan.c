@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-3-Clause
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "capture/attrib_scan.h"
 
 #include <bpf/bpf.h>
@@ -10,7 +10,7 @@
 #include <linux/packet_diag.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
-#include <ptcpdump/attrib.h>
+#include <ptcpdump/owner.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,9 +77,9 @@ static int list_candidates(const struct capture_config *c, struct candidate **re
 		}
 		list[n].pid = pid;
 		list[n].parent = st.parent;
-		list[n].bits = pid_given(pid, c) ? FILTER_PID_LIVE : 0;
+		list[n].bits = pid_given(pid, c) ? SELECT_PID_LIVE : 0;
 		if (name_given(pid, st.comm, c->pnames))
-			list[n].bits |= FILTER_PID_NAME | (c->follow_forks ? FILTER_PID_LIVE : 0);
+			list[n].bits |= SELECT_PID_NAME | (c->follow_forks ? SELECT_PID_LIVE : 0);
 		n++;
 	}
 	closedir(dir);
@@ -116,9 +116,9 @@ int scan_filter_pids(int pids_fd, const struct capture_config *config)
 		for (i = 0; i < n; i++) {
 			key.pid = list[i].parent;
 			parent = bsearch(&key, list, n, sizeof(*list), by_pid);
-			if (!parent || !parent->bits || (list[i].bits & FILTER_PID_LIVE))
+			if (!parent || !parent->bits || (list[i].bits & SELECT_PID_LIVE))
 				continue;
-			list[i].bits |= FILTER_PID_LIVE;
+			list[i].bits |= SELECT_PID_LIVE;
 			again = true;
 		}
 	}

@@ -70,7 +70,7 @@ static int tc_open(struct capture *c)
 {
 	int err = links_find(c);
 
-	return err == 0 ? filters_compile(c) : err;
+	return err ? err : filters_compile(c);
 }
 
 /* Waits for all programs that did not see it. */

@@ -85,7 +85,7 @@ static int source_open(struct capture *c, const char *name, enum direction dir, 
 		return -E2BIG;
 	}
 	err = pcap_live_open(&s->live, &config);
-	if (err != 0)
+	if (err)
 		return err;
 	s->capture = c;
 	s->dir = dir;
@@ -98,7 +98,7 @@ static int loopback_open(struct capture *c, const char *name)
 {
 	int err = source_open(c, name, DIR_IN, DIR_NONE);
 
-	if (err == 0 && c->config.direction != DIR_IN)
+	if (!err && c->config.direction != DIR_IN)
 		c->pcap->sources[c->pcap->nsources - 1].dir = DIR_OUT;
 	return err;
 }
@@ -113,9 +113,9 @@ static int directions_open(struct capture *c, const char *name)
 		return loopback_open(c, name);
 	if (c->config.direction != DIR_OUT)
 		err = source_open(c, name, DIR_IN, DIR_NONE);
-	if (err == 0 && c->config.direction != DIR_IN)
+	if (!err && c->config.direction != DIR_IN)
 		err = source_open(c, name, DIR_OUT, DIR_NONE);
-	while (err != 0 && c->pcap->nsources > before) {
+	while (err && c->pcap->nsources > before) {
 		pcap_live_close(c->pcap->sources[--c->pcap->nsources].live);
 		c->pcap->sources[c->pcap->nsources].live = NULL;
 	}
@@ -132,7 +132,7 @@ static int device_open(struct capture *c, struct netns *ns, const char *name)
 		err = directions_open(c, name);
 	if (err == -EOPNOTSUPP)
 		err = source_open(c, name, DIR_NONE, c->config.direction);
-	if (err != 0)
+	if (err)
 		return err == -EOPNOTSUPP ? -EINVAL : err;
 	link = links_add(c, ns, name, ifindex, pcap_live_dlt(c->pcap->sources[before].live));
 	if (!link)
@@ -148,8 +148,8 @@ static int name_open(struct capture *c, struct netns *ns, const char *name)
 	char by_number[IF_NAMESIZE];
 
 	if (name[strspn(name, "0123456789")] == '\0' && if_nametoindex(name) == 0) {
-		if (list_name((unsigned)strtoul(name, NULL, 10), by_number) != 0) {
-			list_refuse(name);
+		if (iface_list_name((unsigned)strtoul(name, NULL, 10), by_number) != 0) {
+			iface_list_refuse(name);
 			return -ENODEV;
 		}
 		name = by_number;
@@ -161,9 +161,9 @@ static int netns_open_all(struct capture *c, struct netns *ns)
 {
 	int err = netns_enter(c, ns);
 
-	if (err != 0)
+	if (err)
 		return err;
-	for (const char *const *name = c->config.ifaces; err == 0 && *name; name++) {
+	for (const char *const *name = c->config.ifaces; !err && *name; name++) {
 		/* With several namespaces, a name need not exist in each. */
 		if (c->nnetns > 1 && strcmp(*name, "any") != 0 && if_nametoindex(*name) == 0)
 			continue;
@@ -186,9 +186,9 @@ int pcap_backend_open(struct capture *c)
 		return -ENOMEM;
 	c->pcap->judge = judges(&c->config);
 	c->lag_ns = c->config.immediate ? MSEC : LAG_NS;
-	for (unsigned i = 0; err == 0 && i < c->nnetns; i++)
+	for (unsigned i = 0; !err && i < c->nnetns; i++)
 		err = netns_open_all(c, c->netns[i]);
-	if (err == 0 && c->pcap->nsources == 0) {
+	if (!err && c->pcap->nsources == 0) {
 		log_error("%s: no such interface in these network namespaces", c->config.ifaces[0]);
 		err = -ENODEV;
 	}
@@ -204,7 +204,7 @@ static int owners_open(struct capture *c)
 		return owners_new(&c->pcap->owners, bpf_map__fd(c->skel->maps.ptcp_flows),
 				  bpf_map__fd(c->skel->maps.ptcp_cookies));
 	err = owners_new(&c->pcap->owners, -1, -1);
-	for (unsigned i = 0; err == 0 && i < c->nnetns; i++) {
+	for (unsigned i = 0; !err && i < c->nnetns; i++) {
 		if (netns_enter(c, c->netns[i]) != 0)
 			continue;
 		err = owners_add_netns(c->pcap->owners, c->netns[i]->inode);
@@ -225,13 +225,13 @@ static int source_start(struct capture *c, struct source *s)
 		link->iface.id = c->nannounced++;
 		err = c->handler.iface(c->handler.arg, &link->iface);
 	}
-	if (err == 0)
+	if (!err)
 		err = ring_open_local(s->ring, c->ring_size);
-	if (err == 0 && fd >= 0 && epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
+	if (!err && fd >= 0 && epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
 		err = -errno;
 	/* Without a descriptor the timer of links that are due makes us ask. */
 	c->pending |= fd < 0;
-	if (err != 0)
+	if (err)
 		return err;
 	pcap_live_count(s->live, &s->received, &s->dropped);
 	return pcap_live_start(s->live);
@@ -246,7 +246,7 @@ int pcap_backend_attach(struct capture *c)
 		c->ring_size *= 2;
 	if (c->config.attribution)
 		err = owners_open(c);
-	for (unsigned i = 0; err == 0 && i < c->pcap->nsources; i++)
+	for (unsigned i = 0; !err && i < c->pcap->nsources; i++)
 		err = source_start(c, &c->pcap->sources[i]);
 	c->control->wake_fill = c->ring_size / 2;
 	return err;
@@ -308,7 +308,7 @@ int pcap_backend_collect(struct capture *c)
 {
 	int err = 0;
 
-	for (unsigned i = 0; err == 0 && i < c->pcap->nsources; i++) {
+	for (unsigned i = 0; !err && i < c->pcap->nsources; i++) {
 		if (!c->pcap->sources[i].gone)
 			err = source_read(&c->pcap->sources[i]);
 	}

@@ -77,9 +77,9 @@ int tracepoints_attach(struct capture *c)
 {
 	int err = tap_attach(c, 0, c->skel->progs.ptcp_queue, -1);
 
-	if (err == 0)
+	if (!err)
 		err = tap_attach(c, 1, c->skel->progs.ptcp_receive, -1);
-	if (err == 0)
+	if (!err)
 		return links_attach(c);
 	log_error("cannot attach to the tracepoints of network devices: %s; try --backend socket-filter",
 		  strerror(-err));
@@ -91,11 +91,11 @@ int cgroup_attach(struct capture *c)
 	const int cgroup = cgroup2_open();
 	int err = cgroup < 0 ? cgroup : tap_attach(c, 0, c->skel->progs.ptcp_cg_out, cgroup);
 
-	if (err == 0)
+	if (!err)
 		err = tap_attach(c, 1, c->skel->progs.ptcp_cg_in, cgroup);
 	if (cgroup >= 0)
 		close(cgroup);
-	if (err == 0)
+	if (!err)
 		return links_attach(c);
 	log_error("cannot attach to the root of cgroup v2: %s; try --backend socket-filter", strerror(-err));
 	return err;

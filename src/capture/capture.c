@@ -22,7 +22,7 @@
 #include "capture/attrib.h"
 #include "capture/backend.h"
 #include "capture/kernel_btf.h"
-#include "capture/kfunc.h"
+#include "capture/kfunc_link.h"
 #include "capture/owners.h"
 #include "capture/private.h"
 #include "ptcpdump.skel.h"
@@ -41,7 +41,7 @@
  * A program takes the time first and space in its ring last; another CPU's ring may get a later packet in between.
  * So packets are merged only when they are this old.
  */
-#define SETTLE_NS (1 * NSEC_PER_MSEC)
+#define MERGE_LAG_NS (1 * NSEC_PER_MSEC)
 #define LIBBPF_TEXT_MAX 4096
 #define BATCH 8192
 /* Sleep between batches: no packet has to wake us, and none waits longer. */
@@ -157,7 +157,7 @@ static int privileges_check(struct capture *c)
 	struct caps caps;
 	int err = caps_get(&caps);
 
-	if (err != 0)
+	if (err)
 		return err;
 	capabilities_missing(caps.effective, FOR_PROGRAMS, bpf, sizeof(bpf));
 	capabilities_missing(caps.effective, FOR_SOCKETS, raw, sizeof(raw));
@@ -259,9 +259,9 @@ static int scan_start(struct capture *c)
 {
 	int err = epoll_add(c, c->scan_fd, EPOLLIN | EPOLLET, &c->scan_fd);
 
-	if (err == 0)
+	if (!err)
 		err = epoll_add(c, c->inotify_fd, EPOLLIN, &c->inotify_fd);
-	if (err == 0)
+	if (!err)
 		netns_scan(c);
 	return err;
 }
@@ -276,9 +276,9 @@ static int waiting_prepare(struct capture *c)
 	if (c->epoll_fd < 0 || c->timer_fd < 0)
 		err = -errno;
 	/* Edge triggered: setting the timer again is enough, it need not be read. */
-	if (err == 0)
+	if (!err)
 		err = epoll_add(c, c->timer_fd, EPOLLIN | EPOLLET, NULL);
-	if (err != 0)
+	if (err)
 		log_error("cannot wait for packets: %s", strerror(-err));
 	return err;
 }
@@ -287,18 +287,18 @@ static int capture_start(struct capture *c)
 {
 	int err = mode_choose(c, &c->mode);
 
-	if (err == 0)
+	if (!err)
 		err = privileges_check(c);
-	if (err != 0)
+	if (err)
 		return err;
 	for (const char *const *name = c->config.ifaces; *name; name++)
 		c->any |= strcmp(*name, "any") == 0;
 	err = waiting_prepare(c);
-	if (err == 0)
+	if (!err)
 		err = netns_init(c);
-	if (err == 0 && c->scanning && c->backend->programs)
+	if (!err && c->scanning && c->backend->programs)
 		err = scan_start(c);
-	if (err == 0)
+	if (!err)
 		err = c->backend->open(c);
 	return err;
 }
@@ -316,12 +316,12 @@ int capture_new(struct capture **ret, const struct capture_config *config, const
 		c->config.snaplen = SNAPLEN_MAX;
 	c->epoll_fd = c->timer_fd = c->own_netns_fd = c->scan_fd = c->inotify_fd = -1;
 	c->clock_offset = clock_offset_get();
-	c->lag_ns = SETTLE_NS;
+	c->lag_ns = MERGE_LAG_NS;
 	c->vlan_buf = malloc(c->config.snaplen + 4);
 	libbpf_set_print(bpf_message);
 	if (c->vlan_buf)
 		err = capture_start(c);
-	if (err != 0) {
+	if (err) {
 		capture_free(c);
 		return err;
 	}
@@ -359,7 +359,7 @@ static int rings_prepare(struct capture *c)
 		int err = i < c->nrings && c->backend->programs ? bpf_map__set_max_entries(map, (uint32_t)c->ring_size)
 								: bpf_map__set_autocreate(map, false);
 
-		if (err != 0)
+		if (err)
 			return err;
 	}
 	return 0;
@@ -378,7 +378,7 @@ static int tracepoints_choose(struct ptcpdump *skel)
 {
 	int err = bpf_program__set_attach_target(skel->progs.ptcp_queue, 0, "net_dev_queue");
 
-	return err != 0 ? err : bpf_program__set_attach_target(skel->progs.ptcp_receive, 0, "netif_receive_skb");
+	return err ? err : bpf_program__set_attach_target(skel->progs.ptcp_receive, 0, "netif_receive_skb");
 }
 
 /* Verifying a program takes some 10 ms: only those that the devices need. */
@@ -416,12 +416,12 @@ static int kfuncs_prepare(struct capture *c)
 	/* 6.10 has the functions, but 6.13 still refuses calls of global functions in between. */
 	if (c->config.flows && kernel_since(6, 14)) {
 		err = kfuncs_link(tasks, sizeof(tasks) / sizeof(tasks[0]));
-		skel->rodata->owner_preempt_off = err == 0;
+		skel->rodata->owner_preempt_off = !err;
 	}
 	/* For tracepoints since then. */
-	if ((err == 0 || err == -ENOENT) && strcmp(c->backend->name, "tp-btf") == 0 && kernel_since(6, 12)) {
+	if ((!err || err == -ENOENT) && strcmp(c->backend->name, "tp-btf") == 0 && kernel_since(6, 12)) {
 		err = kfuncs_link(tracepoints, sizeof(tracepoints) / sizeof(tracepoints[0]));
-		skel->rodata->tap_fragments = err == 0;
+		skel->rodata->tap_fragments = !err;
 	}
 	return err == -ENOENT ? 0 : err;
 }
@@ -433,11 +433,10 @@ static int skeleton_prepare(struct capture *c)
 	char text[FILTER_ERR_LEN];
 	int err;
 
-	skel->rodata->tc_snaplen = c->config.snaplen;
-	skel->rodata->tc_nrings = c->backend->programs ? c->nrings : 1;
-	skel->rodata->tc_netns = c->nnetns == 1 && !c->any_netns ? c->netns[0]->inode : 0;
-	skel->rodata->attrib_netns = skel->rodata->tc_netns;
-	skel->rodata->attrib_any_netns = c->any_netns;
+	skel->rodata->packet_snaplen = c->config.snaplen;
+	skel->rodata->ring_count = c->backend->programs ? c->nrings : 1;
+	skel->rodata->only_netns = c->nnetns == 1 && !c->any_netns ? c->netns[0]->inode : 0;
+	skel->rodata->any_netns = c->any_netns;
 	if (!c->any_netns)
 		bpf_map__set_max_entries(skel->maps.ptcp_netns, 1);
 	if (c->backend->programs) {
@@ -449,17 +448,17 @@ static int skeleton_prepare(struct capture *c)
 	skel->rodata->tap_in = c->config.direction != DIR_OUT;
 	skel->rodata->tap_out = c->config.direction != DIR_IN;
 	err = programs_choose(c);
-	if (err == 0)
+	if (!err)
 		err = kfuncs_prepare(c);
-	if (err == 0)
+	if (!err)
 		err = rings_prepare(c);
-	if (err == 0)
+	if (!err)
 		err = attrib_prepare(c->attrib, skel->obj);
-	if (err != 0 || !c->backend->programs || !c->config.filter || !*c->config.filter)
+	if (err || !c->backend->programs || !c->config.filter || !*c->config.filter)
 		return err;
 	err = filter_inject_set(c->inject, skel->obj, c->filter_in_user ? NULL : &c->filter_l2,
 				c->filter_in_user ? NULL : &c->filter_l3, text);
-	if (err != 0)
+	if (err)
 		log_debug("%s", text);
 	return err;
 }
@@ -476,9 +475,9 @@ static int skeleton_load(struct capture *c, const char *btf)
 		if (!c->skel)
 			return -errno;
 		err = skeleton_prepare(c);
-		if (err == 0)
+		if (!err)
 			err = ptcpdump__load(c->skel);
-		if (err == 0)
+		if (!err)
 			return 0;
 		if (!attrib_retry(c->attrib)) {
 			if (c->filter_in_user || !c->backend->programs || !c->config.filter || !filter_refused(err))
@@ -521,12 +520,12 @@ static int rings_open(struct capture *c)
 	size_t record_max = sizeof(struct event_packet) + c->config.snaplen;
 	int err = 0;
 
-	for (unsigned i = 0; err == 0 && i < c->nrings; i++)
+	for (unsigned i = 0; !err && i < c->nrings; i++)
 		err = ring_open(&c->rings[i], bpf_map__fd(ring_map(c, i)), c->ring_size, record_max);
-	if (err == 0)
+	if (!err)
 		err = ring_open(&c->wake_ring, bpf_map__fd(c->skel->maps.ptcp_wake_ring),
 				bpf_map__max_entries(c->skel->maps.ptcp_wake_ring), 0);
-	if (err == 0)
+	if (!err)
 		err = epoll_add(c, bpf_map__fd(c->skel->maps.ptcp_wake_ring), EPOLLIN | EPOLLET, NULL);
 	return err;
 }
@@ -547,11 +546,11 @@ static int load_optional(struct capture *c)
 	if (c->without_bpf || !c->config.attribution)
 		return attrib_new(&c->attrib, &c->bare_config);
 	err = attrib_new(&c->attrib, &c->config);
-	if (err == 0)
+	if (!err)
 		err = kernel_btf_find(c->config.kernel_btf, btf);
-	if (err == 0)
+	if (!err)
 		err = skeleton_load(c, btf);
-	if (err == 0)
+	if (!err)
 		return 0;
 	log_warn(
 		"cannot load the eBPF programs (%s): processes are looked up in /proc, and short-lived ones are missed",
@@ -568,21 +567,21 @@ static int load_needed(struct capture *c)
 	char btf[PATH_MAX];
 	int err = kernel_btf_find(c->config.kernel_btf, btf);
 
-	if (err != 0)
+	if (err)
 		return err;
 	c->config.flows = c->backend->flows;
 	err = attrib_new(&c->attrib, &c->config);
-	if (err == 0)
+	if (!err)
 		err = filter_inject_new(&c->inject);
-	if (err == 0)
+	if (!err)
 		err = rings_plan(c);
-	if (err == 0)
+	if (!err)
 		err = skeleton_load(c, btf);
-	if (err == 0)
+	if (!err)
 		err = control_map(c);
-	if (err == 0)
+	if (!err)
 		err = rings_open(c);
-	if (err == 0 && c->backend->flows && c->config.attribution)
+	if (!err && c->backend->flows && c->config.attribution)
 		err = owners_new(&c->owners, bpf_map__fd(c->skel->maps.ptcp_flows),
 				 bpf_map__fd(c->skel->maps.ptcp_cookies));
 	return err;
@@ -594,14 +593,14 @@ int capture_load(struct capture *c)
 
 	if (!c->backend->programs) {
 		err = load_optional(c);
-		if (err == 0)
+		if (!err)
 			err = ring_open_local(&c->wake_ring, (size_t)sysconf(_SC_PAGESIZE));
-		if (err != 0)
+		if (err)
 			log_error("cannot prepare the capture: %s", strerror(-err));
 		return err;
 	}
 	err = load_needed(c);
-	if (err != 0)
+	if (err)
 		log_error("cannot load the eBPF programs: %s; --log-level debug shows why", strerror(-err));
 	return err;
 }
@@ -648,13 +647,13 @@ int capture_attach(struct capture *c)
 	const struct capture_handler handler = { .arg = c, .process = process_handle };
 	int err = attrib_attach(c->attrib, c->skel ? c->skel->obj : NULL, &handler);
 
-	if (err == 0 && attrib_fd(c->attrib) >= 0)
+	if (!err && attrib_fd(c->attrib) >= 0)
 		err = epoll_add(c, attrib_fd(c->attrib), EPOLLIN, NULL);
-	if (err == 0 && attrib_scan_first(c->attrib))
+	if (!err && attrib_scan_first(c->attrib))
 		err = attrib_scan(c->attrib);
-	if (err == 0)
+	if (!err)
 		err = c->backend->attach(c);
-	if (err == 0 && !attrib_scan_first(c->attrib))
+	if (!err && !attrib_scan_first(c->attrib))
 		err = attrib_scan(c->attrib);
 	c->running = true;
 	/* The fd is readable at once: until a poll has prepared the sleep, no packet wakes anybody. */
@@ -695,7 +694,7 @@ static void sleep_prepare(struct capture *c, int n)
 	}
 	wake_set(c, WAKE_FILL);
 	/* Packets too young to be merged, else the next batch. */
-	timer_set(c, n == 0 ? 2 * SETTLE_NS : BATCH_NS);
+	timer_set(c, n == 0 ? 2 * MERGE_LAG_NS : BATCH_NS);
 }
 
 static int event_handle(struct capture *c, void *ptr)
@@ -724,7 +723,7 @@ static int events_handle(struct capture *c, int timeout_ms)
 	for (int i = 0; i < n; i++) {
 		int err = event_handle(c, events[i].data.ptr);
 
-		if (err != 0) {
+		if (err) {
 			log_error("network devices: %s", strerror(-err));
 			return err;
 		}
@@ -741,7 +740,7 @@ static int batch_deliver(struct capture *c)
 	int err = c->backend->collect ? c->backend->collect(c) : 0;
 
 	/* All that happened before the packets up to the limit is in the process ring by now. */
-	if (err == 0)
+	if (!err)
 		err = attrib_consume(c->attrib);
 
 	return err < 0 ? err : deliver(c, limit, BATCH, false);
@@ -752,15 +751,15 @@ int capture_poll(struct capture *c, int timeout_ms)
 	int err = events_handle(c, 0), n = 0;
 
 	for (;;) {
-		if (err == 0)
+		if (!err)
 			n = batch_deliver(c);
-		if (err != 0 || n < 0)
-			return err != 0 ? err : n;
+		if (err || n < 0)
+			return err ? err : n;
 		if (links_all_gone(c))
 			break;
 		if (c->pending && c->backend->programs)
 			err = links_attach_due(c);
-		if (err != 0)
+		if (err)
 			return err;
 		sleep_prepare(c, n);
 		if (n > 0 || timeout_ms == 0)
@@ -771,7 +770,7 @@ int capture_poll(struct capture *c, int timeout_ms)
 			timeout_ms = 0;
 	}
 	err = capture_drain(c);
-	if (err != 0)
+	if (err)
 		return err;
 	log_error("the interface disappeared");
 	return -ENODEV;

@@ -54,13 +54,13 @@ bool capture_tc_serves(const char *name)
 	int type;
 
 	if (name[strspn(name, "0123456789")] == '\0' && if_nametoindex(name) == 0 &&
-	    list_name((unsigned)strtoul(name, NULL, 10), by_number) == 0)
+	    iface_list_name((unsigned)strtoul(name, NULL, 10), by_number) == 0)
 		name = by_number;
 	if (strcmp(name, "any") == 0 || strchr(name, '/'))
 		return true;
 	type = device_type(name);
 	/* libpcap has others than network devices. */
-	return type < 0 ? !list_has(name) : type_find((uint16_t)type, &l3) == 0;
+	return type < 0 ? !iface_list_has(name) : type_find((uint16_t)type, &l3) == 0;
 }
 
 static unsigned table_slot(const struct capture *c, uint32_t netns, uint32_t ifindex)
@@ -122,7 +122,8 @@ static bool wanted(const struct capture *c, const struct rtnl_link *news)
 		if (strcmp(*name, news->name) == 0)
 			return true;
 		if ((*name)[strspn(*name, "0123456789")] == '\0' &&
-		    list_name((unsigned)strtoul(*name, NULL, 10), by_number) == 0 && strcmp(by_number, news->name) == 0)
+		    iface_list_name((unsigned)strtoul(*name, NULL, 10), by_number) == 0 &&
+		    strcmp(by_number, news->name) == 0)
 			return true;
 	}
 	return false;
@@ -306,12 +307,12 @@ int tc_attach_link(struct capture *c, struct link *link)
 		attach_clean(ifindex);
 	if (out && !link->egress.active) {
 		err = attach_program(&link->egress, &c->mode, ifindex, false, prog_fd);
-		if (err == 0 && in && c->running && c->mode == ATTACH_TCX)
+		if (!err && in && c->running && c->mode == ATTACH_TCX)
 			return LINK_UNFINISHED;
 	}
-	if (err == 0 && in)
+	if (!err && in)
 		err = attach_program(&link->ingress, &c->mode, ifindex, true, prog_fd);
-	if (err != 0)
+	if (err)
 		attach_undo(&link->egress, false);
 	return err;
 }
@@ -321,20 +322,20 @@ static int link_attach(struct capture *c, struct link *link)
 {
 	int err = link->egress.active ? 0 : counters_start(c, link);
 
-	if (err != 0)
+	if (err)
 		return err;
 	if (!link->announced) {
 		link->announced = true;
 		link->iface.id = c->nannounced++;
 		err = c->handler.iface(c->handler.arg, &link->iface);
-		if (err != 0)
+		if (err)
 			return err;
 	}
 	if (!link->egress.active)
 		link->ingress.ifindex = link->egress.ifindex = link->iface.ifindex;
 	if (c->backend->attach_link)
 		err = c->backend->attach_link(c, link);
-	if (err == 0 && c->config.promiscuous && !c->any && !c->backend->raw_ip && link->type == ARPHRD_ETHER)
+	if (!err && c->config.promiscuous && !c->any && !c->backend->raw_ip && link->type == ARPHRD_ETHER)
 		promisc_set(link->ns, link);
 	return err;
 }
@@ -376,7 +377,7 @@ static int link_attach_try(struct capture *c, struct link *link)
 
 	link->due = 0;
 	err = link_attach(c, link);
-	if (err == 0)
+	if (!err)
 		return 0;
 	if (err == LINK_UNFINISHED) {
 		link_postpone(c, link, 0);
@@ -464,7 +465,7 @@ int links_news(struct capture *c, struct netns *ns)
 	const struct rtnl_handler handler = { .arg = ns, .link = link_news };
 	int err = netns_enter(c, ns);
 
-	if (err != 0)
+	if (err)
 		return err;
 	err = rtnl_read(ns->rtnl_fd, &handler, NULL);
 	if (err == -ENOBUFS)
@@ -484,14 +485,14 @@ int links_watch(struct capture *c, struct netns *ns)
 		return 0;
 	err = netns_enter(c, ns);
 
-	if (err != 0)
+	if (err)
 		return err;
 	ns->rtnl_fd = rtnl_open();
 	err = ns->rtnl_fd < 0 ? ns->rtnl_fd : rtnl_dump(ns->rtnl_fd);
-	if (err == 0)
+	if (!err)
 		err = rtnl_read(ns->rtnl_fd, &handler, &done);
 	netns_leave(c, ns);
-	if (err == 0 && epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, ns->rtnl_fd, &event) != 0)
+	if (!err && epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, ns->rtnl_fd, &event) != 0)
 		err = -errno;
 	return err;
 }
@@ -560,7 +561,7 @@ static int name_or_number_check(const struct capture *c, const char *name)
 	int err = name_check(c, name);
 
 	if (err == -ENODEV && name[strspn(name, "0123456789")] == '\0' &&
-	    list_name((unsigned)strtoul(name, NULL, 10), by_number) == 0)
+	    iface_list_name((unsigned)strtoul(name, NULL, 10), by_number) == 0)
 		err = name_check(c, by_number);
 	return err;
 }
@@ -572,7 +573,7 @@ int links_find(struct capture *c)
 
 		if (err == -EOPNOTSUPP)
 			return err;
-		if (err != 0) {
+		if (err) {
 			log_error("cannot list the interfaces of '%s': %s", c->netns[i]->path, strerror(-err));
 			return err;
 		}
@@ -580,13 +581,13 @@ int links_find(struct capture *c)
 	for (const char *const *name = c->config.ifaces; !c->any && *name; name++) {
 		int err = name_or_number_check(c, *name);
 
-		if (err == 0)
+		if (!err)
 			continue;
 		/* As tcpdump: it may be up later, but who names it wants to see something now. */
 		if (err == -ENETDOWN)
 			log_error("%s: That device is not up; \"ip link set %s up\" changes that", *name, *name);
 		else if ((*name)[strspn(*name, "-0123456789")] == '\0')
-			list_refuse(*name);
+			iface_list_refuse(*name);
 		else
 			log_error("%s: No such device exists; -D lists those that do", *name);
 		return err;
@@ -599,7 +600,7 @@ static int link_attach_entered(struct capture *c, struct link *link)
 {
 	int err = netns_enter(c, link->ns);
 
-	if (err != 0)
+	if (err)
 		return err;
 	err = link_attach_try(c, link);
 	netns_leave(c, link->ns);
@@ -612,7 +613,7 @@ int links_attach(struct capture *c)
 	int err = 0;
 
 	c->attached = true;
-	for (unsigned i = 0; err == 0 && i < n; i++) {
+	for (unsigned i = 0; !err && i < n; i++) {
 		struct link *link = c->links[i];
 
 		if (link->present && c->any && !link->up)

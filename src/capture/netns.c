@@ -99,7 +99,7 @@ static int netns_add(struct capture *c, const char *path)
 	if (fd < 0)
 		return fd;
 	err = netns_new(c, path, inode, fd, &ns);
-	if (err == 0 && ns && c->scanning)
+	if (!err && ns && c->scanning)
 		err = links_watch(c, ns);
 	return err;
 }
@@ -120,7 +120,7 @@ static void scan_mark(struct capture *c, const char *path)
 	if (!c->any_netns)
 		return;
 	err = netns_add(c, path);
-	if (err != 0 && err != -EINVAL && err != -ENOENT)
+	if (err && err != -EINVAL && err != -ENOENT)
 		log_info("network namespace '%s': %s", path, strerror(-err));
 	else if ((ns = netns_find(c, (uint32_t)st.st_ino)))
 		ns->seen = true;
@@ -237,7 +237,7 @@ static int netns_add_configured(struct capture *c, const char *name)
 	err = netns_add(c, path);
 	if (err == -EINVAL)
 		log_error("'%s' is not a network namespace", path);
-	else if (err != 0)
+	else if (err)
 		log_error("network namespace '%s': %s", path, strerror(-err));
 	return err;
 }
@@ -270,14 +270,14 @@ int netns_init(struct capture *c)
 		err = netns_add(c, OWN_NETNS);
 	} else {
 		err = 0;
-		for (const char *const *name = c->config.netns; err == 0 && *name; name++)
+		for (const char *const *name = c->config.netns; !err && *name; name++)
 			err = netns_add_configured(c, *name);
 		/* Those log their errors. */
-		if (err != 0)
+		if (err)
 			return err;
 		err = netns_watch(c);
 	}
-	if (err != 0)
+	if (err)
 		log_error("cannot watch network namespaces: %s", strerror(-err));
 	return err;
 }

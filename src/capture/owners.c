@@ -10,7 +10,7 @@
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <pcap/dlt.h>
-#include <ptcpdump/attrib.h>
+#include <ptcpdump/owner.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -30,7 +30,7 @@ static int configure(pcap_t *p, const struct pcap_live_config *c)
 
 	if (c->monitor) {
 		err = pcap_can_set_rfmon(p);
-		if (err == 0) {
+		if (!err) {
 			log_error("%s: That device doesn't support monitor mode", c->device);
 			return -EINVAL;
 		}
@@ -132,7 +132,7 @@ static int compile_direction(struct pcap_live *l, const struct pcap_live_config 
 	pcap_freecode(&l->code);
 	err = pcap_compile(l->pcap, &l->code, text, !c->no_optimize, 0);
 	free(text);
-	if (err != 0 || l->code.bf_len > CODE_MAX || attach_code(l, &l->code) != 0)
+	if (err || l->code.bf_len > CODE_MAX || attach_code(l, &l->code) != 0)
 		return -EOPNOTSUPP;
 	l->direct = true;
 	return 0;
@@ -171,11 +171,11 @@ int pcap_live_open(struct pcap_live **ret, const struct pcap_live_config *config
 		goto out;
 	}
 	err = configure(l->pcap, config);
-	if (err == 0)
+	if (!err)
 		err = activate(l->pcap, config);
-	if (err == 0)
+	if (!err)
 		err = compile(l, config);
-	if (err != 0)
+	if (err)
 		goto out;
 	pcap_live_stop(l);
 	if (pcap_setnonblock(l->pcap, 1, text) != 0) {
@@ -183,7 +183,7 @@ int pcap_live_open(struct pcap_live **ret, const struct pcap_live_config *config
 		err = -EIO;
 	}
 out:
-	if (err != 0) {
+	if (err) {
 		pcap_live_close(l);
 		return err;
 	}
@@ -199,7 +199,7 @@ int pcap_live_start(struct pcap_live *l)
 		err = attach_code(l, &l->code);
 	else if (pcap_setfilter(l->pcap, &l->code) != 0)
 		err = -EIO;
-	if (err != 0)
+	if (err)
 		log_error("the filter cannot be set: %s", l->direct ? strerror(-err) : pcap_geterr(l->pcap));
 	return err;
 }

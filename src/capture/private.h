@@ -143,12 +143,12 @@ void links_free(struct capture *c);
 /* Packets up to time limit (CLOCK_MONOTONIC, ns), at most max; returns their number or a negative errno. */
 int deliver(struct capture *c, uint64_t limit, unsigned max, bool force);
 
-/* list.c */
+/* iface_list.c */
 /* The name of the device with number n in the list of -D; 0 or -ENODEV. */
-int list_name(unsigned n, char *name);
-/* The message for a number that list_name() does not know. */
-void list_refuse(const char *number);
+int iface_list_name(unsigned n, char *name);
+/* The message for a number that iface_list_name() does not know. */
+void iface_list_refuse(const char *number);
 /* Whether libpcap knows a device of this name. */
-bool list_has(const char *name);
+bool iface_list_has(const char *name);
 
 #endif

@@ -87,7 +87,7 @@ static int message_handle(struct nlmsghdr *msg, const struct rtnl_handler *handl
 	case RTM_DELLINK:
 		err = link_parse(msg, &link);
 		/* Bridges tell of their ports with the family AF_BRIDGE, and "port gone" is not "device gone". */
-		if (err != 0 || ((struct ifinfomsg *)NLMSG_DATA(msg))->ifi_family != AF_UNSPEC)
+		if (err || ((struct ifinfomsg *)NLMSG_DATA(msg))->ifi_family != AF_UNSPEC)
 			return err;
 		return handler->link(handler->arg, &link);
 	}
@@ -116,7 +116,7 @@ int rtnl_read(int fd, const struct rtnl_handler *handler, bool *done)
 		for (len = (unsigned)n; NLMSG_OK(msg, len); msg = NLMSG_NEXT(msg, len)) {
 			int err = message_handle(msg, handler, end);
 
-			if (err != 0)
+			if (err)
 				return err;
 		}
 	}
@@ -182,14 +182,14 @@ int rtnl_filters(uint32_t ifindex, bool ingress, int (*found)(void *arg, const s
 	if (fd < 0)
 		return -errno;
 	err = filters_request(fd, ifindex, ingress);
-	while (err == 0 && !done) {
+	while (!err && !done) {
 		struct nlmsghdr *msg = (struct nlmsghdr *)(void *)buf;
 		ssize_t n = recv(fd, buf, sizeof(buf), 0);
 		unsigned len = n > 0 ? (unsigned)n : 0;
 
 		if (n < 0 && errno != EINTR)
 			err = -errno;
-		for (; err == 0 && !done && NLMSG_OK(msg, len); msg = NLMSG_NEXT(msg, len)) {
+		for (; !err && !done && NLMSG_OK(msg, len); msg = NLMSG_NEXT(msg, len)) {
 			struct rtnl_filter filter;
 
 			/* An error here is "no such qdisc" or "no such device". */
@@ -197,7 +197,7 @@ int rtnl_filters(uint32_t ifindex, bool ingress, int (*found)(void *arg, const s
 			if (msg->nlmsg_type != RTM_NEWTFILTER)
 				continue;
 			err = filter_parse(msg, &filter);
-			if (err == 0)
+			if (!err)
 				err = found(arg, &filter);
 		}
 	}

@@ -214,10 +214,10 @@ static bool runtimes_alive(const struct containers *c)
 	return false;
 }
 
-static bool runtimes_settled(const struct containers *c, uint64_t now)
+static bool runtimes_answered(const struct containers *c, uint64_t now)
 {
 	for (size_t i = 0; i < c->nruntimes; i++) {
-		if (!runtime_settled(c->runtimes[i], now))
+		if (!runtime_answered(c->runtimes[i], now))
 			return false;
 	}
 	return true;
@@ -476,7 +476,7 @@ static struct place *place_of(struct containers *c, const struct process *proces
 /* containerd has not told its namespaces yet. */
 static bool too_early(const struct containers *c, const struct place *p)
 {
-	return p->maybe_namespaced && !runtimes_settled(c, loop_now());
+	return p->maybe_namespaced && !runtimes_answered(c, loop_now());
 }
 
 /* What is told of the i-th container while it is being asked for: of itself, or the one that it runs in. */
@@ -602,7 +602,7 @@ static bool any_match(struct containers *c)
 
 static void say_no_match(struct containers *c, uint64_t now)
 {
-	if (!c->match || c->said_no_match || !runtimes_settled(c, now))
+	if (!c->match || c->said_no_match || !runtimes_answered(c, now))
 		return;
 	c->said_no_match = true;
 	if (!any_match(c))

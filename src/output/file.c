@@ -12,7 +12,7 @@ static struct file_output *file_of(struct output *o)
 	return (struct file_output *)o;
 }
 
-static int settle(struct file_output *f, int ret)
+static int result_keep(struct file_output *f, int ret)
 {
 	if (ret)
 		f->failed = ret;
@@ -23,7 +23,7 @@ static int file_iface(struct output *o, const struct iface *iface)
 {
 	struct file_output *f = file_of(o);
 
-	return f->failed ? f->failed : settle(f, f->format->iface(f, iface));
+	return f->failed ? f->failed : result_keep(f, f->format->iface(f, iface));
 }
 
 static int file_packet(struct output *o, const struct packet *packet)
@@ -38,7 +38,7 @@ static int file_packet(struct output *o, const struct packet *packet)
 	f->packets++;
 	if (!ret && f->config.packet_buffered)
 		ret = sink_flush(&f->sink);
-	return settle(f, ret);
+	return result_keep(f, ret);
 }
 
 static int file_block(struct output *o, const struct reader_block *block)
@@ -47,7 +47,7 @@ static int file_block(struct output *o, const struct reader_block *block)
 
 	if (f->failed || !f->format->block)
 		return f->failed;
-	return settle(f, f->format->block(f, block));
+	return result_keep(f, f->format->block(f, block));
 }
 
 static int file_flush(struct output *o)
@@ -61,7 +61,7 @@ static int file_flush(struct output *o)
 		ret = sink_flush(&f->sink);
 	if (f->nchildren)
 		file_reap_children(f);
-	return settle(f, ret);
+	return result_keep(f, ret);
 }
 
 static int file_finish(struct output *o)
@@ -74,7 +74,7 @@ static int file_finish(struct output *o)
 	/* After an error the sink is empty, and closing it writes nothing. */
 	closed = sink_close(&f->sink);
 	file_reap_children(f);
-	return settle(f, ret ? ret : f->failed ? 0 : closed);
+	return result_keep(f, ret ? ret : f->failed ? 0 : closed);
 }
 
 static void file_free(struct output *o)
@@ -153,7 +153,7 @@ int output_file_rotate(struct output *o)
 {
 	struct file_output *f = file_of(o);
 
-	return f->failed ? f->failed : settle(f, file_rotate_now(f));
+	return f->failed ? f->failed : result_keep(f, file_rotate_now(f));
 }
 
 const char *output_file_name(const struct output *o)

@@ -243,7 +243,7 @@ static int print_packet(struct text *t, const struct packet *packet)
 	names_next_packet(t->names);
 	err = dissect(t, &h);
 	t->packet = NULL;
-	if (err == 0 && t->config.oneline)
+	if (!err && t->config.oneline)
 		join_lines(&t->buf, t->packet_start);
 	return err;
 }
@@ -282,7 +282,7 @@ static int text_packet(struct output *o, const struct packet *packet)
 
 	if (id >= t->nifaces || t->ifaces[id].iface != packet->iface)
 		err = text_iface(o, packet->iface);
-	if (err == 0)
+	if (!err)
 		err = print_packet(t, packet);
 	if (err < 0)
 		return err;
@@ -427,13 +427,13 @@ int output_text_new(struct output **ret, const struct text_config *config)
 	tzset();
 	set_hooks(t);
 	err = set_options(t);
-	if (err == 0)
+	if (!err)
 		err = annotation_cache_new(&t->annotations, config);
-	if (err == 0)
+	if (!err)
 		err = formats_new(&t->formats);
-	if (err == 0)
+	if (!err)
 		err = names_new(&t->names, config);
-	if (err == 0)
+	if (!err)
 		err = conversations_new(&t->conversations, config);
 	if (err < 0) {
 		text_free(&t->output);

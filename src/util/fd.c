@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-3-Clause
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "util/fd.h"
 
 #include <errno.h>
@@ -48,7 +48,7 @@ int fd_write(int fd, const void *p, size_t n, const volatile sig_atomic_t *inter
 		int err = stalls ? wait_writable(fd, interrupted) : 0;
 		ssize_t got;
 
-		if (err != 0)
+		if (err)
 			return err;
 		got = write(fd, (const uint8_t *)p + *done, chunk);
 		if (got == 0)

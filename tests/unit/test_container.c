@@ -419,9 +419,9 @@ static void test_silent_daemons_cost_nothing(void)
 			if (loop_now() - before > longest)
 				longest = loop_now() - before;
 		}
-		if (!runtime_settled(rig.r, loop_now()) || !rig.r->said_slow || longest > 50000000u)
+		if (!runtime_answered(rig.r, loop_now()) || !rig.r->said_slow || longest > 50000000u)
 			snprintf(check_why, sizeof(check_why), "%s: settled %d, said %d, longest step %u us",
-				 ops[i]->name, runtime_settled(rig.r, loop_now()), rig.r->said_slow,
+				 ops[i]->name, runtime_answered(rig.r, loop_now()), rig.r->said_slow,
 				 (unsigned)(longest / 1000));
 		rig_close(&rig);
 	}
@@ -622,7 +622,7 @@ static void test_late_look(void)
 	rig_open(&rig, &cri_ops, f.path);
 	runtime_tick(rig.r, loop_now());
 	usleep(300000);
-	settled = runtime_settled(rig.r, loop_now());
+	settled = runtime_answered(rig.r, loop_now());
 	rig_step(&rig, 0);
 	said = rig.r->said_slow;
 	ready = rig_until(&rig, RUNTIME_READY, 1000);

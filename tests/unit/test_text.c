@@ -47,13 +47,13 @@ static int print(const struct text_config *given, struct iface *iface, enum dire
 	config.program = "test";
 	config.n = config.utc = 1;
 	err = output_text_new(&o, &config);
-	if (err == 0)
+	if (!err)
 		err = o->ops->iface(o, iface);
-	for (int i = 0; err == 0 && i < 2; i++)
+	for (int i = 0; !err && i < 2; i++)
 		err = o->ops->packet(o, &packet);
-	if (err == 0)
+	if (!err)
 		err = o->ops->finish(o);
-	if (err == 0)
+	if (!err)
 		o->ops->free(o);
 	n = pread(config.fd, text, sizeof(text) - 1, 0);
 	text[n > 0 ? n : 0] = '\0';

@@ -138,7 +138,7 @@ void runtime_tick(struct runtime *r, uint64_t now)
 	}
 	if ((r->state == RUNTIME_OPENED || r->state == RUNTIME_READY) && r->ops->tick)
 		r->ops->tick(r, now);
-	if (r->state == RUNTIME_OPENED && !runtime_settled(r, now)) {
+	if (r->state == RUNTIME_OPENED && !runtime_answered(r, now)) {
 		if (r->heard_from)
 			loop_wake_at(r->loop, r->heard_from + SILENT_NS);
 	} else if (r->state == RUNTIME_OPENED && !r->said_slow && !r->said_down) {
@@ -152,7 +152,7 @@ void runtime_tick(struct runtime *r, uint64_t now)
 		loop_wake_at(r->loop, r->retry_at);
 }
 
-bool runtime_settled(const struct runtime *r, uint64_t now)
+bool runtime_answered(const struct runtime *r, uint64_t now)
 {
 	return r->state != RUNTIME_OPENED || (r->heard_from && now >= r->heard_from + SILENT_NS);
 }

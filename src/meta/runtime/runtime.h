@@ -63,7 +63,7 @@ void runtime_off(struct runtime *r, const char *why);
 /* Connects, reconnects; sets the loop's wake time. */
 void runtime_tick(struct runtime *r, uint64_t now);
 /* The start need not wait for it (any longer). */
-bool runtime_settled(const struct runtime *r, uint64_t now);
+bool runtime_answered(const struct runtime *r, uint64_t now);
 void runtime_free(struct runtime *r);
 
 #endif

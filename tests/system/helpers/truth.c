@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-3-Clause
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Peers that tell who they are. Each socket in use is told on standard output as
  *	end PROTO LOCAL-ADDRESS LOCAL-PORT REMOTE-ADDRESS REMOTE-PORT PID [TIME]

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-3-Clause
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Peers that talk through io_uring, by system calls alone: "server ADDRESS PORT MODE", "client ADDRESS PORT
  * MODE@OWN-PORT". MODE: "plain", "worker" (the kernel's worker threads do it all), or "sqpoll" (its polling thread).

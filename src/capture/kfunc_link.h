@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef CAPTURE_KFUNC_H
-#define CAPTURE_KFUNC_H
+#ifndef CAPTURE_KFUNC_LINK_H
+#define CAPTURE_KFUNC_LINK_H
 
 #include <bpf/libbpf.h>
 

@@ -76,7 +76,7 @@ int capture_list_ifaces(FILE *out)
 	unsigned n = 0;
 	int err = devices_find(&devs);
 
-	if (err != 0)
+	if (err)
 		return err;
 	for (const pcap_if_t *dev = devs; dev; dev = dev->next)
 		device_print(out, ++n, dev);
@@ -89,7 +89,7 @@ int capture_default_iface(char *name)
 	pcap_if_t *devs;
 	int err = devices_find(&devs);
 
-	if (err != 0)
+	if (err)
 		return err;
 	err = -ENODEV;
 	if (devs && !(devs->flags & PCAP_IF_LOOPBACK) && strlen(devs->name) < IF_NAMESIZE) {
@@ -100,7 +100,7 @@ int capture_default_iface(char *name)
 	return err;
 }
 
-bool list_has(const char *name)
+bool iface_list_has(const char *name)
 {
 	pcap_if_t *devs;
 	bool found = false;
@@ -113,13 +113,13 @@ bool list_has(const char *name)
 	return found;
 }
 
-int list_name(unsigned n, char *name)
+int iface_list_name(unsigned n, char *name)
 {
 	const pcap_if_t *dev;
 	pcap_if_t *devs;
 	int err = devices_find(&devs);
 
-	if (err != 0)
+	if (err)
 		return err;
 	for (dev = devs; dev && n > 1; dev = dev->next)
 		n--;
@@ -136,20 +136,21 @@ int capture_find_iface(const char *given, char *name)
 {
 	const bool number = *given && given[strspn(given, "-0123456789")] == '\0';
 
-	if (strlen(given) < IF_NAMESIZE && (strcmp(given, "any") == 0 || if_nametoindex(given) || list_has(given))) {
+	if (strlen(given) < IF_NAMESIZE &&
+	    (strcmp(given, "any") == 0 || if_nametoindex(given) || iface_list_has(given))) {
 		strcpy(name, given);
 		return 0;
 	}
-	if (number && list_name((unsigned)strtoul(given, NULL, 10), name) == 0)
+	if (number && iface_list_name((unsigned)strtoul(given, NULL, 10), name) == 0)
 		return 0;
 	if (number)
-		list_refuse(given);
+		iface_list_refuse(given);
 	else
 		log_error("%s: No such device exists; -D lists those that do", given);
 	return -ENODEV;
 }
 
-void list_refuse(const char *number)
+void iface_list_refuse(const char *number)
 {
 	const long n = strtol(number, NULL, 10);
 	long count = 0;

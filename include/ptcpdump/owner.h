@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /* Values of the attribution maps and settings that user space writes and the eBPF programs read. */
-#ifndef PTCPDUMP_ATTRIB_H
-#define PTCPDUMP_ATTRIB_H
+#ifndef PTCPDUMP_OWNER_H
+#define PTCPDUMP_OWNER_H
 
 #include <ptcpdump/event.h>
 
-/* attrib_filter: which criteria are given; a packet passes when any of them matches either end */
-enum { FILTER_PID = 1, FILTER_UID = 2, FILTER_CGROUP = 4 };
+/* select_kinds: which criteria are given; a packet passes when any of them matches either end */
+enum { SELECT_PID = 1, SELECT_UID = 2, SELECT_CGROUP = 4 };
 
 /* Values of ptcp_pids. The dead stay, since their packets may still be in flight, until their pid is used again. */
 enum {
-	FILTER_PID_LIVE = 1,
-	FILTER_PID_NAME = 2, /* only as long as its name matches */
-	FILTER_PID_DEAD = 4,
+	SELECT_PID_LIVE = 1,
+	SELECT_PID_NAME = 2, /* only as long as its name matches */
+	SELECT_PID_DEAD = 4,
 };
 
-#define FILTER_NAME_LEN 64 /* key of ptcp_names: padded with zeros, at least one; longer names are cut */
+#define SELECT_NAME_LEN 64 /* key of ptcp_names: padded with zeros, at least one; longer names are cut */
 
 /* One end of a flow: l is the end it tells about. IPv4 as ::ffff:a.b.c.d, ports in network order. */
 struct flow_key {

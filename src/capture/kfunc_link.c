@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: BSD-3-Clause
-#include "capture/kfunc.h"
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "capture/kfunc_link.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -59,7 +59,7 @@ static int program_link(const struct btf *kernel, struct bpf_program *prog)
 	if (calls > 0)
 		err = bpf_program__set_insns(prog, insns, n);
 	free(insns);
-	return err != 0 ? err : calls;
+	return err ? err : calls;
 }
 
 int kfuncs_link(struct bpf_program *const *progs, size_t n)

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/*
+ * What user space tells the programs before the load, so that the verifier drops what is switched off: helpers that a
+ * kernel lacks in a program type are refused even in branches that never run. And what they tell each other at run time.
+ * User space sets them by the skeleton's rodata and bss only: a name that does not exist does not compile.
+ */
+#ifndef SETTINGS_BPF_H
+#define SETTINGS_BPF_H
+
+/* What is captured. */
+const volatile __u32 packet_snaplen __weak = 262144; /* bytes */
+const volatile __u32 ring_count __weak = 1;	     /* rings that exist */
+const volatile __u32 only_netns __weak = 0;	     /* inode of the only namespace that is captured in; 0: several */
+const volatile __u32 any_netns __weak = 0;	     /* namespaces that appear are captured in, too */
+/* Of taps: which directions; a loopback device shows each packet once, on egress where that is wanted. */
+const volatile __u32 tap_in __weak = 1;
+const volatile __u32 tap_out __weak = 1;
+const volatile __u32 tap_fragments __weak = 0; /* tracepoints may read fragments (6.12) */
+
+/* Whose packets. */
+const volatile __u32 attrib_off __weak = 0;    /* no attribution at all */
+const volatile __u32 select_kinds __weak = 0;  /* SELECT_* */
+const volatile __u32 select_follow __weak = 0; /* children of matching processes match */
+
+/* What this kernel can do. */
+const volatile __u32 attrib_trace_storage __weak = 0;  /* tracing programs may use socket storage (5.11) */
+const volatile __u32 attrib_bind_certain __weak = 0;   /* nothing tells who receives: whoever made the socket */
+const volatile __u32 attrib_stack_size __weak = 16384; /* THREAD_SIZE */
+const volatile __u32 attrib_task_btf __weak = 0;       /* packet programs may look into the task without probing */
+const volatile __u32 attrib_realtime __weak = 0;       /* PREEMPT_RT: soft interrupts run on stacks of tasks */
+/* Programs at cgroup_skb work for a task whose system call may be interrupted, and run again on what arrived. */
+const volatile __u32 owner_nested __weak = 0;
+/* Such a task may also be taken off the CPU, and another one run there: not while this is switched off (6.14). */
+const volatile __u32 owner_preempt_off __weak = 0;
+
+/* Process events lost for want of ring space. */
+__u64 attrib_lost __weak = 0;
+/* Becomes 1 when the start-up scan has seen every socket. */
+__u32 attrib_scanned __weak = 0;
+/* Becomes 1 with the first socket outside only_netns: until then nothing can have been forwarded for others. */
+__u32 attrib_forwarded __weak = 0;
+/* Becomes 1 when a packet was seen whose receiver a program chooses. */
+__u32 attrib_chosen __weak = 0;
+
+#endif
