@@ -11,7 +11,7 @@ build="gcc libc6-dev make pkg-config|pkgconf clang bpftool libbpf-dev libelf-dev
 	liblz4-dev liblzma-dev libssl-dev xz-utils curl ca-certificates python3"
 static="libmbedtls-dev flex bison"
 test="iproute2 iputils-ping procps tcpdump tshark perl nginx-light|nginx|nginx-core dnsutils|bind9-dnsutils dnsmasq-base
-	socat netcat-openbsd ethtool util-linux zstd lz4 mandoc"
+	socat netcat-openbsd ethtool nftables gunicorn util-linux zstd lz4 mandoc"
 containers="docker.io|docker-ce containerd|containerd.io runc|containerd.io containernetworking-plugins busybox-static"
 lint="clang-format clang-tidy shellcheck zsh fish"
 
@@ -97,7 +97,7 @@ without_apt() {
 		  gcc make pkgconf clang bpftool libbpf-devel elfutils-libelf-devel zlib-devel libpcap-devel cjson-devel
 		  libcurl-devel libnghttp2-devel protobuf-c-devel protobuf-c-compiler libzstd-devel lz4-devel xz-devel openssl-devel
 		For the tests and the demo: python3 curl perl iproute iputils tcpdump wireshark-cli nginx bind-utils dnsmasq
-		  socat nmap-ncat ethtool
+		  socat nmap-ncat ethtool nftables
 	END
 	exit 1
 }
