@@ -276,9 +276,10 @@ format:
 check-format:
 	clang-format --dry-run -Werror $(STYLED)
 
-# .clang-tidy says which checks.
+# .clang-tidy says which checks; CONTRIBUTING.md what the structure is.
 TIDY_FLAGS := $(STD) $(CPPFLAGS) $(ND_CPPFLAGS)
 lint: $(GEN) $(ND_LIB)
+	scripts/check-structure
 	@echo clang-tidy $(words $(SRC)) files
 	$(Q)printf '%s\n' $(SRC) | xargs -P 2 -I{} clang-tidy --quiet {} -- $(TIDY_FLAGS) 2>/dev/null
 	shellcheck .ci/run tests/run $(wildcard deps/*.sh scripts/*.sh tests/*.sh)

@@ -3,7 +3,7 @@
 # The truth test on other kernels, in virtual machines: those that "bash tests/vm/vm-fetch SUITE..." has fetched. timeout: 900
 # A short list of scenarios, those that depend most on the kernel; VM_SCENARIOS selects others, VM_KERNELS the suites.
 # VM_SCENARIOS=all ("make check-vm", 5 to 10 minutes a kernel) runs all and keeps the results in build/vm/SUITE.tsv: what
-# is there is not run again while the program is the same. tests/vm/table.py makes the table of docs/attribution.md of them.
+# is there is not run again while the program is the same. tests/vm/table.py makes the table of docs/measured/attribution.md of them.
 # Emulation is ten times slower: the settle time and all waits are stretched, and what takes too long says so.
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""table.py [COLUMN=FILE...]: the table of docs/attribution.md between its two marks, from the results of truth.py
+"""table.py [COLUMN=FILE...]: the table of docs/measured/attribution.md between its two marks, from the results of truth.py
 (TRUTH_TABLE). Without arguments: build/vm/SUITE.tsv of "make check-vm", and build/vm/host.tsv if there is one."""
 import os
 import re
@@ -25,6 +25,8 @@ def main():
     if not columns:
         columns = [(k, os.path.join(TOP, "build/vm/%s.tsv" % v)) for k, v in (d.split("=") for d in DEFAULT)]
     columns = [(title, read(path)) for title, path in columns if os.path.exists(path)]
+    if not columns:
+        sys.exit("no results in build/vm: run \"make check-vm\" first")
     names = list(dict.fromkeys(name for _, rows in columns for name in rows))
     text = "| scenario | %s |\n|---%s|\n" % (" | ".join(t for t, _ in columns), "|---" * len(columns))
     notes = []
@@ -40,7 +42,7 @@ def main():
         text += "| %s | %s |\n" % (name, " | ".join(cells))
     if notes:
         text += "\nNot run, or not all right:\n\n" + "\n".join(notes) + "\n"
-    path = os.path.join(TOP, "docs/attribution.md")
+    path = os.path.join(TOP, "docs/measured/attribution.md")
     with open(path) as f:
         doc = f.read()
     if BEGIN not in doc or END not in doc:
