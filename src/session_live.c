@@ -22,21 +22,20 @@
 #include "meta/meta.h"
 #include "session_private.h"
 #include "util/buf.h"
+#include "util/clock.h"
 #include "util/device.h"
 #include "util/procfs.h"
 
-#define MSEC UINT64_C(1000000) /* ns */
-
 /* Outputs are flushed when packets stop coming, and not more often than this while they come. */
-#define FLUSH_INTERVAL (20 * MSEC)
+#define FLUSH_INTERVAL (20 * NSEC_PER_MSEC)
 /* After the command has ended: its last packets are still on their way; what its children send is waited for. */
-#define QUIET_TIME (300 * MSEC)
-#define QUIET_LIMIT (3000 * MSEC)
+#define QUIET_TIME (300 * NSEC_PER_MSEC)
+#define QUIET_LIMIT (3000 * NSEC_PER_MSEC)
 /* A command that was told to end gets this long. */
-#define KILL_TIME (2000 * MSEC)
+#define KILL_TIME (2000 * NSEC_PER_MSEC)
 /* A packet is saved this much later when secrets are saved as well: the client knows them only once it has seen the
  * packet in which the server's encrypted words begin. */
-#define SECRETS_TIME (200 * MSEC)
+#define SECRETS_TIME (200 * NSEC_PER_MSEC)
 #define NEVER UINT64_MAX
 /* As many as may be open; the usual 1024 are little with containers. */
 #define DESCRIPTORS 65536
@@ -63,14 +62,6 @@ struct live {
 	/* For the banner: what the interfaces were like until then. */
 	struct buf link_types;
 };
-
-static uint64_t monotonic_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 * MSEC + (uint64_t)ts.tv_nsec;
-}
 
 static int live_iface(void *arg, const struct iface *iface)
 {
@@ -237,7 +228,7 @@ static int open_meta(struct live *l)
 {
 	const struct options *o = l->s.o;
 	const struct meta_config config = {
-		.settle_ns = o->settle_ms * MSEC,
+		.settle_ns = o->settle_ms * NSEC_PER_MSEC,
 		.reverse_match = !o->no_reverse_match,
 		.peer = o->context & ANNOT_PEER,
 		.containers = needs_containers(o),
@@ -467,7 +458,7 @@ static void report(struct live *l)
 	if (l->next_report == 0 || l->reported != l->s.captured)
 		fprintf(stderr, "Got %llu\r", (unsigned long long)l->s.captured);
 	l->reported = l->s.captured;
-	l->next_report = l->now + 1000 * MSEC;
+	l->next_report = l->now + 1000 * NSEC_PER_MSEC;
 }
 
 /* When something has to be done although nothing happens. */
@@ -478,8 +469,8 @@ static uint64_t next_deadline(const struct live *l)
 
 	if (l->s.dirty)
 		next = l->flushed + FLUSH_INTERVAL;
-	if (l->command_end != NEVER && l->capturing && l->now + 50 * MSEC < next)
-		next = l->now + 50 * MSEC;
+	if (l->command_end != NEVER && l->capturing && l->now + 50 * NSEC_PER_MSEC < next)
+		next = l->now + 50 * NSEC_PER_MSEC;
 	if (l->kill_deadline < next)
 		next = l->kill_deadline;
 	if (o->text.v && o->write_file && !o->print && l->capturing && l->next_report < next)
@@ -494,9 +485,9 @@ static int wait_for_events(struct live *l)
 	int n, timeout = -1;
 
 	if (next != NEVER)
-		timeout = next > l->now ? (int)((next - l->now + MSEC - 1) / MSEC) : 0;
+		timeout = next > l->now ? (int)((next - l->now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC) : 0;
 	n = epoll_wait(l->epoll_fd, events, 5, timeout);
-	l->now = monotonic_ns();
+	l->now = clock_ns(CLOCK_MONOTONIC);
 	if (n < 0 && errno != EINTR) {
 		log_error("can't wait for packets: %s", strerror(errno));
 		return -errno;
@@ -581,7 +572,7 @@ static void stop_capture(struct live *l)
 {
 	struct capture_stats stats;
 
-	l->now = monotonic_ns();
+	l->now = clock_ns(CLOCK_MONOTONIC);
 	save_secrets(l);
 	if (!l->s.stop && !l->s.failed && capture_drain(l->capture) < 0 && !l->s.stop)
 		l->s.failed = true;
@@ -738,7 +729,7 @@ static int capture_and_run(const struct options *o, const char *const *ifaces)
 	err = live_open(&l, ifaces);
 	if (err)
 		goto out;
-	l.now = monotonic_ns();
+	l.now = clock_ns(CLOCK_MONOTONIC);
 	if (l.command) {
 		err = command_release(l.command);
 		if (err) {

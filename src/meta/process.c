@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "util/cgroup2.h"
+#include "util/clock.h"
 #include "util/procfs.h"
 
 #define BUCKETS 16384 /* a power of two; chains stay short up to some ten thousand processes */
@@ -64,14 +65,6 @@ struct process_table {
 	struct thread threads[THREADS];
 	char scratch[EVENT_FILENAME_MAX * 8 + EVENT_ARGS_MAX + 8];
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
-}
 
 static size_t bucket_of(uint32_t tgid)
 {
@@ -204,7 +197,7 @@ static void forget_dead(struct process_table *t)
 /* Events are lost when they come faster than they are read: who is gone although no exit was told? */
 static void find_dead(struct process_table *t)
 {
-	const uint64_t now = now_ns();
+	const uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	struct entry *e;
 	size_t i;
 
@@ -403,7 +396,7 @@ static struct entry *read_process(struct process_table *t, uint32_t tgid, uint64
 
 	if (procfs_stat(tgid, &st) || (start && !same_start(t, st.start, start)))
 		return NULL;
-	e = entry_new(t, tgid, start ? start : st.start, now_ns());
+	e = entry_new(t, tgid, start ? start : st.start, clock_ns(CLOCK_MONOTONIC));
 	if (!e)
 		return NULL;
 	memcpy(e->p.comm, st.comm, sizeof(e->p.comm));
@@ -447,7 +440,7 @@ const struct process *process_find(struct process_table *t, uint32_t tgid, uint6
 			e->p.start = start;
 		return e ? &e->p : NULL;
 	}
-	now = now_ns();
+	now = clock_ns(CLOCK_MONOTONIC);
 	if (miss->tgid == tgid && miss->start == start && now - miss->when < MISS_KEEP_NS)
 		return NULL;
 	e = read_process(t, tgid, start);
@@ -471,7 +464,7 @@ struct str process_thread_name(struct process_table *t, uint32_t tgid, uint32_t 
 {
 	struct thread *th = &t->threads[tid % THREADS];
 	struct entry *e = find_last(t, tgid);
-	uint64_t now = now_ns();
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	char name[64];
 	int n;
 

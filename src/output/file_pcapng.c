@@ -10,6 +10,7 @@
 #include "format/pcapng.h"
 #include "output/file.h"
 #include "reader/reader.h"
+#include "util/clock.h"
 
 enum {
 	COMMENT_SLOTS = 4096, /* a power of two */
@@ -44,14 +45,6 @@ struct pcapng_state {
 	struct comments comments[COMMENT_SLOTS];
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
 static size_t pcapng_whole(const uint8_t *p, size_t len, bool at_start)
 {
 	size_t at = 0;
@@ -84,7 +77,7 @@ static int state_new(struct file_output *o)
 	if (!st)
 		return -ENOMEM;
 	o->state = st;
-	st->start = now_ns();
+	st->start = clock_ns(CLOCK_REALTIME);
 	if (uname(&u) == 0) {
 		snprintf(st->os, sizeof(st->os), "%s %s", u.sysname, u.release);
 		snprintf(st->hardware, sizeof(st->hardware), "%s", u.machine);
@@ -341,7 +334,7 @@ static int pcapng_block(struct file_output *o, const struct reader_block *block)
 static int pcapng_end(struct file_output *o)
 {
 	struct pcapng_state *st = o->state;
-	const uint64_t end = now_ns();
+	const uint64_t end = clock_ns(CLOCK_REALTIME);
 	int ret = pcapng_headers(o);
 
 	if (ret)

@@ -8,14 +8,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "util/clock.h"
+
 enum { MAX_EVENTS_PER_RUN = 128 };
 
 uint64_t loop_now(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	return clock_ns(CLOCK_MONOTONIC);
 }
 
 static void timer_ready(struct loop_source *s, uint32_t events)
