@@ -22,6 +22,7 @@
 #include "meta/runtime/runtime.h"
 #include "meta/runtime/user_socket.h"
 #include "util/caps.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 enum {
@@ -33,11 +34,10 @@ enum {
 	SOON = 12,	 /* times to ask without making the pauses longer */
 	LONGER_MAX = 11, /* times to double them */
 };
-#define MS 1000000u
 /* How long a container may hold up its packets; less than the join waits, by as much as it looks at a packet late. */
-#define WAIT_NS (300u * (uint64_t)MS)
-#define ASK_NS (40u * (uint64_t)MS)
-#define USERS_NS (2000u * (uint64_t)MS) /* how often to look for daemons of users who have logged in */
+#define WAIT_NS (300 * NSEC_PER_MSEC)
+#define ASK_NS (40 * NSEC_PER_MSEC)
+#define USERS_NS (2000 * NSEC_PER_MSEC) /* how often to look for daemons of users who have logged in */
 
 /* Where a process is: in a cgroup, or (where its cgroup does not tell) the process by itself. */
 struct place {
@@ -446,7 +446,7 @@ static struct place *place_of_process(struct containers *c, const struct process
 		return NULL;
 	p->version = process->version;
 	p->moves = process->moves;
-	p->wait_until = loop_now() + WAIT_NS;
+	p->wait_until = clock_ns(CLOCK_MONOTONIC) + WAIT_NS;
 	/* There is nothing else to read where only v2 exists. A process that has ended keeps what was read while it lived. */
 	if (by_cgroup && by_cgroup->path && !c->fs.v1)
 		place_set_path(c, p, by_cgroup->path);
@@ -476,7 +476,7 @@ static struct place *place_of(struct containers *c, const struct process *proces
 /* containerd has not told its namespaces yet. */
 static bool too_early(const struct containers *c, const struct place *p)
 {
-	return p->maybe_namespaced && !runtimes_answered(c, loop_now());
+	return p->maybe_namespaced && !runtimes_answered(c, clock_ns(CLOCK_MONOTONIC));
 }
 
 /* What is told of the i-th container while it is being asked for: of itself, or the one that it runs in. */
@@ -499,7 +499,7 @@ static enum container_answer answer_by_path(struct containers *c, const struct p
 		struct container_entry *e = p->containers[i];
 
 		if (!container_entry_complete(e)) {
-			now = now ? now : loop_now();
+			now = now ? now : clock_ns(CLOCK_MONOTONIC);
 			e->used_at = now;
 			want(c, e, now);
 			if (may_wait(c, e, now, waits)) {
@@ -538,7 +538,7 @@ static enum container_answer answer_by_init(struct containers *c, struct place *
 	}
 	if (too_early(c, p))
 		return CONTAINER_PENDING;
-	if (!p->path && process->pidns != c->pidns && loop_now() < p->wait_until && runtimes_alive(c)) {
+	if (!p->path && process->pidns != c->pidns && clock_ns(CLOCK_MONOTONIC) < p->wait_until && runtimes_alive(c)) {
 		loop_wake_at(&c->loop, p->wait_until);
 		return CONTAINER_PENDING;
 	}
@@ -742,7 +742,7 @@ void containers_step(struct containers *c)
 	uint64_t now;
 
 	loop_run(&c->loop);
-	now = loop_now();
+	now = clock_ns(CLOCK_MONOTONIC);
 	http_tick(c->http, now);
 	http_tick(c->users_http, now);
 	look_for_users(c, now);

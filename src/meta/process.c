@@ -17,12 +17,12 @@
 
 #define BUCKETS 16384 /* a power of two; chains stay short up to some ten thousand processes */
 #define DEAD_MAX 8192
-#define DEAD_KEEP_NS 10000000000ULL
+#define DEAD_KEEP_NS (10 * NSEC_PER_SEC)
 #define SWEEP_MIN 8192 /* entries, before any is suspected to be of a process that has ended */
 #define MISSES 1024    /* direct-mapped: processes that /proc did not know either */
-#define MISS_KEEP_NS 1000000000ULL
+#define MISS_KEEP_NS NSEC_PER_SEC
 #define THREADS 1024 /* direct-mapped cache of thread names */
-#define THREAD_KEEP_NS 1000000000ULL
+#define THREAD_KEEP_NS NSEC_PER_SEC
 
 #define INIT_PIDNS 0xeffffffcu /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
 
