@@ -105,7 +105,6 @@ static struct image *image_new(struct str cmd, bool cmd_cut, struct str args, bo
 	const size_t ndots = sizeof(dots) - 1;
 	struct image *image = malloc(sizeof(*image) + cmd.n + args.n + 2 * ndots);
 	char *p;
-	size_t i;
 
 	if (!image)
 		return NULL;
@@ -120,7 +119,7 @@ static struct image *image_new(struct str cmd, bool cmd_cut, struct str args, bo
 	while (!args_cut && args.n && args.p[args.n - 1] == '\0')
 		args.n--;
 	image->args = (struct str){ p, args.n };
-	for (i = 0; i < args.n; i++)
+	for (size_t i = 0; i < args.n; i++)
 		*p++ = args.p[i] ? args.p[i] : ' ';
 	if (args_cut) {
 		memcpy(p, dots, ndots);
@@ -198,11 +197,9 @@ static void forget_dead(struct process_table *t)
 static void find_dead(struct process_table *t)
 {
 	const uint64_t now = clock_ns(CLOCK_MONOTONIC);
-	struct entry *e;
-	size_t i;
 
-	for (i = 0; i < BUCKETS && t->host_pids; i++)
-		for (e = t->buckets[i]; e; e = e->next)
+	for (size_t i = 0; i < BUCKETS && t->host_pids; i++)
+		for (struct entry *e = t->buckets[i]; e; e = e->next)
 			if (!e->p.dead && kill((pid_t)e->p.tgid, 0) && errno == ESRCH)
 				entry_died(t, e, now);
 	t->sweep_at = 2 * (t->entries - t->dead) + SWEEP_MIN;
@@ -502,13 +499,10 @@ int process_table_new(struct process_table **ret)
 
 void process_table_free(struct process_table *t)
 {
-	struct entry *e, *next;
-	size_t i;
-
 	if (!t)
 		return;
-	for (i = 0; i < BUCKETS; i++)
-		for (e = t->buckets[i]; e; e = next) {
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (struct entry *e = t->buckets[i], *next; e; e = next) {
 			next = e->next;
 			image_put(e->image);
 			free(e);
