@@ -504,7 +504,7 @@ static int wait_for_events(struct live *l)
 static void put_secrets(struct live *l, const struct buf *lines)
 {
 	struct buf body = { 0 };
-	struct reader_block block = { .type = PCAPNG_DSB };
+	struct pcapng_block block = { .type = PCAPNG_DSB };
 
 	pcapng_put_secrets(&body, PCAPNG_TLS_KEYS, lines->p, (uint32_t)lines->len);
 	block.body = (const uint8_t *)body.p;

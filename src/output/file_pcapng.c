@@ -6,10 +6,10 @@
 #include <sys/utsname.h>
 #include <time.h>
 
+#include "block.h"
 #include "format/annotation.h"
 #include "format/pcapng.h"
 #include "output/file.h"
-#include "reader/reader.h"
 #include "util/clock.h"
 
 enum {
@@ -278,7 +278,7 @@ static int pcapng_packet(struct file_output *o, const struct packet *packet)
 }
 
 /* A section of the file that is being rewritten: its interfaces come next and are numbered anew. */
-static int begin_section(struct file_output *o, const struct reader_block *block)
+static int begin_section(struct file_output *o, const struct pcapng_block *block)
 {
 	static const uint8_t unknown_length[8] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 	struct pcapng_state *st = o->state;
@@ -313,7 +313,7 @@ static void keep_block(const struct file_output *o, struct buf *b, const char *b
 	memmove(b->p, b->p + drop, b->len);
 }
 
-static int pcapng_block(struct file_output *o, const struct reader_block *block)
+static int pcapng_block(struct file_output *o, const struct pcapng_block *block)
 {
 	struct pcapng_state *st = o->state;
 	int ret;
