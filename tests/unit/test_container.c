@@ -978,6 +978,9 @@ static void test_namespaces_are_bounded(void)
 
 /* --- processes --- */
 
+/* No runtime is there. */
+static const char *const nowhere[RUNTIMES] = { [RUNTIME_DOCKER] = "", [RUNTIME_CONTAINERD] = "", [RUNTIME_CRI] = "" };
+
 static uint64_t verdict_cgroup;
 static int verdict_match = -1;
 
@@ -1026,9 +1029,8 @@ static void test_find_by_cgroup(void)
 {
 	struct fake f = { .serve = fake_serve_http, .http = one_container };
 	const char *names[] = { "late", NULL };
-	struct containers_config config = {
-		.containerd_address = "", .cri_address = "", .names = names, .verdict = on_verdict
-	};
+	const char *addresses[RUNTIMES] = { [RUNTIME_CONTAINERD] = "", [RUNTIME_CRI] = "" };
+	struct containers_config config = { .addresses = addresses, .names = names, .verdict = on_verdict };
 	char known[200], unknown[200], mount[] = "/sys/fs/cgroup/unified/test_container";
 	struct containers *c = NULL;
 	struct process p = { .tgid = 1, .start = 1 };
@@ -1047,7 +1049,7 @@ static void test_find_by_cgroup(void)
 	mkdir(unknown, 0755);
 	socket_path(&f, "docker");
 	fake_start(&f);
-	config.docker_address = f.path;
+	addresses[RUNTIME_DOCKER] = f.path;
 	cgroup_open(&fs);
 	p.cgroup = verdict_cgroup = cgroup_id(&fs, "/test_container/docker-" ID_B ".scope");
 	containers_new(&c, &config);
@@ -1084,7 +1086,7 @@ static void test_find_by_cgroup(void)
 /* A process that has ended before anybody looks is in its parent's container, where version 1 hierarchies decide. */
 static void test_short_lived_child(void)
 {
-	struct containers_config config = { .docker_address = "", .containerd_address = "", .cri_address = "" };
+	struct containers_config config = { .addresses = nowhere };
 	struct process parent = { .start = 1, .tgid = (uint32_t)getpid(), .pidns = 1, .mntns = 1 };
 	struct process child = parent;
 	char dir[] = "/sys/fs/cgroup/unified/docker-" ID_C ".scope", procs[200];
@@ -1118,7 +1120,7 @@ static void test_short_lived_child(void)
 /* More processes than are kept, all of them in use: the place of the one that is looked up stays. */
 static void test_places_are_bounded(void)
 {
-	struct containers_config config = { .docker_address = "", .containerd_address = "", .cri_address = "" };
+	struct containers_config config = { .addresses = nowhere };
 	struct containers *c = NULL;
 	const struct container *ret;
 	struct cgroup_fs fs;
