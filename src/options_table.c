@@ -297,10 +297,17 @@ static int parse_read_file(struct options *o, const struct option_desc *d, const
 	return parse_string(o, d, arg);
 }
 
+/* The first wins. */
+static void set_action(struct options *o, enum options_action action)
+{
+	if (o->action == ACTION_NONE)
+		o->action = action;
+}
+
 static int parse_backend(struct options *o, const struct option_desc *d, const char *arg)
 {
 	if (strcmp(arg, "help") == 0) {
-		o->action = ACTION_LIST_BACKENDS;
+		set_action(o, ACTION_LIST_BACKENDS);
 		return 0;
 	}
 	if (!word_in(d->choices, arg)) {
@@ -367,8 +374,7 @@ static int parse_context(struct options *o, const struct option_desc *d, const c
 static int parse_action(struct options *o, const struct option_desc *d, const char *arg)
 {
 	(void)arg;
-	if (o->action == ACTION_NONE)
-		o->action = (enum options_action)d->value;
+	set_action(o, (enum options_action)d->value);
 	return 0;
 }
 
@@ -378,7 +384,7 @@ static int parse_completion(struct options *o, const struct option_desc *d, cons
 		log_error("--completion '%s': the shells are %s", arg, d->choices);
 		return -EINVAL;
 	}
-	o->action = ACTION_COMPLETION;
+	set_action(o, ACTION_COMPLETION);
 	return parse_string(o, d, arg);
 }
 
