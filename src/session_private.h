@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What session_live.c and session_offline.c share. */
+/* What session_live.c with its session_loop.c and session_offline.c share. */
 #ifndef SESSION_PRIVATE_H
 #define SESSION_PRIVATE_H
 
