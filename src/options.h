@@ -91,7 +91,7 @@ struct options {
 	const char *shell; /* of ACTION_COMPLETION */
 };
 
-/* 0, or -EINVAL: a message was written. argv is permuted and stays referenced. */
+/* 0, or a negative errno: a message was written. argv is permuted and stays referenced. */
 int options_parse(struct options *o, int argc, char **argv);
 void options_done(struct options *o);
 /* A process, user or container is asked for, by name or by "-- command". */

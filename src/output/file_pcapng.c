@@ -19,6 +19,11 @@ enum {
 	SECTION_LENGTH_AT = 8,	/* in the body of a section header */
 };
 
+/* Types of blocks that are for the packets of their whole section: the newest are repeated in every file. */
+static const uint32_t repeated[] = { PCAPNG_NRB, PCAPNG_DSB };
+
+enum { REPEATED = sizeof(repeated) / sizeof(repeated[0]) };
+
 /* The comment options of one annotation. */
 struct comments {
 	uint64_t serial;
@@ -38,9 +43,8 @@ struct pcapng_state {
 	uint32_t *numbers;
 	uint32_t nnumbers;
 	struct buf scratch;
-	struct buf options; /* of one packet */
-	/* blocks of this section, the newest; repeated in every file */
-	struct buf names, secrets;
+	struct buf options;	   /* of one packet */
+	struct buf kept[REPEATED]; /* blocks of this section */
 	size_t comment_bytes;
 	struct comments comments[COMMENT_SLOTS];
 };
@@ -116,8 +120,8 @@ static int pcapng_headers(struct file_output *o)
 	put_section(st);
 	for (uint32_t i = 0; i < st->nifaces; i++)
 		pcapng_put_iface(&st->scratch, st->ifaces[i], st->os);
-	buf_put(&st->scratch, st->names.p, st->names.len);
-	buf_put(&st->scratch, st->secrets.p, st->secrets.len);
+	for (size_t i = 0; i < REPEATED; i++)
+		buf_put(&st->scratch, st->kept[i].p, st->kept[i].len);
 	return put_scratch(o);
 }
 
@@ -284,8 +288,8 @@ static int begin_section(struct file_output *o, const struct pcapng_block *block
 	struct pcapng_state *st = o->state;
 
 	st->section.len = 0;
-	st->names.len = 0;
-	st->secrets.len = 0;
+	for (size_t i = 0; i < REPEATED; i++)
+		st->kept[i].len = 0;
 	buf_put(&st->section, block->body, block->body_len);
 	if (block->body_len >= SECTION_LENGTH_AT + sizeof(unknown_length))
 		memcpy(st->section.p + SECTION_LENGTH_AT, unknown_length, sizeof(unknown_length));
@@ -324,10 +328,10 @@ static int pcapng_block(struct file_output *o, const struct pcapng_block *block)
 	if (ret)
 		return ret;
 	pcapng_put_block(&st->scratch, block->type, block->body, block->body_len);
-	if (block->type == PCAPNG_DSB)
-		keep_block(o, &st->secrets, st->scratch.p, st->scratch.len);
-	else if (block->type == PCAPNG_NRB)
-		keep_block(o, &st->names, st->scratch.p, st->scratch.len);
+	for (size_t i = 0; i < REPEATED; i++) {
+		if (block->type == repeated[i])
+			keep_block(o, &st->kept[i], st->scratch.p, st->scratch.len);
+	}
 	return put_scratch(o);
 }
 
@@ -355,8 +359,8 @@ static void pcapng_free(struct file_output *o)
 	buf_done(&st->section);
 	buf_done(&st->scratch);
 	buf_done(&st->options);
-	buf_done(&st->names);
-	buf_done(&st->secrets);
+	for (size_t i = 0; i < REPEATED; i++)
+		buf_done(&st->kept[i]);
 	free(st->ifaces);
 	free(st->numbers);
 	free(st);
