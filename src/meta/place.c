@@ -7,24 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "meta/container_store.h"
 #include "meta/process.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/procfs.h"
 
 enum { PLACES_MAX = 16384 };
-
-static uint32_t namespace_inode(const char *pid, const char *name)
-{
-	char path[64];
-	struct stat st;
-
-	snprintf(path, sizeof(path), "/proc/%s/ns/%s", pid, name);
-	return stat(path, &st) < 0 ? 0 : (uint32_t)st.st_ino;
-}
 
 static struct place **place_bucket(struct places *ps, uint64_t cgroup, uint64_t start, uint32_t tgid)
 {
@@ -223,20 +214,19 @@ static bool is_of_user(uint32_t pid, uint32_t user)
 	return same;
 }
 
-/* Its pid is as the runtime sees it, which is not as we do
- * when we are in another pid namespace: believe it only when its cgroup agrees, or it is at least a stranger here. */
+/* Its pid is as the runtime sees it, which is not as we do when we are in another pid namespace: believe it only when its
+ * cgroup agrees, or it is at least a stranger here. */
 void places_on_init(void *arg, struct container_entry *e)
 {
 	struct places *ps = arg;
-	char pid[16], path[CGROUP_PATH_MAX];
+	char path[CGROUP_PATH_MAX];
 	struct cgroup_name names[CGROUP_NAMES_MAX];
 	uint32_t pidns;
 	uint64_t id;
 	bool v2;
 	size_t n;
 
-	snprintf(pid, sizeof(pid), "%u", e->init_pid);
-	pidns = namespace_inode(pid, "pid");
+	pidns = procfs_namespace(e->init_pid, "pid");
 	if (cgroup_of_pid(e->init_pid, path, sizeof(path), &v2) < 0)
 		return;
 	n = cgroup_containers(path, names);
@@ -246,7 +236,7 @@ void places_on_init(void *arg, struct container_entry *e)
 		return;
 	}
 	e->pidns = pidns == ps->pidns ? 0 : pidns;
-	e->mntns = namespace_inode(pid, "mnt");
+	e->mntns = procfs_namespace(e->init_pid, "mnt");
 	if (e->mntns == ps->mntns)
 		e->mntns = 0;
 	id = v2 ? cgroup_id(&ps->fs, path) : 0;
@@ -305,8 +295,8 @@ struct place *places_each(struct places *ps, struct place *after)
 
 void places_open(struct places *ps)
 {
-	ps->pidns = namespace_inode("self", "pid");
-	ps->mntns = namespace_inode("self", "mnt");
+	ps->pidns = procfs_namespace(0, "pid");
+	ps->mntns = procfs_namespace(0, "mnt");
 	if (cgroup_open(&ps->fs) < 0)
 		log_info("no cgroup v2 is mounted: containers are found by /proc/PID/cgroup and namespaces");
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The daemons that may know a container: which sockets there are, users' own among them, and how often they are asked. */
+/* The daemons that may know a container: which sockets there are, those of users too, and how often they are asked. */
 #ifndef META_RUNTIMES_H
 #define META_RUNTIMES_H
 
@@ -18,7 +18,7 @@ struct runtimes;
 
 /* addresses: sockets by enum runtime_kind, with or without "unix://"; NULL: the usual ones. -errno. */
 int runtimes_new(struct runtimes **ret, struct loop *loop, struct container_store *store, const char *const *addresses);
-/* After loop_run(): connects, looks for users' daemons, asks again; sets the loop's wake time. now: CLOCK_MONOTONIC ns. */
+/* After loop_run(): connects, looks for daemons of users, asks again; sets the wake time. now: CLOCK_MONOTONIC ns. */
 void runtimes_step(struct runtimes *rs, uint64_t now);
 /* Somebody can be asked. */
 bool runtimes_alive(const struct runtimes *rs);
