@@ -27,8 +27,8 @@ int keylog_new(struct keylog **ret, const struct keylog_config *config);
 const char *keylog_path(const struct keylog *k);
 /* Readable when there may be more lines. */
 int keylog_fd(const struct keylog *k);
-/* Appends the whole lines that came since the last call, each with its newline; some more than a MiB at most. -errno, logged, when they cannot be read
- * or copied. */
+/* Appends the whole lines that came since the last call, each with its newline; some more than a MiB at most. -errno,
+ * logged, when they cannot be read or copied. */
 int keylog_read(struct keylog *k, struct buf *lines);
 /* Removes the private file. */
 void keylog_free(struct keylog *k);

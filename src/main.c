@@ -51,9 +51,8 @@ static int act(const struct options *o)
 static int guard_streams(void)
 {
 	static const int modes[] = { O_WRONLY, O_RDONLY, O_RDONLY };
-	int fd;
 
-	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd] | O_CLOEXEC) != fd)
 			return -EBADF;
 	return 0;

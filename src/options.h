@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "meta/runtime/kinds.h"
 #include "output/output.h"
 #include "packet.h"
 #include "util/log.h"
@@ -63,7 +64,7 @@ struct options {
 	struct str_list pnames, container_ids, container_names, pod_names;
 	int follow_forks, no_reverse_match;
 	unsigned context; /* ANNOT_* */
-	const char *docker_address, *containerd_address, *cri_address;
+	const char *runtime_addresses[RUNTIMES];
 	const char *keylog_file;
 	int embed_keylog;
 	char **command; /* argv after "--", NULL none */
@@ -90,7 +91,7 @@ struct options {
 	const char *shell; /* of ACTION_COMPLETION */
 };
 
-/* 0, or -EINVAL: a message was written. argv is permuted and stays referenced. */
+/* 0, or a negative errno: a message was written. argv is permuted and stays referenced. */
 int options_parse(struct options *o, int argc, char **argv);
 void options_done(struct options *o);
 /* A process, user or container is asked for, by name or by "-- command". */

@@ -8,59 +8,10 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "options_parse.h"
 #include "options_value.h"
 
 enum { MAX_SNAPLEN = 262144, MAX_PID = 4194304, MAX_SETTLE_MS = 10000 };
-
-static void *field(struct options *o, const struct option_desc *d)
-{
-	return (char *)o + d->offset;
-}
-
-static int parse_count(struct options *o, const struct option_desc *d, const char *arg)
-{
-	int *n = field(o, d);
-
-	(void)arg;
-	++*n;
-	return 0;
-}
-
-static int parse_true(struct options *o, const struct option_desc *d, const char *arg)
-{
-	bool *flag = field(o, d);
-
-	(void)arg;
-	*flag = true;
-	return 0;
-}
-
-static int parse_ignored(struct options *o, const struct option_desc *d, const char *arg)
-{
-	(void)o;
-	(void)d;
-	(void)arg;
-	return 0;
-}
-
-static int parse_string(struct options *o, const struct option_desc *d, const char *arg)
-{
-	const char **s = field(o, d);
-
-	*s = arg;
-	return 0;
-}
-
-static int parse_list(struct options *o, const struct option_desc *d, const char *arg)
-{
-	if (str_list_split(field(o, d), arg) == 0)
-		return 0;
-	if (d->key == 'i')
-		log_error("%s: No such device exists; a name is empty", arg);
-	else
-		log_error("--%s needs a value that is not empty", d->name);
-	return -EINVAL;
-}
 
 /* A process may have commas in its name. */
 static int parse_name(struct options *o, const struct option_desc *d, const char *arg)
@@ -69,29 +20,13 @@ static int parse_name(struct options *o, const struct option_desc *d, const char
 		log_error("--%s needs a value that is not empty", d->name);
 		return -EINVAL;
 	}
-	str_list_add(field(o, d), arg, strlen(arg));
+	str_list_add(option_field(o, d), arg, strlen(arg));
 	return 0;
-}
-
-static int parse_pid(struct options *o, const struct option_desc *d, const char *arg)
-{
-	if (u32_list_split(field(o, d), arg, 1, MAX_PID) == 0)
-		return 0;
-	log_error("--pid '%s' is not a process number: give 1 to %d, or --pname for a name", arg, MAX_PID);
-	return -EINVAL;
-}
-
-static int parse_uid(struct options *o, const struct option_desc *d, const char *arg)
-{
-	if (u32_list_split(field(o, d), arg, 0, UINT32_MAX - 1) == 0)
-		return 0;
-	log_error("--uid '%s' is not a user number: 'id -u NAME' prints it", arg);
-	return -EINVAL;
 }
 
 static int parse_container_id(struct options *o, const struct option_desc *d, const char *arg)
 {
-	struct str_list *list = field(o, d);
+	struct str_list *list = option_field(o, d);
 
 	if (parse_list(o, d, arg))
 		return -EINVAL;
@@ -104,39 +39,13 @@ static int parse_container_id(struct options *o, const struct option_desc *d, co
 	return 0;
 }
 
-static int parse_buffer_size(struct options *o, const struct option_desc *d, const char *arg)
-{
-	size_t *bytes = field(o, d);
-	int64_t kib;
-
-	if (parse_int(arg, 1, INT32_MAX / 1024, &kib)) {
-		log_error("invalid packet buffer size %s (KiB, at least 1)", arg);
-		return -EINVAL;
-	}
-	*bytes = (size_t)kib * 1024;
-	return 0;
-}
-
-static int parse_packets(struct options *o, const struct option_desc *d, const char *arg)
-{
-	uint64_t *count = field(o, d);
-	int64_t n;
-
-	if (parse_int(arg, 1, INT64_MAX, &n)) {
-		log_error("invalid packet count %s (must be a number >= 1)", arg);
-		return -EINVAL;
-	}
-	*count = (uint64_t)n;
-	return 0;
-}
-
 static int parse_file_size(struct options *o, const struct option_desc *d, const char *arg)
 {
 	static const struct {
 		char letter;
 		int64_t unit;
 	} units[] = { { 'k', INT64_C(1) << 10 }, { 'm', INT64_C(1) << 20 }, { 'g', INT64_C(1) << 30 } };
-	int64_t *size = field(o, d), unit = 1000000, n;
+	int64_t *size = option_field(o, d), unit = 1000000, n;
 	char *end;
 
 	errno = 0;
@@ -163,49 +72,9 @@ invalid:
 	return -EINVAL;
 }
 
-static int parse_seconds(struct options *o, const struct option_desc *d, const char *arg)
-{
-	uint32_t *seconds = field(o, d);
-	int64_t n;
-
-	/* 0 is no rotation to tcpdump, too. */
-	if (parse_int(arg, 0, INT32_MAX, &n)) {
-		log_error("invalid number of seconds %s (must be a number >= 0; 0: no new files)", arg);
-		return -EINVAL;
-	}
-	*seconds = (uint32_t)n;
-	return 0;
-}
-
-static int parse_file_count(struct options *o, const struct option_desc *d, const char *arg)
-{
-	uint32_t *files = field(o, d);
-	int64_t n;
-
-	if (parse_int(arg, 1, INT32_MAX, &n)) {
-		log_error("invalid number of output files %s (must be a number >= 1)", arg);
-		return -EINVAL;
-	}
-	*files = (uint32_t)n;
-	return 0;
-}
-
-static int parse_settle(struct options *o, const struct option_desc *d, const char *arg)
-{
-	uint32_t *ms = field(o, d);
-	int64_t n;
-
-	if (parse_int(arg, 0, MAX_SETTLE_MS, &n)) {
-		log_error("--settle '%s' is not a time: give 0 to %d milliseconds", arg, MAX_SETTLE_MS);
-		return -EINVAL;
-	}
-	*ms = (uint32_t)n;
-	return 0;
-}
-
 static int parse_direction(struct options *o, const struct option_desc *d, const char *arg)
 {
-	enum direction *dir = field(o, d);
+	enum direction *dir = option_field(o, d);
 
 	if (strcasecmp(arg, "in") == 0)
 		*dir = DIR_IN;
@@ -222,7 +91,7 @@ static int parse_direction(struct options *o, const struct option_desc *d, const
 
 static int parse_snaplen(struct options *o, const struct option_desc *d, const char *arg)
 {
-	uint32_t *snaplen = field(o, d);
+	uint32_t *snaplen = option_field(o, d);
 	char *end;
 	long n;
 
@@ -238,7 +107,7 @@ static int parse_snaplen(struct options *o, const struct option_desc *d, const c
 
 static int parse_precision(struct options *o, const struct option_desc *d, const char *arg)
 {
-	bool *nano = field(o, d);
+	bool *nano = option_field(o, d);
 
 	/* --micro and --nano come here without a value. */
 	if (!arg)
@@ -300,7 +169,7 @@ static int parse_read_file(struct options *o, const struct option_desc *d, const
 static int parse_backend(struct options *o, const struct option_desc *d, const char *arg)
 {
 	if (strcmp(arg, "help") == 0) {
-		o->action = ACTION_LIST_BACKENDS;
+		option_set_action(o, ACTION_LIST_BACKENDS);
 		return 0;
 	}
 	if (!word_in(d->choices, arg)) {
@@ -313,7 +182,7 @@ static int parse_backend(struct options *o, const struct option_desc *d, const c
 
 static int parse_log_level(struct options *o, const struct option_desc *d, const char *arg)
 {
-	enum log_level *level = field(o, d);
+	enum log_level *level = option_field(o, d);
 
 	/* The Go program's level above "error". */
 	if (strcmp(arg, "fatal") == 0)
@@ -341,7 +210,7 @@ static int parse_context(struct options *o, const struct option_desc *d, const c
 	};
 	enum { N = sizeof(names) / sizeof(names[0]) };
 	struct str_list words = { 0 };
-	unsigned *context = field(o, d);
+	unsigned *context = option_field(o, d);
 	size_t k;
 	int err = 0;
 
@@ -364,21 +233,13 @@ static int parse_context(struct options *o, const struct option_desc *d, const c
 	return err;
 }
 
-static int parse_action(struct options *o, const struct option_desc *d, const char *arg)
-{
-	(void)arg;
-	if (o->action == ACTION_NONE)
-		o->action = (enum options_action)d->value;
-	return 0;
-}
-
 static int parse_completion(struct options *o, const struct option_desc *d, const char *arg)
 {
 	if (!word_in(d->choices, arg)) {
 		log_error("--completion '%s': the shells are %s", arg, d->choices);
 		return -EINVAL;
 	}
-	o->action = ACTION_COMPLETION;
+	option_set_action(o, ACTION_COMPLETION);
 	return parse_string(o, d, arg);
 }
 
@@ -391,7 +252,10 @@ static int parse_unserved(struct options *o, const struct option_desc *d, const 
 	return -EINVAL;
 }
 
-#define AT(member) offsetof(struct options, member)
+#define AT(member) .offset = offsetof(struct options, member)
+#define NUMBER(member, lowest, highest)                                                                                \
+	.parse = parse_number, AT(member), .size = sizeof(((struct options *)NULL)->member), .min = (lowest),          \
+	.max = (highest)
 
 enum {
 	OPT_NETNS = OPTION_LONG,
@@ -436,179 +300,212 @@ const char *const option_group_title[GROUPS] = {
 	[GROUP_OTHER] = "Other",
 };
 
-/* clang-format off: one option, its field and its text together */
+/* One option, its field and its text together. */
+/* clang-format off */
 const struct option_desc option_table[] = {
-	{ 'i', "interface", "INTERFACE", GROUP_CAPTURE, parse_list, AT(ifaces), 0, NULL, HINT_IFACE,
-	  "listen on this interface, by name or by the number that -D shows; repeat it or separate with commas; any: "
-	  "all of them. Default: any when a process, user, container or command is asked for, else the first usable one" },
-	{ OPT_NETNS, "netns", "NAME|PATH|any", GROUP_CAPTURE, parse_list, AT(netns), 0, NULL, HINT_FILE,
-	  "listen in this network namespace, by name or path; repeatable; any: all of them, later ones too" },
-	{ 'c', "receive-count", "N", GROUP_CAPTURE, parse_packets, AT(count), 0, NULL, HINT_NONE,
-	  "stop after N packets" },
-	{ 'Q', "direction", "DIRECTION", GROUP_CAPTURE, parse_direction, AT(direction), 0, "in out inout", HINT_NONE,
-	  "only packets that come in, go out, or both (inout, the default)" },
-	{ 's', "snapshot-length", "BYTES", GROUP_CAPTURE, parse_snaplen, AT(snaplen), 0, NULL, HINT_NONE,
-	  "keep at most this much of each packet (0: the default, 262144)" },
-	{ 'p', "no-promiscuous-mode", NULL, GROUP_CAPTURE, parse_count, AT(no_promiscuous), 0, NULL, HINT_NONE,
-	  "don't put the interface into promiscuous mode" },
-	{ OPT_BACKEND, "backend", "BACKEND", GROUP_CAPTURE, parse_backend, AT(backend), 0,
-	  "tc cgroup-skb socket-filter tp-btf pcap", HINT_NONE,
-	  "how packets are seen (default: tc, or pcap where only that can serve); help: what this kernel offers" },
-	{ OPT_KERNEL_BTF, "kernel-btf", "FILE", GROUP_CAPTURE, parse_string, AT(kernel_btf), 0, NULL, HINT_FILE,
-	  "BTF of this kernel (default /sys/kernel/btf/vmlinux, then /var/lib/ptcpdump/btf, else it is fetched)" },
-	{ OPT_IMMEDIATE, "immediate-mode", NULL, GROUP_CAPTURE, parse_count, AT(immediate), 0, NULL, HINT_NONE,
-	  "show and save packets as soon as they arrive" },
-	{ 'I', "monitor-mode", NULL, GROUP_CAPTURE, parse_count, AT(monitor), 0, NULL, HINT_NONE,
-	  "put the interface into 802.11 monitor mode (by the backend pcap)" },
-	{ 'j', "time-stamp-type", "TYPE", GROUP_CAPTURE, parse_tstamp_type, AT(tstamp_type), 0, NULL, HINT_NONE,
-	  "where time stamps come from, see -J (others than host: by the backend pcap)" },
-	{ 'y', "linktype", "TYPE", GROUP_CAPTURE, parse_link_type, AT(dlt_name), 0, NULL, HINT_NONE,
-	  "link type of the capture, see -L (another than the first: by the backend pcap), or of the filter that -d prints" },
-	{ 'D', "list-interfaces", NULL, GROUP_CAPTURE, parse_action, 0, ACTION_LIST_IFACES, NULL, HINT_NONE,
-	  "list the interfaces and exit" },
-	{ 'L', "list-data-link-types", NULL, GROUP_CAPTURE, parse_action, 0, ACTION_LIST_LINK_TYPES, NULL, HINT_NONE,
-	  "list the link types of the interface and exit" },
-	{ 'J', "list-time-stamp-types", NULL, GROUP_CAPTURE, parse_action, 0, ACTION_LIST_TSTAMP_TYPES, NULL, HINT_NONE,
-	  "list the time stamp types of the interface and exit" },
-	{ OPT_PROBE, "probe", NULL, GROUP_CAPTURE, parse_action, 0, ACTION_PROBE, NULL, HINT_NONE,
-	  "tell what this kernel offers, what is lost without it, and exit" },
+	{ .key = 'i', .name = "interface", .arg = "INTERFACE", .group = GROUP_CAPTURE, .parse = parse_list, AT(ifaces),
+	  .hint = HINT_IFACE,
+	  .help = "listen on this interface, by name or by the number that -D shows; repeat it or separate with "
+		  "commas; any: all of them. Default: any when a process, user, container or command is asked for, "
+		  "else the first usable one" },
+	{ .key = OPT_NETNS, .name = "netns", .arg = "NAME|PATH|any", .group = GROUP_CAPTURE, .parse = parse_list,
+	  AT(netns), .hint = HINT_FILE,
+	  .help = "listen in this network namespace, by name or path; repeatable; any: all of them, later ones too" },
+	{ .key = 'c', .name = "receive-count", .arg = "N", .group = GROUP_CAPTURE, NUMBER(count, 1, INT64_MAX),
+	  .refusal = "invalid packet count %s (must be a number >= 1)", .help = "stop after N packets" },
+	{ .key = 'Q', .name = "direction", .arg = "DIRECTION", .group = GROUP_CAPTURE, .parse = parse_direction,
+	  AT(direction), .choices = "in out inout",
+	  .help = "only packets that come in, go out, or both (inout, the default)" },
+	{ .key = 's', .name = "snapshot-length", .arg = "BYTES", .group = GROUP_CAPTURE, .parse = parse_snaplen,
+	  AT(snaplen), .help = "keep at most this much of each packet (0: the default, 262144)" },
+	{ .key = 'p', .name = "no-promiscuous-mode", .group = GROUP_CAPTURE, .parse = parse_count, AT(no_promiscuous),
+	  .help = "don't put the interface into promiscuous mode" },
+	{ .key = OPT_BACKEND, .name = "backend", .arg = "BACKEND", .group = GROUP_CAPTURE, .parse = parse_backend,
+	  AT(backend), .choices = "tc cgroup-skb socket-filter tp-btf pcap",
+	  .help = "how packets are seen (default: tc, or pcap where only that can serve); help: what this kernel "
+		  "offers" },
+	{ .key = OPT_KERNEL_BTF, .name = "kernel-btf", .arg = "FILE", .group = GROUP_CAPTURE, .parse = parse_string,
+	  AT(kernel_btf), .hint = HINT_FILE,
+	  .help = "BTF of this kernel (default /sys/kernel/btf/vmlinux, then /var/lib/ptcpdump/btf, else it is "
+		  "fetched)" },
+	{ .key = OPT_IMMEDIATE, .name = "immediate-mode", .group = GROUP_CAPTURE, .parse = parse_count, AT(immediate),
+	  .help = "show and save packets as soon as they arrive" },
+	{ .key = 'I', .name = "monitor-mode", .group = GROUP_CAPTURE, .parse = parse_count, AT(monitor),
+	  .help = "put the interface into 802.11 monitor mode (by the backend pcap)" },
+	{ .key = 'j', .name = "time-stamp-type", .arg = "TYPE", .group = GROUP_CAPTURE, .parse = parse_tstamp_type,
+	  AT(tstamp_type), .help = "where time stamps come from, see -J (others than host: by the backend pcap)" },
+	{ .key = 'y', .name = "linktype", .arg = "TYPE", .group = GROUP_CAPTURE, .parse = parse_link_type, AT(dlt_name),
+	  .help = "link type of the capture, see -L (another than the first: by the backend pcap), or of the filter "
+		  "that -d prints" },
+	{ .key = 'D', .name = "list-interfaces", .group = GROUP_CAPTURE, .parse = parse_action,
+	  .action = ACTION_LIST_IFACES, .help = "list the interfaces and exit" },
+	{ .key = 'L', .name = "list-data-link-types", .group = GROUP_CAPTURE, .parse = parse_action,
+	  .action = ACTION_LIST_LINK_TYPES, .help = "list the link types of the interface and exit" },
+	{ .key = 'J', .name = "list-time-stamp-types", .group = GROUP_CAPTURE, .parse = parse_action,
+	  .action = ACTION_LIST_TSTAMP_TYPES, .help = "list the time stamp types of the interface and exit" },
+	{ .key = OPT_PROBE, .name = "probe", .group = GROUP_CAPTURE, .parse = parse_action, .action = ACTION_PROBE,
+	  .help = "tell what this kernel offers, what is lost without it, and exit" },
 
-	{ 'F', "expression-file", "FILE", GROUP_FILTER, parse_string, AT(expr_file), 0, NULL, HINT_FILE,
-	  "read the filter expression from FILE; one on the command line is ignored" },
-	{ 'O', "no-optimize", NULL, GROUP_FILTER, parse_count, AT(no_optimize), 0, NULL, HINT_NONE,
-	  "don't optimize the filter program" },
-	{ 'd', NULL, NULL, GROUP_FILTER, parse_count, AT(dump), 0, NULL, HINT_NONE,
-	  "print the compiled filter and exit; -dd: as C, -ddd: as numbers" },
+	{ .key = 'F', .name = "expression-file", .arg = "FILE", .group = GROUP_FILTER, .parse = parse_string,
+	  AT(expr_file), .hint = HINT_FILE,
+	  .help = "read the filter expression from FILE; one on the command line is ignored" },
+	{ .key = 'O', .name = "no-optimize", .group = GROUP_FILTER, .parse = parse_count, AT(no_optimize),
+	  .help = "don't optimize the filter program" },
+	{ .key = 'd', .group = GROUP_FILTER, .parse = parse_count, AT(dump),
+	  .help = "print the compiled filter and exit; -dd: as C, -ddd: as numbers" },
 
-	{ OPT_PID, "pid", "PID", GROUP_PROCESS, parse_pid, AT(pids), 0, NULL, HINT_PID,
-	  "only traffic of this process; repeatable; also with -r" },
-	{ OPT_PNAME, "pname", "NAME", GROUP_PROCESS, parse_name, AT(pnames), 0, NULL, HINT_NONE,
-	  "only traffic of processes of this name; repeatable; also with -r" },
-	{ OPT_UID, "uid", "UID", GROUP_PROCESS, parse_uid, AT(uids), 0, NULL, HINT_NONE,
-	  "only traffic of this user's processes; repeatable; also with -r" },
-	{ 'f', "follow-forks", NULL, GROUP_PROCESS, parse_count, AT(follow_forks), 0, NULL, HINT_NONE,
-	  "with --pid, --pname and --uid: their child processes too (not tcpdump's -f)" },
-	{ OPT_CONTAINER_ID, "container-id", "ID", GROUP_PROCESS, parse_container_id, AT(container_ids), 0, NULL,
-	  HINT_NONE, "only traffic of this container, at least 12 characters of its id; repeatable; also with -r" },
-	{ OPT_CONTAINER_NAME, "container-name", "NAME", GROUP_PROCESS, parse_list, AT(container_names), 0, NULL,
-	  HINT_NONE, "only traffic of the containers of this name; repeatable; also with -r" },
-	{ OPT_POD_NAME, "pod-name", "NAME.NAMESPACE", GROUP_PROCESS, parse_list, AT(pod_names), 0, NULL, HINT_NONE,
-	  "only traffic of this pod (without a namespace: default); repeatable; also with -r" },
-	{ OPT_CONTEXT, "context", "LIST", GROUP_PROCESS, parse_context, AT(context), 0,
-	  "process thread parentproc user container pod peer", HINT_LIST,
-	  "which annotations to show and save (default: all)" },
-	{ OPT_NO_REVERSE, "disable-reverse-match", NULL, GROUP_PROCESS, parse_count, AT(no_reverse_match), 0, NULL,
-	  HINT_NONE, "never show the process of the other end when that of the right end is unknown" },
-	{ OPT_DOCKER, "docker-address", "SOCKET", GROUP_PROCESS, parse_string, AT(docker_address), 0, NULL, HINT_FILE,
-	  "socket of the Docker Engine (default /var/run/docker.sock)" },
-	{ OPT_CONTAINERD, "containerd-address", "SOCKET", GROUP_PROCESS, parse_string, AT(containerd_address), 0, NULL,
-	  HINT_FILE, "socket of containerd (default /run/containerd/containerd.sock)" },
-	{ OPT_CRI, "cri-runtime-address", "SOCKET", GROUP_PROCESS, parse_string, AT(cri_address), 0, NULL, HINT_FILE,
-	  "socket of the CRI runtime (default: the first usual one that answers)" },
-	{ OPT_KEYLOG, "write-keylog-file", "FILE", GROUP_PROCESS, parse_string, AT(keylog_file), 0, NULL, HINT_FILE,
-	  "write the TLS secrets of the command to FILE" },
-	{ OPT_EMBED, "embed-keylog-to-pcapng", NULL, GROUP_PROCESS, parse_count, AT(embed_keylog), 0, NULL, HINT_NONE,
-	  "save the TLS secrets of the command in the file of -w" },
+	{ .key = OPT_PID, .name = "pid", .arg = "PID", .group = GROUP_PROCESS, .parse = parse_u32_list, AT(pids),
+	  .min = 1, .max = MAX_PID, .hint = HINT_PID,
+	  .refusal = "--pid '%s' is not a process number: give 1 to %lld, or --pname for a name",
+	  .help = "only traffic of this process; repeatable; also with -r" },
+	{ .key = OPT_PNAME, .name = "pname", .arg = "NAME", .group = GROUP_PROCESS, .parse = parse_name, AT(pnames),
+	  .help = "only traffic of processes of this name; repeatable; also with -r" },
+	{ .key = OPT_UID, .name = "uid", .arg = "UID", .group = GROUP_PROCESS, .parse = parse_u32_list, AT(uids),
+	  .min = 0, .max = UINT32_MAX - 1, .refusal = "--uid '%s' is not a user number: 'id -u NAME' prints it",
+	  .help = "only traffic of this user's processes; repeatable; also with -r" },
+	{ .key = 'f', .name = "follow-forks", .group = GROUP_PROCESS, .parse = parse_count, AT(follow_forks),
+	  .help = "with --pid, --pname and --uid: their child processes too (not tcpdump's -f)" },
+	{ .key = OPT_CONTAINER_ID, .name = "container-id", .arg = "ID", .group = GROUP_PROCESS,
+	  .parse = parse_container_id, AT(container_ids),
+	  .help = "only traffic of this container, at least 12 characters of its id; repeatable; also with -r" },
+	{ .key = OPT_CONTAINER_NAME, .name = "container-name", .arg = "NAME", .group = GROUP_PROCESS,
+	  .parse = parse_list, AT(container_names),
+	  .help = "only traffic of the containers of this name; repeatable; also with -r" },
+	{ .key = OPT_POD_NAME, .name = "pod-name", .arg = "NAME.NAMESPACE", .group = GROUP_PROCESS, .parse = parse_list,
+	  AT(pod_names), .help = "only traffic of this pod (without a namespace: default); repeatable; also with -r" },
+	{ .key = OPT_CONTEXT, .name = "context", .arg = "LIST", .group = GROUP_PROCESS, .parse = parse_context,
+	  AT(context), .choices = "process thread parentproc user container pod peer", .hint = HINT_LIST,
+	  .help = "which annotations to show and save (default: all)" },
+	{ .key = OPT_NO_REVERSE, .name = "disable-reverse-match", .group = GROUP_PROCESS, .parse = parse_count,
+	  AT(no_reverse_match),
+	  .help = "never show the process of the other end when that of the right end is unknown" },
+	{ .key = OPT_DOCKER, .name = "docker-address", .arg = "SOCKET", .group = GROUP_PROCESS, .parse = parse_string,
+	  AT(runtime_addresses[RUNTIME_DOCKER]), .hint = HINT_FILE,
+	  .help = "socket of the Docker Engine (default /var/run/docker.sock)" },
+	{ .key = OPT_CONTAINERD, .name = "containerd-address", .arg = "SOCKET", .group = GROUP_PROCESS,
+	  .parse = parse_string, AT(runtime_addresses[RUNTIME_CONTAINERD]), .hint = HINT_FILE,
+	  .help = "socket of containerd (default /run/containerd/containerd.sock)" },
+	{ .key = OPT_CRI, .name = "cri-runtime-address", .arg = "SOCKET", .group = GROUP_PROCESS, .parse = parse_string,
+	  AT(runtime_addresses[RUNTIME_CRI]), .hint = HINT_FILE,
+	  .help = "socket of the CRI runtime (default: the first usual one that answers)" },
+	{ .key = OPT_KEYLOG, .name = "write-keylog-file", .arg = "FILE", .group = GROUP_PROCESS, .parse = parse_string,
+	  AT(keylog_file), .hint = HINT_FILE, .help = "write the TLS secrets of the command to FILE" },
+	{ .key = OPT_EMBED, .name = "embed-keylog-to-pcapng", .group = GROUP_PROCESS, .parse = parse_count,
+	  AT(embed_keylog), .help = "save the TLS secrets of the command in the file of -w" },
 
-	{ 'A', "print-data-in-ascii", NULL, GROUP_OUTPUT, parse_count, AT(text.A), 0, NULL, HINT_NONE,
-	  "print each packet without its link header in ASCII" },
-	{ 'b', NULL, NULL, GROUP_OUTPUT, parse_count, AT(text.b), 0, NULL, HINT_NONE,
-	  "print AS numbers of BGP in ASDOT notation" },
-	{ 'e', NULL, NULL, GROUP_OUTPUT, parse_count, AT(text.e), 0, NULL, HINT_NONE, "print the link header" },
-	{ 'E', NULL, "SPI@IP ALGO:SECRET,...", GROUP_OUTPUT, parse_string, AT(text.esp_secret), 0, NULL, HINT_NONE,
-	  "decrypt IPsec ESP packets" },
-	{ 'g', "ip-oneline", NULL, GROUP_OUTPUT, parse_count, AT(text.g), 0, NULL, HINT_NONE,
-	  "no line break after the IP header with -v" },
-	{ 'H', NULL, NULL, GROUP_OUTPUT, parse_count, AT(text.H), 0, NULL, HINT_NONE,
-	  "try to detect 802.11s draft mesh headers" },
-	{ 'K', "dont-verify-checksums", NULL, GROUP_OUTPUT, parse_count, AT(text.K), 0, NULL, HINT_NONE,
-	  "don't verify IP, TCP and UDP checksums" },
-	{ 'l', NULL, NULL, GROUP_OUTPUT, parse_true, AT(text.line_buffered), 0, NULL, HINT_NONE,
-	  "write every line at once" },
-	{ 'm', NULL, "MODULE", GROUP_OUTPUT, parse_string, AT(text.mib), 0, NULL, HINT_FILE,
-	  "accepted, no effect: definitions of SMI MIBs are not supported" },
-	{ 'M', NULL, "SECRET", GROUP_OUTPUT, parse_string, AT(text.md5_secret), 0, NULL, HINT_NONE,
-	  "validate TCP-MD5 digests with SECRET" },
-	{ 'n', "no-convert-addr", NULL, GROUP_OUTPUT, parse_count, AT(text.n), 0, NULL, HINT_NONE,
-	  "don't convert addresses and ports to names" },
-	{ 'N', NULL, NULL, GROUP_OUTPUT, parse_count, AT(text.N), 0, NULL, HINT_NONE,
-	  "print host names without their domain" },
-	{ '#', "number", NULL, GROUP_OUTPUT, parse_count, AT(text.number), 0, NULL, HINT_NONE,
-	  "print a number in front of each packet" },
-	{ OPT_ONELINE, "oneline", NULL, GROUP_OUTPUT, parse_true, AT(text.oneline), 0, NULL, HINT_NONE,
-	  "print the verbose output of a packet on one line" },
-	{ 'q', "quiet", NULL, GROUP_OUTPUT, parse_count, AT(text.q), 0, NULL, HINT_NONE,
-	  "print less protocol information" },
-	{ 'S', "absolute-tcp-sequence-numbers", NULL, GROUP_OUTPUT, parse_count, AT(text.S), 0, NULL, HINT_NONE,
-	  "print absolute TCP sequence numbers" },
-	{ 't', "print-timestamp", NULL, GROUP_OUTPUT, parse_count, AT(text.t), 0, NULL, HINT_NONE,
-	  "-t: no time; -tt: seconds since 1970; -ttt: since the previous line; -tttt: with the date; -ttttt: since the "
-	  "first line" },
-	{ OPT_UTC, "utc-time", NULL, GROUP_OUTPUT, parse_true, AT(text.utc), 0, NULL, HINT_NONE, "print times in UTC" },
-	{ OPT_PRECISION, "time-stamp-precision", "PRECISION", GROUP_OUTPUT, parse_precision, AT(text.nano), 0,
-	  "micro nano", HINT_NONE, "print and save times in micro- or nanoseconds" },
-	{ OPT_MICRO, "micro", NULL, GROUP_OUTPUT, parse_precision, AT(text.nano), 0, NULL, HINT_NONE,
-	  "short for --time-stamp-precision=micro (the default)" },
-	{ OPT_NANO, "nano", NULL, GROUP_OUTPUT, parse_precision, AT(text.nano), 0, NULL, HINT_NONE,
-	  "short for --time-stamp-precision=nano" },
-	{ 'T', NULL, "TYPE", GROUP_OUTPUT, parse_string, AT(text.type), 0,
-	  "aodv carp cnfp domain lmp pgm pgm_zmtp1 ptp radius resp rpc rtcp rtp snmp someip tftp vat vxlan wb zmtp1",
-	  HINT_NONE, "interpret the packets as this type" },
-	{ 'u', NULL, NULL, GROUP_OUTPUT, parse_count, AT(text.u), 0, NULL, HINT_NONE, "print undecoded NFS handles" },
-	{ 'v', "verbose", NULL, GROUP_OUTPUT, parse_count, AT(text.v), 0, NULL, HINT_NONE,
-	  "print more; -vv and -vvv: more still; with -w: tell every second how many packets were captured" },
-	{ 'x', "print-data-in-hex", NULL, GROUP_OUTPUT, parse_count, AT(text.x), 0, NULL, HINT_NONE,
-	  "print each packet in hex; -xx: with its link header" },
-	{ 'X', "print-data-in-hex-ascii", NULL, GROUP_OUTPUT, parse_count, AT(text.X), 0, NULL, HINT_NONE,
-	  "print each packet in hex and ASCII; -XX: with its link header" },
-	{ OPT_PRINT, "print", NULL, GROUP_OUTPUT, parse_count, AT(print), 0, NULL, HINT_NONE,
-	  "print packets although -w saves them" },
-	{ OPT_COUNT, "count", NULL, GROUP_OUTPUT, parse_count, AT(count_only), 0, NULL, HINT_NONE,
-	  "with -r: print only the number of packets" },
+	{ .key = 'A', .name = "print-data-in-ascii", .group = GROUP_OUTPUT, .parse = parse_count, AT(text.A),
+	  .help = "print each packet without its link header in ASCII" },
+	{ .key = 'b', .group = GROUP_OUTPUT, .parse = parse_count, AT(text.b),
+	  .help = "print AS numbers of BGP in ASDOT notation" },
+	{ .key = 'e', .group = GROUP_OUTPUT, .parse = parse_count, AT(text.e), .help = "print the link header" },
+	{ .key = 'E', .arg = "SPI@IP ALGO:SECRET,...", .group = GROUP_OUTPUT, .parse = parse_string,
+	  AT(text.esp_secret), .help = "decrypt IPsec ESP packets" },
+	{ .key = 'g', .name = "ip-oneline", .group = GROUP_OUTPUT, .parse = parse_count, AT(text.g),
+	  .help = "no line break after the IP header with -v" },
+	{ .key = 'H', .group = GROUP_OUTPUT, .parse = parse_count, AT(text.H),
+	  .help = "try to detect 802.11s draft mesh headers" },
+	{ .key = 'K', .name = "dont-verify-checksums", .group = GROUP_OUTPUT, .parse = parse_count, AT(text.K),
+	  .help = "don't verify IP, TCP and UDP checksums" },
+	{ .key = 'l', .group = GROUP_OUTPUT, .parse = parse_true, AT(text.line_buffered),
+	  .help = "write every line at once" },
+	{ .key = 'm', .arg = "MODULE", .group = GROUP_OUTPUT, .parse = parse_string, AT(text.mib), .hint = HINT_FILE,
+	  .help = "accepted, no effect: definitions of SMI MIBs are not supported" },
+	{ .key = 'M', .arg = "SECRET", .group = GROUP_OUTPUT, .parse = parse_string, AT(text.md5_secret),
+	  .help = "validate TCP-MD5 digests with SECRET" },
+	{ .key = 'n', .name = "no-convert-addr", .group = GROUP_OUTPUT, .parse = parse_count, AT(text.n),
+	  .help = "don't convert addresses and ports to names" },
+	{ .key = 'N', .group = GROUP_OUTPUT, .parse = parse_count, AT(text.N),
+	  .help = "print host names without their domain" },
+	{ .key = '#', .name = "number", .group = GROUP_OUTPUT, .parse = parse_count, AT(text.number),
+	  .help = "print a number in front of each packet" },
+	{ .key = OPT_ONELINE, .name = "oneline", .group = GROUP_OUTPUT, .parse = parse_true, AT(text.oneline),
+	  .help = "print the verbose output of a packet on one line" },
+	{ .key = 'q', .name = "quiet", .group = GROUP_OUTPUT, .parse = parse_count, AT(text.q),
+	  .help = "print less protocol information" },
+	{ .key = 'S', .name = "absolute-tcp-sequence-numbers", .group = GROUP_OUTPUT, .parse = parse_count, AT(text.S),
+	  .help = "print absolute TCP sequence numbers" },
+	{ .key = 't', .name = "print-timestamp", .group = GROUP_OUTPUT, .parse = parse_count, AT(text.t),
+	  .help = "-t: no time; -tt: seconds since 1970; -ttt: since the previous line; -tttt: with the date; "
+		  "-ttttt: since the first line" },
+	{ .key = OPT_UTC, .name = "utc-time", .group = GROUP_OUTPUT, .parse = parse_true, AT(text.utc),
+	  .help = "print times in UTC" },
+	{ .key = OPT_PRECISION, .name = "time-stamp-precision", .arg = "PRECISION", .group = GROUP_OUTPUT,
+	  .parse = parse_precision, AT(text.nano), .choices = "micro nano",
+	  .help = "print and save times in micro- or nanoseconds" },
+	{ .key = OPT_MICRO, .name = "micro", .group = GROUP_OUTPUT, .parse = parse_precision, AT(text.nano),
+	  .help = "short for --time-stamp-precision=micro (the default)" },
+	{ .key = OPT_NANO, .name = "nano", .group = GROUP_OUTPUT, .parse = parse_precision, AT(text.nano),
+	  .help = "short for --time-stamp-precision=nano" },
+	{ .key = 'T', .arg = "TYPE", .group = GROUP_OUTPUT, .parse = parse_string, AT(text.type),
+	  .choices = "aodv carp cnfp domain lmp pgm pgm_zmtp1 ptp radius resp rpc rtcp rtp snmp someip tftp vat vxlan "
+		     "wb zmtp1",
+	  .help = "interpret the packets as this type" },
+	{ .key = 'u', .group = GROUP_OUTPUT, .parse = parse_count, AT(text.u), .help = "print undecoded NFS handles" },
+	{ .key = 'v', .name = "verbose", .group = GROUP_OUTPUT, .parse = parse_count, AT(text.v),
+	  .help = "print more; -vv and -vvv: more still; with -w: tell every second how many packets were captured" },
+	{ .key = 'x', .name = "print-data-in-hex", .group = GROUP_OUTPUT, .parse = parse_count, AT(text.x),
+	  .help = "print each packet in hex; -xx: with its link header" },
+	{ .key = 'X', .name = "print-data-in-hex-ascii", .group = GROUP_OUTPUT, .parse = parse_count, AT(text.X),
+	  .help = "print each packet in hex and ASCII; -XX: with its link header" },
+	{ .key = OPT_PRINT, .name = "print", .group = GROUP_OUTPUT, .parse = parse_count, AT(print),
+	  .help = "print packets although -w saves them" },
+	{ .key = OPT_COUNT, .name = "count", .group = GROUP_OUTPUT, .parse = parse_count, AT(count_only),
+	  .help = "with -r: print only the number of packets" },
 
-	{ 'r', "read-file", "FILE", GROUP_FILES, parse_read_file, AT(read_file), 0, NULL, HINT_FILE,
-	  "read packets from FILE (pcap or pcapng, compressed too; -: standard input)" },
-	{ 'V', NULL, "FILE", GROUP_FILES, parse_string, AT(list_file), 0, NULL, HINT_FILE,
-	  "read packets from the files whose names are the lines of FILE (-: standard input)" },
-	{ 'w', "write-file", "FILE", GROUP_FILES, parse_string, AT(write_file), 0, NULL, HINT_FILE,
-	  "save packets to FILE as pcapng, or as pcap when its name ends in .pcap (-: pcapng on standard output)" },
-	{ 'C', "file-size", "SIZE", GROUP_FILES, parse_file_size, AT(rotate_bytes), 0, NULL, HINT_NONE,
-	  "with -w: begin a new file after SIZE millions of bytes (k, m, g: KiB, MiB, GiB)" },
-	{ 'G', NULL, "SECONDS", GROUP_FILES, parse_seconds, AT(rotate_seconds), 0, NULL, HINT_NONE,
-	  "with -w: begin a new file every so many seconds; its name may hold conversions of strftime(3)" },
-	{ 'W', "file-count", "N", GROUP_FILES, parse_file_count, AT(rotate_files), 0, NULL, HINT_NONE,
-	  "with -C: overwrite the oldest of N files; with -G: stop after N files" },
-	{ 'z', NULL, "COMMAND", GROUP_FILES, parse_string, AT(postrotate), 0, NULL, HINT_COMMAND,
-	  "with -C or -G: run COMMAND with the name of each finished file" },
-	{ 'U', "packet-buffered", NULL, GROUP_FILES, parse_count, AT(packet_buffered), 0, NULL, HINT_NONE,
-	  "write every packet at once, to the file of -w, else to standard output" },
-	{ 'Z', "relinquish-privileges", "USER", GROUP_FILES, parse_user, AT(user), 0, NULL, HINT_USER,
-	  "as root: become USER once all is open (default: sudo's user, else tcpdump or nobody; root: stay)" },
+	{ .key = 'r', .name = "read-file", .arg = "FILE", .group = GROUP_FILES, .parse = parse_read_file, AT(read_file),
+	  .hint = HINT_FILE, .help = "read packets from FILE (pcap or pcapng, compressed too; -: standard input)" },
+	{ .key = 'V', .arg = "FILE", .group = GROUP_FILES, .parse = parse_string, AT(list_file), .hint = HINT_FILE,
+	  .help = "read packets from the files whose names are the lines of FILE (-: standard input)" },
+	{ .key = 'w', .name = "write-file", .arg = "FILE", .group = GROUP_FILES, .parse = parse_string, AT(write_file),
+	  .hint = HINT_FILE,
+	  .help = "save packets to FILE as pcapng, or as pcap when its name ends in .pcap (-: pcapng on standard "
+		  "output)" },
+	{ .key = 'C', .name = "file-size", .arg = "SIZE", .group = GROUP_FILES, .parse = parse_file_size,
+	  AT(rotate_bytes), .help = "with -w: begin a new file after SIZE millions of bytes (k, m, g: KiB, MiB, GiB)" },
+	{ .key = 'G', .arg = "SECONDS", .group = GROUP_FILES, NUMBER(rotate_seconds, 0, INT32_MAX),
+	  .refusal = "invalid number of seconds %s (must be a number >= 0; 0: no new files)",
+	  .help = "with -w: begin a new file every so many seconds; its name may hold conversions of strftime(3)" },
+	{ .key = 'W', .name = "file-count", .arg = "N", .group = GROUP_FILES, NUMBER(rotate_files, 1, INT32_MAX),
+	  .refusal = "invalid number of output files %s (must be a number >= 1)",
+	  .help = "with -C: overwrite the oldest of N files; with -G: stop after N files" },
+	{ .key = 'z', .arg = "COMMAND", .group = GROUP_FILES, .parse = parse_string, AT(postrotate),
+	  .hint = HINT_COMMAND, .help = "with -C or -G: run COMMAND with the name of each finished file" },
+	{ .key = 'U', .name = "packet-buffered", .group = GROUP_FILES, .parse = parse_count, AT(packet_buffered),
+	  .help = "write every packet at once, to the file of -w, else to standard output" },
+	{ .key = 'Z', .name = "relinquish-privileges", .arg = "USER", .group = GROUP_FILES, .parse = parse_user,
+	  AT(user), .hint = HINT_USER,
+	  .help = "as root: become USER once all is open (default: sudo's user, else tcpdump or nobody; root: stay)" },
 
-	{ 'B', "buffer-size", "KIB", GROUP_TUNING, parse_buffer_size, AT(ring_bytes), 0, NULL, HINT_NONE,
-	  "size of the kernel's packet buffers in KiB" },
-	{ OPT_SETTLE, "settle", "MS", GROUP_TUNING, parse_settle, AT(settle_ms), 0, NULL, HINT_NONE,
-	  "how long a packet waits for the process that will accept its connection (default 150; 0: not at all)" },
-	{ OPT_EVENT_CHAN, "event-chan-size", "N", GROUP_TUNING, parse_ignored, 0, 0, NULL, HINT_NONE,
-	  "accepted for compatibility, no effect" },
-	{ OPT_EXEC_WORKERS, "exec-events-worker-number", "N", GROUP_TUNING, parse_ignored, 0, 0, NULL, HINT_NONE,
-	  "accepted for compatibility, no effect" },
-	{ OPT_DELAY, "delay-before-handle-packet-events", "TIME", GROUP_TUNING, parse_ignored, 0, 0, NULL, HINT_NONE,
-	  "accepted for compatibility, no effect (see --settle)" },
-	{ OPT_LOG_LEVEL, "log-level", "LEVEL", GROUP_TUNING, parse_log_level, AT(log_level), 0,
-	  "debug info warn error fatal", HINT_NONE, "which messages to show (default warn)" },
+	{ .key = 'B', .name = "buffer-size", .arg = "KIB", .group = GROUP_TUNING,
+	  NUMBER(ring_bytes, 1, INT32_MAX / 1024), .unit = 1024,
+	  .refusal = "invalid packet buffer size %s (KiB, at least 1)",
+	  .help = "size of the kernel's packet buffers in KiB" },
+	{ .key = OPT_SETTLE, .name = "settle", .arg = "MS", .group = GROUP_TUNING, NUMBER(settle_ms, 0, MAX_SETTLE_MS),
+	  .refusal = "--settle '%s' is not a time: give 0 to %lld milliseconds",
+	  .help = "how long a packet waits for the process that will accept its connection (default 150; 0: not at "
+		  "all)" },
+	{ .key = OPT_EVENT_CHAN, .name = "event-chan-size", .arg = "N", .group = GROUP_TUNING, .parse = parse_ignored,
+	  .help = "accepted for compatibility, no effect" },
+	{ .key = OPT_EXEC_WORKERS, .name = "exec-events-worker-number", .arg = "N", .group = GROUP_TUNING,
+	  .parse = parse_ignored, .help = "accepted for compatibility, no effect" },
+	{ .key = OPT_DELAY, .name = "delay-before-handle-packet-events", .arg = "TIME", .group = GROUP_TUNING,
+	  .parse = parse_ignored, .help = "accepted for compatibility, no effect (see --settle)" },
+	{ .key = OPT_LOG_LEVEL, .name = "log-level", .arg = "LEVEL", .group = GROUP_TUNING, .parse = parse_log_level,
+	  AT(log_level), .choices = "debug info warn error fatal", .help = "which messages to show (default warn)" },
 
-	{ OPT_VERSION, "version", NULL, GROUP_OTHER, parse_action, 0, ACTION_VERSION, NULL, HINT_NONE,
-	  "print the version and exit" },
-	{ 'h', "help", NULL, GROUP_OTHER, parse_action, 0, ACTION_HELP, NULL, HINT_NONE, "print this and exit" },
-	{ OPT_COMPLETION, "completion", "SHELL", GROUP_OTHER, parse_completion, AT(shell), 0, "bash zsh fish",
-	  HINT_NONE, "print the completion script for a shell and exit" },
+	{ .key = OPT_VERSION, .name = "version", .group = GROUP_OTHER, .parse = parse_action, .action = ACTION_VERSION,
+	  .help = "print the version and exit" },
+	{ .key = 'h', .name = "help", .group = GROUP_OTHER, .parse = parse_action, .action = ACTION_HELP,
+	  .help = "print this and exit" },
+	{ .key = OPT_COMPLETION, .name = "completion", .arg = "SHELL", .group = GROUP_OTHER, .parse = parse_completion,
+	  AT(shell), .choices = "bash zsh fish", .help = "print the completion script for a shell and exit" },
 
-	{ OPT_FP_TYPE, "fp-type", NULL, GROUP_HIDDEN, parse_action, 0, ACTION_FP_TYPE, NULL, HINT_NONE, "" },
-	{ OPT_TIME_T_SIZE, "time-t-size", NULL, GROUP_HIDDEN, parse_action, 0, ACTION_TIME_T_SIZE, NULL, HINT_NONE,
-	  "" },
-	{ 'a', NULL, NULL, GROUP_HIDDEN, parse_ignored, 0, 0, NULL, HINT_NONE, "" },
-	{ 'Y', "debug-filter-parser", NULL, GROUP_HIDDEN, parse_unserved, 0, 0, NULL, HINT_NONE, "" },
+	{ .key = OPT_FP_TYPE, .name = "fp-type", .group = GROUP_HIDDEN, .parse = parse_action, .action = ACTION_FP_TYPE,
+	  .help = "" },
+	{ .key = OPT_TIME_T_SIZE, .name = "time-t-size", .group = GROUP_HIDDEN, .parse = parse_action,
+	  .action = ACTION_TIME_T_SIZE, .help = "" },
+	{ .key = 'a', .group = GROUP_HIDDEN, .parse = parse_ignored, .help = "" },
+	{ .key = 'Y', .name = "debug-filter-parser", .group = GROUP_HIDDEN, .parse = parse_unserved, .help = "" },
 };
 /* clang-format on */
 const size_t option_count = sizeof(option_table) / sizeof(option_table[0]);

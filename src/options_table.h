@@ -36,9 +36,13 @@ struct option_desc {
 	enum option_group group;
 	/* 0, or -EINVAL with a message written */
 	int (*parse)(struct options *o, const struct option_desc *d, const char *arg);
-	size_t offset;	     /* into struct options, of the field that parse sets */
-	int value;	     /* an action, for parse functions that serve several options */
-	const char *choices; /* values separated by spaces, NULL free text */
+	size_t offset; /* into struct options, of the field that parse sets */
+	size_t size;   /* of a number's field */
+	int64_t min, max;
+	uint32_t unit;		    /* of the field, in one of the option's number; 0: 1 */
+	const char *refusal;	    /* of a number: a format of the word that was given, and of max as long long */
+	enum options_action action; /* of parse_action() */
+	const char *choices;	    /* values separated by spaces, NULL free text */
 	enum option_hint hint;
 	const char *help;
 };

@@ -148,7 +148,7 @@ int session_packet(struct session *s, const struct packet *packet)
 	return 0;
 }
 
-int session_block(struct session *s, const struct reader_block *block)
+int session_block(struct session *s, const struct pcapng_block *block)
 {
 	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
 		int err = s->outputs[i]->ops->block ? s->outputs[i]->ops->block(s->outputs[i], block) : 0;

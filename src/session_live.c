@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Packets from the kernel, until a signal, -c or the end of the command. */
+/* Packets from the kernel: what the options ask for is opened, run by session_loop.c, and closed. */
 #include <errno.h>
 #include <inttypes.h>
 #include <net/if.h>
@@ -8,75 +8,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "capture/capture.h"
 #include "command.h"
 #include "filter/filter.h"
-#include "format/pcapng.h"
 #include "keylog.h"
 #include "meta/meta.h"
-#include "session_private.h"
-#include "util/buf.h"
+#include "session_loop.h"
+#include "util/clock.h"
 #include "util/device.h"
 #include "util/procfs.h"
 
-#define MSEC UINT64_C(1000000) /* ns */
-
-/* Outputs are flushed when packets stop coming, and not more often than this while they come. */
-#define FLUSH_INTERVAL (20 * MSEC)
-/* After the command has ended: its last packets are still on their way; what its children send is waited for. */
-#define QUIET_TIME (300 * MSEC)
-#define QUIET_LIMIT (3000 * MSEC)
-/* A command that was told to end gets this long. */
-#define KILL_TIME (2000 * MSEC)
 /* A packet is saved this much later when secrets are saved as well: the client knows them only once it has seen the
  * packet in which the server's encrypted words begin. */
-#define SECRETS_TIME (200 * MSEC)
-#define NEVER UINT64_MAX
+#define SECRETS_TIME (200 * NSEC_PER_MSEC)
 /* As many as may be open; the usual 1024 are little with containers. */
 #define DESCRIPTORS 65536
-
-struct live {
-	struct session s;
-	const char *backend; /* NULL: the default */
-	struct capture *capture;
-	struct meta *meta;
-	struct command *command;
-	struct keylog *keylog; /* NULL: TLS secrets are not asked for */
-	bool secrets;	       /* some came */
-	int epoll_fd, signal_fd;
-	uint64_t now;	   /* CLOCK_MONOTONIC ns, of this turn of the loop */
-	uint64_t rejected; /* the kernel could not decide on them, we did */
-	uint64_t flushed, last_packet, next_report, reported;
-	uint64_t command_end, kill_deadline; /* NEVER: not yet */
-	unsigned interrupts;
-	int command_status;
-	bool ending; /* a signal asks for the end */
-	bool capturing;
-	uint32_t *pids; /* of --pid, and the command */
-	size_t npids;
-	/* For the banner: what the interfaces were like until then. */
-	struct buf link_types;
-};
-
-static uint64_t monotonic_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 * MSEC + (uint64_t)ts.tv_nsec;
-}
 
 static int live_iface(void *arg, const struct iface *iface)
 {
 	struct live *l = arg;
 	char text[256];
-	int err;
 
 	if (l->s.o->dlt >= 0 && l->s.o->dlt != iface->dlt) {
 		session_name_dlt(iface->dlt, text, sizeof(text));
@@ -94,8 +47,7 @@ static int live_iface(void *arg, const struct iface *iface)
 			buf_puts(&l->link_types, text);
 		}
 	}
-	err = session_iface(&l->s, iface);
-	return err;
+	return session_iface(&l->s, iface);
 }
 
 static void live_process(void *arg, uint32_t type, const void *event, size_t size)
@@ -237,13 +189,11 @@ static int open_meta(struct live *l)
 {
 	const struct options *o = l->s.o;
 	const struct meta_config config = {
-		.settle_ns = o->settle_ms * MSEC,
+		.settle_ns = o->settle_ms * NSEC_PER_MSEC,
 		.reverse_match = !o->no_reverse_match,
 		.peer = o->context & ANNOT_PEER,
 		.containers = needs_containers(o),
-		.docker_address = o->docker_address,
-		.containerd_address = o->containerd_address,
-		.cri_address = o->cri_address,
+		.runtime_addresses = o->runtime_addresses,
 		.container_ids = (const char *const *)o->container_ids.v,
 		.container_names = (const char *const *)o->container_names.v,
 		.pod_names = (const char *const *)o->pod_names.v,
@@ -252,59 +202,6 @@ static int open_meta(struct live *l)
 	};
 
 	return meta_new(&l->meta, &config);
-}
-
-/* INT and TERM end us even if our parent ignores them, as in a script's background job; HUP does not under nohup(1). */
-static int open_signals(struct live *l)
-{
-	static const int caught[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 };
-	struct sigaction old;
-	sigset_t set;
-
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(caught) / sizeof(caught[0]); i++) {
-		if (caught[i] == SIGHUP && sigaction(SIGHUP, NULL, &old) == 0 && old.sa_handler == SIG_IGN)
-			continue;
-		sigaddset(&set, caught[i]);
-	}
-	if (sigprocmask(SIG_BLOCK, &set, NULL))
-		return -errno;
-	/* A signal that is ignored is not queued, even when blocked. */
-	signal(SIGINT, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
-	signal(SIGPIPE, SIG_IGN);
-	l->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return l->signal_fd < 0 ? -errno : 0;
-}
-
-static int watch(struct live *l, int fd)
-{
-	struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
-
-	if (fd < 0)
-		return 0;
-	return epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
-}
-
-static int open_loop(struct live *l)
-{
-	int err = open_signals(l);
-
-	if (!err) {
-		l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-		err = l->epoll_fd < 0 ? -errno : watch(l, l->signal_fd);
-	}
-	if (!err)
-		err = watch(l, capture_fd(l->capture));
-	if (!err)
-		err = watch(l, meta_fd(l->meta));
-	if (!err && l->command)
-		err = watch(l, command_fd(l->command));
-	if (!err && l->keylog)
-		err = watch(l, keylog_fd(l->keylog));
-	if (err)
-		log_error("can't wait for packets: %s", strerror(-err));
-	return err;
 }
 
 static void print_banner(const struct live *l, const char *const *ifaces)
@@ -373,7 +270,7 @@ static int live_open(struct live *l, const char *const *ifaces)
 	if (!err && l->command)
 		match_add_pid(l->s.match, (uint32_t)command_pid(l->command));
 	if (!err)
-		err = open_loop(l);
+		err = session_loop_open(l);
 	if (!err)
 		err = capture_attach(l->capture);
 	if (!err)
@@ -387,249 +284,6 @@ static int live_open(struct live *l, const char *const *ifaces)
 	return 0;
 }
 
-/* --- running ---------------------------------------------------------------- */
-
-static const char *plural(uint64_t n)
-{
-	return n == 1 ? "" : "s";
-}
-
-/* Packets that we turned down were never meant to be received. */
-static void print_stats(const struct live *l, const char *prefix, const char *separator)
-{
-	struct capture_stats stats;
-	unsigned long long received, captured = l->s.captured;
-
-	capture_stats(l->capture, &stats);
-	received = stats.received > l->rejected ? stats.received - l->rejected : 0;
-	fprintf(stderr, "%s%llu packet%s captured%s%llu packet%s received by filter%s%llu packet%s dropped by kernel\n",
-		prefix, captured, plural(captured), separator, received, plural(received), separator,
-		(unsigned long long)stats.dropped, plural(stats.dropped));
-}
-
-/* A hang-up of our terminal ends us; one that somebody sends is a wish for a new file, when files are changed at all. */
-static bool wants_new_file(const struct live *l, const struct signalfd_siginfo *info)
-{
-	const struct options *o = l->s.o;
-
-	return (o->rotate_bytes || o->rotate_seconds) && info->ssi_pid != 0 && (pid_t)info->ssi_pid != getsid(0);
-}
-
-static void on_end_signal(struct live *l, const struct signalfd_siginfo *info)
-{
-	const bool again = l->interrupts++ > 0;
-
-	if (!l->command || again || l->command_end != NEVER) {
-		l->ending = true;
-		return;
-	}
-	/* The terminal's own signals reach the command as well. */
-	if (info->ssi_pid != 0)
-		command_kill(l->command, (int)info->ssi_signo);
-	if (info->ssi_signo != SIGINT)
-		l->kill_deadline = l->now + KILL_TIME;
-}
-
-static void on_signal(struct live *l, const struct signalfd_siginfo *info)
-{
-	switch (info->ssi_signo) {
-	case SIGUSR1:
-		if (l->capturing)
-			print_stats(l, "ptcpdump: ", ", ");
-		break;
-	case SIGUSR2: session_flush(&l->s); break;
-	case SIGHUP:
-		if (l->s.file && wants_new_file(l, info)) {
-			session_rotate(&l->s);
-			break;
-		}
-		on_end_signal(l, info);
-		break;
-	default: on_end_signal(l, info); break;
-	}
-}
-
-static void read_signals(struct live *l)
-{
-	struct signalfd_siginfo info;
-
-	while (read(l->signal_fd, &info, sizeof(info)) == sizeof(info))
-		on_signal(l, &info);
-}
-
-/* -w with -v: a line every second that overwrites itself. */
-static void report(struct live *l)
-{
-	const struct options *o = l->s.o;
-
-	if (!o->text.v || !o->write_file || o->print || l->now < l->next_report)
-		return;
-	if (l->next_report == 0 || l->reported != l->s.captured)
-		fprintf(stderr, "Got %llu\r", (unsigned long long)l->s.captured);
-	l->reported = l->s.captured;
-	l->next_report = l->now + 1000 * MSEC;
-}
-
-/* When something has to be done although nothing happens. */
-static uint64_t next_deadline(const struct live *l)
-{
-	const struct options *o = l->s.o;
-	uint64_t next = NEVER;
-
-	if (l->s.dirty)
-		next = l->flushed + FLUSH_INTERVAL;
-	if (l->command_end != NEVER && l->capturing && l->now + 50 * MSEC < next)
-		next = l->now + 50 * MSEC;
-	if (l->kill_deadline < next)
-		next = l->kill_deadline;
-	if (o->text.v && o->write_file && !o->print && l->capturing && l->next_report < next)
-		next = l->next_report;
-	return next;
-}
-
-static int wait_for_events(struct live *l)
-{
-	const uint64_t next = next_deadline(l);
-	struct epoll_event events[5];
-	int n, timeout = -1;
-
-	if (next != NEVER)
-		timeout = next > l->now ? (int)((next - l->now + MSEC - 1) / MSEC) : 0;
-	n = epoll_wait(l->epoll_fd, events, 5, timeout);
-	l->now = monotonic_ns();
-	if (n < 0 && errno != EINTR) {
-		log_error("can't wait for packets: %s", strerror(errno));
-		return -errno;
-	}
-	for (int i = 0; i < n; i++) {
-		if (events[i].data.fd == l->signal_fd)
-			read_signals(l);
-		else if (events[i].data.fd == meta_fd(l->meta))
-			meta_step(l->meta);
-	}
-	return 0;
-}
-
-static void put_secrets(struct live *l, const struct buf *lines)
-{
-	struct buf body = { 0 };
-	struct reader_block block = { .type = PCAPNG_DSB };
-
-	pcapng_put_secrets(&body, PCAPNG_TLS_KEYS, lines->p, (uint32_t)lines->len);
-	block.body = (const uint8_t *)body.p;
-	block.body_len = (uint32_t)body.len;
-	session_block(&l->s, &block);
-	buf_done(&body);
-}
-
-/* Secrets that came until now, ahead of the packets that need them. */
-static void save_secrets(struct live *l)
-{
-	struct buf lines = { 0 };
-
-	/* Whoever writes them faster than this wants to keep us busy. */
-	for (int i = 0; i < 8 && l->keylog; i++) {
-		lines.len = 0;
-		if (keylog_read(l->keylog, &lines))
-			l->s.failed = true;
-		if (lines.len == 0 || l->s.failed)
-			break;
-		l->secrets = true;
-		if (l->capturing && l->s.o->embed_keylog)
-			put_secrets(l, &lines);
-	}
-	buf_done(&lines);
-}
-
-static void check_command(struct live *l)
-{
-	if (!l->command || l->command_end != NEVER || !command_ended(l->command, &l->command_status))
-		return;
-	epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, command_fd(l->command), NULL);
-	l->command_end = l->now;
-	l->kill_deadline = NEVER;
-}
-
-static bool quiet_after_command(const struct live *l)
-{
-	const uint64_t since = l->last_packet > l->command_end ? l->last_packet : l->command_end;
-
-	if (l->command_end == NEVER)
-		return false;
-	return l->interrupts || l->now >= since + QUIET_TIME || l->now >= l->command_end + QUIET_LIMIT;
-}
-
-static int poll_packets(struct live *l)
-{
-	int n = capture_poll(l->capture, 0);
-
-	report(l);
-	if (n < 0) {
-		if (!l->s.stop)
-			l->s.failed = true;
-		return n;
-	}
-	if (l->s.dirty && (l->s.o->immediate || l->now >= l->flushed + FLUSH_INTERVAL)) {
-		l->flushed = l->now;
-		session_flush(&l->s);
-	}
-	return 0;
-}
-
-/* Ends the capture: what was seen until now is delivered, unless -c has enough. */
-static void stop_capture(struct live *l)
-{
-	struct capture_stats stats;
-
-	l->now = monotonic_ns();
-	save_secrets(l);
-	if (!l->s.stop && !l->s.failed && capture_drain(l->capture) < 0 && !l->s.stop)
-		l->s.failed = true;
-	l->capturing = false;
-	/* Brings the counts of the interfaces up to date, which a file's statistics hold. */
-	capture_stats(l->capture, &stats);
-	session_finish(&l->s);
-	if (l->s.text && l->ending && isatty(STDOUT_FILENO) && write(STDOUT_FILENO, "\n", 1) < 0)
-		l->s.failed = true;
-	print_stats(l, "", "\n");
-	epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, capture_fd(l->capture), NULL);
-	/* Its verdicts would go to the capture. */
-	if (meta_fd(l->meta) >= 0)
-		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, meta_fd(l->meta), NULL);
-	session_close(&l->s);
-	capture_free(l->capture);
-	l->capture = NULL;
-}
-
-static bool ended(const struct live *l)
-{
-	if (l->ending || l->s.failed || l->now >= l->kill_deadline)
-		return true;
-	return l->capturing ? false : !l->command || l->command_end != NEVER;
-}
-
-static void run(struct live *l)
-{
-	int err = 0;
-
-	while (!err && !ended(l)) {
-		err = wait_for_events(l);
-		check_command(l);
-		save_secrets(l);
-		if (!err && l->capturing)
-			err = poll_packets(l);
-		/* With enough packets, the command still runs to its end. */
-		if (l->capturing && (l->s.stop || quiet_after_command(l)))
-			stop_capture(l);
-		if (!l->capturing)
-			err = 0;
-	}
-	if (err)
-		l->s.failed = true;
-	if (l->capturing)
-		stop_capture(l);
-}
-
 static void live_close(struct live *l)
 {
 	session_close(&l->s);
@@ -637,10 +291,7 @@ static void live_close(struct live *l)
 	meta_free(l->meta);
 	command_free(l->command);
 	keylog_free(l->keylog);
-	if (l->epoll_fd >= 0)
-		close(l->epoll_fd);
-	if (l->signal_fd >= 0)
-		close(l->signal_fd);
+	session_loop_close(l);
 	free(l->pids);
 	buf_done(&l->link_types);
 }
@@ -738,7 +389,7 @@ static int capture_and_run(const struct options *o, const char *const *ifaces)
 	err = live_open(&l, ifaces);
 	if (err)
 		goto out;
-	l.now = monotonic_ns();
+	l.now = clock_ns(CLOCK_MONOTONIC);
 	if (l.command) {
 		err = command_release(l.command);
 		if (err) {
@@ -746,7 +397,7 @@ static int capture_and_run(const struct options *o, const char *const *ifaces)
 			goto out;
 		}
 	}
-	run(&l);
+	session_loop_run(&l);
 	if (l.keylog && !l.secrets && !l.s.failed)
 		log_warn("no TLS secrets came from the command: it used no TLS, or its TLS library does not know "
 			 "SSLKEYLOGFILE");

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "filter/filter.h"
+#include "reader/reader.h"
 #include "session_private.h"
 
 /* Set by signals: end, flush, tell how far we are. */
@@ -169,7 +170,7 @@ static int offline_packet(void *arg, const struct packet *packet)
 	return s->stop;
 }
 
-static int offline_block(void *arg, const struct reader_block *block)
+static int offline_block(void *arg, const struct pcapng_block *block)
 {
 	struct offline *off = arg;
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What session_live.c and session_offline.c share. */
+/* What session_live.c with its session_loop.c and session_offline.c share. */
 #ifndef SESSION_PRIVATE_H
 #define SESSION_PRIVATE_H
 
+#include "block.h"
 #include "meta/match.h"
 #include "options.h"
 #include "output/output.h"
 #include "privileges.h"
-#include "reader/reader.h"
 #include "session.h"
 
 enum { SESSION_OUTPUTS = 2 };
@@ -35,7 +35,7 @@ int session_open(struct session *s, const struct options *o, int dlt);
 int session_iface(struct session *s, const struct iface *iface);
 /* A packet that passed all filters. 0, or negative: the source has to stop; session's flags say why. */
 int session_packet(struct session *s, const struct packet *packet);
-int session_block(struct session *s, const struct reader_block *block);
+int session_block(struct session *s, const struct pcapng_block *block);
 int session_flush(struct session *s);
 /* Goes on with a new file. */
 int session_rotate(struct session *s);
@@ -43,7 +43,7 @@ int session_rotate(struct session *s);
 void session_finish(struct session *s);
 void session_close(struct session *s);
 
-/* ", link-type EN10MB (Ethernet)" into text, as tcpdump names it. */
+/* "EN10MB (Ethernet)" into text, as tcpdump names a DLT_*; the number of one that libpcap has no name for. */
 void session_name_dlt(int dlt, char *text, size_t size);
 
 int session_run_live(const struct options *o);

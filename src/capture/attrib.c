@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "capture/attrib_hooks.h"
 #include "capture/attrib_scan.h"
 #include "util/cgroup2.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 #define VERIFIER_LOG 4096
@@ -373,14 +373,6 @@ out:
 	return err;
 }
 
-static uint64_t now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
-
 static struct bpf_program *iterator_of(const struct attrib *a)
 {
 	size_t i;
@@ -404,14 +396,15 @@ int attrib_scan(struct attrib *a)
 
 	if (!a->config->attribution)
 		return 0;
-	start = now_us();
+	start = clock_ns(CLOCK_MONOTONIC);
 	prog = iterator_of(a);
 	err = prog ? run_iterator(a, prog) : -ENOENT;
 	if (err)
 		err = scan_sockets(a->cookies);
 	if (err)
 		log_info("sockets that existed before are known from their first use only: %s", strerror(-err));
-	log_debug("looked at the sockets that exist in %llu us", (unsigned long long)(now_us() - start));
+	log_debug("looked at the sockets that exist in %llu us",
+		  (unsigned long long)((clock_ns(CLOCK_MONOTONIC) - start) / NSEC_PER_USEC));
 	if (a->scanned)
 		*a->scanned = 1;
 	return 0;

@@ -21,17 +21,17 @@
 #include "capture/pcap_live.h"
 #include "capture/private.h"
 #include "ptcpdump.skel.h"
+#include "util/clock.h"
 #include "util/device.h"
 #include "util/log.h"
 
-#define MSEC UINT64_C(1000000)
 #define RING_MIN (1U << 20)
 /* Blocks that are not full reach us 10 to 20 ms late (TIMEOUT_MS); none of them may be overtaken. */
-#define LAG_NS (30 * MSEC)
+#define LAG_NS (30 * NSEC_PER_MSEC)
 /* A clock that is off by more than this is not the one that we merge by. */
-#define CLOCK_SKEW_NS (2000 * MSEC)
+#define CLOCK_SKEW_NS (2 * NSEC_PER_SEC)
 /* After the stop, how long packets are waited for that the kernel has counted but not handed on. */
-#define STOP_NS (200 * MSEC)
+#define STOP_NS (200 * NSEC_PER_MSEC)
 
 struct source {
 	struct capture *capture;
@@ -185,7 +185,7 @@ int pcap_backend_open(struct capture *c)
 	if (!c->pcap)
 		return -ENOMEM;
 	c->pcap->judge = judges(&c->config);
-	c->lag_ns = c->config.immediate ? MSEC : LAG_NS;
+	c->lag_ns = c->config.immediate ? NSEC_PER_MSEC : LAG_NS;
 	for (unsigned i = 0; !err && i < c->nnetns; i++)
 		err = netns_open_all(c, c->netns[i]);
 	if (!err && c->pcap->nsources == 0) {
@@ -258,7 +258,7 @@ static void on_packet(void *arg, const struct pcap_live_packet *p)
 {
 	const struct source *s = arg;
 	struct capture *c = s->capture;
-	const uint64_t now = now_ns(CLOCK_MONOTONIC);
+	const uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	const int64_t at = p->ns - c->clock_offset;
 	struct event_packet e = {
 		.type = EVENT_PACKET,
@@ -317,7 +317,7 @@ int pcap_backend_collect(struct capture *c)
 
 int pcap_backend_finish(struct capture *c, struct event_packet *e, bool force, int64_t *ns)
 {
-	const uint64_t now = now_ns(CLOCK_MONOTONIC);
+	const uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	struct link *link = links_lookup(c, e->netns, e->ifindex);
 	bool known = true;
 
@@ -333,18 +333,18 @@ void pcap_backend_stop(struct capture *c)
 {
 	for (unsigned i = 0; i < c->pcap->nsources; i++)
 		pcap_live_stop(c->pcap->sources[i].live);
-	c->pcap->end = now_ns(CLOCK_MONOTONIC) + STOP_NS;
+	c->pcap->end = clock_ns(CLOCK_MONOTONIC) + STOP_NS;
 }
 
 /* What is in a block that is not full yet comes with a time-out, which a busy machine delays. */
 bool pcap_backend_wait(struct capture *c)
 {
-	const struct timespec pause = { .tv_nsec = 5 * (long)MSEC };
+	const struct timespec pause = { .tv_nsec = 5 * (long)NSEC_PER_MSEC };
 	bool waits = false;
 
 	for (unsigned i = 0; i < c->pcap->nsources; i++)
 		waits |= !c->pcap->sources[i].gone && pcap_live_waits(c->pcap->sources[i].live);
-	if (!waits || now_ns(CLOCK_MONOTONIC) >= c->pcap->end)
+	if (!waits || clock_ns(CLOCK_MONOTONIC) >= c->pcap->end)
 		return false;
 	nanosleep(&pause, NULL);
 	return true;

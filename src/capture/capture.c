@@ -16,7 +16,6 @@
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "capture/attrib.h"
@@ -27,11 +26,10 @@
 #include "capture/private.h"
 #include "ptcpdump.skel.h"
 #include "util/caps.h"
+#include "util/clock.h"
 #include "util/log.h"
 #include "util/procfs.h"
 
-#define NSEC_PER_MSEC 1000000ULL
-#define NSEC_PER_SEC 1000000000ULL
 #define RING_BYTES (32U << 20)
 #define RING_SIZE_MAX (1U << 30)
 #define SNAPLEN_MAX 262144U
@@ -47,14 +45,6 @@
 /* Sleep between batches: no packet has to wake us, and none waits longer. */
 #define BATCH_NS (10 * NSEC_PER_MSEC)
 
-uint64_t now_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
-}
-
 /* Of some readings, the one that took least time between both clocks. */
 static int64_t clock_offset_get(void)
 {
@@ -62,8 +52,8 @@ static int64_t clock_offset_get(void)
 	int64_t offset = 0;
 
 	for (int i = 0; i < 10; i++) {
-		uint64_t before = now_ns(CLOCK_MONOTONIC), real = now_ns(CLOCK_REALTIME);
-		uint64_t after = now_ns(CLOCK_MONOTONIC);
+		uint64_t before = clock_ns(CLOCK_MONOTONIC), real = clock_ns(CLOCK_REALTIME);
+		uint64_t after = clock_ns(CLOCK_MONOTONIC);
 
 		if (after - before < best) {
 			best = after - before;
@@ -736,7 +726,7 @@ static int events_handle(struct capture *c, int timeout_ms)
 
 static int batch_deliver(struct capture *c)
 {
-	uint64_t limit = now_ns(CLOCK_MONOTONIC) - c->lag_ns;
+	uint64_t limit = clock_ns(CLOCK_MONOTONIC) - c->lag_ns;
 	int err = c->backend->collect ? c->backend->collect(c) : 0;
 
 	/* All that happened before the packets up to the limit is in the process ring by now. */

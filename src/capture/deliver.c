@@ -8,8 +8,8 @@
 #include "capture/backend.h"
 #include "capture/owners.h"
 #include "capture/private.h"
+#include "util/clock.h"
 
-#define NSEC_PER_SEC 1000000000
 #define VLAN_LEN 4
 #define VLAN_OFFSET (2 * ETH_ALEN)
 
@@ -86,8 +86,8 @@ static int packet_finish(struct capture *c, const struct event_packet *e, struct
 	/* These rings are our own memory. */
 	int verdict = c->backend->finish(c, (struct event_packet *)(uintptr_t)e, force, &ns);
 
-	p->sec = ns / NSEC_PER_SEC;
-	p->nsec = ns % NSEC_PER_SEC;
+	p->sec = ns / (int64_t)NSEC_PER_SEC;
+	p->nsec = ns % (int64_t)NSEC_PER_SEC;
 	return verdict;
 }
 
@@ -95,7 +95,7 @@ static int packet_finish(struct capture *c, const struct event_packet *e, struct
 static int owners_ask(struct capture *c, const struct link *link, const struct event_packet *e,
 		      struct event_packet *facts, bool force)
 {
-	const uint64_t now = now_ns(CLOCK_MONOTONIC);
+	const uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
 	*facts = *e;
 	if (owners_find(c->owners, link->iface.dlt, facts, e->data, now) || force || now >= e->ts + OWNER_WAIT_NS)

@@ -16,12 +16,13 @@
 #include "capture/private.h"
 #include "capture/rtnl.h"
 #include "ptcpdump.skel.h"
+#include "util/clock.h"
 #include "util/device.h"
 #include "util/log.h"
 
 /* How long a device that is down may wait for being attached, and one that we are still attached to elsewhere. */
-#define ATTACH_DOWN_NS (200 * 1000000ULL)
-#define ATTACH_AGAIN_NS (5 * 1000000ULL)
+#define ATTACH_DOWN_NS (200 * NSEC_PER_MSEC)
+#define ATTACH_AGAIN_NS (5 * NSEC_PER_MSEC)
 #define ATTACH_ATTEMPTS 100
 
 /* Device types that tc programs see, and where their packets start: at an Ethernet or at an IP header. */
@@ -365,7 +366,7 @@ static void link_gone(struct capture *c, struct link *link)
  */
 static void link_postpone(struct capture *c, struct link *link, uint64_t ns)
 {
-	link->due = now_ns(CLOCK_MONOTONIC) + ns;
+	link->due = clock_ns(CLOCK_MONOTONIC) + ns;
 	c->pending = true;
 }
 
@@ -626,7 +627,7 @@ int links_attach(struct capture *c)
 
 int links_attach_due(struct capture *c)
 {
-	uint64_t now = now_ns(CLOCK_MONOTONIC);
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
 	c->pending = false;
 	for (unsigned i = 0; i < c->nlinks; i++) {

@@ -17,6 +17,7 @@
 
 #include "capture/private.h"
 #include "ptcpdump.skel.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 #define OWN_NETNS "/proc/self/ns/net"
@@ -29,7 +30,7 @@ static const char *const named_dirs[] = { "/run/netns", "/run/docker/netns" };
  */
 #define SCAN_SECONDS 1
 /* A name in /run/netns is made first and bound to its namespace a little later. */
-#define NAMED_NS (20 * 1000000L)
+#define NAMED_NS (20 * NSEC_PER_MSEC)
 
 /* A file that is a namespace; *inode tells which. */
 static int netns_open(const char *path, uint32_t *inode)
@@ -215,7 +216,7 @@ void netns_seen(struct capture *c, uint32_t inode, uint32_t pid)
 
 void netns_named(struct capture *c)
 {
-	const struct itimerspec soon = { .it_value.tv_nsec = NAMED_NS, .it_interval.tv_sec = SCAN_SECONDS };
+	const struct itimerspec soon = { .it_value.tv_nsec = (long)NAMED_NS, .it_interval.tv_sec = SCAN_SECONDS };
 	char buf[4096];
 
 	while (read(c->inotify_fd, buf, sizeof(buf)) > 0)

@@ -18,16 +18,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "util/clock.h"
 #include "util/procfs.h"
 
-#define MSEC UINT64_C(1000000)
 #define CACHE_SIZE 4096
 /* A socket may be handed to another process, and its tuple be used again. */
-#define CACHE_FOUND_NS (100 * MSEC)
-#define CACHE_MISSED_NS (10 * MSEC)
+#define CACHE_FOUND_NS (100 * NSEC_PER_MSEC)
+#define CACHE_MISSED_NS (10 * NSEC_PER_MSEC)
 /* /proc is slower to ask, and its answers are gone when the process is. */
-#define CACHE_PROC_NS (2000 * MSEC)
-#define SCAN_INTERVAL_NS (10 * MSEC)
+#define CACHE_PROC_NS (2 * NSEC_PER_SEC)
+#define SCAN_INTERVAL_NS (10 * NSEC_PER_MSEC)
 #define NETNS_MAX 64
 #define SOCKETS_MAX (1 << 20)
 #define LOOPBACK_IFINDEX 1 /* in every namespace */

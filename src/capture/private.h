@@ -5,15 +5,15 @@
 
 #include <net/if.h>
 #include <ptcpdump/config.h>
-#include <time.h>
 
 #include "capture/attach.h"
 #include "capture/capture.h"
 #include "capture/ring.h"
 #include "filter/filter.h"
+#include "util/clock.h"
 
 /* A packet whose owner is not known waits this long for one who uses its socket. */
-#define OWNER_WAIT_NS UINT64_C(100000000)
+#define OWNER_WAIT_NS (100 * NSEC_PER_MSEC)
 #define RINGS_MAX 16 /* as many as bpf/tc.bpf.c defines */
 
 /* A network namespace whose interfaces are captured. Stays until the end, as interfaces point to its path. */
@@ -99,7 +99,6 @@ struct capture {
 /* capture.c */
 /* Compiles the filter for both kinds of devices that programs see; errors are logged. */
 int filters_compile(struct capture *c);
-uint64_t now_ns(clockid_t clock);
 /* struct procfs_stat, start; 0: no such process, or only its zombie. */
 uint64_t process_start_time(uint32_t pid);
 

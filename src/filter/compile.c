@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "filter/filter.h"
-#include "format/linktype.h"
+#include "util/linktype.h"
 
 #define SNAPLEN_DEFAULT 262144			     /* tcpdump's */
 #define REJECTS_ALL "expression rejects all packets" /* libpcap's message */

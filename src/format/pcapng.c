@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "format/linktype.h"
+#include "util/linktype.h"
 
 enum {
 	BLOCK_OVERHEAD = 12, /* type and both lengths */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Containers and pods as the runtimes (Docker, containerd, CRI, Podman) tell, and which process is in which. Never blocks:
+/* Which process is in which container and pod, as the runtimes (Docker, containerd, CRI, Podman) tell. Never blocks:
  * every socket is non-blocking behind containers_fd(). */
 #ifndef META_CONTAINER_H
 #define META_CONTAINER_H
@@ -7,19 +7,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "packet.h"
+#include "meta/container_info.h"
+#include "meta/runtime/kinds.h"
 
 struct process;
 struct containers;
 
-struct container {
-	uint64_t serial; /* changes with the contents */
-	struct container_desc desc;
-	struct pod_desc pod; /* pod.name.p == NULL: in no pod */
-};
-
 struct containers_config {
-	const char *docker_address, *containerd_address, *cri_address; /* NULL: the usual sockets */
+	const char *const *addresses; /* sockets by enum runtime_kind; NULL, as a whole or each: the usual ones */
 	/* --container-id, --container-name, --pod-name; NULL-terminated, may be NULL */
 	const char *const *ids, *const *names, *const *pods;
 	/* A cgroup's verdict for those filters became known. */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "meta/runtime/loop.h"
+#include "util/clock.h"
 
 enum {
 	BUCKETS = 1024,
@@ -19,9 +19,8 @@ enum {
 	NAME_MAX_BYTES = 1024,
 	SHORT_ID = 12, /* as docker ps prints ids */
 };
-#define SECOND 1000000000u
-#define GONE_KEEP_NS (120u * (uint64_t)SECOND) /* packets in flight, and a pause in reading them */
-#define SWEEP_NS (5u * (uint64_t)SECOND)
+#define GONE_KEEP_NS (120 * NSEC_PER_SEC) /* packets in flight, and a pause in reading them */
+#define SWEEP_NS (5 * NSEC_PER_SEC)
 
 struct pod {
 	struct pod *next;
@@ -214,7 +213,7 @@ static struct container_entry *entry_new(struct container_store *s, const char *
 	}
 	if (s->nentries >= ENTRIES_MAX)
 		evict(s);
-	e->used_at = loop_now();
+	e->used_at = clock_ns(CLOCK_MONOTONIC);
 	e->next = s->buckets[e->hash % BUCKETS];
 	s->buckets[e->hash % BUCKETS] = e;
 	s->nentries++;
@@ -405,7 +404,7 @@ void container_store_put(struct container_store *s, const struct container_facts
 	if (e->gone_at && !id_is_unique(e->id, strlen(e->id)))
 		forget_former(e);
 	e->gone_at = 0;
-	e->used_at = loop_now();
+	e->used_at = clock_ns(CLOCK_MONOTONIC);
 	if (f->sandbox && !e->sandbox)
 		replace(&e->sandbox, f->sandbox);
 	if (f->rank >= e->rank) {
@@ -467,7 +466,7 @@ void container_store_put_init(struct container_store *s, const char *ns, const c
 
 	if (!e || pid == 0 || e->init_pid == pid)
 		return;
-	e->used_at = loop_now();
+	e->used_at = clock_ns(CLOCK_MONOTONIC);
 	e->init_pid = pid;
 	e->pidns = e->mntns = 0;
 	e->gone_at = 0;
@@ -490,7 +489,7 @@ void container_store_gone(struct container_store *s, const char *ns, const char 
 	struct container_entry *e = entry_of(s, ns, id, false);
 
 	if (e && !e->gone_at)
-		e->gone_at = loop_now();
+		e->gone_at = clock_ns(CLOCK_MONOTONIC);
 	if (e)
 		e->init_pid = e->pidns = e->mntns = 0; /* the kernel gives them to others now */
 }

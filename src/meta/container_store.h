@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "meta/container.h"
+#include "meta/container_info.h"
 #include "meta/label.h"
 
 struct container_store;
@@ -38,7 +38,8 @@ struct pod_facts {
 	size_t nlabels, nannotations;
 };
 
-/* One container; everything but asking and the last two belongs to the store. */
+/* One container. All belongs to the store but what the init hook may change (init_pid, pidns, mntns), used_at, and the
+ * last group. */
 struct container_entry {
 	struct container_entry *next;
 	char *key; /* the id, after "NAMESPACE/" when it is not unique by itself */
@@ -54,13 +55,13 @@ struct container_entry {
 	unsigned asking;				    /* questions that are out */
 	uint64_t gone_at;				    /* CLOCK_MONOTONIC ns; 0: it exists */
 	uint64_t used_at;
-	/* Of container.c: when it was asked for, and until when that may hold up packets. */
+	/* Of runtimes.c: when it was asked for, and until when that may hold up packets. */
 	uint64_t asked_at, wait_until, ask_again_at;
 	unsigned tries;
 };
 
 struct container_store_hooks {
-	/* The first process of a container became known. */
+	/* The first process of a container became known: sets its namespaces, or init_pid to 0 when it is not believed. */
 	void (*init)(void *arg, struct container_entry *e);
 	/* It will be freed. */
 	void (*forget)(void *arg, const struct container_entry *e);

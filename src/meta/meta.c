@@ -17,9 +17,7 @@ struct meta {
 static int open_containers(struct meta *m, const struct meta_config *config)
 {
 	const struct containers_config containers = {
-		.docker_address = config->docker_address,
-		.containerd_address = config->containerd_address,
-		.cri_address = config->cri_address,
+		.addresses = config->runtime_addresses,
 		.ids = config->container_ids,
 		.names = config->container_names,
 		.pods = config->pod_names,

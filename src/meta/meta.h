@@ -12,11 +12,11 @@
 struct meta;
 
 struct meta_config {
-	uint64_t settle_ns; /* how long a packet waits for its provisional owner; 0: not at all */
-	bool reverse_match; /* show the other end when nobody is known at the right one */
-	bool peer;	    /* the other end is wanted as well: wait for it too */
-	bool containers;    /* talk to runtimes at all */
-	const char *docker_address, *containerd_address, *cri_address; /* NULL: the usual sockets */
+	uint64_t settle_ns;		      /* how long a packet waits for its provisional owner; 0: not at all */
+	bool reverse_match;		      /* show the other end when nobody is known at the right one */
+	bool peer;			      /* the other end is wanted as well: wait for it too */
+	bool containers;		      /* talk to runtimes at all */
+	const char *const *runtime_addresses; /* sockets by enum runtime_kind; NULL: the usual ones */
 	/* Container filters, NULL-terminated or NULL, and who is told of a cgroup's verdict. */
 	const char *const *container_ids, *const *container_names, *const *pod_names;
 	void (*verdict)(void *arg, uint64_t cgroup, bool match);

@@ -12,16 +12,17 @@
 #include <unistd.h>
 
 #include "util/cgroup2.h"
+#include "util/clock.h"
 #include "util/procfs.h"
 
 #define BUCKETS 16384 /* a power of two; chains stay short up to some ten thousand processes */
 #define DEAD_MAX 8192
-#define DEAD_KEEP_NS 10000000000ULL
+#define DEAD_KEEP_NS (10 * NSEC_PER_SEC)
 #define SWEEP_MIN 8192 /* entries, before any is suspected to be of a process that has ended */
 #define MISSES 1024    /* direct-mapped: processes that /proc did not know either */
-#define MISS_KEEP_NS 1000000000ULL
+#define MISS_KEEP_NS NSEC_PER_SEC
 #define THREADS 1024 /* direct-mapped cache of thread names */
-#define THREAD_KEEP_NS 1000000000ULL
+#define THREAD_KEEP_NS NSEC_PER_SEC
 
 #define INIT_PIDNS 0xeffffffcu /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
 
@@ -65,14 +66,6 @@ struct process_table {
 	char scratch[EVENT_FILENAME_MAX * 8 + EVENT_ARGS_MAX + 8];
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
-}
-
 static size_t bucket_of(uint32_t tgid)
 {
 	return (tgid * 0x9e3779b1u) >> 18 & (BUCKETS - 1);
@@ -112,7 +105,6 @@ static struct image *image_new(struct str cmd, bool cmd_cut, struct str args, bo
 	const size_t ndots = sizeof(dots) - 1;
 	struct image *image = malloc(sizeof(*image) + cmd.n + args.n + 2 * ndots);
 	char *p;
-	size_t i;
 
 	if (!image)
 		return NULL;
@@ -127,7 +119,7 @@ static struct image *image_new(struct str cmd, bool cmd_cut, struct str args, bo
 	while (!args_cut && args.n && args.p[args.n - 1] == '\0')
 		args.n--;
 	image->args = (struct str){ p, args.n };
-	for (i = 0; i < args.n; i++)
+	for (size_t i = 0; i < args.n; i++)
 		*p++ = args.p[i] ? args.p[i] : ' ';
 	if (args_cut) {
 		memcpy(p, dots, ndots);
@@ -204,12 +196,10 @@ static void forget_dead(struct process_table *t)
 /* Events are lost when they come faster than they are read: who is gone although no exit was told? */
 static void find_dead(struct process_table *t)
 {
-	const uint64_t now = now_ns();
-	struct entry *e;
-	size_t i;
+	const uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
-	for (i = 0; i < BUCKETS && t->host_pids; i++)
-		for (e = t->buckets[i]; e; e = e->next)
+	for (size_t i = 0; i < BUCKETS && t->host_pids; i++)
+		for (struct entry *e = t->buckets[i]; e; e = e->next)
 			if (!e->p.dead && kill((pid_t)e->p.tgid, 0) && errno == ESRCH)
 				entry_died(t, e, now);
 	t->sweep_at = 2 * (t->entries - t->dead) + SWEEP_MIN;
@@ -403,7 +393,7 @@ static struct entry *read_process(struct process_table *t, uint32_t tgid, uint64
 
 	if (procfs_stat(tgid, &st) || (start && !same_start(t, st.start, start)))
 		return NULL;
-	e = entry_new(t, tgid, start ? start : st.start, now_ns());
+	e = entry_new(t, tgid, start ? start : st.start, clock_ns(CLOCK_MONOTONIC));
 	if (!e)
 		return NULL;
 	memcpy(e->p.comm, st.comm, sizeof(e->p.comm));
@@ -447,7 +437,7 @@ const struct process *process_find(struct process_table *t, uint32_t tgid, uint6
 			e->p.start = start;
 		return e ? &e->p : NULL;
 	}
-	now = now_ns();
+	now = clock_ns(CLOCK_MONOTONIC);
 	if (miss->tgid == tgid && miss->start == start && now - miss->when < MISS_KEEP_NS)
 		return NULL;
 	e = read_process(t, tgid, start);
@@ -471,7 +461,7 @@ struct str process_thread_name(struct process_table *t, uint32_t tgid, uint32_t 
 {
 	struct thread *th = &t->threads[tid % THREADS];
 	struct entry *e = find_last(t, tgid);
-	uint64_t now = now_ns();
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	char name[64];
 	int n;
 
@@ -509,13 +499,10 @@ int process_table_new(struct process_table **ret)
 
 void process_table_free(struct process_table *t)
 {
-	struct entry *e, *next;
-	size_t i;
-
 	if (!t)
 		return;
-	for (i = 0; i < BUCKETS; i++)
-		for (e = t->buckets[i]; e; e = next) {
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (struct entry *e = t->buckets[i], *next; e; e = next) {
 			next = e->next;
 			image_put(e->image);
 			free(e);

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "util/clock.h"
+
 /* Beyond this many different users, names are no longer shown: the numbers are. */
 enum { USERS_MAX = 1024, PASSWD_MAX = 16384, STACK = 512 * 1024 };
 
@@ -143,19 +145,13 @@ static void start(struct users *u)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
-}
-
 /* With the lock held. */
 static void ask(struct users *u, const struct user *user)
 {
-	const int64_t from = now_ns(), until = from + (u->budget < WAIT_NS ? u->budget : WAIT_NS);
-	const struct timespec ts = { .tv_sec = until / 1000000000, .tv_nsec = until % 1000000000 };
+	const int64_t from = (int64_t)clock_ns(CLOCK_MONOTONIC),
+		      until = from + (u->budget < WAIT_NS ? u->budget : WAIT_NS);
+	const struct timespec ts = { .tv_sec = until / (int64_t)NSEC_PER_SEC,
+				     .tv_nsec = until % (int64_t)NSEC_PER_SEC };
 
 	if (!u->started)
 		start(u);
@@ -164,7 +160,7 @@ static void ask(struct users *u, const struct user *user)
 		return;
 	while (user->pending && pthread_cond_timedwait(&u->answered, &u->lock, &ts) != ETIMEDOUT)
 		;
-	u->budget -= now_ns() - from;
+	u->budget -= (int64_t)clock_ns(CLOCK_MONOTONIC) - from;
 }
 
 struct str users_find(struct users *u, uint32_t uid, bool *pending)

@@ -41,7 +41,7 @@ static int file_packet(struct output *o, const struct packet *packet)
 	return result_keep(f, ret);
 }
 
-static int file_block(struct output *o, const struct reader_block *block)
+static int file_block(struct output *o, const struct pcapng_block *block)
 {
 	struct file_output *f = file_of(o);
 

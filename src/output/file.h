@@ -51,7 +51,7 @@ struct file_format {
 	int (*begin)(struct file_output *o);
 	int (*iface)(struct file_output *o, const struct iface *iface);
 	int (*packet)(struct file_output *o, const struct packet *packet);
-	int (*block)(struct file_output *o, const struct reader_block *block);
+	int (*block)(struct file_output *o, const struct pcapng_block *block);
 	/* Makes the file complete, even one without packets; more may follow. */
 	int (*headers)(struct file_output *o);
 	/* The file is about to be closed. */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "format/linktype.h"
+#include "util/linktype.h"
 #include "format/pcapng.h"
 #include "output/file.h"
 #include "util/log.h"

@@ -6,10 +6,11 @@
 #include <sys/utsname.h>
 #include <time.h>
 
+#include "block.h"
 #include "format/annotation.h"
 #include "format/pcapng.h"
 #include "output/file.h"
-#include "reader/reader.h"
+#include "util/clock.h"
 
 enum {
 	COMMENT_SLOTS = 4096, /* a power of two */
@@ -17,6 +18,11 @@ enum {
 	REPEATED_MAX = 2 << 20, /* the secrets of some thousand connections */
 	SECTION_LENGTH_AT = 8,	/* in the body of a section header */
 };
+
+/* Types of blocks that are for the packets of their whole section: the newest are repeated in every file. */
+static const uint32_t repeated[] = { PCAPNG_NRB, PCAPNG_DSB };
+
+enum { REPEATED = sizeof(repeated) / sizeof(repeated[0]) };
 
 /* The comment options of one annotation. */
 struct comments {
@@ -37,20 +43,11 @@ struct pcapng_state {
 	uint32_t *numbers;
 	uint32_t nnumbers;
 	struct buf scratch;
-	struct buf options; /* of one packet */
-	/* blocks of this section, the newest; repeated in every file */
-	struct buf names, secrets;
+	struct buf options;	   /* of one packet */
+	struct buf kept[REPEATED]; /* blocks of this section */
 	size_t comment_bytes;
 	struct comments comments[COMMENT_SLOTS];
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
 
 static size_t pcapng_whole(const uint8_t *p, size_t len, bool at_start)
 {
@@ -84,7 +81,7 @@ static int state_new(struct file_output *o)
 	if (!st)
 		return -ENOMEM;
 	o->state = st;
-	st->start = now_ns();
+	st->start = clock_ns(CLOCK_REALTIME);
 	if (uname(&u) == 0) {
 		snprintf(st->os, sizeof(st->os), "%s %s", u.sysname, u.release);
 		snprintf(st->hardware, sizeof(st->hardware), "%s", u.machine);
@@ -123,8 +120,8 @@ static int pcapng_headers(struct file_output *o)
 	put_section(st);
 	for (uint32_t i = 0; i < st->nifaces; i++)
 		pcapng_put_iface(&st->scratch, st->ifaces[i], st->os);
-	buf_put(&st->scratch, st->names.p, st->names.len);
-	buf_put(&st->scratch, st->secrets.p, st->secrets.len);
+	for (size_t i = 0; i < REPEATED; i++)
+		buf_put(&st->scratch, st->kept[i].p, st->kept[i].len);
 	return put_scratch(o);
 }
 
@@ -285,14 +282,14 @@ static int pcapng_packet(struct file_output *o, const struct packet *packet)
 }
 
 /* A section of the file that is being rewritten: its interfaces come next and are numbered anew. */
-static int begin_section(struct file_output *o, const struct reader_block *block)
+static int begin_section(struct file_output *o, const struct pcapng_block *block)
 {
 	static const uint8_t unknown_length[8] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 	struct pcapng_state *st = o->state;
 
 	st->section.len = 0;
-	st->names.len = 0;
-	st->secrets.len = 0;
+	for (size_t i = 0; i < REPEATED; i++)
+		st->kept[i].len = 0;
 	buf_put(&st->section, block->body, block->body_len);
 	if (block->body_len >= SECTION_LENGTH_AT + sizeof(unknown_length))
 		memcpy(st->section.p + SECTION_LENGTH_AT, unknown_length, sizeof(unknown_length));
@@ -320,7 +317,7 @@ static void keep_block(const struct file_output *o, struct buf *b, const char *b
 	memmove(b->p, b->p + drop, b->len);
 }
 
-static int pcapng_block(struct file_output *o, const struct reader_block *block)
+static int pcapng_block(struct file_output *o, const struct pcapng_block *block)
 {
 	struct pcapng_state *st = o->state;
 	int ret;
@@ -331,17 +328,17 @@ static int pcapng_block(struct file_output *o, const struct reader_block *block)
 	if (ret)
 		return ret;
 	pcapng_put_block(&st->scratch, block->type, block->body, block->body_len);
-	if (block->type == PCAPNG_DSB)
-		keep_block(o, &st->secrets, st->scratch.p, st->scratch.len);
-	else if (block->type == PCAPNG_NRB)
-		keep_block(o, &st->names, st->scratch.p, st->scratch.len);
+	for (size_t i = 0; i < REPEATED; i++) {
+		if (block->type == repeated[i])
+			keep_block(o, &st->kept[i], st->scratch.p, st->scratch.len);
+	}
 	return put_scratch(o);
 }
 
 static int pcapng_end(struct file_output *o)
 {
 	struct pcapng_state *st = o->state;
-	const uint64_t end = now_ns();
+	const uint64_t end = clock_ns(CLOCK_REALTIME);
 	int ret = pcapng_headers(o);
 
 	if (ret)
@@ -362,8 +359,8 @@ static void pcapng_free(struct file_output *o)
 	buf_done(&st->section);
 	buf_done(&st->scratch);
 	buf_done(&st->options);
-	buf_done(&st->names);
-	buf_done(&st->secrets);
+	for (size_t i = 0; i < REPEATED; i++)
+		buf_done(&st->kept[i]);
 	free(st->ifaces);
 	free(st->numbers);
 	free(st);

@@ -11,7 +11,7 @@
 
 #include "packet.h"
 
-struct reader_block;
+struct pcapng_block;
 struct output;
 
 struct output_ops {
@@ -21,7 +21,7 @@ struct output_ops {
 	 * already): end quietly, exit status 0. After any error nothing more is written, and finish only closes. */
 	int (*iface)(struct output *o, const struct iface *iface);
 	int (*packet)(struct output *o, const struct packet *packet);
-	int (*block)(struct output *o, const struct reader_block *block); /* may be NULL */
+	int (*block)(struct output *o, const struct pcapng_block *block); /* may be NULL */
 	int (*flush)(struct output *o);					  /* everything so far reaches the file */
 	int (*finish)(struct output *o);				  /* statistics, last flush, close */
 	void (*free)(struct output *o);
@@ -44,9 +44,9 @@ struct text_config {
 	const char *program;
 	const volatile sig_atomic_t *interrupted; /* see fd_write() */
 };
-/* -errno with a logged message: unknown -T, bad -E, -A with -x... */
 /* Whether packets of a link type (DLT_*) are dissected; others are dumped. */
 bool output_text_prints(int dlt);
+/* -errno with a logged message: unknown -T, bad -E, -A with -x... */
 int output_text_new(struct output **ret, const struct text_config *config);
 
 struct file_config {

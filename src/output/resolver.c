@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "util/clock.h"
+
 enum {
 	WORKERS = 8,
 	SETS = 4096, /* the cache holds SETS * WAYS names */
@@ -18,8 +20,7 @@ enum {
 	STACK = 512 * 1024,
 };
 
-#define MSEC 1000000LL
-#define WAIT_MIN MSEC
+#define WAIT_MIN ((int64_t)NSEC_PER_MSEC)
 
 enum state { STATE_EMPTY, STATE_PENDING, STATE_NAMED, STATE_NAMELESS };
 
@@ -43,14 +44,6 @@ struct resolver {
 	int64_t budget, budget_max, last;
 	int share;
 };
-
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
 
 static size_t address_size(int family)
 {
@@ -183,7 +176,7 @@ static struct entry *entry_find(struct resolver *r, int family, const uint8_t *a
 /* With the lock held: until e is answered or the budget is spent. */
 static void wait_for(struct resolver *r, const struct entry *e)
 {
-	int64_t start = now_ns();
+	int64_t start = (int64_t)clock_ns(CLOCK_MONOTONIC);
 	struct timespec until;
 	int64_t end;
 
@@ -196,12 +189,12 @@ static void wait_for(struct resolver *r, const struct entry *e)
 		return;
 	}
 	end = start + r->budget;
-	until = (struct timespec){ .tv_sec = end / 1000000000LL, .tv_nsec = end % 1000000000LL };
+	until = (struct timespec){ .tv_sec = end / (int64_t)NSEC_PER_SEC, .tv_nsec = end % (int64_t)NSEC_PER_SEC };
 	while (e->state == STATE_PENDING) {
 		if (pthread_cond_timedwait(&r->answered, &r->lock, &until) == ETIMEDOUT)
 			break;
 	}
-	r->last = now_ns();
+	r->last = (int64_t)clock_ns(CLOCK_MONOTONIC);
 	r->budget -= r->last - start;
 	if (r->budget < 0)
 		r->budget = 0;
@@ -235,9 +228,9 @@ int resolver_new(struct resolver **ret, bool short_names, bool hurry)
 	r->references = 1;
 	r->short_names = short_names;
 	/* A capture may lose a tenth of its time, a file is read at half the speed at worst. */
-	r->budget = r->budget_max = (hurry ? 200 : 2000) * MSEC;
+	r->budget = r->budget_max = (hurry ? 200 : 2000) * (int64_t)NSEC_PER_MSEC;
 	r->share = hurry ? 10 : 1;
-	r->last = now_ns();
+	r->last = (int64_t)clock_ns(CLOCK_MONOTONIC);
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -5,7 +5,7 @@
 #include <pcap/dlt.h>
 #include <stdlib.h>
 
-#include "format/linktype.h"
+#include "util/linktype.h"
 #include "reader/pseudo_header.h"
 #include "reader/reader_int.h"
 #include "util/log.h"

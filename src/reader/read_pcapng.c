@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "format/linktype.h"
+#include "util/linktype.h"
 #include "reader/annot_cache.h"
 #include "reader/pseudo_header.h"
 #include "reader/reader_int.h"
@@ -297,7 +297,7 @@ static int old_packet(struct reader *r, const struct block *b, struct packet *pk
 
 static int other_block(struct reader *r, const struct reader_handler *h, const struct block *b)
 {
-	const struct reader_block rb = { b->type, b->body, b->body_len, b->foreign };
+	const struct pcapng_block rb = { b->type, b->body, b->body_len, b->foreign };
 
 	if (b->type == PCAPNG_SHB)
 		r->section_first = r->nifaces;

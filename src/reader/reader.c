@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "format/linktype.h"
+#include "util/linktype.h"
 #include "reader/annot_cache.h"
 #include "reader/reader_int.h"
 #include "util/log.h"

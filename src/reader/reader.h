@@ -7,24 +7,16 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "block.h"
 #include "packet.h"
 
 struct reader;
-
-/* A pcapng block that is neither packet nor interface: section header (its body begins a new numbering of the
- * interfaces), name resolution, secrets, custom, statistics... */
-struct reader_block {
-	uint32_t type;
-	const uint8_t *body; /* without type and lengths; fields of known block types in host byte order */
-	uint32_t body_len;
-	bool swapped; /* of a type we don't know, from a section whose byte order is not the host's: body as it was */
-};
 
 struct reader_handler {
 	void *arg;
 	int (*iface)(void *arg, const struct iface *iface);
 	int (*packet)(void *arg, const struct packet *packet);	   /* > 0: stop, quietly; < 0: stop with this error */
-	int (*block)(void *arg, const struct reader_block *block); /* may be NULL */
+	int (*block)(void *arg, const struct pcapng_block *block); /* may be NULL */
 };
 
 /* path "-": standard input. Errors are logged with the name; -errno. */

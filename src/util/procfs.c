@@ -52,7 +52,10 @@ uint32_t procfs_namespace(uint32_t pid, const char *name)
 	char path[64];
 	struct stat st;
 
-	snprintf(path, sizeof(path), "/proc/%u/ns/%s", pid, name);
+	if (pid)
+		snprintf(path, sizeof(path), "/proc/%u/ns/%s", pid, name);
+	else
+		snprintf(path, sizeof(path), "/proc/self/ns/%s", name);
 	return stat(path, &st) ? 0 : (uint32_t)st.st_ino;
 }
 

@@ -24,7 +24,7 @@ int procfs_stat(uint32_t pid, struct procfs_stat *ret);
 int procfs_read(uint32_t pid, const char *name, char *buf, size_t size);
 /* Target of the link /proc/PID/NAME, NUL added, cut to fit. Returns its length or a negative errno. */
 int procfs_link(uint32_t pid, const char *name, char *buf, size_t size);
-/* Inode number of /proc/PID/ns/NAME; 0 unknown. */
+/* Inode number of /proc/PID/ns/NAME, with pid 0 of our own; 0 unknown. */
 uint32_t procfs_namespace(uint32_t pid, const char *name);
 /* s is the name of a process's folder; *ret is its pid. */
 bool procfs_is_pid(const char *s, uint32_t *ret);

@@ -31,7 +31,7 @@ static int on_packet(void *arg, const struct packet *packet)
 	return ret ? ret : o->ops->packet(o, &copy);
 }
 
-static int on_block(void *arg, const struct reader_block *block)
+static int on_block(void *arg, const struct pcapng_block *block)
 {
 	struct output *o = arg;
 

@@ -236,7 +236,7 @@ static inline int ro_packet(void *arg, const struct packet *p)
 	return 0;
 }
 
-static inline int ro_block(void *arg, const struct reader_block *b)
+static inline int ro_block(void *arg, const struct pcapng_block *b)
 {
 	struct readout *ro = arg;
 

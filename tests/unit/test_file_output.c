@@ -203,7 +203,7 @@ static int pass_packet(void *arg, const struct packet *p)
 	return o->ops->packet(o, p);
 }
 
-static int pass_block(void *arg, const struct reader_block *b)
+static int pass_block(void *arg, const struct pcapng_block *b)
 {
 	struct output *o = arg;
 

@@ -470,7 +470,10 @@ static void check_peer_container(struct rig *r, uint64_t container, uint64_t non
 static void test_container_first(void)
 {
 	static const char name[] = "docker-cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc.scope";
-	struct containers_config config = { .docker_address = "", .containerd_address = "", .cri_address = "" };
+	static const char *const nowhere[RUNTIMES] = {
+		[RUNTIME_DOCKER] = "", [RUNTIME_CONTAINERD] = "", [RUNTIME_CRI] = ""
+	};
+	struct containers_config config = { .addresses = nowhere };
 	struct rig r;
 	struct cgroup_fs fs;
 	uint64_t id;

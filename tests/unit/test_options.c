@@ -224,6 +224,26 @@ static void test_actions(void)
 	CHECK_STR(opts.shell, "fish");
 }
 
+static void test_first_action_wins(void)
+{
+	static const struct {
+		const char *line;
+		enum options_action action;
+	} t[] = {
+		{ "-D --completion bash", ACTION_LIST_IFACES },
+		{ "--version --backend help", ACTION_VERSION },
+		{ "--completion bash -D", ACTION_COMPLETION },
+		{ "--backend help --completion zsh", ACTION_LIST_BACKENDS },
+		{ "-h --version", ACTION_HELP },
+	};
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		CHECK_INT(parse(t[i].line), 0);
+		if (opts.action != t[i].action)
+			CHECK_FAIL("'%s' does %d", t[i].line, opts.action);
+	}
+}
+
 int main(void)
 {
 	RUN(test_defaults);
@@ -237,6 +257,7 @@ int main(void)
 	RUN(test_expression_file);
 	RUN(test_refused);
 	RUN(test_actions);
+	RUN(test_first_action_wins);
 	options_done(&opts);
 	return check_status();
 }

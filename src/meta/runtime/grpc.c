@@ -14,6 +14,7 @@
 
 #include "meta/runtime/loop.h"
 #include "meta/runtime/pool.h"
+#include "util/clock.h"
 
 enum {
 	PREFIX_LEN = 5,		 /* compressed flag, length in network order */
@@ -23,7 +24,7 @@ enum {
 	STREAM_WINDOW = 1 << 20, /* bytes in flight, RFC 9113 section 5.2 */
 	CONNECTION_WINDOW = 4 << 20,
 };
-#define SILENCE_NS 5000000000u
+#define SILENCE_NS (5 * NSEC_PER_SEC)
 
 struct call {
 	struct call *next;
@@ -231,7 +232,7 @@ static void grpc_ready(struct loop_source *s, uint32_t events)
 	if (!err)
 		err = nghttp2_session_send(g->session);
 	if (g->budget < READ_MAX)
-		g->last_heard = loop_now();
+		g->last_heard = clock_ns(CLOCK_MONOTONIC);
 	if (err == NGHTTP2_ERR_EOF)
 		grpc_lost(g, "the server closed the connection");
 	else if (err == NGHTTP2_ERR_CALLBACK_FAILURE)
@@ -282,7 +283,7 @@ int grpc_open(struct grpc **ret, struct loop *loop, const struct grpc_config *co
 	g->loop = loop;
 	g->config = *config;
 	g->source.ready = grpc_ready;
-	g->last_heard = loop_now();
+	g->last_heard = clock_ns(CLOCK_MONOTONIC);
 	g->source.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (g->source.fd < 0 || connect(g->source.fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
 		err = -errno; /* EAGAIN: its backlog is full */
@@ -354,7 +355,7 @@ int grpc_call(struct grpc *g, const char *method, const char *ns, const Protobuf
 		return -ENOMEM;
 	}
 	if (g->ncalls == g->nstreams)
-		g->last_heard = loop_now();
+		g->last_heard = clock_ns(CLOCK_MONOTONIC);
 	g->ncalls++;
 	g->nstreams += stream;
 	c->next = g->calls;

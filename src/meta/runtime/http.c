@@ -15,6 +15,7 @@
 #include "meta/runtime/pool.h"
 #include "meta/runtime/user_socket.h"
 #include "util/caps.h"
+#include "util/clock.h"
 
 enum {
 	ACTIVE_MAX = 8,		   /* requests under way at one socket, streams not counted */
@@ -24,7 +25,6 @@ enum {
 	USER_BYTES_MAX = 4 << 20,  /* bytes a second from a daemon of some user */
 	EVENT_WEIGHT = 16,	   /* a byte of many small lines costs more than one of a list */
 };
-#define SECOND 1000000000u
 
 /* A daemon: one that does not answer must not keep others from being asked. */
 struct http_server {
@@ -122,7 +122,7 @@ static int on_timer(CURLM *multi, long timeout_ms, void *arg)
 	struct http *h = arg;
 
 	(void)multi;
-	h->timer = timeout_ms < 0 ? UINT64_MAX : loop_now() + (uint64_t)timeout_ms * 1000000u;
+	h->timer = timeout_ms < 0 ? UINT64_MAX : clock_ns(CLOCK_MONOTONIC) + (uint64_t)timeout_ms * NSEC_PER_MSEC;
 	loop_wake_at(h->loop, h->timer);
 	return 0;
 }
@@ -160,9 +160,9 @@ static void request_lines(struct http_request *r)
 /* What comes is parsed by the thread that reads the packets. */
 static bool server_too_fast(struct http_server *s, size_t n)
 {
-	const uint64_t now = loop_now();
+	const uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
-	if (now - s->second > SECOND) {
+	if (now - s->second > NSEC_PER_SEC) {
 		s->second = now;
 		s->bytes = 0;
 	}
@@ -290,7 +290,7 @@ struct http_request *http_get(struct http *h, const char *socket_path, const cha
 		p = &(*p)->next;
 	r->next = *p;
 	*p = r;
-	loop_wake_at(h->loop, loop_now());
+	loop_wake_at(h->loop, clock_ns(CLOCK_MONOTONIC));
 	return r;
 }
 
@@ -299,7 +299,7 @@ void http_cancel(struct http_request *r)
 	if (!r)
 		return;
 	r->cancelled = true;
-	loop_wake_at(r->http->loop, loop_now());
+	loop_wake_at(r->http->loop, clock_ns(CLOCK_MONOTONIC));
 }
 
 static void request_free(struct http_request *r)

@@ -5,18 +5,11 @@
 #include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "util/clock.h"
+
 enum { MAX_EVENTS_PER_RUN = 128 };
-
-uint64_t loop_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 static void timer_ready(struct loop_source *s, uint32_t events)
 {
@@ -57,8 +50,8 @@ void loop_wake_at(struct loop *l, uint64_t when)
 		return;
 	l->wake = when;
 	/* A time in the past fires at once; all zero would disarm. */
-	t.it_value.tv_sec = (time_t)(when / 1000000000u);
-	t.it_value.tv_nsec = (long)(when % 1000000000u) | 1;
+	t.it_value.tv_sec = (time_t)(when / NSEC_PER_SEC);
+	t.it_value.tv_nsec = (long)(when % NSEC_PER_SEC) | 1;
 	timerfd_settime(l->timer_fd, TFD_TIMER_ABSTIME, &t, NULL);
 }
 

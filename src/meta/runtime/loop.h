@@ -17,11 +17,10 @@ struct loop {
 	struct loop_source timer;
 };
 
-uint64_t loop_now(void); /* CLOCK_MONOTONIC, ns */
 int loop_open(struct loop *l);
 /* Registers s->fd, changes what it waits for, or with events 0 removes it. */
 int loop_watch(struct loop *l, struct loop_source *s, uint32_t events);
-/* Makes the epoll fd readable at that time at the latest. */
+/* Makes the epoll fd readable at that time (CLOCK_MONOTONIC, ns) at the latest. */
 void loop_wake_at(struct loop *l, uint64_t when);
 /* Serves what is ready, a bounded number of times. Forgets the wake time: set it again after. */
 void loop_run(struct loop *l);

@@ -10,13 +10,13 @@
 #include "meta/runtime/http.h"
 #include "meta/runtime/loop.h"
 #include "util/caps.h"
+#include "util/clock.h"
 #include "util/log.h"
 
-#define MS 1000000u
-#define BACKOFF_FIRST_NS (100u * MS)
-#define BACKOFF_MAX_NS (1000u * MS)
-#define ABSENT_RETRY_NS (2000u * MS)
-#define SILENT_NS (200u * MS)
+#define BACKOFF_FIRST_NS (100 * NSEC_PER_MSEC)
+#define BACKOFF_MAX_NS (1000 * NSEC_PER_MSEC)
+#define ABSENT_RETRY_NS (2000 * NSEC_PER_MSEC)
+#define SILENT_NS (200 * NSEC_PER_MSEC)
 
 struct runtime *runtime_new(const struct runtime_ops *ops, const char *path, bool optional)
 {
@@ -48,7 +48,7 @@ void runtime_ready(struct runtime *r)
 		log_info("%s at '%s' answers again", r->ops->name, r->path);
 	else
 		log_info("%s at '%s' answers after %u ms", r->ops->name, r->path,
-			 (unsigned)((loop_now() - r->opened_at) / MS));
+			 (unsigned)((clock_ns(CLOCK_MONOTONIC) - r->opened_at) / NSEC_PER_MSEC));
 	r->was_ready = true;
 	r->said_down = false;
 	container_store_touch(r->store);
@@ -60,7 +60,7 @@ void runtime_lost(struct runtime *r, const char *why)
 		return;
 	r->state = RUNTIME_LOST;
 	snprintf(r->why, sizeof(r->why), "%s", why);
-	loop_wake_at(r->loop, loop_now());
+	loop_wake_at(r->loop, clock_ns(CLOCK_MONOTONIC));
 }
 
 void runtime_off(struct runtime *r, const char *why)

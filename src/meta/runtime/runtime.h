@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Container runtimes: who they are, how they are reached, what they report to the container store. */
+/* A container runtime behind one socket: how it is reached, what it reports to the container store. */
 #ifndef META_RUNTIME_RUNTIME_H
 #define META_RUNTIME_RUNTIME_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "meta/runtime/kinds.h"
 
 struct container_store;
 struct http;
@@ -49,8 +51,6 @@ struct runtime {
 	bool said_down, said_slow, was_ready;
 	char why[200]; /* lost */
 };
-
-extern const struct runtime_ops docker_ops, containerd_ops, cri_ops;
 
 /* path: a socket, with or without "unix://". NULL: no memory. */
 struct runtime *runtime_new(const struct runtime_ops *ops, const char *path, bool optional);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Link types as files store them (LINKTYPE_*, https://www.tcpdump.org/linktypes.html) and as libpcap's interface names
  * them (DLT_*, pcap/dlt.h). They differ where systems once gave one DLT_* number to several things. */
-#ifndef FORMAT_LINKTYPE_H
-#define FORMAT_LINKTYPE_H
+#ifndef UTIL_LINKTYPE_H
+#define UTIL_LINKTYPE_H
 
 #include <stdint.h>
 

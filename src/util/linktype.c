@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "format/linktype.h"
+#include "util/linktype.h"
 
 #include <pcap/dlt.h>
 #include <stddef.h>

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "meta/place.h"
+
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "meta/container_store.h"
+#include "meta/process.h"
+#include "util/clock.h"
+#include "util/log.h"
+#include "util/procfs.h"
+
+enum { PLACES_MAX = 16384 };
+
+static struct place **place_bucket(struct places *ps, uint64_t cgroup, uint64_t start, uint32_t tgid)
+{
+	uint64_t h = (cgroup ^ start ^ (uint64_t)tgid << 40) * 0x9e3779b97f4a7c15u;
+
+	return &ps->buckets[h >> 52];
+}
+
+static void place_free(struct place *p)
+{
+	free(p->path);
+	free(p);
+}
+
+static void drop_places(struct places *ps, uint64_t used_before)
+{
+	for (size_t i = 0; i < PLACE_BUCKETS; i++) {
+		for (struct place **p = &ps->buckets[i]; *p;) {
+			struct place *old = *p;
+
+			if (old->used < used_before) {
+				*p = old->next;
+				place_free(old);
+				ps->n--;
+			} else {
+				p = &old->next;
+			}
+		}
+	}
+}
+
+static struct place *place_find(struct places *ps, uint64_t cgroup, uint64_t start, uint32_t tgid)
+{
+	for (struct place *p = *place_bucket(ps, cgroup, start, tgid); p; p = p->next) {
+		if (p->cgroup == cgroup && p->start == start && p->tgid == tgid) {
+			p->used = ++ps->uses;
+			return p;
+		}
+	}
+	return NULL;
+}
+
+static struct place *place_new(struct places *ps, uint64_t cgroup, uint64_t start, uint32_t tgid)
+{
+	struct place **bucket = place_bucket(ps, cgroup, start, tgid);
+	struct place *p;
+
+	/* Every use has a number of its own: half of them stay, and the caller's among them. */
+	if (ps->n >= PLACES_MAX)
+		drop_places(ps, ps->uses - PLACES_MAX / 2);
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return NULL;
+	p->cgroup = cgroup;
+	p->start = start;
+	p->tgid = tgid;
+	p->verdict = -1;
+	p->used = ++ps->uses;
+	p->next = *bucket;
+	*bucket = p;
+	ps->n++;
+	return p;
+}
+
+void place_resolve(struct places *ps, struct place *p)
+{
+	struct cgroup_name names[CGROUP_NAMES_MAX];
+	size_t n;
+
+	if (!p->path || (p->resolved && p->ncontainers))
+		return;
+	n = cgroup_containers(p->path, names);
+	for (size_t i = 0; i < n; i++) {
+		/* A new entry may push out another: one of ours, even, and then places_on_forget()
+		 * has set ncontainers to 0. */
+		struct container_entry *e = container_store_get(ps->store, NULL, 0, names[i].id, names[i].id_len, true);
+
+		if (e)
+			p->containers[p->ncontainers++] = e;
+	}
+	if (n)
+		return;
+	n = cgroup_namespaced(p->path, names);
+	p->maybe_namespaced = n > 0;
+	for (size_t i = 0; i < n; i++) {
+		struct container_entry *e;
+
+		if (!container_store_has_namespace(ps->store, names[i].ns, names[i].ns_len))
+			continue;
+		e = container_store_get(ps->store, names[i].ns, names[i].ns_len, names[i].id, names[i].id_len, true);
+		if (e)
+			p->containers[p->ncontainers++] = e;
+	}
+}
+
+static void place_update(struct places *ps, struct place *p)
+{
+	if (p->resolved == container_store_version(ps->store))
+		return;
+	place_resolve(ps, p);
+	p->resolved = container_store_version(ps->store);
+}
+
+static void place_set_path(struct places *ps, struct place *p, const char *path)
+{
+	free(p->path);
+	p->path = strdup(path);
+	p->ncontainers = 0;
+	p->resolved = 0;
+	place_update(ps, p);
+}
+
+static struct place *place_of_cgroup(struct places *ps, const struct process *process)
+{
+	struct place *p = place_find(ps, process->cgroup, 0, 0);
+	char path[CGROUP_PATH_MAX];
+
+	if (p || !(p = place_new(ps, process->cgroup, 0, 0)))
+		return p;
+	if (cgroup_path(&ps->fs, process->cgroup, path, sizeof(path)) == 0)
+		place_set_path(ps, p, path);
+	else if (cgroup_v2_of_pid(process->tgid, path, sizeof(path)) == 0 && path[0])
+		place_set_path(ps, p, path);
+	return p;
+}
+
+/* Gone before it could be looked at, and never moved: it was where its parent is. */
+static void place_inherit(struct places *ps, struct place *p, const struct process *process)
+{
+	const struct place *parent = place_find(ps, 0, process->parent_start, process->parent_tgid);
+
+	if (parent && parent->path)
+		place_set_path(ps, p, parent->path);
+}
+
+/* by_cgroup: what its v2 cgroup tells, NULL nothing. */
+static struct place *place_of_process(struct places *ps, const struct process *process, const struct place *by_cgroup)
+{
+	struct place *p = place_find(ps, 0, process->start, process->tgid);
+	char path[CGROUP_PATH_MAX];
+	bool v2;
+
+	if (p && p->version != process->version) {
+		/* Perhaps in other namespaces now. */
+		p->version = process->version;
+		p->by_init = NULL;
+		p->init_resolved = 0;
+	}
+	if (p && p->moves == process->moves) {
+		place_update(ps, p);
+		return p;
+	}
+	if (!p && !(p = place_new(ps, 0, process->start, process->tgid)))
+		return NULL;
+	p->version = process->version;
+	p->moves = process->moves;
+	p->looked_at = clock_ns(CLOCK_MONOTONIC);
+	/* There is nothing else to read where only v2 exists. A process that has ended keeps what was read while it lived. */
+	if (by_cgroup && by_cgroup->path && !ps->fs.v1)
+		place_set_path(ps, p, by_cgroup->path);
+	else if (cgroup_of_pid(process->tgid, path, sizeof(path), &v2) == 0)
+		place_set_path(ps, p, path);
+	else if (!p->path && !process->moves)
+		place_inherit(ps, p, process);
+	return p;
+}
+
+struct place *place_of(struct places *ps, const struct process *process)
+{
+	struct place *p = process->cgroup ? place_of_cgroup(ps, process) : NULL;
+
+	if (p)
+		place_update(ps, p);
+	if (p && p->ncontainers)
+		return p;
+	/* In none, as its cgroup tells. Is it in some container's namespaces nevertheless? */
+	if (p && p->path && process->pidns == ps->pidns && process->mntns == ps->mntns)
+		return p;
+	return place_of_process(ps, process, p);
+}
+
+/* The processes of a user's containers are in user namespaces of that user's. */
+static bool is_of_user(uint32_t pid, uint32_t user)
+{
+	char path[64];
+	uid_t owner;
+	bool same;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%u/ns/user", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	same = ioctl(fd, NS_GET_OWNER_UID, &owner) == 0 && owner == user;
+	close(fd);
+	return same;
+}
+
+/* Its pid is as the runtime sees it, which is not as we do when we are in another pid namespace: believe it only when its
+ * cgroup agrees, or it is at least a stranger here. */
+void places_on_init(void *arg, struct container_entry *e)
+{
+	struct places *ps = arg;
+	char path[CGROUP_PATH_MAX];
+	struct cgroup_name names[CGROUP_NAMES_MAX];
+	uint32_t pidns;
+	uint64_t id;
+	bool v2;
+	size_t n;
+
+	pidns = procfs_namespace(e->init_pid, "pid");
+	if (cgroup_of_pid(e->init_pid, path, sizeof(path), &v2) < 0)
+		return;
+	n = cgroup_containers(path, names);
+	if ((!strstr(path, e->id) && (n > 0 || pidns == ps->pidns)) ||
+	    (e->rank == RANK_USER && !is_of_user(e->init_pid, e->user))) {
+		e->init_pid = 0;
+		return;
+	}
+	e->pidns = pidns == ps->pidns ? 0 : pidns;
+	e->mntns = procfs_namespace(e->init_pid, "mnt");
+	if (e->mntns == ps->mntns)
+		e->mntns = 0;
+	id = v2 ? cgroup_id(&ps->fs, path) : 0;
+	if (id && strstr(path, e->id) && !place_find(ps, id, 0, 0)) {
+		struct place *p = place_new(ps, id, 0, 0);
+
+		if (p)
+			place_set_path(ps, p, path);
+	}
+}
+
+/* The places stay: one may be looked at just now, and its path can be looked up again. */
+void places_on_forget(void *arg, const struct container_entry *e)
+{
+	struct places *ps = arg;
+
+	for (size_t i = 0; i < PLACE_BUCKETS; i++) {
+		for (struct place *p = ps->buckets[i]; p; p = p->next) {
+			for (size_t j = 0; j < p->ncontainers; j++) {
+				if (p->containers[j] == e)
+					p->ncontainers = 0;
+			}
+			if (p->by_init == e)
+				p->by_init = NULL;
+		}
+	}
+}
+
+struct container_entry *place_by_init(struct places *ps, struct place *p, const struct process *process)
+{
+	const uint64_t version = container_store_version(ps->store);
+
+	if (p->init_resolved != version && !p->by_init) {
+		p->by_init = container_store_by_init(ps->store, process->tgid,
+						     process->pidns == ps->pidns ? 0 : process->pidns,
+						     process->mntns == ps->mntns ? 0 : process->mntns);
+	}
+	p->init_resolved = version;
+	return p->by_init;
+}
+
+struct place *places_each(struct places *ps, struct place *after)
+{
+	size_t i = 0;
+
+	if (after && after->next)
+		return after->next;
+	if (after)
+		i = (size_t)(place_bucket(ps, after->cgroup, after->start, after->tgid) - ps->buckets) + 1;
+	for (; i < PLACE_BUCKETS; i++) {
+		if (ps->buckets[i])
+			return ps->buckets[i];
+	}
+	return NULL;
+}
+
+void places_open(struct places *ps)
+{
+	ps->pidns = procfs_namespace(0, "pid");
+	ps->mntns = procfs_namespace(0, "mnt");
+	if (cgroup_open(&ps->fs) < 0)
+		log_info("no cgroup v2 is mounted: containers are found by /proc/PID/cgroup and namespaces");
+}
+
+void places_close(struct places *ps)
+{
+	drop_places(ps, UINT64_MAX);
+	cgroup_close(&ps->fs);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "options_parse.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "options_table.h"
+#include "options_value.h"
+
+void *option_field(struct options *o, const struct option_desc *d)
+{
+	return (char *)o + d->offset;
+}
+
+int parse_count(struct options *o, const struct option_desc *d, const char *arg)
+{
+	int *n = option_field(o, d);
+
+	(void)arg;
+	++*n;
+	return 0;
+}
+
+int parse_true(struct options *o, const struct option_desc *d, const char *arg)
+{
+	bool *flag = option_field(o, d);
+
+	(void)arg;
+	*flag = true;
+	return 0;
+}
+
+int parse_ignored(struct options *o, const struct option_desc *d, const char *arg)
+{
+	(void)o;
+	(void)d;
+	(void)arg;
+	return 0;
+}
+
+int parse_string(struct options *o, const struct option_desc *d, const char *arg)
+{
+	const char **s = option_field(o, d);
+
+	*s = arg;
+	return 0;
+}
+
+int parse_list(struct options *o, const struct option_desc *d, const char *arg)
+{
+	if (str_list_split(option_field(o, d), arg) == 0)
+		return 0;
+	if (d->key == 'i')
+		log_error("%s: No such device exists; a name is empty", arg);
+	else
+		log_error("--%s needs a value that is not empty", d->name);
+	return -EINVAL;
+}
+
+/* sizeof(uint32_t) or sizeof(uint64_t), as the row tells. */
+static void store_number(void *field, size_t size, uint64_t n)
+{
+	const uint32_t small = (uint32_t)n;
+
+	if (size == sizeof(small))
+		memcpy(field, &small, size);
+	else
+		memcpy(field, &n, sizeof(n));
+}
+
+int parse_number(struct options *o, const struct option_desc *d, const char *arg)
+{
+	int64_t n;
+
+	if (parse_int(arg, d->min, d->max, &n)) {
+		log_error(d->refusal, arg, (long long)d->max);
+		return -EINVAL;
+	}
+	store_number(option_field(o, d), d->size, (uint64_t)n * (d->unit ? d->unit : 1));
+	return 0;
+}
+
+int parse_u32_list(struct options *o, const struct option_desc *d, const char *arg)
+{
+	if (u32_list_split(option_field(o, d), arg, (uint32_t)d->min, (uint32_t)d->max) == 0)
+		return 0;
+	log_error(d->refusal, arg, (long long)d->max);
+	return -EINVAL;
+}
+
+void option_set_action(struct options *o, enum options_action action)
+{
+	if (o->action == ACTION_NONE)
+		o->action = action;
+}
+
+int parse_action(struct options *o, const struct option_desc *d, const char *arg)
+{
+	(void)arg;
+	option_set_action(o, d->action);
+	return 0;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Parsers of the table of options that serve several rows, for options_table.c only: what they want is in the row. */
+#ifndef OPTIONS_PARSE_H
+#define OPTIONS_PARSE_H
+
+#include "options_table.h"
+
+/* The field that the row names. */
+void *option_field(struct options *o, const struct option_desc *d);
+/* The first action that is given wins. */
+void option_set_action(struct options *o, enum options_action action);
+
+/* An int: how often it was given. */
+int parse_count(struct options *o, const struct option_desc *d, const char *arg);
+/* A bool. */
+int parse_true(struct options *o, const struct option_desc *d, const char *arg);
+int parse_ignored(struct options *o, const struct option_desc *d, const char *arg);
+/* A const char *. */
+int parse_string(struct options *o, const struct option_desc *d, const char *arg);
+/* A struct str_list, to which the parts between commas are added. */
+int parse_list(struct options *o, const struct option_desc *d, const char *arg);
+/* A uint32_t, uint64_t or size_t: a number from min to max, times unit. */
+int parse_number(struct options *o, const struct option_desc *d, const char *arg);
+/* A struct u32_list of numbers from min to max. */
+int parse_u32_list(struct options *o, const struct option_desc *d, const char *arg);
+int parse_action(struct options *o, const struct option_desc *d, const char *arg);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The loop of a live run, for session_live.c, which opens and closes what it works on. */
+#ifndef SESSION_LOOP_H
+#define SESSION_LOOP_H
+
+#include "session_private.h"
+#include "util/buf.h"
+
+#define NEVER UINT64_MAX
+
+struct live {
+	struct session s;
+	struct capture *capture; /* until the loop has drained it */
+	struct meta *meta;
+	struct command *command; /* NULL: none */
+	struct keylog *keylog;	 /* NULL: TLS secrets are not asked for */
+	bool capturing;		 /* all is attached, and packets are still wanted */
+
+	/* What the loop tells, and packets on their way through it. */
+	uint64_t now;	      /* CLOCK_MONOTONIC ns, of this turn of the loop */
+	uint64_t last_packet; /* when it was */
+	uint64_t rejected;    /* the kernel could not decide on them, we did */
+	bool secrets;	      /* some came */
+	uint64_t command_end; /* NEVER: not yet */
+	int command_status;
+
+	/* The loop's own. */
+	int epoll_fd, signal_fd;
+	uint64_t flushed, next_report, reported;
+	uint64_t kill_deadline; /* NEVER: none */
+	unsigned interrupts;
+	bool ending; /* a signal asks for the end */
+
+	/* session_live.c's own. */
+	const char *backend; /* NULL: the default */
+	uint32_t *pids;	     /* of --pid, and the command */
+	size_t npids;
+	struct buf link_types; /* for the banner: what the interfaces were like until then */
+};
+
+/* Waits for packets, signals, runtimes, the command and its secrets from now on; these are open. 0, or a negative errno
+ * with a message written. */
+int session_loop_open(struct live *l);
+/* Until a signal, -c or the end of the command; then what is left is delivered and the outputs are closed. l->s.failed
+ * tells of errors. */
+void session_loop_run(struct live *l);
+void session_loop_close(struct live *l);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Containers in the paths of cgroups, and cgroups by their ids. */
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "meta/cgroup.h"
+
+#define ID_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define ID_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define ID_C "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
+
+static void test_cgroup_paths(void)
+{
+	static const struct {
+		const char *path;
+		size_t n;
+		char first;
+	} t[] = {
+		{ "/docker/" ID_A, 1, 'a' },
+		{ "/system.slice/docker-" ID_A ".scope", 1, 'a' },
+		{ "/system.slice/docker-" ID_A ".scope/system.slice/x.service", 1, 'a' },
+		{ "/docker/" ID_A "/docker/" ID_B, 2, 'b' },
+		{ "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod1.slice/cri-containerd-" ID_A
+		  ".scope",
+		  1, 'a' },
+		{ "/kubepods/besteffort/pod7/" ID_B, 1, 'b' },
+		{ "/system.slice/containerd.service/kubepods-pod1.slice:cri-containerd:" ID_A, 1, 'a' },
+		{ "/kubepods.slice/x.slice/crio-" ID_A ".scope/container", 1, 'a' },
+		{ "/kubepods.slice/x.slice/crio-conmon-" ID_A ".scope", 0, 0 },
+		{ "/machine.slice/libpod-" ID_C ".scope", 1, 'c' },
+		{ "/machine.slice/libpod-conmon-" ID_C ".scope", 0, 0 },
+		{ "/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" ID_C ".scope/container", 1, 'c' },
+		{ "/default/" ID_A, 1, 'a' },
+		{ "/../../docker/" ID_A, 1, 'a' },
+		{ "/", 0, 0 },
+		{ "", 0, 0 },
+		{ "/user.slice/user-0.slice/session-1.scope", 0, 0 },
+		{ "/docker/" ID_A "0", 0, 0 },
+		{ "/docker/AAAA", 0, 0 },
+		{ "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-burstable.slice/"
+		  "kubelet-kubepods-burstable-podx.slice/cri-containerd-" ID_A ".scope",
+		  1, 'a' },
+		{ "/kubelet/kubepods/burstable/podx/" ID_A, 1, 'a' },
+		{ "/docker/" ID_A "/kubelet/kubepods/besteffort/pod1/" ID_B, 2, 'b' },
+		{ "/machine.slice/libpod-" ID_A ".scope/libpod-payload-" ID_B, 2, 'b' },
+		{ "/libpod_parent/libpod-" ID_C, 1, 'c' },
+		{ "/libpod_parent/conmon", 0, 0 },
+		{ "/kubepods/podx/crio-" ID_A, 1, 'a' },
+		{ "/kubepods/podx/crio-conmon-" ID_A, 0, 0 },
+		{ "/system.slice/crio-conmon-" ID_A ".scope/x", 0, 0 },
+	};
+	struct cgroup_name names[CGROUP_NAMES_MAX];
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		size_t n = cgroup_containers(t[i].path, names);
+
+		if (n != t[i].n || (n && (names[0].id[0] != t[i].first || names[0].id_len != 64)))
+			CHECK_FAIL("%s: %zu names", t[i].path, n);
+	}
+	CHECK_INT(cgroup_namespaced("/tns/plain", names), 1);
+	CHECK(names[0].ns_len == 3 && memcmp(names[0].ns, "tns", 3) == 0);
+	CHECK(names[0].id_len == 5 && memcmp(names[0].id, "plain", 5) == 0);
+	CHECK_INT(cgroup_namespaced("/system.slice/cron.service", names), 0);
+	CHECK_INT(cgroup_namespaced("/a/b/c/d/e/f/g/h/i/j/k/l", names), CGROUP_NAMES_MAX);
+}
+
+/* As within "ip netns exec", where another /sys covers all of them. In a child, whose mounts are its own. */
+static void test_find_without_mount(void)
+{
+	struct cgroup_fs seen, hidden = { .fd = -1 };
+	char path[CGROUP_PATH_MAX] = "";
+	uint64_t id;
+	int status;
+	pid_t pid;
+
+	if (cgroup_open(&seen))
+		CHECK_SKIP("no cgroup v2");
+	mkdirat(seen.fd, "test_hidden", 0755);
+	id = cgroup_id(&seen, "/test_hidden");
+	if (!id)
+		CHECK_SKIP("cannot make a cgroup");
+	pid = fork();
+	if (pid == 0) {
+		if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
+			_exit(77);
+		umount2("/sys", MNT_DETACH);
+		if (cgroup_open(&hidden))
+			_exit(1);
+		if (hidden.root_id != seen.root_id || cgroup_id(&hidden, "/test_hidden") != id)
+			_exit(2);
+		if (cgroup_path(&hidden, id, path, sizeof(path)) || strcmp(path, "/test_hidden") != 0)
+			_exit(3);
+		_exit(cgroup_path(&hidden, hidden.root_id, path, sizeof(path)) || strcmp(path, "/") != 0 ? 4 : 0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid);
+	unlinkat(seen.fd, "test_hidden", AT_REMOVEDIR);
+	cgroup_close(&seen);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		CHECK_SKIP("cannot have mounts of our own");
+	CHECK(WIFEXITED(status));
+	CHECK_INT(WEXITSTATUS(status), 0);
+}
+
+int main(void)
+{
+	RUN(test_cgroup_paths);
+	RUN(test_find_without_mount);
+	return check_status();
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Which sockets are tried: those that were given, else the usual ones and those of users. */
+#include "meta/runtimes.h"
+
+#include "check.h"
+#include "runtime_rig.h"
+
+/* Whether that daemon is spoken to within some time. */
+static bool reaches(struct fake *f, const char *const *addresses, int ms)
+{
+	const uint64_t end = clock_ns(CLOCK_MONOTONIC) + (uint64_t)ms * NSEC_PER_MSEC;
+	const int before = f->connections;
+	struct container_store *store;
+	struct runtimes *rs = NULL;
+	struct loop loop;
+
+	loop_open(&loop);
+	container_store_new(&store, &(struct container_store_hooks){ no_hook, no_forget, NULL });
+	if (runtimes_new(&rs, &loop, store, addresses))
+		return false;
+	do {
+		loop_run(&loop);
+		runtimes_step(rs, clock_ns(CLOCK_MONOTONIC));
+		poll(&(struct pollfd){ .fd = loop.epoll_fd, .events = POLLIN }, 1, 10);
+	} while (f->connections == before && clock_ns(CLOCK_MONOTONIC) < end);
+	runtimes_free(rs);
+	container_store_free(store);
+	loop_close(&loop);
+	return f->connections > before;
+}
+
+static void test_variable_and_address(void)
+{
+	struct fake f = { .serve = fake_serve_http, .http = docker_answers };
+	const char *addresses[RUNTIMES] = { "", "", "", "" };
+	char variable[128];
+
+	socket_path(&f, "docker");
+	fake_start(&f);
+	snprintf(variable, sizeof(variable), "unix://%s", f.path);
+	setenv("DOCKER_HOST", variable, 1);
+	CHECK(!reaches(&f, addresses, 100));
+	addresses[RUNTIME_DOCKER] = NULL;
+	CHECK(reaches(&f, addresses, 2000));
+	setenv("DOCKER_HOST", "tcp://127.0.0.1:2375", 1);
+	CHECK(!reaches(&f, addresses, 100));
+	addresses[RUNTIME_DOCKER] = variable;
+	CHECK(reaches(&f, addresses, 2000));
+	addresses[RUNTIME_DOCKER] = "";
+	addresses[RUNTIME_CRI] = f.path;
+	CHECK(reaches(&f, addresses, 2000));
+	unsetenv("DOCKER_HOST");
+	fake_stop(&f);
+}
+
+static void reach_user(const char *name)
+{
+	struct fake f = { .serve = fake_serve_http, .http = docker_answers };
+	const char *addresses[RUNTIMES] = { "", "", "", "" };
+
+	user_begin(&f, name);
+	if (!f.path[0])
+		CHECK_SKIP("cannot make /run/user/UID");
+	if (!reaches(&f, addresses, 2000))
+		snprintf(check_why, sizeof(check_why), "%s is not found", name);
+	user_end(&f);
+}
+
+static void test_daemons_of_users(void)
+{
+	reach_user("podman/podman.sock");
+	reach_user("docker.sock");
+}
+
+int main(void)
+{
+	if (rig_begin())
+		return 2;
+	RUN(test_variable_and_address);
+	RUN(test_daemons_of_users);
+	rig_end();
+	return check_status();
+}
