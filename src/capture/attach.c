@@ -5,13 +5,14 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <ptcpdump/config.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "capture/private.h"
 #include "capture/rtnl.h"
+#include "util/procfs.h"
 
 /* From linux/bpf.h of 6.6; the headers that we build with may be older. */
 #define TCX_INGRESS 46
@@ -81,7 +82,7 @@ static bool process_lives(const struct capture_control *control)
 	/* A pid means something only in its own namespace. */
 	if (stat("/proc/self/ns/pid", &st) != 0 || (uint32_t)st.st_ino != control->owner_pidns)
 		return true;
-	return process_start_time(control->owner_pid) == control->owner_start;
+	return procfs_start(control->owner_pid) == control->owner_start;
 }
 
 /* Reads the control map of a program; -errno when it has none. */

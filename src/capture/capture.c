@@ -481,13 +481,6 @@ static int skeleton_load(struct capture *c, const char *btf)
 	}
 }
 
-uint64_t process_start_time(uint32_t pid)
-{
-	struct procfs_stat st;
-
-	return procfs_stat(pid, &st) || st.state == 'Z' ? 0 : st.start;
-}
-
 static int control_map(struct capture *c)
 {
 	struct stat st;
@@ -499,7 +492,7 @@ static int control_map(struct capture *c)
 	c->control = p;
 	c->control->wake_fill = c->ring_size / 100 * FILL_PERCENT;
 	c->control->owner_pid = (uint32_t)getpid();
-	c->control->owner_start = process_start_time(c->control->owner_pid);
+	c->control->owner_start = procfs_start(c->control->owner_pid);
 	if (stat("/proc/self/ns/pid", &st) == 0)
 		c->control->owner_pidns = (uint32_t)st.st_ino;
 	return 0;

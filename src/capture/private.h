@@ -99,8 +99,6 @@ struct capture {
 /* capture.c */
 /* Compiles the filter for both kinds of devices that programs see; errors are logged. */
 int filters_compile(struct capture *c);
-/* struct procfs_stat, start; 0: no such process, or only its zombie. */
-uint64_t process_start_time(uint32_t pid);
 
 /* netns.c */
 /* Finds the configured namespaces and prepares scan_fd and inotify_fd; errors are logged. */
