@@ -76,7 +76,7 @@ static int tc_open(struct capture *c)
 /* Waits for all programs that did not see it. */
 static void tc_stop(struct capture *c)
 {
-	__atomic_store_n(&c->control->stop, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&c->programs.control->stop, 1, __ATOMIC_SEQ_CST);
 	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 

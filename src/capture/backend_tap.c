@@ -24,7 +24,7 @@ static int socket_open(const struct capture *c, uint32_t ifindex)
 		.sll_protocol = htons(ETH_P_ALL),
 		.sll_ifindex = (int)ifindex,
 	};
-	const int prog_fd = bpf_program__fd(c->skel->progs.ptcp_sock_enter);
+	const int prog_fd = bpf_program__fd(c->programs.skel->progs.ptcp_sock_enter);
 	/* Protocol 0: it receives nothing before its filter is there. */
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), err;
 
@@ -41,10 +41,10 @@ static int socket_open(const struct capture *c, uint32_t ifindex)
 int sockets_attach(struct capture *c)
 {
 	const uint32_t first = 0;
-	const int rest = bpf_program__fd(c->skel->progs.ptcp_sock);
+	const int rest = bpf_program__fd(c->programs.skel->progs.ptcp_sock);
 	int err;
 
-	if (bpf_map_update_elem(bpf_map__fd(c->skel->maps.ptcp_sock_rest), &first, &rest, BPF_ANY) == 0)
+	if (bpf_map_update_elem(bpf_map__fd(c->programs.skel->maps.ptcp_sock_rest), &first, &rest, BPF_ANY) == 0)
 		return links_attach(c);
 	err = -errno;
 	log_error("cannot chain the filters of packet sockets: %s; try --backend tc", strerror(-err));
@@ -55,7 +55,7 @@ int socket_attach_link(struct capture *c, struct link *link)
 {
 	struct attachment *a = &link->ingress;
 
-	if (c->any) {
+	if (c->links.any) {
 		if (link->ns->tap_fd < 0)
 			link->ns->tap_fd = socket_open(c, 0);
 		return link->ns->tap_fd < 0 ? link->ns->tap_fd : 0;
@@ -69,16 +69,16 @@ static int tap_attach(struct capture *c, unsigned i, struct bpf_program *prog, i
 {
 	if (bpf_program__fd(prog) < 0)
 		return 0;
-	c->taps[i] = cgroup < 0 ? bpf_program__attach_trace(prog) : bpf_program__attach_cgroup(prog, cgroup);
-	return c->taps[i] ? 0 : -errno;
+	c->programs.taps[i] = cgroup < 0 ? bpf_program__attach_trace(prog) : bpf_program__attach_cgroup(prog, cgroup);
+	return c->programs.taps[i] ? 0 : -errno;
 }
 
 int tracepoints_attach(struct capture *c)
 {
-	int err = tap_attach(c, 0, c->skel->progs.ptcp_queue, -1);
+	int err = tap_attach(c, 0, c->programs.skel->progs.ptcp_queue, -1);
 
 	if (!err)
-		err = tap_attach(c, 1, c->skel->progs.ptcp_receive, -1);
+		err = tap_attach(c, 1, c->programs.skel->progs.ptcp_receive, -1);
 	if (!err)
 		return links_attach(c);
 	log_error("cannot attach to the tracepoints of network devices: %s; try --backend socket-filter",
@@ -89,10 +89,10 @@ int tracepoints_attach(struct capture *c)
 int cgroup_attach(struct capture *c)
 {
 	const int cgroup = cgroup2_open();
-	int err = cgroup < 0 ? cgroup : tap_attach(c, 0, c->skel->progs.ptcp_cg_out, cgroup);
+	int err = cgroup < 0 ? cgroup : tap_attach(c, 0, c->programs.skel->progs.ptcp_cg_out, cgroup);
 
 	if (!err)
-		err = tap_attach(c, 1, c->skel->progs.ptcp_cg_in, cgroup);
+		err = tap_attach(c, 1, c->programs.skel->progs.ptcp_cg_in, cgroup);
 	if (cgroup >= 0)
 		close(cgroup);
 	if (!err)
@@ -103,7 +103,7 @@ int cgroup_attach(struct capture *c)
 
 void taps_close(struct capture *c)
 {
-	for (unsigned i = 0; i < sizeof(c->taps) / sizeof(c->taps[0]); i++)
-		bpf_link__destroy(c->taps[i]);
+	for (unsigned i = 0; i < sizeof(c->programs.taps) / sizeof(c->programs.taps[0]); i++)
+		bpf_link__destroy(c->programs.taps[i]);
 	links_detach(c);
 }

@@ -154,8 +154,8 @@ static int privileges_check(struct capture *c)
 	no_bpf = *bpf && !c->backend->bpf_optional;
 	no_raw = *raw && c->backend->packet_sockets;
 	if (!no_bpf && !no_raw) {
-		c->without_bpf = *bpf;
-		if (c->without_bpf)
+		c->programs.forbidden = *bpf;
+		if (c->programs.forbidden)
 			log_warn(
 				"%s missing: no eBPF, processes are looked up in /proc and short-lived ones are missed",
 				bpf);
@@ -193,26 +193,26 @@ int filters_compile(struct capture *c)
 
 	if (!c->config.filter || !*c->config.filter)
 		return 0;
-	l2 = filter_compile_for(c, DLT_EN10MB, &c->filter_l2, err_l2);
+	l2 = filter_compile_for(c, DLT_EN10MB, &c->filter.l2, err_l2);
 	if (l2 != 0 && l2 != -EOPNOTSUPP) {
 		log_error("%s", err_l2);
 		return l2;
 	}
-	l3 = filter_compile_for(c, DLT_RAW, &c->filter_l3, err_l3);
+	l3 = filter_compile_for(c, DLT_RAW, &c->filter.l3, err_l3);
 	if (l2 == 0 && l3 == 0)
 		return 0;
-	for (unsigned i = 0; i < c->nlinks; i++) {
+	for (unsigned i = 0; i < c->links.n; i++) {
 		/* An expression that no interface can match is the user's mistake. */
-		if ((c->links[i]->l3 ? l3 : l2) == 0)
+		if ((c->links.all[i]->l3 ? l3 : l2) == 0)
 			break;
-		if (i + 1 == c->nlinks) {
-			log_error("%s", c->links[i]->l3 ? err_l3 : err_l2);
+		if (i + 1 == c->links.n) {
+			log_error("%s", c->links.all[i]->l3 ? err_l3 : err_l2);
 			return -EINVAL;
 		}
 	}
 	if (l2 != 0)
-		return filter_reject(&c->filter_l2);
-	return filter_reject(&c->filter_l3);
+		return filter_reject(&c->filter.l2);
+	return filter_reject(&c->filter.l3);
 }
 
 /* ptr tells events_handle() what it is; NULL: only to wake. */
@@ -220,7 +220,7 @@ static int epoll_add(struct capture *c, int fd, uint32_t events, void *ptr)
 {
 	struct epoll_event event = { .events = events, .data.ptr = ptr };
 
-	return epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0 ? -errno : 0;
+	return epoll_ctl(c->poll.epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0 ? -errno : 0;
 }
 
 /* PTCPDUMP_TC=tcx or clsact forces one of the two ways into tc: for tests, and where tcx is in the way. */
@@ -247,10 +247,10 @@ static int mode_choose(struct capture *c, enum attach_mode *ret)
 
 static int scan_start(struct capture *c)
 {
-	int err = epoll_add(c, c->scan_fd, EPOLLIN | EPOLLET, &c->scan_fd);
+	int err = epoll_add(c, c->namespaces.scan_fd, EPOLLIN | EPOLLET, &c->namespaces.scan_fd);
 
 	if (!err)
-		err = epoll_add(c, c->inotify_fd, EPOLLIN, &c->inotify_fd);
+		err = epoll_add(c, c->namespaces.inotify_fd, EPOLLIN, &c->namespaces.inotify_fd);
 	if (!err)
 		netns_scan(c);
 	return err;
@@ -260,14 +260,14 @@ static int waiting_prepare(struct capture *c)
 {
 	int err = 0;
 
-	c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (c->epoll_fd >= 0)
-		c->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (c->epoll_fd < 0 || c->timer_fd < 0)
+	c->poll.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (c->poll.epoll_fd >= 0)
+		c->poll.timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (c->poll.epoll_fd < 0 || c->poll.timer_fd < 0)
 		err = -errno;
 	/* Edge triggered: setting the timer again is enough, it need not be read. */
 	if (!err)
-		err = epoll_add(c, c->timer_fd, EPOLLIN | EPOLLET, NULL);
+		err = epoll_add(c, c->poll.timer_fd, EPOLLIN | EPOLLET, NULL);
 	if (err)
 		log_error("cannot wait for packets: %s", strerror(-err));
 	return err;
@@ -275,18 +275,18 @@ static int waiting_prepare(struct capture *c)
 
 static int capture_start(struct capture *c)
 {
-	int err = mode_choose(c, &c->mode);
+	int err = mode_choose(c, &c->links.mode);
 
 	if (!err)
 		err = privileges_check(c);
 	if (err)
 		return err;
 	for (const char *const *name = c->config.ifaces; *name; name++)
-		c->any |= strcmp(*name, "any") == 0;
+		c->links.any |= strcmp(*name, "any") == 0;
 	err = waiting_prepare(c);
 	if (!err)
 		err = netns_init(c);
-	if (!err && c->scanning && c->backend->programs)
+	if (!err && c->namespaces.scanning && c->backend->programs)
 		err = scan_start(c);
 	if (!err)
 		err = c->backend->open(c);
@@ -304,12 +304,13 @@ int capture_new(struct capture **ret, const struct capture_config *config, const
 	c->handler = *handler;
 	if (c->config.snaplen == 0 || c->config.snaplen > SNAPLEN_MAX)
 		c->config.snaplen = SNAPLEN_MAX;
-	c->epoll_fd = c->timer_fd = c->own_netns_fd = c->scan_fd = c->inotify_fd = -1;
-	c->clock_offset = clock_offset_get();
-	c->lag_ns = MERGE_LAG_NS;
-	c->vlan_buf = malloc(c->config.snaplen + 4);
+	c->poll.epoll_fd = c->poll.timer_fd = c->namespaces.own_fd = c->namespaces.scan_fd = c->namespaces.inotify_fd =
+		-1;
+	c->delivery.clock_offset = clock_offset_get();
+	c->delivery.lag_ns = MERGE_LAG_NS;
+	c->delivery.vlan_buf = malloc(c->config.snaplen + 4);
 	libbpf_set_print(bpf_message);
-	if (c->vlan_buf)
+	if (c->delivery.vlan_buf)
 		err = capture_start(c);
 	if (err) {
 		capture_free(c);
@@ -327,10 +328,10 @@ static int rings_plan(struct capture *c)
 
 	if (ncpus <= 0)
 		return ncpus;
-	c->nrings = ncpus < RINGS_MAX ? (unsigned)ncpus : RINGS_MAX;
-	c->ring_size = (size_t)sysconf(_SC_PAGESIZE);
-	while (c->ring_size * 2 * c->nrings <= total && c->ring_size < RING_SIZE_MAX)
-		c->ring_size *= 2;
+	c->rings.n = ncpus < RINGS_MAX ? (unsigned)ncpus : RINGS_MAX;
+	c->rings.size = (size_t)sysconf(_SC_PAGESIZE);
+	while (c->rings.size * 2 * c->rings.n <= total && c->rings.size < RING_SIZE_MAX)
+		c->rings.size *= 2;
 	return 0;
 }
 
@@ -339,15 +340,16 @@ static struct bpf_map *ring_map(const struct capture *c, unsigned n)
 	char name[24];
 
 	snprintf(name, sizeof(name), "ptcp_ring%u", n);
-	return bpf_object__find_map_by_name(c->skel->obj, name);
+	return bpf_object__find_map_by_name(c->programs.skel->obj, name);
 }
 
 static int rings_prepare(struct capture *c)
 {
 	for (unsigned i = 0; i < RINGS_MAX; i++) {
 		struct bpf_map *map = ring_map(c, i);
-		int err = i < c->nrings && c->backend->programs ? bpf_map__set_max_entries(map, (uint32_t)c->ring_size)
-								: bpf_map__set_autocreate(map, false);
+		int err = i < c->rings.n && c->backend->programs
+				  ? bpf_map__set_max_entries(map, (uint32_t)c->rings.size)
+				  : bpf_map__set_autocreate(map, false);
 
 		if (err)
 			return err;
@@ -376,11 +378,11 @@ static int programs_choose(struct capture *c)
 {
 	const bool tracepoints = strcmp(c->backend->name, "tp-btf") == 0;
 	const bool sockets = strcmp(c->backend->name, "socket-filter") == 0;
-	struct ptcpdump *skel = c->skel;
-	bool need[2] = { c->any || c->any_netns, c->any || c->any_netns };
+	struct ptcpdump *skel = c->programs.skel;
+	bool need[2] = { c->links.any || c->namespaces.any, c->links.any || c->namespaces.any };
 
-	for (unsigned i = 0; i < c->nlinks; i++)
-		need[c->links[i]->l3] = true;
+	for (unsigned i = 0; i < c->links.n; i++)
+		need[c->links.all[i]->l3] = true;
 	if (strcmp(c->backend->name, "tc") != 0)
 		need[0] = need[1] = false;
 	bpf_program__set_autoload(skel->progs.ptcp_l2, need[0]);
@@ -397,7 +399,7 @@ static int programs_choose(struct capture *c)
 /* -ENOENT is no error: the programs do without. */
 static int kfuncs_prepare(struct capture *c)
 {
-	struct ptcpdump *skel = c->skel;
+	struct ptcpdump *skel = c->programs.skel;
 	struct bpf_program *const tasks[] = { skel->progs.ptcp_flow_out, skel->progs.ptcp_flow_in,
 					      skel->progs.ptcp_cg_out, skel->progs.ptcp_cg_in };
 	struct bpf_program *const tracepoints[] = { skel->progs.ptcp_queue, skel->progs.ptcp_receive };
@@ -419,15 +421,15 @@ static int kfuncs_prepare(struct capture *c)
 static int skeleton_prepare(struct capture *c)
 {
 	uint32_t record_max = (uint32_t)sizeof(struct event_packet) + c->config.snaplen;
-	struct ptcpdump *skel = c->skel;
+	struct ptcpdump *skel = c->programs.skel;
 	char text[FILTER_ERR_LEN];
 	int err;
 
 	skel->rodata->packet_snaplen = c->config.snaplen;
-	skel->rodata->ring_count = c->backend->programs ? c->nrings : 1;
-	skel->rodata->only_netns = c->nnetns == 1 && !c->any_netns ? c->netns[0]->inode : 0;
-	skel->rodata->any_netns = c->any_netns;
-	if (!c->any_netns)
+	skel->rodata->ring_count = c->backend->programs ? c->rings.n : 1;
+	skel->rodata->only_netns = c->namespaces.n == 1 && !c->namespaces.any ? c->namespaces.all[0]->inode : 0;
+	skel->rodata->any_netns = c->namespaces.any;
+	if (!c->namespaces.any)
 		bpf_map__set_max_entries(skel->maps.ptcp_netns, 1);
 	if (c->backend->programs) {
 		bpf_map__set_max_entries(skel->maps.ptcp_scratch,
@@ -446,8 +448,8 @@ static int skeleton_prepare(struct capture *c)
 		err = attrib_prepare(c->attrib, skel->obj);
 	if (err || !c->backend->programs || !c->config.filter || !*c->config.filter)
 		return err;
-	err = filter_inject_set(c->inject, skel->obj, c->filter_in_user ? NULL : &c->filter_l2,
-				c->filter_in_user ? NULL : &c->filter_l3, text);
+	err = filter_inject_set(c->filter.inject, skel->obj, c->filter.in_user ? NULL : &c->filter.l2,
+				c->filter.in_user ? NULL : &c->filter.l3, text);
 	if (err)
 		log_debug("%s", text);
 	return err;
@@ -461,23 +463,23 @@ static int skeleton_load(struct capture *c, const char *btf)
 	for (;;) {
 		int err;
 
-		c->skel = ptcpdump__open_opts(&opts);
-		if (!c->skel)
+		c->programs.skel = ptcpdump__open_opts(&opts);
+		if (!c->programs.skel)
 			return -errno;
 		err = skeleton_prepare(c);
 		if (!err)
-			err = ptcpdump__load(c->skel);
+			err = ptcpdump__load(c->programs.skel);
 		if (!err)
 			return 0;
 		if (!attrib_retry(c->attrib)) {
-			if (c->filter_in_user || !c->backend->programs || !c->config.filter || !filter_refused(err))
+			if (c->filter.in_user || !c->backend->programs || !c->config.filter || !filter_refused(err))
 				return err;
 			log_warn(
 				"the kernel finds the filter too large: every packet is copied and filtered afterwards");
-			c->filter_in_user = true;
+			c->filter.in_user = true;
 		}
-		ptcpdump__destroy(c->skel);
-		c->skel = NULL;
+		ptcpdump__destroy(c->programs.skel);
+		c->programs.skel = NULL;
 	}
 }
 
@@ -485,16 +487,16 @@ static int control_map(struct capture *c)
 {
 	struct stat st;
 	void *p = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED,
-		       bpf_map__fd(c->skel->maps.ptcp_control), 0);
+		       bpf_map__fd(c->programs.skel->maps.ptcp_control), 0);
 
 	if (p == MAP_FAILED)
 		return -errno;
-	c->control = p;
-	c->control->wake_fill = c->ring_size / 100 * FILL_PERCENT;
-	c->control->owner_pid = (uint32_t)getpid();
-	c->control->owner_start = procfs_start(c->control->owner_pid);
+	c->programs.control = p;
+	c->programs.control->wake_fill = c->rings.size / 100 * FILL_PERCENT;
+	c->programs.control->owner_pid = (uint32_t)getpid();
+	c->programs.control->owner_start = procfs_start(c->programs.control->owner_pid);
 	if (stat("/proc/self/ns/pid", &st) == 0)
-		c->control->owner_pidns = (uint32_t)st.st_ino;
+		c->programs.control->owner_pidns = (uint32_t)st.st_ino;
 	return 0;
 }
 
@@ -503,13 +505,13 @@ static int rings_open(struct capture *c)
 	size_t record_max = sizeof(struct event_packet) + c->config.snaplen;
 	int err = 0;
 
-	for (unsigned i = 0; !err && i < c->nrings; i++)
-		err = ring_open(&c->rings[i], bpf_map__fd(ring_map(c, i)), c->ring_size, record_max);
+	for (unsigned i = 0; !err && i < c->rings.n; i++)
+		err = ring_open(&c->rings.ring[i], bpf_map__fd(ring_map(c, i)), c->rings.size, record_max);
 	if (!err)
-		err = ring_open(&c->wake_ring, bpf_map__fd(c->skel->maps.ptcp_wake_ring),
-				bpf_map__max_entries(c->skel->maps.ptcp_wake_ring), 0);
+		err = ring_open(&c->rings.wake, bpf_map__fd(c->programs.skel->maps.ptcp_wake_ring),
+				bpf_map__max_entries(c->programs.skel->maps.ptcp_wake_ring), 0);
 	if (!err)
-		err = epoll_add(c, bpf_map__fd(c->skel->maps.ptcp_wake_ring), EPOLLIN | EPOLLET, NULL);
+		err = epoll_add(c, bpf_map__fd(c->programs.skel->maps.ptcp_wake_ring), EPOLLIN | EPOLLET, NULL);
 	return err;
 }
 
@@ -522,11 +524,11 @@ static int load_optional(struct capture *c)
 
 	if (p == MAP_FAILED)
 		return -errno;
-	c->control = p;
+	c->programs.control = p;
 	c->bare_config = c->config;
 	c->bare_config.attribution = false;
 	c->config.flows = true;
-	if (c->without_bpf || !c->config.attribution)
+	if (c->programs.forbidden || !c->config.attribution)
 		return attrib_new(&c->attrib, &c->bare_config);
 	err = attrib_new(&c->attrib, &c->config);
 	if (!err)
@@ -538,8 +540,8 @@ static int load_optional(struct capture *c)
 	log_warn(
 		"cannot load the eBPF programs (%s): processes are looked up in /proc, and short-lived ones are missed",
 		strerror(-err));
-	ptcpdump__destroy(c->skel);
-	c->skel = NULL;
+	ptcpdump__destroy(c->programs.skel);
+	c->programs.skel = NULL;
 	attrib_free(c->attrib);
 	c->attrib = NULL;
 	return attrib_new(&c->attrib, &c->bare_config);
@@ -555,7 +557,7 @@ static int load_needed(struct capture *c)
 	c->config.flows = c->backend->flows;
 	err = attrib_new(&c->attrib, &c->config);
 	if (!err)
-		err = filter_inject_new(&c->inject);
+		err = filter_inject_new(&c->filter.inject);
 	if (!err)
 		err = rings_plan(c);
 	if (!err)
@@ -565,8 +567,8 @@ static int load_needed(struct capture *c)
 	if (!err)
 		err = rings_open(c);
 	if (!err && c->backend->flows && c->config.attribution)
-		err = owners_new(&c->owners, bpf_map__fd(c->skel->maps.ptcp_flows),
-				 bpf_map__fd(c->skel->maps.ptcp_cookies));
+		err = owners_new(&c->owners, bpf_map__fd(c->programs.skel->maps.ptcp_flows),
+				 bpf_map__fd(c->programs.skel->maps.ptcp_cookies));
 	return err;
 }
 
@@ -577,7 +579,7 @@ int capture_load(struct capture *c)
 	if (!c->backend->programs) {
 		err = load_optional(c);
 		if (!err)
-			err = ring_open_local(&c->wake_ring, (size_t)sysconf(_SC_PAGESIZE));
+			err = ring_open_local(&c->rings.wake, (size_t)sysconf(_SC_PAGESIZE));
 		if (err)
 			log_error("cannot prepare the capture: %s", strerror(-err));
 		return err;
@@ -615,20 +617,20 @@ int capture_set_cgroup(struct capture *c, uint64_t cgroup, bool match)
 
 int capture_fd(const struct capture *c)
 {
-	return c->epoll_fd;
+	return c->poll.epoll_fd;
 }
 
 static void timer_set(struct capture *c, uint64_t ns)
 {
 	struct itimerspec spec = { .it_value = { .tv_nsec = (long)ns } };
 
-	timerfd_settime(c->timer_fd, 0, &spec, NULL);
+	timerfd_settime(c->poll.timer_fd, 0, &spec, NULL);
 }
 
 int capture_attach(struct capture *c)
 {
 	const struct capture_handler handler = { .arg = c, .process = process_handle };
-	int err = attrib_attach(c->attrib, c->skel ? c->skel->obj : NULL, &handler);
+	int err = attrib_attach(c->attrib, c->programs.skel ? c->programs.skel->obj : NULL, &handler);
 
 	if (!err && attrib_fd(c->attrib) >= 0)
 		err = epoll_add(c, attrib_fd(c->attrib), EPOLLIN, NULL);
@@ -638,7 +640,7 @@ int capture_attach(struct capture *c)
 		err = c->backend->attach(c);
 	if (!err && !attrib_scan_first(c->attrib))
 		err = attrib_scan(c->attrib);
-	c->running = true;
+	c->links.running = true;
 	/* The fd is readable at once: until a poll has prepared the sleep, no packet wakes anybody. */
 	timer_set(c, 1);
 	return err;
@@ -646,16 +648,16 @@ int capture_attach(struct capture *c)
 
 static void wake_set(struct capture *c, uint32_t wake)
 {
-	__atomic_store_n(&c->control->wake, wake, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&c->programs.control->wake, wake, __ATOMIC_SEQ_CST);
 	/* Pairs with the commit of a record, which is a full barrier: see reader_wake() in bpf/maps.bpf.h. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 static bool rings_empty(struct capture *c)
 {
-	for (unsigned i = 0; i < c->nrings; i++) {
-		ring_refresh(&c->rings[i]);
-		if (c->rings[i].pos != c->rings[i].limit)
+	for (unsigned i = 0; i < c->rings.n; i++) {
+		ring_refresh(&c->rings.ring[i]);
+		if (c->rings.ring[i].pos != c->rings.ring[i].limit)
 			return false;
 	}
 	return true;
@@ -671,7 +673,7 @@ static void sleep_prepare(struct capture *c, int n)
 	if (n == 0 && rings_empty(c)) {
 		wake_set(c, WAKE_ANY);
 		if (rings_empty(c)) {
-			timer_set(c, c->pending ? BATCH_NS : 0);
+			timer_set(c, c->links.pending ? BATCH_NS : 0);
 			return;
 		}
 	}
@@ -686,9 +688,9 @@ static int event_handle(struct capture *c, void *ptr)
 
 	if (!ptr)
 		return 0;
-	if (ptr == &c->scan_fd)
+	if (ptr == &c->namespaces.scan_fd)
 		netns_scan(c);
-	else if (ptr == &c->inotify_fd)
+	else if (ptr == &c->namespaces.inotify_fd)
 		netns_named(c);
 	else if (!ns->ended)
 		return links_news(c, ns);
@@ -699,7 +701,7 @@ static int event_handle(struct capture *c, void *ptr)
 static int events_handle(struct capture *c, int timeout_ms)
 {
 	struct epoll_event events[16];
-	int n = epoll_wait(c->epoll_fd, events, sizeof(events) / sizeof(events[0]), timeout_ms);
+	int n = epoll_wait(c->poll.epoll_fd, events, sizeof(events) / sizeof(events[0]), timeout_ms);
 
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
@@ -711,15 +713,15 @@ static int events_handle(struct capture *c, int timeout_ms)
 			return err;
 		}
 	}
-	ring_refresh(&c->wake_ring);
-	c->wake_ring.pos = c->wake_ring.limit;
-	ring_release(&c->wake_ring);
+	ring_refresh(&c->rings.wake);
+	c->rings.wake.pos = c->rings.wake.limit;
+	ring_release(&c->rings.wake);
 	return 0;
 }
 
 static int batch_deliver(struct capture *c)
 {
-	uint64_t limit = clock_ns(CLOCK_MONOTONIC) - c->lag_ns;
+	uint64_t limit = clock_ns(CLOCK_MONOTONIC) - c->delivery.lag_ns;
 	int err = c->backend->collect ? c->backend->collect(c) : 0;
 
 	/* All that happened before the packets up to the limit is in the process ring by now. */
@@ -740,7 +742,7 @@ int capture_poll(struct capture *c, int timeout_ms)
 			return err ? err : n;
 		if (links_all_gone(c))
 			break;
-		if (c->pending && c->backend->programs)
+		if (c->links.pending && c->backend->programs)
 			err = links_attach_due(c);
 		if (err)
 			return err;
@@ -763,10 +765,10 @@ int capture_drain(struct capture *c)
 {
 	int n;
 
-	if (!c->control)
+	if (!c->programs.control)
 		return 0;
-	if (!c->stopped) {
-		c->stopped = true;
+	if (!c->poll.stopped) {
+		c->poll.stopped = true;
 		c->backend->stop(c);
 	}
 	do {
@@ -783,11 +785,11 @@ void capture_stats(const struct capture *c, struct capture_stats *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	c->backend->count(c);
-	for (unsigned i = 0; i < c->nlinks; i++) {
-		ret->received += c->links[i]->iface.received;
-		ret->dropped += c->links[i]->iface.dropped;
+	for (unsigned i = 0; i < c->links.n; i++) {
+		ret->received += c->links.all[i]->iface.received;
+		ret->dropped += c->links.all[i]->iface.dropped;
 	}
-	ret->captured = c->captured;
+	ret->captured = c->delivery.captured;
 }
 
 int capture_probe(FILE *out)
@@ -813,21 +815,21 @@ void capture_free(struct capture *c)
 		c->backend->close(c);
 	attrib_free(c->attrib);
 	owners_free(c->owners);
-	for (unsigned i = 0; i < c->nrings; i++)
-		ring_close(&c->rings[i]);
-	ring_close(&c->wake_ring);
-	if (c->control)
-		munmap(c->control, (size_t)sysconf(_SC_PAGESIZE));
-	ptcpdump__destroy(c->skel);
-	filter_inject_free(c->inject);
-	filter_done(&c->filter_l2);
-	filter_done(&c->filter_l3);
+	for (unsigned i = 0; i < c->rings.n; i++)
+		ring_close(&c->rings.ring[i]);
+	ring_close(&c->rings.wake);
+	if (c->programs.control)
+		munmap(c->programs.control, (size_t)sysconf(_SC_PAGESIZE));
+	ptcpdump__destroy(c->programs.skel);
+	filter_inject_free(c->filter.inject);
+	filter_done(&c->filter.l2);
+	filter_done(&c->filter.l3);
 	links_free(c);
-	fd_close(c->own_netns_fd);
-	fd_close(c->scan_fd);
-	fd_close(c->inotify_fd);
-	fd_close(c->epoll_fd);
-	fd_close(c->timer_fd);
-	free(c->vlan_buf);
+	fd_close(c->namespaces.own_fd);
+	fd_close(c->namespaces.scan_fd);
+	fd_close(c->namespaces.inotify_fd);
+	fd_close(c->poll.epoll_fd);
+	fd_close(c->poll.timer_fd);
+	free(c->delivery.vlan_buf);
 	free(c);
 }

@@ -51,9 +51,9 @@ static int netns_open(const char *path, uint32_t *inode)
 
 static struct netns *netns_find(const struct capture *c, uint32_t inode)
 {
-	for (unsigned i = 0; i < c->nnetns; i++) {
-		if (c->netns[i]->inode == inode && !c->netns[i]->ended)
-			return c->netns[i];
+	for (unsigned i = 0; i < c->namespaces.n; i++) {
+		if (c->namespaces.all[i]->inode == inode && !c->namespaces.all[i]->ended)
+			return c->namespaces.all[i];
 	}
 	return NULL;
 }
@@ -69,9 +69,9 @@ static int netns_new(struct capture *c, const char *path, uint32_t inode, int fd
 		return 0;
 	}
 	ns = calloc(1, sizeof(*ns));
-	p = reallocarray(c->netns, c->nnetns + 1, sizeof(struct netns *));
+	p = reallocarray(c->namespaces.all, c->namespaces.n + 1, sizeof(struct netns *));
 	if (p)
-		c->netns = p;
+		c->namespaces.all = p;
 	if (!ns || !p || !(ns->path = strdup(path))) {
 		free(ns);
 		close(fd);
@@ -81,12 +81,12 @@ static int netns_new(struct capture *c, const char *path, uint32_t inode, int fd
 	ns->inode = inode;
 	ns->rtnl_fd = ns->packet_fd = ns->tap_fd = -1;
 	ns->fd = fd;
-	ns->own = inode == c->own_netns;
+	ns->own = inode == c->namespaces.own;
 	if (ns->own) {
 		close(fd);
 		ns->fd = -1;
 	}
-	c->netns[c->nnetns++] = ns;
+	c->namespaces.all[c->namespaces.n++] = ns;
 	*ret = ns;
 	return 0;
 }
@@ -100,7 +100,7 @@ static int netns_add(struct capture *c, const char *path)
 	if (fd < 0)
 		return fd;
 	err = netns_new(c, path, inode, fd, &ns);
-	if (!err && ns && c->scanning)
+	if (!err && ns && c->namespaces.scanning)
 		err = links_watch(c, ns);
 	return err;
 }
@@ -118,7 +118,7 @@ static void scan_mark(struct capture *c, const char *path)
 		ns->seen = true;
 		return;
 	}
-	if (!c->any_netns)
+	if (!c->namespaces.any)
 		return;
 	err = netns_add(c, path);
 	if (err && err != -EINVAL && err != -ENOENT)
@@ -148,8 +148,8 @@ static void scan_dir(struct capture *c, const char *dir, bool numbers, const cha
 /* The next process seen in it is news again. */
 static void netns_forget(const struct capture *c, uint32_t inode)
 {
-	if (c->skel)
-		bpf_map_delete_elem(bpf_map__fd(c->skel->maps.ptcp_netns), &inode);
+	if (c->programs.skel)
+		bpf_map_delete_elem(bpf_map__fd(c->programs.skel->maps.ptcp_netns), &inode);
 }
 
 static void netns_end(struct netns *ns)
@@ -176,18 +176,18 @@ static void scan_names(struct capture *c)
 void netns_scan(struct capture *c)
 {
 	/* All of /proc takes some 10 ms, in which the next ones may be coming. */
-	if (c->names_only) {
-		c->names_only = false;
+	if (c->namespaces.names_only) {
+		c->namespaces.names_only = false;
 		scan_names(c);
 		return;
 	}
 	links_release(c);
-	for (unsigned i = 0; i < c->nnetns; i++)
-		c->netns[i]->seen = c->netns[i]->own;
+	for (unsigned i = 0; i < c->namespaces.n; i++)
+		c->namespaces.all[i]->seen = c->namespaces.all[i]->own;
 	scan_names(c);
 	scan_dir(c, "/proc", true, "/ns/net");
-	for (unsigned i = 0; i < c->nnetns; i++) {
-		struct netns *ns = c->netns[i];
+	for (unsigned i = 0; i < c->namespaces.n; i++) {
+		struct netns *ns = c->namespaces.all[i];
 		struct stat st;
 
 		if (ns->ended)
@@ -207,7 +207,7 @@ void netns_seen(struct capture *c, uint32_t inode, uint32_t pid)
 {
 	char path[64];
 
-	if (!c->any_netns || inode == 0 || netns_find(c, inode))
+	if (!c->namespaces.any || inode == 0 || netns_find(c, inode))
 		return;
 	snprintf(path, sizeof(path), "/proc/%u/ns/net", pid);
 	if (netns_add(c, path) != 0)
@@ -219,10 +219,10 @@ void netns_named(struct capture *c)
 	const struct itimerspec soon = { .it_value.tv_nsec = (long)NAMED_NS, .it_interval.tv_sec = SCAN_SECONDS };
 	char buf[4096];
 
-	while (read(c->inotify_fd, buf, sizeof(buf)) > 0)
+	while (read(c->namespaces.inotify_fd, buf, sizeof(buf)) > 0)
 		;
-	c->names_only = true;
-	timerfd_settime(c->scan_fd, 0, &soon, NULL);
+	c->namespaces.names_only = true;
+	timerfd_settime(c->namespaces.scan_fd, 0, &soon, NULL);
 }
 
 static int netns_add_configured(struct capture *c, const char *name)
@@ -231,7 +231,7 @@ static int netns_add_configured(struct capture *c, const char *name)
 	int err;
 
 	if (strcmp(name, "any") == 0) {
-		c->any_netns = true;
+		c->namespaces.any = true;
 		return netns_add(c, OWN_NETNS);
 	}
 	snprintf(path, sizeof(path), "%s%s", strchr(name, '/') ? "" : "/run/netns/", name);
@@ -247,14 +247,14 @@ static int netns_watch(struct capture *c)
 {
 	const struct itimerspec often = { .it_value.tv_sec = SCAN_SECONDS, .it_interval.tv_sec = SCAN_SECONDS };
 
-	c->scanning = true;
-	c->scan_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	c->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (c->scan_fd < 0 || c->inotify_fd < 0)
+	c->namespaces.scanning = true;
+	c->namespaces.scan_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	c->namespaces.inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (c->namespaces.scan_fd < 0 || c->namespaces.inotify_fd < 0)
 		return -errno;
 	for (size_t i = 0; i < sizeof(named_dirs) / sizeof(named_dirs[0]); i++)
-		inotify_add_watch(c->inotify_fd, named_dirs[i], IN_CREATE);
-	timerfd_settime(c->scan_fd, 0, &often, NULL);
+		inotify_add_watch(c->namespaces.inotify_fd, named_dirs[i], IN_CREATE);
+	timerfd_settime(c->namespaces.scan_fd, 0, &often, NULL);
 	return 0;
 }
 
@@ -262,10 +262,10 @@ int netns_init(struct capture *c)
 {
 	int err;
 
-	c->own_netns_fd = netns_open(OWN_NETNS, &c->own_netns);
-	if (c->own_netns_fd < 0) {
-		log_error("'%s': %s; is /proc mounted?", OWN_NETNS, strerror(-c->own_netns_fd));
-		return c->own_netns_fd;
+	c->namespaces.own_fd = netns_open(OWN_NETNS, &c->namespaces.own);
+	if (c->namespaces.own_fd < 0) {
+		log_error("'%s': %s; is /proc mounted?", OWN_NETNS, strerror(-c->namespaces.own_fd));
+		return c->namespaces.own_fd;
 	}
 	if (!c->config.netns || !c->config.netns[0]) {
 		err = netns_add(c, OWN_NETNS);
@@ -292,7 +292,7 @@ int netns_enter(const struct capture *c, const struct netns *ns)
 
 void netns_leave(const struct capture *c, const struct netns *ns)
 {
-	if (!ns->own && setns(c->own_netns_fd, CLONE_NEWNET) != 0)
+	if (!ns->own && setns(c->namespaces.own_fd, CLONE_NEWNET) != 0)
 		log_error("cannot return to our own network namespace: %s", strerror(errno));
 }
 

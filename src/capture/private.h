@@ -47,53 +47,86 @@ struct link {
 	uint64_t mismatched;		      /* refused by the filter in user space */
 };
 
-struct capture {
-	struct capture_config config;
-	struct capture_config bare_config; /* the same without attribution */
-	const struct backend *backend;
-	struct pcap_backend *pcap; /* NULL: another backend */
-	struct owners *owners;	   /* asked for what programs could not tell; NULL: nobody */
-	struct bpf_link *taps[2];  /* at tracepoints or the root cgroup */
-	bool without_bpf;	   /* not even permitted */
-	struct capture_handler handler;
-	struct ptcpdump *skel;
-	struct attrib *attrib;
-	struct capture_control *control; /* shared with the programs */
-	struct ring rings[RINGS_MAX];
-	uint64_t ring_ts[RINGS_MAX]; /* time of the last packet taken from each */
-	unsigned nrings;
-	uint64_t lag_ns; /* packets are merged when they are this old */
-	size_t ring_size;
-	struct ring wake_ring;
-	int epoll_fd, timer_fd;
-	int64_t clock_offset;
+/* The packet rings, one per CPU or source. */
+struct rings {
+	struct ring ring[RINGS_MAX];
+	uint64_t ts[RINGS_MAX]; /* time of the last packet taken from each */
+	unsigned n;
+	size_t size; /* bytes, of each */
+	struct ring wake;
+};
+
+/* From the rings to the handler; deliver.c. */
+struct delivery {
+	uint64_t lag_ns;      /* packets are merged when they are this old */
+	int64_t clock_offset; /* ns, from CLOCK_MONOTONIC to CLOCK_REALTIME */
 	uint64_t last_ts;
 	uint64_t captured;
-	bool attached, stopped;
-	bool running; /* past capture_attach(): a device that cannot be attached ends nothing */
-	bool pending; /* some links are to be attached later */
+	uint8_t *vlan_buf;
+};
 
-	bool any;
-	bool any_netns;	 /* and those to come */
+/* Sleeping and waking; capture.c. */
+struct poll {
+	int epoll_fd, timer_fd;
+	bool stopped;
+};
+
+/* netns.c */
+struct namespaces {
+	struct netns **all;
+	unsigned n;
+	bool any;	 /* and those to come */
 	bool scanning;	 /* namespaces other than our own are looked after */
 	bool names_only; /* the next scan is for what inotify told of */
 	int scan_fd, inotify_fd;
-	int own_netns_fd; /* to come back */
-	uint32_t own_netns;
-	struct netns **netns;
-	unsigned nnetns;
-	struct link **links; /* all there ever were */
-	unsigned nlinks;
-	uint32_t nannounced;
+	int own_fd; /* to come back */
+	uint32_t own;
+};
+
+/* links.c */
+struct links {
+	struct link **all; /* all there ever were */
+	unsigned n;
+	bool any;
+	bool attached;
+	bool running; /* past capture_attach(): a device that cannot be attached ends nothing */
+	bool pending; /* some are to be attached later */
+	uint32_t announced;
 	struct link **table; /* by namespace and index */
 	unsigned table_size;
-	struct link *last_link;
+	struct link *last;
 	enum attach_mode mode;
+};
 
-	struct filter_code filter_l2, filter_l3;
+struct programs {
+	struct ptcpdump *skel;
+	struct capture_control *control; /* shared with the programs */
+	struct bpf_link *taps[2];	 /* at tracepoints or the root cgroup */
+	bool forbidden;			 /* we are not even permitted to load any */
+};
+
+/* Of packets, for both kinds of devices. */
+struct packet_filter {
+	struct filter_code l2, l3;
 	struct filter_inject *inject;
-	bool filter_in_user;
-	uint8_t *vlan_buf;
+	bool in_user; /* the kernel refuses it: packets are filtered when they are delivered */
+};
+
+struct capture {
+	struct capture_config config;
+	struct capture_config bare_config; /* the same without attribution */
+	struct capture_handler handler;
+	const struct backend *backend;
+	struct pcap_backend *pcap; /* NULL: another backend */
+	struct owners *owners;	   /* asked for what programs could not tell; NULL: nobody */
+	struct attrib *attrib;
+	struct programs programs;
+	struct packet_filter filter;
+	struct rings rings;
+	struct delivery delivery;
+	struct namespaces namespaces;
+	struct links links;
+	struct poll poll;
 };
 
 /* capture.c */
