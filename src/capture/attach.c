@@ -55,6 +55,19 @@ static int tcx_attach(struct attachment *a, int prog_fd)
 	return 0;
 }
 
+/* Kernels without tcx do not know the attach type. */
+static bool tcx_lacks(int err)
+{
+	return err == -EINVAL || err == -EOPNOTSUPP;
+}
+
+bool attach_has_tcx(int prog_fd)
+{
+	struct attachment nowhere = { .link_fd = -1 };
+
+	return !tcx_lacks(tcx_attach(&nowhere, prog_fd));
+}
+
 static enum bpf_tc_attach_point attach_point(const struct attachment *a)
 {
 	return a->ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS;
@@ -188,8 +201,7 @@ int attach_program(struct attachment *a, enum attach_mode *mode, uint32_t ifinde
 	a->link_fd = -1;
 	if (*mode != ATTACH_CLSACT) {
 		err = tcx_attach(a, prog_fd);
-		/* Kernels without tcx do not know the attach type. */
-		if (err != -EINVAL && err != -EOPNOTSUPP) {
+		if (!tcx_lacks(err)) {
 			if (!err)
 				*mode = ATTACH_TCX;
 			a->active = !err;

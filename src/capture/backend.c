@@ -10,60 +10,47 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "capture/kernel.h"
 #include "capture/private.h"
-#include "util/cgroup2.h"
+
+#define TRY_TC "the kernel refuses such programs, or root is needed; try tc"
+
+static const char *tap_missing(enum kernel_feature programs, const char *refused)
+{
+	if (!kernel_has(KERNEL_BTF))
+		return "this kernel has no BTF, --kernel-btf can name a file";
+	return kernel_has(programs) ? NULL : refused;
+}
 
 static const char *tc_missing(void)
 {
-	if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
-		return "this kernel has no BTF, --kernel-btf can name a file";
-	errno = 0;
-	return libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_SCHED_CLS, NULL) == 1
-		       ? NULL
-		       : "the kernel refuses such programs, or root is needed";
+	return tap_missing(KERNEL_SCHED_CLS, "the kernel refuses such programs, or root is needed");
 }
 
 static const char *pcap_missing(void)
 {
-	const int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return errno == EPERM ? "CAP_NET_RAW is needed" : "the kernel has no packet sockets";
-	close(fd);
-	return NULL;
-}
-
-static const char *tap_missing(enum bpf_prog_type type)
-{
-	if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
-		return "this kernel has no BTF, --kernel-btf can name a file";
-	errno = 0;
-	return libbpf_probe_bpf_prog_type(type, NULL) == 1
-		       ? NULL
-		       : "the kernel refuses such programs, or root is needed; try tc";
+	if (kernel_has(KERNEL_PACKET_SOCKET))
+		return NULL;
+	return errno == EPERM ? "CAP_NET_RAW is needed" : "the kernel has no packet sockets";
 }
 
 static const char *socket_missing(void)
 {
 	const char *why = pcap_missing();
 
-	return why ? why : tap_missing(BPF_PROG_TYPE_SOCKET_FILTER);
+	return why ? why : tap_missing(KERNEL_SOCKET_FILTER, TRY_TC);
 }
 
 static const char *tracepoints_missing(void)
 {
-	/* Asked for tracing programs, libbpf would try fentry, which needs more than these tracepoints do. */
-	return tap_missing(BPF_PROG_TYPE_RAW_TRACEPOINT);
+	return tap_missing(KERNEL_RAW_TRACEPOINT, TRY_TC);
 }
 
 static const char *cgroup_missing(void)
 {
-	const int fd = cgroup2_open();
-
-	if (fd < 0)
+	if (!kernel_has(KERNEL_CGROUP2))
 		return "cgroup v2 is not mounted; try socket-filter";
-	close(fd);
-	return tap_missing(BPF_PROG_TYPE_CGROUP_SKB);
+	return tap_missing(KERNEL_CGROUP_SKB, TRY_TC);
 }
 
 static int tc_open(struct capture *c)

@@ -15,11 +15,11 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "capture/attrib.h"
 #include "capture/backend.h"
+#include "capture/kernel.h"
 #include "capture/kernel_btf.h"
 #include "capture/kfunc_link.h"
 #include "capture/owners.h"
@@ -337,10 +337,16 @@ static int rings_plan(struct capture *c)
 
 static struct bpf_map *ring_map(const struct capture *c, unsigned n)
 {
-	char name[24];
+	const struct ptcpdump *skel = c->programs.skel;
+	struct bpf_map *const maps[] = {
+		skel->maps.ptcp_ring0,	skel->maps.ptcp_ring1,	skel->maps.ptcp_ring2,	skel->maps.ptcp_ring3,
+		skel->maps.ptcp_ring4,	skel->maps.ptcp_ring5,	skel->maps.ptcp_ring6,	skel->maps.ptcp_ring7,
+		skel->maps.ptcp_ring8,	skel->maps.ptcp_ring9,	skel->maps.ptcp_ring10, skel->maps.ptcp_ring11,
+		skel->maps.ptcp_ring12, skel->maps.ptcp_ring13, skel->maps.ptcp_ring14, skel->maps.ptcp_ring15,
+	};
 
-	snprintf(name, sizeof(name), "ptcp_ring%u", n);
-	return bpf_object__find_map_by_name(c->programs.skel->obj, name);
+	_Static_assert(sizeof(maps) / sizeof(maps[0]) == RINGS_MAX, "all rings of the programs");
+	return maps[n];
 }
 
 static int rings_prepare(struct capture *c)
@@ -355,15 +361,6 @@ static int rings_prepare(struct capture *c)
 			return err;
 	}
 	return 0;
-}
-
-static bool kernel_since(unsigned major, unsigned minor)
-{
-	unsigned has_major = 0, has_minor = 0;
-	struct utsname u;
-
-	return uname(&u) == 0 && sscanf(u.release, "%u.%u", &has_major, &has_minor) == 2 &&
-	       (has_major > major || (has_major == major && has_minor >= minor));
 }
 
 static int tracepoints_choose(struct ptcpdump *skel)
@@ -405,13 +402,11 @@ static int kfuncs_prepare(struct capture *c)
 	struct bpf_program *const tracepoints[] = { skel->progs.ptcp_queue, skel->progs.ptcp_receive };
 	int err = 0;
 
-	/* 6.10 has the functions, but 6.13 still refuses calls of global functions in between. */
-	if (c->config.flows && kernel_since(6, 14)) {
+	if (c->config.flows && kernel_has(KERNEL_PREEMPT_OFF)) {
 		err = kfuncs_link(tasks, sizeof(tasks) / sizeof(tasks[0]));
 		skel->rodata->owner_preempt_off = !err;
 	}
-	/* For tracepoints since then. */
-	if ((!err || err == -ENOENT) && strcmp(c->backend->name, "tp-btf") == 0 && kernel_since(6, 12)) {
+	if ((!err || err == -ENOENT) && strcmp(c->backend->name, "tp-btf") == 0 && kernel_has(KERNEL_TRACE_FRAGMENTS)) {
 		err = kfuncs_link(tracepoints, sizeof(tracepoints) / sizeof(tracepoints[0]));
 		skel->rodata->tap_fragments = !err;
 	}
@@ -445,7 +440,7 @@ static int skeleton_prepare(struct capture *c)
 	if (!err)
 		err = rings_prepare(c);
 	if (!err)
-		err = attrib_prepare(c->attrib, skel->obj);
+		err = attrib_prepare(c->attrib, skel);
 	if (err || !c->backend->programs || !c->config.filter || !*c->config.filter)
 		return err;
 	err = filter_inject_set(c->filter.inject, skel->obj, c->filter.in_user ? NULL : &c->filter.l2,
@@ -630,7 +625,7 @@ static void timer_set(struct capture *c, uint64_t ns)
 int capture_attach(struct capture *c)
 {
 	const struct capture_handler handler = { .arg = c, .process = process_handle };
-	int err = attrib_attach(c->attrib, c->programs.skel ? c->programs.skel->obj : NULL, &handler);
+	int err = attrib_attach(c->attrib, &handler);
 
 	if (!err && attrib_fd(c->attrib) >= 0)
 		err = epoll_add(c, attrib_fd(c->attrib), EPOLLIN, NULL);
