@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "capture/capture.h"
 #include "options_value.h"
 
 enum { MAX_SNAPLEN = 262144, MAX_PID = 4194304, MAX_SETTLE_MS = 10000 };
@@ -451,8 +452,8 @@ const struct option_desc option_table[] = {
 	  "keep at most this much of each packet (0: the default, 262144)" },
 	{ 'p', "no-promiscuous-mode", NULL, GROUP_CAPTURE, parse_count, AT(no_promiscuous), 0, NULL, HINT_NONE,
 	  "don't put the interface into promiscuous mode" },
-	{ OPT_BACKEND, "backend", "BACKEND", GROUP_CAPTURE, parse_backend, AT(backend), 0,
-	  "tc cgroup-skb socket-filter tp-btf pcap", HINT_NONE,
+	{ OPT_BACKEND, "backend", "BACKEND", GROUP_CAPTURE, parse_backend, AT(backend), 0, capture_backend_words,
+	  HINT_NONE,
 	  "how packets are seen (default: tc, or pcap where only that can serve); help: what this kernel offers" },
 	{ OPT_KERNEL_BTF, "kernel-btf", "FILE", GROUP_CAPTURE, parse_string, AT(kernel_btf), 0, NULL, HINT_FILE,
 	  "BTF of this kernel (default /sys/kernel/btf/vmlinux, then /var/lib/ptcpdump/btf, else it is fetched)" },

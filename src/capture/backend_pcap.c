@@ -56,6 +56,13 @@ static bool judges(const struct capture_config *c)
 	return c->npids || (c->pnames && c->pnames[0]) || c->nuids || c->container_filter;
 }
 
+const char *pcap_backend_missing(void)
+{
+	if (kernel_has(KERNEL_PACKET_SOCKET))
+		return NULL;
+	return errno == EPERM ? "CAP_NET_RAW is needed" : "the kernel has no packet sockets";
+}
+
 /* --- opening -------------------------------------------------------------------- */
 
 static int source_open(struct capture *c, const char *name, enum direction dir, enum direction hidden)
@@ -215,7 +222,6 @@ static int owners_open(struct capture *c)
 
 static int source_start(struct capture *c, struct source *s)
 {
-	struct epoll_event event = { .events = EPOLLIN };
 	const int fd = pcap_live_fd(s->live);
 	struct link *link = s->link;
 	int err = 0;
@@ -227,8 +233,8 @@ static int source_start(struct capture *c, struct source *s)
 	}
 	if (!err)
 		err = ring_open_local(s->ring, c->rings.size);
-	if (!err && fd >= 0 && epoll_ctl(c->poll.epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
-		err = -errno;
+	if (!err && fd >= 0)
+		err = poll_add(c, fd, EPOLLIN, NULL);
 	/* Without a descriptor the timer of links that are due makes us ask. */
 	c->links.pending |= fd < 0;
 	if (err)
@@ -317,16 +323,13 @@ int pcap_backend_collect(struct capture *c)
 
 int pcap_backend_finish(struct capture *c, struct event_packet *e, bool force, int64_t *ns)
 {
-	const uint64_t now = clock_ns(CLOCK_MONOTONIC);
-	struct link *link = links_lookup(c, e->netns, e->ifindex);
-	bool known = true;
+	const struct link *link = links_lookup(c, e->netns, e->ifindex);
 
 	memcpy(ns, e->data + e->caplen, sizeof(*ns));
-	if (c->pcap->owners && link)
-		known = owners_find(c->pcap->owners, link->iface.dlt, e, e->data, now);
-	if (known || force || !c->programs.skel || now >= e->ts + OWNER_WAIT_NS)
+	if (!c->pcap->owners || !link)
 		return CAPTURE_DONE;
-	return CAPTURE_WAIT;
+	/* Without programs nobody will tell more of the owner than /proc does now. */
+	return (int)owners_ask(c->pcap->owners, link->iface.dlt, e, e->data, force || !c->programs.skel);
 }
 
 void pcap_backend_stop(struct capture *c)

@@ -6,15 +6,80 @@
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <net/if_arp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "capture/backend.h"
+#include "capture/kfunc_link.h"
 #include "capture/private.h"
 #include "ptcpdump.skel.h"
 #include "util/cgroup2.h"
 #include "util/log.h"
+
+#ifndef ARPHRD_IP6GRE
+#define ARPHRD_IP6GRE 823 /* linux/if_arp.h, in newer headers than libc's */
+#endif
+#define TRY_TC "the kernel refuses such programs, or root is needed; try tc"
+
+/* Device types that our programs see, and where their packets start: at an Ethernet or at an IP header. */
+static const struct {
+	uint16_t arphrd;
+	bool l3;
+} types[] = {
+	{ ARPHRD_ETHER, false },  { ARPHRD_LOOPBACK, false }, { ARPHRD_NONE, true },  { ARPHRD_TUNNEL, true },
+	{ ARPHRD_TUNNEL6, true }, { ARPHRD_SIT, true },	      { ARPHRD_IPGRE, true }, { ARPHRD_IP6GRE, true },
+	{ ARPHRD_RAWIP, true },	  { ARPHRD_PPP, true },
+};
+
+bool ether_or_ip_device(uint16_t arphrd, bool *l3)
+{
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if (types[i].arphrd == arphrd) {
+			*l3 = types[i].l3;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool ip_device(uint16_t arphrd, bool *l3)
+{
+	if (!ether_or_ip_device(arphrd, l3))
+		return false;
+	*l3 = true;
+	return true;
+}
+
+const char *programs_missing(enum kernel_feature type, const char *refused)
+{
+	if (!kernel_has(KERNEL_BTF))
+		return "this kernel has no BTF, --kernel-btf can name a file";
+	return kernel_has(type) ? NULL : refused;
+}
+
+int taps_open(struct capture *c)
+{
+	int err = links_find(c);
+
+	return err ? err : filters_compile(c);
+}
+
+const char *sockets_missing(void)
+{
+	const char *why = pcap_backend_missing();
+
+	return why ? why : programs_missing(KERNEL_SOCKET_FILTER, TRY_TC);
+}
+
+int sockets_prepare(struct capture *c, struct ptcpdump *skel)
+{
+	(void)c;
+	bpf_program__set_autoload(skel->progs.ptcp_sock, true);
+	bpf_program__set_autoload(skel->progs.ptcp_sock_enter, true);
+	return 0;
+}
 
 /* In the calling thread's namespace; ifindex 0: every device. Returns the socket or -errno. */
 static int socket_open(const struct capture *c, uint32_t ifindex)
@@ -73,6 +138,27 @@ static int tap_attach(struct capture *c, unsigned i, struct bpf_program *prog, i
 	return c->programs.taps[i] ? 0 : -errno;
 }
 
+const char *tracepoints_missing(void)
+{
+	return programs_missing(KERNEL_RAW_TRACEPOINT, TRY_TC);
+}
+
+int tracepoints_prepare(struct capture *c, struct ptcpdump *skel)
+{
+	int err;
+
+	bpf_program__set_autoload(skel->progs.ptcp_queue, c->config.direction != DIR_IN);
+	bpf_program__set_autoload(skel->progs.ptcp_receive, c->config.direction != DIR_OUT);
+	err = bpf_program__set_attach_target(skel->progs.ptcp_queue, 0, "net_dev_queue");
+	if (!err)
+		err = bpf_program__set_attach_target(skel->progs.ptcp_receive, 0, "netif_receive_skb");
+	if (err || !kernel_has(KERNEL_TRACE_FRAGMENTS))
+		return err;
+	err = kfuncs_link(skel->obj, BPF_PROG_TYPE_TRACING);
+	skel->rodata->tap_fragments = !err;
+	return err == -ENOENT ? 0 : err;
+}
+
 int tracepoints_attach(struct capture *c)
 {
 	int err = tap_attach(c, 0, c->programs.skel->progs.ptcp_queue, -1);
@@ -84,6 +170,21 @@ int tracepoints_attach(struct capture *c)
 	log_error("cannot attach to the tracepoints of network devices: %s; try --backend socket-filter",
 		  strerror(-err));
 	return err;
+}
+
+const char *cgroup_missing(void)
+{
+	if (!kernel_has(KERNEL_CGROUP2))
+		return "cgroup v2 is not mounted; try socket-filter";
+	return programs_missing(KERNEL_CGROUP_SKB, TRY_TC);
+}
+
+int cgroup_prepare(struct capture *c, struct ptcpdump *skel)
+{
+	bpf_program__set_autoload(skel->progs.ptcp_cg_out, c->config.direction != DIR_IN);
+	bpf_program__set_autoload(skel->progs.ptcp_cg_in, c->config.direction != DIR_OUT);
+	/* What a task sends is interrupted by what arrives. */
+	return bpf_map__set_max_entries(skel->maps.ptcp_scratch, (uint32_t)libbpf_num_possible_cpus() * 2);
 }
 
 int cgroup_attach(struct capture *c)

@@ -10,7 +10,6 @@
 #include "capture/private.h"
 #include "util/clock.h"
 
-#define VLAN_LEN 4
 #define VLAN_OFFSET (2 * ETH_ALEN)
 
 /* What waits at the front of a ring. */
@@ -91,22 +90,10 @@ static int packet_finish(struct capture *c, const struct event_packet *e, struct
 	return verdict;
 }
 
-/* facts: a copy, since rings of programs are read-only. */
-static int owners_ask(struct capture *c, const struct link *link, const struct event_packet *e,
-		      struct event_packet *facts, bool force)
-{
-	const uint64_t now = clock_ns(CLOCK_MONOTONIC);
-
-	*facts = *e;
-	if (owners_find(c->owners, link->iface.dlt, facts, e->data, now) || force || now >= e->ts + OWNER_WAIT_NS)
-		return CAPTURE_DONE;
-	return CAPTURE_WAIT;
-}
-
 static int packet_hand(struct capture *c, const struct event_packet *e, bool force)
 {
 	struct link *link = links_lookup(c, e->netns, e->ifindex);
-	struct event_packet facts;
+	struct event_packet facts; /* a copy, since rings of programs are read-only */
 	struct packet p;
 	uint64_t ts;
 	int verdict = CAPTURE_DONE;
@@ -135,7 +122,8 @@ static int packet_hand(struct capture *c, const struct event_packet *e, bool for
 	if (c->backend->finish)
 		verdict = packet_finish(c, e, &p, force);
 	if (c->owners) {
-		verdict = owners_ask(c, link, e, &facts, force);
+		facts = *e;
+		verdict = (int)owners_ask(c->owners, link->iface.dlt, &facts, e->data, force);
 		p.event = &facts;
 	}
 	if (verdict == CAPTURE_DONE)

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Which interfaces are captured: finding, attaching, those that come, go and change their name. */
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/if_packet.h>
 #include <net/if_arp.h>
 #include <pcap/dlt.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -15,54 +14,13 @@
 #include "capture/backend.h"
 #include "capture/private.h"
 #include "capture/rtnl.h"
-#include "ptcpdump.skel.h"
 #include "util/clock.h"
-#include "util/device.h"
 #include "util/log.h"
 
 /* How long a device that is down may wait for being attached, and one that we are still attached to elsewhere. */
 #define ATTACH_DOWN_NS (200 * NSEC_PER_MSEC)
 #define ATTACH_AGAIN_NS (5 * NSEC_PER_MSEC)
 #define ATTACH_ATTEMPTS 100
-
-/* Device types that tc programs see, and where their packets start: at an Ethernet or at an IP header. */
-static const struct {
-	uint16_t arphrd;
-	bool l3;
-} types[] = {
-	{ ARPHRD_ETHER, false },  { ARPHRD_LOOPBACK, false },
-	{ ARPHRD_NONE, true },	  { ARPHRD_TUNNEL, true },
-	{ ARPHRD_TUNNEL6, true }, { ARPHRD_SIT, true },
-	{ ARPHRD_IPGRE, true },	  { 823 /* ARPHRD_IP6GRE, in newer headers */, true },
-	{ ARPHRD_RAWIP, true },	  { ARPHRD_PPP, true },
-};
-
-static int type_find(uint16_t arphrd, bool *l3)
-{
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		if (types[i].arphrd == arphrd) {
-			*l3 = types[i].l3;
-			return 0;
-		}
-	}
-	return -EOPNOTSUPP;
-}
-
-bool capture_tc_serves(const char *name)
-{
-	char by_number[IF_NAMESIZE];
-	bool l3;
-	int type;
-
-	if (name[strspn(name, "0123456789")] == '\0' && if_nametoindex(name) == 0 &&
-	    iface_list_name((unsigned)strtoul(name, NULL, 10), by_number) == 0)
-		name = by_number;
-	if (strcmp(name, "any") == 0 || strchr(name, '/'))
-		return true;
-	type = device_type(name);
-	/* libpcap has others than network devices. */
-	return type < 0 ? !iface_list_has(name) : type_find((uint16_t)type, &l3) == 0;
-}
 
 static unsigned table_slot(const struct capture *c, uint32_t netns, uint32_t ifindex)
 {
@@ -177,42 +135,6 @@ struct link *links_add(struct capture *c, struct netns *ns, const char *name, ui
 	return link;
 }
 
-/* Reads the slot that an interface wants into n, one value per CPU; false: it is free, or another's. */
-static bool slot_taken(const struct capture *c, const struct iface_key *key, struct iface_slot *n)
-{
-	uint32_t i = key->ifindex % IFACE_SLOTS;
-
-	return bpf_map_lookup_elem(bpf_map__fd(c->programs.skel->maps.ptcp_iface_slots), &i, n) == 0 &&
-	       n->key.ifindex == key->ifindex && n->key.netns == key->netns;
-}
-
-static int slot_write(const struct capture *c, uint32_t ifindex, const struct iface_slot *n)
-{
-	uint32_t i = ifindex % IFACE_SLOTS;
-
-	return bpf_map_update_elem(bpf_map__fd(c->programs.skel->maps.ptcp_iface_slots), &i, n, BPF_ANY);
-}
-
-/* Adds up the kernel's counters of an interface. */
-static void counters_read(const struct capture *c, const struct link *link, uint64_t *received, uint64_t *dropped)
-{
-	struct iface_key key = { .netns = link->iface.netns, .ifindex = link->iface.ifindex };
-	int ncpus = libbpf_num_possible_cpus();
-	struct iface_slot *n = ncpus > 0 ? calloc((size_t)ncpus, sizeof(*n)) : NULL;
-
-	*received = *dropped = 0;
-	if (!n || (!slot_taken(c, &key, n) &&
-		   bpf_map_lookup_elem(bpf_map__fd(c->programs.skel->maps.ptcp_ifaces), &key, n) != 0))
-		goto out;
-	for (int i = 0; i < ncpus; i++) {
-		*received += n[i].n.received;
-		for (int k = 0; k < DROP_CAUSES; k++)
-			*dropped += n[i].n.dropped[k];
-	}
-out:
-	free(n);
-}
-
 void links_count(const struct capture *c)
 {
 	for (unsigned i = 0; i < c->links.n; i++) {
@@ -227,49 +149,6 @@ void links_count(const struct capture *c)
 	}
 }
 
-static int counters_start(const struct capture *c, const struct link *link)
-{
-	struct iface_key key = { .netns = link->iface.netns, .ifindex = link->iface.ifindex };
-	int ncpus = libbpf_num_possible_cpus(), err;
-	struct iface_slot *n;
-
-	if (ncpus <= 0)
-		return ncpus;
-	n = calloc((size_t)ncpus, sizeof(*n));
-	if (!n)
-		return -ENOMEM;
-	if (!slot_taken(c, &key, n) && n->key.ifindex != 0) {
-		memset(n, 0, (size_t)ncpus * sizeof(*n));
-		err = bpf_map_update_elem(bpf_map__fd(c->programs.skel->maps.ptcp_ifaces), &key, n, BPF_ANY);
-	} else {
-		memset(n, 0, (size_t)ncpus * sizeof(*n));
-		for (int i = 0; i < ncpus; i++)
-			n[i].key = key;
-		err = slot_write(c, key.ifindex, n);
-	}
-	free(n);
-	return err;
-}
-
-/* The interface's counters leave the kernel; packets of it may still be in the rings. */
-static void counters_stop(const struct capture *c, struct link *link)
-{
-	struct iface_key key = { .netns = link->iface.netns, .ifindex = link->iface.ifindex };
-	int ncpus = libbpf_num_possible_cpus();
-	struct iface_slot *n = ncpus > 0 ? calloc((size_t)ncpus, sizeof(*n)) : NULL;
-	uint64_t received, dropped;
-
-	counters_read(c, link, &received, &dropped);
-	link->gone_received += received;
-	link->gone_dropped += dropped;
-	bpf_map_delete_elem(bpf_map__fd(c->programs.skel->maps.ptcp_ifaces), &key);
-	if (n && slot_taken(c, &key, n)) {
-		memset(n, 0, (size_t)ncpus * sizeof(*n));
-		slot_write(c, key.ifindex, n);
-	}
-	free(n);
-}
-
 static void promisc_set(struct netns *ns, const struct link *link)
 {
 	struct packet_mreq mreq = { .mr_ifindex = (int)link->iface.ifindex, .mr_type = PACKET_MR_PROMISC };
@@ -279,44 +158,6 @@ static void promisc_set(struct netns *ns, const struct link *link)
 		ns->packet_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	if (ns->packet_fd < 0 || setsockopt(ns->packet_fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &mreq, sizeof(mreq)) != 0)
 		log_warn("'%s' does not enter promiscuous mode: %s", link->iface.name, strerror(errno));
-}
-
-/*
- * Which sides. A packet on lo passes both: one is enough, and on egress its sender is known best. tcpdump, too,
- * shows each once.
- */
-static void sides_choose(const struct capture *c, const struct link *link, bool *in, bool *out)
-{
-	*in = c->config.direction != DIR_OUT;
-	*out = c->config.direction != DIR_IN;
-	if (link->type == ARPHRD_LOOPBACK && *out)
-		*in = false;
-}
-
-/*
- * What a new device sends comes first, on all of them: an attachment takes effect at once, but returns only after an RCU
- * grace period, and the next one waits for that.
- */
-int tc_attach_link(struct capture *c, struct link *link)
-{
-	int prog_fd = bpf_program__fd(link->l3 ? c->programs.skel->progs.ptcp_l3 : c->programs.skel->progs.ptcp_l2);
-	uint32_t ifindex = link->iface.ifindex;
-	bool in, out;
-	int err = 0;
-
-	sides_choose(c, link, &in, &out);
-	if (c->links.mode == ATTACH_CLSACT && !link->egress.active)
-		attach_clean(ifindex);
-	if (out && !link->egress.active) {
-		err = attach_program(&link->egress, &c->links.mode, ifindex, false, prog_fd);
-		if (!err && in && c->links.running && c->links.mode == ATTACH_TCX)
-			return LINK_UNFINISHED;
-	}
-	if (!err && in)
-		err = attach_program(&link->ingress, &c->links.mode, ifindex, true, prog_fd);
-	if (err)
-		attach_undo(&link->egress, false);
-	return err;
 }
 
 /* In the link's namespace. Errors are returned, not logged. */
@@ -438,14 +279,14 @@ static int link_news(void *arg, const struct rtnl_link *news)
 	}
 	if (!wanted(c, news))
 		return 0;
-	if (type_find(news->type, &l3) != 0) {
+	if (!c->backend->device(news->type, &l3)) {
 		if (c->links.any)
 			return 0;
-		log_error("'%s': the backend %s cannot see devices of link type %u, use --backend pcap", news->name,
-			  c->backend->name, news->type);
+		log_error("'%s': the backend %s cannot see devices of link type %u, use --backend %s", news->name,
+			  c->backend->name, news->type, c->backend->instead);
 		return -EOPNOTSUPP;
 	}
-	return link_appeared(c, ns, news, l3 || c->backend->raw_ip);
+	return link_appeared(c, ns, news, l3);
 }
 
 /* News were lost. A dump tells of the devices that are there, not of those that have gone. */
@@ -476,17 +317,23 @@ int links_news(struct capture *c, struct netns *ns)
 	return err;
 }
 
+static int news_ready(struct capture *c, struct watch *watch)
+{
+	struct netns *ns = (void *)watch;
+
+	_Static_assert(offsetof(struct netns, watch) == 0, "a watch leads back to its namespace");
+	return ns->ended ? 0 : links_news(c, ns);
+}
+
 int links_watch(struct capture *c, struct netns *ns)
 {
 	const struct rtnl_handler handler = { .arg = ns, .link = link_news };
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = ns };
 	bool done;
 	int err;
 
 	if (ns->rtnl_fd >= 0)
 		return 0;
 	err = netns_enter(c, ns);
-
 	if (err)
 		return err;
 	ns->rtnl_fd = rtnl_open();
@@ -494,9 +341,8 @@ int links_watch(struct capture *c, struct netns *ns)
 	if (!err)
 		err = rtnl_read(ns->rtnl_fd, &handler, &done);
 	netns_leave(c, ns);
-	if (!err && epoll_ctl(c->poll.epoll_fd, EPOLL_CTL_ADD, ns->rtnl_fd, &event) != 0)
-		err = -errno;
-	return err;
+	ns->watch.ready = news_ready;
+	return err ? err : poll_add(c, ns->rtnl_fd, EPOLLIN, &ns->watch);
 }
 
 static bool attached_by_link(const struct attachment *a)
@@ -675,7 +521,4 @@ void links_free(struct capture *c)
 	}
 	free(c->links.all);
 	free(c->links.table);
-	for (unsigned i = 0; i < c->namespaces.n; i++)
-		netns_free(c->namespaces.all[i]);
-	free(c->namespaces.all);
 }

@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <dirent.h>
 #include <errno.h>
+#include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
@@ -28,13 +29,11 @@
 /* /proc is slower to ask, and its answers are gone when the process is. */
 #define CACHE_PROC_NS (2 * NSEC_PER_SEC)
 #define SCAN_INTERVAL_NS (10 * NSEC_PER_MSEC)
+/* A packet whose owner is not known waits this long for one who uses its socket. */
+#define OWNER_WAIT_NS (100 * NSEC_PER_MSEC)
 #define NETNS_MAX 64
 #define SOCKETS_MAX (1 << 20)
 #define LOOPBACK_IFINDEX 1 /* in every namespace */
-#define ETHERTYPE_IPV4 0x0800
-#define ETHERTYPE_IPV6 0x86dd
-#define ETHERTYPE_8021Q 0x8100
-#define ETHERTYPE_8021AD 0x88a8
 
 struct cached {
 	struct flow_key key;
@@ -129,8 +128,8 @@ static bool find_network(int dlt, const uint8_t *p, uint32_t n, uint32_t *off, u
 	else if (dlt == DLT_LINUX_SLL2)
 		*protocol = get16(p);
 	else
-		*protocol = p[*off] >> 4 == 6 ? ETHERTYPE_IPV6 : ETHERTYPE_IPV4;
-	for (int i = 0; i < 2 && (*protocol == ETHERTYPE_8021Q || *protocol == ETHERTYPE_8021AD); i++) {
+		*protocol = p[*off] >> 4 == 6 ? ETH_P_IPV6 : ETH_P_IP;
+	for (int i = 0; i < 2 && (*protocol == ETH_P_8021Q || *protocol == ETH_P_8021AD); i++) {
 		if (n < *off + 4)
 			return false;
 		*protocol = get16(p + *off + 2);
@@ -142,13 +141,13 @@ static bool find_network(int dlt, const uint8_t *p, uint32_t n, uint32_t *off, u
 /* Returns the offset of the transport header, 0: none here. */
 static uint32_t parse_network(const uint8_t *p, uint32_t n, uint32_t off, uint16_t protocol, struct flow_key *k)
 {
-	if (protocol == ETHERTYPE_IPV4 && n >= off + 20) {
+	if (protocol == ETH_P_IP && n >= off + 20) {
 		k->proto = p[off + 9];
 		set_v4(k->l, p + off + 12);
 		set_v4(k->r, p + off + 16);
 		return (get16(p + off + 6) & 0x1fff) ? 0 : off + (p[off] & 15U) * 4;
 	}
-	if (protocol != ETHERTYPE_IPV6 || n < off + 40)
+	if (protocol != ETH_P_IPV6 || n < off + 40)
 		return 0;
 	k->proto = p[off + 6];
 	memcpy(k->l, p + off + 8, 16);
@@ -481,6 +480,14 @@ bool owners_find(struct owners *o, int dlt, struct event_packet *e, const uint8_
 	if (e->dir == EVENT_DIR_IN)
 		return dst;
 	return e->dir == EVENT_DIR_OUT ? src : src || dst;
+}
+
+enum capture_verdict owners_ask(struct owners *o, int dlt, struct event_packet *e, const uint8_t *data, bool force)
+{
+	const uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	const bool known = owners_find(o, dlt, e, data, now);
+
+	return known || force || now >= e->ts + OWNER_WAIT_NS ? CAPTURE_DONE : CAPTURE_WAIT;
 }
 
 void owners_free(struct owners *o)
