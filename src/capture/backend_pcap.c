@@ -63,8 +63,6 @@ const char *pcap_backend_missing(void)
 	return errno == EPERM ? "CAP_NET_RAW is needed" : "the kernel has no packet sockets";
 }
 
-/* --- opening -------------------------------------------------------------------- */
-
 static int source_open(struct capture *c, const char *name, enum direction dir, enum direction hidden)
 {
 	struct pcap_backend *p = c->pcap;
@@ -257,8 +255,6 @@ int pcap_backend_attach(struct capture *c)
 	c->programs.control->wake_fill = c->rings.size / 2;
 	return err;
 }
-
-/* --- running -------------------------------------------------------------------- */
 
 static void on_packet(void *arg, const struct pcap_live_packet *p)
 {

@@ -183,7 +183,7 @@ static const struct {
 				   .here = packet_socket_opens },
 	[KERNEL_PREEMPT_OFF] = { .kind = "function",
 				 .name = "bpf_preempt_disable",
-				 .lost = "tasks that take the CPU from one another at cgroup hooks are mixed up",
+				 .lost = "with preempt=full, tasks that send at once can get into one record",
 				 .here = preempt_off_usable },
 	[KERNEL_TRACE_FRAGMENTS] = { .kind = "function",
 				     .name = "bpf_dynptr_from_skb",

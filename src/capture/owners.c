@@ -93,8 +93,6 @@ int owners_add_netns(struct owners *o, uint32_t inode)
 	return 0;
 }
 
-/* --- headers ------------------------------------------------------------------ */
-
 static uint16_t get16(const uint8_t *p)
 {
 	return (uint16_t)(p[0] << 8 | p[1]);
@@ -237,8 +235,6 @@ uint8_t owners_direction(int dlt, const uint8_t *data, uint32_t caplen)
 	return type == PACKET_OUTGOING ? EVENT_DIR_OUT : EVENT_DIR_IN;
 }
 
-/* --- the maps of our programs --------------------------------------------------- */
-
 static bool ask_maps(struct owners *o, const struct flow_key *key, struct event_owner *ret)
 {
 	struct flow_key anywhere = *key;
@@ -265,8 +261,6 @@ static bool ask_maps(struct owners *o, const struct flow_key *key, struct event_
 	};
 	return true;
 }
-
-/* --- sock_diag and /proc ---------------------------------------------------------- */
 
 static bool is_v4(const uint32_t *a)
 {
@@ -370,9 +364,10 @@ static void scan(struct owners *o)
 	o->nheld = 0;
 	if (!dir)
 		return;
-	while ((d = readdir(dir)))
+	while ((d = readdir(dir))) {
 		if (procfs_is_pid(d->d_name, &pid))
 			scan_process(o, pid);
+	}
 	closedir(dir);
 	if (o->nheld)
 		qsort(o->held, o->nheld, sizeof(*o->held), by_inode);
@@ -400,9 +395,10 @@ static bool ask_proc(struct owners *o, const struct flow_key *key, uint64_t now,
 
 	if (key->proto != IPPROTO_TCP && key->proto != IPPROTO_UDP)
 		return false;
-	for (unsigned i = 0; i < o->nnetns && !inode; i++)
+	for (unsigned i = 0; i < o->nnetns && !inode; i++) {
 		if (o->netns[i].inode == key->netns)
 			inode = ask_diag(o->netns[i].fd, key, &uid);
+	}
 	if (!inode)
 		return false;
 	held = find_held(o, inode);
@@ -416,8 +412,6 @@ static bool ask_proc(struct owners *o, const struct flow_key *key, uint64_t now,
 	*ret = (struct event_owner){ .start = held->start, .tgid = held->pid, .uid = uid, .source = OWNER_SCAN };
 	return true;
 }
-
-/* --- both --------------------------------------------------------------------------- */
 
 static struct cached *cache_slot(struct owners *o, const struct flow_key *k)
 {
