@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "capture/capture.h"
 #include "options_parse.h"
 #include "options_value.h"
 
@@ -321,7 +322,7 @@ const struct option_desc option_table[] = {
 	{ .key = 'p', .name = "no-promiscuous-mode", .group = GROUP_CAPTURE, .parse = parse_count, AT(no_promiscuous),
 	  .help = "don't put the interface into promiscuous mode" },
 	{ .key = OPT_BACKEND, .name = "backend", .arg = "BACKEND", .group = GROUP_CAPTURE, .parse = parse_backend,
-	  AT(backend), .choices = "tc cgroup-skb socket-filter tp-btf pcap",
+	  AT(backend), .choices = capture_backend_words,
 	  .help = "how packets are seen (default: tc, or pcap where only that can serve); help: what this kernel "
 		  "offers" },
 	{ .key = OPT_KERNEL_BTF, .name = "kernel-btf", .arg = "FILE", .group = GROUP_CAPTURE, .parse = parse_string,

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <net/if.h>
-#include <net/if_arp.h>
+#include <pcap/dlt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,6 @@
 #include "meta/meta.h"
 #include "session_loop.h"
 #include "util/clock.h"
-#include "util/device.h"
 #include "util/procfs.h"
 
 /* A packet is saved this much later when secrets are saved as well: the client knows them only once it has seen the
@@ -231,7 +230,7 @@ static int drop_privileges(const struct live *l)
 	const struct privileges_keep keep = {
 		.capture = true,
 		.netns = o->netns.n > 0,
-		.folders = l->backend && strcmp(l->backend, "pcap") == 0,
+		.folders = capture_opens_proc(l->backend),
 		.new_files = o->rotate_bytes || o->rotate_seconds,
 		.containers = needs_containers(o),
 		.command = o->command != NULL,
@@ -317,47 +316,17 @@ static int open_keylog(struct live *l)
 	return keylog_new(&l->keylog, &config);
 }
 
-/* pcap/dlt.h */
-enum { DLT_ETHERNET = 1, DLT_RAW_IP = 12 };
-
-/* What packets of a device begin with, as the hooks see them. */
-static int device_dlt(const char *name)
+static int choose_backend(const struct options *o, const char *const *ifaces, const struct backend **ret)
 {
-	const int type = device_type(name);
+	const struct capture_config wanted = {
+		.ifaces = ifaces,
+		.netns = (const char *const *)o->netns.v,
+		.dlt = o->dlt,
+		.tstamp_type = o->tstamp_type,
+		.monitor = o->monitor,
+	};
 
-	return type < 0 || type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK ? DLT_ETHERNET : DLT_RAW_IP;
-}
-
-/* What asks for libpcap's own capture: flags of tcpdump that our hooks cannot serve, and devices. NULL: nothing. */
-static const char *pcap_reason(const struct options *o, const char *const *ifaces)
-{
-	if (o->monitor)
-		return "-I";
-	if (o->tstamp_type && strcmp(o->tstamp_type, "host") != 0)
-		return "-j";
-	for (size_t i = 0; ifaces[i]; i++) {
-		if (o->dlt >= 0 && (strcmp(ifaces[i], "any") == 0 || device_dlt(ifaces[i]) != o->dlt))
-			return "-y";
-		if (!o->netns.n && !capture_tc_serves(ifaces[i]))
-			return ifaces[i];
-	}
-	return NULL;
-}
-
-static int choose_backend(const struct options *o, const char *const *ifaces, const char **ret)
-{
-	const char *reason = pcap_reason(o, ifaces);
-
-	*ret = o->backend;
-	if (!reason || (o->backend && strcmp(o->backend, "pcap") == 0))
-		return 0;
-	if (o->backend) {
-		log_error("the backend %s cannot serve %s: use --backend pcap", o->backend, reason);
-		return -EINVAL;
-	}
-	log_info("%s is served by the backend pcap", reason);
-	*ret = "pcap";
-	return 0;
+	return capture_choose_backend(o->backend, &wanted, ret);
 }
 
 static int capture_and_run(const struct options *o, const char *const *ifaces)
@@ -415,7 +384,7 @@ out:
 static int dump_filter(const struct options *o)
 {
 	struct filter_compile_opts opts = {
-		.dlt = DLT_ETHERNET,
+		.dlt = DLT_EN10MB,
 		.snaplen = o->snaplen,
 		.no_optimize = o->no_optimize > 0,
 	};
@@ -427,7 +396,7 @@ static int dump_filter(const struct options *o)
 		if (capture_find_iface(o->ifaces.v[0], name))
 			return 1;
 		opts.live = true;
-		opts.dlt = device_dlt(name);
+		opts.dlt = capture_device_dlt(name);
 	} else if (o->dlt >= 0) {
 		opts.dlt = o->dlt;
 	} else {

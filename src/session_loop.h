@@ -32,7 +32,7 @@ struct live {
 	bool ending; /* a signal asks for the end */
 
 	/* session_live.c's own. */
-	const char *backend; /* NULL: the default */
+	const struct backend *backend;
 	uint32_t *pids;	     /* of --pid, and the command */
 	size_t npids;
 	struct buf link_types; /* for the banner: what the interfaces were like until then */

@@ -5,13 +5,14 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <ptcpdump/config.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "capture/private.h"
 #include "capture/rtnl.h"
+#include "util/procfs.h"
 
 /* From linux/bpf.h of 6.6; the headers that we build with may be older. */
 #define TCX_INGRESS 46
@@ -54,6 +55,19 @@ static int tcx_attach(struct attachment *a, int prog_fd)
 	return 0;
 }
 
+/* Kernels without tcx do not know the attach type. */
+static bool tcx_lacks(int err)
+{
+	return err == -EINVAL || err == -EOPNOTSUPP;
+}
+
+bool attach_has_tcx(int prog_fd)
+{
+	struct attachment nowhere = { .link_fd = -1 };
+
+	return !tcx_lacks(tcx_attach(&nowhere, prog_fd));
+}
+
 static enum bpf_tc_attach_point attach_point(const struct attachment *a)
 {
 	return a->ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS;
@@ -81,7 +95,7 @@ static bool process_lives(const struct capture_control *control)
 	/* A pid means something only in its own namespace. */
 	if (stat("/proc/self/ns/pid", &st) != 0 || (uint32_t)st.st_ino != control->owner_pidns)
 		return true;
-	return process_start_time(control->owner_pid) == control->owner_start;
+	return procfs_start(control->owner_pid) == control->owner_start;
 }
 
 /* Reads the control map of a program; -errno when it has none. */
@@ -187,8 +201,7 @@ int attach_program(struct attachment *a, enum attach_mode *mode, uint32_t ifinde
 	a->link_fd = -1;
 	if (*mode != ATTACH_CLSACT) {
 		err = tcx_attach(a, prog_fd);
-		/* Kernels without tcx do not know the attach type. */
-		if (err != -EINVAL && err != -EOPNOTSUPP) {
+		if (!tcx_lacks(err)) {
 			if (!err)
 				*mode = ATTACH_TCX;
 			a->active = !err;

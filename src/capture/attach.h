@@ -20,6 +20,8 @@ struct attachment {
 	bool own_qdisc; /* we made the clsact qdisc: it goes with our last filter, unless others use it then */
 };
 
+/* Whether this kernel has tcx; prog_fd: any program for tc. */
+bool attach_has_tcx(int prog_fd);
 /* In the calling thread's network namespace. *mode: ATTACH_AUTO becomes what works. Returns 0 or -errno. */
 int attach_program(struct attachment *a, enum attach_mode *mode, uint32_t ifindex, bool ingress, int prog_fd);
 /*

@@ -2,17 +2,16 @@
 #include "capture/attrib.h"
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <ptcpdump/owner.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "capture/attrib_hooks.h"
 #include "capture/attrib_scan.h"
+#include "ptcpdump.skel.h"
 #include "util/cgroup2.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -25,11 +24,8 @@ struct attrib {
 	struct hook_support support;
 	struct bpf_link *links[HOOKS_MAX];
 	char *logs[HOOKS_MAX]; /* verifier logs: one that is not empty names the program that was refused */
-	struct bpf_object *obj;
-	struct ring_buffer *ring;
-	volatile uint64_t *lost;
-	volatile uint32_t *scanned;
-	int pids, cgroups, cookies;
+	struct ptcpdump *skel;
+	struct ring_buffer *ring; /* NULL: nothing is told of processes */
 	int consumed;
 	uint32_t filter;
 };
@@ -56,7 +52,6 @@ int attrib_new(struct attrib **ret, const struct capture_config *config)
 		return -ENOMEM;
 	a->config = config;
 	a->filter = filter_of(config);
-	a->pids = a->cgroups = a->cookies = -1;
 	if (config->attribution) {
 		err = hooks_probe(&a->support);
 		if (err) {
@@ -70,83 +65,17 @@ int attrib_new(struct attrib **ret, const struct capture_config *config)
 	return 0;
 }
 
-/* A global variable of the object: .rodata before the load, .bss after it. NULL: no such variable. */
-static void *find_variable(struct bpf_object *obj, const char *section, const char *name, size_t size)
-{
-	const struct btf *btf = bpf_object__btf(obj);
-	const struct btf_type *sec, *var;
-	const struct btf_var_secinfo *vi;
-	struct bpf_map *map;
-	const char *map_name;
-	size_t area, len;
-	char *base;
-	int id, i;
-
-	id = btf ? btf__find_by_name_kind(btf, section, BTF_KIND_DATASEC) : -1;
-	if (id < 0)
-		return NULL;
-	sec = btf__type_by_id(btf, (uint32_t)id);
-	bpf_object__for_each_map(map, obj)
-	{
-		map_name = bpf_map__name(map);
-		len = strlen(map_name);
-		if (len < strlen(section) || strcmp(map_name + len - strlen(section), section) != 0)
-			continue;
-		base = (char *)bpf_map__initial_value(map, &area); /* const before libbpf 1.5 */
-		vi = btf_var_secinfos(sec);
-		for (i = 0; base && i < btf_vlen(sec); i++) {
-			var = btf__type_by_id(btf, vi[i].type);
-			if (strcmp(btf__name_by_offset(btf, var->name_off), name) == 0 && vi[i].offset <= area &&
-			    size <= area - vi[i].offset)
-				return base + vi[i].offset;
-		}
-	}
-	return NULL;
-}
-
-static void set_option(struct bpf_object *obj, const char *name, uint32_t value)
-{
-	uint32_t *p = find_variable(obj, ".rodata", name, sizeof(value));
-
-	if (p)
-		*p = value;
-	else
-		log_debug("the programs have no setting \"%s\"", name);
-}
-
 /* Maps that nobody will fill take no memory. */
-static void shrink_maps(struct bpf_object *obj)
+static void shrink_maps(const struct ptcpdump *skel)
 {
-	static const char *const names[] = { "ptcp_cookies", "ptcp_flows", "ptcp_pids", "ptcp_cgroups" };
-	struct bpf_map *map;
-	size_t i;
-
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		map = bpf_object__find_map_by_name(obj, names[i]);
-		if (map)
-			bpf_map__set_max_entries(map, 1);
-	}
-	map = bpf_object__find_map_by_name(obj, "ptcp_process");
-	if (map)
-		bpf_map__set_max_entries(map, (uint32_t)sysconf(_SC_PAGESIZE));
+	bpf_map__set_max_entries(skel->maps.ptcp_cookies, 1);
+	bpf_map__set_max_entries(skel->maps.ptcp_flows, 1);
+	bpf_map__set_max_entries(skel->maps.ptcp_pids, 1);
+	bpf_map__set_max_entries(skel->maps.ptcp_cgroups, 1);
+	bpf_map__set_max_entries(skel->maps.ptcp_process, (uint32_t)sysconf(_SC_PAGESIZE));
 }
 
-static void shrink_map(struct bpf_object *obj, const char *name)
-{
-	struct bpf_map *map = bpf_object__find_map_by_name(obj, name);
-
-	if (map)
-		bpf_map__set_max_entries(map, 1);
-}
-
-static bool kernel_realtime(void)
-{
-	struct utsname u;
-
-	return uname(&u) == 0 && strstr(u.version, "PREEMPT_RT");
-}
-
-static int prepare_hook(struct attrib *a, struct bpf_program *prog, size_t i)
+static int hook_prepare(struct attrib *a, struct bpf_program *prog, size_t i)
 {
 	bpf_program__set_autoload(prog, a->support.usable[i]);
 	if (!a->support.usable[i])
@@ -159,42 +88,39 @@ static int prepare_hook(struct attrib *a, struct bpf_program *prog, size_t i)
 	return bpf_program__set_log_buf(prog, a->logs[i], VERIFIER_LOG);
 }
 
-int attrib_prepare(struct attrib *a, struct bpf_object *obj)
+static bool hook_usable(const struct attrib *a, size_t program)
 {
-	bool receive_known;
-	struct bpf_program *prog;
-	size_t i;
-	int err;
+	for (size_t i = 0; i < hooks_count; i++) {
+		if (hooks[i].program == program)
+			return a->support.usable[i];
+	}
+	return false;
+}
 
-	for (i = 0; i < hooks_count; i++) {
-		prog = bpf_object__find_program_by_name(obj, hooks[i].program);
-		if (!prog) {
-			a->support.usable[i] = false;
-			continue;
-		}
-		err = prepare_hook(a, prog, i);
+int attrib_prepare(struct attrib *a, struct ptcpdump *skel)
+{
+	a->skel = skel;
+	for (size_t i = 0; i < hooks_count; i++) {
+		int err = hook_prepare(a, hook_program(&hooks[i], skel), i);
+
 		if (err)
 			return err;
 	}
-	set_option(obj, "attrib_off", !a->config->attribution);
+	skel->rodata->attrib_off = !a->config->attribution;
 	if (!a->config->attribution) {
-		shrink_maps(obj);
+		shrink_maps(skel);
 		return 0;
 	}
-	receive_known = false;
-	for (i = 0; i < hooks_count; i++)
-		if (strcmp(hooks[i].program, "ptcp_recv_len") == 0)
-			receive_known = a->support.usable[i];
-	set_option(obj, "select_kinds", a->filter);
-	set_option(obj, "select_follow", a->config->follow_forks);
-	set_option(obj, "attrib_realtime", kernel_realtime());
-	set_option(obj, "attrib_trace_storage", a->support.trace_storage);
-	set_option(obj, "attrib_bind_certain", !receive_known);
-	set_option(obj, "attrib_task_btf", a->support.task_btf);
+	skel->rodata->select_kinds = a->filter;
+	skel->rodata->select_follow = a->config->follow_forks;
+	skel->rodata->attrib_realtime = !kernel_has(KERNEL_SOFTIRQ_STACK);
+	skel->rodata->attrib_trace_storage = a->support.has[KERNEL_TRACE_STORAGE];
+	skel->rodata->attrib_bind_certain = !hook_usable(a, offsetof(struct ptcpdump, progs.ptcp_recv_len));
+	skel->rodata->attrib_task_btf = a->support.has[KERNEL_TASK_BTF];
 	if (!(a->filter & SELECT_PID))
-		shrink_map(obj, "ptcp_pids");
+		bpf_map__set_max_entries(skel->maps.ptcp_pids, 1);
 	if (!(a->filter & SELECT_CGROUP))
-		shrink_map(obj, "ptcp_cgroups");
+		bpf_map__set_max_entries(skel->maps.ptcp_cgroups, 1);
 	return 0;
 }
 
@@ -206,14 +132,12 @@ static void give_up(struct attrib *a, size_t i, const char *why)
 
 bool attrib_retry(struct attrib *a)
 {
-	size_t i;
-
-	for (i = 0; i < hooks_count; i++) {
+	for (size_t i = 0; i < hooks_count; i++) {
 		if (!a->support.usable[i] || !a->logs[i] || !a->logs[i][0])
 			continue;
-		log_debug("verifier on \"%s\": %s", hooks[i].program, a->logs[i]);
-		if (hooks[i].kind == HOOK_TP_BTF && a->support.trace_storage)
-			a->support.trace_storage = false;
+		log_debug("verifier on \"%s\": %s", bpf_program__name(hook_program(&hooks[i], a->skel)), a->logs[i]);
+		if (hooks[i].kind == HOOK_TP_BTF && a->support.has[KERNEL_TRACE_STORAGE])
+			a->support.has[KERNEL_TRACE_STORAGE] = false;
 		else
 			give_up(a, i, "the kernel's verifier refuses it");
 		return true;
@@ -256,36 +180,23 @@ static int on_event(void *arg, void *event, size_t size)
 	return 0;
 }
 
-static int map_fd(struct bpf_object *obj, const char *name)
-{
-	int fd = bpf_object__find_map_fd_by_name(obj, name);
-
-	if (fd < 0)
-		log_error("the BPF object has no map \"%s\"", name);
-	return fd;
-}
-
 static int fill_filters(struct attrib *a)
 {
+	const int names = bpf_map__fd(a->skel->maps.ptcp_names), uids = bpf_map__fd(a->skel->maps.ptcp_uids);
 	const struct capture_config *c = a->config;
-	int names, uids, err = 0;
 	uint32_t one = SELECT_PID_LIVE;
 	char key[SELECT_NAME_LEN];
-	size_t i;
+	int err = 0;
 
-	names = map_fd(a->obj, "ptcp_names");
-	uids = map_fd(a->obj, "ptcp_uids");
-	if (names < 0 || uids < 0)
-		return -ENOENT;
-	for (i = 0; c->pnames && c->pnames[i] && !err; i++) {
+	for (size_t i = 0; c->pnames && c->pnames[i] && !err; i++) {
 		memset(key, 0, sizeof(key));
 		strncpy(key, c->pnames[i], sizeof(key) - 1);
 		err = bpf_map_update_elem(names, key, &one, BPF_ANY);
 	}
-	for (i = 0; i < c->nuids && !err; i++)
+	for (size_t i = 0; i < c->nuids && !err; i++)
 		err = bpf_map_update_elem(uids, &c->uids[i], &one, BPF_ANY);
-	for (i = 0; i < c->npids && !err; i++)
-		err = bpf_map_update_elem(a->pids, &c->pids[i], &one, BPF_ANY);
+	for (size_t i = 0; i < c->npids && !err; i++)
+		err = bpf_map_update_elem(bpf_map__fd(a->skel->maps.ptcp_pids), &c->pids[i], &one, BPF_ANY);
 	if (err)
 		log_error("the process filter does not fit into the kernel: %s", strerror(-err));
 	return err;
@@ -293,14 +204,13 @@ static int fill_filters(struct attrib *a)
 
 static void attach_hooks(struct attrib *a)
 {
-	struct bpf_program *prog;
-	int cgroup = a->support.cgroup ? cgroup2_open() : -1;
-	size_t i;
+	const int cgroup = a->support.has[KERNEL_CGROUP2] ? cgroup2_open() : -1;
 
-	for (i = 0; i < hooks_count; i++) {
+	for (size_t i = 0; i < hooks_count; i++) {
+		struct bpf_program *prog = hook_program(&hooks[i], a->skel);
+
 		if (!a->support.usable[i] || hooks[i].kind == HOOK_ITER)
 			continue;
-		prog = bpf_object__find_program_by_name(a->obj, hooks[i].program);
 		if (hooks[i].kind == HOOK_CGROUP || hooks[i].kind == HOOK_FLOW)
 			a->links[i] = bpf_program__attach_cgroup(prog, cgroup);
 		else
@@ -310,29 +220,21 @@ static void attach_hooks(struct attrib *a)
 	}
 	if (cgroup >= 0)
 		close(cgroup);
-	for (i = 0; i < hooks_count; i++)
+	for (size_t i = 0; i < hooks_count; i++) {
 		if (!a->support.usable[i] && (hooks[i].kind != HOOK_FLOW || a->config->flows))
 			log_info("no \"%s\" (%s): %s", hooks[i].target,
 				 a->support.why[i] ? a->support.why[i] : "missing", hooks[i].lost);
+	}
 }
 
-int attrib_attach(struct attrib *a, struct bpf_object *obj, const struct capture_handler *handler)
+int attrib_attach(struct attrib *a, const struct capture_handler *handler)
 {
-	int fd, err;
+	int err;
 
 	if (!a->config->attribution)
 		return 0;
-	a->obj = obj;
 	a->handler = *handler;
-	a->pids = map_fd(obj, "ptcp_pids");
-	a->cgroups = map_fd(obj, "ptcp_cgroups");
-	a->cookies = map_fd(obj, "ptcp_cookies");
-	fd = map_fd(obj, "ptcp_process");
-	if (a->pids < 0 || a->cgroups < 0 || a->cookies < 0 || fd < 0)
-		return -ENOENT;
-	a->lost = find_variable(obj, ".bss", "attrib_lost", sizeof(*a->lost));
-	a->scanned = find_variable(obj, ".bss", "attrib_scanned", sizeof(*a->scanned));
-	a->ring = ring_buffer__new(fd, on_event, a, NULL);
+	a->ring = ring_buffer__new(bpf_map__fd(a->skel->maps.ptcp_process), on_event, a, NULL);
 	if (!a->ring) {
 		err = -errno;
 		log_error("process events cannot be read: %s", strerror(errno));
@@ -344,7 +246,7 @@ int attrib_attach(struct attrib *a, struct bpf_object *obj, const struct capture
 	attach_hooks(a);
 	/* After the hooks, so that a process started meanwhile is seen by one or the other. */
 	if ((a->config->pnames && a->config->pnames[0]) || (a->config->follow_forks && a->config->npids))
-		return scan_filter_pids(a->pids, a->config);
+		return scan_filter_pids(bpf_map__fd(a->skel->maps.ptcp_pids), a->config);
 	return 0;
 }
 
@@ -375,11 +277,10 @@ out:
 
 static struct bpf_program *iterator_of(const struct attrib *a)
 {
-	size_t i;
-
-	for (i = 0; i < hooks_count; i++)
+	for (size_t i = 0; i < hooks_count; i++) {
 		if (hooks[i].kind == HOOK_ITER && a->support.usable[i])
-			return bpf_object__find_program_by_name(a->obj, hooks[i].program);
+			return hook_program(&hooks[i], a->skel);
+	}
 	return NULL;
 }
 
@@ -391,22 +292,20 @@ bool attrib_scan_first(const struct attrib *a)
 int attrib_scan(struct attrib *a)
 {
 	struct bpf_program *prog;
-	uint64_t start;
+	const uint64_t start = clock_ns(CLOCK_MONOTONIC);
 	int err;
 
 	if (!a->config->attribution)
 		return 0;
-	start = clock_ns(CLOCK_MONOTONIC);
 	prog = iterator_of(a);
 	err = prog ? run_iterator(a, prog) : -ENOENT;
 	if (err)
-		err = scan_sockets(a->cookies);
+		err = scan_sockets(bpf_map__fd(a->skel->maps.ptcp_cookies));
 	if (err)
 		log_info("sockets that existed before are known from their first use only: %s", strerror(-err));
 	log_debug("looked at the sockets that exist in %llu us",
 		  (unsigned long long)((clock_ns(CLOCK_MONOTONIC) - start) / NSEC_PER_USEC));
-	if (a->scanned)
-		*a->scanned = 1;
+	__atomic_store_n(&a->skel->bss->attrib_scanned, 1, __ATOMIC_RELAXED);
 	return 0;
 }
 
@@ -428,46 +327,43 @@ int attrib_consume(struct attrib *a)
 
 uint64_t attrib_lost(const struct attrib *a)
 {
-	return a->lost ? *a->lost : 0;
+	return a->ring ? __atomic_load_n(&a->skel->bss->attrib_lost, __ATOMIC_RELAXED) : 0;
 }
 
 int attrib_set_cgroup(struct attrib *a, uint64_t cgroup, bool match)
 {
 	uint32_t value = match;
 
-	if (!(a->filter & SELECT_CGROUP) || a->cgroups < 0)
+	if (!(a->filter & SELECT_CGROUP) || !a->ring)
 		return -EINVAL;
-	return bpf_map_update_elem(a->cgroups, &cgroup, &value, BPF_ANY);
+	return bpf_map_update_elem(bpf_map__fd(a->skel->maps.ptcp_cgroups), &cgroup, &value, BPF_ANY);
 }
 
 int attrib_probe(FILE *out)
 {
-	static const char *const kinds[] = { "raw tracepoint", "cgroup", "BTF tracepoint", "iterator", "cgroup" };
+	static const char *const kinds[] = {
+		[HOOK_RAW_TP] = "raw tracepoint", [HOOK_CGROUP] = "cgroup", [HOOK_TP_BTF] = "BTF tracepoint",
+		[HOOK_ITER] = "iterator",	  [HOOK_FLOW] = "cgroup",
+	};
 	struct hook_support s;
-	size_t i;
-	int err;
+	int err = hooks_probe(&s);
 
-	err = hooks_probe(&s);
 	if (err)
 		return err;
-	fprintf(out, "%-15s %-22s %-4s %s\n", "kind", "hook", "here", "lost without it");
-	for (i = 0; i < hooks_count; i++)
-		fprintf(out, "%-15s %-22s %-4s %s%s%s%s\n", kinds[hooks[i].kind], hooks[i].target,
+	fprintf(out, KERNEL_PROBE_FORMAT "\n", "kind", "hook", "here", "lost without it");
+	for (size_t i = 0; i < hooks_count; i++)
+		fprintf(out, KERNEL_PROBE_FORMAT "%s%s%s\n", kinds[hooks[i].kind], hooks[i].target,
 			s.usable[i] ? "yes" : "no", hooks[i].lost, s.why[i] ? " (" : "", s.why[i] ? s.why[i] : "",
 			s.why[i] ? ")" : "");
-	fprintf(out, "%-15s %-22s %-4s %s\n", "helper", "socket storage, traced", s.trace_storage ? "yes" : "no",
-		"owners that tracepoints tell go by socket cookie");
-	fprintf(out, "%-15s %-22s %-4s %s\n", "mount", "cgroup v2", s.cgroup ? "yes" : "no", "all cgroup hooks");
-	return ferror(out) ? -EIO : 0;
+	err = kernel_probe(out);
+	return !err && ferror(out) ? -EIO : err;
 }
 
 void attrib_free(struct attrib *a)
 {
-	size_t i;
-
 	if (!a)
 		return;
-	for (i = 0; i < hooks_count; i++) {
+	for (size_t i = 0; i < hooks_count; i++) {
 		bpf_link__destroy(a->links[i]);
 		free(a->logs[i]);
 	}

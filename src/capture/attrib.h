@@ -4,11 +4,12 @@
  * hook is optional; what a kernel lacks costs that source only and is said once at info.
  *
  *	attrib_new            probes the kernel, touches nothing
- *	open the object, attrib_prepare
- *	load; when it fails and attrib_retry(): open a fresh object, attrib_prepare, load again
+ *	open the skeleton, attrib_prepare
+ *	load; when it fails and attrib_retry(): open a fresh skeleton, attrib_prepare, load again
  *	attrib_attach         hooks are on, process events are being queued
- *	attach the packet programs: the first packet need not wait for (unless attrib_scan_first())
- *	attrib_scan           sockets that exist already
+ *	attach the packet programs
+ *	attrib_scan           sockets that exist already; packets need not wait for it, unless attrib_scan_first(): then
+ *	                      before the packet programs are attached
  *	attrib_consume        before each batch of packets
  */
 #ifndef CAPTURE_ATTRIB_H
@@ -21,16 +22,18 @@
 #include "capture/capture.h"
 
 struct attrib;
-struct bpf_object;
+struct ptcpdump;
 
 /* 0 or -ENOMEM. config is borrowed until attrib_scan() returned. */
 int attrib_new(struct attrib **ret, const struct capture_config *config);
-/* Between open and load: which of our programs load, their settings, sizes of our maps. */
-int attrib_prepare(struct attrib *a, struct bpf_object *obj);
-/* After a failed load: true when one of our programs was refused. It is given up; open the object again and retry. */
+/* Between open and load: which of our programs load, their settings, sizes of our maps. skel stays until the end, or
+ * until the next call. */
+int attrib_prepare(struct attrib *a, struct ptcpdump *skel);
+/* After a failed load: true when one of our programs was refused. It is given up; open the skeleton again and retry. */
 bool attrib_retry(struct attrib *a);
-/* After the load. Fails only when the process ring or the filter maps cannot be used (logged). */
-int attrib_attach(struct attrib *a, struct bpf_object *obj, const struct capture_handler *handler);
+/* After the load. Fails only when the process ring or the filter maps cannot be used (logged). Without a load, config has
+ * no attribution. */
+int attrib_attach(struct attrib *a, const struct capture_handler *handler);
 /* Sockets of every network namespace that exist already. */
 int attrib_scan(struct attrib *a);
 /* The scan cannot tell of packets that were seen before it: it has to come before the packet programs are attached. */

@@ -6,6 +6,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "capture/kernel.h"
+
+struct bpf_program;
+struct ptcpdump;
+
 enum hook_kind {
 	HOOK_RAW_TP,
 	HOOK_CGROUP,
@@ -15,7 +20,7 @@ enum hook_kind {
 };
 
 struct hook {
-	const char *program;
+	size_t program; /* where the skeleton has it: hook_program() */
 	enum hook_kind kind;
 	const char *target; /* what it attaches to, for messages */
 	const char *btf;    /* type or function of the kernel's BTF without which it cannot load; NULL none */
@@ -24,18 +29,20 @@ struct hook {
 
 extern const struct hook hooks[];
 extern const size_t hooks_count;
-enum { HOOKS_MAX = 32 };
+enum { HOOKS_MAX = KERNEL_NAMES_MAX };
+
+static inline struct bpf_program *hook_program(const struct hook *hook, const struct ptcpdump *skel)
+{
+	return *(struct bpf_program *const *)(const void *)((const char *)skel + hook->program);
+}
 
 struct hook_support {
 	bool usable[HOOKS_MAX];
-	bool trace_storage; /* tracing programs may use socket storage */
-	bool task_btf;	    /* packet programs may look into the running task without probing */
-	bool kernel_btf;    /* /sys/kernel/btf/vmlinux is there */
-	bool cgroup;	    /* cgroup v2 can be opened */
 	const char *why[HOOKS_MAX];
+	bool has[KERNEL_FEATURES]; /* of those that matter here */
 };
 
-/* Looks, and loads nothing but empty programs. 0 or -ENOMEM. */
+/* 0 or -ENOMEM. */
 int hooks_probe(struct hook_support *ret);
 
 #endif

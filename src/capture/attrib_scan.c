@@ -37,17 +37,19 @@ static bool name_given(uint32_t pid, const char *comm, const char *const *names)
 		exe[0] = '\0';
 	base = strrchr(exe, '/');
 	base = base ? base + 1 : exe;
-	for (; names && *names; names++)
+	for (; names && *names; names++) {
 		if (strcmp(comm, *names) == 0 || strcmp(base, *names) == 0)
 			return true;
+	}
 	return false;
 }
 
 static bool pid_given(uint32_t pid, const struct capture_config *c)
 {
-	for (size_t i = 0; i < c->npids; i++)
+	for (size_t i = 0; i < c->npids; i++) {
 		if (c->pids[i] == pid)
 			return true;
+	}
 	return false;
 }
 
@@ -99,32 +101,40 @@ static int by_pid(const void *a, const void *b)
 	return x->pid < y->pid ? -1 : x->pid > y->pid;
 }
 
-int scan_filter_pids(int pids_fd, const struct capture_config *config)
+/* Gives what parents have to children, one generation a pass, until nobody is added. */
+static void follow_forks(struct candidate *list, size_t n)
 {
-	struct candidate *list = NULL, key, *parent;
-	bool again = config->follow_forks;
-	size_t n = 0, i;
-	int err;
+	bool again = true;
 
-	err = list_candidates(config, &list, &n);
-	if (err)
-		return err;
-	qsort(list, n, sizeof(*list), by_pid);
-	/* One pass a generation, until nobody is added. */
 	while (again) {
 		again = false;
-		for (i = 0; i < n; i++) {
-			key.pid = list[i].parent;
-			parent = bsearch(&key, list, n, sizeof(*list), by_pid);
+		for (size_t i = 0; i < n; i++) {
+			const struct candidate key = { .pid = list[i].parent };
+			const struct candidate *parent = bsearch(&key, list, n, sizeof(*list), by_pid);
+
 			if (!parent || !parent->bits || (list[i].bits & SELECT_PID_LIVE))
 				continue;
 			list[i].bits |= SELECT_PID_LIVE;
 			again = true;
 		}
 	}
-	for (i = 0; i < n && !err; i++)
+}
+
+int scan_filter_pids(int pids_fd, const struct capture_config *config)
+{
+	struct candidate *list = NULL;
+	size_t n = 0;
+	int err = list_candidates(config, &list, &n);
+
+	if (err)
+		return err;
+	qsort(list, n, sizeof(*list), by_pid);
+	if (config->follow_forks)
+		follow_forks(list, n);
+	for (size_t i = 0; i < n && !err; i++) {
 		if (list[i].bits)
 			err = bpf_map_update_elem(pids_fd, &list[i].pid, &list[i].bits, BPF_ANY);
+	}
 	free(list);
 	return err;
 }
@@ -166,14 +176,14 @@ static int add_held(struct sockets *s, uint64_t inode, uint32_t pid, uint32_t ui
 
 static void add_netns(struct sockets *s, uint32_t pid)
 {
-	uint32_t inode = procfs_namespace(pid, "net");
-	size_t i;
+	const uint32_t inode = procfs_namespace(pid, "net");
 
 	if (!inode || s->nnetns == MAX_NETNS)
 		return;
-	for (i = 0; i < s->nnetns; i++)
+	for (size_t i = 0; i < s->nnetns; i++) {
 		if (s->netns[i].inode == inode)
 			return;
+	}
 	s->netns[s->nnetns++] = (struct netns_seen){ inode, pid };
 }
 
@@ -192,9 +202,10 @@ static uint32_t living_thread(uint32_t pid)
 		return pid;
 	snprintf(path, sizeof(path), "/proc/%u/task", pid);
 	dir = opendir(path);
-	while (dir && !found && (d = readdir(dir)))
+	while (dir && !found && (d = readdir(dir))) {
 		if (procfs_is_pid(d->d_name, &tid) && procfs_stat(tid, &st) == 0 && st.state != 'Z')
 			found = tid;
+	}
 	if (dir)
 		closedir(dir);
 	return found;
@@ -210,7 +221,6 @@ static int add_process(struct sockets *s, uint32_t pid)
 	struct dirent *d;
 	struct stat st;
 	int err = 0;
-	ssize_t n;
 	DIR *dir;
 
 	snprintf(path, sizeof(path), "/proc/%u/fd", thread);
@@ -221,7 +231,8 @@ static int add_process(struct sockets *s, uint32_t pid)
 		goto out;
 	add_netns(s, thread);
 	while (!err && (d = readdir(dir))) {
-		n = readlinkat(dirfd(dir), d->d_name, link, sizeof(link) - 1);
+		const ssize_t n = readlinkat(dirfd(dir), d->d_name, link, sizeof(link) - 1);
+
 		if (n <= 0)
 			continue;
 		link[n] = '\0';
@@ -246,10 +257,11 @@ static int by_inode(const void *a, const void *b)
 static void note_socket(struct sockets *s, uint64_t inode, uint64_t cookie)
 {
 	struct owner_rec rec = { .cookie = cookie, .source = OWNER_SCAN };
-	size_t lo = 0, hi = s->n, mid;
+	size_t lo = 0, hi = s->n;
 
 	while (lo < hi) {
-		mid = lo + (hi - lo) / 2;
+		const size_t mid = lo + (hi - lo) / 2;
+
 		if (s->held[mid].inode < inode)
 			lo = mid + 1;
 		else
@@ -279,18 +291,17 @@ static void note_message(struct sockets *s, const struct nlmsghdr *h, bool packe
 static int read_dump(struct sockets *s, int fd, bool packet)
 {
 	static char buf[65536] __attribute__((aligned(8)));
-	struct nlmsghdr *h;
-	unsigned int left;
-	ssize_t n;
 
 	for (;;) {
-		n = recv(fd, buf, sizeof(buf), 0);
+		const ssize_t n = recv(fd, buf, sizeof(buf), 0);
+		unsigned int left;
+
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return n < 0 ? -errno : -EBADMSG;
 		left = (unsigned int)n;
-		for (h = (void *)buf; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+		for (struct nlmsghdr *h = (void *)buf; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
 			/* An error too: the kernel has no diag for this protocol. */
 			if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
 				return 0;
@@ -299,58 +310,69 @@ static int read_dump(struct sockets *s, int fd, bool packet)
 	}
 }
 
-static int dump_sockets(struct sockets *s)
+/* One sock_diag request for all sockets, and its answer. */
+struct dump {
+	struct nlmsghdr h;
+	union {
+		struct inet_diag_req_v2 inet;
+		struct packet_diag_req packet;
+	};
+};
+
+static int dump_kind(struct sockets *s, int fd, struct dump *request, size_t size, bool packet)
+{
+	request->h = (struct nlmsghdr){
+		.nlmsg_len = (uint32_t)NLMSG_LENGTH(size),
+		.nlmsg_type = SOCK_DIAG_BY_FAMILY,
+		.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+	};
+	if (send(fd, request, request->h.nlmsg_len, 0) < 0)
+		return -errno;
+	return read_dump(s, fd, packet);
+}
+
+static int dump_inet(struct sockets *s, int fd, uint8_t family)
 {
 	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, IPPROTO_RAW, IPPROTO_SCTP };
-	static const uint8_t families[] = { AF_INET, AF_INET6 };
-	struct {
-		struct nlmsghdr h;
-		union {
-			struct inet_diag_req_v2 inet;
-			struct packet_diag_req packet;
-		};
-	} q;
-	int fd, err = 0;
-	size_t f, p;
+	int err = 0;
 
-	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	for (size_t i = 0; i < sizeof(protocols) && !err; i++) {
+		struct dump request = {
+			.inet = { .sdiag_family = family, .sdiag_protocol = protocols[i], .idiag_states = ~0U },
+		};
+
+		err = dump_kind(s, fd, &request, sizeof(request.inet), false);
+	}
+	return err;
+}
+
+static int dump_sockets(struct sockets *s)
+{
+	struct dump request = { .packet = { .sdiag_family = AF_PACKET } };
+	const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	int err;
+
 	if (fd < 0)
 		return -errno;
-	for (f = 0; f < sizeof(families) && !err; f++)
-		for (p = 0; p < sizeof(protocols) && !err; p++) {
-			memset(&q, 0, sizeof(q));
-			q.h.nlmsg_len = NLMSG_LENGTH(sizeof(q.inet));
-			q.h.nlmsg_type = SOCK_DIAG_BY_FAMILY;
-			q.h.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-			q.inet.sdiag_family = families[f];
-			q.inet.sdiag_protocol = protocols[p];
-			q.inet.idiag_states = ~0u;
-			if (send(fd, &q, q.h.nlmsg_len, 0) < 0)
-				err = -errno;
-			else
-				err = read_dump(s, fd, false);
-		}
-	memset(&q, 0, sizeof(q));
-	q.h.nlmsg_len = NLMSG_LENGTH(sizeof(q.packet));
-	q.h.nlmsg_type = SOCK_DIAG_BY_FAMILY;
-	q.h.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	q.packet.sdiag_family = AF_PACKET;
-	if (!err && send(fd, &q, q.h.nlmsg_len, 0) >= 0)
-		err = read_dump(s, fd, true);
+	err = dump_inet(s, fd, AF_INET);
+	if (!err)
+		err = dump_inet(s, fd, AF_INET6);
+	if (!err)
+		err = dump_kind(s, fd, &request, sizeof(request.packet), true);
 	close(fd);
 	return err;
 }
 
 static int dump_namespaces(struct sockets *s)
 {
-	char path[64];
-	int self, fd, err = 0;
-	size_t i;
+	int err = 0, self = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 
-	self = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (self < 0)
 		return -errno;
-	for (i = 0; i < s->nnetns; i++) {
+	for (size_t i = 0; i < s->nnetns; i++) {
+		char path[64];
+		int fd;
+
 		snprintf(path, sizeof(path), "/proc/%u/ns/net", s->netns[i].pid);
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
@@ -382,9 +404,10 @@ int scan_sockets(int cookies_fd)
 		err = -errno;
 		goto out;
 	}
-	while (!err && (d = readdir(dir)))
+	while (!err && (d = readdir(dir))) {
 		if (procfs_is_pid(d->d_name, &pid))
 			err = add_process(s, pid);
+	}
 	closedir(dir);
 	if (err)
 		goto out;

@@ -1,158 +1,58 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "capture/backend.h"
 
-#include <bpf/libbpf.h>
 #include <errno.h>
-#include <linux/membarrier.h>
-#include <stddef.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <pcap/dlt.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "capture/private.h"
-#include "util/cgroup2.h"
+#include "util/device.h"
+#include "util/log.h"
 
-static const char *tc_missing(void)
-{
-	if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
-		return "this kernel has no BTF, --kernel-btf can name a file";
-	errno = 0;
-	return libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_SCHED_CLS, NULL) == 1
-		       ? NULL
-		       : "the kernel refuses such programs, or root is needed";
-}
+/* In the order of --backend help; the first is the default. A macro, because the names are constants of other tables. */
+#define BACKENDS(FIRST, NEXT)                                                                                               \
+	FIRST("tc",                                                                                                         \
+	      .help = "eBPF programs at tcx or clsact: most exact owners, all namespaces, Ethernet and IP devices",         \
+	      .missing = tc_missing, .instead = "pcap", .programs = true, .device = ether_or_ip_device,                     \
+	      .open = tc_open, .prepare = tc_prepare, .attach = links_attach, .attach_link = tc_attach_link,                \
+	      .stop = programs_stop, .count = links_count, .close = links_detach)                                           \
+	NEXT("cgroup-skb",                                                                                                  \
+	     .help = "eBPF programs at the root of cgroup v2: what local sockets send and receive, from the IP header on",  \
+	     .missing = cgroup_missing, .instead = "pcap", .programs = true, .flows = true, .raw_ip = true,                 \
+	     .device = ip_device, .open = taps_open, .prepare = cgroup_prepare, .attach = cgroup_attach,                    \
+	     .stop = programs_stop, .count = links_count, .close = taps_close)                                              \
+	NEXT("socket-filter",                                                                                               \
+	     .help = "eBPF filters of packet sockets: what tcpdump sees, before tc on ingress and after it on egress",      \
+	     .missing = sockets_missing, .instead = "pcap", .programs = true, .flows = true, .packet_sockets = true,        \
+	     .device = ether_or_ip_device, .open = taps_open, .prepare = sockets_prepare, .attach = sockets_attach,         \
+	     .attach_link = socket_attach_link, .stop = programs_stop, .count = links_count, .close = links_detach)         \
+	NEXT("tp-btf",                                                                                                      \
+	     .help = "tracepoints net_dev_queue and netif_receive_skb: all interfaces at once, the linear part of packets", \
+	     .missing = tracepoints_missing, .instead = "pcap", .programs = true, .flows = true,                            \
+	     .device = ether_or_ip_device, .open = taps_open, .prepare = tracepoints_prepare,                               \
+	     .attach = tracepoints_attach, .stop = programs_stop, .count = links_count, .close = taps_close)                \
+	NEXT("pcap", .help = "libpcap's own capture: every device that it opens; -I, -y and -j are served by it",           \
+	     .missing = pcap_backend_missing, .bpf_optional = true, .packet_sockets = true, .opens_proc = true,             \
+	     .open = pcap_backend_open, .attach = pcap_backend_attach, .collect = pcap_backend_collect,                     \
+	     .finish = pcap_backend_finish, .stop = pcap_backend_stop, .wait = pcap_backend_wait,                           \
+	     .count = pcap_backend_count, .close = pcap_backend_close)
 
-static const char *pcap_missing(void)
-{
-	const int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+#define ROW(text, ...) { .name = text, __VA_ARGS__ },
+#define FIRST_WORD(text, ...) text
+#define NEXT_WORD(text, ...) " " text
 
-	if (fd < 0)
-		return errno == EPERM ? "CAP_NET_RAW is needed" : "the kernel has no packet sockets";
-	close(fd);
-	return NULL;
-}
+static const struct backend backends[] = { BACKENDS(ROW, ROW) };
+enum { BACKENDS_COUNT = sizeof(backends) / sizeof(backends[0]) };
 
-static const char *tap_missing(enum bpf_prog_type type)
-{
-	if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
-		return "this kernel has no BTF, --kernel-btf can name a file";
-	errno = 0;
-	return libbpf_probe_bpf_prog_type(type, NULL) == 1
-		       ? NULL
-		       : "the kernel refuses such programs, or root is needed; try tc";
-}
-
-static const char *socket_missing(void)
-{
-	const char *why = pcap_missing();
-
-	return why ? why : tap_missing(BPF_PROG_TYPE_SOCKET_FILTER);
-}
-
-static const char *tracepoints_missing(void)
-{
-	/* Asked for tracing programs, libbpf would try fentry, which needs more than these tracepoints do. */
-	return tap_missing(BPF_PROG_TYPE_RAW_TRACEPOINT);
-}
-
-static const char *cgroup_missing(void)
-{
-	const int fd = cgroup2_open();
-
-	if (fd < 0)
-		return "cgroup v2 is not mounted; try socket-filter";
-	close(fd);
-	return tap_missing(BPF_PROG_TYPE_CGROUP_SKB);
-}
-
-static int tc_open(struct capture *c)
-{
-	int err = links_find(c);
-
-	return err ? err : filters_compile(c);
-}
-
-/* Waits for all programs that did not see it. */
-static void tc_stop(struct capture *c)
-{
-	__atomic_store_n(&c->control->stop, 1, __ATOMIC_SEQ_CST);
-	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
-}
-
-const struct backend backends[] = {
-	{
-		.name = "tc",
-		.help = "eBPF programs at tcx or clsact: most exact owners, all namespaces, Ethernet and IP devices",
-		.missing = tc_missing,
-		.programs = true,
-		.open = tc_open,
-		.attach = links_attach,
-		.attach_link = tc_attach_link,
-		.stop = tc_stop,
-		.count = links_count,
-		.close = links_detach,
-	},
-	{
-		.name = "cgroup-skb",
-		.help = "eBPF programs at the root of cgroup v2: what local sockets send and receive, from the IP header on",
-		.missing = cgroup_missing,
-		.programs = true,
-		.flows = true,
-		.raw_ip = true,
-		.open = tc_open,
-		.attach = cgroup_attach,
-		.stop = tc_stop,
-		.count = links_count,
-		.close = taps_close,
-	},
-	{
-		.name = "socket-filter",
-		.help = "eBPF filters of packet sockets: what tcpdump sees, before tc on ingress and after it on egress",
-		.missing = socket_missing,
-		.programs = true,
-		.flows = true,
-		.packet_sockets = true,
-		.open = tc_open,
-		.attach = sockets_attach,
-		.attach_link = socket_attach_link,
-		.stop = tc_stop,
-		.count = links_count,
-		.close = links_detach,
-	},
-	{
-		.name = "tp-btf",
-		.help = "tracepoints net_dev_queue and netif_receive_skb: all interfaces at once, the linear part of packets",
-		.missing = tracepoints_missing,
-		.programs = true,
-		.flows = true,
-		.open = tc_open,
-		.attach = tracepoints_attach,
-		.stop = tc_stop,
-		.count = links_count,
-		.close = taps_close,
-	},
-	{
-		.name = "pcap",
-		.help = "libpcap's own capture: every device that it opens; -I, -y and -j are served by it",
-		.missing = pcap_missing,
-		.bpf_optional = true,
-		.packet_sockets = true,
-		.open = pcap_backend_open,
-		.attach = pcap_backend_attach,
-		.collect = pcap_backend_collect,
-		.finish = pcap_backend_finish,
-		.stop = pcap_backend_stop,
-		.wait = pcap_backend_wait,
-		.count = pcap_backend_count,
-		.close = pcap_backend_close,
-	},
-};
-const unsigned backends_count = sizeof(backends) / sizeof(backends[0]);
+const char capture_backend_words[] = BACKENDS(FIRST_WORD, NEXT_WORD);
 
 int capture_list_backends(FILE *out)
 {
-	for (unsigned i = 0; i < backends_count; i++) {
+	for (unsigned i = 0; i < BACKENDS_COUNT; i++) {
 		const char *missing = backends[i].missing();
 
 		fprintf(out, "%-13s %s%s%s\n", backends[i].name, backends[i].help, missing ? "; not here: " : "",
@@ -163,9 +63,95 @@ int capture_list_backends(FILE *out)
 
 const struct backend *backend_find(const char *name)
 {
-	for (unsigned i = 0; name && i < backends_count; i++) {
+	for (unsigned i = 0; i < BACKENDS_COUNT; i++) {
 		if (strcmp(backends[i].name, name) == 0)
 			return &backends[i];
 	}
-	return name ? NULL : &backends[0];
+	return NULL;
+}
+
+const struct backend *backend_default(void)
+{
+	return &backends[0];
+}
+
+const char *backend_without_bpf(void)
+{
+	for (unsigned i = 0; i < BACKENDS_COUNT; i++) {
+		if (backends[i].bpf_optional)
+			return backends[i].name;
+	}
+	return NULL;
+}
+
+bool capture_opens_proc(const struct backend *backend)
+{
+	return backend->opens_proc;
+}
+
+int capture_device_dlt(const char *name)
+{
+	const int type = device_type(name);
+	bool l3 = true;
+
+	if (type >= 0)
+		backend_default()->device((uint16_t)type, &l3);
+	return type >= 0 && l3 ? DLT_RAW : DLT_EN10MB;
+}
+
+/* By name or number; true too when there is no such device. */
+static bool serves_device(const struct backend *backend, const char *name)
+{
+	char by_number[IF_NAMESIZE];
+	bool l3;
+	int type;
+
+	if (name[strspn(name, "0123456789")] == '\0' && if_nametoindex(name) == 0 &&
+	    iface_list_name((unsigned)strtoul(name, NULL, 10), by_number) == 0)
+		name = by_number;
+	if (strcmp(name, "any") == 0 || strchr(name, '/'))
+		return true;
+	type = device_type(name);
+	/* libpcap has others than network devices. */
+	return type < 0 ? !iface_list_has(name) : backend->device((uint16_t)type, &l3);
+}
+
+/* What is asked for that a backend cannot serve: flags of tcpdump, and devices. NULL: nothing. */
+static const char *beyond(const struct backend *backend, const struct capture_config *wanted)
+{
+	if (!backend->instead)
+		return NULL;
+	if (wanted->monitor)
+		return "-I";
+	if (wanted->tstamp_type && strcmp(wanted->tstamp_type, "host") != 0)
+		return "-j";
+	for (const char *const *name = wanted->ifaces; *name; name++) {
+		if (wanted->dlt >= 0 && (strcmp(*name, "any") == 0 || capture_device_dlt(*name) != wanted->dlt))
+			return "-y";
+		if ((!wanted->netns || !wanted->netns[0]) && !serves_device(backend, *name))
+			return *name;
+	}
+	return NULL;
+}
+
+int capture_choose_backend(const char *name, const struct capture_config *wanted, const struct backend **ret)
+{
+	const struct backend *backend = name ? backend_find(name) : backend_default();
+	const char *reason;
+
+	if (!backend) {
+		log_error("unknown backend '%s': --backend help lists those that exist", name);
+		return -EINVAL;
+	}
+	*ret = backend;
+	reason = beyond(backend, wanted);
+	if (!reason)
+		return 0;
+	if (name) {
+		log_error("the backend %s cannot serve %s: use --backend %s", name, reason, backend->instead);
+		return -EINVAL;
+	}
+	log_info("%s is served by the backend %s", reason, backend->instead);
+	*ret = backend_find(backend->instead);
+	return 0;
 }

@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* How packets are seen: one table, one way for each that src/capture/capture.c calls through. */
+/*
+ * How packets are seen: one table, a row for each way, with all that the rest of the program asks of it. Nothing else
+ * goes by a backend's name.
+ */
 #ifndef CAPTURE_BACKEND_H
 #define CAPTURE_BACKEND_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "capture/kernel.h"
+
 struct capture;
 struct event_packet;
 struct link;
+struct ptcpdump;
 
 /* To be called again for the same link, when others that are urgent have had their turn. */
 #define LINK_UNFINISHED 1
@@ -17,14 +23,23 @@ struct backend {
 	const char *name;
 	const char *help;	      /* what it is for, in one line */
 	const char *(*missing)(void); /* why it cannot be used here; NULL: it can */
+	const char *instead;	      /* which one serves what this one cannot see; NULL: nothing is beyond it */
 	bool programs;		      /* packets come from our eBPF programs into BPF ring buffers */
 	bool flows;		      /* they find owners by ptcp_flows; user space asks for the rest */
 	bool raw_ip;		      /* packets of all devices start at the IP header */
 	bool bpf_optional;	      /* works without CAP_BPF */
 	bool packet_sockets;	      /* takes CAP_NET_RAW */
+	bool opens_proc;	      /* looks into /proc/PID/fd for owners as long as it runs */
 
+	/*
+	 * Whether its programs see devices of a type (ARPHRD_*), and if their packets start at an IP header instead of
+	 * an Ethernet header. NULL: it takes every device.
+	 */
+	bool (*device)(uint16_t arphrd, bool *l3);
 	/* Finds and opens the wanted interfaces, and compiles the filter; errors are logged. */
 	int (*open)(struct capture *c);
+	/* Of those with programs: switches its own on, between open and load of the skeleton, and sets what they need. */
+	int (*prepare)(struct capture *c, struct ptcpdump *skel);
 	/* Packets are being queued from here on. */
 	int (*attach)(struct capture *c);
 	/* Of those with programs: one more device, in its namespace; NULL: they see all anyway. 0, LINK_UNFINISHED or -errno */
@@ -42,23 +57,41 @@ struct backend {
 	void (*close)(struct capture *c);
 };
 
-extern const struct backend backends[];
-extern const unsigned backends_count;
-
-/* NULL: no such backend. name NULL: the first. */
+/* NULL: no such backend. */
 const struct backend *backend_find(const char *name);
+/* Taken where none is asked for and nothing is beyond it. */
+const struct backend *backend_default(void);
+/* The name of one that does without CAP_BPF. */
+const char *backend_without_bpf(void);
 
-/* links.c */
+/* backend_tc.c */
+const char *tc_missing(void);
+int tc_open(struct capture *c);
+int tc_prepare(struct capture *c, struct ptcpdump *skel);
 int tc_attach_link(struct capture *c, struct link *link);
 
-/* backend_tap.c: packet sockets, tracepoints */
+/* backend_tap.c: packet sockets, tracepoints, cgroups */
+/* Why programs of a type cannot be used; refused: what to say when the kernel takes none. */
+const char *programs_missing(enum kernel_feature type, const char *refused);
+/* Devices whose packets start at an Ethernet or an IP header. */
+bool ether_or_ip_device(uint16_t arphrd, bool *l3);
+/* The same devices, of whose packets only what starts at the IP header is seen. */
+bool ip_device(uint16_t arphrd, bool *l3);
+int taps_open(struct capture *c);
+const char *sockets_missing(void);
+int sockets_prepare(struct capture *c, struct ptcpdump *skel);
 int sockets_attach(struct capture *c);
 int socket_attach_link(struct capture *c, struct link *link);
+const char *cgroup_missing(void);
+int cgroup_prepare(struct capture *c, struct ptcpdump *skel);
 int cgroup_attach(struct capture *c);
+const char *tracepoints_missing(void);
+int tracepoints_prepare(struct capture *c, struct ptcpdump *skel);
 int tracepoints_attach(struct capture *c);
 void taps_close(struct capture *c);
 
 /* backend_pcap.c */
+const char *pcap_backend_missing(void);
 int pcap_backend_open(struct capture *c);
 int pcap_backend_attach(struct capture *c);
 int pcap_backend_collect(struct capture *c);

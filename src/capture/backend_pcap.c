@@ -56,7 +56,12 @@ static bool judges(const struct capture_config *c)
 	return c->npids || (c->pnames && c->pnames[0]) || c->nuids || c->container_filter;
 }
 
-/* --- opening -------------------------------------------------------------------- */
+const char *pcap_backend_missing(void)
+{
+	if (kernel_has(KERNEL_PACKET_SOCKET))
+		return NULL;
+	return errno == EPERM ? "CAP_NET_RAW is needed" : "the kernel has no packet sockets";
+}
 
 static int source_open(struct capture *c, const char *name, enum direction dir, enum direction hidden)
 {
@@ -89,7 +94,7 @@ static int source_open(struct capture *c, const char *name, enum direction dir, 
 		return err;
 	s->capture = c;
 	s->dir = dir;
-	s->ring = &c->rings[p->nsources++];
+	s->ring = &c->rings.ring[p->nsources++];
 	return 0;
 }
 
@@ -165,7 +170,7 @@ static int netns_open_all(struct capture *c, struct netns *ns)
 		return err;
 	for (const char *const *name = c->config.ifaces; !err && *name; name++) {
 		/* With several namespaces, a name need not exist in each. */
-		if (c->nnetns > 1 && strcmp(*name, "any") != 0 && if_nametoindex(*name) == 0)
+		if (c->namespaces.n > 1 && strcmp(*name, "any") != 0 && if_nametoindex(*name) == 0)
 			continue;
 		err = name_open(c, ns, *name);
 	}
@@ -177,7 +182,7 @@ int pcap_backend_open(struct capture *c)
 {
 	int err = 0;
 
-	if (c->any_netns) {
+	if (c->namespaces.any) {
 		log_error("the pcap backend cannot follow all network namespaces: name them, or use --backend tc");
 		return -EINVAL;
 	}
@@ -185,14 +190,14 @@ int pcap_backend_open(struct capture *c)
 	if (!c->pcap)
 		return -ENOMEM;
 	c->pcap->judge = judges(&c->config);
-	c->lag_ns = c->config.immediate ? NSEC_PER_MSEC : LAG_NS;
-	for (unsigned i = 0; !err && i < c->nnetns; i++)
-		err = netns_open_all(c, c->netns[i]);
+	c->delivery.lag_ns = c->config.immediate ? NSEC_PER_MSEC : LAG_NS;
+	for (unsigned i = 0; !err && i < c->namespaces.n; i++)
+		err = netns_open_all(c, c->namespaces.all[i]);
 	if (!err && c->pcap->nsources == 0) {
 		log_error("%s: no such interface in these network namespaces", c->config.ifaces[0]);
 		err = -ENODEV;
 	}
-	c->nrings = c->pcap->nsources;
+	c->rings.n = c->pcap->nsources;
 	return err;
 }
 
@@ -200,37 +205,36 @@ static int owners_open(struct capture *c)
 {
 	int err;
 
-	if (c->skel)
-		return owners_new(&c->pcap->owners, bpf_map__fd(c->skel->maps.ptcp_flows),
-				  bpf_map__fd(c->skel->maps.ptcp_cookies));
+	if (c->programs.skel)
+		return owners_new(&c->pcap->owners, bpf_map__fd(c->programs.skel->maps.ptcp_flows),
+				  bpf_map__fd(c->programs.skel->maps.ptcp_cookies));
 	err = owners_new(&c->pcap->owners, -1, -1);
-	for (unsigned i = 0; !err && i < c->nnetns; i++) {
-		if (netns_enter(c, c->netns[i]) != 0)
+	for (unsigned i = 0; !err && i < c->namespaces.n; i++) {
+		if (netns_enter(c, c->namespaces.all[i]) != 0)
 			continue;
-		err = owners_add_netns(c->pcap->owners, c->netns[i]->inode);
-		netns_leave(c, c->netns[i]);
+		err = owners_add_netns(c->pcap->owners, c->namespaces.all[i]->inode);
+		netns_leave(c, c->namespaces.all[i]);
 	}
 	return err;
 }
 
 static int source_start(struct capture *c, struct source *s)
 {
-	struct epoll_event event = { .events = EPOLLIN };
 	const int fd = pcap_live_fd(s->live);
 	struct link *link = s->link;
 	int err = 0;
 
 	if (!link->announced) {
 		link->announced = true;
-		link->iface.id = c->nannounced++;
+		link->iface.id = c->links.announced++;
 		err = c->handler.iface(c->handler.arg, &link->iface);
 	}
 	if (!err)
-		err = ring_open_local(s->ring, c->ring_size);
-	if (!err && fd >= 0 && epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
-		err = -errno;
+		err = ring_open_local(s->ring, c->rings.size);
+	if (!err && fd >= 0)
+		err = poll_add(c, fd, EPOLLIN, NULL);
 	/* Without a descriptor the timer of links that are due makes us ask. */
-	c->pending |= fd < 0;
+	c->links.pending |= fd < 0;
 	if (err)
 		return err;
 	pcap_live_count(s->live, &s->received, &s->dropped);
@@ -241,25 +245,23 @@ int pcap_backend_attach(struct capture *c)
 {
 	int err = 0;
 
-	c->ring_size = RING_MIN;
-	while (c->ring_size < 4 * ((size_t)c->config.snaplen + sizeof(struct event_packet)))
-		c->ring_size *= 2;
+	c->rings.size = RING_MIN;
+	while (c->rings.size < 4 * ((size_t)c->config.snaplen + sizeof(struct event_packet)))
+		c->rings.size *= 2;
 	if (c->config.attribution)
 		err = owners_open(c);
 	for (unsigned i = 0; !err && i < c->pcap->nsources; i++)
 		err = source_start(c, &c->pcap->sources[i]);
-	c->control->wake_fill = c->ring_size / 2;
+	c->programs.control->wake_fill = c->rings.size / 2;
 	return err;
 }
-
-/* --- running -------------------------------------------------------------------- */
 
 static void on_packet(void *arg, const struct pcap_live_packet *p)
 {
 	const struct source *s = arg;
 	struct capture *c = s->capture;
 	const uint64_t now = clock_ns(CLOCK_MONOTONIC);
-	const int64_t at = p->ns - c->clock_offset;
+	const int64_t at = p->ns - c->delivery.clock_offset;
 	struct event_packet e = {
 		.type = EVENT_PACKET,
 		.ifindex = s->link->iface.ifindex,
@@ -317,16 +319,13 @@ int pcap_backend_collect(struct capture *c)
 
 int pcap_backend_finish(struct capture *c, struct event_packet *e, bool force, int64_t *ns)
 {
-	const uint64_t now = clock_ns(CLOCK_MONOTONIC);
-	struct link *link = links_lookup(c, e->netns, e->ifindex);
-	bool known = true;
+	const struct link *link = links_lookup(c, e->netns, e->ifindex);
 
 	memcpy(ns, e->data + e->caplen, sizeof(*ns));
-	if (c->pcap->owners && link)
-		known = owners_find(c->pcap->owners, link->iface.dlt, e, e->data, now);
-	if (known || force || !c->skel || now >= e->ts + OWNER_WAIT_NS)
+	if (!c->pcap->owners || !link)
 		return CAPTURE_DONE;
-	return CAPTURE_WAIT;
+	/* Without programs nobody will tell more of the owner than /proc does now. */
+	return (int)owners_ask(c->pcap->owners, link->iface.dlt, e, e->data, force || !c->programs.skel);
 }
 
 void pcap_backend_stop(struct capture *c)

@@ -13,6 +13,7 @@
 
 #include "packet.h"
 
+struct backend;
 struct capture;
 
 enum capture_verdict {
@@ -36,16 +37,16 @@ struct capture_config {
 	const char *const *netns;  /* names, paths or "any", NULL-terminated; NULL: only our own */
 	const char *filter;	   /* NULL or "": everything */
 	bool no_optimize;
-	uint32_t snaplen;	  /* bytes, 1..262144 */
-	enum direction direction; /* DIR_NONE: both */
-	size_t ring_bytes;	  /* all packet rings together (-B); 0: default */
-	const char *backend;	  /* a name of the table in backend.c; NULL: tc */
-	/* only for the backend pcap, and as tcpdump means them: -y, -j, -I, --immediate-mode */
+	uint32_t snaplen;	       /* bytes, 1..262144 */
+	enum direction direction;      /* DIR_NONE: both */
+	size_t ring_bytes;	       /* all packet rings together (-B); 0: default */
+	const struct backend *backend; /* of capture_choose_backend(); NULL: the default */
+	/* as tcpdump means them: -y, -j, -I, --immediate-mode; some backends cannot serve them */
 	const char *dlt_name;
-	int dlt; /* of dlt_name */
+	int dlt; /* of dlt_name; -1: none is asked for */
 	const char *tstamp_type;
 	bool monitor, immediate;
-	bool flows;		/* set by capture_new(): owners are asked for in user space */
+	bool flows;		/* set by capture_load(): owners are asked for in user space */
 	const char *kernel_btf; /* NULL: the usual places */
 	bool promiscuous;
 	/* process filter, any of them non-empty makes it active: a packet passes when either end matches */
@@ -85,8 +86,17 @@ void capture_free(struct capture *c);
 int capture_list_ifaces(FILE *out);
 /* --backend help: how packets can be seen here, one way per line. */
 int capture_list_backends(FILE *out);
-/* Whether the backend tc can see a device, given by name or number; true too when there is no such device. */
-bool capture_tc_serves(const char *name);
+/* Their names, separated by spaces. */
+extern const char capture_backend_words[];
+/*
+ * The backend for what is wanted of the capture; name: the one that is asked for, NULL: none is. 0, or -EINVAL with a
+ * message written. Of wanted, ifaces, netns, monitor, tstamp_type and dlt are looked at.
+ */
+int capture_choose_backend(const char *name, const struct capture_config *wanted, const struct backend **ret);
+/* Whether it opens /proc/PID/fd of other users' processes as long as it runs. */
+bool capture_opens_proc(const struct backend *backend);
+/* Where packets of a device start, as our programs see them: DLT_EN10MB or DLT_RAW; Ethernet when there is none. */
+int capture_device_dlt(const char *name);
 /* The name of what -i names or numbers, "any" included: 0, or -ENODEV with a message written. name: IF_NAMESIZE bytes. */
 int capture_find_iface(const char *given, char *name);
 /* First usable interface as tcpdump chooses it; 0 or -ENODEV. name: IF_NAMESIZE bytes. */

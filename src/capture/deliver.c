@@ -10,7 +10,6 @@
 #include "capture/private.h"
 #include "util/clock.h"
 
-#define VLAN_LEN 4
 #define VLAN_OFFSET (2 * ETH_ALEN)
 
 /* What waits at the front of a ring. */
@@ -34,22 +33,22 @@ static void head_load(struct capture *c, unsigned i, struct head *head, uint64_t
 	int n;
 
 	head->packet = NULL;
-	while ((n = ring_peek(&c->rings[i], &record, &head->size)) == 1) {
+	while ((n = ring_peek(&c->rings.ring[i], &record, &head->size)) == 1) {
 		if (packet_valid(c, record, head->size)) {
 			head->packet = record;
 			return;
 		}
-		ring_skip(&c->rings[i], head->size);
+		ring_skip(&c->rings.ring[i], head->size);
 	}
 	/* Its time is not known yet, but it is not before that of the record in front of it. */
-	if (n == -EAGAIN && c->ring_ts[i] < *limit)
-		*limit = c->ring_ts[i];
+	if (n == -EAGAIN && c->rings.ts[i] < *limit)
+		*limit = c->rings.ts[i];
 }
 
 /* Puts the tag that was taken out of the frame back, as libpcap does. */
 static void vlan_restore(struct capture *c, const struct event_packet *e, struct packet *p)
 {
-	uint8_t *b = c->vlan_buf;
+	uint8_t *b = c->delivery.vlan_buf;
 
 	if (p->caplen < VLAN_OFFSET)
 		return;
@@ -76,7 +75,7 @@ static bool filter_matches(const struct capture *c, const struct link *link, con
 		.pkt_type = e->dir == EVENT_DIR_OUT ? PACKET_OUTGOING : e->pkt_type,
 	};
 
-	return filter_match_live(link->l3 ? &c->filter_l3 : &c->filter_l2, e->data, e->caplen, e->len, &meta);
+	return filter_match_live(link->l3 ? &c->filter.l3 : &c->filter.l2, e->data, e->caplen, e->len, &meta);
 }
 
 /* Whose packet it is, and its own time, where no program of ours has told. */
@@ -91,22 +90,10 @@ static int packet_finish(struct capture *c, const struct event_packet *e, struct
 	return verdict;
 }
 
-/* facts: a copy, since rings of programs are read-only. */
-static int owners_ask(struct capture *c, const struct link *link, const struct event_packet *e,
-		      struct event_packet *facts, bool force)
-{
-	const uint64_t now = clock_ns(CLOCK_MONOTONIC);
-
-	*facts = *e;
-	if (owners_find(c->owners, link->iface.dlt, facts, e->data, now) || force || now >= e->ts + OWNER_WAIT_NS)
-		return CAPTURE_DONE;
-	return CAPTURE_WAIT;
-}
-
 static int packet_hand(struct capture *c, const struct event_packet *e, bool force)
 {
 	struct link *link = links_lookup(c, e->netns, e->ifindex);
-	struct event_packet facts;
+	struct event_packet facts; /* a copy, since rings of programs are read-only */
 	struct packet p;
 	uint64_t ts;
 	int verdict = CAPTURE_DONE;
@@ -114,7 +101,7 @@ static int packet_hand(struct capture *c, const struct event_packet *e, bool for
 	if (!link)
 		return CAPTURE_DONE;
 	/* More CPUs than rings, or a CPU taken away between clock and ring: never go back, however little. */
-	ts = e->ts < c->last_ts ? c->last_ts : e->ts;
+	ts = e->ts < c->delivery.last_ts ? c->delivery.last_ts : e->ts;
 	p = (struct packet){
 		.data = e->data,
 		.len = e->len,
@@ -123,27 +110,28 @@ static int packet_hand(struct capture *c, const struct event_packet *e, bool for
 		.dir = (enum direction)e->dir,
 		.event = e,
 	};
-	if (c->filter_in_user && !filter_matches(c, link, e)) {
+	if (c->filter.in_user && !filter_matches(c, link, e)) {
 		link->mismatched++;
 		return CAPTURE_DONE;
 	}
 	if ((e->flags & (EVENT_PKT_VLAN | EVENT_PKT_L3)) == EVENT_PKT_VLAN)
 		vlan_restore(c, e, &p);
-	ts += (uint64_t)c->clock_offset;
+	ts += (uint64_t)c->delivery.clock_offset;
 	p.sec = (int64_t)(ts / NSEC_PER_SEC);
 	p.nsec = (uint32_t)(ts % NSEC_PER_SEC);
 	if (c->backend->finish)
 		verdict = packet_finish(c, e, &p, force);
 	if (c->owners) {
-		verdict = owners_ask(c, link, e, &facts, force);
+		facts = *e;
+		verdict = (int)owners_ask(c->owners, link->iface.dlt, &facts, e->data, force);
 		p.event = &facts;
 	}
 	if (verdict == CAPTURE_DONE)
 		verdict = c->handler.packet(c->handler.arg, &p, force);
 	if (verdict == CAPTURE_DONE) {
-		c->captured++;
-		if (e->ts > c->last_ts)
-			c->last_ts = e->ts;
+		c->delivery.captured++;
+		if (e->ts > c->delivery.last_ts)
+			c->delivery.last_ts = e->ts;
 	}
 	return verdict;
 }
@@ -153,8 +141,8 @@ static size_t fullest(const struct capture *c)
 {
 	size_t most = 0;
 
-	for (unsigned i = 0; i < c->nrings; i++) {
-		size_t used = ring_used(&c->rings[i]);
+	for (unsigned i = 0; i < c->rings.n; i++) {
+		size_t used = ring_used(&c->rings.ring[i]);
 
 		if (used > most)
 			most = used;
@@ -189,13 +177,13 @@ int deliver(struct capture *c, uint64_t limit, unsigned max, bool force)
 	uint64_t second;
 	int verdict = CAPTURE_DONE, i;
 
-	for (unsigned k = 0; k < c->nrings; k++)
-		ring_refresh(&c->rings[k]);
-	for (unsigned k = 0; k < c->nrings; k++)
+	for (unsigned k = 0; k < c->rings.n; k++)
+		ring_refresh(&c->rings.ring[k]);
+	for (unsigned k = 0; k < c->rings.n; k++)
 		head_load(c, k, &heads[k], &limit);
-	if (fullest(c) >= c->control->wake_fill)
+	if (fullest(c) >= c->programs.control->wake_fill)
 		force = true;
-	while (verdict == CAPTURE_DONE && n < max && (i = head_oldest(heads, c->nrings, &second)) >= 0) {
+	while (verdict == CAPTURE_DONE && n < max && (i = head_oldest(heads, c->rings.n, &second)) >= 0) {
 		struct head *head = &heads[i];
 
 		if (head->packet->ts > limit)
@@ -205,12 +193,12 @@ int deliver(struct capture *c, uint64_t limit, unsigned max, bool force)
 			if (verdict != CAPTURE_DONE)
 				break;
 			n++;
-			c->ring_ts[i] = head->packet->ts;
-			ring_skip(&c->rings[i], head->size);
+			c->rings.ts[i] = head->packet->ts;
+			ring_skip(&c->rings.ring[i], head->size);
 			head_load(c, (unsigned)i, head, &limit);
 		} while (n < max && head->packet && head->packet->ts <= second && head->packet->ts <= limit);
 	}
-	for (unsigned k = 0; k < c->nrings; k++)
-		ring_release(&c->rings[k]);
+	for (unsigned k = 0; k < c->rings.n; k++)
+		ring_release(&c->rings.ring[k]);
 	return verdict < 0 ? verdict : (int)n;
 }

@@ -12,6 +12,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "capture/kernel.h"
 #include "util/log.h"
 
 enum {
@@ -275,7 +276,7 @@ int kernel_btf_find(const char *given, char path[PATH_MAX])
 {
 	struct utsname u;
 	struct kernel_btf_places places = {
-		.kernel = "/sys/kernel/btf/vmlinux",
+		.kernel = KERNEL_BTF_PATH,
 		.libbpf = true,
 		.folder = "/var/lib/ptcpdump/btf",
 		.os_release = { "/etc/os-release", "/usr/lib/os-release" },

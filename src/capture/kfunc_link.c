@@ -62,16 +62,21 @@ static int program_link(const struct btf *kernel, struct bpf_program *prog)
 	return err ? err : calls;
 }
 
-int kfuncs_link(struct bpf_program *const *progs, size_t n)
+int kfuncs_link(struct bpf_object *obj, enum bpf_prog_type type)
 {
 	struct btf *kernel = btf__load_vmlinux_btf();
+	struct bpf_program *prog;
 	int calls = 0;
 
 	if (!kernel || libbpf_get_error(kernel))
 		return -ENOENT;
-	for (size_t i = 0; i < n && calls >= 0; i++) {
-		int ret = program_link(kernel, progs[i]);
+	bpf_object__for_each_program(prog, obj)
+	{
+		int ret;
 
+		if (calls < 0 || bpf_program__type(prog) != type || !bpf_program__autoload(prog))
+			continue;
+		ret = program_link(kernel, prog);
 		calls = ret < 0 ? ret : calls + ret;
 	}
 	btf__free(kernel);

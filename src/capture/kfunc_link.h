@@ -5,9 +5,10 @@
 #include <bpf/libbpf.h>
 
 /*
- * Makes the calls of the functions of <ptcpdump/kfunc.h> in these programs, not yet loaded, calls of this kernel's.
+ * Makes the calls of the functions of <ptcpdump/kfunc.h> in those programs of a type that will be loaded calls of this
+ * kernel's.
  * -ENOENT: it has no BTF, or lacks one of the functions, or they are called nowhere; -ENOMEM.
  */
-int kfuncs_link(struct bpf_program *const *progs, size_t n);
+int kfuncs_link(struct bpf_object *obj, enum bpf_prog_type type);
 
 #endif

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Which interfaces are captured: finding, attaching, those that come, go and change their name. */
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/if_packet.h>
 #include <net/if_arp.h>
 #include <pcap/dlt.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -15,9 +14,7 @@
 #include "capture/backend.h"
 #include "capture/private.h"
 #include "capture/rtnl.h"
-#include "ptcpdump.skel.h"
 #include "util/clock.h"
-#include "util/device.h"
 #include "util/log.h"
 
 /* How long a device that is down may wait for being attached, and one that we are still attached to elsewhere. */
@@ -25,97 +22,59 @@
 #define ATTACH_AGAIN_NS (5 * NSEC_PER_MSEC)
 #define ATTACH_ATTEMPTS 100
 
-/* Device types that tc programs see, and where their packets start: at an Ethernet or at an IP header. */
-static const struct {
-	uint16_t arphrd;
-	bool l3;
-} types[] = {
-	{ ARPHRD_ETHER, false },  { ARPHRD_LOOPBACK, false },
-	{ ARPHRD_NONE, true },	  { ARPHRD_TUNNEL, true },
-	{ ARPHRD_TUNNEL6, true }, { ARPHRD_SIT, true },
-	{ ARPHRD_IPGRE, true },	  { 823 /* ARPHRD_IP6GRE, in newer headers */, true },
-	{ ARPHRD_RAWIP, true },	  { ARPHRD_PPP, true },
-};
-
-static int type_find(uint16_t arphrd, bool *l3)
-{
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		if (types[i].arphrd == arphrd) {
-			*l3 = types[i].l3;
-			return 0;
-		}
-	}
-	return -EOPNOTSUPP;
-}
-
-bool capture_tc_serves(const char *name)
-{
-	char by_number[IF_NAMESIZE];
-	bool l3;
-	int type;
-
-	if (name[strspn(name, "0123456789")] == '\0' && if_nametoindex(name) == 0 &&
-	    iface_list_name((unsigned)strtoul(name, NULL, 10), by_number) == 0)
-		name = by_number;
-	if (strcmp(name, "any") == 0 || strchr(name, '/'))
-		return true;
-	type = device_type(name);
-	/* libpcap has others than network devices. */
-	return type < 0 ? !iface_list_has(name) : type_find((uint16_t)type, &l3) == 0;
-}
-
 static unsigned table_slot(const struct capture *c, uint32_t netns, uint32_t ifindex)
 {
-	return (netns * 0x9e3779b1U + ifindex * 0x85ebca6bU) & (c->table_size - 1);
+	return (netns * 0x9e3779b1U + ifindex * 0x85ebca6bU) & (c->links.table_size - 1);
 }
 
 static struct link **table_find(const struct capture *c, uint32_t netns, uint32_t ifindex)
 {
 	unsigned i = table_slot(c, netns, ifindex);
 
-	while (c->table[i] && (c->table[i]->iface.ifindex != ifindex || c->table[i]->iface.netns != netns))
-		i = (i + 1) & (c->table_size - 1);
-	return &c->table[i];
+	while (c->links.table[i] &&
+	       (c->links.table[i]->iface.ifindex != ifindex || c->links.table[i]->iface.netns != netns))
+		i = (i + 1) & (c->links.table_size - 1);
+	return &c->links.table[i];
 }
 
 /* Room for one more; the older of two links with one key gives way to the newer. */
 static int table_grow(struct capture *c)
 {
-	unsigned size = c->table_size ? c->table_size : 64;
+	unsigned size = c->links.table_size ? c->links.table_size : 64;
 	struct link **table;
 
-	if (c->table_size && c->nlinks * 2 < c->table_size)
+	if (c->links.table_size && c->links.n * 2 < c->links.table_size)
 		return 0;
-	while (c->nlinks * 2 >= size)
+	while (c->links.n * 2 >= size)
 		size *= 2;
 	table = calloc(size, sizeof(struct link *));
 	if (!table)
 		return -ENOMEM;
-	free(c->table);
-	c->table = table;
-	c->table_size = size;
-	for (unsigned i = 0; i < c->nlinks; i++)
-		*table_find(c, c->links[i]->iface.netns, c->links[i]->iface.ifindex) = c->links[i];
+	free(c->links.table);
+	c->links.table = table;
+	c->links.table_size = size;
+	for (unsigned i = 0; i < c->links.n; i++)
+		*table_find(c, c->links.all[i]->iface.netns, c->links.all[i]->iface.ifindex) = c->links.all[i];
 	return 0;
 }
 
 struct link *links_lookup(struct capture *c, uint32_t netns, uint32_t ifindex)
 {
-	struct link *link = c->last_link;
+	struct link *link = c->links.last;
 
 	if (link && link->iface.ifindex == ifindex && link->iface.netns == netns)
 		return link;
-	if (!c->table_size)
+	if (!c->links.table_size)
 		return NULL;
 	link = *table_find(c, netns, ifindex);
 	if (link)
-		c->last_link = link;
+		c->links.last = link;
 	return link;
 }
 
 static bool wanted(const struct capture *c, const struct rtnl_link *news)
 {
-	if (c->any)
+	if (c->links.any)
 		return true;
 	for (const char *const *name = c->config.ifaces; *name; name++) {
 		char by_number[IF_NAMESIZE];
@@ -136,10 +95,10 @@ static struct link *link_new(struct capture *c, struct netns *ns, const struct r
 
 	if (!link || table_grow(c) != 0)
 		goto fail;
-	p = reallocarray(c->links, c->nlinks + 1, sizeof(struct link *));
+	p = reallocarray(c->links.all, c->links.n + 1, sizeof(struct link *));
 	if (!p)
 		goto fail;
-	c->links = p;
+	c->links.all = p;
 	link->ns = ns;
 	link->type = news->type;
 	link->l3 = l3;
@@ -155,9 +114,9 @@ static struct link *link_new(struct capture *c, struct netns *ns, const struct r
 	link->iface.filter = c->config.filter && *c->config.filter ? (char *)(uintptr_t)c->config.filter : NULL;
 	if (!link->iface.name)
 		goto fail;
-	c->links[c->nlinks++] = link;
+	c->links.all[c->links.n++] = link;
 	*table_find(c, ns->inode, news->ifindex) = link;
-	c->last_link = NULL;
+	c->links.last = NULL;
 	return link;
 fail:
 	free(link);
@@ -176,97 +135,18 @@ struct link *links_add(struct capture *c, struct netns *ns, const char *name, ui
 	return link;
 }
 
-/* Reads the slot that an interface wants into n, one value per CPU; false: it is free, or another's. */
-static bool slot_taken(const struct capture *c, const struct iface_key *key, struct iface_slot *n)
-{
-	uint32_t i = key->ifindex % IFACE_SLOTS;
-
-	return bpf_map_lookup_elem(bpf_map__fd(c->skel->maps.ptcp_iface_slots), &i, n) == 0 &&
-	       n->key.ifindex == key->ifindex && n->key.netns == key->netns;
-}
-
-static int slot_write(const struct capture *c, uint32_t ifindex, const struct iface_slot *n)
-{
-	uint32_t i = ifindex % IFACE_SLOTS;
-
-	return bpf_map_update_elem(bpf_map__fd(c->skel->maps.ptcp_iface_slots), &i, n, BPF_ANY);
-}
-
-/* Adds up the kernel's counters of an interface. */
-static void counters_read(const struct capture *c, const struct link *link, uint64_t *received, uint64_t *dropped)
-{
-	struct iface_key key = { .netns = link->iface.netns, .ifindex = link->iface.ifindex };
-	int ncpus = libbpf_num_possible_cpus();
-	struct iface_slot *n = ncpus > 0 ? calloc((size_t)ncpus, sizeof(*n)) : NULL;
-
-	*received = *dropped = 0;
-	if (!n ||
-	    (!slot_taken(c, &key, n) && bpf_map_lookup_elem(bpf_map__fd(c->skel->maps.ptcp_ifaces), &key, n) != 0))
-		goto out;
-	for (int i = 0; i < ncpus; i++) {
-		*received += n[i].n.received;
-		for (int k = 0; k < DROP_CAUSES; k++)
-			*dropped += n[i].n.dropped[k];
-	}
-out:
-	free(n);
-}
-
 void links_count(const struct capture *c)
 {
-	for (unsigned i = 0; i < c->nlinks; i++) {
-		struct link *link = c->links[i];
+	for (unsigned i = 0; i < c->links.n; i++) {
+		struct link *link = c->links.all[i];
 		uint64_t received = 0, dropped = 0;
 
 		/* Those of one that has gone are another's by now, if it was renamed. */
-		if (c->skel && link->present && link->ingress.ifindex)
+		if (c->programs.skel && link->present && link->ingress.ifindex)
 			counters_read(c, link, &received, &dropped);
 		link->iface.received = link->gone_received + received - link->mismatched;
 		link->iface.dropped = link->gone_dropped + dropped;
 	}
-}
-
-static int counters_start(const struct capture *c, const struct link *link)
-{
-	struct iface_key key = { .netns = link->iface.netns, .ifindex = link->iface.ifindex };
-	int ncpus = libbpf_num_possible_cpus(), err;
-	struct iface_slot *n;
-
-	if (ncpus <= 0)
-		return ncpus;
-	n = calloc((size_t)ncpus, sizeof(*n));
-	if (!n)
-		return -ENOMEM;
-	if (!slot_taken(c, &key, n) && n->key.ifindex != 0) {
-		memset(n, 0, (size_t)ncpus * sizeof(*n));
-		err = bpf_map_update_elem(bpf_map__fd(c->skel->maps.ptcp_ifaces), &key, n, BPF_ANY);
-	} else {
-		memset(n, 0, (size_t)ncpus * sizeof(*n));
-		for (int i = 0; i < ncpus; i++)
-			n[i].key = key;
-		err = slot_write(c, key.ifindex, n);
-	}
-	free(n);
-	return err;
-}
-
-/* The interface's counters leave the kernel; packets of it may still be in the rings. */
-static void counters_stop(const struct capture *c, struct link *link)
-{
-	struct iface_key key = { .netns = link->iface.netns, .ifindex = link->iface.ifindex };
-	int ncpus = libbpf_num_possible_cpus();
-	struct iface_slot *n = ncpus > 0 ? calloc((size_t)ncpus, sizeof(*n)) : NULL;
-	uint64_t received, dropped;
-
-	counters_read(c, link, &received, &dropped);
-	link->gone_received += received;
-	link->gone_dropped += dropped;
-	bpf_map_delete_elem(bpf_map__fd(c->skel->maps.ptcp_ifaces), &key);
-	if (n && slot_taken(c, &key, n)) {
-		memset(n, 0, (size_t)ncpus * sizeof(*n));
-		slot_write(c, key.ifindex, n);
-	}
-	free(n);
 }
 
 static void promisc_set(struct netns *ns, const struct link *link)
@@ -280,44 +160,6 @@ static void promisc_set(struct netns *ns, const struct link *link)
 		log_warn("'%s' does not enter promiscuous mode: %s", link->iface.name, strerror(errno));
 }
 
-/*
- * Which sides. A packet on lo passes both: one is enough, and on egress its sender is known best. tcpdump, too,
- * shows each once.
- */
-static void sides_choose(const struct capture *c, const struct link *link, bool *in, bool *out)
-{
-	*in = c->config.direction != DIR_OUT;
-	*out = c->config.direction != DIR_IN;
-	if (link->type == ARPHRD_LOOPBACK && *out)
-		*in = false;
-}
-
-/*
- * What a new device sends comes first, on all of them: an attachment takes effect at once, but returns only after an RCU
- * grace period, and the next one waits for that.
- */
-int tc_attach_link(struct capture *c, struct link *link)
-{
-	int prog_fd = bpf_program__fd(link->l3 ? c->skel->progs.ptcp_l3 : c->skel->progs.ptcp_l2);
-	uint32_t ifindex = link->iface.ifindex;
-	bool in, out;
-	int err = 0;
-
-	sides_choose(c, link, &in, &out);
-	if (c->mode == ATTACH_CLSACT && !link->egress.active)
-		attach_clean(ifindex);
-	if (out && !link->egress.active) {
-		err = attach_program(&link->egress, &c->mode, ifindex, false, prog_fd);
-		if (!err && in && c->running && c->mode == ATTACH_TCX)
-			return LINK_UNFINISHED;
-	}
-	if (!err && in)
-		err = attach_program(&link->ingress, &c->mode, ifindex, true, prog_fd);
-	if (err)
-		attach_undo(&link->egress, false);
-	return err;
-}
-
 /* In the link's namespace. Errors are returned, not logged. */
 static int link_attach(struct capture *c, struct link *link)
 {
@@ -327,7 +169,7 @@ static int link_attach(struct capture *c, struct link *link)
 		return err;
 	if (!link->announced) {
 		link->announced = true;
-		link->iface.id = c->nannounced++;
+		link->iface.id = c->links.announced++;
 		err = c->handler.iface(c->handler.arg, &link->iface);
 		if (err)
 			return err;
@@ -336,7 +178,7 @@ static int link_attach(struct capture *c, struct link *link)
 		link->ingress.ifindex = link->egress.ifindex = link->iface.ifindex;
 	if (c->backend->attach_link)
 		err = c->backend->attach_link(c, link);
-	if (!err && c->config.promiscuous && !c->any && !c->backend->raw_ip && link->type == ARPHRD_ETHER)
+	if (!err && c->config.promiscuous && !c->links.any && !c->backend->raw_ip && link->type == ARPHRD_ETHER)
 		promisc_set(link->ns, link);
 	return err;
 }
@@ -356,7 +198,7 @@ static void link_gone(struct capture *c, struct link *link)
 		return;
 	link_detach(c, link, true);
 	link->present = false;
-	if (c->attached)
+	if (c->links.attached)
 		counters_stop(c, link);
 }
 
@@ -367,13 +209,13 @@ static void link_gone(struct capture *c, struct link *link)
 static void link_postpone(struct capture *c, struct link *link, uint64_t ns)
 {
 	link->due = clock_ns(CLOCK_MONOTONIC) + ns;
-	c->pending = true;
+	c->links.pending = true;
 }
 
 /* In the link's namespace. Only what the user asked for by name is an error. */
 static int link_attach_try(struct capture *c, struct link *link)
 {
-	bool named = !c->any && link->due == 0;
+	bool named = !c->links.any && link->due == 0;
 	int err;
 
 	link->due = 0;
@@ -389,13 +231,13 @@ static int link_attach_try(struct capture *c, struct link *link)
 		link_postpone(c, link, ATTACH_AGAIN_NS);
 		return 0;
 	}
-	if (named && !c->running)
+	if (named && !c->links.running)
 		log_error("cannot capture on '%s': %s%s", link->iface.name, strerror(-err),
 			  err == -ENOENT ? "; are the modules sch_ingress and cls_bpf there?" : "");
 	else if (err != -ENODEV)
 		log_warn("cannot capture on '%s': %s", link->iface.name, strerror(-err));
 	link_gone(c, link);
-	return named && !c->running ? err : 0;
+	return named && !c->links.running ? err : 0;
 }
 
 static int link_appeared(struct capture *c, struct netns *ns, const struct rtnl_link *news, bool l3)
@@ -404,7 +246,7 @@ static int link_appeared(struct capture *c, struct netns *ns, const struct rtnl_
 
 	if (!link)
 		return -ENOMEM;
-	if (!c->attached)
+	if (!c->links.attached)
 		return 0;
 	if (link->up)
 		return link_attach_try(c, link);
@@ -416,7 +258,7 @@ static int link_news(void *arg, const struct rtnl_link *news)
 {
 	struct netns *ns = arg;
 	struct capture *c = ns->capture;
-	struct link *link = c->table_size ? *table_find(c, ns->inode, news->ifindex) : NULL;
+	struct link *link = c->links.table_size ? *table_find(c, ns->inode, news->ifindex) : NULL;
 	bool l3;
 
 	if (link && !link->present)
@@ -437,14 +279,14 @@ static int link_news(void *arg, const struct rtnl_link *news)
 	}
 	if (!wanted(c, news))
 		return 0;
-	if (type_find(news->type, &l3) != 0) {
-		if (c->any)
+	if (!c->backend->device(news->type, &l3)) {
+		if (c->links.any)
 			return 0;
-		log_error("'%s': the backend %s cannot see devices of link type %u, use --backend pcap", news->name,
-			  c->backend->name, news->type);
+		log_error("'%s': the backend %s cannot see devices of link type %u, use --backend %s", news->name,
+			  c->backend->name, news->type, c->backend->instead);
 		return -EOPNOTSUPP;
 	}
-	return link_appeared(c, ns, news, l3 || c->backend->raw_ip);
+	return link_appeared(c, ns, news, l3);
 }
 
 /* News were lost. A dump tells of the devices that are there, not of those that have gone. */
@@ -452,8 +294,8 @@ static int links_missed(struct capture *c, const struct netns *ns)
 {
 	char name[IF_NAMESIZE];
 
-	for (unsigned i = 0; i < c->nlinks; i++) {
-		struct link *link = c->links[i];
+	for (unsigned i = 0; i < c->links.n; i++) {
+		struct link *link = c->links.all[i];
 
 		if (link->ns == ns && !if_indextoname(link->iface.ifindex, name) && errno == ENXIO)
 			link_gone(c, link);
@@ -475,17 +317,23 @@ int links_news(struct capture *c, struct netns *ns)
 	return err;
 }
 
+static int news_ready(struct capture *c, struct watch *watch)
+{
+	struct netns *ns = (void *)watch;
+
+	_Static_assert(offsetof(struct netns, watch) == 0, "a watch leads back to its namespace");
+	return ns->ended ? 0 : links_news(c, ns);
+}
+
 int links_watch(struct capture *c, struct netns *ns)
 {
 	const struct rtnl_handler handler = { .arg = ns, .link = link_news };
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = ns };
 	bool done;
 	int err;
 
 	if (ns->rtnl_fd >= 0)
 		return 0;
 	err = netns_enter(c, ns);
-
 	if (err)
 		return err;
 	ns->rtnl_fd = rtnl_open();
@@ -493,9 +341,8 @@ int links_watch(struct capture *c, struct netns *ns)
 	if (!err)
 		err = rtnl_read(ns->rtnl_fd, &handler, &done);
 	netns_leave(c, ns);
-	if (!err && epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, ns->rtnl_fd, &event) != 0)
-		err = -errno;
-	return err;
+	ns->watch.ready = news_ready;
+	return err ? err : poll_add(c, ns->rtnl_fd, EPOLLIN, &ns->watch);
 }
 
 static bool attached_by_link(const struct attachment *a)
@@ -511,8 +358,8 @@ void links_forget(struct capture *c, struct netns *ns)
 {
 	if (netns_enter(c, ns) != 0)
 		return;
-	for (unsigned i = 0; i < c->nlinks; i++) {
-		struct link *link = c->links[i];
+	for (unsigned i = 0; i < c->links.n; i++) {
+		struct link *link = c->links.all[i];
 
 		if (link->ns != ns || !link->present)
 			continue;
@@ -530,8 +377,8 @@ void links_forget(struct capture *c, struct netns *ns)
 
 void links_release(struct capture *c)
 {
-	for (unsigned i = 0; i < c->nlinks; i++) {
-		struct link *link = c->links[i];
+	for (unsigned i = 0; i < c->links.n; i++) {
+		struct link *link = c->links.all[i];
 
 		if (!link->closing)
 			continue;
@@ -546,10 +393,10 @@ static int name_check(const struct capture *c, const char *name)
 {
 	int err = -ENODEV;
 
-	for (unsigned i = 0; i < c->nlinks; i++) {
-		if (strcmp(c->links[i]->iface.name, name) != 0)
+	for (unsigned i = 0; i < c->links.n; i++) {
+		if (strcmp(c->links.all[i]->iface.name, name) != 0)
 			continue;
-		if (c->links[i]->up)
+		if (c->links.all[i]->up)
 			return 0;
 		err = -ENETDOWN;
 	}
@@ -569,17 +416,17 @@ static int name_or_number_check(const struct capture *c, const char *name)
 
 int links_find(struct capture *c)
 {
-	for (unsigned i = 0; i < c->nnetns; i++) {
-		int err = links_watch(c, c->netns[i]);
+	for (unsigned i = 0; i < c->namespaces.n; i++) {
+		int err = links_watch(c, c->namespaces.all[i]);
 
 		if (err == -EOPNOTSUPP)
 			return err;
 		if (err) {
-			log_error("cannot list the interfaces of '%s': %s", c->netns[i]->path, strerror(-err));
+			log_error("cannot list the interfaces of '%s': %s", c->namespaces.all[i]->path, strerror(-err));
 			return err;
 		}
 	}
-	for (const char *const *name = c->config.ifaces; !c->any && *name; name++) {
+	for (const char *const *name = c->config.ifaces; !c->links.any && *name; name++) {
 		int err = name_or_number_check(c, *name);
 
 		if (!err)
@@ -610,14 +457,14 @@ static int link_attach_entered(struct capture *c, struct link *link)
 
 int links_attach(struct capture *c)
 {
-	unsigned n = c->nlinks;
+	unsigned n = c->links.n;
 	int err = 0;
 
-	c->attached = true;
+	c->links.attached = true;
 	for (unsigned i = 0; !err && i < n; i++) {
-		struct link *link = c->links[i];
+		struct link *link = c->links.all[i];
 
-		if (link->present && c->any && !link->up)
+		if (link->present && c->links.any && !link->up)
 			link_postpone(c, link, ATTACH_DOWN_NS);
 		else if (link->present)
 			err = link_attach_entered(c, link);
@@ -629,13 +476,13 @@ int links_attach_due(struct capture *c)
 {
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
-	c->pending = false;
-	for (unsigned i = 0; i < c->nlinks; i++) {
-		struct link *link = c->links[i];
+	c->links.pending = false;
+	for (unsigned i = 0; i < c->links.n; i++) {
+		struct link *link = c->links.all[i];
 
 		if (!link->due || !link->present)
 			continue;
-		c->pending = true;
+		c->links.pending = true;
 		if (link->due <= now)
 			return link_attach_entered(c, link);
 	}
@@ -644,10 +491,10 @@ int links_attach_due(struct capture *c)
 
 bool links_all_gone(const struct capture *c)
 {
-	if (c->any || c->any_netns)
+	if (c->links.any || c->namespaces.any)
 		return false;
-	for (unsigned i = 0; i < c->nlinks; i++) {
-		if (c->links[i]->present)
+	for (unsigned i = 0; i < c->links.n; i++) {
+		if (c->links.all[i]->present)
 			return false;
 	}
 	return true;
@@ -656,8 +503,8 @@ bool links_all_gone(const struct capture *c)
 void links_detach(struct capture *c)
 {
 	links_release(c);
-	for (unsigned i = 0; i < c->nlinks; i++) {
-		struct link *link = c->links[i];
+	for (unsigned i = 0; i < c->links.n; i++) {
+		struct link *link = c->links.all[i];
 
 		if (!link->present || netns_enter(c, link->ns) != 0)
 			continue;
@@ -668,13 +515,10 @@ void links_detach(struct capture *c)
 
 void links_free(struct capture *c)
 {
-	for (unsigned i = 0; i < c->nlinks; i++) {
-		free(c->links[i]->iface.name);
-		free(c->links[i]);
+	for (unsigned i = 0; i < c->links.n; i++) {
+		free(c->links.all[i]->iface.name);
+		free(c->links.all[i]);
 	}
-	free(c->links);
-	free(c->table);
-	for (unsigned i = 0; i < c->nnetns; i++)
-		netns_free(c->netns[i]);
-	free(c->netns);
+	free(c->links.all);
+	free(c->links.table);
 }

@@ -1,39 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-#include <dirent.h>
+/* Network namespaces: entering them, and coming back. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
-#include <sys/timerfd.h>
 #include <sys/vfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "capture/private.h"
-#include "ptcpdump.skel.h"
-#include "util/clock.h"
 #include "util/log.h"
 
-#define OWN_NETNS "/proc/self/ns/net"
-/* Where iproute2 and Docker keep named namespaces. */
-static const char *const named_dirs[] = { "/run/netns", "/run/docker/netns" };
-
-/*
- * An open namespace and a socket in it keep it from ending. So it is looked after this often: one that neither a
- * process nor a name refers to any more is let go. New ones are mostly known earlier, by process events and inotify.
- */
-#define SCAN_SECONDS 1
-/* A name in /run/netns is made first and bound to its namespace a little later. */
-#define NAMED_NS (20 * NSEC_PER_MSEC)
-
-/* A file that is a namespace; *inode tells which. */
-static int netns_open(const char *path, uint32_t *inode)
+int netns_open(const char *path, uint32_t *inode)
 {
 	struct statfs fs;
 	struct stat st;
@@ -49,17 +29,16 @@ static int netns_open(const char *path, uint32_t *inode)
 	return err;
 }
 
-static struct netns *netns_find(const struct capture *c, uint32_t inode)
+struct netns *netns_find(const struct capture *c, uint32_t inode)
 {
-	for (unsigned i = 0; i < c->nnetns; i++) {
-		if (c->netns[i]->inode == inode && !c->netns[i]->ended)
-			return c->netns[i];
+	for (unsigned i = 0; i < c->namespaces.n; i++) {
+		if (c->namespaces.all[i]->inode == inode && !c->namespaces.all[i]->ended)
+			return c->namespaces.all[i];
 	}
 	return NULL;
 }
 
-/* Takes over fd; *ret is NULL when the namespace was known already. */
-static int netns_new(struct capture *c, const char *path, uint32_t inode, int fd, struct netns **ret)
+int netns_new(struct capture *c, const char *path, uint32_t inode, int fd, struct netns **ret)
 {
 	struct netns *ns = netns_find(c, inode), **p;
 
@@ -69,9 +48,9 @@ static int netns_new(struct capture *c, const char *path, uint32_t inode, int fd
 		return 0;
 	}
 	ns = calloc(1, sizeof(*ns));
-	p = reallocarray(c->netns, c->nnetns + 1, sizeof(struct netns *));
+	p = reallocarray(c->namespaces.all, c->namespaces.n + 1, sizeof(struct netns *));
 	if (p)
-		c->netns = p;
+		c->namespaces.all = p;
 	if (!ns || !p || !(ns->path = strdup(path))) {
 		free(ns);
 		close(fd);
@@ -81,78 +60,30 @@ static int netns_new(struct capture *c, const char *path, uint32_t inode, int fd
 	ns->inode = inode;
 	ns->rtnl_fd = ns->packet_fd = ns->tap_fd = -1;
 	ns->fd = fd;
-	ns->own = inode == c->own_netns;
+	ns->own = inode == c->namespaces.own;
 	if (ns->own) {
 		close(fd);
 		ns->fd = -1;
 	}
-	c->netns[c->nnetns++] = ns;
+	c->namespaces.all[c->namespaces.n++] = ns;
 	*ret = ns;
 	return 0;
 }
 
-static int netns_add(struct capture *c, const char *path)
+int netns_enter(const struct capture *c, const struct netns *ns)
 {
-	uint32_t inode;
-	struct netns *ns;
-	int fd = netns_open(path, &inode), err;
-
-	if (fd < 0)
-		return fd;
-	err = netns_new(c, path, inode, fd, &ns);
-	if (!err && ns && c->scanning)
-		err = links_watch(c, ns);
-	return err;
+	if (ns->ended)
+		return -ENOENT;
+	return !ns->own && setns(ns->fd, CLONE_NEWNET) != 0 ? -errno : 0;
 }
 
-static void scan_mark(struct capture *c, const char *path)
+void netns_leave(const struct capture *c, const struct netns *ns)
 {
-	struct netns *ns;
-	struct stat st;
-	int err;
-
-	if (stat(path, &st) != 0)
-		return;
-	ns = netns_find(c, (uint32_t)st.st_ino);
-	if (ns) {
-		ns->seen = true;
-		return;
-	}
-	if (!c->any_netns)
-		return;
-	err = netns_add(c, path);
-	if (err && err != -EINVAL && err != -ENOENT)
-		log_info("network namespace '%s': %s", path, strerror(-err));
-	else if ((ns = netns_find(c, (uint32_t)st.st_ino)))
-		ns->seen = true;
+	if (!ns->own && setns(c->namespaces.own_fd, CLONE_NEWNET) != 0)
+		log_error("cannot return to our own network namespace: %s", strerror(errno));
 }
 
-/* Calls scan_mark() for the files dir/ENTRY/tail. */
-static void scan_dir(struct capture *c, const char *dir, bool numbers, const char *tail)
-{
-	DIR *d = opendir(dir);
-	struct dirent *entry;
-	char path[512];
-
-	if (!d)
-		return;
-	while ((entry = readdir(d))) {
-		if (entry->d_name[0] == '.' || (numbers && (entry->d_name[0] < '0' || entry->d_name[0] > '9')))
-			continue;
-		snprintf(path, sizeof(path), "%s/%s%s", dir, entry->d_name, tail);
-		scan_mark(c, path);
-	}
-	closedir(d);
-}
-
-/* The next process seen in it is news again. */
-static void netns_forget(const struct capture *c, uint32_t inode)
-{
-	if (c->skel)
-		bpf_map_delete_elem(bpf_map__fd(c->skel->maps.ptcp_netns), &inode);
-}
-
-static void netns_end(struct netns *ns)
+void netns_end(struct netns *ns)
 {
 	ns->ended = true;
 	if (ns->fd >= 0)
@@ -165,135 +96,6 @@ static void netns_end(struct netns *ns)
 	if (ns->tap_fd >= 0)
 		close(ns->tap_fd);
 	ns->rtnl_fd = ns->packet_fd = ns->tap_fd = -1;
-}
-
-static void scan_names(struct capture *c)
-{
-	for (size_t i = 0; i < sizeof(named_dirs) / sizeof(named_dirs[0]); i++)
-		scan_dir(c, named_dirs[i], false, "");
-}
-
-void netns_scan(struct capture *c)
-{
-	/* All of /proc takes some 10 ms, in which the next ones may be coming. */
-	if (c->names_only) {
-		c->names_only = false;
-		scan_names(c);
-		return;
-	}
-	links_release(c);
-	for (unsigned i = 0; i < c->nnetns; i++)
-		c->netns[i]->seen = c->netns[i]->own;
-	scan_names(c);
-	scan_dir(c, "/proc", true, "/ns/net");
-	for (unsigned i = 0; i < c->nnetns; i++) {
-		struct netns *ns = c->netns[i];
-		struct stat st;
-
-		if (ns->ended)
-			continue;
-		/* Its own path may be anywhere. */
-		if (!ns->seen && stat(ns->path, &st) == 0 && (uint32_t)st.st_ino == ns->inode)
-			ns->seen = true;
-		if (ns->seen)
-			continue;
-		links_forget(c, ns);
-		netns_end(ns);
-		netns_forget(c, ns->inode);
-	}
-}
-
-void netns_seen(struct capture *c, uint32_t inode, uint32_t pid)
-{
-	char path[64];
-
-	if (!c->any_netns || inode == 0 || netns_find(c, inode))
-		return;
-	snprintf(path, sizeof(path), "/proc/%u/ns/net", pid);
-	if (netns_add(c, path) != 0)
-		netns_forget(c, inode);
-}
-
-void netns_named(struct capture *c)
-{
-	const struct itimerspec soon = { .it_value.tv_nsec = (long)NAMED_NS, .it_interval.tv_sec = SCAN_SECONDS };
-	char buf[4096];
-
-	while (read(c->inotify_fd, buf, sizeof(buf)) > 0)
-		;
-	c->names_only = true;
-	timerfd_settime(c->scan_fd, 0, &soon, NULL);
-}
-
-static int netns_add_configured(struct capture *c, const char *name)
-{
-	char path[4096];
-	int err;
-
-	if (strcmp(name, "any") == 0) {
-		c->any_netns = true;
-		return netns_add(c, OWN_NETNS);
-	}
-	snprintf(path, sizeof(path), "%s%s", strchr(name, '/') ? "" : "/run/netns/", name);
-	err = netns_add(c, path);
-	if (err == -EINVAL)
-		log_error("'%s' is not a network namespace", path);
-	else if (err)
-		log_error("network namespace '%s': %s", path, strerror(-err));
-	return err;
-}
-
-static int netns_watch(struct capture *c)
-{
-	const struct itimerspec often = { .it_value.tv_sec = SCAN_SECONDS, .it_interval.tv_sec = SCAN_SECONDS };
-
-	c->scanning = true;
-	c->scan_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	c->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (c->scan_fd < 0 || c->inotify_fd < 0)
-		return -errno;
-	for (size_t i = 0; i < sizeof(named_dirs) / sizeof(named_dirs[0]); i++)
-		inotify_add_watch(c->inotify_fd, named_dirs[i], IN_CREATE);
-	timerfd_settime(c->scan_fd, 0, &often, NULL);
-	return 0;
-}
-
-int netns_init(struct capture *c)
-{
-	int err;
-
-	c->own_netns_fd = netns_open(OWN_NETNS, &c->own_netns);
-	if (c->own_netns_fd < 0) {
-		log_error("'%s': %s; is /proc mounted?", OWN_NETNS, strerror(-c->own_netns_fd));
-		return c->own_netns_fd;
-	}
-	if (!c->config.netns || !c->config.netns[0]) {
-		err = netns_add(c, OWN_NETNS);
-	} else {
-		err = 0;
-		for (const char *const *name = c->config.netns; !err && *name; name++)
-			err = netns_add_configured(c, *name);
-		/* Those log their errors. */
-		if (err)
-			return err;
-		err = netns_watch(c);
-	}
-	if (err)
-		log_error("cannot watch network namespaces: %s", strerror(-err));
-	return err;
-}
-
-int netns_enter(const struct capture *c, const struct netns *ns)
-{
-	if (ns->ended)
-		return -ENOENT;
-	return !ns->own && setns(ns->fd, CLONE_NEWNET) != 0 ? -errno : 0;
-}
-
-void netns_leave(const struct capture *c, const struct netns *ns)
-{
-	if (!ns->own && setns(c->own_netns_fd, CLONE_NEWNET) != 0)
-		log_error("cannot return to our own network namespace: %s", strerror(errno));
 }
 
 void netns_free(struct netns *ns)

@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <dirent.h>
 #include <errno.h>
+#include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
@@ -28,13 +29,11 @@
 /* /proc is slower to ask, and its answers are gone when the process is. */
 #define CACHE_PROC_NS (2 * NSEC_PER_SEC)
 #define SCAN_INTERVAL_NS (10 * NSEC_PER_MSEC)
+/* A packet whose owner is not known waits this long for one who uses its socket. */
+#define OWNER_WAIT_NS (100 * NSEC_PER_MSEC)
 #define NETNS_MAX 64
 #define SOCKETS_MAX (1 << 20)
 #define LOOPBACK_IFINDEX 1 /* in every namespace */
-#define ETHERTYPE_IPV4 0x0800
-#define ETHERTYPE_IPV6 0x86dd
-#define ETHERTYPE_8021Q 0x8100
-#define ETHERTYPE_8021AD 0x88a8
 
 struct cached {
 	struct flow_key key;
@@ -94,8 +93,6 @@ int owners_add_netns(struct owners *o, uint32_t inode)
 	return 0;
 }
 
-/* --- headers ------------------------------------------------------------------ */
-
 static uint16_t get16(const uint8_t *p)
 {
 	return (uint16_t)(p[0] << 8 | p[1]);
@@ -129,8 +126,8 @@ static bool find_network(int dlt, const uint8_t *p, uint32_t n, uint32_t *off, u
 	else if (dlt == DLT_LINUX_SLL2)
 		*protocol = get16(p);
 	else
-		*protocol = p[*off] >> 4 == 6 ? ETHERTYPE_IPV6 : ETHERTYPE_IPV4;
-	for (int i = 0; i < 2 && (*protocol == ETHERTYPE_8021Q || *protocol == ETHERTYPE_8021AD); i++) {
+		*protocol = p[*off] >> 4 == 6 ? ETH_P_IPV6 : ETH_P_IP;
+	for (int i = 0; i < 2 && (*protocol == ETH_P_8021Q || *protocol == ETH_P_8021AD); i++) {
 		if (n < *off + 4)
 			return false;
 		*protocol = get16(p + *off + 2);
@@ -142,13 +139,13 @@ static bool find_network(int dlt, const uint8_t *p, uint32_t n, uint32_t *off, u
 /* Returns the offset of the transport header, 0: none here. */
 static uint32_t parse_network(const uint8_t *p, uint32_t n, uint32_t off, uint16_t protocol, struct flow_key *k)
 {
-	if (protocol == ETHERTYPE_IPV4 && n >= off + 20) {
+	if (protocol == ETH_P_IP && n >= off + 20) {
 		k->proto = p[off + 9];
 		set_v4(k->l, p + off + 12);
 		set_v4(k->r, p + off + 16);
 		return (get16(p + off + 6) & 0x1fff) ? 0 : off + (p[off] & 15U) * 4;
 	}
-	if (protocol != ETHERTYPE_IPV6 || n < off + 40)
+	if (protocol != ETH_P_IPV6 || n < off + 40)
 		return 0;
 	k->proto = p[off + 6];
 	memcpy(k->l, p + off + 8, 16);
@@ -238,8 +235,6 @@ uint8_t owners_direction(int dlt, const uint8_t *data, uint32_t caplen)
 	return type == PACKET_OUTGOING ? EVENT_DIR_OUT : EVENT_DIR_IN;
 }
 
-/* --- the maps of our programs --------------------------------------------------- */
-
 static bool ask_maps(struct owners *o, const struct flow_key *key, struct event_owner *ret)
 {
 	struct flow_key anywhere = *key;
@@ -266,8 +261,6 @@ static bool ask_maps(struct owners *o, const struct flow_key *key, struct event_
 	};
 	return true;
 }
-
-/* --- sock_diag and /proc ---------------------------------------------------------- */
 
 static bool is_v4(const uint32_t *a)
 {
@@ -371,9 +364,10 @@ static void scan(struct owners *o)
 	o->nheld = 0;
 	if (!dir)
 		return;
-	while ((d = readdir(dir)))
+	while ((d = readdir(dir))) {
 		if (procfs_is_pid(d->d_name, &pid))
 			scan_process(o, pid);
+	}
 	closedir(dir);
 	if (o->nheld)
 		qsort(o->held, o->nheld, sizeof(*o->held), by_inode);
@@ -401,9 +395,10 @@ static bool ask_proc(struct owners *o, const struct flow_key *key, uint64_t now,
 
 	if (key->proto != IPPROTO_TCP && key->proto != IPPROTO_UDP)
 		return false;
-	for (unsigned i = 0; i < o->nnetns && !inode; i++)
+	for (unsigned i = 0; i < o->nnetns && !inode; i++) {
 		if (o->netns[i].inode == key->netns)
 			inode = ask_diag(o->netns[i].fd, key, &uid);
+	}
 	if (!inode)
 		return false;
 	held = find_held(o, inode);
@@ -417,8 +412,6 @@ static bool ask_proc(struct owners *o, const struct flow_key *key, uint64_t now,
 	*ret = (struct event_owner){ .start = held->start, .tgid = held->pid, .uid = uid, .source = OWNER_SCAN };
 	return true;
 }
-
-/* --- both --------------------------------------------------------------------------- */
 
 static struct cached *cache_slot(struct owners *o, const struct flow_key *k)
 {
@@ -481,6 +474,14 @@ bool owners_find(struct owners *o, int dlt, struct event_packet *e, const uint8_
 	if (e->dir == EVENT_DIR_IN)
 		return dst;
 	return e->dir == EVENT_DIR_OUT ? src : src || dst;
+}
+
+enum capture_verdict owners_ask(struct owners *o, int dlt, struct event_packet *e, const uint8_t *data, bool force)
+{
+	const uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	const bool known = owners_find(o, dlt, e, data, now);
+
+	return known || force || now >= e->ts + OWNER_WAIT_NS ? CAPTURE_DONE : CAPTURE_WAIT;
 }
 
 void owners_free(struct owners *o)

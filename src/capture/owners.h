@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "capture/capture.h"
+
 struct owners;
 
 /* Descriptors of ptcp_flows and ptcp_cookies, -1: /proc it is. 0 or a negative errno. */
@@ -17,10 +19,12 @@ int owners_new(struct owners **ret, int flows_fd, int cookies_fd);
 /* Opens a door to the sockets of the calling thread's network namespace, which has this inode number. */
 int owners_add_netns(struct owners *o, uint32_t inode);
 /*
- * Fills e->src and e->dst as far as known, unless a cookie is there to wait for; e->netns and caplen are. now: CLOCK_MONOTONIC ns. Returns false
- * when an end that shall be shown is unknown and may become known soon.
+ * Fills e->src and e->dst as far as known, unless a cookie is there to wait for; e->netns and e->caplen are filled
+ * already. now: CLOCK_MONOTONIC ns. Returns false when an end that shall be shown is unknown and may become known soon.
  */
 bool owners_find(struct owners *o, int dlt, struct event_packet *e, const uint8_t *data, uint64_t now);
+/* The same, now; whether the packet waits for its owner, which it does only so long. */
+enum capture_verdict owners_ask(struct owners *o, int dlt, struct event_packet *e, const uint8_t *data, bool force);
 /* The direction that a cooked header (LINUX_SLL, LINUX_SLL2) tells: EVENT_DIR_*. */
 uint8_t owners_direction(int dlt, const uint8_t *data, uint32_t caplen);
 void owners_free(struct owners *o);

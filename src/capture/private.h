@@ -10,14 +10,18 @@
 #include "capture/capture.h"
 #include "capture/ring.h"
 #include "filter/filter.h"
-#include "util/clock.h"
 
-/* A packet whose owner is not known waits this long for one who uses its socket. */
-#define OWNER_WAIT_NS (100 * NSEC_PER_MSEC)
-#define RINGS_MAX 16 /* as many as bpf/tc.bpf.c defines */
+#define RINGS_MAX 16 /* as many as bpf/ring.bpf.h defines */
+#define VLAN_LEN 4   /* bytes, of a tag */
+
+/* A descriptor that a capture waits for, and what to do when it is readable. */
+struct watch {
+	int (*ready)(struct capture *c, struct watch *watch);
+};
 
 /* A network namespace whose interfaces are captured. Stays until the end, as interfaces point to its path. */
 struct netns {
+	struct watch watch; /* rtnl_fd; first, so that it leads back to us */
 	struct capture *capture;
 	uint32_t inode;
 	bool own;      /* the one that we run in */
@@ -26,7 +30,7 @@ struct netns {
 	int fd;	       /* to enter it; -1: our own */
 	int rtnl_fd;   /* -1: not open */
 	int packet_fd; /* holds the promiscuous memberships; -1: not open */
-	int tap_fd;    /* of the backend socket-filter, sees every device; -1: not open */
+	int tap_fd;    /* a packet socket whose filter sees every device; -1: not open */
 	char *path;
 };
 
@@ -47,73 +51,143 @@ struct link {
 	uint64_t mismatched;		      /* refused by the filter in user space */
 };
 
-struct capture {
-	struct capture_config config;
-	struct capture_config bare_config; /* the same without attribution */
-	const struct backend *backend;
-	struct pcap_backend *pcap; /* NULL: another backend */
-	struct owners *owners;	   /* asked for what programs could not tell; NULL: nobody */
-	struct bpf_link *taps[2];  /* at tracepoints or the root cgroup */
-	bool without_bpf;	   /* not even permitted */
-	struct capture_handler handler;
-	struct ptcpdump *skel;
-	struct attrib *attrib;
-	struct capture_control *control; /* shared with the programs */
-	struct ring rings[RINGS_MAX];
-	uint64_t ring_ts[RINGS_MAX]; /* time of the last packet taken from each */
-	unsigned nrings;
-	uint64_t lag_ns; /* packets are merged when they are this old */
-	size_t ring_size;
-	struct ring wake_ring;
-	int epoll_fd, timer_fd;
-	int64_t clock_offset;
+/* The packet rings, one per CPU or source. */
+struct rings {
+	struct ring ring[RINGS_MAX];
+	uint64_t ts[RINGS_MAX]; /* time of the last packet taken from each */
+	unsigned n;
+	size_t size; /* bytes, of each */
+	struct ring wake;
+};
+
+/* From the rings to the handler; deliver.c. */
+struct delivery {
+	uint64_t lag_ns;      /* packets are merged when they are this old */
+	int64_t clock_offset; /* ns, from CLOCK_MONOTONIC to CLOCK_REALTIME */
 	uint64_t last_ts;
 	uint64_t captured;
-	bool attached, stopped;
-	bool running; /* past capture_attach(): a device that cannot be attached ends nothing */
-	bool pending; /* some links are to be attached later */
-
-	bool any;
-	bool any_netns;	 /* and those to come */
-	bool scanning;	 /* namespaces other than our own are looked after */
-	bool names_only; /* the next scan is for what inotify told of */
-	int scan_fd, inotify_fd;
-	int own_netns_fd; /* to come back */
-	uint32_t own_netns;
-	struct netns **netns;
-	unsigned nnetns;
-	struct link **links; /* all there ever were */
-	unsigned nlinks;
-	uint32_t nannounced;
-	struct link **table; /* by namespace and index */
-	unsigned table_size;
-	struct link *last_link;
-	enum attach_mode mode;
-
-	struct filter_code filter_l2, filter_l3;
-	struct filter_inject *inject;
-	bool filter_in_user;
 	uint8_t *vlan_buf;
 };
 
-/* capture.c */
+/* poll.c */
+struct poll {
+	int epoll_fd, timer_fd;
+};
+
+/* netns.c, netns_scan.c */
+struct namespaces {
+	struct netns **all;
+	unsigned n;
+	bool any;	 /* and those to come */
+	bool scanning;	 /* namespaces other than our own are looked after */
+	bool names_only; /* the next scan is for what inotify told of */
+	int scan_fd, inotify_fd;
+	struct watch scan, names; /* of both */
+	int own_fd;		  /* to come back */
+	uint32_t own;
+};
+
+/* links.c */
+struct links {
+	struct link **all; /* all there ever were */
+	unsigned n;
+	bool any;
+	bool attached;
+	bool running; /* past capture_attach(): a device that cannot be attached ends nothing */
+	bool pending; /* some are to be attached later */
+	uint32_t announced;
+	struct link **table; /* by namespace and index */
+	unsigned table_size;
+	struct link *last;
+	enum attach_mode mode;
+};
+
+/* programs.c */
+struct programs {
+	struct ptcpdump *skel;
+	struct capture_control *control; /* shared with the programs */
+	struct bpf_link *taps[2];	 /* at tracepoints or the root cgroup */
+	bool forbidden;			 /* we are not even permitted to load any */
+};
+
+/* Of packets, for both kinds of devices. */
+struct packet_filter {
+	struct filter_code l2, l3;
+	struct filter_inject *inject;
+	bool in_user; /* the kernel refuses it: packets are filtered when they are delivered */
+};
+
+struct capture {
+	struct capture_config config;
+	struct capture_config bare_config; /* the same without attribution */
+	struct capture_handler handler;
+	const struct backend *backend;
+	struct pcap_backend *pcap; /* NULL: another backend */
+	struct owners *owners;	   /* asked for what programs could not tell; NULL: nobody */
+	struct attrib *attrib;
+	struct programs programs;
+	struct packet_filter filter;
+	struct rings rings;
+	struct delivery delivery;
+	struct namespaces namespaces;
+	struct links links;
+	struct poll poll;
+	bool stopped;
+};
+
+/* programs.c */
+/* libbpf's messages go to our log, at debug. */
+void programs_log(void);
 /* Compiles the filter for both kinds of devices that programs see; errors are logged. */
 int filters_compile(struct capture *c);
-/* struct procfs_stat, start; 0: no such process, or only its zombie. */
-uint64_t process_start_time(uint32_t pid);
+/* Makes programs.control too, which a backend without programs has as well. Errors are logged. */
+int programs_load(struct capture *c);
+/* They see no packet any more. */
+void programs_stop(struct capture *c);
+void programs_free(struct capture *c);
+
+/* poll.c */
+/* Errors are logged. */
+int poll_open(struct capture *c);
+/* events: EPOLL*. watch NULL: it only wakes us. */
+int poll_add(struct capture *c, int fd, uint32_t events, struct watch *watch);
+/* Wakes us after ns; 0: not at all. */
+void poll_timer(struct capture *c, uint64_t ns);
+/* Waits, and lets those that watch descriptors do their work; errors are logged. */
+int poll_events(struct capture *c, int timeout_ms);
+void poll_close(struct capture *c);
 
 /* netns.c */
+/* A file that is a namespace: a descriptor and *inode, -EINVAL for another file, or another -errno. */
+int netns_open(const char *path, uint32_t *inode);
+struct netns *netns_find(const struct capture *c, uint32_t inode);
+/* Takes over fd; *ret is NULL when the namespace was known already. */
+int netns_new(struct capture *c, const char *path, uint32_t inode, int fd, struct netns **ret);
+int netns_enter(const struct capture *c, const struct netns *ns);
+void netns_leave(const struct capture *c, const struct netns *ns);
+/* Closes all descriptors. */
+void netns_end(struct netns *ns);
+void netns_free(struct netns *ns);
+
+/* netns_scan.c */
 /* Finds the configured namespaces and prepares scan_fd and inotify_fd; errors are logged. */
 int netns_init(struct capture *c);
+/* From here on those that come and end are noticed. */
+int netns_scan_start(struct capture *c);
 /* Looks for namespaces that came or ended; when scan_fd is readable. */
 void netns_scan(struct capture *c);
 /* When inotify_fd is readable. */
 void netns_named(struct capture *c);
 /* A process lives in the namespace with this inode. */
 void netns_seen(struct capture *c, uint32_t inode, uint32_t pid);
-int netns_enter(const struct capture *c, const struct netns *ns);
-void netns_leave(const struct capture *c, const struct netns *ns);
-void netns_free(struct netns *ns);
+void netns_done(struct capture *c);
+
+/* counters.c */
+/* Adds up the kernel's counters of an interface. */
+void counters_read(const struct capture *c, const struct link *link, uint64_t *received, uint64_t *dropped);
+int counters_start(const struct capture *c, const struct link *link);
+/* The interface's counters leave the kernel; packets of it may still be in the rings. */
+void counters_stop(const struct capture *c, struct link *link);
 
 /* links.c */
 /* Finds the wanted interfaces of all namespaces; an unknown name is an error (logged). */

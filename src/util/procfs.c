@@ -85,6 +85,13 @@ int procfs_stat(uint32_t pid, struct procfs_stat *ret)
 	return 0;
 }
 
+uint64_t procfs_start(uint32_t pid)
+{
+	struct procfs_stat st;
+
+	return procfs_stat(pid, &st) || st.state == 'Z' ? 0 : st.start;
+}
+
 bool procfs_is_pid(const char *s, uint32_t *ret)
 {
 	unsigned long n;

@@ -20,6 +20,8 @@ struct procfs_stat {
 uint64_t procfs_tick_ns(void);
 /* 0; -ESRCH: no such process; else a negative errno. */
 int procfs_stat(uint32_t pid, struct procfs_stat *ret);
+/* struct procfs_stat, start; 0: no such process, or only its zombie. */
+uint64_t procfs_start(uint32_t pid);
 /* Up to size - 1 bytes of /proc/PID/NAME, NUL added. Returns their number or a negative errno. */
 int procfs_read(uint32_t pid, const char *name, char *buf, size_t size);
 /* Target of the link /proc/PID/NAME, NUL added, cut to fit. Returns its length or a negative errno. */

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "capture/kernel.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/btf.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "capture/attach.h"
+#include "util/cgroup2.h"
+
+/* Names of the BTF that one feature may need. */
+enum { FEATURE_NAMES = 2 };
+
+static bool kernel_since(unsigned major, unsigned minor)
+{
+	unsigned has_major = 0, has_minor = 0;
+	struct utsname u;
+
+	return uname(&u) == 0 && sscanf(u.release, "%u.%u", &has_major, &has_minor) == 2 &&
+	       (has_major > major || (has_major == major && has_minor >= minor));
+}
+
+/* A locked-down kernel may take none of a type. Tracing programs show in the BTF. */
+static bool program_taken(enum bpf_prog_type type)
+{
+	errno = 0;
+	return libbpf_probe_bpf_prog_type(type, NULL) == 1;
+}
+
+static bool sched_cls_taken(void)
+{
+	return program_taken(BPF_PROG_TYPE_SCHED_CLS);
+}
+
+static bool socket_filter_taken(void)
+{
+	return program_taken(BPF_PROG_TYPE_SOCKET_FILTER);
+}
+
+static bool cgroup_skb_taken(void)
+{
+	return program_taken(BPF_PROG_TYPE_CGROUP_SKB);
+}
+
+static bool cgroup_sock_taken(void)
+{
+	return program_taken(BPF_PROG_TYPE_CGROUP_SOCK) && program_taken(BPF_PROG_TYPE_CGROUP_SOCK_ADDR);
+}
+
+/* Asked for tracing programs, libbpf would try fentry, which needs more than tracepoints do. */
+static bool raw_tracepoint_taken(void)
+{
+	return program_taken(BPF_PROG_TYPE_RAW_TRACEPOINT);
+}
+
+static bool btf_readable(void)
+{
+	return access(KERNEL_BTF_PATH, R_OK) == 0;
+}
+
+static bool cgroup2_there(void)
+{
+	const int fd = cgroup2_open();
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static bool packet_socket_opens(void)
+{
+	const int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* Some helpers came to tracing programs first. */
+static bool task_btf_usable(void)
+{
+	static const enum bpf_prog_type types[] = { BPF_PROG_TYPE_SCHED_CLS, BPF_PROG_TYPE_CGROUP_SKB };
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if (libbpf_probe_bpf_helper(types[i], BPF_FUNC_get_current_task_btf, NULL) != 1 ||
+		    libbpf_probe_bpf_helper(types[i], BPF_FUNC_task_pt_regs, NULL) != 1)
+			return false;
+	}
+	return btf_readable();
+}
+
+static bool tcx_there(void)
+{
+	const struct bpf_insn pass[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	const int fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, NULL, "GPL", pass, sizeof(pass) / sizeof(pass[0]), NULL);
+	bool there;
+
+	if (fd < 0)
+		return false;
+	there = attach_has_tcx(fd);
+	close(fd);
+	return there;
+}
+
+/* 6.10 has the functions, but 6.13 still refuses calls of global functions in between. */
+static bool preempt_off_usable(void)
+{
+	return kernel_since(6, 14) && btf_readable();
+}
+
+/* bpf_dynptr_from_skb(), for tracepoints since then. */
+static bool trace_fragments_usable(void)
+{
+	return kernel_since(6, 12) && btf_readable();
+}
+
+static bool softirq_stack_there(void)
+{
+	struct utsname u;
+
+	return uname(&u) != 0 || !strstr(u.version, "PREEMPT_RT");
+}
+
+static const struct {
+	const char *kind, *name, *lost;
+	const char *btf[FEATURE_NAMES]; /* all of them are in the kernel's BTF, or: */
+	bool (*here)(void);
+} features[] = {
+	[KERNEL_TRACE_STORAGE] = { .kind = "helper",
+				   .name = "socket storage, traced",
+				   .lost = "owners that tracepoints tell go by socket cookie",
+				   .btf = { "bpf_sk_storage_get_tracing", "bpf_get_socket_ptr_cookie" } },
+	[KERNEL_SOCKET_ITERATOR] = { .kind = "iterator",
+				     .name = "files",
+				     .lost = "existing sockets are read from /proc and sock_diag instead",
+				     .btf = { "bpf_iter_task_file" } },
+	[KERNEL_CGROUP2] = { .kind = "mount", .name = "cgroup v2", .lost = "all cgroup hooks", .here = cgroup2_there },
+	[KERNEL_BTF] = { .kind = "file",
+			 .name = "BTF",
+			 .lost = "it is looked for elsewhere; --kernel-btf can name one",
+			 .here = btf_readable },
+	[KERNEL_TASK_BTF] = { .kind = "helper",
+			      .name = "running task",
+			      .lost = "packet programs probe kernel memory, which takes longer",
+			      .here = task_btf_usable },
+	[KERNEL_SCHED_CLS] = { .kind = "program",
+			       .name = "tc",
+			       .lost = "packets are not seen at tc",
+			       .here = sched_cls_taken },
+	[KERNEL_SOCKET_FILTER] = { .kind = "program",
+				   .name = "socket filter",
+				   .lost = "packets are not seen by filters of packet sockets",
+				   .here = socket_filter_taken },
+	[KERNEL_CGROUP_SKB] = { .kind = "program",
+				.name = "cgroup packets",
+				.lost = "packets are not seen at the root of cgroup v2",
+				.here = cgroup_skb_taken },
+	[KERNEL_CGROUP_SOCK] = { .kind = "program",
+				 .name = "cgroup sockets",
+				 .lost = "all cgroup hooks",
+				 .here = cgroup_sock_taken },
+	[KERNEL_RAW_TRACEPOINT] = { .kind = "program",
+				    .name = "raw tracepoint",
+				    .lost = "all tracepoints of processes and packets",
+				    .here = raw_tracepoint_taken },
+	[KERNEL_TCX] = { .kind = "link",
+			 .name = "tcx",
+			 .lost = "filters at clsact, which a process that is killed leaves behind",
+			 .here = tcx_there },
+	[KERNEL_PACKET_SOCKET] = { .kind = "socket",
+				   .name = "AF_PACKET",
+				   .lost = "libpcap's own capture, filters of packet sockets, promiscuous mode",
+				   .here = packet_socket_opens },
+	[KERNEL_PREEMPT_OFF] = { .kind = "function",
+				 .name = "bpf_preempt_disable",
+				 .lost = "with preempt=full, tasks that send at once can get into one record",
+				 .here = preempt_off_usable },
+	[KERNEL_TRACE_FRAGMENTS] = { .kind = "function",
+				     .name = "bpf_dynptr_from_skb",
+				     .lost = "tracepoints show the linear part of packets only",
+				     .here = trace_fragments_usable },
+	[KERNEL_SOFTIRQ_STACK] = { .kind = "scheduling",
+				   .name = "no PREEMPT_RT",
+				   .lost = "soft interrupts are told from tasks in another way",
+				   .here = softirq_stack_there },
+};
+_Static_assert(sizeof(features) / sizeof(features[0]) == KERNEL_FEATURES, "a row for each feature");
+
+bool kernel_has(enum kernel_feature feature)
+{
+	bool has[KERNEL_FEATURES];
+
+	if (features[feature].here)
+		return features[feature].here();
+	return kernel_look(has, NULL, NULL, 0) == 0 && has[feature];
+}
+
+/* All of a sysfs file, whose stat size is right for BTF but need not be. NULL: errno tells. */
+static char *read_file(const char *path, size_t *ret_size)
+{
+	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t size = 0, cap = 8 << 20;
+	ssize_t n;
+	char *p;
+
+	if (fd < 0)
+		return NULL;
+	p = malloc(cap);
+	while (p && (n = read(fd, p + size, cap - size)) > 0) {
+		char *more;
+
+		size += (size_t)n;
+		if (size < cap)
+			continue;
+		cap *= 2;
+		more = realloc(p, cap);
+		if (!more)
+			free(p);
+		p = more;
+	}
+	close(fd);
+	*ret_size = size;
+	return p;
+}
+
+/* A name that is looked for in the BTF. */
+struct wanted {
+	const char *name;
+	bool *found;
+};
+
+/*
+ * Which of the names are in the string section of the kernel's BTF. A type of one of these names has no other reason
+ * to exist, so parsing all types, which costs ten times more, would tell nothing else.
+ */
+static void find_names(const char *data, size_t size, const struct wanted *wanted, size_t n)
+{
+	const struct btf_header *h = (const void *)data;
+	const char *end, *nul;
+
+	if (size < sizeof(*h) || h->magic != BTF_MAGIC || h->hdr_len > size || h->str_off > size - h->hdr_len ||
+	    h->str_len > size - h->hdr_len - h->str_off)
+		return;
+	end = data + h->hdr_len + h->str_off + h->str_len;
+	for (const char *s = end - h->str_len; s < end; s = nul + 1) {
+		nul = memchr(s, '\0', (size_t)(end - s));
+		if (!nul)
+			break;
+		if (s[0] != 'b' || nul - s < 8)
+			continue;
+		for (size_t i = 0; i < n; i++) {
+			if (strcmp(s, wanted[i].name) == 0)
+				*wanted[i].found = true;
+		}
+	}
+}
+
+int kernel_look(bool has[KERNEL_FEATURES], const char *const *names, bool *found, size_t n)
+{
+	struct wanted wanted[KERNEL_FEATURES * FEATURE_NAMES + KERNEL_NAMES_MAX];
+	bool seen[KERNEL_FEATURES][FEATURE_NAMES] = { 0 };
+	size_t size, count = 0;
+	char *btf;
+
+	memset(has, 0, KERNEL_FEATURES * sizeof(*has));
+	for (size_t i = 0; i < KERNEL_FEATURES * FEATURE_NAMES; i++) {
+		const char *name = features[i / FEATURE_NAMES].btf[i % FEATURE_NAMES];
+
+		if (name)
+			wanted[count++] = (struct wanted){ name, &seen[i / FEATURE_NAMES][i % FEATURE_NAMES] };
+	}
+	for (size_t i = 0; i < n && i < KERNEL_NAMES_MAX; i++) {
+		found[i] = false;
+		if (names[i])
+			wanted[count++] = (struct wanted){ names[i], &found[i] };
+	}
+	btf = read_file(KERNEL_BTF_PATH, &size);
+	if (!btf)
+		return errno == ENOMEM ? -ENOMEM : 0;
+	find_names(btf, size, wanted, count);
+	free(btf);
+	has[KERNEL_BTF] = true;
+	for (size_t i = 0; i < KERNEL_FEATURES; i++) {
+		if (features[i].btf[0])
+			has[i] = seen[i][0] && (!features[i].btf[1] || seen[i][1]);
+	}
+	return 0;
+}
+
+int kernel_probe(FILE *out)
+{
+	bool has[KERNEL_FEATURES];
+	int err = kernel_look(has, NULL, NULL, 0);
+
+	for (size_t i = 0; !err && i < KERNEL_FEATURES; i++)
+		fprintf(out, KERNEL_PROBE_FORMAT "\n", features[i].kind, features[i].name,
+			(features[i].here ? features[i].here() : has[i]) ? "yes" : "no", features[i].lost);
+	return err;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the running kernel offers: every question is asked here, and --probe shows every answer. */
+#ifndef CAPTURE_KERNEL_H
+#define CAPTURE_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#define KERNEL_BTF_PATH "/sys/kernel/btf/vmlinux"
+
+enum kernel_feature {
+	/* Found in the kernel's BTF: kernel_look(). */
+	KERNEL_TRACE_STORAGE,	/* tracing programs may use socket storage */
+	KERNEL_SOCKET_ITERATOR, /* iterators over files can tell sockets */
+	/* Found by trying: kernel_has(). */
+	KERNEL_CGROUP2,
+	KERNEL_BTF,
+	KERNEL_TASK_BTF, /* packet programs may look into the running task without probing */
+	KERNEL_SCHED_CLS,
+	KERNEL_SOCKET_FILTER,
+	KERNEL_CGROUP_SKB,
+	KERNEL_CGROUP_SOCK, /* programs at the calls of sockets */
+	KERNEL_RAW_TRACEPOINT,
+	KERNEL_TCX,
+	KERNEL_PACKET_SOCKET,	/* errno tells why not */
+	KERNEL_PREEMPT_OFF,	/* programs at cgroup_skb may switch preemption off */
+	KERNEL_TRACE_FRAGMENTS, /* tracepoints may read the fragments of packets */
+	KERNEL_SOFTIRQ_STACK,	/* soft interrupts never run on the stack of a task; not so with PREEMPT_RT */
+	KERNEL_FEATURES
+};
+
+/* Loads nothing but empty programs. */
+bool kernel_has(enum kernel_feature feature);
+enum { KERNEL_NAMES_MAX = 32 };
+/*
+ * Reads the kernel's BTF once: fills has[] for the features that it tells of and for KERNEL_BTF, and found[] for n
+ * more names, up to KERNEL_NAMES_MAX, of types or functions, which have to begin with b; NULL: not looked for. Without
+ * BTF all are false. 0 or -ENOMEM.
+ */
+int kernel_look(bool has[KERNEL_FEATURES], const char *const *names, bool *found, size_t n);
+/* Lines of the table of --probe: kind, what, whether it is here, what is lost without it. */
+#define KERNEL_PROBE_FORMAT "%-15s %-22s %-4s %s"
+int kernel_probe(FILE *out);
+
+#endif

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Which network namespaces there are: those that were asked for, that come, that end. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "capture/private.h"
+#include "ptcpdump.skel.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define OWN_NETNS "/proc/self/ns/net"
+/* Where iproute2 and Docker keep named namespaces. */
+static const char *const named_dirs[] = { "/run/netns", "/run/docker/netns" };
+
+/*
+ * An open namespace and a socket in it keep it from ending. So it is looked after this often: one that neither a
+ * process nor a name refers to any more is let go. New ones are mostly known earlier, by process events and inotify.
+ */
+#define SCAN_SECONDS 1
+/* A name in /run/netns is made first and bound to its namespace a little later. */
+#define NAMED_NS (20 * NSEC_PER_MSEC)
+
+static int netns_add(struct capture *c, const char *path)
+{
+	uint32_t inode;
+	struct netns *ns;
+	int fd = netns_open(path, &inode), err;
+
+	if (fd < 0)
+		return fd;
+	err = netns_new(c, path, inode, fd, &ns);
+	if (!err && ns && c->namespaces.scanning)
+		err = links_watch(c, ns);
+	return err;
+}
+
+static void scan_mark(struct capture *c, const char *path)
+{
+	struct netns *ns;
+	struct stat st;
+	int err;
+
+	if (stat(path, &st) != 0)
+		return;
+	ns = netns_find(c, (uint32_t)st.st_ino);
+	if (ns) {
+		ns->seen = true;
+		return;
+	}
+	if (!c->namespaces.any)
+		return;
+	err = netns_add(c, path);
+	if (err && err != -EINVAL && err != -ENOENT)
+		log_info("network namespace '%s': %s", path, strerror(-err));
+	else if ((ns = netns_find(c, (uint32_t)st.st_ino)))
+		ns->seen = true;
+}
+
+/* Calls scan_mark() for the files dir/ENTRY/tail. */
+static void scan_dir(struct capture *c, const char *dir, bool numbers, const char *tail)
+{
+	DIR *d = opendir(dir);
+	struct dirent *entry;
+	char path[512];
+
+	if (!d)
+		return;
+	while ((entry = readdir(d))) {
+		if (entry->d_name[0] == '.' || (numbers && (entry->d_name[0] < '0' || entry->d_name[0] > '9')))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s%s", dir, entry->d_name, tail);
+		scan_mark(c, path);
+	}
+	closedir(d);
+}
+
+/* The next process seen in it is news again. */
+static void netns_forget(const struct capture *c, uint32_t inode)
+{
+	if (c->programs.skel)
+		bpf_map_delete_elem(bpf_map__fd(c->programs.skel->maps.ptcp_netns), &inode);
+}
+
+static void scan_names(struct capture *c)
+{
+	for (size_t i = 0; i < sizeof(named_dirs) / sizeof(named_dirs[0]); i++)
+		scan_dir(c, named_dirs[i], false, "");
+}
+
+void netns_scan(struct capture *c)
+{
+	/* All of /proc takes some 10 ms, in which the next ones may be coming. */
+	if (c->namespaces.names_only) {
+		c->namespaces.names_only = false;
+		scan_names(c);
+		return;
+	}
+	links_release(c);
+	for (unsigned i = 0; i < c->namespaces.n; i++)
+		c->namespaces.all[i]->seen = c->namespaces.all[i]->own;
+	scan_names(c);
+	scan_dir(c, "/proc", true, "/ns/net");
+	for (unsigned i = 0; i < c->namespaces.n; i++) {
+		struct netns *ns = c->namespaces.all[i];
+		struct stat st;
+
+		if (ns->ended)
+			continue;
+		/* Its own path may be anywhere. */
+		if (!ns->seen && stat(ns->path, &st) == 0 && (uint32_t)st.st_ino == ns->inode)
+			ns->seen = true;
+		if (ns->seen)
+			continue;
+		links_forget(c, ns);
+		netns_end(ns);
+		netns_forget(c, ns->inode);
+	}
+}
+
+void netns_seen(struct capture *c, uint32_t inode, uint32_t pid)
+{
+	char path[64];
+
+	if (!c->namespaces.any || inode == 0 || netns_find(c, inode))
+		return;
+	snprintf(path, sizeof(path), "/proc/%u/ns/net", pid);
+	if (netns_add(c, path) != 0)
+		netns_forget(c, inode);
+}
+
+void netns_named(struct capture *c)
+{
+	const struct itimerspec soon = { .it_value.tv_nsec = (long)NAMED_NS, .it_interval.tv_sec = SCAN_SECONDS };
+	char buf[4096];
+
+	while (read(c->namespaces.inotify_fd, buf, sizeof(buf)) > 0)
+		;
+	c->namespaces.names_only = true;
+	timerfd_settime(c->namespaces.scan_fd, 0, &soon, NULL);
+}
+
+static int netns_add_configured(struct capture *c, const char *name)
+{
+	char path[4096];
+	int err;
+
+	if (strcmp(name, "any") == 0) {
+		c->namespaces.any = true;
+		return netns_add(c, OWN_NETNS);
+	}
+	snprintf(path, sizeof(path), "%s%s", strchr(name, '/') ? "" : "/run/netns/", name);
+	err = netns_add(c, path);
+	if (err == -EINVAL)
+		log_error("'%s' is not a network namespace", path);
+	else if (err)
+		log_error("network namespace '%s': %s", path, strerror(-err));
+	return err;
+}
+
+static int scan_ready(struct capture *c, struct watch *watch)
+{
+	(void)watch;
+	netns_scan(c);
+	return 0;
+}
+
+static int names_ready(struct capture *c, struct watch *watch)
+{
+	(void)watch;
+	netns_named(c);
+	return 0;
+}
+
+int netns_scan_start(struct capture *c)
+{
+	int err;
+
+	c->namespaces.scan.ready = scan_ready;
+	c->namespaces.names.ready = names_ready;
+	err = poll_add(c, c->namespaces.scan_fd, EPOLLIN | EPOLLET, &c->namespaces.scan);
+	if (!err)
+		err = poll_add(c, c->namespaces.inotify_fd, EPOLLIN, &c->namespaces.names);
+	if (!err)
+		netns_scan(c);
+	return err;
+}
+
+static int netns_watch(struct capture *c)
+{
+	const struct itimerspec often = { .it_value.tv_sec = SCAN_SECONDS, .it_interval.tv_sec = SCAN_SECONDS };
+
+	c->namespaces.scanning = true;
+	c->namespaces.scan_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	c->namespaces.inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (c->namespaces.scan_fd < 0 || c->namespaces.inotify_fd < 0)
+		return -errno;
+	for (size_t i = 0; i < sizeof(named_dirs) / sizeof(named_dirs[0]); i++)
+		inotify_add_watch(c->namespaces.inotify_fd, named_dirs[i], IN_CREATE);
+	timerfd_settime(c->namespaces.scan_fd, 0, &often, NULL);
+	return 0;
+}
+
+int netns_init(struct capture *c)
+{
+	int err;
+
+	c->namespaces.own_fd = netns_open(OWN_NETNS, &c->namespaces.own);
+	if (c->namespaces.own_fd < 0) {
+		log_error("'%s': %s; is /proc mounted?", OWN_NETNS, strerror(-c->namespaces.own_fd));
+		return c->namespaces.own_fd;
+	}
+	if (!c->config.netns || !c->config.netns[0]) {
+		err = netns_add(c, OWN_NETNS);
+	} else {
+		err = 0;
+		for (const char *const *name = c->config.netns; !err && *name; name++)
+			err = netns_add_configured(c, *name);
+		/* Those log their errors. */
+		if (err)
+			return err;
+		err = netns_watch(c);
+	}
+	if (err)
+		log_error("cannot watch network namespaces: %s", strerror(-err));
+	return err;
+}
+
+static void fd_close(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+void netns_done(struct capture *c)
+{
+	for (unsigned i = 0; i < c->namespaces.n; i++)
+		netns_free(c->namespaces.all[i]);
+	free(c->namespaces.all);
+	fd_close(c->namespaces.own_fd);
+	fd_close(c->namespaces.scan_fd);
+	fd_close(c->namespaces.inotify_fd);
+}

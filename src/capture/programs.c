@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The programs of a capture and their maps: settings, sizes, load, and what is tried again without. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <pcap/dlt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "capture/attrib.h"
+#include "capture/backend.h"
+#include "capture/kernel.h"
+#include "capture/kernel_btf.h"
+#include "capture/kfunc_link.h"
+#include "capture/owners.h"
+#include "capture/private.h"
+#include "ptcpdump.skel.h"
+#include "util/log.h"
+#include "util/procfs.h"
+
+#define RING_BYTES (32U << 20)
+#define RING_SIZE_MAX (1U << 30)
+/* A ring that is this full no longer waits for owners, and wakes the reader at once. */
+#define FILL_PERCENT 60
+#define LIBBPF_TEXT_MAX 4096
+
+static int bpf_message(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	char *text, *line, *next;
+	size_t n;
+
+	(void)level;
+	if (vasprintf(&text, fmt, ap) < 0)
+		return 0;
+	/* Of a verifier's log the end tells what was wrong. */
+	n = strlen(text);
+	line = n > LIBBPF_TEXT_MAX ? text + n - LIBBPF_TEXT_MAX : text;
+	for (; line && *line; line = next) {
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		log_debug("%s", line);
+	}
+	free(text);
+	return 0;
+}
+
+static int filter_compile_for(struct capture *c, int dlt, struct filter_code *code, char err[FILTER_ERR_LEN])
+{
+	struct filter_compile_opts opts = {
+		.dlt = dlt,
+		.snaplen = c->config.snaplen,
+		.no_optimize = c->config.no_optimize,
+		.live = true,
+	};
+
+	return filter_compile(c->config.filter, &opts, code, err);
+}
+
+/* Compiles for both kinds of devices: one of the other kind may appear later. */
+int filters_compile(struct capture *c)
+{
+	char err_l2[FILTER_ERR_LEN], err_l3[FILTER_ERR_LEN];
+	int l2, l3;
+
+	if (!c->config.filter || !*c->config.filter)
+		return 0;
+	l2 = filter_compile_for(c, DLT_EN10MB, &c->filter.l2, err_l2);
+	if (l2 != 0 && l2 != -EOPNOTSUPP) {
+		log_error("%s", err_l2);
+		return l2;
+	}
+	l3 = filter_compile_for(c, DLT_RAW, &c->filter.l3, err_l3);
+	if (l2 == 0 && l3 == 0)
+		return 0;
+	for (unsigned i = 0; i < c->links.n; i++) {
+		/* An expression that no interface can match is the user's mistake. */
+		if ((c->links.all[i]->l3 ? l3 : l2) == 0)
+			break;
+		if (i + 1 == c->links.n) {
+			log_error("%s", c->links.all[i]->l3 ? err_l3 : err_l2);
+			return -EINVAL;
+		}
+	}
+	if (l2 != 0)
+		return filter_reject(&c->filter.l2);
+	return filter_reject(&c->filter.l3);
+}
+
+/* Splits the memory evenly: ring sizes are powers of two, so what is left over stays unused. */
+static int rings_plan(struct capture *c)
+{
+	size_t total = c->config.ring_bytes ? c->config.ring_bytes : RING_BYTES;
+	int ncpus = libbpf_num_possible_cpus();
+
+	if (ncpus <= 0)
+		return ncpus;
+	c->rings.n = ncpus < RINGS_MAX ? (unsigned)ncpus : RINGS_MAX;
+	c->rings.size = (size_t)sysconf(_SC_PAGESIZE);
+	while (c->rings.size * 2 * c->rings.n <= total && c->rings.size < RING_SIZE_MAX)
+		c->rings.size *= 2;
+	return 0;
+}
+
+static struct bpf_map *ring_map(const struct capture *c, unsigned n)
+{
+	const struct ptcpdump *skel = c->programs.skel;
+	struct bpf_map *const maps[] = {
+		skel->maps.ptcp_ring0,	skel->maps.ptcp_ring1,	skel->maps.ptcp_ring2,	skel->maps.ptcp_ring3,
+		skel->maps.ptcp_ring4,	skel->maps.ptcp_ring5,	skel->maps.ptcp_ring6,	skel->maps.ptcp_ring7,
+		skel->maps.ptcp_ring8,	skel->maps.ptcp_ring9,	skel->maps.ptcp_ring10, skel->maps.ptcp_ring11,
+		skel->maps.ptcp_ring12, skel->maps.ptcp_ring13, skel->maps.ptcp_ring14, skel->maps.ptcp_ring15,
+	};
+
+	_Static_assert(sizeof(maps) / sizeof(maps[0]) == RINGS_MAX, "all rings of the programs");
+	return maps[n];
+}
+
+static int rings_prepare(struct capture *c)
+{
+	for (unsigned i = 0; i < RINGS_MAX; i++) {
+		struct bpf_map *map = ring_map(c, i);
+		int err = i < c->rings.n && c->backend->programs
+				  ? bpf_map__set_max_entries(map, (uint32_t)c->rings.size)
+				  : bpf_map__set_autocreate(map, false);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Bytes of one CPU's packet while it is made. */
+static uint32_t scratch_size(const struct capture *c)
+{
+	return ((uint32_t)sizeof(struct event_packet) + c->config.snaplen + 7) & ~7U;
+}
+
+static void settings_prepare(const struct capture *c, struct ptcpdump *skel)
+{
+	skel->rodata->packet_snaplen = c->config.snaplen;
+	skel->rodata->ring_count = c->backend->programs ? c->rings.n : 1;
+	skel->rodata->only_netns = c->namespaces.n == 1 && !c->namespaces.any ? c->namespaces.all[0]->inode : 0;
+	skel->rodata->any_netns = c->namespaces.any;
+	skel->rodata->owner_nested = c->config.flows;
+	skel->rodata->tap_in = c->config.direction != DIR_OUT;
+	skel->rodata->tap_out = c->config.direction != DIR_IN;
+	if (!c->namespaces.any)
+		bpf_map__set_max_entries(skel->maps.ptcp_netns, 1);
+	if (c->backend->programs) {
+		bpf_map__set_max_entries(skel->maps.ptcp_scratch, (uint32_t)libbpf_num_possible_cpus());
+		bpf_map__set_value_size(skel->maps.ptcp_scratch, scratch_size(c));
+	}
+}
+
+/* Verifying a program takes some 10 ms: only those that the hooks and the backend switch on. */
+static int programs_choose(struct capture *c, struct ptcpdump *skel)
+{
+	struct bpf_program *prog;
+	int err;
+
+	bpf_object__for_each_program(prog, skel->obj) bpf_program__set_autoload(prog, false);
+	err = attrib_prepare(c->attrib, skel);
+	if (!err && c->backend->prepare)
+		err = c->backend->prepare(c, skel);
+	if (err || !c->config.flows || !kernel_has(KERNEL_PREEMPT_OFF))
+		return err;
+	err = kfuncs_link(skel->obj, BPF_PROG_TYPE_CGROUP_SKB);
+	skel->rodata->owner_preempt_off = !err;
+	return err == -ENOENT ? 0 : err;
+}
+
+static int filter_prepare(struct capture *c, struct ptcpdump *skel)
+{
+	const struct filter_code *l2 = c->filter.in_user ? NULL : &c->filter.l2;
+	const struct filter_code *l3 = c->filter.in_user ? NULL : &c->filter.l3;
+	char text[FILTER_ERR_LEN];
+	int err;
+
+	if (!c->backend->programs || !c->config.filter || !*c->config.filter)
+		return 0;
+	err = filter_inject_set(c->filter.inject, skel->obj, l2, l3, text);
+	if (err)
+		log_debug("%s", text);
+	return err;
+}
+
+static int skeleton_prepare(struct capture *c, struct ptcpdump *skel)
+{
+	int err;
+
+	settings_prepare(c, skel);
+	err = programs_choose(c, skel);
+	if (!err)
+		err = rings_prepare(c);
+	return err ? err : filter_prepare(c, skel);
+}
+
+/* Loads; a part that this kernel refuses is left out, and it is tried again. */
+static int skeleton_load(struct capture *c, const char *btf)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = *btf ? btf : NULL);
+
+	for (;;) {
+		int err;
+
+		c->programs.skel = ptcpdump__open_opts(&opts);
+		if (!c->programs.skel)
+			return -errno;
+		err = skeleton_prepare(c, c->programs.skel);
+		if (!err)
+			err = ptcpdump__load(c->programs.skel);
+		if (!err)
+			return 0;
+		if (!attrib_retry(c->attrib)) {
+			if (c->filter.in_user || !c->backend->programs || !c->config.filter || !filter_refused(err))
+				return err;
+			log_warn(
+				"the kernel finds the filter too large: every packet is copied and filtered afterwards");
+			c->filter.in_user = true;
+		}
+		ptcpdump__destroy(c->programs.skel);
+		c->programs.skel = NULL;
+	}
+}
+
+static int control_map(struct capture *c)
+{
+	struct stat st;
+	void *p = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED,
+		       bpf_map__fd(c->programs.skel->maps.ptcp_control), 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	c->programs.control = p;
+	c->programs.control->wake_fill = c->rings.size / 100 * FILL_PERCENT;
+	c->programs.control->owner_pid = (uint32_t)getpid();
+	c->programs.control->owner_start = procfs_start(c->programs.control->owner_pid);
+	if (stat("/proc/self/ns/pid", &st) == 0)
+		c->programs.control->owner_pidns = (uint32_t)st.st_ino;
+	return 0;
+}
+
+static int rings_open(struct capture *c)
+{
+	size_t record_max = sizeof(struct event_packet) + c->config.snaplen;
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < c->rings.n; i++)
+		err = ring_open(&c->rings.ring[i], bpf_map__fd(ring_map(c, i)), c->rings.size, record_max);
+	if (!err)
+		err = ring_open(&c->rings.wake, bpf_map__fd(c->programs.skel->maps.ptcp_wake_ring),
+				bpf_map__max_entries(c->programs.skel->maps.ptcp_wake_ring), 0);
+	if (!err)
+		err = poll_add(c, bpf_map__fd(c->programs.skel->maps.ptcp_wake_ring), EPOLLIN | EPOLLET, NULL);
+	return err;
+}
+
+/* Of our programs, only those that tell about processes and sockets are of use, and none has to be. */
+static int load_optional(struct capture *c)
+{
+	void *p = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char btf[PATH_MAX];
+	int err;
+
+	if (p == MAP_FAILED)
+		return -errno;
+	c->programs.control = p;
+	c->bare_config = c->config;
+	c->bare_config.attribution = false;
+	c->config.flows = true;
+	if (c->programs.forbidden || !c->config.attribution)
+		return attrib_new(&c->attrib, &c->bare_config);
+	err = attrib_new(&c->attrib, &c->config);
+	if (!err)
+		err = kernel_btf_find(c->config.kernel_btf, btf);
+	if (!err)
+		err = skeleton_load(c, btf);
+	if (!err)
+		return 0;
+	log_warn(
+		"cannot load the eBPF programs (%s): processes are looked up in /proc, and short-lived ones are missed",
+		strerror(-err));
+	ptcpdump__destroy(c->programs.skel);
+	c->programs.skel = NULL;
+	attrib_free(c->attrib);
+	c->attrib = NULL;
+	return attrib_new(&c->attrib, &c->bare_config);
+}
+
+static int load_needed(struct capture *c)
+{
+	char btf[PATH_MAX];
+	int err = kernel_btf_find(c->config.kernel_btf, btf);
+
+	if (err)
+		return err;
+	c->config.flows = c->backend->flows;
+	err = attrib_new(&c->attrib, &c->config);
+	if (!err)
+		err = filter_inject_new(&c->filter.inject);
+	if (!err)
+		err = rings_plan(c);
+	if (!err)
+		err = skeleton_load(c, btf);
+	if (!err)
+		err = control_map(c);
+	if (!err)
+		err = rings_open(c);
+	if (!err && c->backend->flows && c->config.attribution)
+		err = owners_new(&c->owners, bpf_map__fd(c->programs.skel->maps.ptcp_flows),
+				 bpf_map__fd(c->programs.skel->maps.ptcp_cookies));
+	return err;
+}
+
+int programs_load(struct capture *c)
+{
+	int err;
+
+	if (!c->backend->programs) {
+		err = load_optional(c);
+		if (!err)
+			err = ring_open_local(&c->rings.wake, (size_t)sysconf(_SC_PAGESIZE));
+		if (err)
+			log_error("cannot prepare the capture: %s", strerror(-err));
+		return err;
+	}
+	err = load_needed(c);
+	if (err)
+		log_error("cannot load the eBPF programs: %s; --log-level debug shows why", strerror(-err));
+	return err;
+}
+
+void programs_log(void)
+{
+	libbpf_set_print(bpf_message);
+}
+
+/* Waits for all programs that did not see it. */
+void programs_stop(struct capture *c)
+{
+	__atomic_store_n(&c->programs.control->stop, 1, __ATOMIC_SEQ_CST);
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+}
+
+void programs_free(struct capture *c)
+{
+	if (c->programs.control)
+		munmap(c->programs.control, (size_t)sysconf(_SC_PAGESIZE));
+	ptcpdump__destroy(c->programs.skel);
+	filter_inject_free(c->filter.inject);
+	filter_done(&c->filter.l2);
+	filter_done(&c->filter.l3);
+}
