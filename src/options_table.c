@@ -327,22 +327,8 @@ static int parse_log_level(struct options *o, const struct option_desc *d, const
 
 static int parse_context(struct options *o, const struct option_desc *d, const char *arg)
 {
-	static const struct {
-		const char *name;
-		unsigned bit;
-	} names[] = {
-		{ "process", ANNOT_PROCESS },
-		{ "thread", ANNOT_THREAD },
-		{ "parentproc", ANNOT_PARENT },
-		{ "user", ANNOT_USER },
-		{ "container", ANNOT_CONTAINER | ANNOT_PEER_CONTAINER },
-		{ "pod", ANNOT_POD | ANNOT_PEER_POD },
-		{ "peer", ANNOT_PEER },
-	};
-	enum { N = sizeof(names) / sizeof(names[0]) };
 	struct str_list words = { 0 };
 	unsigned *context = field(o, d);
-	size_t k;
 	int err = 0;
 
 	/* The first --context replaces the default, further ones add to it. */
@@ -351,12 +337,11 @@ static int parse_context(struct options *o, const struct option_desc *d, const c
 	if (strcmp(arg, "") != 0 && str_list_split(&words, arg))
 		err = -EINVAL;
 	for (size_t i = 0; i < words.n && !err; i++) {
-		for (k = 0; k < N && strcmp(words.v[i], names[k].name) != 0; k++)
-			;
-		if (k == N)
+		const unsigned bits = annot_context(&annotation_schema, words.v[i]);
+
+		*context |= bits;
+		if (!bits)
 			err = -EINVAL;
-		else
-			*context |= names[k].bit;
 	}
 	str_list_done(&words);
 	if (err)
@@ -494,8 +479,7 @@ const struct option_desc option_table[] = {
 	  HINT_NONE, "only traffic of the containers of this name; repeatable; also with -r" },
 	{ OPT_POD_NAME, "pod-name", "NAME.NAMESPACE", GROUP_PROCESS, parse_list, AT(pod_names), 0, NULL, HINT_NONE,
 	  "only traffic of this pod (without a namespace: default); repeatable; also with -r" },
-	{ OPT_CONTEXT, "context", "LIST", GROUP_PROCESS, parse_context, AT(context), 0,
-	  "process thread parentproc user container pod peer", HINT_LIST,
+	{ OPT_CONTEXT, "context", "LIST", GROUP_PROCESS, parse_context, AT(context), 0, annotation_words, HINT_LIST,
 	  "which annotations to show and save (default: all)" },
 	{ OPT_NO_REVERSE, "disable-reverse-match", NULL, GROUP_PROCESS, parse_count, AT(no_reverse_match), 0, NULL,
 	  HINT_NONE, "never show the process of the other end when that of the right end is unknown" },

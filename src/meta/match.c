@@ -135,25 +135,37 @@ static bool match_pod(const struct match *m, const struct pod_desc *pod)
 	return false;
 }
 
-static bool match_owner(const struct match *m, const struct annotation *a)
+static bool match_group(const struct match *m, const struct annotation *a, const struct annot_group *g)
 {
-	if (a->has & ANNOT_PROCESS) {
-		if (match_process(m, &a->process))
-			return true;
-		if (m->config.follow_forks && (a->has & ANNOT_PARENT) && match_process(m, &a->parent))
-			return true;
+	const void *at = (const char *)a + g->offset;
+
+	switch (g->desc) {
+	case DESC_PROCESS: return match_process(m, at);
+	case DESC_THREAD: return match_name(m, *(const struct str *)at);
+	case DESC_USER: return match_uid(m, *(const uint32_t *)at);
+	case DESC_CONTAINER: return match_container(m, at);
+	case DESC_POD: return match_pod(m, at);
+	case DESC_OTHER: break;
 	}
-	return ((a->has & ANNOT_THREAD) && match_name(m, a->thread)) ||
-	       ((a->has & ANNOT_USER) && match_uid(m, a->uid)) ||
-	       ((a->has & ANNOT_CONTAINER) && match_container(m, &a->container)) ||
-	       ((a->has & ANNOT_POD) && match_pod(m, &a->pod));
+	return false;
 }
 
-static bool match_peer(const struct match *m, const struct annotation *a)
+static bool match_role(const struct match *m, const struct annotation *a, enum annot_role role)
 {
-	return ((a->has & ANNOT_PEER) && match_process(m, &a->peer)) ||
-	       ((a->has & ANNOT_PEER_CONTAINER) && match_container(m, &a->peer_container)) ||
-	       ((a->has & ANNOT_PEER_POD) && match_pod(m, &a->peer_pod));
+	for (size_t i = 0; i < annotation_schema.ngroups; i++) {
+		const struct annot_group *g = &annotation_schema.groups[i];
+
+		if ((a->has & g->bit) && g->role == role && match_group(m, a, g))
+			return true;
+	}
+	return false;
+}
+
+static bool match_owner(const struct match *m, const struct annotation *a)
+{
+	if (match_role(m, a, ROLE_OWNER))
+		return true;
+	return m->config.follow_forks && (a->has & ANNOT_PROCESS) && match_role(m, a, ROLE_PARENT);
 }
 
 bool match_annotation(struct match *m, const struct annotation *annot)
@@ -163,7 +175,7 @@ bool match_annotation(struct match *m, const struct annotation *annot)
 	if (!annot)
 		return false;
 	if (!match_owner(m, annot))
-		return match_peer(m, annot);
+		return match_role(m, annot, ROLE_PEER);
 	/* Children of this process will name it as their parent. Not so when only the other end matched. */
 	if (m->config.follow_forks && (annot->has & ANNOT_PROCESS))
 		pid_set(m, annot->process.pid);
