@@ -87,6 +87,7 @@ enum annot_role {
 	ROLE_OWNER,
 	ROLE_PARENT, /* of the owner */
 	ROLE_PEER,
+	ROLES,
 };
 
 /* What lies at a group's offset. */

@@ -13,6 +13,7 @@ enum {
 struct match {
 	struct match_config config;
 	bool active;
+	unsigned groups[ROLES]; /* ANNOT_* that a criterion looks at */
 	/* One bit per pid: those of --pid and, with --follow-forks, their descendants as far as seen; until used again. */
 	uint64_t *pids;
 };
@@ -34,6 +35,24 @@ static bool pid_isset(const struct match *m, uint32_t pid)
 	return pid < PID_LIMIT && (m->pids[pid / WORD_BITS] >> pid % WORD_BITS & 1);
 }
 
+static bool given(const char *const *list)
+{
+	return list && *list;
+}
+
+static bool looks_at(const struct match_config *c, enum annot_desc desc)
+{
+	switch (desc) {
+	case DESC_PROCESS: return true; /* pids are added at any time */
+	case DESC_THREAD: return given(c->pnames);
+	case DESC_USER: return c->nuids;
+	case DESC_CONTAINER: return given(c->container_ids) || given(c->container_names);
+	case DESC_POD: return given(c->pod_names);
+	case DESC_OTHER: break;
+	}
+	return false;
+}
+
 int match_new(struct match **ret, const struct match_config *config)
 {
 	struct match *m = calloc(1, sizeof(*m));
@@ -48,9 +67,14 @@ int match_new(struct match **ret, const struct match_config *config)
 	}
 	for (size_t i = 0; i < config->npids; i++)
 		pid_set(m, config->pids[i]);
-	m->active = config->npids || config->nuids || (config->pnames && *config->pnames) ||
-		    (config->container_ids && *config->container_ids) ||
-		    (config->container_names && *config->container_names) || (config->pod_names && *config->pod_names);
+	for (size_t i = 0; i < annotation_schema.ngroups; i++) {
+		const struct annot_group *g = &annotation_schema.groups[i];
+
+		if (looks_at(config, g->desc))
+			m->groups[g->role] |= g->bit;
+	}
+	m->active = config->npids || config->nuids || given(config->pnames) || given(config->container_ids) ||
+		    given(config->container_names) || given(config->pod_names);
 	*ret = m;
 	return 0;
 }
@@ -152,11 +176,12 @@ static bool match_group(const struct match *m, const struct annotation *a, const
 
 static bool match_role(const struct match *m, const struct annotation *a, enum annot_role role)
 {
-	for (size_t i = 0; i < annotation_schema.ngroups; i++) {
-		const struct annot_group *g = &annotation_schema.groups[i];
+	unsigned left = a->has & m->groups[role];
 
-		if ((a->has & g->bit) && g->role == role && match_group(m, a, g))
+	for (const struct annot_group *g = annotation_schema.groups; left; g++) {
+		if ((left & g->bit) && match_group(m, a, g))
 			return true;
+		left &= ~g->bit;
 	}
 	return false;
 }
