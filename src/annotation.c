@@ -95,14 +95,16 @@ const struct annot_schema annotation_schema = {
 	.size = sizeof(struct annotation),
 };
 
-/* A member without a row would be kept by nobody: a string of it would outlive what it points to. */
+/* Nobody would keep a member without a row: a string would outlive what it points to. A number that takes the padding
+ * behind another changes no size; the unit test sees it. */
 #define SIZE(m) sizeof(((struct annotation *)NULL)->m)
 #define ADD_BIT(bit, ...) | (bit)
 #define ADD_SIZE(m, ...) +(SIZE(m) + 7) / 8 * 8
 #define AND_ALIGNED(m, ...) &&offsetof(struct annotation, m) % 8 == 0
 #define AND_OF_KIND(m, kind, ...) &&SIZE(m) == ((kind) == FIELD_U32 ? sizeof(uint32_t) : sizeof(struct str))
 _Static_assert((0 GROUPS(ADD_BIT, ADD_BIT, ADD_BIT)) == ANNOT_ALL, "a group without a row");
-_Static_assert(true FIELDS(AND_ALIGNED, NOTHING), "ADD_SIZE counts on it: a number behind a number needs _Alignas(8)");
+_Static_assert(true FIELDS(AND_ALIGNED, NOTHING),
+	       "sizes add up in steps of 8: a number behind a number needs _Alignas(8)");
 _Static_assert(offsetof(struct annotation, process) FIELDS(ADD_SIZE, NOTHING) == sizeof(struct annotation),
 	       "a member without a row");
 _Static_assert(true FIELDS(AND_OF_KIND, NOTHING), "a member of another type than its row's kind");

@@ -194,6 +194,31 @@ static void test_rows_are_distinct(void)
 	}
 }
 
+/* The assertions in annotation.c do not see a number that was put into the padding behind another. */
+static void test_no_byte_without_row(void)
+{
+#if __has_builtin(__builtin_clear_padding)
+	struct annotation a;
+	unsigned char bytes[sizeof(a)];
+
+	memset(&a, 0xff, sizeof(a));
+	__builtin_clear_padding(&a);
+	memcpy(bytes, &a, sizeof(a));
+	memset(bytes + offsetof(struct annotation, serial), 0, sizeof(a.serial));
+	memset(bytes + offsetof(struct annotation, has), 0, sizeof(a.has));
+	for (size_t i = 0; i < annotation_schema.nfields; i++) {
+		const struct annot_field *f = &annotation_schema.fields[i];
+
+		if (f->kind != FIELD_IGNORED)
+			memset(bytes + f->offset, 0, annot_is_string(f) ? sizeof(struct str) : sizeof(uint32_t));
+	}
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		CHECK_INT(bytes[i] ? i : 0, 0);
+#else
+	CHECK_SKIP("the compiler does not tell what is padding");
+#endif
+}
+
 /* Every string of the struct is kept, and compared. */
 static void test_all_strings_are_kept(void)
 {
@@ -260,6 +285,7 @@ int main(void)
 	RUN(test_field_of_a_group);
 	RUN(test_field_of_its_own_group);
 	RUN(test_rows_are_distinct);
+	RUN(test_no_byte_without_row);
 	RUN(test_all_strings_are_kept);
 	RUN(test_absent_is_not_empty);
 	RUN(test_words);
