@@ -108,7 +108,7 @@ _Static_assert(true FIELDS(AND_ALIGNED, NOTHING),
 _Static_assert(offsetof(struct annotation, process) FIELDS(ADD_SIZE, NOTHING) == sizeof(struct annotation),
 	       "a member without a row");
 _Static_assert(true FIELDS(AND_OF_KIND, NOTHING), "a member of another type than its row's kind");
-_Static_assert(sizeof(fields) / sizeof(fields[0]) <= 64, "readers keep a bit for each row");
+_Static_assert(sizeof(fields) / sizeof(fields[0]) <= ANNOT_FIELDS_MAX, "too many rows");
 
 struct annot_run annot_run_from(const struct annot_schema *s, const struct annot_field *f)
 {

@@ -110,11 +110,13 @@ struct annot_group {
 	const char *brief; /* title in the short text, NULL: not in its list */
 };
 
+enum { ANNOT_FIELDS_MAX = 64 }; /* readers keep a bit for each */
+
 /* A parameter of all that goes by the table, so that a test can show what one more row does. */
 struct annot_schema {
 	const struct annot_group *groups; /* in the order of --context's words */
 	size_t ngroups;
-	const struct annot_field *fields; /* in the order in which they are saved and shown, at most 64 */
+	const struct annot_field *fields; /* in the order in which they are saved and shown */
 	size_t nfields;
 	size_t size; /* of the struct that offset is into; it starts as struct annotation does */
 };

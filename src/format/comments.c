@@ -6,8 +6,6 @@
 
 #include "format/pcapng.h"
 
-enum { ROWS_MAX = 64 }; /* as struct annot_schema says */
-
 /* Encoding. */
 
 static size_t backslashes(struct str s, size_t at)
@@ -158,7 +156,7 @@ static void put_comment(struct buf *b, const struct annotation *a, struct annot_
 {
 	static const char zeros[4];
 	const size_t start = b->len;
-	size_t lens[ROWS_MAX], overhead, len, n;
+	size_t lens[ANNOT_FIELDS_MAX], overhead, len, n;
 	uint16_t header[2] = { OPT_COMMENT, 0 };
 
 	buf_put(b, header, sizeof(header));

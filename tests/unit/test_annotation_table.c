@@ -9,14 +9,14 @@
 #include "format/pcapng.h"
 #include "output/text_fields.h"
 
-enum { FIELDS_MAX = 64, GROUPS_MAX = 16, ANNOT_SERVICE = ANNOT_ALL + 1 };
+enum { GROUPS_MAX = 16, ANNOT_SERVICE = ANNOT_ALL + 1 };
 
 struct extended {
 	struct annotation annot;
 	struct str unit;
 };
 
-static struct annot_field fields[FIELDS_MAX];
+static struct annot_field fields[ANNOT_FIELDS_MAX];
 static struct annot_group groups[GROUPS_MAX];
 static struct annot_schema schema;
 
@@ -223,7 +223,7 @@ static void test_no_byte_without_row(void)
 static void test_all_strings_are_kept(void)
 {
 	struct annotation a = { 0 }, b;
-	char *text[FIELDS_MAX] = { 0 }, *space;
+	char *text[ANNOT_FIELDS_MAX] = { 0 }, *space;
 
 	for (size_t i = 0; i < annotation_schema.nfields; i++) {
 		struct str s;
