@@ -256,7 +256,7 @@ check-clean:
 
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 60
-FUZZ_SRC := $(wildcard src/format/*.c src/reader/*.c src/output/file*.c src/util/*.c)
+FUZZ_SRC := src/annotation.c $(wildcard src/format/*.c src/reader/*.c src/output/file*.c src/util/*.c)
 
 $(FUZZ): $(B)/fuzz/%: tests/fuzz/%.c $(FUZZ_SRC)
 	$(say) FUZZ $@

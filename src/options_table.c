@@ -197,22 +197,8 @@ static int parse_log_level(struct options *o, const struct option_desc *d, const
 
 static int parse_context(struct options *o, const struct option_desc *d, const char *arg)
 {
-	static const struct {
-		const char *name;
-		unsigned bit;
-	} names[] = {
-		{ "process", ANNOT_PROCESS },
-		{ "thread", ANNOT_THREAD },
-		{ "parentproc", ANNOT_PARENT },
-		{ "user", ANNOT_USER },
-		{ "container", ANNOT_CONTAINER | ANNOT_PEER_CONTAINER },
-		{ "pod", ANNOT_POD | ANNOT_PEER_POD },
-		{ "peer", ANNOT_PEER },
-	};
-	enum { N = sizeof(names) / sizeof(names[0]) };
 	struct str_list words = { 0 };
 	unsigned *context = option_field(o, d);
-	size_t k;
 	int err = 0;
 
 	/* The first --context replaces the default, further ones add to it. */
@@ -221,12 +207,11 @@ static int parse_context(struct options *o, const struct option_desc *d, const c
 	if (strcmp(arg, "") != 0 && str_list_split(&words, arg))
 		err = -EINVAL;
 	for (size_t i = 0; i < words.n && !err; i++) {
-		for (k = 0; k < N && strcmp(words.v[i], names[k].name) != 0; k++)
-			;
-		if (k == N)
+		const unsigned bits = annot_context(&annotation_schema, words.v[i]);
+
+		*context |= bits;
+		if (!bits)
 			err = -EINVAL;
-		else
-			*context |= names[k].bit;
 	}
 	str_list_done(&words);
 	if (err)
@@ -375,7 +360,7 @@ const struct option_desc option_table[] = {
 	{ .key = OPT_POD_NAME, .name = "pod-name", .arg = "NAME.NAMESPACE", .group = GROUP_PROCESS, .parse = parse_list,
 	  AT(pod_names), .help = "only traffic of this pod (without a namespace: default); repeatable; also with -r" },
 	{ .key = OPT_CONTEXT, .name = "context", .arg = "LIST", .group = GROUP_PROCESS, .parse = parse_context,
-	  AT(context), .choices = "process thread parentproc user container pod peer", .hint = HINT_LIST,
+	  AT(context), .choices = annotation_words, .hint = HINT_LIST,
 	  .help = "which annotations to show and save (default: all)" },
 	{ .key = OPT_NO_REVERSE, .name = "disable-reverse-match", .group = GROUP_PROCESS, .parse = parse_count,
 	  AT(no_reverse_match),

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "util/str.h"
+#include "annotation.h"
 
 enum direction { DIR_NONE = EVENT_DIR_NONE, DIR_IN = EVENT_DIR_IN, DIR_OUT = EVENT_DIR_OUT };
 
@@ -35,55 +35,6 @@ struct iface {
 	/* pcapng source only: the interface block's options verbatim in host byte order, for rewriting; NULL else */
 	const uint8_t *options;
 	size_t options_len;
-};
-
-struct process_desc {
-	uint32_t pid;
-	struct str cmd;	 /* executable path (or comm when the path is unknown) */
-	struct str args; /* joined by one space; cut ones end in "..." */
-};
-
-struct container_desc {
-	struct str id, name, image, labels; /* labels: JSON object text, keys sorted */
-};
-
-struct pod_desc {
-	struct str name, namespace, uid, labels, annotations; /* the last two: JSON object text */
-};
-
-enum annotation_bit {
-	ANNOT_PROCESS = 1 << 0,
-	ANNOT_THREAD = 1 << 1,
-	ANNOT_USER = 1 << 2,
-	ANNOT_PARENT = 1 << 3,
-	ANNOT_CONTAINER = 1 << 4,
-	ANNOT_POD = 1 << 5,
-	ANNOT_PEER = 1 << 6, /* the process at the other end, when local too */
-	/* The peer's, when it has one and the process shown has none. Names and ids only. */
-	ANNOT_PEER_CONTAINER = 1 << 7,
-	ANNOT_PEER_POD = 1 << 8,
-	ANNOT_ALL = (1 << 9) - 1,
-};
-
-/*
- * Who a packet belongs to, ready to print or save. Immutable once delivered; strings are raw bytes
- * (outputs escape them). Two annotations with the same serial are identical, so outputs may cache what
- * they made of one by its serial; serial 0 is never used.
- */
-struct annotation {
-	uint64_t serial;
-	unsigned has; /* ANNOT_* : which of the following are set */
-	struct process_desc process;
-	uint32_t tid;
-	struct str thread;
-	uint32_t uid;
-	struct str user; /* name, p == NULL unknown */
-	struct process_desc parent;
-	struct container_desc container;
-	struct pod_desc pod;
-	struct process_desc peer;
-	struct container_desc peer_container;
-	struct pod_desc peer_pod;
 };
 
 struct packet {

@@ -33,7 +33,7 @@ struct live {
 
 	/* session_live.c's own. */
 	const struct backend *backend;
-	uint32_t *pids;	     /* of --pid, and the command */
+	uint32_t *pids; /* of --pid, and the command */
 	size_t npids;
 	struct buf link_types; /* for the banner: what the interfaces were like until then */
 };

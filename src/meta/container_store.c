@@ -260,91 +260,60 @@ static const struct pod *pod_of(const struct container_store *s, const struct co
 	return pod;
 }
 
-/* One allocation for the struct and all its strings. */
-static struct container *published_new(const struct container *source)
+static struct annotation compose(const struct container_store *s, const struct container_entry *e)
 {
-	struct container *p;
-	struct str *fields[9];
-	size_t total = 0;
-	struct container c = *source;
-	char *text;
+	const struct pod *pod = pod_of(s, e);
+	struct annotation a = { 0 };
 
-	fields[0] = &c.desc.id;
-	fields[1] = &c.desc.name;
-	fields[2] = &c.desc.image;
-	fields[3] = &c.desc.labels;
-	fields[4] = &c.pod.name;
-	fields[5] = &c.pod.namespace;
-	fields[6] = &c.pod.uid;
-	fields[7] = &c.pod.labels;
-	fields[8] = &c.pod.annotations;
-	for (size_t i = 0; i < 9; i++)
-		total += fields[i]->n;
-	/* A byte more: an empty string is not an absent one. */
-	p = calloc(1, sizeof(*p) + total + 1);
+	a.container.id = str_of(e->id);
+	a.container.name = e->name && e->name[0] ? str_of(e->name) : a.container.id;
+	if (a.container.name.p == a.container.id.p && id_is_unique(e->id, a.container.id.n))
+		a.container.name.n = SHORT_ID;
+	a.container.image = str_of(e->image ? e->image : "");
+	a.container.labels = str_of(e->labels ? e->labels : "{}");
+	if (pod) {
+		a.pod.name = str_of(pod->name);
+		a.pod.namespace = str_of(pod->namespace);
+		a.pod.uid = str_of(pod->uid);
+		a.pod.labels = str_of(pod->labels);
+		a.pod.annotations = str_of(pod->annotations);
+	} else if (e->pod_name) {
+		a.pod.name = str_of(e->pod_name);
+		a.pod.namespace = str_of(e->pod_namespace ? e->pod_namespace : "");
+		a.pod.uid = str_of(e->pod_uid ? e->pod_uid : "");
+		a.pod.labels = a.pod.annotations = str_of("{}");
+	}
+	return a;
+}
+
+/* One allocation for the struct and all its strings. */
+static struct container *published_new(struct annotation a)
+{
+	struct container *p = malloc(sizeof(*p) + annot_strings_size(&annotation_schema, &a));
+
 	if (!p)
 		return NULL;
-	text = (char *)(p + 1);
-	for (size_t i = 0; i < 9; i++) {
-		if (!fields[i]->p)
-			continue;
-		memcpy(text, fields[i]->p, fields[i]->n);
-		fields[i]->p = text;
-		text += fields[i]->n;
-	}
-	*p = c;
+	annot_strings_move(&annotation_schema, &a, (char *)(p + 1));
+	*p = (struct container){ .desc = a.container, .pod = a.pod };
 	return p;
 }
 
-static bool str_same(struct str a, struct str b)
+static bool published_is(const struct container *p, const struct annotation *a)
 {
-	return !a.p == !b.p && str_eq(a, b);
-}
+	const struct annotation published = { .container = p->desc, .pod = p->pod };
 
-static bool container_same(const struct container *a, const struct container *b)
-{
-	return str_same(a->desc.id, b->desc.id) && str_same(a->desc.name, b->desc.name) &&
-	       str_same(a->desc.image, b->desc.image) && str_same(a->desc.labels, b->desc.labels) &&
-	       str_same(a->pod.name, b->pod.name) && str_same(a->pod.namespace, b->pod.namespace) &&
-	       str_same(a->pod.uid, b->pod.uid) && str_same(a->pod.labels, b->pod.labels) &&
-	       str_same(a->pod.annotations, b->pod.annotations);
-}
-
-static struct container compose(const struct container_store *s, const struct container_entry *e)
-{
-	const struct pod *pod = pod_of(s, e);
-	struct container c = { 0 };
-
-	c.desc.id = str_of(e->id);
-	c.desc.name = e->name && e->name[0] ? str_of(e->name) : c.desc.id;
-	if (c.desc.name.p == c.desc.id.p && id_is_unique(e->id, c.desc.id.n))
-		c.desc.name.n = SHORT_ID;
-	c.desc.image = str_of(e->image ? e->image : "");
-	c.desc.labels = str_of(e->labels ? e->labels : "{}");
-	if (pod) {
-		c.pod.name = str_of(pod->name);
-		c.pod.namespace = str_of(pod->namespace);
-		c.pod.uid = str_of(pod->uid);
-		c.pod.labels = str_of(pod->labels);
-		c.pod.annotations = str_of(pod->annotations);
-	} else if (e->pod_name) {
-		c.pod.name = str_of(e->pod_name);
-		c.pod.namespace = str_of(e->pod_namespace ? e->pod_namespace : "");
-		c.pod.uid = str_of(e->pod_uid ? e->pod_uid : "");
-		c.pod.labels = c.pod.annotations = str_of("{}");
-	}
-	return c;
+	return annot_same(&annotation_schema, &published, a);
 }
 
 static void entry_refresh(struct container_store *s, struct container_entry *e)
 {
-	const struct container c = compose(s, e);
+	const struct annotation a = compose(s, e);
 	struct container *p;
 
 	e->pod_told = pod_of(s, e) != NULL;
-	if (e->published && container_same(e->published, &c))
+	if (e->published && published_is(e->published, &a))
 		return;
-	p = published_new(&c);
+	p = published_new(a);
 	if (!p)
 		return;
 	p->serial = ++s->serial;

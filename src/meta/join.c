@@ -212,60 +212,6 @@ static void versions_keep(struct annot_versions *now, const struct annot_version
 	}
 }
 
-/* s is copied behind the others; p is set to its offset until strings_fix(). */
-static void string_keep(struct buf *strings, struct str *s)
-{
-	size_t at = strings->len;
-
-	if (!s->p)
-		return;
-	buf_put(strings, s->p, s->n);
-	buf_putc(strings, '\0');
-	s->p = (const char *)(uintptr_t)(at + 1);
-}
-
-/* Calls fn on every string of an annotation. */
-static void strings_each(struct annotation *a, void (*fn)(void *arg, struct str *s), void *arg)
-{
-	struct str *const all[] = {
-		&a->process.cmd,
-		&a->process.args,
-		&a->thread,
-		&a->user,
-		&a->parent.cmd,
-		&a->parent.args,
-		&a->container.id,
-		&a->container.name,
-		&a->container.image,
-		&a->container.labels,
-		&a->pod.name,
-		&a->pod.namespace,
-		&a->pod.uid,
-		&a->pod.labels,
-		&a->pod.annotations,
-		&a->peer.cmd,
-		&a->peer.args,
-		&a->peer_container.id,
-		&a->peer_container.name,
-		&a->peer_pod.name,
-		&a->peer_pod.namespace,
-	};
-
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		fn(arg, all[i]);
-}
-
-static void keep_one(void *arg, struct str *s)
-{
-	string_keep(arg, s);
-}
-
-static void fix_one(void *arg, struct str *s)
-{
-	if (s->p)
-		s->p = (const char *)arg + (uintptr_t)s->p - 1;
-}
-
 /* name: shown when nothing is known of the process but this. */
 static struct process_desc describe(const struct process *p, uint32_t pid, struct str name)
 {
@@ -334,8 +280,7 @@ static void entry_fill(struct join *j, struct annot_entry *e, const struct facts
 	}
 	if (f->peer_container)
 		fill_peer_container(&a, f->peer_container);
-	strings_each(&a, keep_one, &strings);
-	strings_each(&a, fix_one, strings.p);
+	annot_strings_move(&annotation_schema, &a, buf_reserve(&strings, annot_strings_size(&annotation_schema, &a)));
 	a.serial = j->next_serial++;
 	free(e->strings);
 	e->strings = strings.p;

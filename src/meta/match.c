@@ -13,6 +13,7 @@ enum {
 struct match {
 	struct match_config config;
 	bool active;
+	unsigned groups[ROLES]; /* ANNOT_* that a criterion looks at */
 	/* One bit per pid: those of --pid and, with --follow-forks, their descendants as far as seen; until used again. */
 	uint64_t *pids;
 };
@@ -34,6 +35,24 @@ static bool pid_isset(const struct match *m, uint32_t pid)
 	return pid < PID_LIMIT && (m->pids[pid / WORD_BITS] >> pid % WORD_BITS & 1);
 }
 
+static bool given(const char *const *list)
+{
+	return list && *list;
+}
+
+static bool looks_at(const struct match_config *c, enum annot_desc desc)
+{
+	switch (desc) {
+	case DESC_PROCESS: return true; /* pids are added at any time */
+	case DESC_THREAD: return given(c->pnames);
+	case DESC_USER: return c->nuids;
+	case DESC_CONTAINER: return given(c->container_ids) || given(c->container_names);
+	case DESC_POD: return given(c->pod_names);
+	case DESC_OTHER: break;
+	}
+	return false;
+}
+
 int match_new(struct match **ret, const struct match_config *config)
 {
 	struct match *m = calloc(1, sizeof(*m));
@@ -48,9 +67,14 @@ int match_new(struct match **ret, const struct match_config *config)
 	}
 	for (size_t i = 0; i < config->npids; i++)
 		pid_set(m, config->pids[i]);
-	m->active = config->npids || config->nuids || (config->pnames && *config->pnames) ||
-		    (config->container_ids && *config->container_ids) ||
-		    (config->container_names && *config->container_names) || (config->pod_names && *config->pod_names);
+	for (size_t i = 0; i < annotation_schema.ngroups; i++) {
+		const struct annot_group *g = &annotation_schema.groups[i];
+
+		if (looks_at(config, g->desc))
+			m->groups[g->role] |= g->bit;
+	}
+	m->active = config->npids || config->nuids || given(config->pnames) || given(config->container_ids) ||
+		    given(config->container_names) || given(config->pod_names);
 	*ret = m;
 	return 0;
 }
@@ -135,25 +159,38 @@ static bool match_pod(const struct match *m, const struct pod_desc *pod)
 	return false;
 }
 
-static bool match_owner(const struct match *m, const struct annotation *a)
+static bool match_group(const struct match *m, const struct annotation *a, const struct annot_group *g)
 {
-	if (a->has & ANNOT_PROCESS) {
-		if (match_process(m, &a->process))
-			return true;
-		if (m->config.follow_forks && (a->has & ANNOT_PARENT) && match_process(m, &a->parent))
-			return true;
+	const void *at = (const char *)a + g->offset;
+
+	switch (g->desc) {
+	case DESC_PROCESS: return match_process(m, at);
+	case DESC_THREAD: return match_name(m, *(const struct str *)at);
+	case DESC_USER: return match_uid(m, *(const uint32_t *)at);
+	case DESC_CONTAINER: return match_container(m, at);
+	case DESC_POD: return match_pod(m, at);
+	case DESC_OTHER: break;
 	}
-	return ((a->has & ANNOT_THREAD) && match_name(m, a->thread)) ||
-	       ((a->has & ANNOT_USER) && match_uid(m, a->uid)) ||
-	       ((a->has & ANNOT_CONTAINER) && match_container(m, &a->container)) ||
-	       ((a->has & ANNOT_POD) && match_pod(m, &a->pod));
+	return false;
 }
 
-static bool match_peer(const struct match *m, const struct annotation *a)
+static bool match_role(const struct match *m, const struct annotation *a, enum annot_role role)
 {
-	return ((a->has & ANNOT_PEER) && match_process(m, &a->peer)) ||
-	       ((a->has & ANNOT_PEER_CONTAINER) && match_container(m, &a->peer_container)) ||
-	       ((a->has & ANNOT_PEER_POD) && match_pod(m, &a->peer_pod));
+	unsigned left = a->has & m->groups[role];
+
+	for (const struct annot_group *g = annotation_schema.groups; left; g++) {
+		if ((left & g->bit) && match_group(m, a, g))
+			return true;
+		left &= ~g->bit;
+	}
+	return false;
+}
+
+static bool match_owner(const struct match *m, const struct annotation *a)
+{
+	if (match_role(m, a, ROLE_OWNER))
+		return true;
+	return m->config.follow_forks && (a->has & ANNOT_PROCESS) && match_role(m, a, ROLE_PARENT);
 }
 
 bool match_annotation(struct match *m, const struct annotation *annot)
@@ -163,7 +200,7 @@ bool match_annotation(struct match *m, const struct annotation *annot)
 	if (!annot)
 		return false;
 	if (!match_owner(m, annot))
-		return match_peer(m, annot);
+		return match_role(m, annot, ROLE_PEER);
 	/* Children of this process will name it as their parent. Not so when only the other end matched. */
 	if (m->config.follow_forks && (annot->has & ANNOT_PROCESS))
 		pid_set(m, annot->process.pid);

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "block.h"
-#include "format/annotation.h"
+#include "format/comments.h"
 #include "format/pcapng.h"
 #include "output/file.h"
 #include "util/clock.h"
@@ -183,7 +183,7 @@ static const struct comments *make_comments(struct pcapng_state *st, const struc
 	if (st->comment_bytes > COMMENT_BYTES_MAX)
 		forget_comments(st);
 	c = &st->comments[a->serial & (COMMENT_SLOTS - 1)];
-	annotation_encode(&st->scratch, a, context);
+	annotation_encode(&annotation_schema, &st->scratch, a, context);
 	p = realloc(c->p, st->scratch.len + 1);
 	if (!p) {
 		st->scratch.len = 0;
@@ -215,7 +215,8 @@ static void put_context(struct buf *b, const struct packet *packet, unsigned con
 
 	b->len = 0;
 	for (; pcapng_next_option(&o, &code, &value, &len); start = o.p) {
-		const unsigned group = code == OPT_COMMENT ? annotation_group((struct str){ (const char *)value, len })
+		const unsigned group = code == OPT_COMMENT ? annotation_group(&annotation_schema,
+									      (struct str){ (const char *)value, len })
 							   : 0;
 
 		if (!(group & ~context))

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "output/text_fields.h"
 #include "output/text_private.h"
 
 enum {
@@ -24,42 +25,6 @@ struct annotation_cache {
 	struct cached_text large;
 };
 
-/* Names stand between blanks or brackets: a blank or a bracket inside one must not look like the end of it. */
-static void put_name(struct buf *b, struct str name)
-{
-	const size_t start = b->len;
-
-	buf_put_escaped(b, name);
-	for (size_t i = start; i < b->len; i++) {
-		char escape[5];
-
-		if (b->p[i] != ' ' && b->p[i] != '[' && b->p[i] != ']')
-			continue;
-		snprintf(escape, sizeof(escape), "\\x%02x", (unsigned char)b->p[i]);
-		b->p[i] = escape[0];
-		buf_insert(b, i + 1, escape + 1, 3);
-		i += 3;
-	}
-}
-
-/* Base name of the executable. Kernel threads have a name only, with slashes of its own ("kworker/0:1"), no arguments. */
-static struct str process_name(const struct process_desc *p)
-{
-	static const char deleted[] = " (deleted)"; /* d_path() adds it */
-	const uint32_t mark = sizeof(deleted) - 1;
-	struct str s = p->cmd;
-	const char *slash;
-
-	if (!s.p || s.n == 0 || (s.p[0] != '/' && s.p[0] != '.' && p->args.n == 0))
-		return s;
-	if (s.n > mark && memcmp(s.p + s.n - mark, deleted, mark) == 0)
-		s.n -= mark;
-	slash = memrchr(s.p, '/', s.n);
-	if (!slash || slash + 1 == s.p + s.n)
-		return s;
-	return (struct str){ slash + 1, s.n - (uint32_t)(slash + 1 - s.p) };
-}
-
 static void put_prefix(struct buf *b, const struct packet *packet)
 {
 	const struct iface *iface = packet->iface;
@@ -69,117 +34,17 @@ static void put_prefix(struct buf *b, const struct packet *packet)
 	if (packet->dir == DIR_NONE && !annot)
 		return;
 	if (iface->name && iface->name[0] != '\0') {
-		put_name(b, str_of(iface->name));
+		text_put_name(b, str_of(iface->name));
 		if (iface->other_netns && iface->netns != 0)
 			buf_printf(b, "@%u", iface->netns);
 		buf_putc(b, ' ');
 	}
 	if (annot && (annot->has & ANNOT_PROCESS)) {
-		put_name(b, process_name(&annot->process));
-		buf_printf(b, ".%u ", annot->process.pid);
+		text_put_brief(b, &annotation_schema, annot, ANNOT_PROCESS);
+		buf_putc(b, ' ');
 	}
 	if (packet->dir != DIR_NONE)
 		buf_puts(b, packet->dir == DIR_IN ? "In " : "Out ");
-}
-
-static void put_short(struct buf *b, const struct annotation *a)
-{
-	if (a->has & ANNOT_THREAD) {
-		buf_puts(b, ", Thread [");
-		put_name(b, a->thread);
-		buf_printf(b, ".%u]", a->tid);
-	}
-	if (a->has & ANNOT_PARENT) {
-		buf_puts(b, ", ParentProc [");
-		put_name(b, process_name(&a->parent));
-		buf_printf(b, ".%u]", a->parent.pid);
-	}
-	if (a->has & ANNOT_CONTAINER) {
-		buf_puts(b, ", Container [");
-		put_name(b, a->container.name);
-		buf_putc(b, ']');
-	}
-	if (a->has & ANNOT_POD) {
-		buf_puts(b, ", Pod [");
-		put_name(b, a->pod.name);
-		buf_putc(b, '.');
-		put_name(b, a->pod.namespace);
-		buf_putc(b, ']');
-	}
-	if (a->has & ANNOT_PEER_CONTAINER) {
-		buf_puts(b, ", PeerContainer [");
-		put_name(b, a->peer_container.name);
-		buf_putc(b, ']');
-	}
-	if (a->has & ANNOT_PEER_POD) {
-		buf_puts(b, ", PeerPod [");
-		put_name(b, a->peer_pod.name);
-		buf_putc(b, '.');
-		put_name(b, a->peer_pod.namespace);
-		buf_putc(b, ']');
-	}
-}
-
-static void put_field(struct buf *b, const char *label, struct str value)
-{
-	buf_puts(b, label);
-	buf_put_escaped(b, value);
-}
-
-static void put_json(struct buf *b, const char *label, struct str value)
-{
-	buf_puts(b, label);
-	buf_put_json(b, value);
-}
-
-static void put_process(struct buf *b, const char *label, const struct process_desc *p)
-{
-	buf_printf(b, "\n    %s (pid %u", label, p->pid);
-	put_field(b, ", cmd ", p->cmd);
-	put_field(b, ", args ", p->args);
-	buf_putc(b, ')');
-}
-
-static void put_lines(struct buf *b, const struct annotation *a)
-{
-	if (a->has & ANNOT_PROCESS)
-		put_process(b, "Process", &a->process);
-	if (a->has & ANNOT_THREAD) {
-		buf_printf(b, "\n    Thread (tid %u", a->tid);
-		put_field(b, ", name ", a->thread);
-		buf_putc(b, ')');
-	}
-	if (a->has & ANNOT_USER)
-		buf_printf(b, "\n    User (uid %u)", a->uid);
-	if (a->has & ANNOT_PARENT)
-		put_process(b, "ParentProc", &a->parent);
-	if (a->has & ANNOT_CONTAINER) {
-		put_field(b, "\n    Container (name ", a->container.name);
-		put_field(b, ", id ", a->container.id);
-		put_field(b, ", image ", a->container.image);
-		put_json(b, ", labels ", a->container.labels);
-		buf_putc(b, ')');
-	}
-	if (a->has & ANNOT_POD) {
-		put_field(b, "\n    Pod (name ", a->pod.name);
-		put_field(b, ", namespace ", a->pod.namespace);
-		put_field(b, ", UID ", a->pod.uid);
-		put_json(b, ", labels ", a->pod.labels);
-		put_json(b, ", annotations ", a->pod.annotations);
-		buf_putc(b, ')');
-	}
-	if (a->has & ANNOT_PEER)
-		put_process(b, "Peer", &a->peer);
-	if (a->has & ANNOT_PEER_CONTAINER) {
-		put_field(b, "\n    PeerContainer (name ", a->peer_container.name);
-		put_field(b, ", id ", a->peer_container.id);
-		buf_putc(b, ')');
-	}
-	if (a->has & ANNOT_PEER_POD) {
-		put_field(b, "\n    PeerPod (name ", a->peer_pod.name);
-		put_field(b, ", namespace ", a->peer_pod.namespace);
-		buf_putc(b, ')');
-	}
 }
 
 static void make_text(const struct annotation_cache *c, struct cached_text *t, const struct packet *packet)
@@ -188,9 +53,9 @@ static void make_text(const struct annotation_cache *c, struct cached_text *t, c
 	put_prefix(&t->text, packet);
 	t->prefix_len = t->text.len;
 	if (packet->annot && c->lines)
-		put_lines(&t->text, packet->annot);
+		text_put_lines(&t->text, &annotation_schema, packet->annot);
 	else if (packet->annot)
-		put_short(&t->text, packet->annot);
+		text_put_list(&t->text, &annotation_schema, packet->annot);
 }
 
 static struct cached_text *slot_find(struct annotation_cache *c, const struct packet *packet, uint64_t serial)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "format/annotation.h"
+#include "format/comments.h"
 #include "format/pcapng.h"
 
 enum {
@@ -119,7 +119,7 @@ static struct entry *entry_new(struct annot_cache *c, uint64_t hash, const uint8
 	struct entry *e = malloc(sizeof(*e) + len);
 	struct annotation *annot;
 
-	if (!e || annotation_decode(&annot, options, len, c->serial + 1)) {
+	if (!e || annotation_decode(&annotation_schema, &annot, options, len, c->serial + 1)) {
 		free(e);
 		return NULL;
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "format/annotation.h"
+#include "format/comments.h"
 
 #include <stdlib.h>
 
@@ -47,7 +47,7 @@ static void test_annotation_text(void)
 	struct buf b = { 0 };
 	char *text;
 
-	annotation_encode(&b, &a, ANNOT_ALL);
+	annotation_encode(&annotation_schema, &b, &a, ANNOT_ALL);
 	CHECK_INT(b.len % 4, 0);
 	text = comments_text(&b);
 	CHECK_STR(text, "PID: 122868\nCmd: /usr/bin/curl\nArgs: curl kernel.com|"
@@ -68,7 +68,7 @@ static void test_annotation_context(void)
 	struct buf b = { 0 };
 	char *text;
 
-	annotation_encode(&b, &a, ANNOT_USER | ANNOT_PARENT);
+	annotation_encode(&annotation_schema, &b, &a, ANNOT_USER | ANNOT_PARENT);
 	text = comments_text(&b);
 	CHECK_STR(text, "UserId: 1000|ParentPID: 53229\nParentCmd: /usr/bin/bash\nParentArgs: -bash");
 	free(text);
@@ -98,7 +98,7 @@ static struct annotation *decode(const struct buf *b)
 	uint8_t *exact = malloc(b->len); /* so that the sanitizer sees every byte too many */
 
 	memcpy(exact, b->p, b->len);
-	if (annotation_decode(&a, exact, b->len, 42))
+	if (annotation_decode(&annotation_schema, &a, exact, b->len, 42))
 		a = NULL;
 	free(exact);
 	return a;
@@ -110,7 +110,7 @@ static void test_annotation_round_trip(void)
 	struct buf b = { 0 };
 
 	a.user = str_of("root");
-	annotation_encode(&b, &a, ANNOT_ALL);
+	annotation_encode(&annotation_schema, &b, &a, ANNOT_ALL);
 	back = decode(&b);
 	CHECK(back);
 	CHECK_INT(back->serial, 42);
@@ -133,7 +133,7 @@ static void test_annotation_escapes(void)
 		for (unsigned i = 0, c = code; i < 6; i++, c /= 4)
 			args[i] = alphabet[c % 4];
 		a.process.args = str_of(args);
-		annotation_encode(&b, &a, ANNOT_PROCESS | ANNOT_PARENT);
+		annotation_encode(&annotation_schema, &b, &a, ANNOT_PROCESS | ANNOT_PARENT);
 		back = decode(&b);
 		CHECK(back && str_eq(back->process.args, a.process.args));
 		CHECK_INT(back->parent.pid, 53229);
@@ -148,7 +148,7 @@ static void test_annotation_newline_is_no_new_line(void)
 	struct buf b = { 0 };
 
 	a.process.args = str_of("x\nPID: 1\nCmd: /bin/evil\nParentPID: 2");
-	annotation_encode(&b, &a, ANNOT_PROCESS | ANNOT_PARENT);
+	annotation_encode(&annotation_schema, &b, &a, ANNOT_PROCESS | ANNOT_PARENT);
 	back = decode(&b);
 	CHECK(back);
 	CHECK_INT(back->process.pid, 122868);
@@ -169,7 +169,7 @@ static void test_annotation_too_long(void)
 	memcpy(big + 100, "\xc3\xa9\n\\n", 5);
 	a.process.args = str_of(big);
 	a.pod.labels = a.pod.annotations = a.pod.uid = str_of(big);
-	annotation_encode(&b, &a, ANNOT_ALL);
+	annotation_encode(&annotation_schema, &b, &a, ANNOT_ALL);
 	back = decode(&b);
 	CHECK(back);
 	CHECK_INT(back->has, ANNOT_ALL);
@@ -198,7 +198,7 @@ static void test_annotation_cut_is_clean(void)
 		for (unsigned i = 0; i < 20000; i++)
 			buf_put(&args, "\xe2\x82\xac\n\\", 5);
 		a.process.args = (struct str){ args.p, (uint32_t)args.len };
-		annotation_encode(&b, &a, ANNOT_PROCESS);
+		annotation_encode(&annotation_schema, &b, &a, ANNOT_PROCESS);
 		back = decode(&b);
 		CHECK(back && back->process.args.n > 3);
 		CHECK_MEM(back->process.args.p, args.p, back->process.args.n - 3);

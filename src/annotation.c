@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "annotation.h"
+
+/*
+ * The groups, by the words of --context: FIRST and NEXT bring a word, ALSO goes with an earlier group's.
+ * (bit, member that is its description, word, more of the row)
+ */
+#define GROUPS(FIRST, NEXT, ALSO)                                                                                      \
+	FIRST(ANNOT_PROCESS, process, "process", .desc = DESC_PROCESS, .title = "Process")                             \
+	NEXT(ANNOT_THREAD, thread, "thread", .desc = DESC_THREAD, .title = "Thread", .brief = "Thread")                \
+	NEXT(ANNOT_PARENT, parent, "parentproc", .role = ROLE_PARENT, .desc = DESC_PROCESS, .title = "ParentProc",     \
+	     .brief = "ParentProc")                                                                                    \
+	NEXT(ANNOT_USER, uid, "user", .desc = DESC_USER, .title = "User")                                              \
+	NEXT(ANNOT_CONTAINER, container, "container", .desc = DESC_CONTAINER, .title = "Container",                    \
+	     .brief = "Container")                                                                                     \
+	NEXT(ANNOT_POD, pod, "pod", .desc = DESC_POD, .title = "Pod", .brief = "Pod")                                  \
+	NEXT(ANNOT_PEER, peer, "peer", .role = ROLE_PEER, .desc = DESC_PROCESS, .title = "Peer")                       \
+	ALSO(ANNOT_PEER_CONTAINER, peer_container, "container", .role = ROLE_PEER, .desc = DESC_CONTAINER,             \
+	     .title = "PeerContainer", .brief = "PeerContainer")                                                       \
+	ALSO(ANNOT_PEER_POD, peer_pod, "pod", .role = ROLE_PEER, .desc = DESC_POD, .title = "PeerPod",                 \
+	     .brief = "PeerPod")
+
+/*
+ * The fields, in the order of files and of -v. The user's name is a comment of its own, so that readers that know the
+ * user's as a single number find it so. Of a peer's container and pod only names and ids are told.
+ * MEMBER(member of struct annotation, kind, more of the row), OTHER(kind, row)
+ */
+#define FIELDS(MEMBER, OTHER)                                                                                          \
+	MEMBER(process.pid, FIELD_U32, .bit = ANNOT_PROCESS, .key = "PID", .label = "pid", .brief = 2,                 \
+	       .json = "process.pid")                                                                                  \
+	MEMBER(process.cmd, FIELD_CMD, .bit = ANNOT_PROCESS, .key = "Cmd", .alias = "Command", .label = "cmd",         \
+	       .brief = 1, .json = "process.executable")                                                               \
+	MEMBER(process.args, FIELD_STR, .bit = ANNOT_PROCESS, .key = "Args", .label = "args", .json = "process.args")  \
+	MEMBER(tid, FIELD_U32, .bit = ANNOT_THREAD, .key = "ThreadId", .alias = "TID", .label = "tid", .brief = 2,     \
+	       .json = "process.thread.id")                                                                            \
+	MEMBER(thread, FIELD_STR, .bit = ANNOT_THREAD, .key = "ThreadName", .label = "name", .brief = 1,               \
+	       .json = "process.thread.name")                                                                          \
+	MEMBER(uid, FIELD_U32, .bit = ANNOT_USER, .key = "UserId", .label = "uid", .json = "user.id")                  \
+	OTHER(FIELD_IGNORED, .bit = ANNOT_USER, .key = "GroupId")                                                      \
+	MEMBER(parent.pid, FIELD_U32, .bit = ANNOT_PARENT, .key = "ParentPID", .label = "pid", .brief = 2,             \
+	       .json = "process.parent.pid")                                                                           \
+	MEMBER(parent.cmd, FIELD_CMD, .bit = ANNOT_PARENT, .key = "ParentCmd", .alias = "ParentCommand",               \
+	       .label = "cmd", .brief = 1, .json = "process.parent.executable")                                        \
+	MEMBER(parent.args, FIELD_STR, .bit = ANNOT_PARENT, .key = "ParentArgs", .label = "args",                      \
+	       .json = "process.parent.args")                                                                          \
+	MEMBER(container.name, FIELD_STR, .bit = ANNOT_CONTAINER, .key = "ContainerName", .label = "name", .brief = 1, \
+	       .json = "container.name")                                                                               \
+	MEMBER(container.id, FIELD_STR, .bit = ANNOT_CONTAINER, .key = "ContainerId", .label = "id",                   \
+	       .json = "container.id")                                                                                 \
+	MEMBER(container.image, FIELD_STR, .bit = ANNOT_CONTAINER, .key = "ContainerImage", .label = "image",          \
+	       .json = "container.image.name")                                                                         \
+	MEMBER(container.labels, FIELD_JSON, .bit = ANNOT_CONTAINER, .key = "ContainerLabels", .label = "labels",      \
+	       .json = "container.labels")                                                                             \
+	MEMBER(pod.name, FIELD_STR, .bit = ANNOT_POD, .key = "PodName", .label = "name", .brief = 1,                   \
+	       .json = "orchestrator.resource.name")                                                                   \
+	MEMBER(pod.namespace, FIELD_STR, .bit = ANNOT_POD, .key = "PodNamespace", .label = "namespace", .brief = 2,    \
+	       .json = "orchestrator.namespace")                                                                       \
+	MEMBER(pod.uid, FIELD_STR, .bit = ANNOT_POD, .key = "PodUID", .label = "UID",                                  \
+	       .json = "orchestrator.resource.id")                                                                     \
+	MEMBER(pod.labels, FIELD_JSON, .bit = ANNOT_POD, .key = "PodLabels", .label = "labels")                        \
+	MEMBER(pod.annotations, FIELD_JSON, .bit = ANNOT_POD, .key = "PodAnnotations", .label = "annotations")         \
+	MEMBER(user, FIELD_STR, .bit = ANNOT_USER, .key = "UserName", .optional = true, .json = "user.name")           \
+	MEMBER(peer.pid, FIELD_U32, .bit = ANNOT_PEER, .key = "PeerPID", .label = "pid")                               \
+	MEMBER(peer.cmd, FIELD_CMD, .bit = ANNOT_PEER, .key = "PeerCmd", .label = "cmd")                               \
+	MEMBER(peer.args, FIELD_STR, .bit = ANNOT_PEER, .key = "PeerArgs", .label = "args")                            \
+	MEMBER(peer_container.name, FIELD_STR, .bit = ANNOT_PEER_CONTAINER, .key = "PeerContainerName",                \
+	       .label = "name", .brief = 1)                                                                            \
+	MEMBER(peer_container.id, FIELD_STR, .bit = ANNOT_PEER_CONTAINER, .key = "PeerContainerId", .label = "id")     \
+	MEMBER(peer_container.image, FIELD_STR, .bit = ANNOT_PEER_CONTAINER)                                           \
+	MEMBER(peer_container.labels, FIELD_JSON, .bit = ANNOT_PEER_CONTAINER)                                         \
+	MEMBER(peer_pod.name, FIELD_STR, .bit = ANNOT_PEER_POD, .key = "PeerPodName", .label = "name", .brief = 1)     \
+	MEMBER(peer_pod.namespace, FIELD_STR, .bit = ANNOT_PEER_POD, .key = "PeerPodNamespace", .label = "namespace",  \
+	       .brief = 2)                                                                                             \
+	MEMBER(peer_pod.uid, FIELD_STR, .bit = ANNOT_PEER_POD)                                                         \
+	MEMBER(peer_pod.labels, FIELD_JSON, .bit = ANNOT_PEER_POD)                                                     \
+	MEMBER(peer_pod.annotations, FIELD_JSON, .bit = ANNOT_PEER_POD)
+
+#define GROUP(b, m, w, ...) { .bit = (b), .word = (w), .offset = offsetof(struct annotation, m), __VA_ARGS__ },
+#define FIELD(m, k, ...) { .kind = (k), .offset = offsetof(struct annotation, m), __VA_ARGS__ },
+#define FIELD_WITHOUT_MEMBER(k, ...) { .kind = (k), __VA_ARGS__ },
+
+static const struct annot_group groups[] = { GROUPS(GROUP, GROUP, GROUP) };
+static const struct annot_field fields[] = { FIELDS(FIELD, FIELD_WITHOUT_MEMBER) };
+
+#define FIRST_WORD(bit, member, word, ...) word
+#define NEXT_WORD(bit, member, word, ...) " " word
+#define NOTHING(...)
+const char annotation_words[] = GROUPS(FIRST_WORD, NEXT_WORD, NOTHING);
+
+const struct annot_schema annotation_schema = {
+	.groups = groups,
+	.ngroups = sizeof(groups) / sizeof(groups[0]),
+	.fields = fields,
+	.nfields = sizeof(fields) / sizeof(fields[0]),
+	.size = sizeof(struct annotation),
+};
+
+/* Nobody would keep a member without a row: a string would outlive what it points to. A number that takes the padding
+ * behind another changes no size; the unit test sees it. */
+#define SIZE(m) sizeof(((struct annotation *)NULL)->m)
+#define ADD_BIT(bit, ...) | (bit)
+#define ADD_SIZE(m, ...) +(SIZE(m) + 7) / 8 * 8
+#define AND_ALIGNED(m, ...) &&offsetof(struct annotation, m) % 8 == 0
+#define AND_OF_KIND(m, kind, ...) &&SIZE(m) == ((kind) == FIELD_U32 ? sizeof(uint32_t) : sizeof(struct str))
+_Static_assert((0 GROUPS(ADD_BIT, ADD_BIT, ADD_BIT)) == ANNOT_ALL, "a group without a row");
+_Static_assert(true FIELDS(AND_ALIGNED, NOTHING),
+	       "sizes add up in steps of 8: a number behind a number needs _Alignas(8)");
+_Static_assert(offsetof(struct annotation, process) FIELDS(ADD_SIZE, NOTHING) == sizeof(struct annotation),
+	       "a member without a row");
+_Static_assert(true FIELDS(AND_OF_KIND, NOTHING), "a member of another type than its row's kind");
+_Static_assert(sizeof(fields) / sizeof(fields[0]) <= ANNOT_FIELDS_MAX, "too many rows");
+
+struct annot_run annot_run_from(const struct annot_schema *s, const struct annot_field *f)
+{
+	struct annot_run run = { f, f };
+
+	while (run.end < s->fields + s->nfields && run.end->bit == f->bit)
+		run.end++;
+	return run;
+}
+
+const struct annot_group *annot_group_of(const struct annot_schema *s, unsigned bit)
+{
+	for (size_t i = 0; i < s->ngroups; i++) {
+		if (s->groups[i].bit == bit)
+			return &s->groups[i];
+	}
+	return NULL;
+}
+
+unsigned annot_context(const struct annot_schema *s, const char *word)
+{
+	unsigned bits = 0;
+
+	for (size_t i = 0; i < s->ngroups; i++) {
+		if (strcmp(s->groups[i].word, word) == 0)
+			bits |= s->groups[i].bit;
+	}
+	return bits;
+}
+
+size_t annot_strings_size(const struct annot_schema *s, const struct annotation *a)
+{
+	size_t size = 1;
+
+	for (size_t i = 0; i < s->nfields; i++) {
+		if (annot_is_string(&s->fields[i]))
+			size += annot_str(a, &s->fields[i]).n;
+	}
+	return size;
+}
+
+void annot_strings_move(const struct annot_schema *s, struct annotation *a, char *to)
+{
+	for (size_t i = 0; i < s->nfields; i++) {
+		const struct annot_field *f = &s->fields[i];
+		const struct str from = annot_is_string(f) ? annot_str(a, f) : (struct str){ 0 };
+		const struct str kept = { to, from.n };
+
+		if (!from.p)
+			continue;
+		memcpy(to, from.p, from.n);
+		memcpy((char *)a + f->offset, &kept, sizeof(kept));
+		to += from.n;
+	}
+}
+
+static bool field_same(const struct annotation *a, const struct annotation *b, const struct annot_field *f)
+{
+	if (f->kind == FIELD_IGNORED)
+		return true;
+	if (!annot_is_string(f))
+		return annot_u32(a, f) == annot_u32(b, f);
+	return !annot_str(a, f).p == !annot_str(b, f).p && str_eq(annot_str(a, f), annot_str(b, f));
+}
+
+bool annot_same(const struct annot_schema *s, const struct annotation *a, const struct annotation *b)
+{
+	for (size_t i = 0; i < s->nfields; i++) {
+		if (!field_same(a, b, &s->fields[i]))
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Who a packet belongs to, and the table of what may be told about it. Whoever keeps, compares, saves, reads, shows or
+ * selects annotations goes by the table: a new member is one row there, and one place that fills it.
+ */
+#ifndef ANNOTATION_H
+#define ANNOTATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/str.h"
+
+struct process_desc {
+	uint32_t pid;
+	struct str cmd;	 /* executable path (or comm when the path is unknown) */
+	struct str args; /* joined by one space; cut ones end in "..." */
+};
+
+struct container_desc {
+	struct str id, name, image, labels; /* labels: JSON object text, keys sorted */
+};
+
+struct pod_desc {
+	struct str name, namespace, uid, labels, annotations; /* the last two: JSON object text */
+};
+
+enum annotation_bit {
+	ANNOT_PROCESS = 1 << 0,
+	ANNOT_THREAD = 1 << 1,
+	ANNOT_USER = 1 << 2,
+	ANNOT_PARENT = 1 << 3,
+	ANNOT_CONTAINER = 1 << 4,
+	ANNOT_POD = 1 << 5,
+	ANNOT_PEER = 1 << 6, /* the process at the other end, when local too */
+	/* The peer's, when it has one and the process shown has none. Names and ids only. */
+	ANNOT_PEER_CONTAINER = 1 << 7,
+	ANNOT_PEER_POD = 1 << 8,
+	ANNOT_ALL = (1 << 9) - 1,
+};
+
+/*
+ * Ready to print or save. Immutable once delivered; strings are raw bytes (outputs escape them). Two annotations with
+ * the same serial are identical, so outputs may cache what they made of one by its serial; serial 0 is never used.
+ * Every member from process on has a row in the table.
+ */
+struct annotation {
+	uint64_t serial;
+	unsigned has; /* ANNOT_* : which of the following are set */
+	struct process_desc process;
+	uint32_t tid;
+	struct str thread;
+	uint32_t uid;
+	struct str user; /* name, p == NULL unknown */
+	struct process_desc parent;
+	struct container_desc container;
+	struct pod_desc pod;
+	struct process_desc peer;
+	struct container_desc peer_container;
+	struct pod_desc peer_pod;
+};
+
+enum annot_kind {
+	FIELD_U32,
+	FIELD_STR,
+	FIELD_CMD,     /* a string too, cmd of a struct process_desc: the short text shows the name of the program */
+	FIELD_JSON,    /* a string too, the text of a JSON object */
+	FIELD_IGNORED, /* no member: written by the older program, passed over when read */
+};
+
+/* Rows of one bit that stand side by side are one comment of a pcapng packet and share one part of the short text. */
+struct annot_field {
+	unsigned bit; /* ANNOT_* of its group */
+	enum annot_kind kind;
+	size_t offset;	   /* into struct annotation */
+	const char *key;   /* in a comment, NULL: neither saved nor read */
+	const char *alias; /* also read, never written; NULL none */
+	bool optional;	   /* not saved when it is empty, and alone it does not make its group present when read */
+	const char *label; /* in the group's line with -v, NULL: not shown there */
+	unsigned brief;	   /* 1, 2: its place in the short text, 0: not shown there */
+	const char *json;  /* name in the Elastic Common Schema, NULL: it has none */
+};
+
+/* Which end of the packet a group is about. */
+enum annot_role {
+	ROLE_OWNER,
+	ROLE_PARENT, /* of the owner */
+	ROLE_PEER,
+	ROLES,
+};
+
+/* What lies at a group's offset. */
+enum annot_desc {
+	DESC_OTHER,	/* no option selects packets by it */
+	DESC_PROCESS,	/* struct process_desc */
+	DESC_THREAD,	/* struct str, its name */
+	DESC_USER,	/* uint32_t, its number */
+	DESC_CONTAINER, /* struct container_desc */
+	DESC_POD,	/* struct pod_desc */
+};
+
+struct annot_group {
+	unsigned bit;
+	const char *word; /* of --context; several groups may share one */
+	enum annot_role role;
+	enum annot_desc desc;
+	size_t offset;	   /* into struct annotation */
+	const char *title; /* of its line with -v */
+	const char *brief; /* title in the short text, NULL: not in its list */
+};
+
+enum { ANNOT_FIELDS_MAX = 64 }; /* readers keep a bit for each */
+
+/* A parameter of all that goes by the table, so that a test can show what one more row does. */
+struct annot_schema {
+	const struct annot_group *groups; /* in the order of --context's words */
+	size_t ngroups;
+	const struct annot_field *fields; /* in the order in which they are saved and shown */
+	size_t nfields;
+	size_t size; /* of the struct that offset is into; it starts as struct annotation does */
+};
+
+struct annot_run {
+	const struct annot_field *start, *end;
+};
+
+extern const struct annot_schema annotation_schema;
+/* The words of --context, separated by single spaces. */
+extern const char annotation_words[];
+
+static inline bool annot_is_string(const struct annot_field *f)
+{
+	return f->kind == FIELD_STR || f->kind == FIELD_CMD || f->kind == FIELD_JSON;
+}
+
+static inline uint32_t annot_u32(const struct annotation *a, const struct annot_field *f)
+{
+	uint32_t v;
+
+	memcpy(&v, (const char *)a + f->offset, sizeof(v));
+	return v;
+}
+
+static inline struct str annot_str(const struct annotation *a, const struct annot_field *f)
+{
+	struct str s;
+
+	memcpy(&s, (const char *)a + f->offset, sizeof(s));
+	return s;
+}
+
+/* The rows of f's group that stand side by side from f on; none when f is the end of the table. */
+struct annot_run annot_run_from(const struct annot_schema *s, const struct annot_field *f);
+/* NULL: no group has that bit. */
+const struct annot_group *annot_group_of(const struct annot_schema *s, unsigned bit);
+/* The ANNOT_* bits that a word of --context stands for; 0: it is none. */
+unsigned annot_context(const struct annot_schema *s, const char *word);
+
+/* Bytes that all strings take one behind the other, at least 1: an empty string is not an absent one. */
+size_t annot_strings_size(const struct annot_schema *s, const struct annotation *a);
+/* Copies all strings to that much space and lets a borrow them there. */
+void annot_strings_move(const struct annot_schema *s, struct annotation *a, char *to);
+/* All fields are the same, whatever serial and has say. */
+bool annot_same(const struct annot_schema *s, const struct annotation *a, const struct annotation *b);
+
+#endif

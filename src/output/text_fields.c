@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "output/text_fields.h"
+
+#include <stdio.h>
+
+enum { BRIEF_PLACES = 2 };
+
+void text_put_name(struct buf *b, struct str name)
+{
+	const size_t start = b->len;
+
+	buf_put_escaped(b, name);
+	for (size_t i = start; i < b->len; i++) {
+		char escape[5];
+
+		if (b->p[i] != ' ' && b->p[i] != '[' && b->p[i] != ']')
+			continue;
+		snprintf(escape, sizeof(escape), "\\x%02x", (unsigned char)b->p[i]);
+		b->p[i] = escape[0];
+		buf_insert(b, i + 1, escape + 1, 3);
+		i += 3;
+	}
+}
+
+/* Base name of the executable. Kernel threads have a name only, with slashes of its own ("kworker/0:1"), no arguments. */
+static struct str process_name(const struct process_desc *p)
+{
+	static const char deleted[] = " (deleted)"; /* d_path() adds it */
+	const uint32_t mark = sizeof(deleted) - 1;
+	struct str s = p->cmd;
+	const char *slash;
+
+	if (!s.p || s.n == 0 || (s.p[0] != '/' && s.p[0] != '.' && p->args.n == 0))
+		return s;
+	if (s.n > mark && memcmp(s.p + s.n - mark, deleted, mark) == 0)
+		s.n -= mark;
+	slash = memrchr(s.p, '/', s.n);
+	if (!slash || slash + 1 == s.p + s.n)
+		return s;
+	return (struct str){ slash + 1, s.n - (uint32_t)(slash + 1 - s.p) };
+}
+
+static void put_brief_value(struct buf *b, const struct annotation *a, const struct annot_field *f)
+{
+	const char *at = (const char *)a + f->offset;
+
+	if (f->kind == FIELD_U32)
+		buf_printf(b, "%u", annot_u32(a, f));
+	else if (f->kind == FIELD_CMD)
+		text_put_name(b, process_name((const void *)(at - offsetof(struct process_desc, cmd))));
+	else if (annot_is_string(f))
+		text_put_name(b, annot_str(a, f));
+}
+
+static void put_brief(struct buf *b, const struct annotation *a, struct annot_run run)
+{
+	for (unsigned place = 1; place <= BRIEF_PLACES; place++) {
+		for (const struct annot_field *f = run.start; f < run.end; f++) {
+			if (f->brief != place)
+				continue;
+			if (place > 1)
+				buf_putc(b, '.');
+			put_brief_value(b, a, f);
+		}
+	}
+}
+
+void text_put_brief(struct buf *b, const struct annot_schema *s, const struct annotation *a, unsigned bit)
+{
+	for (size_t i = 0; i < s->nfields; i++) {
+		if (s->fields[i].bit == bit && s->fields[i].brief) {
+			put_brief(b, a, annot_run_from(s, &s->fields[i]));
+			return;
+		}
+	}
+}
+
+void text_put_list(struct buf *b, const struct annot_schema *s, const struct annotation *a)
+{
+	unsigned left = a->has;
+
+	for (size_t i = 0; i < s->nfields && left; i++) {
+		const struct annot_field *f = &s->fields[i];
+		const struct annot_group *g;
+
+		if (!(left & f->bit) || !f->brief)
+			continue;
+		left &= ~f->bit;
+		g = annot_group_of(s, f->bit);
+		if (!g || !g->brief)
+			continue;
+		buf_printf(b, ", %s [", g->brief);
+		put_brief(b, a, annot_run_from(s, f));
+		buf_putc(b, ']');
+	}
+}
+
+static void put_value(struct buf *b, const struct annotation *a, const struct annot_field *f)
+{
+	switch (f->kind) {
+	case FIELD_U32: buf_printf(b, "%u", annot_u32(a, f)); break;
+	case FIELD_STR:
+	case FIELD_CMD: buf_put_escaped(b, annot_str(a, f)); break;
+	case FIELD_JSON: buf_put_json(b, annot_str(a, f)); break;
+	case FIELD_IGNORED: break;
+	}
+}
+
+/* All of one group, wherever its rows are. */
+static void put_line(struct buf *b, const struct annot_schema *s, const struct annotation *a,
+		     const struct annot_group *g)
+{
+	const char *before = " (";
+
+	buf_printf(b, "\n    %s", g->title);
+	for (size_t i = 0; i < s->nfields; i++) {
+		const struct annot_field *f = &s->fields[i];
+
+		if (f->bit != g->bit || !f->label)
+			continue;
+		buf_puts(b, before);
+		buf_puts(b, f->label);
+		buf_putc(b, ' ');
+		put_value(b, a, f);
+		before = ", ";
+	}
+	buf_putc(b, ')');
+}
+
+void text_put_lines(struct buf *b, const struct annot_schema *s, const struct annotation *a)
+{
+	unsigned left = a->has;
+
+	for (size_t i = 0; i < s->nfields && left; i++) {
+		const struct annot_field *f = &s->fields[i];
+		const struct annot_group *g;
+
+		if (!(left & f->bit) || !f->label)
+			continue;
+		left &= ~f->bit;
+		g = annot_group_of(s, f->bit);
+		if (g)
+			put_line(b, s, a, g);
+	}
+}
