@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A struct capture for tests of its parts: with rings in our own memory, no programs, a clock that stands still and a
+ * handler that tells what it is given. The fields of struct capture are set and read here only.
+ */
+#ifndef CAPTURE_RIG_H
+#define CAPTURE_RIG_H
+
+#include <linux/bpf.h>
+#include <stdlib.h>
+
+#include "capture/backend.h"
+#include "capture/private.h"
+#include "check.h"
+#include "fake.h"
+#include "ptcpdump.skel.h"
+
+enum { OWN_INODE = 1000, SNAPLEN = 256 };
+
+struct rig {
+	struct capture c;
+	struct capture_control control;
+	struct backend backend;
+	struct ptcpdump skel;
+	const char *ifaces[9];
+	const char *netns[9];
+};
+
+static uint64_t clock_now = UINT64_C(1000000000);
+
+FAKE(int, clock_gettime, clockid_t clock, struct timespec *ts)
+{
+	ts->tv_sec = (time_t)(clock_now / 1000000000);
+	ts->tv_nsec = (long)(clock_now % 1000000000);
+	return 0;
+}
+
+/* What is all zero has nothing to be freed. */
+static inline void rig_done(struct rig *r)
+{
+	for (unsigned i = 0; i < r->c.nrings; i++)
+		ring_close(&r->c.rings[i]);
+	links_free(&r->c);
+	free(r->c.vlan_buf);
+	memset(r, 0, sizeof(*r));
+}
+
+/* Anew: what an earlier test left is freed. r: all zero at first. */
+static inline void rig_init(struct rig *r)
+{
+	rig_done(r);
+	r->control.wake_fill = UINT64_MAX;
+	r->backend.name = "test";
+	r->c.backend = &r->backend;
+	r->c.control = &r->control;
+	r->c.config.ifaces = r->ifaces;
+	r->c.config.netns = r->netns;
+	r->c.config.snaplen = SNAPLEN;
+	/* The exact size: a tag that does not fit is seen by the sanitizer. */
+	r->c.vlan_buf = malloc(SNAPLEN + 4);
+	r->c.epoll_fd = r->c.timer_fd = r->c.own_netns_fd = r->c.scan_fd = r->c.inotify_fd = -1;
+	r->c.own_netns = OWN_INODE;
+	clock_now = UINT64_C(1000000000);
+	what_was_told();
+}
+
+/* --- namespaces and interfaces -------------------------------------------------- */
+
+/* One more namespace; without descriptors, unless it is not our own: then fd is the one to enter it by. */
+static inline struct netns *rig_netns(struct rig *r, uint32_t inode, int fd)
+{
+	struct netns *ns = calloc(1, sizeof(*ns)), **p;
+
+	p = reallocarray(r->c.netns, r->c.nnetns + 1, sizeof(struct netns *));
+	if (!ns || !p)
+		abort();
+	ns->capture = &r->c;
+	ns->inode = inode;
+	ns->own = inode == OWN_INODE;
+	ns->fd = fd;
+	ns->rtnl_fd = ns->packet_fd = ns->tap_fd = -1;
+	ns->path = strdup(ns->own ? "/proc/self/ns/net" : "/run/netns/other");
+	r->c.netns = p;
+	p[r->c.nnetns++] = ns;
+	return ns;
+}
+
+/* --- rings and packets ------------------------------------------------------------ */
+
+static inline int rig_rings(struct rig *r, unsigned n, size_t size)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < n && !err; i++) {
+		err = ring_open_local(&r->c.rings[i], size);
+		if (!err)
+			r->c.nrings++;
+	}
+	return err;
+}
+
+/* Appends any record; returns where its header is, whose bits say whether it is being written or was discarded. */
+static inline uint32_t *rig_put_record(struct rig *r, unsigned ring, const void *record, size_t size)
+{
+	struct ring *to = &r->c.rings[ring];
+	const unsigned long at = *to->producer & (to->size - 1);
+	const struct iovec part = { (void *)(uintptr_t)record, size };
+
+	if (ring_put(to, &part, 1) != 0)
+		return NULL;
+	return (uint32_t *)(uintptr_t)(to->data + at);
+}
+
+/* Bytes that the consumer has not given back. */
+static inline size_t rig_held(const struct rig *r, unsigned ring)
+{
+	return *r->c.rings[ring].producer - *r->c.rings[ring].consumer;
+}
+
+/* Packets that the handler was done with. */
+static inline uint64_t rig_captured(const struct rig *r)
+{
+	return r->c.captured;
+}
+
+static inline int (**rig_packet_handler(struct rig *r))(void *arg, const struct packet *p, bool force)
+{
+	return &r->c.handler.packet;
+}
+
+static inline void rig_filter(struct rig *r)
+{
+	r->c.filter_in_user = true;
+}
+
+static inline bool rig_is_l3_filter(const struct rig *r, const struct filter_code *code)
+{
+	return code == &r->c.filter_l3;
+}
+
+/* owners_find(), a fake, is asked whose packets they are. */
+static inline void rig_ask_owners(struct rig *r)
+{
+	r->c.owners = (struct owners *)r;
+}
+
+static inline void rig_clock_offset(struct rig *r, int64_t ns)
+{
+	r->c.clock_offset = ns;
+}
+
+#endif
