@@ -280,7 +280,7 @@ static int read_dump(struct sockets *s, int fd, bool packet)
 {
 	static char buf[65536] __attribute__((aligned(8)));
 	struct nlmsghdr *h;
-	unsigned int left;
+	int left; /* signed: see rtnl_read() */
 	ssize_t n;
 
 	for (;;) {
@@ -289,7 +289,7 @@ static int read_dump(struct sockets *s, int fd, bool packet)
 			continue;
 		if (n <= 0)
 			return n < 0 ? -errno : -EBADMSG;
-		left = (unsigned int)n;
+		left = (int)n;
 		for (h = (void *)buf; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
 			/* An error too: the kernel has no diag for this protocol. */
 			if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
