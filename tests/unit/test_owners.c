@@ -173,7 +173,7 @@ static void icmp(uint8_t type)
 	packet[packet_len++] = type;
 	add_zeros(3);
 	add16(77);
-	add16(1);
+	add16(0x0101);
 }
 
 #define TCP4 "6 10.0.0.1 1000 10.0.0.2 80 "
@@ -289,6 +289,7 @@ static void test_link_types(void)
 			CHECK_INT(enough(links[i].dlt), packet_len - 20 + 8);
 		}
 	}
+	CHECK_STR(tuple(DLT_LOOP), TCP6);
 	CHECK_STR(tuple(DLT_IEEE802_11), "");
 }
 
@@ -730,6 +731,13 @@ static void test_new_connection_cut(void)
 	e = (struct event_packet){ .ifindex = ETH0 };
 	ask(DLT_RAW, 20 + 14, &e, T0);
 	CHECK_INT(asked, 2);
+	/* nor are cookies believed too much */
+	e = (struct event_packet){ .ifindex = ETH0, .src.cookie = 8 };
+	ask(DLT_RAW, 20 + 13, &e, T0);
+	CHECK_INT(e.src.tgid, 10);
+	e = (struct event_packet){ .ifindex = ETH0, .src.cookie = 8 };
+	ask(DLT_RAW, 20 + 14, &e, T0);
+	CHECK_INT(e.src.tgid, 0);
 }
 
 /* Tuples with one place in the cache are not taken for each other. */
@@ -845,11 +853,18 @@ static void test_owner_of_others_is_none(void)
 	CHECK_INT(found.dst.tgid, 0);
 	/* no answer at all */
 	CHECK(!ask_tcp(SYN, T0));
+	CHECK_INT(scans, 0);
 	/* nobody has it */
 	answer(SOCK_DIAG_BY_FAMILY, UINT32_MAX, 0);
 	CHECK(!ask_tcp(SYN, T0));
-	close(fd);
 	CHECK_INT(found.src.tgid, 0);
+	/* nobody to ask, whatever is still there to be read */
+	answer(SOCK_DIAG_BY_FAMILY, inode_of(fd), 0);
+	close(diag[1]);
+	diag[1] = -1;
+	CHECK(!ask_tcp(SYN, T0));
+	CHECK_INT(found.src.tgid, 0);
+	close(fd);
 }
 
 static void test_proc_holds_2_s(void)
@@ -931,6 +946,10 @@ static void tell_requests(void)
 		    q.h.nlmsg_flags != NLM_F_REQUEST || q.req.idiag_states != ~0U ||
 		    q.req.id.idiag_cookie[0] != INET_DIAG_NOCOOKIE || q.req.id.idiag_cookie[1] != INET_DIAG_NOCOOKIE)
 			told("bad ");
+		for (int i = 1; i < 4 && q.req.sdiag_family == AF_INET; i++) {
+			if (q.req.id.idiag_src[i] || q.req.id.idiag_dst[i])
+				told("more than an address ");
+		}
 		inet_ntop(q.req.sdiag_family, q.req.id.idiag_src, s, sizeof(s));
 		inet_ntop(q.req.sdiag_family, q.req.id.idiag_dst, d, sizeof(d));
 		told("%u %s %u %s %u; ", q.req.sdiag_protocol, s, ntohs(q.req.id.idiag_sport), d,
@@ -953,6 +972,19 @@ static void test_what_is_asked_of_sock_diag(void)
 	ask(DLT_RAW, packet_len, &e, T0);
 	tell_requests();
 	CHECK_STR(what_was_told(), "17 fd00::2 80 fd00::1 1000; 17 fd00::1 1000 fd00::2 80; ");
+	/* nearly IPv4 */
+	for (uint32_t i = 0; i < 3; i++) {
+		memset(packet + 8, 0, 32);
+		packet[18] = packet[19] = packet[34] = packet[35] = i == 2 ? 0 : 0xff;
+		packet[8 + 4 * i] = packet[24 + 4 * i] = 1;
+		packet[23] = 7;
+		ask(DLT_RAW, packet_len, &e, T0);
+	}
+	tell_requests();
+	CHECK_STR(what_was_told(), "17 100::ffff:0:0 80 100::ffff:0:7 1000; 17 100::ffff:0:7 1000 100::ffff:0:0 80; "
+				   "17 ::100:0:0:ffff:0:0 80 ::100:0:0:ffff:0:7 1000; "
+				   "17 ::100:0:0:ffff:0:7 1000 ::100:0:0:ffff:0:0 80; "
+				   "17 ::100:0:0:0 80 ::100:0:0:7 1000; 17 ::100:0:0:7 1000 ::100:0:0:0 80; ");
 	packet_len = 0;
 	ipv4(IPPROTO_SCTP);
 	ports(0);

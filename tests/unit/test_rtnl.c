@@ -32,7 +32,6 @@ ssize_t __real_recvfrom(int fd, void *buf, size_t size, int flags, struct sockad
 ssize_t __real_send(int fd, const void *buf, size_t n, int flags);
 int __real_socket(int family, int type, int protocol);
 int __real_bind(int fd, const struct sockaddr *addr, socklen_t n);
-int __real_setsockopt(int fd, int level, int name, const void *value, socklen_t n);
 
 static struct nlmsghdr *stale_message(void *at);
 
@@ -111,12 +110,9 @@ FAKE(int, bind, int fd, const struct sockaddr *addr, socklen_t n)
 
 FAKE(int, setsockopt, int fd, int level, int name, const void *value, socklen_t n)
 {
-	if (name == SO_RCVBUFFORCE && force_error) {
-		errno = force_error;
-		return -1;
-	}
 	told("%s %d ", name == SO_RCVBUFFORCE ? "force" : "ask", *(const int *)value);
-	return __real_setsockopt(fd, level, name, value, n);
+	errno = name == SO_RCVBUFFORCE ? force_error : 0;
+	return errno ? -1 : 0;
 }
 
 /* --- messages ------------------------------------------------------------------------- */
@@ -353,10 +349,12 @@ static void test_errors_of_reading(void)
 	start();
 	datagram_error(EINTR);
 	link_message(RTM_NEWLINK, 2, "eth0"), datagram(header->nlmsg_len);
+	datagram(0);
+	link_message(RTM_NEWLINK, 3, "eth1"), datagram(header->nlmsg_len);
 	datagram_error(ENOBUFS);
 	datagram_error(EBADF);
 	CHECK_INT(read_all(NULL), -ENOBUFS);
-	CHECK_STR(what_was_told(), "2 eth0 ");
+	CHECK_STR(what_was_told(), "2 eth0 3 eth1 ");
 	CHECK_INT(read_all(NULL), -EBADF);
 	CHECK_INT(read_all(NULL), 0);
 }
@@ -457,13 +455,16 @@ static void test_open(void)
 	getsockname(fd, (struct sockaddr *)&addr, &n);
 	close(fd);
 	CHECK_INT(addr.nl_groups, RTMGRP_LINK);
+	CHECK_STR(what_was_told(), "force 1048576 ");
 	force_error = EPERM;
-	what_was_told();
-	close(rtnl_open());
-	CHECK_STR(what_was_told(), "ask 1048576 ");
-	force_error = 0;
+	CHECK_INT(rtnl_open(), fd);
+	close(fd);
+	CHECK_STR(what_was_told(), "force 1048576 ask 1048576 ");
 	bind_error = EADDRINUSE;
 	CHECK_INT(rtnl_open(), -EADDRINUSE);
+	bind_error = 0;
+	CHECK_INT(rtnl_open(), fd); /* the one before was closed */
+	close(fd);
 	socket_error = EMFILE;
 	CHECK_INT(rtnl_open(), -EMFILE);
 }
@@ -563,10 +564,11 @@ static void test_filters(void)
 	begin_filter(6, 9), put_attribute(TCA_KIND, "bpf", 4), put_options(TCA_BPF_ID, 55, 3), append();
 	begin_filter(7, 10), put_attribute(TCA_KIND, "bpf", 4), put_options(TCA_BPF_TAG, 55, 4), append();
 	begin(RTM_DELTFILTER, sizeof(struct tcmsg)), append();
+	begin_filter(8, 11), put_options(TCA_BPF_ID, 55, 4), append();
 	datagram_error(EINTR);
 	end_of_list();
 	CHECK_INT(list_filters(), 0);
-	CHECK_STR(what_was_told(), "1 70740001 33 2 5 44 3 6 0 4 7 0 5 8 0 6 9 0 7 a 0 ");
+	CHECK_STR(what_was_told(), "1 70740001 33 2 5 44 3 6 0 4 7 0 5 8 0 6 9 0 7 a 0 8 b 0 ");
 }
 
 static void test_filters_end(void)
@@ -635,6 +637,9 @@ static void test_filters_request(void)
 		struct nlmsghdr h;
 		struct tcmsg tc;
 	} q;
+	const int fd = dup(0);
+
+	close(fd);
 
 	for (int ingress = 0; ingress < 2; ingress++) {
 		start();
@@ -648,6 +653,9 @@ static void test_filters_request(void)
 		CHECK_INT(q.tc.tcm_ifindex, 9);
 		CHECK_INT(q.tc.tcm_parent, ingress ? 0xfffffff2 : 0xfffffff3);
 	}
+	/* no socket stays open */
+	CHECK_INT(dup(0), fd);
+	close(fd);
 }
 
 int main(void)
