@@ -8,6 +8,7 @@
 
 #include <linux/bpf.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "capture/backend.h"
 #include "capture/private.h"
@@ -16,6 +17,8 @@
 #include "ptcpdump.skel.h"
 
 enum { OWN_INODE = 1000, SNAPLEN = 256 };
+/* Descriptors of maps and programs */
+enum { NETNS_MAP = 2001, IFACES_MAP, SLOTS_MAP, L2_PROG, L3_PROG };
 
 struct rig {
 	struct capture c;
@@ -35,12 +38,30 @@ FAKE(int, clock_gettime, clockid_t clock, struct timespec *ts)
 	return 0;
 }
 
+FAKE(int, bpf_map__fd, const struct bpf_map *map)
+{
+	return (int)(uintptr_t)map;
+}
+
+FAKE(int, bpf_program__fd, const struct bpf_program *prog)
+{
+	return (int)(uintptr_t)prog;
+}
+
 /* What is all zero has nothing to be freed. */
 static inline void rig_done(struct rig *r)
 {
 	for (unsigned i = 0; i < r->c.nrings; i++)
 		ring_close(&r->c.rings[i]);
 	links_free(&r->c);
+	if (r->c.vlan_buf) {
+		const int fds[] = { r->c.own_netns_fd, r->c.scan_fd, r->c.inotify_fd, r->c.epoll_fd };
+
+		for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+			if (fds[i] >= 0)
+				close(fds[i]);
+		}
+	}
 	free(r->c.vlan_buf);
 	memset(r, 0, sizeof(*r));
 }
@@ -60,6 +81,12 @@ static inline void rig_init(struct rig *r)
 	r->c.vlan_buf = malloc(SNAPLEN + 4);
 	r->c.epoll_fd = r->c.timer_fd = r->c.own_netns_fd = r->c.scan_fd = r->c.inotify_fd = -1;
 	r->c.own_netns = OWN_INODE;
+	r->c.skel = &r->skel;
+	r->skel.maps.ptcp_netns = (struct bpf_map *)NETNS_MAP;
+	r->skel.maps.ptcp_ifaces = (struct bpf_map *)IFACES_MAP;
+	r->skel.maps.ptcp_iface_slots = (struct bpf_map *)SLOTS_MAP;
+	r->skel.progs.ptcp_l2 = (struct bpf_program *)L2_PROG;
+	r->skel.progs.ptcp_l3 = (struct bpf_program *)L3_PROG;
 	clock_now = UINT64_C(1000000000);
 	what_was_told();
 }
@@ -83,6 +110,58 @@ static inline struct netns *rig_netns(struct rig *r, uint32_t inode, int fd)
 	r->c.netns = p;
 	p[r->c.nnetns++] = ns;
 	return ns;
+}
+
+/* Those that there are, in order of appearance. */
+static inline unsigned rig_nnetns(const struct rig *r)
+{
+	return r->c.nnetns;
+}
+
+static inline struct netns *rig_netns_at(const struct rig *r, unsigned i)
+{
+	return r->c.netns[i];
+}
+
+static inline uint32_t rig_own_inode(const struct rig *r)
+{
+	return r->c.own_netns;
+}
+
+static inline int rig_own_fd(const struct rig *r)
+{
+	return r->c.own_netns_fd;
+}
+
+static inline bool rig_any_netns(const struct rig *r)
+{
+	return r->c.any_netns;
+}
+
+static inline int rig_scan_fd(const struct rig *r)
+{
+	return r->c.scan_fd;
+}
+
+static inline int rig_inotify_fd(const struct rig *r)
+{
+	return r->c.inotify_fd;
+}
+
+static inline bool rig_names_only(const struct rig *r)
+{
+	return r->c.names_only;
+}
+
+/* No list of namespaces at all, instead of an empty one. */
+static inline void rig_netns_config_none(struct rig *r)
+{
+	r->c.config.netns = NULL;
+}
+
+static inline void rig_without_programs(struct rig *r)
+{
+	r->c.skel = NULL;
 }
 
 /* --- rings and packets ------------------------------------------------------------ */
