@@ -159,6 +159,53 @@ static inline void rig_netns_config_none(struct rig *r)
 	r->c.config.netns = NULL;
 }
 
+/* What -i and its likes say; the rest is in the arrays ifaces and netns. */
+static inline struct capture_config *rig_config(struct rig *r)
+{
+	return &r->c.config;
+}
+
+static inline struct capture_handler *rig_handler(struct rig *r)
+{
+	return &r->c.handler;
+}
+
+static inline void rig_any(struct rig *r)
+{
+	r->c.any = true;
+}
+
+/* Past capture_attach(). */
+static inline void rig_running(struct rig *r)
+{
+	r->c.running = true;
+}
+
+static inline void rig_mode(struct rig *r, enum attach_mode mode)
+{
+	r->c.mode = mode;
+}
+
+static inline bool rig_pending(const struct rig *r)
+{
+	return r->c.pending;
+}
+
+static inline unsigned rig_nlinks(const struct rig *r)
+{
+	return r->c.nlinks;
+}
+
+static inline struct link *rig_link(const struct rig *r, unsigned i)
+{
+	return r->c.links[i];
+}
+
+static inline void rig_set_any_netns(struct rig *r)
+{
+	r->c.any_netns = true;
+}
+
 static inline void rig_without_programs(struct rig *r)
 {
 	r->c.skel = NULL;
@@ -200,11 +247,6 @@ static inline size_t rig_held(const struct rig *r, unsigned ring)
 static inline uint64_t rig_captured(const struct rig *r)
 {
 	return r->c.captured;
-}
-
-static inline int (**rig_packet_handler(struct rig *r))(void *arg, const struct packet *p, bool force)
-{
-	return &r->c.handler.packet;
 }
 
 static inline void rig_filter(struct rig *r)

@@ -32,7 +32,8 @@ static struct world {
 	unsigned detach_max;
 	struct rtnl_filter filters[2][8]; /* by ingress */
 	unsigned nfilters[2];
-	bool control;	       /* programs have the map ptcp_control */
+	uint32_t nmaps; /* that programs have; of which ptcp_control is */
+	uint32_t control_at;
 	uint32_t control_size; /* its value_size as it says */
 	const char *map_name;
 	struct capture_control of_prog[8]; /* by program id */
@@ -41,7 +42,8 @@ static struct world {
 
 static void start(void)
 {
-	world = (struct world){ .control = true,
+	world = (struct world){ .nmaps = 3,
+				.control_at = 2,
 				.control_size = sizeof(struct capture_control),
 				.map_name = "ptcp_control",
 				.detach_max = 100 };
@@ -151,12 +153,11 @@ FAKE(int, bpf_obj_get_info_by_fd, int fd, void *info, uint32_t *len)
 		struct bpf_prog_info *p = info;
 		uint32_t *ids = (void *)(uintptr_t)p->map_ids;
 
-		if (*len != sizeof(*p) || p->nr_map_ids < 3)
+		if (*len != sizeof(*p))
 			return -EINVAL;
-		ids[0] = 5; /* gone */
-		ids[1] = 600;
-		ids[2] = 300 + (uint32_t)fd;
-		p->nr_map_ids = world.control ? 3 : 2;
+		for (uint32_t i = 0; i < p->nr_map_ids; i++)
+			ids[i] = i == world.control_at ? 300 + (uint32_t)fd : i == 0 ? 5 /* gone */ : 600;
+		p->nr_map_ids = world.nmaps;
 		return 0;
 	}
 	if (*len != sizeof(struct bpf_map_info))
@@ -394,6 +395,7 @@ static void test_clean(void)
 				   "no in 4 prio 3 handle 70740000; ");
 	/* the pid is another's by now */
 	start();
+	world.control_at = 0;
 	world.lives = 1001;
 	put_left(true, HANDLE, 3, 3);
 	attach_clean(IFINDEX);
@@ -455,9 +457,12 @@ static void test_clean_nothing(void)
 	CHECK_STR(cleaned(), "");
 	start();
 	put_left(false, HANDLE, 1, 1);
-	world.control = false;
+	world.nmaps = 2;
 	CHECK_STR(cleaned(), "");
-	world.control = true;
+	world.nmaps = 200; /* the kernel tells how many there are, not how many it told */
+	world.control_at = 200;
+	CHECK_STR(cleaned(), "");
+	world.control_at = 63;
 	world.control_size++;
 	CHECK_STR(cleaned(), "");
 	world.control_size--;

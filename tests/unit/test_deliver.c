@@ -62,7 +62,7 @@ static void start(unsigned nrings)
 	struct netns *ns;
 
 	rig_init(&rig);
-	*rig_packet_handler(&rig) = packet_seen;
+	rig_handler(&rig)->packet = packet_seen;
 	handler_verdict = finish_verdict = CAPTURE_DONE;
 	wait_for = EVER;
 	owner_known = filter_passes = true;
@@ -334,7 +334,7 @@ static int packet_produces(void *arg, const struct packet *p, bool force)
 static void test_one_look_per_call(void)
 {
 	start(1);
-	*rig_packet_handler(&rig) = packet_produces;
+	rig_handler(&rig)->packet = packet_produces;
 	put_at = 11;
 	put(0, 10);
 	CHECK_INT(run(EVER), 1);
@@ -556,7 +556,7 @@ static int packet_kept(void *arg, const struct packet *p, bool force)
 static void deliver_one(struct event_packet e, const char *data, uint32_t caplen)
 {
 	start(1);
-	*rig_packet_handler(&rig) = packet_kept;
+	rig_handler(&rig)->packet = packet_kept;
 	put_packet(0, e, data, caplen);
 	run(EVER);
 }
@@ -648,7 +648,7 @@ static void test_owners_are_asked(void)
 {
 	start(1);
 	rig_ask_owners(&rig);
-	*rig_packet_handler(&rig) = packet_kept;
+	rig_handler(&rig)->packet = packet_kept;
 	put(0, clock_now);
 	CHECK_INT(run(EVER), 1);
 	CHECK_STR(what_was_told(), "owner dlt 1 data \1\2 ");
@@ -777,7 +777,7 @@ static void model_run(unsigned nrings, uint32_t late)
 
 	model = (struct model){ 0 };
 	start(nrings);
-	*rig_packet_handler(&rig) = model_packet;
+	rig_handler(&rig)->packet = model_packet;
 	for (uint32_t id = 0; id < PRODUCED;) {
 		now += any_below(20);
 		switch (any_below(4)) {

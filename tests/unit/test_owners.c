@@ -209,7 +209,8 @@ static bool ask(int dlt, uint32_t n, struct event_packet *e, uint64_t now)
 
 	memcpy(exact, packet, n);
 	e->caplen = n;
-	e->netns = NETNS;
+	if (!e->netns)
+		e->netns = NETNS;
 	ret = owners_find(owners, dlt, e, exact, now);
 	free(exact);
 	return ret;
@@ -699,6 +700,18 @@ static void test_missed_holds_10_ms(void)
 	CHECK_INT(found.src.tgid, 10);
 }
 
+/* Who had it before is not remembered. */
+static void test_found_then_missed(void)
+{
+	start(FLOWS, COOKIES);
+	put_flow(false, NETNS, 10);
+	CHECK(ask_tcp(ACK, T0));
+	nflows = 0;
+	CHECK(!ask_tcp(ACK, T0 + 100 * MSEC));
+	CHECK(!ask_tcp(ACK, T0 + 100 * MSEC + 1));
+	CHECK_INT(found.src.tgid, 0);
+}
+
 /* What is cached of a tuple is of the connection before when a new one begins: with SYN, not with SYN-ACK. */
 static void test_new_connection_asks_anew(void)
 {
@@ -773,11 +786,29 @@ FAKE(int, socket, int family, int type, int protocol)
 	return diag[0];
 }
 
+static char proc_dir[] = "/tmp/test-owners-XXXXXX"; /* the processes that /proc lists */
+
 DIR *__real_opendir(const char *path);
 FAKE(DIR *, opendir, const char *path)
 {
-	scans += strcmp(path, "/proc") == 0;
-	return __real_opendir(path);
+	if (strcmp(path, "/proc") != 0)
+		return __real_opendir(path);
+	scans++;
+	return __real_opendir(proc_dir);
+}
+
+static const char *in_proc_dir(pid_t pid)
+{
+	static char path[64];
+
+	snprintf(path, sizeof(path), "%s/%d", proc_dir, (int)pid);
+	return path;
+}
+
+static void list_process(pid_t pid)
+{
+	if (mkdir(in_proc_dir(pid), 0700) != 0)
+		abort();
 }
 
 struct diag_request {
@@ -917,6 +948,7 @@ static void test_many_sockets(void)
 		pause();
 		_exit(0);
 	}
+	list_process(child);
 	start_diag();
 	for (int i = 0; i < 200 && check_why[0] == '\0'; i++) {
 		answer(SOCK_DIAG_BY_FAMILY, inode_of(fds[i]), 0);
@@ -929,6 +961,7 @@ static void test_many_sockets(void)
 	}
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
+	rmdir(in_proc_dir(child));
 	for (int i = 0; i < 200; i++)
 		close(fds[i]);
 	if (check_why[0] == '\0')
@@ -988,11 +1021,11 @@ static void test_what_is_asked_of_sock_diag(void)
 	packet_len = 0;
 	ipv4(IPPROTO_SCTP);
 	ports(0);
-	ask(DLT_RAW, packet_len, &e, T0);
+	CHECK(!ask(DLT_RAW, packet_len, &e, T0));
 	packet_len = 0;
 	ipv4(IPPROTO_ICMP);
 	icmp(8);
-	ask(DLT_RAW, packet_len, &e, T0);
+	CHECK(!ask(DLT_RAW, packet_len, &e, T0));
 	tell_requests();
 	CHECK_STR(what_was_told(), "");
 }
@@ -1006,6 +1039,13 @@ static void test_sock_diag_of_the_namespace(void)
 	if (owners_add_netns(owners, NETNS + 1) != 0)
 		abort();
 	ask_tcp(ACK, T0);
+	tell_requests();
+	CHECK_STR(what_was_told(), "");
+	/* the second one, and one that there is not */
+	ask(DLT_RAW, packet_len, &(struct event_packet){ .netns = NETNS + 1 }, T0);
+	tell_requests();
+	CHECK_STR(what_was_told(), "6 10.0.0.1 1000 10.0.0.2 80; 6 10.0.0.2 80 10.0.0.1 1000; ");
+	ask(DLT_RAW, packet_len, &(struct event_packet){ .netns = NETNS + 2 }, T0);
 	tell_requests();
 	CHECK_STR(what_was_told(), "");
 	close(diag[1]);
@@ -1030,10 +1070,15 @@ static void test_at_most_64_namespaces(void)
 	last = diag[0];
 	CHECK_INT(owners_add_netns(owners, 2000), 0);
 	CHECK_INT(diag[0], last);
+	tcp(ACK);
+	CHECK(!ask(DLT_RAW, packet_len, &(struct event_packet){ .netns = 2000 }, T0));
 }
 
 int main(void)
 {
+	if (!mkdtemp(proc_dir))
+		return 1;
+	list_process(getpid());
 	RUN(test_link_types);
 	RUN(test_other_ethertypes);
 	RUN(test_vlan_tags);
@@ -1052,6 +1097,7 @@ int main(void)
 	RUN(test_ends_known_before);
 	RUN(test_found_holds_100_ms);
 	RUN(test_missed_holds_10_ms);
+	RUN(test_found_then_missed);
 	RUN(test_new_connection_asks_anew);
 	RUN(test_new_connection_cut);
 	RUN(test_tuples_are_told_apart);
@@ -1064,5 +1110,7 @@ int main(void)
 	RUN(test_sock_diag_of_the_namespace);
 	RUN(test_at_most_64_namespaces);
 	owners_free(owners);
+	rmdir(in_proc_dir(getpid()));
+	rmdir(proc_dir);
 	return check_status();
 }
