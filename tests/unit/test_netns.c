@@ -28,14 +28,14 @@ static int watch_error, setns_error;
 
 /* --- fakes -------------------------------------------------------------------------- */
 
-/* /run, and of /proc its list and what starts with a number. */
+/* /run, and /proc but for our own process. */
 static const char *moved(const char *path)
 {
 	static char text[2][4096];
 	static unsigned n;
 
 	if (strncmp(path, "/run/", 5) != 0 && strcmp(path, "/proc") != 0 &&
-	    !(strncmp(path, "/proc/", 6) == 0 && path[6] >= '0' && path[6] <= '9'))
+	    (strncmp(path, "/proc/", 6) != 0 || strncmp(path, "/proc/self/", 11) == 0))
 		return path;
 	n = !n;
 	snprintf(text[n], sizeof(text[n]), "%s%s", dir, path);
@@ -69,8 +69,8 @@ FAKE(int, inotify_add_watch, int fd, const char *path, uint32_t mask)
 FAKE(int, setns, int fd, int type)
 {
 	told("setns %d%s; ", fd, type == CLONE_NEWNET ? "" : " of another type");
-	errno = setns_error;
-	return errno ? -1 : 0;
+	errno = setns_error ? setns_error : EBADF; /* which means nothing when it returns 0 */
+	return setns_error ? -1 : 0;
 }
 
 FAKE(void, log_msg, enum log_level level, const char *fmt, ...)
@@ -221,6 +221,7 @@ static void test_named(void)
 	CHECK_INT(t.it_interval.tv_sec, 1);
 	CHECK_INT(t.it_interval.tv_nsec, 0);
 	CHECK(t.it_value.tv_sec == 1 || (t.it_value.tv_sec == 0 && t.it_value.tv_nsec > 0));
+	CHECK(read(rig_scan_fd(&rig), &(uint64_t){ 0 }, 8) < 0 && errno == EAGAIN);
 }
 
 static void test_named_twice(void)
@@ -241,12 +242,18 @@ static void test_named_twice(void)
 
 static void test_unknown_names(void)
 {
+	int fd;
+
 	START("blue", "green");
 	put("/run/netns/blue", BLUE);
 	CHECK_INT(netns_init(&rig.c), -ENOENT);
 	CHECK_STR(what_was_told(), "error: network namespace '/run/netns/green': No such file or directory; ");
 	START("/dev/null", "blue");
+	fd = dup(0);
+	close(fd);
 	CHECK_INT(netns_init(&rig.c), -EINVAL);
+	CHECK_INT(rig_own_fd(&rig), fd);
+	CHECK(!is_open(fd + 1));
 	CHECK_STR(what_was_told(), "error: '/dev/null' is not a network namespace; ");
 	CHECK_INT(rig_nnetns(&rig), 0);
 }
@@ -293,7 +300,7 @@ static void test_scan_passes_over(void)
 	put("/run/netns/just-made", "/dev/null");
 	put("/run/netns/gone", "/nowhere");
 	put("/run/netns/.hidden", BLUE);
-	put("/proc/self/ns/net", BLUE);
+	put("/proc/tty/ns/net", BLUE);
 	put("/proc/:1/ns/net", BLUE);
 	put("/proc/-1/ns/net", BLUE);
 	put("/proc/9/ns/net", "/nowhere");
@@ -360,7 +367,14 @@ static void test_named_is_told_soon(void)
 
 	start_any();
 	CHECK(read(rig_inotify_fd(&rig), &c, 1) < 0 && errno == EAGAIN);
-	put("/run/netns/blue", BLUE);
+	netns_named(&rig.c);
+	/* more than is read at once */
+	for (int i = 0; i < 300; i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "/run/netns/a-long-name-of-blue-%d", i);
+		put(path, BLUE);
+	}
 	netns_named(&rig.c);
 	CHECK(read(rig_inotify_fd(&rig), &c, 1) < 0 && errno == EAGAIN);
 	CHECK_INT(timerfd_gettime(rig_scan_fd(&rig), &t), 0);
@@ -420,6 +434,9 @@ static void test_end(void)
 	netns_scan(&rig.c);
 	CHECK_STR(what_was_told(), "release; watch /run/netns/azure; ");
 	CHECK_INT(rig_nnetns(&rig), 3);
+	drop("/run/netns/azure");
+	netns_scan(&rig.c);
+	CHECK(rig_netns_at(&rig, 2)->ended);
 }
 
 /* By a process or a name it lives, or by the path that it was given by. */
@@ -436,6 +453,28 @@ static void test_end_of_the_last_user(void)
 	netns_scan(&rig.c);
 	CHECK(rig_netns_at(&rig, 1)->ended);
 	CHECK(!rig_netns_at(&rig, 0)->ended);
+	/* likewise one that was asked for */
+	START("blue");
+	put("/run/netns/blue", BLUE);
+	put("/proc/17/ns/net", BLUE);
+	CHECK_INT(netns_init(&rig.c), 0);
+	drop("/run/netns/blue");
+	netns_scan(&rig.c);
+	CHECK(!rig_netns_at(&rig, 0)->ended);
+	drop("/proc/17/ns/net");
+	netns_scan(&rig.c);
+	CHECK(rig_netns_at(&rig, 0)->ended);
+}
+
+static void test_free_closes(void)
+{
+	int fd;
+
+	START(BLUE);
+	CHECK_INT(netns_init(&rig.c), 0);
+	fd = rig_netns_at(&rig, 0)->fd;
+	rig_done(&rig);
+	CHECK(!is_open(fd));
 }
 
 static void test_end_of_a_path(void)
@@ -543,6 +582,7 @@ int main(void)
 	RUN(test_end);
 	RUN(test_end_of_the_last_user);
 	RUN(test_end_of_a_path);
+	RUN(test_free_closes);
 	RUN(test_seen);
 	RUN(test_seen_too_late);
 	RUN(test_seen_unasked);

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_packet.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
@@ -1058,6 +1059,19 @@ static void test_sock_diag_of_the_namespace(void)
 	CHECK_INT(diag[0], last);
 }
 
+static void test_free_closes(void)
+{
+	int fds[2];
+
+	start_diag();
+	fds[0] = diag[0];
+	close(diag[1]);
+	CHECK_INT(owners_add_netns(owners, NETNS + 1), 0);
+	fds[1] = diag[0];
+	start(FLOWS, COOKIES);
+	CHECK(fcntl(fds[0], F_GETFD) < 0 && fcntl(fds[1], F_GETFD) < 0);
+}
+
 static void test_at_most_64_namespaces(void)
 {
 	int last;
@@ -1108,6 +1122,7 @@ int main(void)
 	RUN(test_many_sockets);
 	RUN(test_what_is_asked_of_sock_diag);
 	RUN(test_sock_diag_of_the_namespace);
+	RUN(test_free_closes);
 	RUN(test_at_most_64_namespaces);
 	owners_free(owners);
 	rmdir(in_proc_dir(getpid()));
