@@ -79,12 +79,12 @@ FAKE(void, log_msg, enum log_level level, const char *fmt, ...)
 	va_end(args);
 }
 
-/* libpcap's list: eth0, 7 (a name), lo */
+/* libpcap's list */
 FAKE(int, iface_list_name, unsigned n, char *name)
 {
-	static const char *const names[] = { "eth0", "7", "lo" };
+	static const char *const names[] = { "eth0", "7", "lo", "ib0", "ib0", "ib0", "ib0", "ib0", "ib0", "eth0", "ib0" };
 
-	if (n < 1 || n > 3)
+	if (n < 1 || n > sizeof(names) / sizeof(names[0]))
 		return -ENODEV;
 	strcpy(name, names[n - 1]);
 	return 0;
@@ -97,17 +97,26 @@ FAKE(void, iface_list_refuse, const char *number)
 
 FAKE(bool, iface_list_has, const char *name)
 {
-	return strcmp(name, "nflog") == 0;
+	return strcmp(name, "nflog") == 0 || strcmp(name, "any") == 0 || strchr(name, '/');
 }
 
 FAKE(int, device_type, const char *name)
 {
-	return strcmp(name, "eth0") == 0 ? ARPHRD_ETHER : strcmp(name, "ib0") == 0 ? ARPHRD_INFINIBAND : -ENODEV;
+	static const struct {
+		const char *name;
+		int type;
+	} devices[] = { { "eth0", ARPHRD_ETHER }, { "7", ARPHRD_ETHER }, { "ib0", ARPHRD_INFINIBAND }, { "net0", 0 } };
+
+	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
+		if (strcmp(devices[i].name, name) == 0)
+			return devices[i].type;
+	}
+	return -ENODEV;
 }
 
 FAKE(unsigned, if_nametoindex, const char *name)
 {
-	return strcmp(name, "7") == 0 ? 7 : 0;
+	return strcmp(name, "7") == 0 ? 3 : 0;
 }
 
 static uint32_t only_ifindex; /* that there is, after news were lost */
@@ -370,7 +379,7 @@ static void test_find_nothing(void)
 		const char *name, *want;
 	} names[] = {
 		{ "eth9", "error: eth9: No such device exists; -D lists those that do; " },
-		{ "9", "refuse 9; " },
+		{ "99", "refuse 99; " },
 		{ "-1", "refuse -1; " },
 		{ "1x", "error: 1x: No such device exists; -D lists those that do; " },
 		{ "3", "refuse 3; " }, /* on the list, but not in the namespace */
@@ -490,8 +499,9 @@ static void test_served_by_tc(void)
 		const char *name;
 		bool served;
 	} names[] = {
-		{ "any", true },  { "eth0", true }, { "ib0", false },	{ "nflog", false },
-		{ "gone", true }, { "1", true },    { "/dev/x", true }, { "99", true },
+		{ "any", true },	 { "eth0", true }, { "ib0", false }, { "nflog", false }, { "gone", true },
+		{ "/dev/x", true },	 { "99", true },   { "1", true },    { "4", false },	 { "10", true },
+		{ "7", true } /* name */, { "4x", true }, { "net0", false },
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
