@@ -137,6 +137,18 @@ static void test_ipv4_options(void)
 	}
 }
 
+/* A header that claims to be shorter than it can be: what it says are ports is the header itself. */
+static void test_ipv4_header_too_short(void)
+{
+	for (uint8_t words = 0; words < 5; words++) {
+		ethernet(0x0800);
+		ipv4(IPPROTO_TCP);
+		ports(0);
+		packet[14] = (uint8_t)(0x40 | words);
+		CHECK_STR(tuple(DLT_EN10MB), "");
+	}
+}
+
 /* Ports are in the first fragment only; what they would be in others is data. */
 static void test_ipv4_fragments(void)
 {
@@ -304,6 +316,7 @@ int main(void)
 	RUN(test_other_ethertypes);
 	RUN(test_vlan_tags);
 	RUN(test_ipv4_options);
+	RUN(test_ipv4_header_too_short);
 	RUN(test_ipv4_fragments);
 	RUN(test_ipv6_extension_headers);
 	RUN(test_ipv6_fragments);
