@@ -186,10 +186,13 @@ BENCH_TOOLS := $(patsubst tests/bench/%.c,$(B)/tests/%,$(wildcard tests/bench/*.
 vpath %.c tests/system/helpers tests/bench
 LIB_HELPERS := $(patsubst tests/helpers/%.c,$(B)/tests/%,$(wildcard tests/helpers/*.c))
 
+# What a test calls __wrap_NAME (tests/unit/fake.h) takes the place of NAME in all that is linked to it.
+fakes = $$(nm $< | sed -n 's/.* T __wrap_/-Wl,--wrap=/p')
+
 $(UNIT) $(BPF_TEST): $(B)/asan/%: $(B)/asan/obj/%.o $(B)/asan/libptcpdump.a $(ND_ASAN_LIB)
 	$(say) LD $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(ASAN) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $(call group,$^) $(PKG_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(ASAN) -Wl,--as-needed $(WRAP_FLAGS) $(fakes) -o $@ $(call group,$^) $(PKG_LIBS)
 $(UNIT:$(B)/asan/%=$(B)/asan/obj/%.o) $(BPF_TEST:$(B)/asan/%=$(B)/asan/obj/%.o): CPPFLAGS += -Itests/unit
 $(BPF_TEST:$(B)/asan/%=$(B)/asan/obj/%.o): | $(TEST_SKEL)
 -include $(wildcard $(B)/asan/obj/tests/*/*.d)

@@ -294,13 +294,13 @@ static int read_dump(struct sockets *s, int fd, bool packet)
 
 	for (;;) {
 		const ssize_t n = recv(fd, buf, sizeof(buf), 0);
-		unsigned int left;
+		int left; /* signed: see rtnl_read() */
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return n < 0 ? -errno : -EBADMSG;
-		left = (unsigned int)n;
+		left = (int)n;
 		for (struct nlmsghdr *h = (void *)buf; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
 			/* An error too: the kernel has no diag for this protocol. */
 			if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)

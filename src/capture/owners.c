@@ -140,10 +140,12 @@ static bool find_network(int dlt, const uint8_t *p, uint32_t n, uint32_t *off, u
 static uint32_t parse_network(const uint8_t *p, uint32_t n, uint32_t off, uint16_t protocol, struct flow_key *k)
 {
 	if (protocol == ETH_P_IP && n >= off + 20) {
+		const uint32_t header = (p[off] & 15U) * 4;
+
 		k->proto = p[off + 9];
 		set_v4(k->l, p + off + 12);
 		set_v4(k->r, p + off + 16);
-		return (get16(p + off + 6) & 0x1fff) ? 0 : off + (p[off] & 15U) * 4;
+		return header < 20 || (get16(p + off + 6) & 0x1fff) ? 0 : off + header;
 	}
 	if (protocol != ETH_P_IPV6 || n < off + 40)
 		return 0;

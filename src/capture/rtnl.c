@@ -105,7 +105,7 @@ int rtnl_read(int fd, const struct rtnl_handler *handler, bool *done)
 		socklen_t fromlen = sizeof(from);
 		/* A dump's answers are produced by the recv calls themselves: they never have to be waited for. */
 		ssize_t n = recvfrom(fd, buf, sizeof(buf), 0, (struct sockaddr *)&from, &fromlen);
-		unsigned len;
+		int len; /* signed: the padding of the last message may be missing, and NLMSG_NEXT takes it away */
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -113,7 +113,7 @@ int rtnl_read(int fd, const struct rtnl_handler *handler, bool *done)
 			return errno == EAGAIN ? 0 : -errno;
 		if (from.nl_pid != 0)
 			continue;
-		for (len = (unsigned)n; NLMSG_OK(msg, len); msg = NLMSG_NEXT(msg, len)) {
+		for (len = (int)n; NLMSG_OK(msg, len); msg = NLMSG_NEXT(msg, len)) {
 			int err = message_handle(msg, handler, end);
 
 			if (err)
@@ -185,7 +185,7 @@ int rtnl_filters(uint32_t ifindex, bool ingress, int (*found)(void *arg, const s
 	while (!err && !done) {
 		struct nlmsghdr *msg = (struct nlmsghdr *)(void *)buf;
 		ssize_t n = recv(fd, buf, sizeof(buf), 0);
-		unsigned len = n > 0 ? (unsigned)n : 0;
+		int len = n > 0 ? (int)n : 0; /* signed, as above */
 
 		if (n < 0 && errno != EINTR)
 			err = -errno;

@@ -1,0 +1,666 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Whose packet it is, asked in user space: who is asked, and for how long answers hold. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "owners_rig.h"
+#include "util/procfs.h"
+
+/* --- maps ------------------------------------------------------------------------------- */
+
+enum { FIN = 1, SYN = 2, ACK = 16 };
+
+static void tcp(uint8_t flags)
+{
+	packet_len = 0;
+	ipv4(IPPROTO_TCP);
+	ports(flags);
+}
+
+static struct flow_key key_of(bool mirrored, uint32_t netns)
+{
+	struct flow_key k = { .l = { 0, 0, htonl(0xffff), htonl(0x0a000001 + mirrored) },
+			      .r = { 0, 0, htonl(0xffff), htonl(0x0a000002 - mirrored) },
+			      .netns = netns,
+			      .lport = htons(mirrored ? 80 : 1000),
+			      .rport = htons(mirrored ? 1000 : 80),
+			      .proto = IPPROTO_TCP };
+
+	return k;
+}
+
+static struct owner_rec *put_flow(bool mirrored, uint32_t netns, uint32_t tgid)
+{
+	flows[nflows].key = key_of(mirrored, netns);
+	flows[nflows].rec = (struct owner_rec){ .tgid = tgid, .tid = tgid + 1, .uid = 5, .start = 99 };
+	return &flows[nflows++].rec;
+}
+
+static struct owner_rec *put_cookie(uint64_t cookie, uint32_t tgid)
+{
+	cookies[ncookies].cookie = cookie;
+	cookies[ncookies].rec = (struct owner_rec){ .tgid = tgid, .cookie = cookie };
+	return &cookies[ncookies++].rec;
+}
+
+static struct event_packet found;
+
+static bool ask_tcp(uint8_t flags, uint64_t now)
+{
+	tcp(flags);
+	found = (struct event_packet){ .ifindex = ETH0 };
+	asked = 0;
+	return ask(DLT_RAW, packet_len, &found, now);
+}
+
+static void test_record_becomes_owner(void)
+{
+	struct owner_rec *rec;
+
+	start(FLOWS, COOKIES);
+	put_flow(false, NETNS, 10)->cookie = 3;
+	rec = put_flow(true, NETNS, 20);
+	rec->certain = 1;
+	rec->source = OWNER_SCAN;
+	CHECK(ask_tcp(ACK, T0));
+	CHECK_INT(found.src.tgid, 10);
+	CHECK_INT(found.src.tid, 11);
+	CHECK_INT(found.src.uid, 5);
+	CHECK_INT(found.src.start, 99);
+	CHECK_INT(found.src.cookie, 3);
+	CHECK_INT(found.src.source, OWNER_FLOW);
+	CHECK_INT(found.src.flags, OWNER_F_PROVISIONAL);
+	CHECK_INT(found.dst.tgid, 20);
+	CHECK_INT(found.dst.source, OWNER_SCAN);
+	CHECK_INT(found.dst.flags, 0);
+}
+
+/* That of this namespace is better than one of any. */
+static void test_namespaces(void)
+{
+	start(FLOWS, COOKIES);
+	put_flow(false, 0, 10), put_flow(false, NETNS, 11);
+	put_flow(true, 0, 20), put_flow(true, NETNS + 1, 21);
+	CHECK(ask_tcp(ACK, T0));
+	CHECK_INT(found.src.tgid, 11);
+	CHECK_INT(found.dst.tgid, 20);
+}
+
+/* Whoever uses the socket by now, if somebody does. */
+static void test_cookies_of_flows(void)
+{
+	start(FLOWS, COOKIES);
+	put_flow(false, NETNS, 10)->cookie = 3;
+	put_cookie(3, 12);
+	put_flow(true, NETNS, 20)->cookie = 4;
+	put_cookie(4, 0);
+	CHECK(ask_tcp(ACK, T0));
+	CHECK_INT(found.src.tgid, 12);
+	CHECK_INT(found.dst.tgid, 20);
+	/* a cookie of 0 is none */
+	start(FLOWS, COOKIES);
+	put_flow(false, NETNS, 10);
+	put_cookie(0, 12);
+	CHECK(ask_tcp(ACK, T0));
+	CHECK_INT(found.src.tgid, 10);
+	/* nobody yet, until the socket is used */
+	start(FLOWS, COOKIES);
+	put_flow(false, NETNS, 0)->cookie = 3;
+	CHECK(!ask_tcp(ACK, T0));
+	CHECK_INT(found.src.tgid, 0);
+	put_cookie(3, 12);
+	CHECK(ask_tcp(SYN, T0));
+	CHECK_INT(found.src.tgid, 12);
+}
+
+/* Which ends have to be known: those that are shown. */
+static void test_ends_that_count(void)
+{
+	static const struct {
+		uint32_t ifindex;
+		uint8_t dir;
+		bool src, dst, enough;
+	} cases[] = {
+		{ LO, EVENT_DIR_OUT, true, true, true },     { LO, EVENT_DIR_OUT, true, false, false },
+		{ LO, EVENT_DIR_OUT, false, true, false },   { ETH0, EVENT_DIR_IN, false, true, true },
+		{ ETH0, EVENT_DIR_IN, true, false, false },  { ETH0, EVENT_DIR_OUT, true, false, true },
+		{ ETH0, EVENT_DIR_OUT, false, true, false }, { ETH0, EVENT_DIR_NONE, true, false, true },
+		{ ETH0, EVENT_DIR_NONE, false, true, true }, { ETH0, EVENT_DIR_NONE, false, false, false },
+	};
+
+	tcp(ACK);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct event_packet e = { .ifindex = cases[i].ifindex, .dir = cases[i].dir };
+
+		start(FLOWS, COOKIES);
+		if (cases[i].src)
+			put_flow(false, NETNS, 10);
+		if (cases[i].dst)
+			put_flow(true, NETNS, 20);
+		if (ask(DLT_RAW, packet_len, &e, T0) != cases[i].enough)
+			CHECK_FAIL("case %zu", i);
+		CHECK_INT(e.src.tgid, cases[i].src ? 10 : 0);
+		CHECK_INT(e.dst.tgid, cases[i].dst ? 20 : 0);
+	}
+}
+
+static struct event_packet ask_knowing(uint8_t flags, struct event_owner src, struct event_owner dst, bool *ret)
+{
+	struct event_packet e = { .ifindex = LO, .src = src, .dst = dst };
+
+	tcp(flags);
+	asked = 0;
+	*ret = ask(DLT_RAW, packet_len, &e, T0);
+	return e;
+}
+
+static void test_ends_known_before(void)
+{
+	const struct event_owner some = { .tgid = 5 }, none = { 0 }, cookie = { .cookie = 8 };
+	struct event_packet e;
+	bool known;
+
+	start(FLOWS, COOKIES);
+	ask_knowing(ACK, some, some, &known);
+	CHECK(known && asked == 0);
+	put_flow(false, NETNS, 10);
+	e = ask_knowing(ACK, some, none, &known);
+	CHECK(!known && asked == 1 && e.src.tgid == 5);
+	e = ask_knowing(ACK, none, some, &known);
+	CHECK(known && e.src.tgid == 10 && e.dst.tgid == 5);
+	/* what a cookie stands for is asked for, but while a connection is made the maps may hold the one before */
+	e = ask_knowing(ACK, cookie, cookie, &known);
+	CHECK(known && e.src.tgid == 10 && e.dst.tgid == 0 && e.dst.cookie == 8);
+	e = ask_knowing(SYN, cookie, cookie, &known);
+	CHECK(known && asked == 0 && e.src.tgid == 0 && e.src.cookie == 8);
+	e = ask_knowing(SYN | ACK, cookie, cookie, &known);
+	CHECK(known && asked == 0 && e.src.tgid == 0);
+	e = ask_knowing(SYN | ACK, none, cookie, &known);
+	CHECK(known && e.src.tgid == 10);
+}
+
+/* --- how long answers hold ------------------------------------------------------------------- */
+
+static void test_found_holds_100_ms(void)
+{
+	start(FLOWS, COOKIES);
+	put_flow(false, NETNS, 10), put_flow(true, NETNS, 20);
+	CHECK(ask_tcp(ACK, T0));
+	CHECK_INT(asked, 2);
+	flows[0].rec.tgid = 30;
+	CHECK(ask_tcp(ACK, T0 + 100 * MSEC - 1));
+	CHECK_INT(asked, 0);
+	CHECK_INT(found.src.tgid, 10);
+	CHECK_INT(found.dst.tgid, 20);
+	CHECK(ask_tcp(ACK, T0 + 100 * MSEC));
+	CHECK_INT(asked, 2);
+	CHECK_INT(found.src.tgid, 30);
+}
+
+static void test_missed_holds_10_ms(void)
+{
+	start(FLOWS, COOKIES);
+	CHECK(!ask_tcp(ACK, T0));
+	CHECK_INT(asked, 2);
+	put_flow(false, NETNS, 10);
+	CHECK(!ask_tcp(ACK, T0 + 10 * MSEC - 1));
+	CHECK_INT(asked, 0);
+	CHECK_INT(found.src.tgid, 0);
+	CHECK(ask_tcp(ACK, T0 + 10 * MSEC));
+	CHECK_INT(found.src.tgid, 10);
+}
+
+/* Who had it before is not remembered. */
+static void test_found_then_missed(void)
+{
+	start(FLOWS, COOKIES);
+	put_flow(false, NETNS, 10);
+	CHECK(ask_tcp(ACK, T0));
+	nflows = 0;
+	CHECK(!ask_tcp(ACK, T0 + 100 * MSEC));
+	CHECK(!ask_tcp(ACK, T0 + 100 * MSEC + 1));
+	CHECK_INT(found.src.tgid, 0);
+}
+
+/* What is cached of a tuple is of the connection before when a new one begins: with SYN, not with SYN-ACK. */
+static void test_new_connection_asks_anew(void)
+{
+	start(FLOWS, COOKIES);
+	put_flow(false, NETNS, 10), put_flow(true, NETNS, 20);
+	ask_tcp(ACK, T0);
+	flows[0].rec.tgid = 30;
+	ask_tcp(SYN | ACK, T0);
+	CHECK_INT(asked, 0);
+	ask_tcp(FIN, T0);
+	CHECK_INT(asked, 0);
+	CHECK_INT(found.src.tgid, 10);
+	ask_tcp(SYN, T0);
+	CHECK_INT(asked, 2);
+	CHECK_INT(found.src.tgid, 30);
+}
+
+/* The flags may be cut off. */
+static void test_new_connection_cut(void)
+{
+	struct event_packet e = { .ifindex = ETH0 };
+
+	start(FLOWS, COOKIES);
+	put_flow(false, NETNS, 10), put_flow(true, NETNS, 20);
+	ask_tcp(ACK, T0);
+	tcp(SYN);
+	asked = 0;
+	ask(DLT_RAW, 20 + 13, &e, T0);
+	CHECK_INT(asked, 0);
+	e = (struct event_packet){ .ifindex = ETH0 };
+	ask(DLT_RAW, 20 + 14, &e, T0);
+	CHECK_INT(asked, 2);
+	/* nor are cookies believed too much */
+	e = (struct event_packet){ .ifindex = ETH0, .src.cookie = 8 };
+	ask(DLT_RAW, 20 + 13, &e, T0);
+	CHECK_INT(e.src.tgid, 10);
+	e = (struct event_packet){ .ifindex = ETH0, .src.cookie = 8 };
+	ask(DLT_RAW, 20 + 14, &e, T0);
+	CHECK_INT(e.src.tgid, 0);
+}
+
+/* Tuples with one place in the cache are not taken for each other. */
+static void test_tuples_are_told_apart(void)
+{
+	start(FLOWS, COOKIES);
+	for (uint32_t i = 0; i < 20000; i++) {
+		struct event_packet e = { .ifindex = ETH0 };
+		const struct flow_key *k = &asked_keys[0];
+
+		tcp(ACK);
+		packet[14] = (uint8_t)(i >> 8);
+		packet[15] = (uint8_t)i;
+		asked = 0;
+		ask(DLT_RAW, packet_len, &e, T0);
+		CHECK_INT(asked, 2);
+		CHECK_INT(ntohl(k->l[3]), 0x0a000000 | i);
+	}
+}
+
+/* --- waiting ------------------------------------------------------------------------------------ */
+
+static uint64_t now_is;
+
+FAKE(uint64_t, clock_ns, clockid_t clock)
+{
+	return now_is;
+}
+
+static enum capture_verdict wait_at(uint64_t now, bool force)
+{
+	struct event_packet e = { .ts = T0, .netns = NETNS, .ifindex = LO, .caplen = packet_len, .dir = EVENT_DIR_OUT };
+
+	now_is = now;
+	return owners_ask(owners, DLT_RAW, &e, packet, force);
+}
+
+/* An owner who may become known is waited for, but not longer than 100 ms. */
+static void test_waits_100_ms(void)
+{
+	start(FLOWS, COOKIES);
+	tcp(ACK);
+	CHECK_INT(wait_at(T0, false), CAPTURE_WAIT);
+	CHECK_INT(wait_at(T0, true), CAPTURE_DONE);
+	CHECK_INT(wait_at(T0 + 100 * MSEC - 1, false), CAPTURE_WAIT);
+	CHECK_INT(wait_at(T0 + 100 * MSEC, false), CAPTURE_DONE);
+}
+
+/* --- sock_diag and /proc ------------------------------------------------------------------------ */
+
+static int diag[2] = { -1, -1 }; /* ours, and the kernel's end */
+static unsigned scans;
+
+int __real_socket(int family, int type, int protocol);
+FAKE(int, socket, int family, int type, int protocol)
+{
+	if (family != AF_NETLINK)
+		return __real_socket(family, type, protocol);
+	if (protocol != NETLINK_SOCK_DIAG || socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, diag) != 0)
+		return -1;
+	return diag[0];
+}
+
+static char proc_dir[] = "/tmp/test-owners-XXXXXX"; /* the processes that /proc lists */
+
+DIR *__real_opendir(const char *path);
+FAKE(DIR *, opendir, const char *path)
+{
+	if (strcmp(path, "/proc") != 0)
+		return __real_opendir(path);
+	scans++;
+	return __real_opendir(proc_dir);
+}
+
+static const char *in_proc_dir(pid_t pid)
+{
+	static char path[64];
+
+	snprintf(path, sizeof(path), "%s/%d", proc_dir, (int)pid);
+	return path;
+}
+
+static void list_process(pid_t pid)
+{
+	if (mkdir(in_proc_dir(pid), 0700) != 0)
+		abort();
+}
+
+struct diag_request {
+	struct nlmsghdr h;
+	struct inet_diag_req_v2 req;
+};
+
+static void answer(uint16_t type, uint32_t inode, size_t cut)
+{
+	struct {
+		struct nlmsghdr h;
+		struct inet_diag_msg msg;
+	} a = { .h = { .nlmsg_len = sizeof(a), .nlmsg_type = type }, .msg = { .idiag_inode = inode, .idiag_uid = 77 } };
+
+	if (send(diag[1], &a, sizeof(a) - cut, 0) < 0)
+		abort();
+}
+
+/* A question that was asked, if any. */
+static bool question(struct diag_request *q)
+{
+	return recv(diag[1], q, sizeof(*q), 0) == sizeof(*q);
+}
+
+static void start_diag(void)
+{
+	if (diag[1] >= 0)
+		close(diag[1]);
+	diag[1] = -1;
+	start(-1, -1);
+	scans = 0;
+	if (owners_add_netns(owners, NETNS) != 0)
+		abort();
+}
+
+static uint32_t inode_of(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) ? 0 : (uint32_t)st.st_ino;
+}
+
+static void test_owner_by_inode(void)
+{
+	struct procfs_stat self;
+	int fd = __real_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	start_diag();
+	answer(SOCK_DIAG_BY_FAMILY, inode_of(fd), 0);
+	answer(SOCK_DIAG_BY_FAMILY, 0, 0);
+	CHECK(ask_tcp(ACK, T0));
+	close(fd);
+	CHECK_INT(procfs_stat((uint32_t)getpid(), &self), 0);
+	CHECK_INT(found.src.tgid, getpid());
+	CHECK_INT(found.src.start, self.start);
+	CHECK_INT(found.src.uid, 77);
+	CHECK_INT(found.src.source, OWNER_SCAN);
+	CHECK_INT(found.src.tid, 0);
+	CHECK_INT(found.dst.tgid, 0);
+	CHECK_INT(scans, 1);
+	CHECK_INT(asked, 0);
+}
+
+static void test_owner_of_others_is_none(void)
+{
+	int fd = __real_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	start_diag();
+	answer(SOCK_DIAG_BY_FAMILY, inode_of(fd), 1);
+	answer(NLMSG_ERROR, inode_of(fd), 0);
+	CHECK(!ask_tcp(ACK, T0));
+	CHECK_INT(found.src.tgid, 0);
+	CHECK_INT(found.dst.tgid, 0);
+	/* no answer at all */
+	CHECK(!ask_tcp(SYN, T0));
+	CHECK_INT(scans, 0);
+	/* nobody has it */
+	answer(SOCK_DIAG_BY_FAMILY, UINT32_MAX, 0);
+	CHECK(!ask_tcp(SYN, T0));
+	CHECK_INT(found.src.tgid, 0);
+	/* nobody to ask, whatever is still there to be read */
+	answer(SOCK_DIAG_BY_FAMILY, inode_of(fd), 0);
+	close(diag[1]);
+	diag[1] = -1;
+	CHECK(!ask_tcp(SYN, T0));
+	CHECK_INT(found.src.tgid, 0);
+	close(fd);
+}
+
+static void test_proc_holds_2_s(void)
+{
+	int fd = __real_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct diag_request q;
+
+	start_diag();
+	answer(SOCK_DIAG_BY_FAMILY, inode_of(fd), 0);
+	answer(SOCK_DIAG_BY_FAMILY, inode_of(fd), 0);
+	CHECK(ask_tcp(ACK, T0));
+	CHECK_INT(found.src.tgid, getpid());
+	while (question(&q))
+		;
+	CHECK(ask_tcp(ACK, T0 + 2000 * MSEC - 1));
+	CHECK_INT(found.src.tgid, getpid());
+	CHECK(!question(&q));
+	CHECK(!ask_tcp(ACK, T0 + 2000 * MSEC));
+	CHECK(question(&q));
+	close(fd);
+}
+
+/* All of /proc is not read for every packet of a socket that nobody has. */
+static void test_scan_interval(void)
+{
+	start_diag();
+	answer(SOCK_DIAG_BY_FAMILY, UINT32_MAX, 0);
+	answer(SOCK_DIAG_BY_FAMILY, UINT32_MAX, 0);
+	ask_tcp(SYN, T0);
+	CHECK_INT(scans, 1);
+	answer(SOCK_DIAG_BY_FAMILY, UINT32_MAX, 0);
+	ask_tcp(SYN, T0 + 10 * MSEC - 1);
+	CHECK_INT(scans, 1);
+	answer(SOCK_DIAG_BY_FAMILY, UINT32_MAX, 0);
+	ask_tcp(SYN, T0 + 10 * MSEC);
+	CHECK_INT(scans, 2);
+}
+
+/* Every one of many is found, with one scan; of several processes that have it, the oldest. */
+static void test_many_sockets(void)
+{
+	struct diag_request q;
+	int fds[200];
+	pid_t child;
+
+	for (int i = 0; i < 200; i++)
+		fds[i] = __real_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	child = fork();
+	if (child == 0) {
+		pause();
+		_exit(0);
+	}
+	list_process(child);
+	start_diag();
+	for (int i = 0; i < 200 && check_why[0] == '\0'; i++) {
+		answer(SOCK_DIAG_BY_FAMILY, inode_of(fds[i]), 0);
+		answer(SOCK_DIAG_BY_FAMILY, 0, 0);
+		ask_tcp(SYN, T0 + (uint64_t)i);
+		while (question(&q))
+			;
+		if (found.src.tgid != (uint32_t)(child < getpid() ? child : getpid()))
+			snprintf(check_why, sizeof(check_why), "socket %d is of %u", i, found.src.tgid);
+	}
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	rmdir(in_proc_dir(child));
+	for (int i = 0; i < 200; i++)
+		close(fds[i]);
+	if (check_why[0] == '\0')
+		CHECK_INT(scans, 1);
+}
+
+static void tell_requests(void)
+{
+	struct diag_request q;
+
+	while (question(&q)) {
+		char s[INET6_ADDRSTRLEN], d[INET6_ADDRSTRLEN];
+
+		if (q.h.nlmsg_len != sizeof(q) || q.h.nlmsg_type != SOCK_DIAG_BY_FAMILY ||
+		    q.h.nlmsg_flags != NLM_F_REQUEST || q.req.idiag_states != ~0U ||
+		    q.req.id.idiag_cookie[0] != INET_DIAG_NOCOOKIE || q.req.id.idiag_cookie[1] != INET_DIAG_NOCOOKIE)
+			told("bad ");
+		for (int i = 1; i < 4 && q.req.sdiag_family == AF_INET; i++) {
+			if (q.req.id.idiag_src[i] || q.req.id.idiag_dst[i])
+				told("more than an address ");
+		}
+		inet_ntop(q.req.sdiag_family, q.req.id.idiag_src, s, sizeof(s));
+		inet_ntop(q.req.sdiag_family, q.req.id.idiag_dst, d, sizeof(d));
+		told("%u %s %u %s %u; ", q.req.sdiag_protocol, s, ntohs(q.req.id.idiag_sport), d,
+		     ntohs(q.req.id.idiag_dport));
+	}
+}
+
+/* Of UDP the kernel wants source and destination as in a packet that arrives. Others have no sockets that it tells. */
+static void test_what_is_asked_of_sock_diag(void)
+{
+	struct event_packet e = { 0 };
+
+	start_diag();
+	ask_tcp(ACK, T0);
+	tell_requests();
+	CHECK_STR(what_was_told(), "6 10.0.0.1 1000 10.0.0.2 80; 6 10.0.0.2 80 10.0.0.1 1000; ");
+	packet_len = 0;
+	ipv6(IPPROTO_UDP);
+	ports(0);
+	ask(DLT_RAW, packet_len, &e, T0);
+	tell_requests();
+	CHECK_STR(what_was_told(), "17 fd00::2 80 fd00::1 1000; 17 fd00::1 1000 fd00::2 80; ");
+	/* nearly IPv4 */
+	for (uint32_t i = 0; i < 3; i++) {
+		memset(packet + 8, 0, 32);
+		packet[18] = packet[19] = packet[34] = packet[35] = i == 2 ? 0 : 0xff;
+		packet[8 + 4 * i] = packet[24 + 4 * i] = 1;
+		packet[23] = 7;
+		ask(DLT_RAW, packet_len, &e, T0);
+	}
+	tell_requests();
+	CHECK_STR(what_was_told(), "17 100::ffff:0:0 80 100::ffff:0:7 1000; 17 100::ffff:0:7 1000 100::ffff:0:0 80; "
+				   "17 ::100:0:0:ffff:0:0 80 ::100:0:0:ffff:0:7 1000; "
+				   "17 ::100:0:0:ffff:0:7 1000 ::100:0:0:ffff:0:0 80; "
+				   "17 ::100:0:0:0 80 ::100:0:0:7 1000; 17 ::100:0:0:7 1000 ::100:0:0:0 80; ");
+	packet_len = 0;
+	ipv4(IPPROTO_SCTP);
+	ports(0);
+	CHECK(!ask(DLT_RAW, packet_len, &e, T0));
+	packet_len = 0;
+	ipv4(IPPROTO_ICMP);
+	icmp(8);
+	CHECK(!ask(DLT_RAW, packet_len, &e, T0));
+	tell_requests();
+	CHECK_STR(what_was_told(), "");
+}
+
+static void test_sock_diag_of_the_namespace(void)
+{
+	int last;
+
+	start_diag();
+	last = diag[1];
+	if (owners_add_netns(owners, NETNS + 1) != 0)
+		abort();
+	ask_tcp(ACK, T0);
+	tell_requests();
+	CHECK_STR(what_was_told(), "");
+	/* the second one, and one that there is not */
+	ask(DLT_RAW, packet_len, &(struct event_packet){ .netns = NETNS + 1 }, T0);
+	tell_requests();
+	CHECK_STR(what_was_told(), "6 10.0.0.1 1000 10.0.0.2 80; 6 10.0.0.2 80 10.0.0.1 1000; ");
+	ask(DLT_RAW, packet_len, &(struct event_packet){ .netns = NETNS + 2 }, T0);
+	tell_requests();
+	CHECK_STR(what_was_told(), "");
+	close(diag[1]);
+	diag[1] = last;
+	tell_requests();
+	CHECK_STR(what_was_told(), "6 10.0.0.1 1000 10.0.0.2 80; 6 10.0.0.2 80 10.0.0.1 1000; ");
+	start(FLOWS, COOKIES);
+	last = diag[0];
+	CHECK_INT(owners_add_netns(owners, NETNS), 0);
+	CHECK_INT(diag[0], last);
+}
+
+static void test_free_closes(void)
+{
+	int fds[2];
+
+	start_diag();
+	fds[0] = diag[0];
+	close(diag[1]);
+	CHECK_INT(owners_add_netns(owners, NETNS + 1), 0);
+	fds[1] = diag[0];
+	start(FLOWS, COOKIES);
+	CHECK(fcntl(fds[0], F_GETFD) < 0 && fcntl(fds[1], F_GETFD) < 0);
+}
+
+static void test_at_most_64_namespaces(void)
+{
+	int last;
+
+	start_diag();
+	for (uint32_t i = 1; i < 64; i++) {
+		close(diag[1]);
+		CHECK_INT(owners_add_netns(owners, 1000 + i), 0);
+	}
+	last = diag[0];
+	CHECK_INT(owners_add_netns(owners, 2000), 0);
+	CHECK_INT(diag[0], last);
+	tcp(ACK);
+	CHECK(!ask(DLT_RAW, packet_len, &(struct event_packet){ .netns = 2000 }, T0));
+}
+
+int main(void)
+{
+	if (!mkdtemp(proc_dir))
+		return 1;
+	list_process(getpid());
+	RUN(test_record_becomes_owner);
+	RUN(test_namespaces);
+	RUN(test_cookies_of_flows);
+	RUN(test_ends_that_count);
+	RUN(test_ends_known_before);
+	RUN(test_found_holds_100_ms);
+	RUN(test_missed_holds_10_ms);
+	RUN(test_found_then_missed);
+	RUN(test_new_connection_asks_anew);
+	RUN(test_new_connection_cut);
+	RUN(test_tuples_are_told_apart);
+	RUN(test_waits_100_ms);
+	RUN(test_owner_by_inode);
+	RUN(test_owner_of_others_is_none);
+	RUN(test_proc_holds_2_s);
+	RUN(test_scan_interval);
+	RUN(test_many_sockets);
+	RUN(test_what_is_asked_of_sock_diag);
+	RUN(test_sock_diag_of_the_namespace);
+	RUN(test_free_closes);
+	RUN(test_at_most_64_namespaces);
+	owners_free(owners);
+	rmdir(in_proc_dir(getpid()));
+	rmdir(proc_dir);
+	return check_status();
+}
