@@ -63,8 +63,8 @@ FAKE(int, epoll_ctl, int fd, int op, int of, struct epoll_event *event)
 {
 	if (op != EPOLL_CTL_ADD || of != RTNL_FD || event->events != EPOLLIN || !event->data.ptr)
 		told("bad epoll; ");
-	errno = epoll_error;
-	return errno ? -1 : 0;
+	errno = epoll_error ? epoll_error : EBADF;
+	return epoll_error ? -1 : 0;
 }
 
 FAKE(int, setns, int fd, int type)

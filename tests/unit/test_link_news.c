@@ -306,7 +306,7 @@ static void test_missed_news(void)
 	start();
 	rig_any(&rig);
 	other = rig_netns(&rig, OTHER_INODE, OTHER_FD);
-	is_up(2, "eth0"), is_up(3, "eth1");
+	is_up(2, "eth0"), is_up(3, "eth1"), is_up(5, "eth3");
 	links_watch(&rig.c, own);
 	is_up(4, "eth2");
 	links_watch(&rig.c, other);
@@ -315,7 +315,7 @@ static void test_missed_news(void)
 	only_ifindex = 3;
 	name_error = ENXIO;
 	CHECK_INT(hear(), 0);
-	CHECK_STR(what_was_told(), "undo in 2 gone; undo out 2 gone; dump; ");
+	CHECK_STR(what_was_told(), "undo in 2 gone; undo out 2 gone; undo in 5 gone; undo out 5 gone; dump; ");
 	CHECK(!lookup(2)->present && lookup(3)->present && links_lookup(&rig.c, OTHER_INODE, 4)->present);
 	/* not to be asked is not to be gone */
 	only_ifindex = 0;
