@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# tests/run itself, on made-up suites, and what .ci/run says when nothing can be built.
+# tests/run itself, on made-up suites, and what .ci/run makes of it.
 . "$(dirname "$0")/../lib.sh"
 
 top=$TEST_TMP/top
@@ -76,11 +76,23 @@ is failures "$(sed -n '/^Failed:/,/^$/p' "$TEST_TMP/first" | sort | tr '\n' ';')
 check shows_standard_error grep -q '^    said$' "$TEST_TMP/first"
 check keeps_logs grep -q '^other$' "$TEST_TMP/build/test-logs/golden-mixed.log"
 
-# Without a build there is nothing to test.
-for stub in "$top/scripts/setup.sh" "$TEST_TMP/bin/make"; do
-	printf '#!/bin/sh\n[ "${0##*/}" != make ] || exit 2\n' >"$stub"
+# Without a build there is nothing to test. With one, the last line is the sum, each suite once.
+rm -f "$top"/tests/*/*.sh
+program golden/fast <<<'echo "ok - a"; echo "skip - b: why"'
+program system/slow <<<'echo "ok - a"'
+mkdir "$top/build"
+for stub in "$top/scripts/setup.sh" "$top/scripts/check-static.sh" "$TEST_TMP/bin/make"; do
+	printf '#!/bin/sh\nexit "${STUB_%s:-0}"\n' "$(basename "${stub%.sh}" | tr -d -)" >"$stub"
 	chmod 755 "$stub"
 done
-PATH=$TEST_TMP/bin:$PATH "$top/.ci/run" >"$TEST_TMP/first" 2>&1
-is no_build "$? $(last first) $(grep -c '^== ' "$TEST_TMP/first")" "1 0 passed, 1 failed, 0 skipped 5"
+ci() { env -u BUILD PATH="$TEST_TMP/bin:$PATH" "$@" "$top/.ci/run" >"$TEST_TMP/first" 2>&1; }
+ci STUB_make=2
+is no_build "$? $(last first) $(grep -c '== .*tests' "$TEST_TMP/first")" "1 0 passed, 1 failed, 0 skipped 0"
+ci
+is all_steps "$? $(last first) $(grep -c '^ok' "$TEST_TMP/first")" "0 2 passed, 0 failed, 1 skipped 2"
+ci STUB_checkstatic=1
+is other_step_fails "$? $(last first) $(grep '^== failed' "$TEST_TMP/first")" "1 2 passed, 0 failed, 1 skipped == failed: static-is-static"
+program system/slow <<<'echo "not ok - a: why"'
+ci
+is test_fails "$? $(last first) $(grep '^== failed' "$TEST_TMP/first")" "1 1 passed, 1 failed, 1 skipped == failed: slow-tests"
 end_test
