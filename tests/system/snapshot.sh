@@ -42,20 +42,22 @@ why=
 [ "$best" -lt 300 ] || why="$why $best ms"
 result snapshot_of_200 "$why"
 
-# With runtimes that take their time the first packet is seen as soon as without.
-start_ms() { # ARGUMENTS...: ms until it listens, the best of three
-	local best= i a b
-	for i in 1 2 3; do
-		a=$(now_ms)
-		capture start -i up0 -n "$@" icmp
-		b=$(($(now_ms) - a))
-		capture_stop
-		[ -z "$best" ] || [ "$b" -lt "$best" ] && best=$b
-	done
-	echo "$best"
+# With runtimes that take their time the first packet is seen as soon as without. The best of five, taken in turns on a
+# machine that does other things.
+start_ms() { # BEST ARGUMENTS...: ms until it listens, or BEST when that is less
+	local best=$1 from ms
+	shift
+	from=$(now_ms)
+	capture start -i up0 -n "$@" icmp
+	ms=$(($(now_ms) - from))
+	capture_stop
+	if [ "$ms" -lt "$best" ]; then echo "$ms"; else echo "$best"; fi
 }
-without=$(start_ms --context process)
-with=$(start_ms)
+without=9999 with=9999
+for i in 1 2 3 4 5; do
+	without=$(start_ms $without --context process)
+	with=$(start_ms $with)
+done
 echo "listening after $with ms, without containers $without ms" >&2
-[ "$with" -le $((without + 100)) ] && ok start_is_not_delayed || bad start_is_not_delayed "$with ms, without $without ms"
+at_most start_is_not_delayed "$with" $((without + 100))
 end_test
