@@ -97,6 +97,7 @@ said_or_gone() { grep -q "$2" "$3" || gone "$1"; }
 said() { # PID TEXT FILE
 	wait_for 10 said_or_gone "$@" && grep -q "$2" "$3"
 }
+# FILE must have been emptied by the caller: what it starts in the background does that too late.
 listens() { said "$1" 'listening on' "$2"; } # PID FILE
 
 # --- captures --------------------------------------------------------------------

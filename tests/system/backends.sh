@@ -78,6 +78,7 @@ stop() {
 }
 # tcpdump at the same time, for comparison.
 other_start() { # FILTER
+	: >"$TEST_TMP/tcpdump.err" # the one before was listening, too
 	tcpdump -Z root --immediate-mode -nn -i "$a" -w "$TEST_TMP/tcpdump.pcap" "$1" 2>"$TEST_TMP/tcpdump.err" &
 	other=$!
 	listens $other "$TEST_TMP/tcpdump.err"

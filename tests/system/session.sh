@@ -59,6 +59,7 @@ full_pipe() { # what reads nothing tells that there is no room for a page
 	python3 -c 'import select; w = select.poll(); w.register(4, select.POLLOUT); exit(bool(w.poll(0)))'
 }
 exec 4<>"$TEST_TMP/full"
+: >"$TEST_TMP/err"
 "$PTCPDUMP" -i "$LINK" -nn -l -XX icmp >"$TEST_TMP/full" 2>"$TEST_TMP/err" 4>&- &
 PID=$!
 listens "$PID" "$TEST_TMP/err"
@@ -74,6 +75,7 @@ exec 4>&-
 
 # A line within 200 ms on an idle link, although nobody asked for -l.
 mkfifo "$TEST_TMP/pipe" || exit 1
+: >"$TEST_TMP/err"
 "$PTCPDUMP" -i "$LINK" -nn icmp >"$TEST_TMP/pipe" 2>"$TEST_TMP/err" &
 PID=$!
 exec 3<"$TEST_TMP/pipe"
