@@ -6,6 +6,7 @@
 # make setup      install what is missing (apt; elsewhere it prints a list)
 # make demo       set up, build, and show it at work
 # make check      set up, build, run every test
+# make check-fast build, run those that need less than a minute
 # make fuzz       feed damaged files to the reader for FUZZ_SECONDS
 # make bench      measure beside tcpdump (BENCH="--runs 3 --only burst")
 # make help       all targets and settings
@@ -220,6 +221,10 @@ check-vm: $(B)/ptcpdump $(HELPERS)
 $(filter-out check-vm,$(SUITES:%=check-%)):
 	@tests/run $(@:check-%=%)
 
+# What can be run after every change; .ci/run has it first, too.
+check-fast: $(UNIT) $(BPF_TEST) $(PROGRAMS) $(LIB_HELPERS) $(BENCH_TOOLS)
+	@tests/run unit golden bpf
+
 # Longer than tests/run allows. When interrupted, it goes on where it was.
 check-vm: export VM_SCENARIOS ?= all
 check-vm: vm-kernels
@@ -324,4 +329,4 @@ help:
 	@echo "Settings: V=1 WERROR=1 CC= CLANG= BPFTOOL= CFLAGS= DISTDIR= PREFIX= DESTDIR="
 
 .DEFAULT_GOAL := all
-.PHONY: all vm-kernels completions fuzz static asan tests check demo setup bench golden check-clean format check-format lint install uninstall clean distclean help $(SUITES:%=check-%)
+.PHONY: all check-fast vm-kernels completions fuzz static asan tests check demo setup bench golden check-clean format check-format lint install uninstall clean distclean help $(SUITES:%=check-%)

@@ -2,20 +2,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # What we write, as others read it: capinfos, tshark and tcpdump are the judges.
 set -u
+. "$(dirname "$0")/../lib.sh"
 
-failed=0
-tmp=${TEST_TMP:-$(mktemp -d)}
-annotate=${HELPERS:-build/tests}/annotate
-here=$(dirname "$0")
+tmp=$TEST_TMP
+annotate=$HELPERS/annotate
 
-ok() { echo "ok - $1"; }
-not_ok() { echo "not ok - $1: $2"; failed=1; }
-same() { # NAME GOT WANT
-	if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1" "got '$(echo "$2" | head -c 300)', not '$(echo "$3" | head -c 300)'"; fi
-}
 have() { # NAME TOOL
 	command -v "$2" >/dev/null && return 0
-	echo "skip - $1: no $2 here"
+	skip "$1" "no $2 here"
 	return 1
 }
 
@@ -35,14 +29,14 @@ make_pcap() { # FILE
 
 make_pcap "$tmp/plain.pcap"
 if ! "$annotate" "$tmp/plain.pcap" "$tmp/a.pcapng"; then
-	not_ok annotate "exit status $?"
+	bad annotate "exit status $?"
 	exit 1
 fi
 
 if have tcpdump_reads tcpdump; then
-	same tcpdump_reads "$(tcpdump -tttt -nr "$tmp/a.pcapng" 2>/dev/null | md5sum)" \
+	is tcpdump_reads "$(tcpdump -tttt -nr "$tmp/a.pcapng" 2>/dev/null | md5sum)" \
 		"$(tcpdump -tttt -nr "$tmp/plain.pcap" 2>/dev/null | md5sum)"
-	same tcpdump_reads_all "$(tcpdump -nr "$tmp/a.pcapng" 2>/dev/null | wc -l)" 20
+	is tcpdump_reads_all "$(tcpdump -nr "$tmp/a.pcapng" 2>/dev/null | wc -l)" 20
 fi
 if have capinfos capinfos; then
 	info=$(capinfos "$tmp/a.pcapng" 2>&1)
@@ -50,42 +44,42 @@ if have capinfos capinfos; then
 		"Encapsulation = Ethernet"; do
 		case $info in
 		*"$want"*) ok "capinfos: $want" ;;
-		*) not_ok "capinfos: $want" "not in its output" ;;
+		*) bad "capinfos: $want" "not in its output" ;;
 		esac
 	done
 fi
 if have tshark tshark; then
 	tshark() { command tshark "$@" 2>/dev/null; }
-	same tshark_interface "$(tshark -r "$tmp/a.pcapng" -T fields -e frame.interface_name | sort | uniq -c | tr -s ' ')" " 20 zzif"
-	same tshark_times "$(tshark -r "$tmp/a.pcapng" -T fields -e frame.time_epoch)" \
+	is tshark_interface "$(tshark -r "$tmp/a.pcapng" -T fields -e frame.interface_name | sort | uniq -c | tr -s ' ')" " 20 zzif"
+	is tshark_times "$(tshark -r "$tmp/a.pcapng" -T fields -e frame.time_epoch)" \
 		"$(tshark -r "$tmp/plain.pcap" -T fields -e frame.time_epoch)"
-	same tshark_comments "$(tshark -r "$tmp/a.pcapng" -c 1 -T fields -e frame.comment -E aggregator='|' | head -c 44)" \
+	is tshark_comments "$(tshark -r "$tmp/a.pcapng" -c 1 -T fields -e frame.comment -E aggregator='|' | head -c 44)" \
 		"$(printf 'PID: 4000001\\nCmd: /usr/bin/zzcmd\\nArgs: zzcm' | head -c 44)"
-	same tshark_direction "$(tshark -r "$tmp/a.pcapng" -Y 'frame.packet_flags_direction == 1' | wc -l)" 10
-	same tshark_no_complaint "$(command tshark -r "$tmp/a.pcapng" 2>&1 >/dev/null | grep -v 'Running as' | head -3)" ""
+	is tshark_direction "$(tshark -r "$tmp/a.pcapng" -Y 'frame.packet_flags_direction == 1' | wc -l)" 10
+	is tshark_no_complaint "$(command tshark -r "$tmp/a.pcapng" 2>&1 >/dev/null | grep -v 'Running as' | head -3)" ""
 fi
 
-if [ -x "${PTCPDUMP:-build/ptcpdump}" ]; then
-	p=${PTCPDUMP:-build/ptcpdump}
+if [ -x "$PTCPDUMP" ]; then
+	p=$PTCPDUMP
 	"$p" -r "$tmp/a.pcapng" -w "$tmp/b.pcapng" 2>/dev/null
-	if cmp -s "$tmp/a.pcapng" "$tmp/b.pcapng"; then ok rewrite_is_identical; else not_ok rewrite_is_identical "files differ"; fi
+	if cmp -s "$tmp/a.pcapng" "$tmp/b.pcapng"; then ok rewrite_is_identical; else bad rewrite_is_identical "files differ"; fi
 	"$p" -r "$tmp/a.pcapng" -w "$tmp/back.pcap" 2>/dev/null
-	same pcapng_to_pcap "$(tail -c +25 "$tmp/back.pcap" | md5sum)" "$(tail -c +25 "$tmp/plain.pcap" | md5sum)"
+	is pcapng_to_pcap "$(tail -c +25 "$tmp/back.pcap" | md5sum)" "$(tail -c +25 "$tmp/plain.pcap" | md5sum)"
 	for tool in gzip zstd lz4; do
 		have "read_$tool" "$tool" || continue
 		"$tool" -c "$tmp/a.pcapng" >"$tmp/packed" 2>/dev/null
-		same "read_$tool" "$("$p" -nr "$tmp/packed" 2>/dev/null | md5sum)" "$("$p" -nr "$tmp/a.pcapng" 2>/dev/null | md5sum)"
-		same "read_${tool}_from_stdin" "$("$p" -nr - <"$tmp/packed" 2>/dev/null | wc -l)" 20
+		is "read_$tool" "$("$p" -nr "$tmp/packed" 2>/dev/null | md5sum)" "$("$p" -nr "$tmp/a.pcapng" 2>/dev/null | md5sum)"
+		is "read_${tool}_from_stdin" "$("$p" -nr - <"$tmp/packed" 2>/dev/null | wc -l)" 20
 	done
 	size=$(stat -c %s "$tmp/plain.pcap")
 	out=$("$p" -nr - < <(head -c $((size - 5)) "$tmp/plain.pcap") 2>&1)
-	same truncated_status "$("$p" -nr - < <(head -c $((size - 5)) "$tmp/plain.pcap") >/dev/null 2>&1; echo $?)" 1
-	same truncated_lines "$(echo "$out" | grep -c 'UDP')" 19
+	is truncated_status "$("$p" -nr - < <(head -c $((size - 5)) "$tmp/plain.pcap") >/dev/null 2>&1; echo $?)" 1
+	is truncated_lines "$(echo "$out" | grep -c 'UDP')" 19
 	case $out in
 	*"truncated dump file; tried to read 46 captured bytes, only got 41, at byte offset $((size - 62))"*) ok truncated_message ;;
-	*) not_ok truncated_message "$(echo "$out" | tail -1)" ;;
+	*) bad truncated_message "$(echo "$out" | tail -1)" ;;
 	esac
 else
-	echo "skip - rewrite: the program is not built"
+	skip rewrite "the program is not built"
 fi
-exit $failed
+end_test

@@ -3,13 +3,13 @@
 # Runs every line of tests/golden/LIST and compares with the file it names. UPDATE=1 (`make golden`) writes these files anew:
 # read the difference before it is committed.
 set -u
+. "$(dirname "$0")/../lib.sh"
 
-cd "$(dirname "$0")" || exit 2
+cd "$TOP/tests/golden" || exit 2
 # The sanitized program, where it is built: these files are also what a hostile reader would send.
-program=${PTCPDUMP_ASAN:-../../build/asan/ptcpdump}
-[ -x "$program" ] || program=${PTCPDUMP:-../../build/ptcpdump}
-tmp=${TEST_TMP:-$(mktemp -d)}
-failed=0
+program=$PTCPDUMP_ASAN
+[ -x "$program" ] || program=$PTCPDUMP
+tmp=$TEST_TMP
 export TZ=UTC0
 
 run_line() { # NAME INPUT EXPECTED FLAGS...
@@ -27,10 +27,9 @@ run_line() { # NAME INPUT EXPECTED FLAGS...
 		cp "$tmp/got" "$expected"
 	fi
 	if diff -u "$expected" "$tmp/got" >"$tmp/diff" 2>&1; then
-		echo "ok - $name"
+		ok "$name"
 	else
-		failed=1
-		echo "not ok - $name: differs from $expected, first: $(grep -m 1 '^[-+][^-+]' "$tmp/diff" | cut -c 1-200)"
+		bad "$name" "differs from $expected, first: $(grep -m 1 '^[-+][^-+]' "$tmp/diff" | cut -c 1-200)"
 		cat "$tmp/diff" >&2
 	fi
 }
@@ -43,5 +42,4 @@ while read -r name input expected flags; do
 	eval "set -- $flags"
 	run_line "$name" "$input" "$expected" "$@"
 done <LIST
-[ -n "${TEST_TMP:-}" ] || rm -rf "$tmp"
-exit "$failed"
+end_test

@@ -2,25 +2,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # -r and -V as a user may get them wrong: a message that names the thing, exit status 1, at once. And lists of files.
 set -u
+. "$(dirname "$0")/../lib.sh"
 
-cd "$(dirname "$0")" || exit 2
-program=${PTCPDUMP:-../../build/ptcpdump}
-tmp=${TEST_TMP:-$(mktemp -d)}
-failed=0
+cd "$TOP/tests/golden" || exit 2
+program=$PTCPDUMP
+tmp=$TEST_TMP
 export TZ=UTC0
-
-ok() { echo "ok - $1"; }
-not_ok() { echo "not ok - $1: $2" | tr '\n' ' '; echo; failed=1; }
-same() { # NAME GOT WANT
-	if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1" "got '$(echo "$2" | head -c 300)', not '$(echo "$3" | head -c 300)'"; fi
-}
 
 run() { # ARGUMENTS: sets STATUS and MS
 	local before
-	before=$(date +%s%N)
+	before=$(now_ms)
 	timeout 5 "$program" "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
 	STATUS=$?
-	MS=$((($(date +%s%N) - before) / 1000000))
+	MS=$(($(now_ms) - before))
 }
 
 refused() { # NAME MESSAGE ARGUMENTS...
@@ -32,11 +26,11 @@ refused() { # NAME MESSAGE ARGUMENTS...
 		[ $MS -ge 100 ] || break
 	done
 	if [ "$STATUS" -ne 1 ]; then
-		not_ok "$name" "exit status $STATUS"
+		bad "$name" "exit status $STATUS"
 	elif ! grep -q -- "^ptcpdump: .*$message" "$tmp/err"; then
-		not_ok "$name" "$(cat "$tmp/err")"
+		bad "$name" "$(cat "$tmp/err")"
 	elif [ "$MS" -ge 100 ]; then
-		not_ok "$name" "took $MS ms ($tries tries)"
+		bad "$name" "took $MS ms ($tries tries)"
 	else
 		ok "$name"
 	fi
@@ -65,12 +59,12 @@ if [ "$(id -u)" -ne 0 ]; then
 	refused unreadable "Permission denied: make it readable" -r "$tmp/secret"
 elif command -v setpriv >/dev/null && setpriv --reuid 65534 --clear-groups "$program" --version >/dev/null 2>&1; then
 	cp plain.pcap /tmp/unreadable.$$ && chmod 600 /tmp/unreadable.$$
-	same unreadable "$(setpriv --reuid 65534 --clear-groups "$program" -r /tmp/unreadable.$$ 2>&1; echo $?)" \
+	is unreadable "$(setpriv --reuid 65534 --clear-groups "$program" -r /tmp/unreadable.$$ 2>&1; echo $?)" \
 		"ptcpdump: /tmp/unreadable.$$: Permission denied: make it readable for this user, or use sudo
 1"
 	rm -f /tmp/unreadable.$$
 else
-	echo "skip - unreadable: nobody may not run the program"
+	skip unreadable "nobody may not run the program"
 fi
 refused unknown_link_type "unknown data link type 65000" -r "$tmp/unknown.pcap"
 refused expression_for_unknown_link_type "unknown data link type 65000" -r "$tmp/unknown.pcap" tcp
@@ -94,28 +88,28 @@ refused no_command "a command cannot be run with -r" -r plain.pcap -- true
 for suffix in pcap pcapng; do
 	cp plain.pcap "$tmp/same.$suffix"
 	refused "input_as_${suffix}_output" "is the file that is being read" -r "$tmp/same.$suffix" -w "$tmp/same.$suffix"
-	same "input_is_whole_$suffix" "$(cmp plain.pcap "$tmp/same.$suffix" && echo same)" same
+	is "input_is_whole_$suffix" "$(cmp plain.pcap "$tmp/same.$suffix" && echo same)" same
 done
 ln -f "$tmp/same.pcap" "$tmp/link.pcap"
 refused other_name_of_the_input "is the file that is being read" -r "$tmp/same.pcap" -w "$tmp/link.pcap"
 cp plain.pcap "$tmp/rotate1"
 run -r "$tmp/rotate1" -w "$tmp/rotate" -C 1k
-same input_as_second_output "$STATUS $(cmp plain.pcap "$tmp/rotate1" && echo same)" "1 same"
+is input_as_second_output "$STATUS $(cmp plain.pcap "$tmp/rotate1" && echo same)" "1 same"
 printf '%s\n' plain.pcap "$tmp/same.pcap" >"$tmp/list"
 refused later_input_as_output "is the file that is being read" -V "$tmp/list" -w "$tmp/same.pcap"
-same later_input_is_whole "$(cmp plain.pcap "$tmp/same.pcap" && echo same)" same
+is later_input_is_whole "$(cmp plain.pcap "$tmp/same.pcap" && echo same)" same
 
 run -r plain.pcap -s 10 -w "$tmp/copy.pcap"
-same copy_is_identical "$STATUS $(cmp plain.pcap "$tmp/copy.pcap" && echo same)" "0 same"
+is copy_is_identical "$STATUS $(cmp plain.pcap "$tmp/copy.pcap" && echo same)" "0 same"
 { head -c 16 plain.pcap; printf '\x60\xea\0\0'; tail -c +21 plain.pcap; } >"$tmp/60000.pcap"
 run -r "$tmp/60000.pcap" -w "$tmp/copy.pcap"
-same copy_has_the_snapshot_length "$STATUS $(cmp "$tmp/60000.pcap" "$tmp/copy.pcap" && echo same)" "0 same"
+is copy_has_the_snapshot_length "$STATUS $(cmp "$tmp/60000.pcap" "$tmp/copy.pcap" && echo same)" "0 same"
 
 # --context is also what is saved.
 run -r annotated.pcapng --context process,user -w "$tmp/context.pcapng"
-same context_of_a_copy "$STATUS $("$program" -nn -v -r "$tmp/context.pcapng" 2>/dev/null | md5sum)" \
+is context_of_a_copy "$STATUS $("$program" -nn -v -r "$tmp/context.pcapng" 2>/dev/null | md5sum)" \
 	"0 $("$program" -nn -v -r annotated.pcapng --context process,user 2>/dev/null | md5sum)"
-same nothing_else_in_the_copy "$(grep -ac 'Thread\|Parent\|Container\|Pod\|Peer' "$tmp/context.pcapng")" 0
+is nothing_else_in_the_copy "$(grep -ac 'Thread\|Parent\|Container\|Pod\|Peer' "$tmp/context.pcapng")" 0
 
 # tcpdump's words for wrong use.
 refused unknown_letter "invalid option -- 'k'" -r plain.pcap -k
@@ -127,10 +121,10 @@ refused value_of_none "option '--count=3' doesn't allow an argument" -r plain.pc
 refused terminal_controls "can't open a??b?c: No such file or directory" -r plain.pcap -F $'a\u009bb\ec'
 refused no_filter_file "can't open no-such-filter: No such file or directory" -r plain.pcap -F no-such-filter
 run -r plain.pcap -G 0 -w "$tmp/copy.pcap"
-same no_rotation "$STATUS $(cmp plain.pcap "$tmp/copy.pcap" && echo same)" "0 same"
+is no_rotation "$STATUS $(cmp plain.pcap "$tmp/copy.pcap" && echo same)" "0 same"
 for flag in L J I; do
 	run -r plain.pcap -nn -$flag
-	same "no_interface_to_ask_with_$flag" "$STATUS $(md5sum <"$tmp/out")" \
+	is "no_interface_to_ask_with_$flag" "$STATUS $(md5sum <"$tmp/out")" \
 		"0 $("$program" -r plain.pcap -nn 2>/dev/null | md5sum)"
 done
 
@@ -144,28 +138,27 @@ printf '%s\n' plain.pcap annotated.pcapng "$tmp/raw.pcap" >"$tmp/list"
 	for f in plain.pcap annotated.pcapng "$tmp/raw.pcap"; do "$program" -nnS -r "$f" 2>/dev/null; done
 } >"$tmp/each"
 run -nnS -V "$tmp/list"
-same list "$STATUS $(md5sum <"$tmp/out")" "0 $(md5sum <"$tmp/each")"
-same list_banners "$(sed 's/,.*//' "$tmp/err")" "$(sed 's/^/reading from file /' "$tmp/list")"
-same list_from_stdin "$("$program" -nnS -V - <"$tmp/list" 2>/dev/null | md5sum)" "$(md5sum <"$tmp/each")"
-same list_without_last_newline "$(printf %s "$(cat "$tmp/list")" | "$program" -nnS -V - 2>/dev/null | md5sum)" "$(md5sum <"$tmp/each")"
+is list "$STATUS $(md5sum <"$tmp/out")" "0 $(md5sum <"$tmp/each")"
+is list_banners "$(sed 's/,.*//' "$tmp/err")" "$(sed 's/^/reading from file /' "$tmp/list")"
+is list_from_stdin "$("$program" -nnS -V - <"$tmp/list" 2>/dev/null | md5sum)" "$(md5sum <"$tmp/each")"
+is list_without_last_newline "$(printf %s "$(cat "$tmp/list")" | "$program" -nnS -V - 2>/dev/null | md5sum)" "$(md5sum <"$tmp/each")"
 # shellcheck disable=SC2094
 "$program" -nnS -V "$tmp/list" >"$tmp/both" 2>&1
-same list_text_and_banners_in_order "$(grep -n reading "$tmp/both" | cut -d: -f1 | tr '\n' ' ')" \
+is list_text_and_banners_in_order "$(grep -n reading "$tmp/both" | cut -d: -f1 | tr '\n' ' ')" \
 	"1 $(($(lines=$("$program" -nnS -r plain.pcap 2>/dev/null | wc -l); echo "$lines") + 2)) $(($("$program" -nnS -r plain.pcap 2>/dev/null | wc -l) + $("$program" -nnS -r annotated.pcapng 2>/dev/null | wc -l) + 3)) "
 run -nnS -c 2 -V "$tmp/list"
-same count_in_each_file "$STATUS $(wc -l <"$tmp/out")" "0 5"
+is count_in_each_file "$STATUS $(wc -l <"$tmp/out")" "0 5"
 run -V "$tmp/list" -w "$tmp/all.pcapng"
-same list_to_pcapng "$STATUS $("$program" -nnS -r "$tmp/all.pcapng" 2>/dev/null | md5sum)" "0 $(md5sum <"$tmp/each")"
+is list_to_pcapng "$STATUS $("$program" -nnS -r "$tmp/all.pcapng" 2>/dev/null | md5sum)" "0 $(md5sum <"$tmp/each")"
 run -V "$tmp/list" -w "$tmp/all.pcap"
-same list_to_pcap "$STATUS $(tail -n 1 "$tmp/err" | grep -c 'raw.pcap: new dlt does not match original')" "1 1"
+is list_to_pcap "$STATUS $(tail -n 1 "$tmp/err" | grep -c 'raw.pcap: new dlt does not match original')" "1 1"
 printf '%s\n' cut.pcapng plain.pcap >"$tmp/list"
 run -nnS --count -V "$tmp/list"
-same goes_on_after_a_broken_file "$STATUS $(grep -c 'truncated' "$tmp/err") $(grep -c '^reading' "$tmp/err")" "1 1 2"
+is goes_on_after_a_broken_file "$STATUS $(grep -c 'truncated' "$tmp/err") $(grep -c '^reading' "$tmp/err")" "1 1 2"
 printf '%s\n' plain.pcap no-such-file plain.pcap >"$tmp/list"
 run -nnS -V "$tmp/list"
-same ends_at_a_missing_file "$STATUS $(grep -c '^reading' "$tmp/err") $(grep -c 'no-such-file: No such' "$tmp/err")" "1 1 1"
+is ends_at_a_missing_file "$STATUS $(grep -c '^reading' "$tmp/err") $(grep -c 'no-such-file: No such' "$tmp/err")" "1 1 1"
 for _ in $(seq 1100); do echo plain.pcap; done >"$tmp/list"
 run -nnS --count -V "$tmp/list"
-same many_files "$STATUS $(cat "$tmp/out")" "0 $((1100 * $("$program" -r plain.pcap --count 2>/dev/null | cut -d' ' -f1))) packets"
-[ -n "${TEST_TMP:-}" ] || rm -rf "$tmp"
-exit "$failed"
+is many_files "$STATUS $(cat "$tmp/out")" "0 $((1100 * $("$program" -r plain.pcap --count 2>/dev/null | cut -d' ' -f1))) packets"
+end_test

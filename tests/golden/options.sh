@@ -1,15 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # The manual page and the completions tell of the same options as --help.
+. "$(dirname "$0")/../lib.sh"
 cd "$TOP" || exit 1
-failed=0
 
 same() { # NAME FILE FILE
 	if diff "$2" "$3" >"$TEST_TMP/diff"; then
-		echo "ok - $1"
+		ok "$1"
 	else
-		echo "not ok - $1: $(grep '^[<>]' "$TEST_TMP/diff" | head -n 3 | tr '\n' ' ')"
-		failed=1
+		bad "$1" "$(grep '^[<>]' "$TEST_TMP/diff" | head -n 3)"
 	fi
 }
 
@@ -22,7 +21,7 @@ if command -v mandoc >/dev/null; then
 	mandoc -T lint man/ptcpdump.8 2>/dev/null | grep -v 'referenced manual not found' >"$TEST_TMP/lint"
 	same manual_is_clean "$TEST_TMP/lint" /dev/null
 else
-	echo "skip - manual_is_clean: mandoc is missing"
+	skip manual_is_clean "mandoc is missing"
 fi
 
 for shell in bash zsh fish; do
@@ -32,16 +31,11 @@ for shell in bash zsh fish; do
 		$shell -n "$TEST_TMP/$shell" 2>"$TEST_TMP/syntax"
 		same "completion_${shell}_syntax" "$TEST_TMP/syntax" /dev/null
 	else
-		echo "skip - completion_${shell}_syntax: $shell is missing"
+		skip "completion_${shell}_syntax" "$shell is missing"
 	fi
 done
 
-if "$PTCPDUMP" --help | awk 'length > 80 { wide = 1 } END { exit wide }'; then
-	echo "ok - help_fits_80_columns"
-else
-	echo "not ok - help_fits_80_columns: $("$PTCPDUMP" --help | awk 'length > 80' | head -n 1)"
-	failed=1
-fi
+result help_fits_80_columns "$("$PTCPDUMP" --help | awk 'length > 80' | head -n 1)"
 
 # Completes the last word by bash's own rules.
 bash_completes() { # NAME EXPECTED WORD...
@@ -49,12 +43,7 @@ bash_completes() { # NAME EXPECTED WORD...
 	shift 2
 	got=$(bash -c 'source completions/ptcpdump.bash; COMP_WORDS=(ptcpdump "$@"); COMP_CWORD=$#; _ptcpdump 2>/dev/null
 		echo "${COMPREPLY[*]}"' bash "$@")
-	if [ "$got" = "$expected" ]; then
-		echo "ok - bash_completes_$name"
-	else
-		echo "not ok - bash_completes_$name: '$got'"
-		failed=1
-	fi
+	is "bash_completes_$name" "$got" "$expected"
 }
 
 bash_completes list process,thread --context process,th
@@ -89,13 +78,13 @@ if command -v fish >/dev/null; then
 		cut -f 1 >"$TEST_TMP/list"
 	same fish_completes "$TEST_TMP/list" "$TEST_TMP/expected"
 else
-	echo "skip - fish_completes: fish is missing"
+	skip fish_completes "fish is missing"
 fi
 if command -v zsh >/dev/null; then
 	completions | cut -d '|' -f 1 | timeout 60 zsh -f tests/helpers/complete.zsh completions/ptcpdump.zsh 2>/dev/null >"$TEST_TMP/list"
 	same zsh_completes "$TEST_TMP/list" "$TEST_TMP/expected"
 else
-	echo "skip - zsh_completes: zsh is missing"
+	skip zsh_completes "zsh is missing"
 fi
 
 # Each option stands in one group of --help.
@@ -104,4 +93,4 @@ same help_names_each_option_once "$TEST_TMP/twice" /dev/null
 "$PTCPDUMP" --help | sed -n 's/^\([A-Z].*\):$/\1/p' >"$TEST_TMP/groups"
 printf '%s\n' Capture Filter 'Process and container' Output Files Tuning Other >"$TEST_TMP/expected"
 same help_groups "$TEST_TMP/groups" "$TEST_TMP/expected"
-exit $failed
+end_test

@@ -3,10 +3,7 @@
 # Names, contents, text and status of -w's files beside tcpdump's in the same situation, and that each rotated pcapng file
 # can be read alone.
 set -u
-failed=0
-
-ok() { echo "ok - $1"; }
-not_ok() { echo "not ok - $1: $2"; failed=1; }
+. "$(dirname "$0")/../lib.sh"
 
 in=$TEST_TMP/in.pcap
 "$HELPERS/mkpcap" 30000 40 4 30 >"$in"
@@ -18,10 +15,8 @@ run() { # FOLDER PROGRAM OPTIONS...
 	chmod 777 "$TEST_TMP/$1"
 	(
 		cd "$TEST_TMP/$1" || exit
-		TZ=UTC "$2" -nn -r "$in" "${@:3}" >text 2>messages
-		echo "$?" >status
-		# tcpdump leaves -z's programs running.
-		sleep 0.05
+		# tcpdump leaves -z's programs running: who still has descriptor 3 is waited for.
+		: "$(TZ=UTC "$2" -nn -r "$in" "${@:3}" 3>&1 >text 2>messages; echo "$?" >status)"
 		rm messages
 		find . -type f -exec md5sum {} + | sort -k 2
 	) >"$TEST_TMP/$1.sums"
@@ -33,7 +28,7 @@ compare() { # NAME OPTIONS...
 	if cmp -s "$TEST_TMP/theirs.sums" "$TEST_TMP/ours.sums"; then
 		ok "$1"
 	else
-		not_ok "$1" "$(diff "$TEST_TMP/theirs.sums" "$TEST_TMP/ours.sums" | head -n 4 | tr '\n' ' ')"
+		bad "$1" "$(diff "$TEST_TMP/theirs.sums" "$TEST_TMP/ours.sums" | head -n 4 | tr '\n' ' ')"
 	fi
 }
 
@@ -55,7 +50,7 @@ if command -v tcpdump >/dev/null; then
 	compare count -c 100 -C 1 -w f.pcap
 	compare filtered -C 1 -w f.pcap udp
 else
-	echo "skip - as tcpdump: no tcpdump here"
+	skip "as tcpdump" "no tcpdump here"
 fi
 
 "$HELPERS/annotate" "$in" "$TEST_TMP/in.pcapng"
@@ -72,9 +67,9 @@ mkdir "$TEST_TMP/ng"
 if [ "$(grep -c '^0 ' "$TEST_TMP/ng/status")" -gt 3 ] && ! grep -q -v '^0 ' "$TEST_TMP/ng/status"; then
 	ok pcapng_files_stand_alone
 else
-	not_ok pcapng_files_stand_alone "$(tr '\n' ' ' <"$TEST_TMP/ng/status")"
+	bad pcapng_files_stand_alone "$(tr '\n' ' ' <"$TEST_TMP/ng/status")"
 fi
-if cmp -s "$TEST_TMP/ng/text" "$TEST_TMP/ng/whole"; then ok pcapng_files_have_all; else not_ok pcapng_files_have_all "the text differs"; fi
+if cmp -s "$TEST_TMP/ng/text" "$TEST_TMP/ng/whole"; then ok pcapng_files_have_all; else bad pcapng_files_have_all "the text differs"; fi
 
 # The second file's place is full.
 mkdir "$TEST_TMP/full"
@@ -84,6 +79,6 @@ status=$?
 if [ $status -eq 1 ] && grep -q "can't write to '.*/f.pcapng1': No space left on device" "$TEST_TMP/full/messages"; then
 	ok full_names_the_file
 else
-	not_ok full_names_the_file "status $status: $(tr '\n' ' ' <"$TEST_TMP/full/messages")"
+	bad full_names_the_file "status $status: $(tr '\n' ' ' <"$TEST_TMP/full/messages")"
 fi
-exit $failed
+end_test

@@ -3,36 +3,24 @@
 # The backends: each sees the same packets as tcpdump, with their owner; -L, -J, -y, -j and -I are as tcpdump's.
 # timeout: 180
 set -u
+. "$(dirname "$0")/../lib.sh"
 
-failed=0
+# Those whose programs see packets without tc.
+taps() { backends | grep -vx -e tc -e pcap; }
+
 names=
-for backend in tc cgroup-skb socket-filter tp-btf pcap; do
+for backend in $(backends); do
 	for name in owner filter count file link-header netns killed; do names="$names $backend-$name"; done
 done
-for backend in cgroup-skb socket-filter tp-btf; do
+for backend in $(taps); do
 	for name in pid thread direction lost new-device; do names="$names $backend-$name"; done
 done
 names="$names pcap-pid pcap-command pcap-without-bpf pcap-burst list-L list-J link-type monitor-pcap time-stamp-type-pcap
 pcap-devices direction lo-once time-stamp-type monitor monitor-tc backend-help any any-lo-counts nothing-left"
 
-ok() { echo "ok - $1"; }
-bad() {
-	echo "not ok - $1: $2"
-	failed=1
-}
-check() { # NAME GOT WANTED
-	if [ "$2" = "$3" ]; then ok "$1"; else bad "$1" "got '$2', wanted '$3'"; fi
-}
-
-why=
-[ "$(id -u)" -eq 0 ] || why="needs root"
-for tool in tcpdump curl python3 setpriv bpftool; do
-	command -v $tool >/dev/null || why="$tool is missing"
-done
-if [ "$why" ]; then
-	for name in $names; do echo "skip - $name: $why"; done
-	exit 0
-fi
+why=$(lacks tcpdump curl python3 setpriv bpftool)
+# shellcheck disable=SC2086 # words
+[ -z "$why" ] || skip_all "$why" $names
 
 id=$$
 ns=ptbk$id
@@ -52,7 +40,6 @@ cleanup() {
 	ip netns del "$ns" 2>/dev/null
 	wait 2>/dev/null
 }
-trap cleanup EXIT
 
 # Nothing but what the tests send: no IPv6.
 ip netns add "$ns" && ip link add "$a" type veth peer name "$b" netns "$ns" || exit 1
@@ -67,76 +54,80 @@ ip -n "$ns" neigh replace "$here" lladdr "$(cat "/sys/class/net/$a/address")" de
 head -c 20000 /dev/zero >"$TEST_TMP/data"
 ip netns exec "$ns" python3 -m http.server -d "$TEST_TMP" -b $peer 8000 >/dev/null 2>&1 &
 server=$!
-fetch() { curl -s --retry 20 --retry-delay 1 --retry-connrefused "http://$peer:8000/data" -o /dev/null; }
-fetch
+closed() { # has the server, too, ended its connections?
+	[ -z "$(ip netns exec "$ns" ss -Htn state connected exclude time-wait 'sport = :8000')" ]
+}
+fetch() {
+	curl -s "http://$peer:8000/data" -o /dev/null && wait_for 5 closed
+}
+wait_for 10 fetch || bad server "does not answer"
 
 out=$TEST_TMP/out
 err=$TEST_TMP/err
-wait_for() { # PID TEXT FILE
-	for _ in $(seq 200); do
-		grep -q "$2" "$3" && return 0
-		kill -0 "$1" 2>/dev/null || return 1
-		sleep 0.05
-	done
-}
 start() {
 	: >"$err"
 	"${run[@]}" "$PTCPDUMP" -nn "$@" >"$out" 2>"$err" &
 	pid=$!
-	wait_for $pid 'listening on' "$err"
+	listens $pid "$err"
 }
 run=()
 stop() {
-	sleep 0.5
+	drained "$err" kill -USR1 $pid
 	kill -INT $pid 2>/dev/null
 	wait $pid
+}
+# tcpdump at the same time, for comparison.
+other_start() { # FILTER
+	: >"$TEST_TMP/tcpdump.err" # the one before was listening, too
+	tcpdump -Z root --immediate-mode -nn -i "$a" -w "$TEST_TMP/tcpdump.pcap" "$1" 2>"$TEST_TMP/tcpdump.err" &
+	other=$!
+	listens $other "$TEST_TMP/tcpdump.err"
+}
+other_stop() {
+	drained "$TEST_TMP/tcpdump.err" kill -USR1 $other
+	kill -INT $other
+	wait $other
 }
 count() { sed -n "s/^\([0-9]*\) packets\{0,1\} $1.*/\1/p" "$err"; }
 lines() { grep -c "$1" "$out"; }
 
-for backend in tc cgroup-skb socket-filter tp-btf pcap; do
-	start --backend $backend -i "$a" 'tcp port 8000'
-	tcpdump -Z root --immediate-mode -nn -i "$a" -w "$TEST_TMP/tcpdump.pcap" 'tcp port 8000' 2>"$TEST_TMP/tcpdump.err" &
-	other=$!
-	wait_for $other 'listening on' "$TEST_TMP/tcpdump.err"
+for backend in $(backends); do
+	start --backend "$backend" -i "$a" 'tcp port 8000'
+	other_start 'tcp port 8000'
 	ping -q -c 2 -i 0.2 $peer >/dev/null
 	fetch
 	stop
-	kill -INT $other
-	wait $other
+	other_stop
 	wanted=$(tcpdump -nn -r "$TEST_TMP/tcpdump.pcap" 2>/dev/null | wc -l)
-	check $backend-count "$(count captured) $(count received) $(count dropped) $(wc -l <"$out")" "$wanted $wanted 0 $wanted"
-	check $backend-owner "$(lines "^[0-9:.]* $a curl\.[0-9]* \(In\|Out\) IP ")" "$wanted"
-	check $backend-filter "$(lines ICMP)" 0
+	is $backend-count "$(count captured) $(count received) $(count dropped) $(wc -l <"$out")" "$wanted $wanted 0 $wanted"
+	is $backend-owner "$(lines "^[0-9:.]* $a curl\.[0-9]* \(In\|Out\) IP ")" "$wanted"
+	is $backend-filter "$(lines ICMP)" 0
 done
 
 # What -w writes, what -e shows, and a namespace, where the kernel answers: no socket receives the request.
 test_output() {
-	local other hex=-xx mac_a mac_b
+	local hex=-xx mac_a mac_b
 	[ "$1" = cgroup-skb ] && hex=-x
 	mac_a=$(cat "/sys/class/net/$a/address")
 	mac_b=$(ip netns exec "$ns" cat "/sys/class/net/$b/address")
 	start --backend "$1" -i "$a" -w "$TEST_TMP/file.pcapng" 'tcp port 8000 or icmp'
-	tcpdump -Z root --immediate-mode -nn -i "$a" -w "$TEST_TMP/tcpdump.pcap" 'tcp port 8000 or icmp' 2>"$TEST_TMP/tcpdump.err" &
-	other=$!
-	wait_for $other 'listening on' "$TEST_TMP/tcpdump.err"
+	other_start 'tcp port 8000 or icmp'
 	ping -q -c 1 -s 1200 $peer >/dev/null
 	fetch
 	stop
-	kill -INT $other
-	wait $other
+	other_stop
 	# Packets of two CPUs may change places.
-	check "$1-file" "$(tcpdump -nn -t $hex -r "$TEST_TMP/file.pcapng" 2>/dev/null | sort | cksum)" \
+	is "$1-file" "$(tcpdump -nn -t $hex -r "$TEST_TMP/file.pcapng" 2>/dev/null | sort | cksum)" \
 		"$(tcpdump -nn -t $hex -r "$TEST_TMP/tcpdump.pcap" 2>/dev/null | sort | cksum)"
 	start --backend "$1" -e -i "$a" icmp
 	ping -q -c 1 $peer >/dev/null
 	stop
-	check "$1-link-header" "$(lines 'ICMP echo') $(lines "$mac_a > $mac_b, ethertype IPv4") $(lines "$mac_b > $mac_a")" \
+	is "$1-link-header" "$(lines 'ICMP echo') $(lines "$mac_a > $mac_b, ethertype IPv4") $(lines "$mac_b > $mac_a")" \
 		"2 $([ "$1" = cgroup-skb ] && echo 0 0 || echo 1 1)"
 	start --backend "$1" --netns "$ns" -i "$b" icmp
 	ping -q -c 1 $peer >/dev/null
 	stop
-	check "$1-netns" "$(lines "$b.* In IP.*request") $(lines "$b.* Out IP.*reply")" \
+	is "$1-netns" "$(lines "$b.* In IP.*request") $(lines "$b.* Out IP.*reply")" \
 		"$([ "$1" = cgroup-skb ] && echo 0 || echo 1) 1"
 }
 
@@ -144,21 +135,28 @@ test_output() {
 programs() {
 	sed -n 's/^prog_id:[[:space:]]*//p' /proc/"$1"/fdinfo/* 2>/dev/null | sort -un
 }
+loaded() { # ID...: prints those that are
+	local id
+	for id; do bpftool prog show id "$id" >/dev/null 2>&1 && printf ' %s' "$id"; done
+}
+unloaded() { [ -z "$(loaded "$@")" ]; }
 test_killed() {
-	local ids id left=
+	local ids
 	start -Z root --backend "$1" -i "$a"
 	ids=$(programs $pid)
 	kill -KILL $pid
 	wait $pid 2>/dev/null
-	for _ in $(seq 40); do
-		left=
-		for id in $ids; do bpftool prog show id "$id" >/dev/null 2>&1 && left="$left $id"; done
-		[ "$left" ] || break
-		sleep 0.1
-	done
-	check "$1-killed" "$([ "$ids" ] && echo some)$left $(ip -d link show dev "$a" | grep -c "promiscuity [1-9]")" "some 0"
+	# shellcheck disable=SC2086 # numbers
+	wait_for 4 unloaded $ids
+	# shellcheck disable=SC2086
+	is "$1-killed" "$([ "$ids" ] && echo some)$(loaded $ids) $(ip -d link show dev "$a" | grep -c "promiscuity [1-9]")" "some 0"
 }
 
+first_ping() {
+	ping -q -c 1 -W 1 $subnet.130 >/dev/null
+	drained "$err" kill -USR1 $pid
+	[ "$(lines "$c .* Out IP")" -gt 0 ] && [ "$(lines "$c .* In IP")" -gt 0 ]
+}
 # Without root's rights by then.
 test_new_device() {
 	start --backend "$1" -i any icmp
@@ -167,10 +165,13 @@ test_new_device() {
 	ip -n "$ns" addr add $subnet.130/30 dev "$d"
 	ip link set "$c" up
 	ip -n "$ns" link set "$d" up
-	sleep 1
+	# Seen both ways when the packets of one are; only then the one that counts.
+	wait_for 5 first_ping
+	stop_at=$(lines "$c ")
 	ping -q -c 1 $subnet.130 >/dev/null
 	stop
-	check "$1-new-device" "$(lines "$c ping\.[0-9]* Out IP.*request") $(lines "$c ping\.[0-9]* In IP.*reply")" "1 1"
+	tail -n "+$((stop_at + 1))" "$out" >"$out.new"
+	is "$1-new-device" "$(grep -c "$c ping\.[0-9]* Out IP.*request" "$out.new") $(grep -c "$c ping\.[0-9]* In IP.*reply" "$out.new")" "1 1"
 	ip link del "$c"
 }
 
@@ -179,9 +180,9 @@ test_process() {
 	fetch
 	ping -q -c 2 -i 0.2 $peer >/dev/null
 	stop
-	check pcap-pid "$(count captured) $(lines "ping\.[0-9]* \(Out\|In\) .*ICMP echo")" "4 4"
+	is pcap-pid "$(count captured) $(lines "ping\.[0-9]* \(Out\|In\) .*ICMP echo")" "4 4"
 	"$PTCPDUMP" -nn --backend pcap -i "$a" -- ping -q -c 1 $peer >"$out" 2>"$err"
-	check pcap-command "$(lines "ping\.[0-9]* \(Out\|In\) .*ICMP echo")" 2
+	is pcap-command "$(lines "ping\.[0-9]* \(Out\|In\) .*ICMP echo")" 2
 }
 
 # Where no eBPF is permitted, /proc tells who owns what lives long enough.
@@ -210,7 +211,7 @@ test_burst() {
 	start --backend pcap -B 65536 -i "$a" -w "$TEST_TMP/burst.pcapng" 'udp port 9009'
 	"$HELPERS/udp_burst" $peer 9009 50000 22
 	stop
-	check pcap-burst "$(($(count captured) + $(count dropped))) $(count received)" "50000 50000"
+	is pcap-burst "$(($(count captured) + $(count dropped))) $(count received)" "50000 50000"
 	rm -f "$TEST_TMP/burst.pcapng"
 }
 
@@ -218,35 +219,35 @@ test_burst() {
 test_lists() {
 	local got wanted
 	got=$("$PTCPDUMP" -L -i lo 2>&1) wanted=$(tcpdump -L -i lo 2>&1)
-	check list-L "$got" "$wanted"
+	is list-L "$got" "$wanted"
 	got=$("$PTCPDUMP" -J -i "$a" 2>&1) wanted=$(tcpdump -J -i "$a" 2>&1)
-	check list-J "$got" "$wanted"
+	is list-J "$got" "$wanted"
 }
 
 test_flags() {
 	local got wanted
 	got=$("$PTCPDUMP" -i "$a" -y RAW 2>&1 | sed 's/^ptcpdump: //')
 	wanted=$(tcpdump -i "$a" -y RAW 2>&1 | sed 's/^tcpdump: //')
-	check link-type "$got" "$wanted"
+	is link-type "$got" "$wanted"
 	got=$("$PTCPDUMP" -I -i "$a" 2>&1 | sed 's/^ptcpdump: //')
 	wanted=$(tcpdump -I -i "$a" 2>&1 | sed 's/^tcpdump: //')
-	check monitor "$got" "$wanted"
+	is monitor "$got" "$wanted"
 	"$PTCPDUMP" --backend tc -I -i "$a" 2>&1 | grep -q 'use --backend pcap' && ok monitor-tc || bad monitor-tc "no hint"
 	# The device has none but the host's: a warning, and a capture all the same.
 	start -i "$a" -j adapter icmp
 	ping -q -c 1 $peer >/dev/null
 	stop
-	check time-stamp-type "$(lines 'ICMP echo') $(grep -c "timestamp type 'adapter' on $a" "$err")" "2 1"
+	is time-stamp-type "$(lines 'ICMP echo') $(grep -c "timestamp type 'adapter' on $a" "$err")" "2 1"
 	got=$("$PTCPDUMP" --backend pcap -I -i "$a" 2>&1 | sed 's/^ptcpdump: //')
-	check monitor-pcap "$got" "$wanted"
+	is monitor-pcap "$got" "$wanted"
 	start --backend pcap -i "$a" -j adapter_unsynced icmp
 	ping -q -c 1 $peer >/dev/null
 	stop
-	check time-stamp-type-pcap "$(lines 'ICMP echo') $(grep -c "timestamp type 'adapter_unsynced' on $a" "$err")" "2 1"
+	is time-stamp-type-pcap "$(lines 'ICMP echo') $(grep -c "timestamp type 'adapter_unsynced' on $a" "$err")" "2 1"
 	got=$("$PTCPDUMP" --backend pcap -i "$a,$a,$a,$a,$a,$a,$a,$a,$a" 2>&1)
-	check pcap-devices "$? $got" "1 ptcpdump: too many interfaces for the pcap backend: at most 8"
-	"$PTCPDUMP" --backend help >"$out"
-	check backend-help "$(sed 's/ .*//' "$out" | tr '\n' ' ')" "tc cgroup-skb socket-filter tp-btf pcap "
+	is pcap-devices "$? $got" "1 ptcpdump: too many interfaces for the pcap backend: at most 8"
+	# The names that the manual has, in its order.
+	is backend-help "$(backends | xargs)" "$(sed -n '/^\.It Fl -backend/,/^\.Bl/s/^\.Cm \([^ ]*\) [,.]$/\1/p' "$TOP/man/ptcpdump.8" | xargs)"
 }
 
 # Process filter, -Q, -s and counted losses of backends whose programs see packets without tc.
@@ -256,7 +257,7 @@ test_tap() {
 	fetch
 	ping -q -c 2 -i 0.2 $peer >/dev/null
 	stop
-	check "$1-pid" "$(lines "$a ping\.[0-9]* \(Out\|In\) .*ICMP echo")" 4
+	is "$1-pid" "$(lines "$a ping\.[0-9]* \(Out\|In\) .*ICMP echo")" 4
 	# The name that the thread had when it sent, not that of its process, or a later one.
 	start --backend "$1" -v -i "$a" 'udp dst port 9010'
 	python3 -c '
@@ -267,18 +268,18 @@ prctl(15, b"sending")
 s.sendto(b"x", ("'$peer'", 9010))
 prctl(15, b"later")'
 	stop
-	check "$1-thread" "$(lines 'Thread (.*name sending)')" 1
+	is "$1-thread" "$(lines 'Thread (.*name sending)')" 1
 	for dir in in out inout; do
 		start --backend "$1" -i "$a" -Q $dir -s 60 icmp
 		ping -q -c 1 $peer >/dev/null
 		stop
 		got="$got$(lines 'Out IP.*request')$(lines 'In  *IP.*reply') "
 	done
-	check "$1-direction" "$got" "01 10 11 "
+	is "$1-direction" "$got" "01 10 11 "
 	start --backend "$1" -B 64 -i "$a" -w "$TEST_TMP/burst.pcapng" 'udp port 9009'
 	"$HELPERS/udp_burst" $peer 9009 50000 22
 	stop
-	check "$1-lost" "$(($(count captured) + $(count dropped))) $(count received)" "50000 50000"
+	is "$1-lost" "$(($(count captured) + $(count dropped))) $(count received)" "50000 50000"
 	rm -f "$TEST_TMP/burst.pcapng"
 }
 
@@ -290,32 +291,32 @@ test_direction() {
 		stop
 		got="$got$(lines 'Out IP.*request')$(lines 'In  *IP.*reply') "
 	done
-	check direction "$got" "01 10 11 "
+	is direction "$got" "01 10 11 "
 	start --backend pcap -i lo 'icmp and host 127.232.1.1'
 	ping -q -c 1 127.232.1.1 >/dev/null
 	stop
-	check lo-once "$(lines request) $(lines reply)" "1 1"
+	is lo-once "$(lines request) $(lines reply)" "1 1"
 }
 
 test_any() {
 	start --backend pcap -i any "icmp and host $peer"
 	ping -q -c 1 $peer >/dev/null
 	stop
-	check any "$(lines 'Out IP.*request') $(lines 'In  *IP.*reply')" "1 1"
+	is any "$(lines 'Out IP.*request') $(lines 'In  *IP.*reply')" "1 1"
 	# libpcap leaves out half of what lo shows to this device, and tcpdump counts it, too.
 	start --backend pcap -i any 'icmp and host 127.232.1.2'
 	ping -q -c 1 127.232.1.2 >/dev/null
 	stop
-	check any-lo-counts "$(count captured) $(count received) $(count dropped)" "2 4 0"
+	is any-lo-counts "$(count captured) $(count received) $(count dropped)" "2 4 0"
 }
 
-for backend in cgroup-skb socket-filter tp-btf; do
-	test_tap $backend
-	test_new_device $backend
+for backend in $(taps); do
+	test_tap "$backend"
+	test_new_device "$backend"
 done
-for backend in tc cgroup-skb socket-filter tp-btf pcap; do
-	test_output $backend
-	test_killed $backend
+for backend in $(backends); do
+	test_output "$backend"
+	test_killed "$backend"
 done
 test_process
 test_without_bpf
@@ -324,5 +325,5 @@ test_lists
 test_flags
 test_direction
 test_any
-check nothing-left "$(ip -d link show dev "$a" | grep -c "promiscuity [1-9]") $(tc filter show dev "$a" egress | wc -l)" "0 0"
-exit $failed
+is nothing-left "$(ip -d link show dev "$a" | grep -c "promiscuity [1-9]") $(tc filter show dev "$a" egress | wc -l)" "0 0"
+end_test

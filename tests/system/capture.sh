@@ -3,25 +3,14 @@
 # What is captured, what is counted, and what is left behind.
 # timeout: 300
 set -u
+. "$(dirname "$0")/../lib.sh"
 
-failed=0
 names="burst counts-tiny-ring order vlan vlan-snaplen tun gso direction lo-once looped-back idle-latency vanish vanish-unheard appear rename
 rename-counts netns netns-any netns-foreign-sys kill9-tcx kill9-clsact clsact-foreign clsact-clean unknown-interface no-root nothing-left"
 
-ok() { echo "ok - $1"; }
-bad() {
-	echo "not ok - $1: $2"
-	failed=1
-}
-skip() { echo "skip - $1: $2"; }
-check() { # NAME GOT WANTED
-	[ "$2" = "$3" ] && ok "$1" || bad "$1" "got '$2', wanted '$3'"
-}
-
-if [ "$(id -u)" -ne 0 ]; then
-	for name in $names; do skip "$name" "needs root"; done
-	exit 0
-fi
+why=$(lacks ip tc ping python3 setpriv nsenter taskset)
+# shellcheck disable=SC2086 # words
+[ -z "$why" ] || skip_all "$why" $names
 
 id=$$
 ns=ptcn$id
@@ -36,7 +25,6 @@ cleanup() {
 	ip netns del "${ns}x" 2>/dev/null
 	wait 2>/dev/null
 }
-trap cleanup EXIT
 
 ip netns add "$ns" && ip link add "$a" type veth peer name "$b" netns "$ns" || exit 1
 ip addr add 10.203.1.1/24 dev "$a"
@@ -55,14 +43,11 @@ start() {
 	: >"$err"
 	"$PTCPDUMP" -nn "$@" >"$out" 2>"$err" &
 	pid=$!
-	for _ in $(seq 200); do
-		grep -q 'listening on' "$err" && return 0
-		kill -0 $pid 2>/dev/null || return 1
-		sleep 0.05
-	done
+	listens $pid "$err"
 }
+shown() { drained "$err" kill -USR1 $pid; }
 stop() {
-	sleep "${1:-0.4}"
+	shown
 	kill -INT $pid 2>/dev/null
 	wait $pid
 }
@@ -72,8 +57,8 @@ lines() { grep -c "$1" "$out"; }
 test_burst() {
 	start -i "$a" -w "$TEST_TMP/burst.pcapng" 'udp port 9009'
 	"$HELPERS/udp_burst" $peer 9009 400000 22
-	stop 1
-	check burst "$(count captured) captured $(count dropped) dropped" "400000 captured 0 dropped"
+	stop
+	is burst "$(count captured) captured $(count dropped) dropped" "400000 captured 0 dropped"
 	rm -f "$TEST_TMP/burst.pcapng"
 }
 
@@ -81,7 +66,7 @@ test_burst() {
 test_counts() {
 	start -i "$a" -B 8 'udp port 9009'
 	"$HELPERS/udp_burst" $peer 9009 100000 22
-	stop 1
+	stop
 	local captured dropped received
 	captured=$(count captured) dropped=$(count dropped) received=$(count received)
 	[ "$received" = 100000 ] && [ "$dropped" -gt 0 ] && [ $((captured + dropped)) = "$received" ] &&
@@ -95,10 +80,10 @@ test_order() {
 	local first=$!
 	taskset -c $(($(nproc) - 1)) "$HELPERS/udp_burst" $peer 9002 20000 22
 	wait $first
-	stop 1
+	stop
 	local n
 	n=$(awk '{ t = substr($1, 6) } t < last { n++ } { last = t } END { print n + 0 }' "$out")
-	check order "$(count captured) captured, $n earlier than the one before" "40000 captured, 0 earlier than the one before"
+	is order "$(count captured) captured, $n earlier than the one before" "40000 captured, 0 earlier than the one before"
 }
 
 # The stack takes the tag out of a frame that comes in; it has to be put back.
@@ -111,27 +96,25 @@ test_vlan() {
 	start -i "$a" -s 20 -w "$TEST_TMP/vlan.pcap" vlan
 	ip netns exec "$ns" "$HELPERS/frame_send" "$b" "ffffffffffff02000000000181006005""0800$ip"
 	stop
-	check vlan-snaplen "$(od -An -v -tx1 -j 32 "$TEST_TMP/vlan.pcap" | tr -d ' \n')" \
+	is vlan-snaplen "$(od -An -v -tx1 -j 32 "$TEST_TMP/vlan.pcap" | tr -d ' \n')" \
 		140000002e000000ffffffffffff02000000000181006005""08004500
 }
 
 test_tun() {
 	"$HELPERS/tun_echo" "pt$id" &
 	local echo=$!
-	for _ in $(seq 40); do
-		ip link show "pt$id" >/dev/null 2>&1 && break
-		sleep 0.05
-	done
+	wait_for 2 ip link show "pt$id" >/dev/null 2>&1
 	ip addr add 10.203.2.1/24 dev "pt$id"
 	ip link set "pt$id" up
 	start -i "pt$id" icmp
 	ping -q -c 2 -i 0.2 -W 1 10.203.2.2 >/dev/null
 	stop
-	check tun "$(lines 'ICMP echo request') $(lines 'ICMP echo reply') $(grep -c 'link-type RAW' "$err")" "2 2 1"
+	is tun "$(lines 'ICMP echo request') $(lines 'ICMP echo reply') $(grep -c 'link-type RAW' "$err")" "2 2 1"
 	kill $echo
 	wait $echo 2>/dev/null
 }
 
+listening() { [ -n "$(ip netns exec "$ns" ss -Hltn "sport = $1")" ]; } # PORT
 # Packets that the stack hands over before they are cut are captured whole, what lies in fragments too.
 test_gso() {
 	head -c 4000000 /dev/urandom >"$TEST_TMP/sent"
@@ -140,7 +123,7 @@ import socket
 s = socket.create_server(("'$peer'", 9010)); c, _ = s.accept()
 while c.recv(1 << 20): pass' &
 	local server=$!
-	sleep 0.5
+	wait_for 5 listening 9010
 	start -i "$a" -w "$TEST_TMP/gso.pcap" 'tcp dst port 9010'
 	python3 -c '
 import socket, sys
@@ -169,7 +152,7 @@ for at in sorted(got):
     end = max(end, at + len(got[at]))
 print("same" if stream == sent else "differs", "long" if longest > 20000 else "short")
 EOF
-	check gso "$(cat "$TEST_TMP/gso.txt")" "same long"
+	is gso "$(cat "$TEST_TMP/gso.txt")" "same long"
 }
 
 test_direction() {
@@ -180,11 +163,11 @@ test_direction() {
 		stop
 		got="$got$(lines request)$(lines reply) "
 	done
-	check direction "$got" "01 10 11 "
+	is direction "$got" "01 10 11 "
 	start -i lo 'icmp and host 127.203.1.1'
 	ping -q -c 1 -W 1 127.203.1.1 >/dev/null
 	stop
-	check lo-once "$(lines request) $(lines reply)" "1 1"
+	is lo-once "$(lines request) $(lines reply)" "1 1"
 }
 
 # The stack gives itself a copy of what it sends to all, without a link header and at no tap.
@@ -193,7 +176,7 @@ test_looped_back() {
 	ping -q -b -c 1 -W 1 10.203.1.255 >/dev/null 2>&1
 	ping -q -c 1 -W 1 -I "$a" 224.0.0.1 >/dev/null 2>&1
 	stop
-	check looped-back "$(lines '10.203.1.255: ICMP echo request') $(lines '224.0.0.1: ICMP echo request') $(lines 'ethertype Unknown')" "1 1 0"
+	is looped-back "$(lines '10.203.1.255: ICMP echo request') $(lines '224.0.0.1: ICMP echo request') $(lines 'ethertype Unknown')" "1 1 0"
 }
 
 # On a quiet link one packet is shown within the settle time and 50 ms; most of this is python and ping.
@@ -206,7 +189,7 @@ p = subprocess.Popen([sys.argv[1], "-l", "-nn", "--settle", "0", "-i", sys.argv[
 while "listening" not in p.stderr.readline(): pass
 worst = 0
 for i in range(5):
-    time.sleep(0.5)
+    time.sleep(0.5) # quiet for that long
     subprocess.run(["ping", "-q", "-c", "1", "-W", "1", sys.argv[3]], stdout=subprocess.DEVNULL)
     line = p.stdout.readline()
     worst = max(worst, time.time() - float(line.split()[0]))
@@ -223,7 +206,7 @@ test_devices() {
 	start -i "pt$id"
 	ip link del "pt$id"
 	wait $pid
-	check vanish "$? $(grep -c 'interface disappeared' "$err")" "1 1"
+	is vanish "$? $(grep -c 'interface disappeared' "$err")" "1 1"
 	# More news than the kernel keeps for us, that of its end among them.
 	ip link add "pt$id" type veth peer name "pt${id}x"
 	ip link set "pt$id" up
@@ -232,30 +215,31 @@ test_devices() {
 	for i in $(seq 2000); do echo "link set dev $a alias $i"; done | ip -batch -
 	ip link del "pt$id"
 	kill -CONT $pid
-	for _ in $(seq 100); do kill -0 $pid 2>/dev/null && sleep 0.1 || break; done
+	wait_for 10 gone $pid
 	kill $pid 2>/dev/null
 	wait $pid
-	check vanish-unheard "$? $(grep -c 'interface disappeared' "$err")" "1 1"
+	is vanish-unheard "$? $(grep -c 'interface disappeared' "$err")" "1 1"
 	start -i any 'icmp[icmptype] = icmp-echo and host 10.203.3.1'
 	ip link add "pt$id" type veth peer name "pt${id}x"
 	ip addr add 10.203.3.2/24 dev "pt$id"
 	ip link set "pt${id}x" up
 	ip link set "pt$id" up
 	ip neigh add 10.203.3.1 lladdr 02:00:00:00:00:01 dev "pt$id"
-	sleep 0.5
+	wait_for 5 attached "pt$id" "pt${id}x"
 	ping -q -c 1 -W 1 10.203.3.1 >/dev/null
+	shown
 	# A device may not be renamed while it is up before 6.2.
 	ip link set "pt$id" down
 	ip link set "pt$id" name "pt${id}y"
 	ip link set "pt${id}y" up
 	ip neigh replace 10.203.3.1 lladdr 02:00:00:00:00:01 dev "pt${id}y"
-	sleep 0.5
+	sleep 0.5 # nothing tells from outside that the new name is known
 	ping -q -c 1 -W 1 10.203.3.1 >/dev/null
 	stop
 	ip link del "pt${id}y"
-	check appear "$(lines "pt$id .*Out")$(lines "pt${id}x .*In")" 12
-	check rename "$(lines "pt${id}y .*Out") $(grep -c . "$err")" "1 $(grep -c -e packets -e listening -e verbose "$err")"
-	check rename-counts "$(count captured) $(count received)" "4 4"
+	is appear "$(lines "pt$id .*Out")$(lines "pt${id}x .*In")" 12
+	is rename "$(lines "pt${id}y .*Out") $(grep -c . "$err")" "1 $(grep -c -e packets -e listening -e verbose "$err")"
+	is rename-counts "$(count captured) $(count received)" "4 4"
 }
 
 test_netns() {
@@ -264,19 +248,18 @@ test_netns() {
 	stop
 	local inode
 	inode=$(stat -L -c %i "/run/netns/$ns")
-	check netns "$(lines "$b@$inode .*request") $(lines "$b@$inode .*reply")" "1 1"
+	is netns "$(lines "$b@$inode .*request") $(lines "$b@$inode .*reply")" "1 1"
 	start --netns any -i any 'icmp[icmptype] = icmp-echo and host 127.203.1.2'
 	ip netns add "${ns}x"
 	ip -n "${ns}x" link set lo up
-	sleep 0.5
+	wait_for 5 attached_in "${ns}x" lo
 	ip netns exec "${ns}x" ping -q -c 1 -W 1 127.203.1.2 >/dev/null
 	inode=$(stat -L -c %i "/run/netns/${ns}x")
 	ip netns del "${ns}x"
 	stop
-	check netns-any "$(lines "lo@$inode .*request")" 1
+	is netns-any "$(lines "lo@$inode .*request")" 1
 	# A namespace without a name, by a process that neither forks nor executes, so only its socket tells of it.
 	start --netns any -i any 'udp port 7999 and host 127.203.1.3'
-	sleep 0.5
 	python3 - <<'EOF'
 import ctypes, fcntl, socket, struct, time
 if ctypes.CDLL(None).unshare(0x40000000):
@@ -296,14 +279,21 @@ EOF
 	: >"$err"
 	nsenter --net="/run/netns/$ns" "$PTCPDUMP" --log-level info -nn -c 1 -i "$b" icmp >"$out" 2>"$err" &
 	pid=$!
-	for _ in $(seq 200); do
-		grep -q 'listening on' "$err" && break
-		sleep 0.05
-	done
+	listens $pid "$err"
 	ping -q -c 1 -W 1 $peer >/dev/null
 	wait $pid
-	check netns-foreign-sys "$(lines "request") $(grep -c 'backend pcap' "$err")" "1 0"
+	is netns-foreign-sys "$(lines "request") $(grep -c 'backend pcap' "$err")" "1 0"
 }
+
+# Programs of a capture at each side of every one of these devices.
+attached() { # DEVICE...
+	local dev
+	for dev; do [ "$("$HELPERS/tcx_count" "$dev")" = 2 ] || return 1; done
+}
+attached_in() { # NAMESPACE DEVICE
+	[ "$(ip netns exec "$1" "$HELPERS/tcx_count" "$2")" = 2 ]
+}
+no_programs() { [ "$("$HELPERS/tcx_count" "$a")" = 0 ]; }
 
 filters() { # cls_bpf filters of ours
 	{
@@ -319,8 +309,8 @@ test_leftovers() {
 	before=$("$HELPERS/tcx_count" "$a")
 	kill -KILL $pid
 	wait $pid 2>/dev/null
-	sleep 0.3
-	check kill9-tcx "$before $("$HELPERS/tcx_count" "$a") $(filters) $(qdiscs)" "2 0 0 0"
+	wait_for 2 no_programs
+	is kill9-tcx "$before $("$HELPERS/tcx_count" "$a") $(filters) $(qdiscs)" "2 0 0 0"
 	# Without tcx filters outlive a killed process; the next run removes them, and only them.
 	PTCPDUMP_TC=clsact start -i "$a"
 	kill -KILL $pid
@@ -330,7 +320,7 @@ test_leftovers() {
 	PTCPDUMP_TC=clsact start -i "$a" icmp
 	ping -q -c 1 -W 1 $peer >/dev/null
 	stop
-	check kill9-clsact "$left $(lines ICMP) $(filters) $(qdiscs)" "2 2 0 0"
+	is kill9-clsact "$left $(lines ICMP) $(filters) $(qdiscs)" "2 2 0 0"
 	tc qdisc add dev "$a" clsact
 	tc filter add dev "$a" egress protocol ip pref 1 u32 match u32 0 0 classid 1:1
 	tc filter show dev "$a" egress >"$TEST_TMP/before"
@@ -341,16 +331,16 @@ test_leftovers() {
 	tc qdisc del dev "$a" clsact
 	PTCPDUMP_TC=clsact start -i "$a" icmp
 	stop
-	check clsact-clean "$(qdiscs)" 0
+	is clsact-clean "$(qdiscs)" 0
 }
 
 test_errors() {
 	"$PTCPDUMP" -i "no$id" >/dev/null 2>"$err"
-	check unknown-interface "$? $(grep -c "no$id" "$err")" "1 1"
+	is unknown-interface "$? $(grep -c "no$id" "$err")" "1 1"
 	cp "$PTCPDUMP" "$TEST_TMP/ptcpdump"
 	chmod 755 "$TEST_TMP" "$TEST_TMP/ptcpdump"
 	setpriv --reuid 65534 --clear-groups "$TEST_TMP/ptcpdump" -i lo >/dev/null 2>"$err"
-	check no-root "$? $(grep -c 'CAP_NET_ADMIN.*sudo' "$err")" "1 1"
+	is no-root "$? $(grep -c 'CAP_NET_ADMIN.*sudo' "$err")" "1 1"
 }
 
 test_burst
@@ -366,6 +356,6 @@ test_devices
 test_netns
 test_leftovers
 test_errors
-sleep 0.3
-check nothing-left "$("$HELPERS/tcx_count" "$a") $(filters) $(find /sys/fs/bpf -name '*ptcp*' 2>/dev/null | wc -l)" "0 0 0"
-exit $failed
+wait_for 2 no_programs
+is nothing-left "$("$HELPERS/tcx_count" "$a") $(filters) $(find /sys/fs/bpf -name '*ptcp*' 2>/dev/null | wc -l)" "0 0 0"
+end_test

@@ -6,19 +6,16 @@
 need dockerd docker containerd runc python3 curl iptables ip nsenter -- docker_short_lived docker_short_lived_uplink docker_name_filter \
 	docker_id_filter docker_exec_filter docker_rename docker_waits_for_match docker_restart docker_hostile_labels docker0_alone
 net_up && dockerd_start && docker_image || {
-	not_ok docker_starts "$(tail -n 1 "$TEST_TMP/dockerd.log")"
+	bad docker_starts "$(tail -n 1 "$TEST_TMP/dockerd.log")"
 	exit 1
 }
 
-# $1: name, $2: number; makes one request at once and lives for 0.3 s
+# $1: name, $2: number; makes one request at once and lives for 0.3 s: that short is what is tested
 # A container may not start, or not reach anybody, for reasons of dockerd's own, ten at a time: then once more.
 run_short() { docker run -d --rm --name "$1" localhost/bb:test sh -c "wget -q -O /dev/null http://10.232.0.2/$2; sleep 0.3" >/dev/null; }
 short() {
 	run_short "$@" || { docker rm -f "$1" >/dev/null 2>&1; run_short "$@"; }
-	for _ in $(seq 40); do
-		! served "$2" || return 0
-		sleep 0.05
-	done
+	wait_for 2 served "$2" && return
 	echo "$1 made no request, as the web server tells: once more" >&2
 	docker rm -f "$1" >/dev/null 2>&1
 	run_short "$@"
@@ -76,9 +73,10 @@ result docker_id_filter "$why"
 capture rename -i any -n 'tcp port 80'
 get other 8
 # Packets may wait for their owner a little: those of before must be out.
-sleep 1
+wait_for 5 has rename.out 'GET /8 '
+shown
 docker rename other renamed
-sleep 0.3
+sleep 0.3 # nothing tells from outside that the new name is known
 get renamed 9
 capture_end
 why=
@@ -94,11 +92,10 @@ result docker0_alone "$(python3 "$here/named.py" "$TEST_TMP/bridge.out" docker0 
 
 # --- nothing matches yet: it says so, and catches the first packet when it comes ---
 capture wait -i any -n --container-name lateone 'tcp port 80'
-sleep 0.5
 why=
-grep -q 'no container matches yet' "$TEST_TMP/wait.err" || why="no message;"
+wait_for 2 has wait.err 'no container matches yet' || why="no message;"
 short lateone 7
-sleep 1
+wait_for 2 has wait.out 'GET /7 '
 capture_end
 grep -q 'Flags \[S\],.*Container \[lateone\]' "$TEST_TMP/wait.out" || why="$why no SYN"
 result docker_waits_for_match "$why"
@@ -107,26 +104,26 @@ result docker_waits_for_match "$why"
 docker ps -aq | xargs -r docker -H "unix://$DOCKER" rm -f >/dev/null # dockerd would wait for them to end when it starts again
 last=
 capture restart -i any -n --log-level info 'tcp port 80'
-kill -9 "$(cat "$TEST_TMP/dockerd.pid")"
-sleep 1.5
+dockerd_pid=$(cat "$TEST_TMP/dockerd.pid")
+dead_daemon() { gone "$dockerd_pid" && gone_or_zombie "$(cat "$TEST_TMP/exec/containerd/containerd.pid")"; }
+gone_or_zombie() { gone "$1" || grep -q '^State:.Z' "/proc/$1/status"; } # PID
+kill -9 "$dockerd_pid"
+wait_for 5 dead_daemon
 # Its containerd ends with it; where nobody collects orphans, dockerd takes the zombie for a running one.
 rm -f "$TEST_TMP/dockerd.pid" "$TEST_TMP/exec/containerd/containerd.pid"
 why=
 kill -0 $capture_pid || why="the capture ended;"
 dockerd_start || why="$why dockerd does not start again;"
-answers=$(date +%s%N)
-for _ in $(seq 200); do
-	! grep -q 'answers again' "$TEST_TMP/restart.err" || break
-	sleep 0.02
-done
-echo "connected again $((($(date +%s%N) - answers) / 1000000)) ms after dockerd answered docker version" >&2
+answers=$(now_ms)
+wait_for 4 has restart.err 'answers again'
+echo "connected again $(($(now_ms) - answers)) ms after dockerd answered docker version" >&2
 for i in 20 21 22 23 24 25 26 27; do
-	[ $((($(date +%s%N) - answers) / 1000000)) -lt 2000 ] || last=$i
+	[ $(($(now_ms) - answers)) -lt 2000 ] || last=$i
 	short "again$i" "$i"
 	[ -z "$last" ] || break
-	sleep 0.2
+	sleep 0.2 # spread over the 2 s
 done
-sleep 0.5
+wait_for 2 has restart.out "GET /$last "
 capture_end
 # From 2 s on at the latest all have names.
 grep "GET /$last " "$TEST_TMP/restart.out" | grep -q "Container \[again$last\]" || why="$why the container after 2 s has no name;"
@@ -156,4 +153,4 @@ grep -q "$(printf '\033')" "$TEST_TMP/hostile.out" && why="$why an escape sequen
 grep -q 'xxx\.\.\.\\*"' "$TEST_TMP/hostile.out" || why="$why the label is not marked as cut;"
 [ "$(awk '{ if (length > n) n = length } END { print n }' "$TEST_TMP/hostile.out")" -lt 65536 ] || why="$why a line is too long"
 result docker_hostile_labels "$why"
-exit $failed
+end_test

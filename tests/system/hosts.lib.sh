@@ -1,11 +1,10 @@
 # shellcheck shell=bash disable=SC2034 # what the tests read
 # SPDX-License-Identifier: BSD-3-Clause
-# Two hosts for session and command tests, and a way to say how a test went. Sourced, not run.
+# Two hosts for session and command tests. Sourced, not run.
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
-if [ "$(id -u)" -ne 0 ]; then
-	echo "skip - $(basename "$0" .sh): needs root"
-	exit 0
-fi
+why=$(lacks ping ip)
+[ -z "$why" ] || skip_all "$why" "$(basename "$0" .sh)"
 
 NS=ptcph$$
 LINK=ptcph$$
@@ -13,16 +12,14 @@ LINK=ptcph$$
 SUBNET=10.211.$(($$ % 256))
 HERE=$SUBNET.1
 THERE=$SUBNET.2
-failed=0
 
-hosts_done() {
+cleanup() {
 	# Not all of our background jobs end by themselves.
 	# shellcheck disable=SC2046
 	kill $(jobs -p) 2>/dev/null
 	ip netns del "$NS" 2>/dev/null
 	ip link del "$LINK" 2>/dev/null
 }
-trap hosts_done EXIT
 
 ip netns add "$NS" && ip link add "$LINK" type veth peer name eth0 netns "$NS" &&
 	ip addr add "$HERE/24" dev "$LINK" && ip link set "$LINK" up &&
@@ -31,40 +28,16 @@ ip netns add "$NS" && ip link add "$LINK" type veth peer name eth0 netns "$NS" &
 # So that the tests see no neighbour discovery unless they want to.
 ping -q -c 1 -W 2 "$THERE" >/dev/null || exit 1
 
-is() { # NAME GOT WANT
-	if [ "$2" = "$3" ]; then
-		echo "ok - $1"
-	else
-		echo "not ok - $1: '$2', not '$3'" | tr '\n' ' '
-		echo
-		failed=1
-	fi
-}
-
-check() { # NAME COMMAND...
-	local name=$1
-	shift
-	"$@"
-	is "$name" $? 0
-}
-
 # Starts ptcpdump in the background with its output in $TEST_TMP/out and err; PID is set once it listens.
 start() {
 	: >"$TEST_TMP/err"
 	"$PTCPDUMP" "$@" >"$TEST_TMP/out" 2>"$TEST_TMP/err" &
 	PID=$!
-	wait_for 5 grep -q 'listening on' "$TEST_TMP/err"
+	listens "$PID" "$TEST_TMP/err"
 }
 
-wait_for() { # SECONDS COMMAND...
-	local tries=$(($1 * 50))
-	shift
-	until "$@"; do
-		tries=$((tries - 1))
-		[ $tries -gt 0 ] || return 1
-		sleep 0.02
-	done
-}
+# Waits until the capture has shown what was sent.
+shown() { drained "$TEST_TMP/err" kill -USR1 "$PID"; }
 
 # Waits for PID; its exit status is in STATUS.
 finish() {
@@ -87,3 +60,4 @@ traces() {
 	tc qdisc show dev "$LINK" | grep clsact
 	find /sys/fs/bpf -maxdepth 1 -name '*ptcp*'
 }
+no_traces() { [ -z "$(traces)" ]; }

@@ -29,7 +29,7 @@ need dockerd docker containerd runc python3 curl iptables ip nsenter -- $tests
 program=$BUILD/static/ptcpdump
 [ -x "$program" ] || program=$PTCPDUMP
 net_up && dockerd_start && docker_image || {
-	not_ok docker_starts "$(tail -n 1 "$TEST_TMP/dockerd.log")"
+	bad docker_starts "$(tail -n 1 "$TEST_TMP/dockerd.log")"
 	exit 1
 }
 
@@ -45,7 +45,7 @@ if [ -n "$loader" ]; then
 	cp --parents -L "$loader" "$TEST_TMP/context/lib"
 fi
 DOCKER_BUILDKIT=0 docker build -q -t ptcpdump "$TEST_TMP/context" >"$TEST_TMP/build.log" 2>&1 || {
-	not_ok inside_starts "docker build: $(tail -n 1 "$TEST_TMP/build.log")"
+	bad inside_starts "docker build: $(tail -n 1 "$TEST_TMP/build.log")"
 	exit 1
 }
 
@@ -62,20 +62,12 @@ inside() { # NAME OPTIONS-OF-DOCKER ARGUMENTS...
 	shift 2
 	command docker -H "unix://$DOCKER" run --rm --name "$name" $options -v "$TEST_TMP:$TEST_TMP" ptcpdump \
 		--docker-address "$DOCKER" "$@" >"$TEST_TMP/$name.out" 2>"$TEST_TMP/$name.err" &
-	for _ in $(seq 200); do
-		grep -q listening "$TEST_TMP/$name.err" && return 0
-		sleep 0.05
-	done
-	return 1
+	listens $! "$TEST_TMP/$name.err"
 }
 inside_end() { # NAME
-	sleep 1
+	drained "$TEST_TMP/$1.err" docker kill -s USR1 "$1" >/dev/null
 	docker kill -s INT "$1" >/dev/null
-	for _ in $(seq 60); do
-		docker inspect "$1" >/dev/null 2>&1 || return 0
-		sleep 0.05
-	done
-	docker rm -f "$1" >/dev/null
+	wait_for 3 not docker inspect "$1" >/dev/null 2>&1 || docker rm -f "$1" >/dev/null
 }
 get() { docker exec "$1" wget -q -O /dev/null "http://10.232.0.2/$2"; }
 
@@ -84,7 +76,7 @@ docker run -d --name other localhost/bb:test sleep 600 >/dev/null
 
 inside tool "$readme" -i any -n --log-level info 'tcp port 80'
 grep -q listening "$TEST_TMP/tool.err" || {
-	not_ok inside_starts "$(head -n 1 "$TEST_TMP/tool.err")"
+	bad inside_starts "$(head -n 1 "$TEST_TMP/tool.err")"
 	exit 1
 }
 ok inside_starts
@@ -131,4 +123,4 @@ inside_end saver
 why=
 "$PTCPDUMP" -n -r "$TEST_TMP/saved.pcapng" --container-name web 2>/dev/null | grep -q 'docker0 .*GET /9 .*Container \[web\]$' || why="not in the file"
 result inside_saves "$why"
-exit $failed
+end_test

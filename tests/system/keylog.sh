@@ -1,19 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # TLS secrets of a command: written to a file, and saved ahead of the packets that need them.
-# shellcheck disable=SC2154,SC2086 # failed is set there; $CURL is words
+# shellcheck disable=SC2086 # $CURL is words
 # shellcheck source=tests/system/hosts.lib.sh
 . "$(dirname "$0")/hosts.lib.sh"
 
-for tool in openssl curl tshark; do
-	command -v $tool >/dev/null && continue
-	echo "skip - keylog: $tool is missing"
-	exit 0
-done
+why=$(lacks openssl curl tshark)
+[ -z "$why" ] || skip_all "$why" keylog
 if ! openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=zz -keyout "$TEST_TMP/key" \
 	-out "$TEST_TMP/cert" 2>/dev/null; then
-	echo "not ok - certificate: openssl"
-	exit 1
+	bad certificate openssl
+	end_test
 fi
 (cd "$TEST_TMP" && echo "what only the keys can tell" >secret.txt &&
 	exec ip netns exec "$NS" openssl s_server -quiet -accept 443 -cert cert -key key -WWW) >/dev/null 2>&1 &
@@ -113,4 +110,4 @@ refused missing_folder "/no-such-folder/keys': No such file" --write-keylog-file
 "$PTCPDUMP" -i "$LINK" -Z nobody --write-keylog-file "$TEST_TMP/z.keys" -- $CURL >/dev/null 2>"$TEST_TMP/err"
 is other_user "$? $(wc -l <"$TEST_TMP/z.keys")" "0 $n"
 is private_files_are_gone "$(find /tmp "${TMPDIR:-/tmp}" -maxdepth 1 -name 'ptcpdump-??????' | sort -u)" "$before"
-exit "$failed"
+end_test

@@ -1,32 +1,24 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # For tests with real container runtimes: each daemon has data, sockets and bridge of its own, dockerd even its own network
-# namespace, so that no rule and no interface of the host is touched.
+# namespace, so that no rule and no interface of the host is touched. Sourced, not run.
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
 here=$TOP/tests/system/containers
 NS=ptcc-d$$ # where dockerd and the bridges are
 SRV=ptcc-s$$ # a host behind the uplink "up0", with a web server at 10.232.0.2
 DOCKER=$TEST_TMP/docker.sock
 CTD=$TEST_TMP/ctd.sock
-failed=0
-
-ok() { echo "ok - $1"; }
-not_ok() { echo "not ok - $1: $2"; failed=1; }
-result() { # NAME WHY: ok when WHY is empty
-	if [ -z "$2" ]; then ok "$1"; else not_ok "$1" "$2"; fi
-}
 
 need() { # COMMANDS... then "--" TESTS...: without root or a command, skips the tests and ends
-	local why= c
-	[ "$(id -u)" = 0 ] || why="needs root"
+	local why='' commands=()
 	while [ "$1" != -- ]; do
-		command -v "$1" >/dev/null || why="$1 is not installed"
+		commands+=("$1")
 		shift
 	done
 	shift
+	why=$(lacks "${commands[@]}")
 	[ -x /bin/busybox ] && ! ldd /bin/busybox >/dev/null 2>&1 || why="busybox is not static"
-	[ -n "$why" ] || return 0
-	for c; do echo "skip - $c: $why"; done
-	exit 0
+	[ -z "$why" ] || skip_all "$why" "$@"
 }
 
 docker() { command docker -H "unix://$DOCKER" "$@"; }
@@ -52,12 +44,9 @@ dockerd_start() {
 	nsenter --net="/run/netns/$NS" setsid dockerd --data-root "$TEST_TMP/root" --exec-root "$TEST_TMP/exec" --pidfile "$TEST_TMP/dockerd.pid" \
 		-H "unix://$DOCKER" --bip 10.233.0.1/24 --storage-driver vfs --userland-proxy=false \
 		</dev/null >>"$TEST_TMP/dockerd.log" 2>&1 &
-	for _ in $(seq 150); do
-		docker version >/dev/null 2>&1 && return 0
-		sleep 0.1
-	done
-	return 1
+	wait_for 15 docker_answers
 }
+docker_answers() { docker version >/dev/null 2>&1; }
 
 docker_image() {
 	docker image inspect localhost/bb:test >/dev/null 2>&1 && return 0
@@ -99,10 +88,7 @@ containerd_start() {
 	ip -n "$SRV" route add 10.234.0.0/24 via 10.232.0.1 2>/dev/null
 	nsenter --net="/run/netns/$NS" setsid containerd --config "$TEST_TMP/ctd.toml" </dev/null >"$TEST_TMP/ctd.log" 2>&1 &
 	ctd_pid=$!
-	for _ in $(seq 100); do
-		ctr -a "$CTD" version >/dev/null 2>&1 && break
-		sleep 0.1
-	done
+	wait_for 10 containerd_answers
 	python3 "$here/image.py" "$TEST_TMP/img"
 	for n in k8s.io tns; do
 		for i in bb pause; do
@@ -111,6 +97,7 @@ containerd_start() {
 	done
 }
 
+containerd_answers() { ctr -a "$CTD" version >/dev/null 2>&1; }
 cri() { in_ns python3 "$here/cri.py" "$CTD" "$@"; }
 
 # nsenter itself, not a function of the shell: the process is then the program, and not a shell that ignores SIGINT.
@@ -121,36 +108,40 @@ capture() { # NAME ARGUMENTS...: starts ptcpdump in the network namespace; waits
 	nsenter --net="/run/netns/$NS" "$PTCPDUMP" --docker-address "$DOCKER" --containerd-address "$CTD" --cri-runtime-address "$CTD" "$@" \
 		>"$TEST_TMP/$name.out" 2>"$TEST_TMP/$name.err" &
 	capture_pid=$!
-	for _ in $(seq 250); do
-		grep -q listening "$TEST_TMP/$name.err" && return 0
-		kill -0 $capture_pid 2>/dev/null || break
-		sleep 0.02
-	done
-	return 1
+	capture_name=$name
+	listens $capture_pid "$TEST_TMP/$name.err"
 }
 
+# Waits until the capture has shown what came.
+shown() { drained "$TEST_TMP/$capture_name.err" kill -USR1 $capture_pid; }
+has() { grep -q "$2" "$TEST_TMP/$1"; } # FILE TEXT
+
 capture_end() {
-	sleep "${1:-0.7}"
+	shown
+	capture_stop
+}
+capture_stop() {
 	kill -INT $capture_pid 2>/dev/null
-	for _ in $(seq 100); do
-		kill -0 $capture_pid 2>/dev/null || return 0
-		sleep 0.05
-	done
-	not_ok "capture_ends" "ptcpdump does not end within 5 s"
+	wait_for 5 gone $capture_pid && return
+	bad "capture_ends" "ptcpdump does not end within 5 s"
 	kill -9 $capture_pid
 }
 
 # What a line of stderr says before "packets dropped by kernel" and "packets captured".
 stat_of() { sed -n "s/^\([0-9]*\) packets $2.*/\1/p" "$TEST_TMP/$1.err"; }
 
-clean_up() {
+tasks_gone() { # NAMESPACE: are there none that run?
+	! ctr -a "$CTD" -n "$1" task ls | grep -q RUNNING
+}
+
+containers_cleanup() {
 	local p n t
 	kill $capture_pid $httpd_pid 2>/dev/null
 	if [ -e "$CTD" ]; then
 		for p in $(cri list 2>/dev/null | awk '/^pod/{print $2}'); do cri stop "$p" >/dev/null 2>&1; done
 		for n in k8s.io tns; do
 			for t in $(ctr -a "$CTD" -n $n task ls -q); do ctr -a "$CTD" -n $n task kill -s 9 "$t"; done
-			sleep 0.3
+			wait_for 2 tasks_gone $n
 			for t in $(ctr -a "$CTD" -n $n task ls -q); do ctr -a "$CTD" -n $n task rm "$t"; done
 			for t in $(ctr -a "$CTD" -n $n container ls -q); do ctr -a "$CTD" -n $n container rm "$t"; done
 		done >/dev/null 2>&1
@@ -170,5 +161,5 @@ clean_up() {
 		-o -name tns -o -name docker \) -exec rmdir {} + 2>/dev/null
 	return 0
 }
-trap clean_up EXIT
-trap 'exit 1' INT TERM
+# Tests that have more to remove define their own.
+cleanup() { containers_cleanup; }

@@ -1,22 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Names of addresses, without -n: those of tcpdump where a server answers, and no harm where one is silent.
-if [ "$(id -u)" -ne 0 ] || ! command -v unshare >/dev/null; then
-	echo "skip - names: needs root and unshare"
-	exit 0
-fi
+. "$(dirname "$0")/../lib.sh"
+
+why=$(lacks unshare ip python3)
+[ -z "$why" ] || skip_all "$why" names
 # Everything goes with these namespaces: the name server's address, the interfaces.
 if [ -z "${INSIDE:-}" ]; then
 	INSIDE=1 exec unshare -n -m --kill-child --fork "$0"
 fi
-failed=0
-is() { # NAME GOT WANT
-	if [ "$2" = "$3" ]; then echo "ok - $1"; else echo "not ok - $1: '$2', not '$3'" && failed=1; fi
+served() { # is anybody there at port 53?
+	[ -n "$(ss -Hlun 'sport = 53')" ]
 }
-at_most() { # NAME GOT MAX
-	if [ "$2" -le "$3" ]; then echo "ok - $1"; else echo "not ok - $1: $2, more than $3" && failed=1; fi
-}
-now() { date +%s%3N; }
 
 ip link set lo up
 echo "nameserver 127.0.0.1" >"$TEST_TMP/resolv.conf"
@@ -40,14 +35,14 @@ if command -v dnsmasq >/dev/null && command -v tcpdump >/dev/null; then
 	dnsmasq -k -p 53 -a 127.0.0.1 -z --no-hosts --no-resolv -u root --pid-file= --log-facility=- --bogus-priv "${records[@]}" \
 		>/dev/null 2>&1 &
 	server=$!
-	sleep 0.5
+	wait_for 5 served
 	tcpdump -r "$TEST_TMP/in.pcap" >"$TEST_TMP/theirs" 2>/dev/null
 	"$PTCPDUMP" -r "$TEST_TMP/in.pcap" >"$TEST_TMP/ours" 2>/dev/null
 	is names_as_tcpdump "$(cmp "$TEST_TMP/ours" "$TEST_TMP/theirs" && grep -q 'h1.example.test' "$TEST_TMP/ours" && echo same)" same
 	kill $server
 	wait $server 2>/dev/null
 else
-	echo "skip - names_as_tcpdump: no dnsmasq or no tcpdump here"
+	skip names_as_tcpdump "no dnsmasq or no tcpdump here"
 fi
 
 # Nobody reads what comes there.
@@ -57,11 +52,11 @@ s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("127.0.0.1", 53))
 time.sleep(100)' &
 server=$!
-sleep 0.5
-start=$(now)
+wait_for 5 served
+start=$(now_ms)
 is silent_server_file "$("$PTCPDUMP" -r "$TEST_TMP/in.pcap" 2>/dev/null | md5sum)" \
 	"$("$PTCPDUMP" -nr "$TEST_TMP/in.pcap" 2>/dev/null | md5sum)"
-at_most silent_server_file_ms $(($(now) - start)) 8000
+at_most silent_server_file_ms $(($(now_ms) - start)) 8000
 
 ip link add names0 type veth peer name names1
 ip addr add 10.0.0.1/24 dev names0
@@ -69,7 +64,7 @@ ip link set names0 up
 ip link set names1 up
 "$PTCPDUMP" -i names0 udp >"$TEST_TMP/out" 2>"$TEST_TMP/err" &
 capture=$!
-for _ in {1..100}; do grep -q 'listening on' "$TEST_TMP/err" && break; sleep 0.1; done
+listens $capture "$TEST_TMP/err"
 python3 -c '
 import socket, time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -78,11 +73,11 @@ for i in range(20000):
     s.sendto(bytes(20), ("10.0.0.255", 1000 + i % 50))
     if i % 200 == 0:
         time.sleep(0.01)'
-start=$(now)
+start=$(now_ms)
 kill -INT $capture
 wait $capture
-at_most silent_server_live_end_ms $(($(now) - start)) 1500
+at_most silent_server_live_end_ms $(($(now_ms) - start)) 1500
 is silent_server_live_lines "$(wc -l <"$TEST_TMP/out")" 20000
 is silent_server_live_drops "$(grep dropped "$TEST_TMP/err")" "0 packets dropped by kernel"
 kill $server
-exit $failed
+end_test

@@ -3,30 +3,15 @@
 # A kernel that hides its BTF: it is taken from a folder, and what needs the kernel's own is given up, not the capture.
 # In a mount namespace of our own.
 set -u
+. "$(dirname "$0")/../lib.sh"
 
-if [ "$(id -u)" -ne 0 ]; then
-	echo "skip - no_btf: needs root"
-	exit 0
-fi
-if [ ! -r /sys/kernel/btf/vmlinux ]; then
-	echo "skip - no_btf: this kernel has none to hide"
-	exit 0
-fi
+why=$(lacks unshare ip ping)
+[ -r /sys/kernel/btf/vmlinux ] || why="this kernel has none to hide"
+[ -z "$why" ] || skip_all "$why" no_btf
 if [ -z "${NO_BTF_INNER:-}" ]; then
 	cat /sys/kernel/btf/vmlinux >"$TEST_TMP/vmlinux"
 	NO_BTF_INNER=1 exec unshare -m --propagation private "$0"
 fi
-
-failed=0
-is() { # NAME GOT WANT
-	if [ "$2" = "$3" ]; then
-		echo "ok - $1"
-	else
-		echo "not ok - $1: '$2', not '$3'" | tr '\n' ' '
-		echo
-		failed=1
-	fi
-}
 
 run() { # ARGUMENTS: of a capture of one ping
 	timeout 20 "$PTCPDUMP" -i lo -n --log-level info "$@" icmp -- ping -q -c 1 127.0.0.1 >"$TEST_TMP/out" 2>"$TEST_TMP/err"
@@ -35,8 +20,7 @@ run() { # ARGUMENTS: of a capture of one ping
 
 ip link set lo up
 if ! mount -t tmpfs none /sys/kernel/btf || ! mount -t tmpfs none /var/lib; then
-	echo "skip - no_btf: cannot mount"
-	exit 0
+	skip_all "cannot mount" no_btf
 fi
 mkdir -p /var/lib/ptcpdump/btf
 cp "$TEST_TMP/vmlinux" "/var/lib/ptcpdump/btf/vmlinux-$(uname -r)"
@@ -49,4 +33,4 @@ run --kernel-btf "$TEST_TMP/vmlinux"
 is from_option "$STATUS $(grep -c 'ICMP echo' "$TEST_TMP/out")" "0 2"
 run --kernel-btf /etc/passwd
 is bad_option "$STATUS $(grep -c "'/etc/passwd': does not hold the BTF of a kernel" "$TEST_TMP/err")" "1 1"
-exit "$failed"
+end_test

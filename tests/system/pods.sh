@@ -9,7 +9,7 @@ PATH=$PATH:$cni
 need containerd ctr runc bridge host-local python3 curl ip nsenter -- pods_of_two_containers pod_name_filter pod_exec_late pod_verbose \
 	containerd_name nerdctl_name pod_host_network pod_pause pod_saved containerd_restart
 net_up && containerd_start || {
-	not_ok containerd_starts "$(tail -n 1 "$TEST_TMP/ctd.log")"
+	bad containerd_starts "$(tail -n 1 "$TEST_TMP/ctd.log")"
 	exit 1
 }
 
@@ -64,9 +64,10 @@ cri ctr "$p1" early localhost/bb:test sh -c 'while :; do sleep 0.4; wget -q -O /
 p2=$(cri run web other)
 cri ctr "$p2" x localhost/bb:test sh -c 'while :; do sleep 0.4; wget -q -O /dev/null http://10.232.0.2/2; done' >/dev/null
 capture pod -i any -n --pod-name web.prod 'tcp port 80'
-sleep 1
+wait_for 5 has pod.out 'GET /1 '
 cri ctr "$p1" late localhost/bb:test sh -c 'wget -q -O /dev/null http://10.232.0.2/3; sleep 600' >/dev/null
-capture_end 1
+wait_for 5 has pod.out 'GET /3 '
+capture_end
 why=
 grep -q 'ptcbr0.*GET /1 .*Container \[early\], Pod \[web.prod\]' "$TEST_TMP/pod.out" || why="no request of the early container;"
 grep -q 'ptcbr0.*GET /3 .*Container \[late\], Pod \[web.prod\]' "$TEST_TMP/pod.out" || why="$why no request of the late container;"
@@ -78,7 +79,8 @@ result pod_exec_late "$why"
 
 # --- -v, and saved ---
 capture verbose -i any -n -v 'tcp port 80'
-capture_end 1.5
+wait_for 5 has verbose.out '^    Container (name early'
+capture_end
 why=
 grep -q '^    Pod (name web, namespace prod, UID uid-web, labels {"app":"web","tier":"test"}, annotations {"note":"x"})' \
 	"$TEST_TMP/verbose.out" || why="no line of the pod: $(grep -m 1 '^    Pod' "$TEST_TMP/verbose.out")"
@@ -109,7 +111,8 @@ result nerdctl_name "$why"
 p3=$(cri run hostpod default hostnet)
 cri ctr "$p3" agent localhost/bb:test sh -c 'while :; do sleep 0.4; wget -q -O /dev/null http://10.232.0.2/11; done' >/dev/null
 capture hostnet -i any -n --pod-name hostpod 'tcp port 80'
-capture_end 1.5
+wait_for 5 has hostnet.out 'GET /11 '
+capture_end
 why=
 grep -q 'up0 .*GET /11 .*Container \[agent\], Pod \[hostpod.default\]$' "$TEST_TMP/hostnet.out" || why="no request;"
 grep -v 'Container \[agent\], Pod \[hostpod.default\]$' "$TEST_TMP/hostnet.out" | grep -q . && why="$why $(grep -v -m 1 'Pod \[hostpod.default\]$' "$TEST_TMP/hostnet.out")"
@@ -132,7 +135,8 @@ result pod_pause "$why"
 
 # --- saved, and selected when it is read ---
 capture saved -i any -w "$TEST_TMP/saved.pcapng" 'tcp port 80'
-capture_end 1.5
+sleep 1.5 # for three requests of each
+capture_end
 why=
 for pod in web.prod web.other hostpod; do
 	full=$pod
@@ -147,21 +151,16 @@ result pod_saved "$why"
 cri stop "$p3" >/dev/null
 capture ctdrestart -i any -n --log-level info 'tcp port 80'
 # Whoever has not answered before cannot answer again.
-for _ in $(seq 200); do
-	[ "$(grep -c "ctd.sock' answers" "$TEST_TMP/ctdrestart.err")" -lt 2 ] || break
-	sleep 0.05
-done
+has_twice() { [ "$(grep -c "$2" "$TEST_TMP/$1")" -ge 2 ]; } # FILE TEXT
+wait_for 10 has_twice ctdrestart.err "ctd.sock' answers"
 kill -9 "$ctd_pid"
 wait "$ctd_pid" 2>/dev/null
-sleep 1
+sleep 1 # long enough for it to be missed
 why=
 containerd_start || why="does not start again;"
-from=$(date +%s%N)
-for _ in $(seq 200); do
-	[ "$(grep -c 'answers again' "$TEST_TMP/ctdrestart.err")" -lt 2 ] || break
-	sleep 0.02
-done
-ms=$((($(date +%s%N) - from) / 1000000))
+from=$(now_ms)
+wait_for 4 has_twice ctdrestart.err 'answers again'
+ms=$(($(now_ms) - from))
 p4=$(cri run again ns2)
 cri ctr "$p4" first localhost/bb:test sh -c 'wget -q -O /dev/null http://10.232.0.2/13; sleep 600' >/dev/null
 capture_end
@@ -170,4 +169,4 @@ capture_end
 grep -q 'ptcbr0.*GET /13 .*Container \[first\], Pod \[again.ns2\]$' "$TEST_TMP/ctdrestart.out" || why="$why $(grep -m 1 'GET /13' "$TEST_TMP/ctdrestart.out")"
 echo "connected to containerd and the CRI $ms ms after the images were there again" >&2
 result containerd_restart "$why"
-exit $failed
+end_test

@@ -5,16 +5,17 @@ talks meanwhile. Environment: PTCPDUMP, the program to test."""
 
 import os
 import re
-import signal
-import socket
+import shutil
 import subprocess
 import sys
 import tempfile
-import time
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PTCPDUMP = os.environ.get("PTCPDUMP", os.path.join(TOP, "build/ptcpdump"))
-HELPER = os.path.join(TOP, "build/tests/truth")
+# Nothing is written beside the sources, which may be on a file system that is only read.
+sys.dont_write_bytecode = True
+
+from truth.base import HELPER, PTCPDUMP, tmp
+from truth.capture import Program
+
 PORT = "7111"
 failed = 0
 
@@ -27,17 +28,10 @@ def report(name, why):
 
 def capture(args, traffic):
     """The commands shown per packet, of what traffic() did, and what it returned."""
-    p = subprocess.Popen([PTCPDUMP, "-i", "lo", "-nn", *args, "tcp port " + PORT], stdout=subprocess.PIPE,
-                         stderr=subprocess.PIPE, text=True)
-    for line in p.stderr:
-        if "listening" in line:
-            break
-    time.sleep(0.1)
+    p = Program([PTCPDUMP, "-i", "lo", "-nn", *args, "tcp port " + PORT])
     ret = traffic()
-    time.sleep(0.5)
-    p.send_signal(signal.SIGINT)
-    out, err = p.communicate(timeout=10)
-    return [line.split()[2] for line in out.splitlines()], ret, err
+    p.end()
+    return [line.split()[2] for line in p.printed().splitlines()], ret
 
 
 def client():
@@ -69,16 +63,10 @@ def text_of(args, traffic=None):
     if not traffic:
         return subprocess.run([PTCPDUMP, "-nn", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               check=True).stdout
-    p = subprocess.Popen([PTCPDUMP, "-i", "lo", "-nn", *args, "tcp port " + PORT], stdout=subprocess.PIPE,
-                         stderr=subprocess.PIPE, text=True)
-    for line in p.stderr:
-        if "listening" in line:
-            break
-    time.sleep(0.1)
+    p = Program([PTCPDUMP, "-i", "lo", "-nn", *args, "tcp port " + PORT])
     traffic()
-    time.sleep(0.5)
-    p.send_signal(signal.SIGINT)
-    return p.communicate(timeout=10)[0]
+    p.end()
+    return p.printed()
 
 
 UID = 4242
@@ -142,18 +130,18 @@ def main():
     server = subprocess.Popen([HELPER, "tcp-server", "127.0.0.1", PORT, "plain"], stdout=subprocess.PIPE)
     server.stdout.readline()
     try:
-        got, (pid, curl), _ = capture(["--pname", "curl"], both)
+        got, (pid, curl) = capture(["--pname", "curl"], both)
         # On lo either end counts, so the server's packets to and from curl are there too.
         check_only("pname", got, ["curl.%d" % curl, "truth.%d" % server.pid], 10)
 
-        got, pids, _ = capture(["--pid", str(server.pid)], both)
+        got, pids = capture(["--pid", str(server.pid)], both)
         check_only("pid of a server from before", got,
                    ["truth.%d" % server.pid, "truth.%d" % pids[0], "curl.%d" % pids[1]], 20)
 
-        got, pids, _ = capture(["--pid", "1"], both)
+        got, pids = capture(["--pid", "1"], both)
         report("other pid", "shows %s" % got[0] if got else None)
 
-        got, pids, _ = capture(["--uid", "12345"], both)
+        got, pids = capture(["--uid", "12345"], both)
         report("other uid", "shows %s" % got[0] if got else None)
 
         alone = subprocess.run([PTCPDUMP, "-i", "lo", "-f"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -172,17 +160,18 @@ def main():
             sh.wait(10)
             return other
 
-        got, other, _ = capture(["--pid", str(sh.pid), "-f"], go)
+        got, other = capture(["--pid", str(sh.pid), "-f"], go)
         bad = [g for g in got if g == "truth.%d" % other]
         report("follow forks", "shows the other client" if bad else None if len(got) >= 10 else "%d packets" % len(got))
 
         sh = subprocess.Popen(["sh", "-c", "read x; curl -s -m 5 -o /dev/null http://127.0.0.1:%s/; :" % PORT],
                               stdin=subprocess.PIPE)
-        got, other, _ = capture(["--pid", str(sh.pid)], go)
+        got, other = capture(["--pid", str(sh.pid)], go)
         report("without follow forks", "shows %s" % got[0] if got else None)
     finally:
         server.kill()
         server.wait()
+        shutil.rmtree(tmp())
     return failed != 0
 
 

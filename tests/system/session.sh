@@ -1,12 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Live captures as a whole: -c, statistics, signals, promptness, wrong use.
-# shellcheck disable=SC2154 # failed is set there
 # shellcheck source=tests/system/hosts.lib.sh
 . "$(dirname "$0")/hosts.lib.sh"
 
 captured() { # of the last start
 	sed -n 's/^\([0-9]*\) packets* captured$/\1/p' "$TEST_TMP/err"
+}
+
+saved() { # COUNT FILE
+	[ "$("$PTCPDUMP" -r "$2" --count 2>/dev/null)" = "$1 packets" ]
 }
 
 start -i "$LINK" -nn -c 5 icmp
@@ -20,10 +23,8 @@ start -i "$LINK" -nn icmp
 check banner grep -q "^listening on $LINK, link-type EN10MB (Ethernet), snapshot length 262144 bytes\$" "$TEST_TMP/err"
 check banner_hint grep -q '^ptcpdump: verbose output suppressed, use -v\[v\]... for full protocol decode$' "$TEST_TMP/err"
 pings 20
-sleep 0.2
-kill -USR1 "$PID"
-wait_for 2 grep -q 'ptcpdump: 40 packets captured, 40 packets received by filter, 0 packets dropped by kernel' "$TEST_TMP/err"
-is statistics_while_running $? 0
+shown
+check statistics_while_running grep -q 'ptcpdump: 40 packets captured, 40 packets received by filter, 0 packets dropped by kernel' "$TEST_TMP/err"
 kill -TERM "$PID"
 finish
 is terminated $STATUS 0
@@ -34,9 +35,9 @@ is statistics "$(tail -n 3 "$TEST_TMP/err" | tr '\n' ';')" \
 start -i "$LINK" -nn -w "$TEST_TMP/flush.pcapng" icmp
 check banner_with_file grep -q "^ptcpdump: listening on $LINK" "$TEST_TMP/err"
 pings 3
-sleep 0.2
+shown
 kill -USR2 "$PID"
-sleep 0.2
+wait_for 2 saved 6 "$TEST_TMP/flush.pcapng"
 is flushed "$("$PTCPDUMP" -r "$TEST_TMP/flush.pcapng" --count 2>/dev/null)" "6 packets"
 is silent_with_file "$(cat "$TEST_TMP/out")" ""
 kill -INT "$PID"
@@ -54,12 +55,17 @@ check read_back_the_same cmp "$TEST_TMP/out" "$TEST_TMP/again"
 
 # A pipe that nobody empties: who asks us to end need not wait for it.
 mkfifo "$TEST_TMP/full" || exit 1
+full_pipe() { # what reads nothing tells that there is no room for a page
+	python3 -c 'import select; w = select.poll(); w.register(4, select.POLLOUT); exit(bool(w.poll(0)))'
+}
 exec 4<>"$TEST_TMP/full"
+: >"$TEST_TMP/err"
 "$PTCPDUMP" -i "$LINK" -nn -l -XX icmp >"$TEST_TMP/full" 2>"$TEST_TMP/err" 4>&- &
 PID=$!
-wait_for 5 grep -q 'listening on' "$TEST_TMP/err"
+listens "$PID" "$TEST_TMP/err"
 pings 200
-sleep 0.3
+# Blocked in the middle, it answers nobody.
+wait_for 5 full_pipe
 kill -INT "$PID"
 wait_for 5 grep -q 'takes nothing more, the rest is not written' "$TEST_TMP/err"
 is interrupted_while_nobody_reads $? 0
@@ -69,17 +75,18 @@ exec 4>&-
 
 # A line within 200 ms on an idle link, although nobody asked for -l.
 mkfifo "$TEST_TMP/pipe" || exit 1
+: >"$TEST_TMP/err"
 "$PTCPDUMP" -i "$LINK" -nn icmp >"$TEST_TMP/pipe" 2>"$TEST_TMP/err" &
 PID=$!
 exec 3<"$TEST_TMP/pipe"
-wait_for 5 grep -q 'listening on' "$TEST_TMP/err"
-sleep 0.3
-before=$(date +%s%N)
+listens "$PID" "$TEST_TMP/err"
+sleep 0.3 # idle for longer than it keeps a line
+before=$(now_ms)
 pings 1
 read -r -t 2 line <&3
-took=$((($(date +%s%N) - before) / 1000000))
+took=$(($(now_ms) - before))
 check "prompt" [ -n "$line" ]
-check prompt_within_200_ms [ "$took" -lt 200 ]
+at_most prompt_within_200_ms $took 199
 exec 3<&-
 pings 1
 finish
@@ -107,17 +114,17 @@ is no_descriptors "$(cat "$TEST_TMP/silent")" ""
 start -i "$LINK"
 kill -KILL "$PID"
 finish 2>/dev/null
-sleep 0.2
+wait_for 2 no_traces
 is killed_leaves_nothing "$(traces)" ""
 
 refused() { # NAME MESSAGE ARGUMENTS...
-	local name=$1 message=$2 before took
+	local name=$1 message=$2 before status ms
 	shift 2
-	before=$(date +%s%N)
+	before=$(now_ms)
 	timeout 5 "$PTCPDUMP" "$@" >"$TEST_TMP/out" 2>"$TEST_TMP/err" </dev/null
-	is "$name" "$?$(grep -q -- "$message" "$TEST_TMP/err" || cat "$TEST_TMP/err")" 1
-	took=$((($(date +%s%N) - before) / 1000000))
-	check "${name}_at_once" [ $took -lt "${AT_ONCE:-300}" ]
+	status=$? ms=$(($(now_ms) - before))
+	is "$name" "$status$(grep -q -- "$message" "$TEST_TMP/err" || cat "$TEST_TMP/err")" 1
+	at_most "${name}_at_once" "$ms" $((${AT_ONCE:-300} - 1))
 }
 
 refused unknown_interface "no-such-iface" -i no-such-iface
@@ -143,7 +150,7 @@ if command -v setpriv >/dev/null; then
 	setpriv --reuid 65534 --clear-groups "$PTCPDUMP" -i lo 2>"$TEST_TMP/err"
 	is no_root "$?$(grep -c 'CAP_NET_ADMIN.*sudo' "$TEST_TMP/err")" 11
 else
-	echo "skip - no_root: setpriv is missing"
+	skip no_root "setpriv is missing"
 fi
 is nothing_left "$(traces)" ""
-exit "$failed"
+end_test

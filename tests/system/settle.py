@@ -35,7 +35,6 @@ class Capture:
         for line in self.p.stderr:
             if "listening" in line:
                 break
-        time.sleep(0.2)
 
     def line(self):
         """(ms from the packet to its line, the line)"""

@@ -8,13 +8,13 @@ tests="shared_namespaces shared_namespaces_uplink shared_filters saved_filters u
 	docker_in_docker_inside"
 need dockerd docker containerd runc python3 curl iptables ip nsenter -- $tests
 net_up && dockerd_start && docker_image || {
-	not_ok docker_starts "$(tail -n 1 "$TEST_TMP/dockerd.log")"
+	bad docker_starts "$(tail -n 1 "$TEST_TMP/dockerd.log")"
 	exit 1
 }
 start() { # NAME OPTIONS...
 	local name=$1
 	shift
-	docker run -d --name "$name" "$@" localhost/bb:test sleep 600 >/dev/null || not_ok "$name" "does not start"
+	docker run -d --name "$name" "$@" localhost/bb:test sleep 600 >/dev/null || bad "$name" "does not start"
 }
 get() { docker exec "$1" wget -q -O /dev/null "http://10.232.0.2/$2"; }
 once() { # NAME NUMBER OPTIONS...: a container whose first process makes the request
@@ -122,12 +122,11 @@ docker run -d --name outer --cap-add SYS_ADMIN --cap-add NET_ADMIN --cap-add NET
 	-e PATH=/usr/sbin:/usr/bin:/sbin:/bin localhost/bb:test \
 	dockerd --data-root "$TEST_TMP/inner/root" --exec-root /run/docker --pidfile /run/docker.pid -H "unix://$TEST_TMP/inner/sock" \
 	--bridge=none --iptables=false --ip6tables=false --storage-driver vfs >/dev/null
-for _ in $(seq 100); do inner version >/dev/null 2>&1 && break; sleep 0.1; done
+wait_for 10 inner version >/dev/null 2>&1
 outer=$(docker inspect -f '{{.Id}}' outer)
 inner load -q -i "$TEST_TMP/img/bb.tar" >/dev/null 2>&1 &&
 	inner run -d --name inmost --net host --cgroup-parent "/docker/$outer/docker" localhost/bb:test sleep 600 >/dev/null 2>"$TEST_TMP/inner.err" || {
-	for t in docker_in_docker docker_in_docker_inside; do echo "skip - $t: no dockerd runs in a container here: $(tail -n 1 "$TEST_TMP/inner.err")"; done
-	exit $failed
+	skip_all "no dockerd runs in a container here: $(tail -n 1 "$TEST_TMP/inner.err")" docker_in_docker docker_in_docker_inside
 }
 capture nested -i any -n 'tcp port 80'
 inner exec inmost wget -q -O /dev/null http://10.232.0.2/20
@@ -146,4 +145,4 @@ why=
 grep 'docker0 .*GET /22 ' "$TEST_TMP/nested.out" | grep -q 'Container \[inmost\]$' || why="$(grep -m 1 'docker0 .*GET /22 ' "$TEST_TMP/nested.out")"
 result docker_in_docker_inside "$why"
 inner rm -f inmost >/dev/null
-exit $failed
+end_test

@@ -6,7 +6,7 @@
 [ -x /usr/lib/cni/bridge ] && PATH=$PATH:/usr/lib/cni || PATH=$PATH:/opt/cni/bin
 need dockerd docker containerd ctr runc bridge host-local python3 curl iptables ip nsenter -- snapshot_of_200 start_is_not_delayed
 net_up && dockerd_start && docker_image && containerd_start || {
-	not_ok daemons_start "$(tail -qn 1 "$TEST_TMP"/*.log)"
+	bad daemons_start "$(tail -qn 1 "$TEST_TMP"/*.log)"
 	exit 1
 }
 for i in $(seq 1 4 120); do
@@ -27,11 +27,13 @@ n=$(($(docker ps -q | wc -l) + $(ctr -a "$CTD" -n tns task ls -q | wc -l) + $(ct
 
 # The time from the connection to the whole answer, of the slowest of the three; the best of three, on a busy machine.
 best=
+all_answered() { [ "$(grep -c 'answers after' "$TEST_TMP/snap.err")" -ge 3 ]; }
 for i in 1 2 3; do
 	capture snap -i up0 -n --log-level info icmp
-	capture_end 1.5
+	wait_for 2 all_answered
+	capture_stop
 	slowest=$(sed -n 's/.* answers after \([0-9]*\) ms.*/\1/p' "$TEST_TMP/snap.err" | sort -n | tail -n 1)
-	[ "$(grep -c 'answers after' "$TEST_TMP/snap.err")" -ge 3 ] || slowest=9999
+	all_answered || slowest=9999
 	[ -z "$best" ] || [ "$slowest" -lt "$best" ] && best=$slowest
 done
 echo "$n containers in $best ms" >&2
@@ -40,20 +42,22 @@ why=
 [ "$best" -lt 300 ] || why="$why $best ms"
 result snapshot_of_200 "$why"
 
-# With runtimes that take their time the first packet is seen as soon as without.
-start_ms() { # ARGUMENTS...: ms until it listens, the best of three
-	local best= i a b
-	for i in 1 2 3; do
-		a=$(date +%s%N)
-		capture start -i up0 -n "$@" icmp
-		b=$((($(date +%s%N) - a) / 1000000))
-		capture_end 0
-		[ -z "$best" ] || [ "$b" -lt "$best" ] && best=$b
-	done
-	echo "$best"
+# With runtimes that take their time the first packet is seen as soon as without. The best of five, taken in turns on a
+# machine that does other things.
+start_ms() { # BEST ARGUMENTS...: ms until it listens, or BEST when that is less
+	local best=$1 from ms
+	shift
+	from=$(now_ms)
+	capture start -i up0 -n "$@" icmp
+	ms=$(($(now_ms) - from))
+	capture_stop
+	if [ "$ms" -lt "$best" ]; then echo "$ms"; else echo "$best"; fi
 }
-without=$(start_ms --context process)
-with=$(start_ms)
+without=9999 with=9999
+for i in 1 2 3 4 5; do
+	without=$(start_ms $without --context process)
+	with=$(start_ms $with)
+done
 echo "listening after $with ms, without containers $without ms" >&2
-[ "$with" -le $((without + 100)) ] && ok start_is_not_delayed || not_ok start_is_not_delayed "$with ms, without $without ms"
-exit $failed
+at_most start_is_not_delayed "$with" $((without + 100))
+end_test

@@ -7,23 +7,26 @@ tests="sockets_start sockets_say_so sockets_forge_nothing"
 need python3 curl ip nsenter -- $tests
 net_up
 daemon_pids=
-bad_end() {
+cleanup() {
 	kill $daemon_pids 2>/dev/null
-	clean_up
+	containers_cleanup
 	[ -z "$cgroup" ] || rmdir "$cgroup/docker-$id.scope" "$cgroup"
 }
-trap bad_end EXIT
-bad() { # HOW [ID]: a daemon of that kind at $TEST_TMP/HOW.sock
+bad_daemon() { # HOW [ID]: a daemon of that kind at $TEST_TMP/HOW.sock
 	python3 "$here/bad_daemon.py" "$TEST_TMP/$1.sock" "$@" &
 	daemon_pids="$daemon_pids $!"
-	for _ in $(seq 100); do [ ! -S "$TEST_TMP/$1.sock" ] || return 0; sleep 0.02; done
+	wait_for 2 test -S "$TEST_TMP/$1.sock"
 }
 begin() { # NAME SOCKET ARGUMENTS...: sets $took, the milliseconds until it listens
 	local name=$1 socket=$2 from
 	shift 2
-	from=$(date +%s%N)
+	from=$(now_ms)
 	DOCKER=$socket CTD=$socket capture "$name" -i up0 -n "$@" 'tcp port 80'
-	took=$((($(date +%s%N) - from) / 1000000))
+	took=$(($(now_ms) - from))
+}
+said_of_each() { # NAME SOCKET
+	local runtime
+	for runtime in docker containerd cri; do has "$1.err" "^ptcpdump: $runtime at '$2'" || return 1; done
 }
 run() { # NAME SOCKET ARGUMENTS...: sets $ms and $without, each the best of three, taken in turns on a machine that does other things
 	local name=$1 i
@@ -31,20 +34,21 @@ run() { # NAME SOCKET ARGUMENTS...: sets $ms and $without, each the best of thre
 	for i in 1 2 3; do
 		begin none "$TEST_TMP/none.sock" --context process
 		[ -n "$without" ] && [ "$without" -le $took ] || without=$took
-		capture_end 0
+		capture_stop
 		begin "$@"
 		[ -n "$ms" ] && [ "$ms" -le $took ] || ms=$took
-		[ $i = 3 ] || capture_end 0
+		[ $i = 3 ] || capture_stop
 	done
 	in_ns curl -s -o /dev/null http://10.232.0.2/1
-	capture_end 1
-	grep -q ' curl\.[0-9]* Out .*GET /1 ' "$TEST_TMP/$name.out" || not_ok "${name}_captures" "no request"
-	grep -q '^0 packets dropped' "$TEST_TMP/$name.err" || not_ok "${name}_captures" "packets dropped"
+	wait_for 2 said_of_each "$1" "$2"
+	capture_end
+	grep -q ' curl\.[0-9]* Out .*GET /1 ' "$TEST_TMP/$name.out" || bad "${name}_captures" "no request"
+	grep -q '^0 packets dropped' "$TEST_TMP/$name.err" || bad "${name}_captures" "packets dropped"
 }
 
 why= said=
 for how in absent refused silent garbage half error endless; do
-	[ $how = absent ] || bad $how
+	[ $how = absent ] || bad_daemon $how
 	run $how "$TEST_TMP/$how.sock" --log-level info
 	echo "$how: listening after $ms ms, without runtimes $without ms" >&2
 	[ "$ms" -le $((without + 200)) ] || why="$why $how: $ms ms instead of $without;"
@@ -64,16 +68,15 @@ cgroup=/sys/fs/cgroup/unified
 [ -e $cgroup/cgroup.procs ] || cgroup=/sys/fs/cgroup
 cgroup=$cgroup/ptcc-$$
 if ! mkdir "$cgroup" "$cgroup/docker-$id.scope" 2>/dev/null; then
-	echo "skip - sockets_forge_nothing: cannot make a cgroup"
 	cgroup=
-	exit $failed
+	skip_all "cannot make a cgroup" sockets_forge_nothing
 fi
-bad forge "$id"
+bad_daemon forge "$id"
 DOCKER=$TEST_TMP/forge.sock
 forge() { # NAME ARGUMENTS...
 	capture "$@" 'tcp port 80'
 	nsenter --net="/run/netns/$NS" sh -c "echo \$\$ >'$cgroup/docker-$id.scope/cgroup.procs'; exec curl -s -o /dev/null http://10.232.0.2/2"
-	capture_end 1
+	capture_end
 }
 forge line -i up0 -n
 forge lines -i up0 -n -v
@@ -88,4 +91,4 @@ for f in line lines read; do
 done
 [ "$(sed 's/, Container.*//; s/^[^ ]* //' "$TEST_TMP/line.out" | grep -c '^up0 ')" = "$(wc -l <"$TEST_TMP/line.out")" ] || why="$why more lines than packets;"
 result sockets_forge_nothing "$why"
-exit $failed
+end_test

@@ -6,17 +6,13 @@
 #
 # VARIANTS="plain sanitized annotated" chooses; differences are left in $BUILD/test-logs/tcpdump-VARIANT/tests/DIFF.
 set -u
+. "$(dirname "$0")/../lib.sh"
 
-TOP=${TOP:-$(cd "$(dirname "$0")/../.." && pwd)}
-BUILD=${BUILD:-$TOP/build}
-export PTCPDUMP=${PTCPDUMP:-$BUILD/ptcpdump} HELPERS=${HELPERS:-$BUILD/tests}
 export LSAN_OPTIONS="suppressions=$TOP/tests/tcpdump/leaks.supp:print_suppressions=0"
 runner=$(echo "$BUILD"/deps/tcpdump-*/tests/TESTrun)
-failed=0
 
 if [ ! -f "$runner" ] || ! command -v perl >/dev/null; then
-	echo "skip - all: needs perl and the unpacked sources of tcpdump in build/deps (make)"
-	exit 0
+	skip_all "needs perl and the unpacked sources of tcpdump in build/deps (make)" all
 fi
 
 # Why a test cannot pass in a variant; empty: it can.
@@ -33,20 +29,12 @@ report() { # VARIANT LOG
 		why=$(excuse "$1" "$name")
 		count=$((count + 1))
 		case $result in
-		*passed*) echo "ok - $1: $name" ;;
-		*skipped*) echo "skip - $1: $name:${result#*skipped}" ;;
-		*) if [ -n "$why" ]; then
-			echo "skip - $1: $name: $why"
-		else
-			echo "not ok - $1: $name:$result"
-			failed=1
-		fi ;;
+		*passed*) ok "$1: $name" ;;
+		*skipped*) skip "$1: $name" "${result#*skipped}" ;;
+		*) if [ -n "$why" ]; then skip "$1: $name" "$why"; else bad "$1: $name" "$result"; fi ;;
 		esac
 	done < <(grep -aE '^    [^ ]+ *: (passed|skipped|TEST FAILED)' "$2")
-	if [ "$count" -lt 600 ]; then
-		echo "not ok - $1: only $count tests ran"
-		failed=1
-	fi
+	[ "$count" -ge 600 ] || bad "$1" "only $count tests ran"
 }
 
 run_variant() { # NAME COMMAND
@@ -61,18 +49,17 @@ run_variant() { # NAME COMMAND
 for variant in ${VARIANTS:-plain sanitized annotated}; do
 	case $variant in
 	plain) command=$PTCPDUMP ;;
-	sanitized) command=${PTCPDUMP_ASAN:-$BUILD/asan/ptcpdump} ;;
+	sanitized) command=$PTCPDUMP_ASAN ;;
 	annotated) command="bash $TOP/tests/tcpdump/annotated.sh" ;;
 	*)
-		echo "not ok - $variant: no such variant"
-		exit 1
+		bad "$variant" "no such variant"
+		end_test
 		;;
 	esac
 	if [ "$variant" != annotated ] && ! [ -x "$command" ]; then
-		echo "not ok - $variant: $command is not built"
-		failed=1
+		bad "$variant" "$command is not built"
 		continue
 	fi
 	run_variant "$variant" "$command"
 done
-exit "$failed"
+end_test

@@ -6,13 +6,12 @@
 # is there is not run again while the program is the same. tests/vm/table.py makes the table of docs/measured/attribution.md of them.
 # Emulation is ten times slower: the settle time and all waits are stretched, and what takes too long says so.
 set -u
-top=$(cd "$(dirname "$0")/../.." && pwd)
+. "$(dirname "$0")/../lib.sh"
 cache=${VM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ptcpdump-vm}
-results=${BUILD:-$top/build}/vm
+results=$BUILD/vm
 short="server-from-before prefork-without-address same-tuple-after-time-wait mptcp masqueraded-uplink-only
 	published-port-from-before"
-status=0
-cd "$top" || exit 1
+cd "$TOP" || exit 1
 export VM_TIMEOUT=${VM_TIMEOUT:-1200}
 
 # Boots SUITE and runs SCENARIOS; their lines are in FILE afterwards.
@@ -50,14 +49,14 @@ run_suite() { # SUITE FILE SCENARIO...
 		[ "$again" != "$todo" ] || break # not even one: it does not work
 		todo=$(left "$file" "$@")
 	done
-	[ -z "$(left "$file" "$@")" ] || echo "not ok - kernel $suite: runs no scenario"
+	[ -z "$(left "$file" "$@")" ] || bad "kernel $suite" "runs no scenario"
 	awk -F '\t' -v suite="$suite" '{ print $2 " - kernel " suite ": " $1 ($5 ? ": " $5 : "") }' "$file"
 }
 
 mkdir -p "$results"
 for suite in ${VM_KERNELS:-bullseye bookworm bookworm-backports sid}; do
 	if [ ! -e "$cache/$suite/vmlinuz" ] || ! command -v qemu-system-x86_64 >/dev/null; then
-		echo "skip - kernel $suite: not fetched (bash tests/vm/vm-fetch $suite), or no qemu"
+		skip "kernel $suite" "not fetched (bash tests/vm/vm-fetch $suite), or no qemu"
 		continue
 	fi
 	scenarios=${VM_SCENARIOS:-$short}
@@ -65,7 +64,7 @@ for suite in ${VM_KERNELS:-bullseye bookworm bookworm-backports sid}; do
 	if [ "$scenarios" = all ]; then
 		scenarios=$(tests/system/truth.py --list)
 		file=$results/$suite.tsv
-		[ "${PTCPDUMP:-build/ptcpdump}" -nt "$results/$suite.begin" ] && rm -f "$file"
+		[ "$PTCPDUMP" -nt "$results/$suite.begin" ] && rm -f "$file"
 	else
 		rm -f "$file"
 	fi
@@ -73,6 +72,6 @@ for suite in ${VM_KERNELS:-bullseye bookworm bookworm-backports sid}; do
 	# shellcheck disable=SC2086
 	lines=$(run_suite "$suite" "$file" $scenarios)
 	printf '%s\n' "$lines"
-	printf '%s\n' "$lines" | grep -q '^not ok' && status=1
+	printf '%s\n' "$lines" | grep -q '^not ok' && failed=1
 done
-exit $status
+end_test
