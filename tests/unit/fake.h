@@ -16,6 +16,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 /* The Makefile looks for such names in the object file and asks the linker for it. */
 #define FAKE(type, name, ...)                                                                                          \

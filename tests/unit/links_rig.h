@@ -251,6 +251,7 @@ static inline int iface_seen(void *arg, const struct iface *iface)
 
 static inline void start(void)
 {
+	/* These are nobody's descriptors: not to be closed. */
 	for (unsigned i = 0; i < rig_nnetns(&rig); i++)
 		rig_netns_at(&rig, i)->rtnl_fd = rig_netns_at(&rig, i)->packet_fd = -1;
 	rig_init(&rig);
