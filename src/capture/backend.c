@@ -23,7 +23,7 @@
 	NEXT("cgroup-skb",                                                                                                  \
 	     .help = "eBPF programs at the root of cgroup v2: what local sockets send and receive, from the IP header on",  \
 	     .missing = cgroup_missing, .instead = "pcap", .programs = true, .flows = true, .raw_ip = true,                 \
-	     .device = ip_device, .open = taps_open, .prepare = cgroup_prepare, .attach = cgroup_attach,                    \
+	     .device = ether_or_ip_device, .open = taps_open, .prepare = cgroup_prepare, .attach = cgroup_attach,           \
 	     .stop = programs_stop, .count = links_count, .close = taps_close)                                              \
 	NEXT("socket-filter",                                                                                               \
 	     .help = "eBPF filters of packet sockets: what tcpdump sees, before tc on ingress and after it on egress",      \

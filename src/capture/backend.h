@@ -75,8 +75,6 @@ int tc_attach_link(struct capture *c, struct link *link);
 const char *programs_missing(enum kernel_feature type, const char *refused);
 /* Devices whose packets start at an Ethernet or an IP header. */
 bool ether_or_ip_device(uint16_t arphrd, bool *l3);
-/* The same devices, of whose packets only what starts at the IP header is seen. */
-bool ip_device(uint16_t arphrd, bool *l3);
 int taps_open(struct capture *c);
 const char *sockets_missing(void);
 int sockets_prepare(struct capture *c, struct ptcpdump *skel);

@@ -325,7 +325,7 @@ int pcap_backend_finish(struct capture *c, struct event_packet *e, bool force, i
 	if (!c->pcap->owners || !link)
 		return CAPTURE_DONE;
 	/* Without programs nobody will tell more of the owner than /proc does now. */
-	return (int)owners_ask(c->pcap->owners, link->iface.dlt, e, e->data, force || !c->programs.skel);
+	return owners_ask(c->pcap->owners, link->iface.dlt, e, e->data, force || !c->programs.skel);
 }
 
 void pcap_backend_stop(struct capture *c)

@@ -44,14 +44,6 @@ bool ether_or_ip_device(uint16_t arphrd, bool *l3)
 	return false;
 }
 
-bool ip_device(uint16_t arphrd, bool *l3)
-{
-	if (!ether_or_ip_device(arphrd, l3))
-		return false;
-	*l3 = true;
-	return true;
-}
-
 const char *programs_missing(enum kernel_feature type, const char *refused)
 {
 	if (!kernel_has(KERNEL_BTF))

@@ -10,6 +10,8 @@
 #include "capture/private.h"
 #include "util/clock.h"
 
+/* A packet whose owner is not known waits this long for one who uses its socket. */
+#define OWNER_WAIT_NS (100 * NSEC_PER_MSEC)
 #define VLAN_OFFSET (2 * ETH_ALEN)
 
 /* What waits at the front of a ring. */
@@ -90,6 +92,15 @@ static int packet_finish(struct capture *c, const struct event_packet *e, struct
 	return verdict;
 }
 
+int owners_ask(struct owners *o, int dlt, struct event_packet *e, const uint8_t *data, bool force)
+{
+	const uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	if (owners_find(o, dlt, e, data, now) || force || now >= e->ts + OWNER_WAIT_NS)
+		return CAPTURE_DONE;
+	return CAPTURE_WAIT;
+}
+
 static int packet_hand(struct capture *c, const struct event_packet *e, bool force)
 {
 	struct link *link = links_lookup(c, e->netns, e->ifindex);
@@ -123,7 +134,7 @@ static int packet_hand(struct capture *c, const struct event_packet *e, bool for
 		verdict = packet_finish(c, e, &p, force);
 	if (c->owners) {
 		facts = *e;
-		verdict = (int)owners_ask(c->owners, link->iface.dlt, &facts, e->data, force);
+		verdict = owners_ask(c->owners, link->iface.dlt, &facts, e->data, force);
 		p.event = &facts;
 	}
 	if (verdict == CAPTURE_DONE)

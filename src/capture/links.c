@@ -286,7 +286,7 @@ static int link_news(void *arg, const struct rtnl_link *news)
 			  c->backend->name, news->type, c->backend->instead);
 		return -EOPNOTSUPP;
 	}
-	return link_appeared(c, ns, news, l3);
+	return link_appeared(c, ns, news, l3 || c->backend->raw_ip);
 }
 
 /* News were lost. A dump tells of the devices that are there, not of those that have gone. */

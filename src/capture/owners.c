@@ -29,8 +29,6 @@
 /* /proc is slower to ask, and its answers are gone when the process is. */
 #define CACHE_PROC_NS (2 * NSEC_PER_SEC)
 #define SCAN_INTERVAL_NS (10 * NSEC_PER_MSEC)
-/* A packet whose owner is not known waits this long for one who uses its socket. */
-#define OWNER_WAIT_NS (100 * NSEC_PER_MSEC)
 #define NETNS_MAX 64
 #define SOCKETS_MAX (1 << 20)
 #define LOOPBACK_IFINDEX 1 /* in every namespace */
@@ -476,14 +474,6 @@ bool owners_find(struct owners *o, int dlt, struct event_packet *e, const uint8_
 	if (e->dir == EVENT_DIR_IN)
 		return dst;
 	return e->dir == EVENT_DIR_OUT ? src : src || dst;
-}
-
-enum capture_verdict owners_ask(struct owners *o, int dlt, struct event_packet *e, const uint8_t *data, bool force)
-{
-	const uint64_t now = clock_ns(CLOCK_MONOTONIC);
-	const bool known = owners_find(o, dlt, e, data, now);
-
-	return known || force || now >= e->ts + OWNER_WAIT_NS ? CAPTURE_DONE : CAPTURE_WAIT;
 }
 
 void owners_free(struct owners *o)

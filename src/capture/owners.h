@@ -10,8 +10,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "capture/capture.h"
-
 struct owners;
 
 /* Descriptors of ptcp_flows and ptcp_cookies, -1: /proc it is. 0 or a negative errno. */
@@ -23,8 +21,6 @@ int owners_add_netns(struct owners *o, uint32_t inode);
  * already. now: CLOCK_MONOTONIC ns. Returns false when an end that shall be shown is unknown and may become known soon.
  */
 bool owners_find(struct owners *o, int dlt, struct event_packet *e, const uint8_t *data, uint64_t now);
-/* The same, now; whether the packet waits for its owner, which it does only so long. */
-enum capture_verdict owners_ask(struct owners *o, int dlt, struct event_packet *e, const uint8_t *data, bool force);
 /* The direction that a cooked header (LINUX_SLL, LINUX_SLL2) tells: EVENT_DIR_*. */
 uint8_t owners_direction(int dlt, const uint8_t *data, uint32_t caplen);
 void owners_free(struct owners *o);

@@ -213,6 +213,8 @@ void links_count(const struct capture *c);
 void links_free(struct capture *c);
 
 /* deliver.c */
+/* owners_find(), now. CAPTURE_WAIT: the packet waits for its owner, which it does only so long. */
+int owners_ask(struct owners *o, int dlt, struct event_packet *e, const uint8_t *data, bool force);
 /* Packets up to time limit (CLOCK_MONOTONIC, ns), at most max; returns their number or a negative errno. */
 int deliver(struct capture *c, uint64_t limit, unsigned max, bool force);
 

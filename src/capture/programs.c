@@ -165,7 +165,10 @@ static int programs_choose(struct capture *c, struct ptcpdump *skel)
 	struct bpf_program *prog;
 	int err;
 
-	bpf_object__for_each_program(prog, skel->obj) bpf_program__set_autoload(prog, false);
+	bpf_object__for_each_program(prog, skel->obj)
+	{
+		bpf_program__set_autoload(prog, false);
+	}
 	err = attrib_prepare(c->attrib, skel);
 	if (!err && c->backend->prepare)
 		err = c->backend->prepare(c, skel);
