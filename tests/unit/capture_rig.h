@@ -260,7 +260,7 @@ static inline bool rig_is_l3_filter(const struct rig *r, const struct filter_cod
 	return code == &r->c.filter.l3;
 }
 
-/* owners_ask(), a fake, is asked whose packets they are. */
+/* owners_find(), a fake, is asked whose packets they are. */
 static inline void rig_ask_owners(struct rig *r)
 {
 	r->c.owners = (struct owners *)r;

@@ -161,7 +161,6 @@ static void test_device_types(void)
 		start();
 		rig_any(&rig);
 		rig.backend.raw_ip = raw;
-		rig.backend.device = raw ? ip_device : ether_or_ip_device;
 		for (uint32_t i = 0; i < 10; i++)
 			add_news(i + 1, "dev", IFF_UP, types[i].type);
 		CHECK_INT(links_find(&rig.c), 0);
@@ -290,7 +289,6 @@ static void test_promiscuous_or_not(void)
 		if (i == 0)
 			rig_any(&rig);
 		rig.backend.raw_ip = i == 1;
-		rig.backend.device = i == 1 ? ip_device : ether_or_ip_device;
 		promisc_error = i == 2 ? EPERM : i == 3 ? EMFILE : 0;
 		is_up(2, "eth0");
 		CHECK_INT(links_find(&rig.c), 0);

@@ -289,34 +289,6 @@ static void test_tuples_are_told_apart(void)
 	}
 }
 
-/* --- waiting ------------------------------------------------------------------------------------ */
-
-static uint64_t now_is;
-
-FAKE(uint64_t, clock_ns, clockid_t clock)
-{
-	return now_is;
-}
-
-static enum capture_verdict wait_at(uint64_t now, bool force)
-{
-	struct event_packet e = { .ts = T0, .netns = NETNS, .ifindex = LO, .caplen = packet_len, .dir = EVENT_DIR_OUT };
-
-	now_is = now;
-	return owners_ask(owners, DLT_RAW, &e, packet, force);
-}
-
-/* An owner who may become known is waited for, but not longer than 100 ms. */
-static void test_waits_100_ms(void)
-{
-	start(FLOWS, COOKIES);
-	tcp(ACK);
-	CHECK_INT(wait_at(T0, false), CAPTURE_WAIT);
-	CHECK_INT(wait_at(T0, true), CAPTURE_DONE);
-	CHECK_INT(wait_at(T0 + 100 * MSEC - 1, false), CAPTURE_WAIT);
-	CHECK_INT(wait_at(T0 + 100 * MSEC, false), CAPTURE_DONE);
-}
-
 /* --- sock_diag and /proc ------------------------------------------------------------------------ */
 
 static int diag[2] = { -1, -1 }; /* ours, and the kernel's end */
@@ -668,7 +640,6 @@ int main(void)
 	RUN(test_new_connection_asks_anew);
 	RUN(test_new_connection_cut);
 	RUN(test_tuples_are_told_apart);
-	RUN(test_waits_100_ms);
 	RUN(test_owner_by_inode);
 	RUN(test_owner_of_others_is_none);
 	RUN(test_proc_holds_2_s);
