@@ -118,7 +118,7 @@ static __always_inline bool task_context_at(struct task_struct *task, unsigned l
 	struct task_struct___arm64 *arm = (void *)task;
 	unsigned long base;
 
-	if (attrib_realtime)
+	if (!attrib_softirq_stack)
 		return false;
 	if (bpf_core_field_exists(arm->thread_info.preempt_count))
 		return !(TASK_READ(arm, thread_info.preempt_count) & 0x00ff0100);

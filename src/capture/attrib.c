@@ -113,10 +113,8 @@ int attrib_prepare(struct attrib *a, struct ptcpdump *skel)
 	}
 	skel->rodata->select_kinds = a->filter;
 	skel->rodata->select_follow = a->config->follow_forks;
-	skel->rodata->attrib_realtime = !kernel_has(KERNEL_SOFTIRQ_STACK);
-	skel->rodata->attrib_trace_storage = a->support.has[KERNEL_TRACE_STORAGE];
 	skel->rodata->attrib_bind_certain = !hook_usable(a, offsetof(struct ptcpdump, progs.ptcp_recv_len));
-	skel->rodata->attrib_task_btf = a->support.has[KERNEL_TASK_BTF];
+	kernel_tell(a->support.has, skel->rodata);
 	if (!(a->filter & SELECT_PID))
 		bpf_map__set_max_entries(skel->maps.ptcp_pids, 1);
 	if (!(a->filter & SELECT_CGROUP))

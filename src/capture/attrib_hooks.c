@@ -87,7 +87,6 @@ int hooks_probe(struct hook_support *ret)
 		return err;
 	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++)
 		ret->has[asked[i]] = kernel_has(asked[i]);
-	ret->has[KERNEL_TASK_BTF] = ret->has[KERNEL_BTF] && kernel_has(KERNEL_TASK_BTF);
 	for (size_t i = 0; i < hooks_count; i++) {
 		ret->why[i] = hook_missing(&hooks[i], ret, found[i]);
 		ret->usable[i] = !ret->why[i];

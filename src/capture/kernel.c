@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "capture/attach.h"
+#include "ptcpdump.skel.h"
 #include "util/cgroup2.h"
 
 /* Names of the BTF that one feature may need. */
@@ -131,15 +132,21 @@ static bool softirq_stack_there(void)
 	return uname(&u) != 0 || !strstr(u.version, "PREEMPT_RT");
 }
 
+/* A row whose setting the programs are told. */
+#define TOLD(name) .told = true, .setting = offsetof(struct ptcpdump__rodata, name)
+
 static const struct {
 	const char *kind, *name, *lost;
 	const char *btf[FEATURE_NAMES]; /* all of them are in the kernel's BTF, or: */
 	bool (*here)(void);
+	bool told;
+	size_t setting; /* a __u32 of bpf/settings.bpf.h */
 } features[] = {
 	[KERNEL_TRACE_STORAGE] = { .kind = "helper",
 				   .name = "socket storage, traced",
 				   .lost = "owners that tracepoints tell go by socket cookie",
-				   .btf = { "bpf_sk_storage_get_tracing", "bpf_get_socket_ptr_cookie" } },
+				   .btf = { "bpf_sk_storage_get_tracing", "bpf_get_socket_ptr_cookie" },
+				   TOLD(attrib_trace_storage) },
 	[KERNEL_SOCKET_ITERATOR] = { .kind = "iterator",
 				     .name = "files",
 				     .lost = "existing sockets are read from /proc and sock_diag instead",
@@ -152,7 +159,8 @@ static const struct {
 	[KERNEL_TASK_BTF] = { .kind = "helper",
 			      .name = "running task",
 			      .lost = "packet programs probe kernel memory, which takes longer",
-			      .here = task_btf_usable },
+			      .here = task_btf_usable,
+			      TOLD(attrib_task_btf) },
 	[KERNEL_SCHED_CLS] = { .kind = "program",
 			       .name = "tc",
 			       .lost = "packets are not seen at tc",
@@ -191,8 +199,9 @@ static const struct {
 				     .here = trace_fragments_usable },
 	[KERNEL_SOFTIRQ_STACK] = { .kind = "scheduling",
 				   .name = "no PREEMPT_RT",
-				   .lost = "soft interrupts are told from tasks in another way",
-				   .here = softirq_stack_there },
+				   .lost = "the running task never tells who sends",
+				   .here = softirq_stack_there,
+				   TOLD(attrib_softirq_stack) },
 };
 _Static_assert(sizeof(features) / sizeof(features[0]) == KERNEL_FEATURES, "a row for each feature");
 
@@ -272,7 +281,8 @@ int kernel_look(bool has[KERNEL_FEATURES], const char *const *names, bool *found
 	size_t size, count = 0;
 	char *btf;
 
-	memset(has, 0, KERNEL_FEATURES * sizeof(*has));
+	for (size_t i = 0; i < KERNEL_FEATURES; i++)
+		has[i] = features[i].told && features[i].here && features[i].here();
 	for (size_t i = 0; i < KERNEL_FEATURES * FEATURE_NAMES; i++) {
 		const char *name = features[i / FEATURE_NAMES].btf[i % FEATURE_NAMES];
 
@@ -295,6 +305,16 @@ int kernel_look(bool has[KERNEL_FEATURES], const char *const *names, bool *found
 			has[i] = seen[i][0] && (!features[i].btf[1] || seen[i][1]);
 	}
 	return 0;
+}
+
+void kernel_tell(const bool has[KERNEL_FEATURES], struct ptcpdump__rodata *settings)
+{
+	for (size_t i = 0; i < KERNEL_FEATURES; i++) {
+		const uint32_t value = has[i];
+
+		if (features[i].told)
+			memcpy((char *)settings + features[i].setting, &value, sizeof(value));
+	}
 }
 
 int kernel_probe(FILE *out)

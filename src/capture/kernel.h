@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+struct ptcpdump__rodata;
+
 #define KERNEL_BTF_PATH "/sys/kernel/btf/vmlinux"
 
 enum kernel_feature {
@@ -34,11 +36,13 @@ enum kernel_feature {
 bool kernel_has(enum kernel_feature feature);
 enum { KERNEL_NAMES_MAX = 32 };
 /*
- * Reads the kernel's BTF once: fills has[] for the features that it tells of and for KERNEL_BTF, and found[] for n
- * more names, up to KERNEL_NAMES_MAX, of types or functions, which have to begin with b; NULL: not looked for. Without
- * BTF all are false. 0 or -ENOMEM.
+ * Reads the kernel's BTF once: fills has[] for the features that it tells of, for KERNEL_BTF and for those that programs
+ * are told of, and found[] for n more names, up to KERNEL_NAMES_MAX, of types or functions, which have to begin with b;
+ * NULL: not looked for. Without BTF what it tells of is false. 0 or -ENOMEM.
  */
 int kernel_look(bool has[KERNEL_FEATURES], const char *const *names, bool *found, size_t n);
+/* Sets what programs are told of: settings whose feature the kernel has. */
+void kernel_tell(const bool has[KERNEL_FEATURES], struct ptcpdump__rodata *settings);
 /* Lines of the table of --probe: kind, what, whether it is here, what is lost without it. */
 #define KERNEL_PROBE_FORMAT "%-15s %-22s %-4s %s"
 int kernel_probe(FILE *out);
