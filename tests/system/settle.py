@@ -130,6 +130,24 @@ def idle(name, most, send, *args):
     check(name, "" if best <= most else "shown after %d ms" % best)
 
 
+def wakeups(pid):
+    with open("/proc/%d/status" % pid, encoding="ascii") as f:
+        return int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", f.read(), re.M).group(1))
+
+
+def undisturbed(connections, most, *args):
+    """Who accepts tells whose a connection is, but wakes nobody: that would take the server longer than accept()."""
+    with socket.create_server(("127.0.0.1", 7303)) as server:
+        cap = Capture("-i", "lo", *args)
+        before = wakeups(cap.p.pid)
+        for _ in range(connections):
+            with socket.create_connection(("127.0.0.1", 7303)):
+                server.accept()[0].close()
+        n = wakeups(cap.p.pid) - before
+        cap.stop()
+    check("accept() wakes nobody", "" if n <= most else "woken %d times by %d connections" % (n, connections))
+
+
 def run(cmd):
     subprocess.run(cmd.split(), check=True, stdout=subprocess.DEVNULL)
 
@@ -183,6 +201,7 @@ def main():
         syn_waits("default is 150 ms and not more", 140, 150 + SLACK_MS)
         syn_waits("400 ms and not more", 390, 400 + SLACK_MS, "--settle", "400")
         syn_waits("0 waits for nobody", 0, SLACK_MS, "--settle", "0")
+        undisturbed(1000, 250, "--pid", "1", "tcp port 7303")
         idle("known owners do not wait", SLACK_MS, ping, "-i", DEV, "-c", "1", "icmp[icmptype] = icmp-echo")
         idle("forwarded SYN to nobody", 150 + SLACK_MS, lambda: from_inside("SOCK_STREAM"), "-i", DEV, "-c", "1",
              "tcp dst port 7302")
