@@ -67,7 +67,7 @@ def received_during_the_start():
     sender = peers.script("many_receivers", flag, ready=1)
     open(flag, "w").close()
     cap = Capture("-i", "lo", "udp src port 7141")
-    time.sleep(0.5)  # some after the start, too
+    time.sleep(1)  # of them after the start, too
     os.killpg(sender.pid, signal.SIGSTOP)
     packets = cap.stop()
     peers.finish()
