@@ -5,13 +5,18 @@
  * tuple in ptcp_flows. Then the packets of the backend cgroup-skb: from their IP header on, before fragmentation and
  * before any device, after the former. Both in one file: two that call the same kernel function cannot be joined (bpftool 7.1).
  */
-#include "tap.bpf.h"
-
 #include "filter.bpf.h"
+#include "ring.bpf.h"
+#include "sender.bpf.h"
+#include "tap.bpf.h"
+#include <ptcpdump/kfunc.h>
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define PASS 1
+
+static void (*const bpf_preempt_disable)(void) = (void *)KFUNC_PREEMPT_DISABLE;
+static void (*const bpf_preempt_enable)(void) = (void *)KFUNC_PREEMPT_ENABLE;
 
 /* Addresses of these say nothing outside of their namespace. */
 static __always_inline bool is_loopback(const __u32 *a)
@@ -65,7 +70,7 @@ static __always_inline void note(struct __sk_buff *skb, bool egress)
 		return;
 	cookie = bpf_get_socket_cookie(skb);
 	/* SYN and SYN-ACK come with the listener; who accepts is not known yet, and will be told: children inherit it. */
-	if (full->state == TCP_STATE_LISTEN) {
+	if (full->state == BPF_TCP_LISTEN) {
 		struct owner_rec *rec = bpf_sk_storage_get(&ptcp_sockets, full, NULL, 0);
 
 		if (!rec)
@@ -153,7 +158,7 @@ __attribute__((noinline)) int cgroup_take(struct __sk_buff *skb, __u32 egress)
 
 static __always_inline int cgroup_see(struct __sk_buff *skb, bool egress)
 {
-	if (skb->pkt_type == PACKET_TYPE_LOOPBACK || !tap_wants(skb->ifindex, egress) || !pcap_filter_l3(skb, egress))
+	if (skb->pkt_type == PACKET_LOOPBACK || !tap_wants(skb->ifindex, egress) || !pcap_filter_l3(skb, egress))
 		return PASS;
 	if (owner_preempt_off)
 		bpf_preempt_disable();

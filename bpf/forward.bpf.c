@@ -19,7 +19,7 @@ static __always_inline void parse_ports(struct __sk_buff *skb, struct flow_key *
 	bpf_skb_load_bytes(skb, off, h, sizeof(h));
 	from = h[0];
 	to = h[1];
-	if (k->proto == PROTO_ICMP || k->proto == PROTO_ICMPV6) {
+	if (k->proto == IPPROTO_ICMP || k->proto == IPPROTO_ICMPV6) {
 		type = bpf_ntohs(h[0]) >> 8;
 		from = type == 8 || type == 128 ? h[2] : 0;
 		to = type == 0 || type == 129 ? h[2] : 0;
@@ -33,14 +33,14 @@ static __always_inline bool parse_flow(struct __sk_buff *skb, struct flow_key *k
 {
 	__u32 h[10] = {}, off;
 
-	if (skb->protocol == bpf_htons(ETHERTYPE_IPV4)) {
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
 		if (bpf_skb_load_bytes(skb, 0, h, 20))
 			return false;
 		flow_set_v4(k->l, egress ? h[3] : h[4]);
 		flow_set_v4(k->r, egress ? h[4] : h[3]);
 		k->proto = bpf_ntohl(h[2]) >> 16;
 		off = (bpf_ntohl(h[0]) >> 24 & 15) * 4;
-	} else if (skb->protocol == bpf_htons(ETHERTYPE_IPV6)) {
+	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
 		if (bpf_skb_load_bytes(skb, 0, h, sizeof(h)))
 			return false;
 		__builtin_memcpy(k->l, egress ? h + 2 : h + 6, sizeof(k->l));
@@ -50,7 +50,7 @@ static __always_inline bool parse_flow(struct __sk_buff *skb, struct flow_key *k
 	} else {
 		return false;
 	}
-	if (flow_has_ports(k->proto))
+	if (proto_has_ports(k->proto))
 		parse_ports(skb, k, off, egress);
 	return true;
 }
@@ -61,12 +61,11 @@ static __always_inline bool parse_udp(struct __sk_buff *skb, struct flow_key *k,
 	enum { HEADER = 20, NO_OPTIONS = 0x45 };
 	const __u8 *h = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
 
-	if (skb->protocol != bpf_htons(ETHERTYPE_IPV4) || h + HEADER + 4 > end || h[0] != NO_OPTIONS ||
-	    h[9] != PROTO_UDP)
+	if (skb->protocol != bpf_htons(ETH_P_IP) || h + HEADER + 4 > end || h[0] != NO_OPTIONS || h[9] != IPPROTO_UDP)
 		return false;
 	flow_set_v4(k->l, *(const __u32 *)(h + (egress ? 12 : 16)));
 	flow_set_v4(k->r, *(const __u32 *)(h + (egress ? 16 : 12)));
-	k->proto = PROTO_UDP;
+	k->proto = IPPROTO_UDP;
 	k->lport = *(const __u16 *)(h + HEADER + (egress ? 0 : 2));
 	k->rport = *(const __u16 *)(h + HEADER + (egress ? 2 : 0));
 	return true;
@@ -90,7 +89,7 @@ static __always_inline void forward_store(struct bpf_sock *sk, struct owner_rec 
 					  const struct flow_key *k, bool egress)
 {
 	struct owner_rec *known = rec, *other, new;
-	bool listens = sk->state == TCP_STATE_LISTEN;
+	bool listens = sk->state == BPF_TCP_LISTEN;
 
 	if (!known || owner_provisional(known, cookie)) {
 		other = bpf_map_lookup_elem(&ptcp_cookies, &cookie);
@@ -110,15 +109,15 @@ static __always_inline void forward_store(struct bpf_sock *sk, struct owner_rec 
 	other = bpf_map_lookup_elem(&ptcp_flows, k);
 	if (!other || other->cookie != new.cookie || other->certain != new.certain || other->tgid != new.tgid) {
 		bpf_map_update_elem(&ptcp_flows, k, &new, BPF_ANY);
-		if (!egress && k->proto != PROTO_TCP)
+		if (!egress && k->proto != IPPROTO_TCP)
 			forward_tell(&new, k);
 	}
-	if (rec == known && new.certain && k->proto == PROTO_UDP) {
+	if (rec == known && new.certain && k->proto == IPPROTO_UDP) {
 		rec->forward_told = forward_hash(k, new.tgid);
 		rec->forward_time = (__u32)bpf_jiffies64();
 	}
 	/* Whose it is later, ptcp_cookies tells. */
-	if (rec && sk->protocol == PROTO_TCP && !listens)
+	if (rec && sk->protocol == IPPROTO_TCP && !listens)
 		rec->forward_done = 1;
 }
 
@@ -147,7 +146,7 @@ static __always_inline int forward_note(struct __sk_buff *skb, bool egress)
 	}
 	attrib_forwarded = 1;
 	/* What a listener gets is not its own yet; what it sends is the answer to a request. */
-	if (sk->state == TCP_STATE_LISTEN && !egress)
+	if (sk->state == BPF_TCP_LISTEN && !egress)
 		return PROCEED;
 	if ((parsed || parse_flow(skb, &k, egress)) && flow_forwardable(&k))
 		forward_store(sk, rec, bpf_get_socket_cookie(skb), &k, egress);

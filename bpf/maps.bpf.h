@@ -3,6 +3,7 @@
 #ifndef MAPS_BPF_H
 #define MAPS_BPF_H
 
+#include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <ptcpdump/config.h>
 #include <ptcpdump/event.h>

@@ -9,31 +9,8 @@
 #ifndef OWNER_BPF_H
 #define OWNER_BPF_H
 
+#include "flow.bpf.h"
 #include "task.bpf.h"
-#include <bpf/bpf_endian.h>
-
-#define SOCK_AF_INET 2
-#define SOCK_AF_INET6 10
-#define SOCK_AF_PACKET 17
-#define SOCK_TYPE_STREAM 1
-
-#define TCP_STATE_TIME_WAIT 6
-#define TCP_STATE_LISTEN 10
-
-#define PROTO_TCP 6
-#define PROTO_ICMP 1
-#define PROTO_UDP 17
-#define PROTO_ICMPV6 58
-#define PROTO_SCTP 132
-#define PROTO_HOPOPTS 0
-#define PROTO_ROUTING 43
-#define PROTO_FRAGMENT 44
-#define PROTO_DSTOPTS 60
-
-#define ETHERTYPE_IPV4 0x0800
-#define ETHERTYPE_IPV6 0x86dd
-#define ETHERTYPE_8021Q 0x8100
-#define ETHERTYPE_8021AD 0x88a8
 
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
@@ -57,66 +34,16 @@ struct {
 	__type(value, struct owner_rec);
 } ptcp_flows SEC(".maps") __weak;
 
-/* The six products do not wait for each other; splitmix64's last steps bring their high bits down. */
-static __always_inline __u64 flow_hash(const struct flow_key *k)
-{
-	const __u64 *w = (const __u64 *)k;
-	__u64 h = w[0] * 0x9e3779b97f4a7c15 + w[1] * 0xc2b2ae3d27d4eb4f + w[2] * 0x165667b19e3779f9 +
-		  w[3] * 0x27d4eb2f165667c5 + w[4] * 0xd6e8feb86659fd93 + w[5] * 0xff51afd7ed558ccd;
-
-	h = (h ^ h >> 32) * 0xbf58476d1ce4e5b9;
-	return h ^ h >> 29;
-}
-
-/* For what need not be exact; not 0. */
-static __always_inline __u32 flow_short(const struct flow_key *k)
-{
-	return (__u32)flow_hash(k) | 1;
-}
-
-/*
- * A SYN arrives before its socket has a cookie. Its packet carries this stand-in, made of the tuple, and the
- * EVENT_OWNER of the accepted socket is sent for both. Real cookies count up from 1 and never have this bit.
- */
-static __always_inline __u64 flow_cookie(const struct flow_key *k)
-{
-	return flow_hash(k) | 1ULL << 63;
-}
-
-/*
- * Of a datagram to a socket that several processes read: all but the address of our end, which the socket need not
- * be bound to.
- */
-static __always_inline __u64 datagram_cookie(const struct flow_key *k)
-{
-	struct flow_key any = *k;
-
-	__builtin_memset(any.l, 0, sizeof(any.l));
-	return flow_cookie(&any);
-}
-
-/* Of a socket without a cookie, for as long as the scan may tell whose it is: made of its address. */
-static __always_inline __u64 socket_stand_in(const void *sk)
-{
-	return (pointer_value(sk) * 0x9e3779b97f4a7c15) | 1ULL << 63;
-}
-
-static __always_inline bool flow_has_ports(__u8 proto)
-{
-	return proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_ICMP || proto == PROTO_ICMPV6 ||
-	       proto == PROTO_SCTP || proto == 136 /* UDP-Lite */ || proto == 33 /* DCCP */;
-}
-
-static __always_inline void flow_set_v4(__u32 *to, __u32 addr)
-{
-	to[0] = to[1] = 0;
-	to[2] = bpf_htonl(0xffff);
-	to[3] = addr;
-}
-
 static __always_inline bool owner_provisional(const struct owner_rec *rec, __u64 cookie)
 {
 	return !rec->certain || rec->cookie != cookie;
+}
+
+/* Asks owner_note() for EVENT_OWNER. False when the owner became certain in this moment. */
+static __always_inline bool owner_expose(struct owner_rec *rec, __u64 cookie)
+{
+	__sync_fetch_and_add(&rec->exposed, 1);
+	return owner_provisional(rec, cookie);
 }
 
 /* The task in rec; false for kernel threads. */
@@ -148,40 +75,6 @@ static __always_inline void owner_tell(const struct owner_rec *rec, __u64 cookie
 	e.owner.uid = rec->uid;
 	e.owner.source = rec->source == OWNER_SCAN ? OWNER_SCAN : OWNER_STORAGE;
 	process_event(&e, sizeof(e), false);
-}
-
-/* The tuple of a socket as its packets show it. sk: address of a struct sock that is not a request or TIME_WAIT. */
-static __always_inline bool flow_of_socket(struct flow_key *k, unsigned long sk)
-{
-	struct sock *s = (struct sock *)sk;
-	__u16 family = BPF_CORE_READ(s, __sk_common.skc_family);
-
-	k->netns = BPF_CORE_READ(s, __sk_common.skc_net.net, ns.inum);
-	k->proto = BPF_CORE_READ(s, sk_protocol);
-	k->lport = bpf_htons(BPF_CORE_READ(s, __sk_common.skc_num));
-	k->rport = BPF_CORE_READ(s, __sk_common.skc_dport);
-	if (family == SOCK_AF_INET) {
-		flow_set_v4(k->l, BPF_CORE_READ(s, __sk_common.skc_rcv_saddr));
-		flow_set_v4(k->r, BPF_CORE_READ(s, __sk_common.skc_daddr));
-		return true;
-	}
-	if (family != SOCK_AF_INET6)
-		return false;
-	BPF_CORE_READ_INTO(&k->l, s, __sk_common.skc_v6_rcv_saddr);
-	BPF_CORE_READ_INTO(&k->r, s, __sk_common.skc_v6_daddr);
-	return true;
-}
-
-/*
- * Packets that other namespaces send through this one carry no socket. Their flows are in ptcp_flows with 0 for the
- * namespace, as their own end sees them. Loopback and link-local addresses never leave theirs.
- */
-static __always_inline bool flow_forwardable(const struct flow_key *k)
-{
-	if (k->l[0] == 0 && k->l[1] == 0 && k->l[2] == bpf_htonl(0xffff))
-		return (bpf_ntohl(k->l[3]) >> 24) != 127;
-	return (k->l[0] & bpf_htonl(0xffc00000)) != bpf_htonl(0xfe800000) &&
-	       (k->l[0] | k->l[1] | k->l[2] | (k->l[3] ^ bpf_htonl(1)));
 }
 
 /* The flow before NAT, namespace 0 -> the same in this namespace, after NAT. */
@@ -255,7 +148,7 @@ static __noinline void owner_settled(const struct owner_rec *rec, unsigned long 
 	struct flow_key k = {};
 
 	owner_tell(rec, rec->cookie);
-	if (!flow_of_socket(&k, sk) || k.proto != PROTO_TCP || !k.rport)
+	if (!flow_of_socket(&k, sk) || k.proto != IPPROTO_TCP || !k.rport)
 		return;
 	owner_tell(rec, flow_cookie(&k));
 	forward_settled(rec, &k);

@@ -9,8 +9,7 @@
 
 #include "maps.bpf.h"
 #include "settings.bpf.h"
-
-#define ETH_HLEN 14
+#include "wire.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);

@@ -27,7 +27,7 @@ static __always_inline void netns_tell(struct bpf_sock *sk)
 SEC("cgroup/sock_create")
 int ptcp_create(struct bpf_sock *sk)
 {
-	bool certain = attrib_bind_certain && sk->type != SOCK_TYPE_STREAM;
+	bool certain = attrib_bind_certain && sk->type != SOCK_STREAM;
 
 	owner_note(sk, bpf_get_socket_cookie(sk), certain, true);
 	netns_tell(sk);
@@ -45,7 +45,7 @@ static __always_inline int note_addr(struct bpf_sock_addr *ctx, bool used)
 
 static __always_inline int note_bind(struct bpf_sock_addr *ctx)
 {
-	return note_addr(ctx, attrib_bind_certain && ctx->type != SOCK_TYPE_STREAM);
+	return note_addr(ctx, attrib_bind_certain && ctx->type != SOCK_STREAM);
 }
 
 SEC("cgroup/bind4")
@@ -89,7 +89,7 @@ static __always_inline void flow_of_receiver(struct flow_key *k, struct bpf_sock
 	struct sock *s = (struct sock *)pointer_value(sk);
 
 	k->netns = BPF_CORE_READ(s, __sk_common.skc_net.net, ns.inum);
-	k->proto = PROTO_UDP;
+	k->proto = IPPROTO_UDP;
 	k->lport = bpf_htons(sk->src_port);
 	k->rport = port;
 }
@@ -172,7 +172,7 @@ static __always_inline int note_traced(struct sock *sk)
 		return 0;
 	/* The length tracepoints fire for unix sockets too, which are most of the calls. */
 	family = sk->__sk_common.skc_family;
-	if (family != SOCK_AF_INET && family != SOCK_AF_INET6 && family != SOCK_AF_PACKET)
+	if (family != AF_INET && family != AF_INET6 && family != AF_PACKET)
 		return 0;
 	cookie = sk->__sk_common.skc_cookie.counter;
 	if (attrib_trace_storage)
@@ -230,7 +230,7 @@ int ptcp_task_file(struct bpf_iter__task_file *ctx)
 	if (!sk)
 		return 0;
 	family = sk->__sk_common.skc_family;
-	if (family != SOCK_AF_INET && family != SOCK_AF_INET6 && family != SOCK_AF_PACKET)
+	if (family != AF_INET && family != AF_INET6 && family != AF_PACKET)
 		return 0;
 	rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	/* What a hook has told is better; of several holders the first, which is the oldest in practice. */

@@ -3,9 +3,9 @@
  * Packets where tcpdump sees them: before tc on ingress, after it on egress. The filter of a packet socket copies them
  * into our rings and lets none into the socket.
  */
-#include "tap.bpf.h"
-
 #include "filter.bpf.h"
+#include "ring.bpf.h"
+#include "tap.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -13,13 +13,13 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 static __always_inline bool socket_wants(struct __sk_buff *skb)
 {
-	return skb->pkt_type != PACKET_TYPE_LOOPBACK && tap_wants(skb->ifindex, skb->pkt_type == PACKET_TYPE_OUTGOING);
+	return skb->pkt_type != PACKET_LOOPBACK && tap_wants(skb->ifindex, skb->pkt_type == PACKET_OUTGOING);
 }
 
 __attribute__((noinline)) int socket_take(struct __sk_buff *skb, __u32 flags)
 {
 	struct capture_control *control = control_get();
-	bool egress = skb->pkt_type == PACKET_TYPE_OUTGOING;
+	bool egress = skb->pkt_type == PACKET_OUTGOING;
 	enum drop_cause cause = DROP_NO_SCRATCH;
 	struct iface_counters *n;
 	__u32 netns;
@@ -57,9 +57,9 @@ int ptcp_sock(struct __sk_buff *skb)
 	if (!socket_wants(skb))
 		return NOTHING;
 	if (device_has_header(skb)) {
-		if (pcap_filter_l2(skb, skb->pkt_type == PACKET_TYPE_OUTGOING))
+		if (pcap_filter_l2(skb, skb->pkt_type == PACKET_OUTGOING))
 			socket_take(skb, 0);
-	} else if (pcap_filter_l3(skb, skb->pkt_type == PACKET_TYPE_OUTGOING)) {
+	} else if (pcap_filter_l3(skb, skb->pkt_type == PACKET_OUTGOING)) {
 		socket_take(skb, EVENT_PKT_L3);
 	}
 	return NOTHING;

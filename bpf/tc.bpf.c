@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /* Packets at tc, ingress and egress: filter, owner, copy. No verdict is ever changed. */
-#include "vmlinux.h"
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
-
 #include "filter.bpf.h"
 #include "resolve.bpf.h"
 #include "ring.bpf.h"
@@ -54,7 +49,7 @@ __attribute__((noinline)) int packet_take(struct __sk_buff *skb, __u32 dir, __u3
  */
 static __always_inline bool looped_back(const struct __sk_buff *skb)
 {
-	return skb->pkt_type == PACKET_TYPE_LOOPBACK;
+	return skb->pkt_type == PACKET_LOOPBACK;
 }
 
 /*

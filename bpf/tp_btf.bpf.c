@@ -4,10 +4,11 @@
  * every device of every namespace with one attachment. The packet is kernel memory here: the linear part is probed,
  * what follows in fragments is read where the kernel permits (6.12), else it is cut off.
  */
+#include "filter.bpf.h"
+#include "ring.bpf.h"
 #include "tap.bpf.h"
 #include <bpf/bpf_tracing.h>
-
-#include "filter.bpf.h"
+#include <ptcpdump/kfunc.h>
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -43,8 +44,7 @@ static __always_inline bool has_tag(struct sk_buff *skb)
 
 static __always_inline bool packet_wanted(struct tap_packet *p)
 {
-	return p->pkt_type != PACKET_TYPE_LOOPBACK && tap_wants(p->ifindex, p->egress) &&
-	       iface_find(p->netns, p->ifindex);
+	return p->pkt_type != PACKET_LOOPBACK && tap_wants(p->ifindex, p->egress) && iface_find(p->netns, p->ifindex);
 }
 
 /* False: not one that we capture. */
@@ -108,14 +108,14 @@ static __always_inline enum owner_verdict packet_resolve(struct sk_buff *skb, co
 	S->start = p->start;
 	S->linear = p->linear;
 	if (parse_memory(FLOW_SRC, p->l3 ? 0 : ETH_HLEN, p->protocol))
-		tap_ends(S);
+		parse_ends(S);
 	src = tap_source((struct __sk_buff *)skb, S, e, p->egress, sends, p->in_task);
-	if (S->inner_off && parse_memory(FLOW_INNER, S->inner_off,
-					 S->flow[FLOW_SRC].proto == PROTO_ICMP ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6))
+	if (S->inner_off &&
+	    parse_memory(FLOW_INNER, S->inner_off, S->flow[FLOW_SRC].proto == IPPROTO_ICMP ? ETH_P_IP : ETH_P_IPV6))
 		dst = tap_quoted(S, e);
 	else
 		dst = tap_destination(S, e, p->egress);
-	return tap_judge(e, src, dst);
+	return packet_judge(e, src, dst);
 }
 
 /* All of the packet, fragments too. front: bytes before skb->data, a constant. */
@@ -205,7 +205,7 @@ static __always_inline int packet_see(const void *args, struct sk_buff *skb, boo
 
 	if (!packet_look(&p, skb, egress))
 		return 0;
-	meta = FILTER_META(egress ? PACKET_TYPE_OUTGOING : p.pkt_type, p.ifindex);
+	meta = FILTER_META(egress ? PACKET_OUTGOING : p.pkt_type, p.ifindex);
 	if (p.l3)
 		match = pcap_filter_mem_l3(p.start, p.linear, p.len, p.vlan, meta);
 	else
