@@ -18,22 +18,15 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 static void (*const bpf_preempt_disable)(void) = (void *)KFUNC_PREEMPT_DISABLE;
 static void (*const bpf_preempt_enable)(void) = (void *)KFUNC_PREEMPT_ENABLE;
 
-/* Addresses of these say nothing outside of their namespace. */
-static __always_inline bool is_loopback(const __u32 *a)
-{
-	if (a[0] || a[1])
-		return false;
-	if (a[2] == bpf_htonl(0xffff))
-		return (a[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
-	return a[2] == 0 && a[3] == bpf_htonl(1);
-}
-
-/* The same flow seen from other namespaces, on the host's end of a container's veth for instance. */
+/*
+ * The same flow seen from other namespaces, on the host's end of a container's veth for instance. Addresses of
+ * loopback say nothing outside of theirs.
+ */
 static __always_inline void flow_anywhere(struct owner_scratch *S, const struct flow_key *k)
 {
 	struct owner_rec *rec = bpf_map_lookup_elem(&ptcp_flows, k), *there;
 
-	if (!rec || is_loopback(k->l))
+	if (!rec || addr_is_loopback(k->l))
 		return;
 	S->flow[FLOW_INNER] = *k;
 	S->flow[FLOW_INNER].netns = 0;

@@ -9,7 +9,20 @@
 #include <bpf/bpf_endian.h>
 #include <ptcpdump/owner.h>
 
-static __always_inline void flow_set_v4(__u32 *to, __u32 addr)
+/* Whether it is an IPv4 address, as addr_set_v4() makes it. */
+static __always_inline bool addr_is_v4(const __u32 *a)
+{
+	return a[0] == 0 && a[1] == 0 && a[2] == bpf_htonl(0xffff);
+}
+
+static __always_inline bool addr_is_loopback(const __u32 *a)
+{
+	if (addr_is_v4(a))
+		return (bpf_ntohl(a[3]) >> 24) == IN_LOOPBACKNET;
+	return !(a[0] | a[1] | a[2] | (a[3] ^ bpf_htonl(1)));
+}
+
+static __always_inline void addr_set_v4(__u32 *to, __u32 addr)
 {
 	to[0] = to[1] = 0;
 	to[2] = bpf_htonl(0xffff);
@@ -88,8 +101,8 @@ static __always_inline bool flow_of_socket(struct flow_key *k, unsigned long sk)
 	k->lport = bpf_htons(BPF_CORE_READ(s, __sk_common.skc_num));
 	k->rport = BPF_CORE_READ(s, __sk_common.skc_dport);
 	if (family == AF_INET) {
-		flow_set_v4(k->l, BPF_CORE_READ(s, __sk_common.skc_rcv_saddr));
-		flow_set_v4(k->r, BPF_CORE_READ(s, __sk_common.skc_daddr));
+		addr_set_v4(k->l, BPF_CORE_READ(s, __sk_common.skc_rcv_saddr));
+		addr_set_v4(k->r, BPF_CORE_READ(s, __sk_common.skc_daddr));
 		return true;
 	}
 	if (family != AF_INET6)
@@ -105,10 +118,9 @@ static __always_inline bool flow_of_socket(struct flow_key *k, unsigned long sk)
  */
 static __always_inline bool flow_forwardable(const struct flow_key *k)
 {
-	if (k->l[0] == 0 && k->l[1] == 0 && k->l[2] == bpf_htonl(0xffff))
-		return (bpf_ntohl(k->l[3]) >> 24) != 127;
-	return (k->l[0] & bpf_htonl(0xffc00000)) != bpf_htonl(0xfe800000) &&
-	       (k->l[0] | k->l[1] | k->l[2] | (k->l[3] ^ bpf_htonl(1)));
+	enum { LINK_LOCAL = 0xfe800000, LINK_LOCAL_MASK = 0xffc00000 };
+
+	return !addr_is_loopback(k->l) && (k->l[0] & bpf_htonl(LINK_LOCAL_MASK)) != bpf_htonl(LINK_LOCAL);
 }
 
 #endif

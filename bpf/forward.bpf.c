@@ -36,8 +36,8 @@ static __always_inline bool parse_flow(struct __sk_buff *skb, struct flow_key *k
 	if (skb->protocol == bpf_htons(ETH_P_IP)) {
 		if (bpf_skb_load_bytes(skb, 0, h, 20))
 			return false;
-		flow_set_v4(k->l, egress ? h[3] : h[4]);
-		flow_set_v4(k->r, egress ? h[4] : h[3]);
+		addr_set_v4(k->l, egress ? h[3] : h[4]);
+		addr_set_v4(k->r, egress ? h[4] : h[3]);
 		k->proto = bpf_ntohl(h[2]) >> 16;
 		off = (bpf_ntohl(h[0]) >> 24 & 15) * 4;
 	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
@@ -63,8 +63,8 @@ static __always_inline bool parse_udp(struct __sk_buff *skb, struct flow_key *k,
 
 	if (skb->protocol != bpf_htons(ETH_P_IP) || h + HEADER + 4 > end || h[0] != NO_OPTIONS || h[9] != IPPROTO_UDP)
 		return false;
-	flow_set_v4(k->l, *(const __u32 *)(h + (egress ? 12 : 16)));
-	flow_set_v4(k->r, *(const __u32 *)(h + (egress ? 16 : 12)));
+	addr_set_v4(k->l, *(const __u32 *)(h + (egress ? 12 : 16)));
+	addr_set_v4(k->r, *(const __u32 *)(h + (egress ? 16 : 12)));
 	k->proto = IPPROTO_UDP;
 	k->lport = *(const __u16 *)(h + HEADER + (egress ? 0 : 2));
 	k->rport = *(const __u16 *)(h + HEADER + (egress ? 2 : 0));

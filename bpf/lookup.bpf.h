@@ -131,7 +131,7 @@ static __always_inline bool destination_local(struct __sk_buff *skb, const struc
 	struct bpf_fib_lookup fib = { .ifindex = skb->ifindex };
 	long ret;
 
-	if (k->l[0] == 0 && k->l[1] == 0 && k->l[2] == bpf_htonl(0xffff)) {
+	if (addr_is_v4(k->l)) {
 		fib.family = AF_INET;
 		fib.ipv4_src = k->r[3];
 		fib.ipv4_dst = k->l[3];
@@ -154,7 +154,7 @@ static __always_inline bool bound_to_destination(struct bpf_sock *sk, const stru
 
 static __always_inline __u32 tuple_of_flow(struct bpf_sock_tuple *t, const struct flow_key *k)
 {
-	if (k->l[0] == 0 && k->l[1] == 0 && k->l[2] == bpf_htonl(0xffff)) {
+	if (addr_is_v4(k->l)) {
 		t->ipv4.saddr = k->r[3];
 		t->ipv4.daddr = k->l[3];
 		t->ipv4.sport = k->rport;

@@ -43,9 +43,9 @@ static __always_inline bool nat_original(struct __sk_buff *skb, struct owner_scr
 		to->lport = BPF_CORE_READ(ct, tuplehash[1].tuple.src.u.all);
 		to->rport = BPF_CORE_READ(ct, tuplehash[1].tuple.dst.u.all);
 	}
-	if (k->l[0] == 0 && k->l[1] == 0 && k->l[2] == bpf_htonl(0xffff)) {
-		flow_set_v4(to->l, to->l[0]);
-		flow_set_v4(to->r, to->r[0]);
+	if (addr_is_v4(k->l)) {
+		addr_set_v4(to->l, to->l[0]);
+		addr_set_v4(to->r, to->r[0]);
 	}
 	if (k->proto == IPPROTO_ICMP || k->proto == IPPROTO_ICMPV6) {
 		/* the identifier in one of the two; the other holds type and code there */

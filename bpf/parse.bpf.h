@@ -31,14 +31,14 @@ static __always_inline void parse_transport(struct __sk_buff *skb, struct owner_
 
 		__builtin_memcpy(&id, h + 4, sizeof(id));
 		if (k->proto == IPPROTO_ICMP)
-			quotes = h[0] == 3 || h[0] == 11 || h[0] == 12;
+			quotes = h[0] == ICMP_DEST_UNREACH || h[0] == ICMP_TIME_EXCEEDED || h[0] == ICMP_PARAMETERPROB;
 		else
-			quotes = h[0] < 128;
+			quotes = !(h[0] & ICMPV6_INFOMSG_MASK);
 		if (quotes)
 			S->inner_off = off + 8;
-		else if (h[0] == 8 || h[0] == 128)
+		else if (h[0] == ICMP_ECHO || h[0] == ICMPV6_ECHO_REQUEST)
 			k->lport = id;
-		else if (h[0] == 0 || h[0] == 129)
+		else if (h[0] == ICMP_ECHOREPLY || h[0] == ICMPV6_ECHO_REPLY)
 			k->rport = id;
 		return;
 	}
@@ -58,9 +58,9 @@ static __always_inline bool parse_ipv4(struct __sk_buff *skb, struct owner_scrat
 	if (packet_load(skb, S, off, h, sizeof(h)))
 		return false;
 	__builtin_memcpy(&addr, h + 12, 4);
-	flow_set_v4(k->l, addr);
+	addr_set_v4(k->l, addr);
 	__builtin_memcpy(&addr, h + 16, 4);
-	flow_set_v4(k->r, addr);
+	addr_set_v4(k->r, addr);
 	k->proto = h[9];
 	__builtin_memcpy(&S->frag_id, h + 4, 2);
 	S->more_frags = (h[6] & 0x20) != 0;
@@ -152,8 +152,8 @@ static __always_inline bool parse_direct(struct __sk_buff *skb, struct owner_scr
 		return false;
 	if (h[9] != IPPROTO_TCP && h[9] != IPPROTO_UDP)
 		return false;
-	flow_set_v4(k->l, *(const __u32 *)(h + 12));
-	flow_set_v4(k->r, *(const __u32 *)(h + 16));
+	addr_set_v4(k->l, *(const __u32 *)(h + 12));
+	addr_set_v4(k->r, *(const __u32 *)(h + 16));
 	k->proto = h[9];
 	k->lport = *(const __u16 *)(h + HEADER);
 	k->rport = *(const __u16 *)(h + HEADER + 2);

@@ -123,7 +123,7 @@ int ptcp_recvmsg4(struct bpf_sock_addr *ctx)
 	rec = owner_note(sk, bpf_get_socket_cookie(ctx), true, true);
 	if (receiver_asked_for(rec, sk)) {
 		flow_of_receiver(&k, sk, ctx->user_port);
-		flow_set_v4(k.r, ctx->user_ip4);
+		addr_set_v4(k.r, ctx->user_ip4);
 		receiver_tell(&k);
 	}
 	return PROCEED;
