@@ -6,14 +6,14 @@
  * before any device, after the former. Both in one file: two that call the same kernel function cannot be joined (bpftool 7.1).
  */
 #include "filter.bpf.h"
-#include "ring.bpf.h"
 #include "sender.bpf.h"
+#include "take.bpf.h"
 #include "tap.bpf.h"
 #include <ptcpdump/kfunc.h>
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-#define PASS 1
+#define PROCEED 1
 
 static void (*const bpf_preempt_disable)(void) = (void *)KFUNC_PREEMPT_DISABLE;
 static void (*const bpf_preempt_enable)(void) = (void *)KFUNC_PREEMPT_ENABLE;
@@ -92,7 +92,7 @@ static __always_inline int note_unpreempted(struct __sk_buff *skb, bool egress)
 	note(skb, egress);
 	if (owner_preempt_off)
 		bpf_preempt_enable();
-	return PASS;
+	return PROCEED;
 }
 
 SEC("cgroup_skb/egress")
@@ -107,58 +107,31 @@ int ptcp_flow_in(struct __sk_buff *skb)
 	return note_unpreempted(skb, false);
 }
 
-/* What a task sends is interrupted by what arrives: a record for each. */
-static __always_inline struct event_packet *record_get(void)
+static __always_inline enum owner_verdict cgroup_resolve(struct __sk_buff *skb, struct event_packet *rec, bool egress)
 {
-	struct task_struct *task = task_current();
-	__u32 slot = bpf_get_smp_processor_id() * 2 + !task_context(task);
-
-	return bpf_map_lookup_elem(&ptcp_scratch, &slot);
+	return tap_resolve(skb, rec, egress, egress);
 }
 
 __attribute__((noinline)) int cgroup_take(struct __sk_buff *skb, __u32 egress)
 {
-	struct capture_control *control = control_get();
-	enum drop_cause cause = DROP_NO_SCRATCH;
-	struct iface_counters *n;
-	struct event_packet *rec;
-	__u32 netns;
+	/* What a task sends is interrupted by what arrives: a record for each. */
+	__u32 slot = bpf_get_smp_processor_id() * SCRATCH_SLOTS_NESTED + !task_context(task_current());
 
-	if (!control || control->stop)
-		return 0;
-	netns = device_netns(skb);
-	n = iface_find(netns, skb->ifindex);
-	if (!n)
-		return 0;
-	rec = record_get();
-	if (!rec) {
-		n->received++;
-		n->dropped[DROP_NO_SCRATCH]++;
-		return 0;
-	}
-	describe(skb, rec, netns, egress ? EVENT_DIR_OUT : EVENT_DIR_IN, EVENT_PKT_L3);
-	if (tap_resolve(skb, rec, 0, egress, egress) == OWNER_NO)
-		return 0;
-	n->received++;
-	if (publish(skb, control, rec, n->received, &cause) != 0) {
-		if (cause == DROP_COPY)
-			n->dropped[DROP_COPY]++;
-		else
-			n->dropped[DROP_RING_FULL]++;
-	}
+	if (iface_find(skb_netns(skb), skb->ifindex))
+		take_skb(skb, slot, egress, EVENT_PKT_L3, cgroup_resolve);
 	return 0;
 }
 
 static __always_inline int cgroup_see(struct __sk_buff *skb, bool egress)
 {
 	if (skb->pkt_type == PACKET_LOOPBACK || !tap_wants(skb->ifindex, egress) || !pcap_filter_l3(skb, egress))
-		return PASS;
+		return PROCEED;
 	if (owner_preempt_off)
 		bpf_preempt_disable();
 	cgroup_take(skb, egress);
 	if (owner_preempt_off)
 		bpf_preempt_enable();
-	return PASS;
+	return PROCEED;
 }
 
 SEC(FILTER_SEC_EGRESS)

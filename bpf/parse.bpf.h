@@ -6,6 +6,12 @@
 #include "flow.bpf.h"
 #include "scratch.bpf.h"
 
+/* Where the network header is in a packet whose flags are known. */
+static __always_inline __u32 network_offset(const struct event_packet *e)
+{
+	return e->flags & EVENT_PKT_L3 ? 0 : ETH_HLEN;
+}
+
 /* skb NULL: from the memory that S tells. */
 static __always_inline long packet_load(struct __sk_buff *skb, const struct owner_scratch *S, __u32 off, void *to,
 					__u32 size)

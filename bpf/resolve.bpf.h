@@ -172,12 +172,12 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 
 /*
  * Fills e->src, e->dst and e->comm. The caller has set e->netns (of the device), e->protocol (network protocol,
- * host order) and e->flags; e may be stack, map or ring memory. l3: offset of the network header from skb->data.
+ * host order) and e->flags; e may be stack, map or ring memory.
  */
-static __always_inline enum owner_verdict owner_resolve(struct __sk_buff *skb, struct event_packet *e, __u32 l3,
-							bool egress)
+static __always_inline enum owner_verdict owner_resolve(struct __sk_buff *skb, struct event_packet *e, bool egress)
 {
 	enum owner_verdict src, dst = OWNER_NO;
+	__u32 l3 = network_offset(e);
 	struct owner_scratch *S;
 
 	__builtin_memset(&e->src, 0, sizeof(e->src));

@@ -4,6 +4,7 @@
 #define SCRATCH_BPF_H
 
 #include "task.bpf.h"
+#include <ptcpdump/config.h>
 #include <ptcpdump/owner.h>
 
 /* Index of owner_scratch.flow. */
@@ -32,11 +33,12 @@ struct owner_scratch {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 2); /* of a task, of what interrupts it */
+	__uint(max_entries, SCRATCH_SLOTS_NESTED);
 	__type(key, __u32);
 	__type(value, struct owner_scratch);
 } ptcp_owner_buf SEC(".maps") __weak;
 
+/* Of a task, or of what interrupts it: see owner_nested. */
 static __always_inline struct owner_scratch *owner_scratch_get(void)
 {
 	__u32 slot = 0;

@@ -4,7 +4,7 @@
  * into our rings and lets none into the socket.
  */
 #include "filter.bpf.h"
-#include "ring.bpf.h"
+#include "take.bpf.h"
 #include "tap.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -16,39 +16,22 @@ static __always_inline bool socket_wants(struct __sk_buff *skb)
 	return skb->pkt_type != PACKET_LOOPBACK && tap_wants(skb->ifindex, skb->pkt_type == PACKET_OUTGOING);
 }
 
+static __always_inline enum owner_verdict socket_resolve(struct __sk_buff *skb, struct event_packet *rec, bool egress)
+{
+	return tap_resolve(skb, rec, egress, egress && !skb->ingress_ifindex);
+}
+
 __attribute__((noinline)) int socket_take(struct __sk_buff *skb, __u32 flags)
 {
-	struct capture_control *control = control_get();
-	bool egress = skb->pkt_type == PACKET_OUTGOING;
-	enum drop_cause cause = DROP_NO_SCRATCH;
-	struct iface_counters *n;
-	__u32 netns;
-	struct event_packet *rec;
-
-	if (!control || control->stop)
-		return 0;
-	netns = device_netns(skb);
-	n = iface_find(netns, skb->ifindex);
-	if (!n)
-		return 0;
-	rec = scratch_get();
-	if (!rec) {
-		n->received++;
-		n->dropped[DROP_NO_SCRATCH]++;
-		return 0;
-	}
-	describe(skb, rec, netns, egress ? EVENT_DIR_OUT : EVENT_DIR_IN, flags);
-	if (tap_resolve(skb, rec, flags & EVENT_PKT_L3 ? 0 : ETH_HLEN, egress, egress && !skb->ingress_ifindex) ==
-	    OWNER_NO)
-		return 0;
-	n->received++;
-	if (publish(skb, control, rec, n->received, &cause) != 0) {
-		if (cause == DROP_COPY)
-			n->dropped[DROP_COPY]++;
-		else
-			n->dropped[DROP_RING_FULL]++;
-	}
+	if (iface_find(skb_netns(skb), skb->ifindex))
+		take_skb(skb, bpf_get_smp_processor_id(), skb->pkt_type == PACKET_OUTGOING, flags, socket_resolve);
 	return 0;
+}
+
+/* Devices without a link header, such as tun, have packets that start at the IP header. */
+static __always_inline bool device_has_header(struct __sk_buff *skb)
+{
+	return type_has_header(BPF_CORE_READ((struct sk_buff *)skb, dev, type));
 }
 
 SEC(FILTER_SEC_SOCKET)

@@ -128,15 +128,15 @@ static __always_inline struct owner_scratch *tap_begin(struct event_packet *e)
 }
 
 /* As owner_resolve(). sends: see tap_source(). */
-static __always_inline enum owner_verdict tap_resolve(struct __sk_buff *skb, struct event_packet *e, __u32 l3,
-						      bool egress, bool sends)
+static __always_inline enum owner_verdict tap_resolve(struct __sk_buff *skb, struct event_packet *e, bool egress,
+						      bool sends)
 {
 	struct owner_scratch *S = tap_begin(e);
 	enum owner_verdict src, dst;
 
 	if (!S)
 		return OWNER_MATCH;
-	if (parse_packet(skb, FLOW_SRC, l3, e->protocol))
+	if (parse_packet(skb, FLOW_SRC, network_offset(e), e->protocol))
 		parse_ends(S);
 	src = tap_source(skb, S, e, egress, sends, sends && task_context(task_current()));
 	if (S->inner_off && parse_packet(skb, FLOW_INNER, S->inner_off,

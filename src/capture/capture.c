@@ -441,7 +441,8 @@ static int skeleton_prepare(struct capture *c)
 		bpf_map__set_max_entries(skel->maps.ptcp_netns, 1);
 	if (c->backend->programs) {
 		bpf_map__set_max_entries(skel->maps.ptcp_scratch,
-					 (uint32_t)libbpf_num_possible_cpus() * (c->backend->raw_ip ? 2 : 1));
+					 (uint32_t)libbpf_num_possible_cpus() *
+						 (c->backend->raw_ip ? SCRATCH_SLOTS_NESTED : SCRATCH_SLOTS));
 		bpf_map__set_value_size(skel->maps.ptcp_scratch, (record_max + 7) & ~7U);
 	}
 	skel->rodata->owner_nested = c->config.flows;

@@ -14,7 +14,6 @@
 
 /* A packet whose owner is not known waits this long for one who uses its socket. */
 #define OWNER_WAIT_NS UINT64_C(100000000)
-#define RINGS_MAX 16 /* as many as bpf/tc.bpf.c defines */
 
 /* A network namespace whose interfaces are captured. Stays until the end, as interfaces point to its path. */
 struct netns {
