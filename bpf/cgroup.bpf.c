@@ -69,7 +69,7 @@ static __always_inline void note(struct __sk_buff *skb, bool egress)
 		if (!rec)
 			rec = listener_adopt(full, bpf_map_lookup_elem(&ptcp_cookies, &cookie));
 		if (rec)
-			__sync_fetch_and_add(&rec->exposed, 1);
+			owner_expose(rec, cookie);
 		return;
 	}
 	__builtin_memset(S, 0, sizeof(*S));

@@ -105,7 +105,7 @@ static __always_inline void forward_store(struct bpf_sock *sk, struct owner_rec 
 	if (listens && !rec)
 		rec = listener_adopt(sk, known);
 	if (!new.certain && rec)
-		__sync_fetch_and_add(&rec->exposed, 1);
+		owner_expose(rec, cookie);
 	other = bpf_map_lookup_elem(&ptcp_flows, k);
 	if (!other || other->cookie != new.cookie || other->certain != new.certain || other->tgid != new.tgid) {
 		bpf_map_update_elem(&ptcp_flows, k, &new, BPF_ANY);

@@ -46,7 +46,7 @@ static __always_inline void flow_remember(struct owner_scratch *S, struct owner_
 static __always_inline bool owner_of_socket(struct owner_scratch *S, struct bpf_sock *full, __u64 cookie,
 					    const struct flow_key *k)
 {
-	struct owner_rec *rec = NULL, *other;
+	struct owner_rec *rec = NULL, *other, *adopted;
 
 	S->provisional = 0;
 	if (full)
@@ -63,14 +63,17 @@ static __always_inline bool owner_of_socket(struct owner_scratch *S, struct bpf_
 		rec = bpf_map_lookup_elem(&ptcp_cookies, &cookie);
 		if (rec && owner_provisional(rec, cookie))
 			S->provisional = owner_expose(rec, cookie);
-		if (full && full->state == BPF_TCP_LISTEN)
-			listener_adopt(full, rec);
+		if (full && full->state == BPF_TCP_LISTEN) {
+			adopted = listener_adopt(full, rec);
+			if (adopted)
+				owner_expose(adopted, cookie);
+		}
 	}
 	if (!rec)
 		return false;
 	S->rec = *rec;
 	S->rec.cookie = cookie;
-	if (rec->tgid == 0) {
+	if (S->rec.tgid == 0) {
 		S->provisional = !attrib_scanned;
 		if (!cookie)
 			S->rec.cookie = socket_stand_in(full);
@@ -102,11 +105,11 @@ static __always_inline bool owner_of_listener(struct owner_scratch *S, struct bp
 	rec = bpf_sk_storage_get(&ptcp_sockets, listener, NULL, 0);
 	if (!rec)
 		return false;
-	__sync_fetch_and_add(&rec->exposed, 1);
+	owner_expose(rec, cookie);
 	S->rec = *rec;
 	S->rec.cookie = cookie;
 	S->provisional = 1;
-	return rec->tgid != 0;
+	return S->rec.tgid != 0;
 }
 
 static __always_inline bool flow_get(struct owner_scratch *S, const struct flow_key *k)
@@ -228,7 +231,7 @@ static __always_inline void datagram_expose(struct owner_scratch *S, struct bpf_
 
 	if (!rec)
 		return;
-	__sync_fetch_and_add(&rec->exposed, 1);
+	owner_expose(rec, S->rec.cookie);
 	S->rec.cookie = datagram_cookie(k);
 	S->provisional = 1;
 }

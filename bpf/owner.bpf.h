@@ -1,10 +1,33 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * Who owns which socket: bpf/socket.bpf.c notes it with owner_note(), bpf/resolve.bpf.h looks it up for a packet.
+ * Who owns which socket. Its record is its storage (ptcp_sockets), or where it has none, an entry of ptcp_cookies.
  *
- * An owner is certain once a process has used the socket (connected it, sent, received, accepted with an address).
- * It is provisional as long as it was only made or bound, inherited from a listener, or found in several processes by
- * the start-up scan; the first use then sends EVENT_OWNER, if a packet was credited meanwhile.
+ *	state		how it shows			who gets it there
+ *	nobody		tgid 0				owner_of_socket(), for a socket that the scan has not come to
+ *	made		its own cookie, not certain	owner_note(): made or bound, but not used
+ *	inherited	the cookie of another socket	the kernel: a child of a listener starts with its storage
+ *	found		OWNER_SCAN, not certain		the scan: several processes hold it, this is one of them
+ *	certain		its own cookie, certain		owner_note(): used (connected, sent, received, accepted with
+ *							an address), with attrib_bind_certain also made or bound; the
+ *							scan: one process holds it, once
+ *
+ * All but certain are provisional: owner_provisional(). Every use of a socket leads to certain, of another process
+ * from certain to certain. A record never goes back to nobody; the scan leaves alone what has an owner. A listener whose
+ * owner only ptcp_cookies knows gets that record as it is: listener_adopt().
+ *
+ * Beside the state: exposed, a packet was credited while provisional, so that the step to certain has to send
+ * EVENT_OWNER; shared, several processes use it or hold it, so that of UDP each datagram is told for itself.
+ *
+ * What is in ptcp_flows is a copy, replaced as a whole: made of a provisional record it is not certain; forwarded, it
+ * is of another namespace; without tgid it waits, its cookie a stand-in, for whoever answers (datagram_young(),
+ * init_wait()).
+ *
+ * Only owner_publish() gives a record an owner, and only owner_expose() raises exposed. Packets on other CPUs read it
+ * meanwhile, without a lock. So the facts of the owner are written first, then certain, the cookie last: whoever sees
+ * what makes the record certain sees whose it is, and until then what was inherited stays provisional, and nobody stays
+ * provisional, too. Then the atomic addition, a full barrier as that of owner_expose() is: either the packet sees
+ * "certain", or we see "exposed" and tell. Nothing orders the facts when one certain owner follows another: a packet of
+ * that moment may get some of both.
  */
 #ifndef OWNER_BPF_H
 #define OWNER_BPF_H
@@ -39,11 +62,28 @@ static __always_inline bool owner_provisional(const struct owner_rec *rec, __u64
 	return !rec->certain || rec->cookie != cookie;
 }
 
-/* Asks owner_note() for EVENT_OWNER. False when the owner became certain in this moment. */
+/* A packet is credited to a provisional record: asks for EVENT_OWNER. False when it became certain in this moment. */
 static __always_inline bool owner_expose(struct owner_rec *rec, __u64 cookie)
 {
 	__sync_fetch_and_add(&rec->exposed, 1);
 	return owner_provisional(rec, cookie);
+}
+
+/* Gives rec its owner. True: a packet was credited before. The order is told at the top. */
+static __always_inline bool owner_publish(struct owner_rec *rec, const struct owner_rec *owner)
+{
+	rec->start = owner->start;
+	rec->cgroup = owner->cgroup;
+	rec->tgid = owner->tgid;
+	rec->tid = owner->tid;
+	rec->uid = owner->uid;
+	rec->source = owner->source;
+	asm volatile("" ::: "memory");
+	rec->certain = owner->certain;
+	asm volatile("" ::: "memory");
+	rec->cookie = owner->cookie;
+	__sync_fetch_and_add(&rec->changes, 1);
+	return rec->exposed;
 }
 
 /* The task in rec; false for kernel threads. */
@@ -163,7 +203,7 @@ static __always_inline struct owner_rec *owner_note(void *sk, __u64 cookie, bool
 {
 	struct task_struct *task = task_current();
 	struct owner_rec *rec, new = { .cookie = cookie, .certain = used };
-	bool settled;
+	bool settled, exposed;
 
 	if (storage)
 		rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0);
@@ -190,26 +230,15 @@ static __always_inline struct owner_rec *owner_note(void *sk, __u64 cookie, bool
 	/* Not by who made it, or by another than before: any of its holders may be the next. */
 	if (used && rec->tgid && rec->tgid != new.tgid && rec->cookie == cookie)
 		rec->shared = 1;
-	rec->start = new.start;
-	rec->cgroup = new.cgroup;
-	rec->tgid = new.tgid;
-	rec->tid = new.tid;
-	rec->uid = new.uid;
-	rec->source = 0;
-	rec->certain = used;
-	/* Last: what was inherited is provisional until then. */
-	asm volatile("" ::: "memory");
-	rec->cookie = cookie;
-	/* Atomic, so a full barrier: either owner_expose() on another CPU sees "certain", or we see "exposed". */
-	__sync_fetch_and_add(&rec->changes, 1);
-	if (settled && rec->exposed)
+	exposed = owner_publish(rec, &new);
+	if (settled && exposed)
 		owner_settled(&new, pointer_value(sk));
 	return rec;
 }
 
 /*
  * The children of a listener inherit its storage, but the scan of /proc has put its owner, known, into ptcp_cookies only.
- * Returns the storage; NULL also when nobody is known.
+ * Returns the storage, NULL also when nobody is known. Who is credited with a packet for a child has to owner_expose() it.
  */
 static __always_inline struct owner_rec *listener_adopt(struct bpf_sock *listener, const struct owner_rec *known)
 {
@@ -218,7 +247,7 @@ static __always_inline struct owner_rec *listener_adopt(struct bpf_sock *listene
 	if (known)
 		rec = bpf_sk_storage_get(&ptcp_sockets, listener, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (rec)
-		*rec = *known;
+		owner_publish(rec, known);
 	return rec;
 }
 

@@ -214,7 +214,7 @@ int ptcp_task_file(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
-	struct owner_rec *rec;
+	struct owner_rec *rec, new = { .source = OWNER_SCAN };
 	struct socket *socket;
 	struct sock *sk;
 	__u64 cookie;
@@ -238,18 +238,15 @@ int ptcp_task_file(struct bpf_iter__task_file *ctx)
 		return 0;
 	if (!attrib_forwarded && socket_elsewhere((unsigned long)sk))
 		attrib_forwarded = 1;
-	rec->start = task->group_leader->start_boottime;
 	cookie = sk->__sk_common.skc_cookie.counter;
-	rec->cookie = bpf_get_socket_cookie(sk);
-	rec->cgroup = task_cgroup(task);
-	rec->tid = 0;
-	rec->uid = task->cred->uid.val;
-	rec->source = OWNER_SCAN;
-	rec->certain = file_held_once(file);
-	rec->shared = !rec->certain;
-	rec->tgid = task->tgid;
-	__sync_fetch_and_add(&rec->changes, 1);
-	if (!rec->exposed)
+	new.start = task->group_leader->start_boottime;
+	new.cookie = bpf_get_socket_cookie(sk);
+	new.cgroup = task_cgroup(task);
+	new.tgid = task->tgid;
+	new.uid = task->cred->uid.val;
+	new.certain = file_held_once(file);
+	rec->shared = !new.certain;
+	if (!owner_publish(rec, &new))
 		return 0;
 	if (!cookie)
 		owner_tell(rec, socket_stand_in(sk));
