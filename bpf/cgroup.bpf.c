@@ -75,7 +75,7 @@ static __always_inline void note(struct __sk_buff *skb, bool egress)
 	__builtin_memset(S, 0, sizeof(*S));
 	sc = (struct sock_common *)pointer_value(sk);
 	S->flow[FLOW_SRC].netns = BPF_CORE_READ(sc, skc_net.net, ns.inum);
-	if (!parse_packet(skb, FLOW_SRC, 0, bpf_ntohs(skb->protocol)) || S->later_frag || !S->flow[FLOW_SRC].proto)
+	if (!parse_packet(skb, FLOW_SRC, 0, bpf_ntohs(skb->protocol)) || S->head.later_frag || !S->flow[FLOW_SRC].proto)
 		return;
 	flow_flip(&S->flow[FLOW_DST], &S->flow[FLOW_SRC]);
 	k = egress ? &S->flow[FLOW_SRC] : &S->flow[FLOW_DST];

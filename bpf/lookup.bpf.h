@@ -15,15 +15,15 @@ static __noinline void init_tell(struct owner_scratch *S, const struct flow_key 
 {
 	struct owner_rec *old = bpf_map_lookup_elem(&ptcp_flows, k);
 
-	if (S->sctp_chunk == SCTP_CID_INIT_ACK || (old && !old->tgid))
+	if (S->head.sctp_chunk == SCTP_CID_INIT_ACK || (old && !old->tgid))
 		owner_tell(&S->rec, flow_cookie(k));
 }
 
 /* The end of a connection, whose socket is soon gone, or the answer to an INIT. */
 static __always_inline bool flow_again(const struct owner_scratch *S, const struct flow_key *k)
 {
-	return (k->proto == IPPROTO_TCP && (S->tcp_flags & (TCPHDR_FIN | TCPHDR_RST))) ||
-	       S->sctp_chunk == SCTP_CID_INIT_ACK;
+	return (k->proto == IPPROTO_TCP && (S->head.tcp_flags & (TCPHDR_FIN | TCPHDR_RST))) ||
+	       S->head.sctp_chunk == SCTP_CID_INIT_ACK;
 }
 
 /* Tells ptcp_flows whose tuple it is; rec is the socket's own record. Once per socket and tuple, and flow_again(). */
@@ -87,7 +87,7 @@ static __always_inline bool owner_of_socket(struct owner_scratch *S, struct bpf_
 	 */
 	if (!S->provisional || rec->cookie == cookie) {
 		flow_remember(S, rec, k);
-	} else if (k->proto == IPPROTO_TCP && (S->tcp_flags & (TCPHDR_FIN | TCPHDR_RST))) {
+	} else if (k->proto == IPPROTO_TCP && (S->head.tcp_flags & (TCPHDR_FIN | TCPHDR_RST))) {
 		S->rec.certain = 0;
 		flow_remember(S, rec, k);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* Whose packet it is. For tc programs: call owner_resolve() on packets that passed the filter. */
+/* Whose packet it is, for programs that may look up sockets and read packets directly (tc): the order of questions. */
 #ifndef RESOLVE_BPF_H
 #define RESOLVE_BPF_H
 
@@ -130,7 +130,7 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 {
 	bool syn = tcp_is(S, TCPHDR_SYN);
 
-	if (S->sctp_chunk == SCTP_CID_INIT && (!egress || skb->ifindex == LOOPBACK_IFINDEX) &&
+	if (S->head.sctp_chunk == SCTP_CID_INIT && (!egress || skb->ifindex == LOOPBACK_IFINDEX) &&
 	    init_wait(skb, S, &e->dst))
 		return OWNER_MAYBE;
 	/* A published port: a socket of ours on the same port (docker-proxy) gets nothing of this flow. */
@@ -140,7 +140,7 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 	S->provisional = 0;
 	/* Sent elsewhere: no socket of this namespace receives it, but one that sent through us before might. */
 	if ((!egress || skb->ifindex == LOOPBACK_IFINDEX) && lookup(skb, S, FLOW_DST, syn)) {
-		if (S->more_frags && !S->provisional) {
+		if (S->head.more_frags && !S->provisional) {
 			flow_fragment(S);
 			bpf_map_update_elem(&ptcp_flows, &S->flow[FLOW_INNER], &S->rec, BPF_ANY);
 		}
@@ -157,11 +157,11 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 		return owner_take(&e->dst, S, OWNER_FLOW);
 	if (forward_wait(skb, S, &e->dst, &S->flow[FLOW_DST], syn, egress))
 		return OWNER_MAYBE;
-	if (!S->inner_off)
+	if (!S->head.inner_off)
 		return OWNER_NO;
 	__builtin_memset(&S->flow[FLOW_INNER], 0, sizeof(S->flow[FLOW_INNER]));
 	S->flow[FLOW_INNER].netns = e->netns;
-	if (!parse_packet(skb, FLOW_INNER, S->inner_off,
+	if (!parse_packet(skb, FLOW_INNER, S->head.inner_off,
 			  S->flow[FLOW_SRC].proto == IPPROTO_ICMP ? ETH_P_IP : ETH_P_IPV6))
 		return OWNER_NO;
 	if (flow_get(S, &S->flow[FLOW_INNER]) || forward_get(S, &S->flow[FLOW_INNER]) ||
@@ -191,9 +191,11 @@ static __always_inline enum owner_verdict owner_resolve(struct __sk_buff *skb, s
 	/* What is not cleared is written before it is read. */
 	__builtin_memset(&S->flow[FLOW_SRC], 0, sizeof(S->flow[FLOW_SRC]));
 	S->flow[FLOW_DST].proto = 0;
-	__builtin_memset(&S->inner_off, 0, sizeof(*S) - __builtin_offsetof(struct owner_scratch, inner_off));
+	S->provisional = 0;
+	__builtin_memset(&S->head, 0, sizeof(S->head));
 	S->flow[FLOW_SRC].netns = e->netns;
-	if (parse_direct(skb, S, &S->flow[FLOW_SRC], l3, e->protocol) || parse_packet(skb, FLOW_SRC, l3, e->protocol)) {
+	if (parse_direct(skb, &S->head, &S->flow[FLOW_SRC], l3, e->protocol) ||
+	    parse_packet(skb, FLOW_SRC, l3, e->protocol)) {
 		parse_ends(S);
 	}
 	src = resolve_source(skb, S, e, egress);

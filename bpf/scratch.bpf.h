@@ -15,20 +15,25 @@ enum {
 	FLOWS
 };
 
-struct owner_scratch {
-	struct flow_key flow[FLOWS];
-	struct flow_key forward; /* the flow as another namespace sees it */
-	struct owner_rec rec;	 /* what the last lookup found */
-	__u32 inner_off;	 /* offset of the quoted IP header, 0 none */
+/* What the headers tell beside the flow. */
+struct packet_head {
+	__u32 inner_off; /* offset of the quoted IP header, 0 none */
 	__u16 frag_id;
 	__u8 tcp_flags;
 	__u8 more_frags;
 	__u8 later_frag;
-	__u8 provisional; /* of rec */
-	__u8 state;	  /* of the socket that was looked up */
-	__u8 sctp_chunk;  /* the type of the first one; 0 (DATA) of other protocols, too */
-	__u32 linear;	  /* bytes at start; only of programs that have no __sk_buff */
+	__u8 sctp_chunk; /* the type of the first one; 0 (DATA) of other protocols, too */
+	__u32 linear;	 /* bytes at start; only of programs that have no __sk_buff */
 	__u64 start;
+};
+
+struct owner_scratch {
+	struct flow_key flow[FLOWS];
+	struct flow_key forward; /* the flow as another namespace sees it */
+	struct owner_rec rec;	 /* what the last lookup found */
+	__u8 provisional;	 /* of rec */
+	__u8 state;		 /* of the socket that was looked up */
+	struct packet_head head;
 };
 
 struct {

@@ -30,7 +30,7 @@ static __always_inline bool task_sends(const struct owner_scratch *S, struct bpf
 		s = (struct sock *)pointer_value(full);
 		return BPF_CORE_READ(s, sk_lock.owned);
 	}
-	if (k->proto == IPPROTO_TCP || S->inner_off || icmp_answers(k))
+	if (k->proto == IPPROTO_TCP || S->head.inner_off || icmp_answers(k))
 		return !socket_is_kernel(full);
 	return true;
 }

@@ -47,11 +47,11 @@ static __always_inline enum owner_verdict tap_stand_in(struct event_owner *o, co
 static __always_inline bool tap_task_sends(struct owner_scratch *S, const struct flow_key *k, struct task_struct *task)
 {
 	if (k->proto != IPPROTO_TCP)
-		return !S->inner_off && !icmp_answers(k);
+		return !S->head.inner_off && !icmp_answers(k);
 	if (tcp_is(S, TCPHDR_SYN | TCPHDR_ACK))
 		return false;
 	if (!tap_flow(S, k))
-		return !(S->tcp_flags & TCPHDR_RST);
+		return !(S->head.tcp_flags & TCPHDR_RST);
 	return S->rec.tgid == (__u32)TASK_READ(task, tgid);
 }
 
@@ -100,7 +100,7 @@ static __always_inline enum owner_verdict tap_destination(struct owner_scratch *
 			return tap_stand_in(&e->dst, k);
 		return OWNER_MAYBE;
 	}
-	if (S->more_frags && !k->fragment && !S->provisional) {
+	if (S->head.more_frags && !k->fragment && !S->provisional) {
 		flow_fragment(S);
 		bpf_map_update_elem(&ptcp_flows, &S->flow[FLOW_INNER], &S->rec, BPF_ANY);
 	}
@@ -139,8 +139,8 @@ static __always_inline enum owner_verdict tap_resolve(struct __sk_buff *skb, str
 	if (parse_packet(skb, FLOW_SRC, network_offset(e), e->protocol))
 		parse_ends(S);
 	src = tap_source(skb, S, e, egress, sends, sends && task_context(task_current()));
-	if (S->inner_off && parse_packet(skb, FLOW_INNER, S->inner_off,
-					 S->flow[FLOW_SRC].proto == IPPROTO_ICMP ? ETH_P_IP : ETH_P_IPV6))
+	if (S->head.inner_off && parse_packet(skb, FLOW_INNER, S->head.inner_off,
+					      S->flow[FLOW_SRC].proto == IPPROTO_ICMP ? ETH_P_IP : ETH_P_IPV6))
 		dst = tap_quoted(S, e);
 	else
 		dst = tap_destination(S, e, egress);

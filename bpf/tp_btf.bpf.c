@@ -102,13 +102,13 @@ static __always_inline enum owner_verdict packet_resolve(struct sk_buff *skb, co
 
 	if (!S)
 		return OWNER_MATCH;
-	S->start = p->start;
-	S->linear = p->linear;
+	S->head.start = p->start;
+	S->head.linear = p->linear;
 	if (parse_memory(FLOW_SRC, network_offset(e), p->protocol))
 		parse_ends(S);
 	src = tap_source((struct __sk_buff *)skb, S, e, p->egress, sends, p->in_task);
-	if (S->inner_off &&
-	    parse_memory(FLOW_INNER, S->inner_off, S->flow[FLOW_SRC].proto == IPPROTO_ICMP ? ETH_P_IP : ETH_P_IPV6))
+	if (S->head.inner_off && parse_memory(FLOW_INNER, S->head.inner_off,
+					      S->flow[FLOW_SRC].proto == IPPROTO_ICMP ? ETH_P_IP : ETH_P_IPV6))
 		dst = tap_quoted(S, e);
 	else
 		dst = tap_destination(S, e, p->egress);
