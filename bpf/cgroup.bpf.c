@@ -5,30 +5,28 @@
  * tuple in ptcp_flows. Then the packets of the backend cgroup-skb: from their IP header on, before fragmentation and
  * before any device, after the former. Both in one file: two that call the same kernel function cannot be joined (bpftool 7.1).
  */
-#include "tap.bpf.h"
-
 #include "filter.bpf.h"
+#include "sender.bpf.h"
+#include "take.bpf.h"
+#include "tap.bpf.h"
+#include <ptcpdump/kfunc.h>
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-#define PASS 1
+#define PROCEED 1
 
-/* Addresses of these say nothing outside of their namespace. */
-static __always_inline bool is_loopback(const __u32 *a)
-{
-	if (a[0] || a[1])
-		return false;
-	if (a[2] == bpf_htonl(0xffff))
-		return (a[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
-	return a[2] == 0 && a[3] == bpf_htonl(1);
-}
+static void (*const bpf_preempt_disable)(void) = (void *)KFUNC_PREEMPT_DISABLE;
+static void (*const bpf_preempt_enable)(void) = (void *)KFUNC_PREEMPT_ENABLE;
 
-/* The same flow seen from other namespaces, on the host's end of a container's veth for instance. */
+/*
+ * The same flow seen from other namespaces, on the host's end of a container's veth for instance. Addresses of
+ * loopback say nothing outside of theirs.
+ */
 static __always_inline void flow_anywhere(struct owner_scratch *S, const struct flow_key *k)
 {
 	struct owner_rec *rec = bpf_map_lookup_elem(&ptcp_flows, k), *there;
 
-	if (!rec || is_loopback(k->l))
+	if (!rec || addr_is_loopback(k->l))
 		return;
 	S->flow[FLOW_INNER] = *k;
 	S->flow[FLOW_INNER].netns = 0;
@@ -65,19 +63,19 @@ static __always_inline void note(struct __sk_buff *skb, bool egress)
 		return;
 	cookie = bpf_get_socket_cookie(skb);
 	/* SYN and SYN-ACK come with the listener; who accepts is not known yet, and will be told: children inherit it. */
-	if (full->state == TCP_STATE_LISTEN) {
+	if (full->state == BPF_TCP_LISTEN) {
 		struct owner_rec *rec = bpf_sk_storage_get(&ptcp_sockets, full, NULL, 0);
 
 		if (!rec)
 			rec = listener_adopt(full, bpf_map_lookup_elem(&ptcp_cookies, &cookie));
 		if (rec)
-			__sync_fetch_and_add(&rec->exposed, 1);
+			owner_expose(rec, cookie);
 		return;
 	}
 	__builtin_memset(S, 0, sizeof(*S));
 	sc = (struct sock_common *)pointer_value(sk);
 	S->flow[FLOW_SRC].netns = BPF_CORE_READ(sc, skc_net.net, ns.inum);
-	if (!parse_packet(skb, FLOW_SRC, 0, bpf_ntohs(skb->protocol)) || S->later_frag || !S->flow[FLOW_SRC].proto)
+	if (!parse_packet(skb, FLOW_SRC, 0, bpf_ntohs(skb->protocol)) || S->head.later_frag || !S->flow[FLOW_SRC].proto)
 		return;
 	flow_flip(&S->flow[FLOW_DST], &S->flow[FLOW_SRC]);
 	k = egress ? &S->flow[FLOW_SRC] : &S->flow[FLOW_DST];
@@ -94,7 +92,7 @@ static __always_inline int note_unpreempted(struct __sk_buff *skb, bool egress)
 	note(skb, egress);
 	if (owner_preempt_off)
 		bpf_preempt_enable();
-	return PASS;
+	return PROCEED;
 }
 
 SEC("cgroup_skb/egress")
@@ -109,58 +107,31 @@ int ptcp_flow_in(struct __sk_buff *skb)
 	return note_unpreempted(skb, false);
 }
 
-/* What a task sends is interrupted by what arrives: a record for each. */
-static __always_inline struct event_packet *record_get(void)
+static __always_inline enum owner_verdict cgroup_resolve(struct __sk_buff *skb, struct event_packet *rec, bool egress)
 {
-	struct task_struct *task = task_current();
-	__u32 slot = bpf_get_smp_processor_id() * 2 + !task_context(task);
-
-	return bpf_map_lookup_elem(&ptcp_scratch, &slot);
+	return tap_resolve(skb, rec, egress, egress);
 }
 
 __attribute__((noinline)) int cgroup_take(struct __sk_buff *skb, __u32 egress)
 {
-	struct capture_control *control = control_get();
-	enum drop_cause cause = DROP_NO_SCRATCH;
-	struct iface_counters *n;
-	struct event_packet *rec;
-	__u32 netns;
+	/* What a task sends is interrupted by what arrives: a record for each. */
+	__u32 slot = bpf_get_smp_processor_id() * SCRATCH_SLOTS_NESTED + !task_context(task_current());
 
-	if (!control || control->stop)
-		return 0;
-	netns = device_netns(skb);
-	n = iface_find(netns, skb->ifindex);
-	if (!n)
-		return 0;
-	rec = record_get();
-	if (!rec) {
-		n->received++;
-		n->dropped[DROP_NO_SCRATCH]++;
-		return 0;
-	}
-	describe(skb, rec, netns, egress ? EVENT_DIR_OUT : EVENT_DIR_IN, EVENT_PKT_L3);
-	if (tap_resolve(skb, rec, 0, egress, egress) == OWNER_NO)
-		return 0;
-	n->received++;
-	if (publish(skb, control, rec, n->received, &cause) != 0) {
-		if (cause == DROP_COPY)
-			n->dropped[DROP_COPY]++;
-		else
-			n->dropped[DROP_RING_FULL]++;
-	}
+	if (iface_find(skb_netns(skb), skb->ifindex))
+		take_skb(skb, slot, egress, EVENT_PKT_L3, cgroup_resolve);
 	return 0;
 }
 
 static __always_inline int cgroup_see(struct __sk_buff *skb, bool egress)
 {
-	if (skb->pkt_type == PACKET_TYPE_LOOPBACK || !tap_wants(skb->ifindex, egress) || !pcap_filter_l3(skb, egress))
-		return PASS;
+	if (skb->pkt_type == PACKET_LOOPBACK || !tap_wants(skb->ifindex, egress) || !pcap_filter_l3(skb, egress))
+		return PROCEED;
 	if (owner_preempt_off)
 		bpf_preempt_disable();
 	cgroup_take(skb, egress);
 	if (owner_preempt_off)
 		bpf_preempt_enable();
-	return PASS;
+	return PROCEED;
 }
 
 SEC(FILTER_SEC_EGRESS)

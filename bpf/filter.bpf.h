@@ -21,6 +21,9 @@
 #ifndef FILTER_BPF_H
 #define FILTER_BPF_H
 
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+
 #define FILTER_SEC_TC "ptcp/tc"
 #define FILTER_SEC_INGRESS "ptcp/cgroup_ingress"
 #define FILTER_SEC_EGRESS "ptcp/cgroup_egress"

@@ -5,72 +5,11 @@
  * are passed over after their first packet.
  */
 #include "owner.bpf.h"
+#include "parse.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define PROCEED 1
-
-/* Ports, or the identifier of an ICMP echo. Whole packets only: fragments are made later, or joined before. */
-static __always_inline void parse_ports(struct __sk_buff *skb, struct flow_key *k, __u32 off, bool egress)
-{
-	__u16 h[4] = {}, from, to;
-	__u8 type;
-
-	bpf_skb_load_bytes(skb, off, h, sizeof(h));
-	from = h[0];
-	to = h[1];
-	if (k->proto == PROTO_ICMP || k->proto == PROTO_ICMPV6) {
-		type = bpf_ntohs(h[0]) >> 8;
-		from = type == 8 || type == 128 ? h[2] : 0;
-		to = type == 0 || type == 129 ? h[2] : 0;
-	}
-	k->lport = egress ? from : to;
-	k->rport = egress ? to : from;
-}
-
-/* The packet's flow as our end sees it; the data start with the network header. */
-static __always_inline bool parse_flow(struct __sk_buff *skb, struct flow_key *k, bool egress)
-{
-	__u32 h[10] = {}, off;
-
-	if (skb->protocol == bpf_htons(ETHERTYPE_IPV4)) {
-		if (bpf_skb_load_bytes(skb, 0, h, 20))
-			return false;
-		flow_set_v4(k->l, egress ? h[3] : h[4]);
-		flow_set_v4(k->r, egress ? h[4] : h[3]);
-		k->proto = bpf_ntohl(h[2]) >> 16;
-		off = (bpf_ntohl(h[0]) >> 24 & 15) * 4;
-	} else if (skb->protocol == bpf_htons(ETHERTYPE_IPV6)) {
-		if (bpf_skb_load_bytes(skb, 0, h, sizeof(h)))
-			return false;
-		__builtin_memcpy(k->l, egress ? h + 2 : h + 6, sizeof(k->l));
-		__builtin_memcpy(k->r, egress ? h + 6 : h + 2, sizeof(k->r));
-		k->proto = bpf_ntohl(h[1]) >> 8;
-		off = sizeof(h);
-	} else {
-		return false;
-	}
-	if (flow_has_ports(k->proto))
-		parse_ports(skb, k, off, egress);
-	return true;
-}
-
-/* The same of plain UDP over IPv4, without helpers: the packets that come here again and again. */
-static __always_inline bool parse_udp(struct __sk_buff *skb, struct flow_key *k, bool egress)
-{
-	enum { HEADER = 20, NO_OPTIONS = 0x45 };
-	const __u8 *h = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
-
-	if (skb->protocol != bpf_htons(ETHERTYPE_IPV4) || h + HEADER + 4 > end || h[0] != NO_OPTIONS ||
-	    h[9] != PROTO_UDP)
-		return false;
-	flow_set_v4(k->l, *(const __u32 *)(h + (egress ? 12 : 16)));
-	flow_set_v4(k->r, *(const __u32 *)(h + (egress ? 16 : 12)));
-	k->proto = PROTO_UDP;
-	k->lport = *(const __u16 *)(h + HEADER + (egress ? 0 : 2));
-	k->rport = *(const __u16 *)(h + HEADER + (egress ? 2 : 0));
-	return true;
-}
 
 static __always_inline __u32 forward_hash(const struct flow_key *k, __u32 tgid)
 {
@@ -90,7 +29,7 @@ static __always_inline void forward_store(struct bpf_sock *sk, struct owner_rec 
 					  const struct flow_key *k, bool egress)
 {
 	struct owner_rec *known = rec, *other, new;
-	bool listens = sk->state == TCP_STATE_LISTEN;
+	bool listens = sk->state == BPF_TCP_LISTEN;
 
 	if (!known || owner_provisional(known, cookie)) {
 		other = bpf_map_lookup_elem(&ptcp_cookies, &cookie);
@@ -106,26 +45,60 @@ static __always_inline void forward_store(struct bpf_sock *sk, struct owner_rec 
 	if (listens && !rec)
 		rec = listener_adopt(sk, known);
 	if (!new.certain && rec)
-		__sync_fetch_and_add(&rec->exposed, 1);
+		owner_expose(rec, cookie);
 	other = bpf_map_lookup_elem(&ptcp_flows, k);
 	if (!other || other->cookie != new.cookie || other->certain != new.certain || other->tgid != new.tgid) {
 		bpf_map_update_elem(&ptcp_flows, k, &new, BPF_ANY);
-		if (!egress && k->proto != PROTO_TCP)
+		if (!egress && k->proto != IPPROTO_TCP)
 			forward_tell(&new, k);
 	}
-	if (rec == known && new.certain && k->proto == PROTO_UDP) {
+	if (rec == known && new.certain && k->proto == IPPROTO_UDP) {
 		rec->forward_told = forward_hash(k, new.tgid);
 		rec->forward_time = (__u32)bpf_jiffies64();
 	}
 	/* Whose it is later, ptcp_cookies tells. */
-	if (rec && sk->protocol == PROTO_TCP && !listens)
+	if (rec && sk->protocol == IPPROTO_TCP && !listens)
 		rec->forward_done = 1;
+}
+
+/*
+ * Protocol and ports, 0: not parsed. A global function: its many ways are verified once, and it returns them in a number
+ * as on 5.10 it takes no pointer to put them to. Nor is there a scratch for them, where a task can be taken off the CPU.
+ */
+__weak __noinline __u64 forward_ports(struct __sk_buff *skb)
+{
+	struct packet_head head = {};
+	struct flow_key k = {};
+
+	if (!parse_network(skb, &head, &k, 0, bpf_ntohs(skb->protocol)))
+		return 0;
+	return 1ULL << 40 | (__u64)k.proto << 32 | (__u32)k.rport << 16 | k.lport;
+}
+
+static __always_inline bool forward_parse(struct __sk_buff *skb, struct flow_key *k, __u16 protocol)
+{
+	__u64 ports = forward_ports(skb);
+
+	k->proto = ports >> 32;
+	k->rport = ports >> 16;
+	k->lport = ports;
+	return ports && parse_addresses(skb, k, protocol);
+}
+
+/* The flow as our end sees it. */
+static __always_inline void forward_end(struct flow_key *k, const struct flow_key *sent, bool egress)
+{
+	if (egress)
+		*k = *sent;
+	else
+		flow_flip(k, sent);
 }
 
 static __always_inline int forward_note(struct __sk_buff *skb, bool egress)
 {
 	struct bpf_sock *sk = skb->sk;
-	struct flow_key k = {};
+	struct flow_key sent = {}, k;
+	__u16 protocol = bpf_ntohs(skb->protocol);
 	struct owner_rec *rec;
 	bool parsed;
 
@@ -134,7 +107,9 @@ static __always_inline int forward_note(struct __sk_buff *skb, bool egress)
 	rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0);
 	if (rec && rec->forward_done)
 		return PROCEED;
-	parsed = parse_udp(skb, &k, egress);
+	parsed = parse_direct(skb, NULL, &sent, 0, protocol);
+	if (parsed)
+		forward_end(&k, &sent, egress);
 	if (parsed && forward_again(rec, &k))
 		return PROCEED;
 	sk = bpf_sk_fullsock(sk);
@@ -147,9 +122,14 @@ static __always_inline int forward_note(struct __sk_buff *skb, bool egress)
 	}
 	attrib_forwarded = 1;
 	/* What a listener gets is not its own yet; what it sends is the answer to a request. */
-	if (sk->state == TCP_STATE_LISTEN && !egress)
+	if (sk->state == BPF_TCP_LISTEN && !egress)
 		return PROCEED;
-	if ((parsed || parse_flow(skb, &k, egress)) && flow_forwardable(&k))
+	if (!parsed) {
+		if (!forward_parse(skb, &sent, protocol))
+			return PROCEED;
+		forward_end(&k, &sent, egress);
+	}
+	if (flow_forwardable(&k))
 		forward_store(sk, rec, bpf_get_socket_cookie(skb), &k, egress);
 	return PROCEED;
 }

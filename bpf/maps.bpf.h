@@ -3,6 +3,7 @@
 #ifndef MAPS_BPF_H
 #define MAPS_BPF_H
 
+#include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <ptcpdump/config.h>
 #include <ptcpdump/event.h>
@@ -22,9 +23,10 @@ struct {
 } ptcp_control __weak SEC(".maps");
 
 /*
- * Where a record is put together, one for each possible CPU. A plain array, because values of per-CPU
- * arrays end at 32 kB. tc programs run with bottom halves off (on PREEMPT_RT serialised per CPU), and what they
- * send does not pass tc before they return, so no second packet can come to the same CPU's record.
+ * Where a record is put together: SCRATCH_SLOTS, or SCRATCH_SLOTS_NESTED, for each possible CPU. A plain array, because
+ * values of per-CPU arrays end at 32 kB. Where packets are seen at a device, tc and taps, bottom halves are off (on
+ * PREEMPT_RT serialised per CPU), and what our programs send does not pass there before they return: no second packet can
+ * come to the same CPU's record. cgroup_skb runs in the context of the task that sends, which can be interrupted.
  * User space sets max_entries and the value size: struct event_packet and the snapshot length.
  */
 struct {
@@ -41,12 +43,9 @@ static __always_inline struct capture_control *control_get(void)
 	return bpf_map_lookup_elem(&ptcp_control, &zero);
 }
 
-/* The record of the packet that this CPU is working on. */
-static __always_inline struct event_packet *scratch_get(void)
+static __always_inline struct event_packet *scratch_get(__u32 slot)
 {
-	__u32 cpu = bpf_get_smp_processor_id();
-
-	return bpf_map_lookup_elem(&ptcp_scratch, &cpu);
+	return bpf_map_lookup_elem(&ptcp_scratch, &slot);
 }
 
 /*

@@ -3,6 +3,8 @@
 #ifndef NAT_BPF_H
 #define NAT_BPF_H
 
+#include "lookup.bpf.h"
+
 /* The owner of a flow of another namespace, k as its own end sees it. */
 static __always_inline bool forward_get(struct owner_scratch *S, const struct flow_key *k)
 {
@@ -11,14 +13,6 @@ static __always_inline bool forward_get(struct owner_scratch *S, const struct fl
 	S->forward = *k;
 	S->forward.netns = 0;
 	return flow_get(S, &S->forward);
-}
-
-static __always_inline bool flow_same_ends(const struct flow_key *a, const struct flow_key *b)
-{
-	const __u64 *l = (const void *)a->l, *m = (const void *)b->l, *r = (const void *)a->r, *s = (const void *)b->r;
-
-	return a->lport == b->lport && a->rport == b->rport &&
-	       ((l[0] ^ m[0]) | (l[1] ^ m[1]) | (r[0] ^ s[0]) | (r[1] ^ s[1])) == 0;
 }
 
 /* What the sender called this packet, into S->forward; false unless NAT has changed it. */
@@ -49,11 +43,11 @@ static __always_inline bool nat_original(struct __sk_buff *skb, struct owner_scr
 		to->lport = BPF_CORE_READ(ct, tuplehash[1].tuple.src.u.all);
 		to->rport = BPF_CORE_READ(ct, tuplehash[1].tuple.dst.u.all);
 	}
-	if (k->l[0] == 0 && k->l[1] == 0 && k->l[2] == bpf_htonl(0xffff)) {
-		flow_set_v4(to->l, to->l[0]);
-		flow_set_v4(to->r, to->r[0]);
+	if (addr_is_v4(k->l)) {
+		addr_set_v4(to->l, to->l[0]);
+		addr_set_v4(to->r, to->r[0]);
 	}
-	if (k->proto == PROTO_ICMP || k->proto == PROTO_ICMPV6) {
+	if (k->proto == IPPROTO_ICMP || k->proto == IPPROTO_ICMPV6) {
 		/* the identifier in one of the two; the other holds type and code there */
 		to->rport = k->rport ? to->lport : 0;
 		to->lport = k->lport ? to->lport : 0;
@@ -78,7 +72,7 @@ static __always_inline bool nat_source(struct __sk_buff *skb, struct owner_scrat
 	bpf_map_update_elem(&ptcp_flows, k, &S->rec, BPF_ANY);
 	bpf_map_update_elem(&ptcp_nat, &S->forward, k, BPF_ANY);
 	/* Datagrams that came before: nobody will accept anything. */
-	if (k->proto != PROTO_TCP && !S->provisional)
+	if (k->proto != IPPROTO_TCP && !S->provisional)
 		forward_tell_nat(&S->rec, k);
 	return true;
 }
@@ -111,7 +105,7 @@ static __always_inline bool forward_wait(struct __sk_buff *skb, struct owner_scr
 
 	if (!attrib_forwarded || !flow_forwardable(k) || k->fragment)
 		return false;
-	if (k->proto == PROTO_TCP ? !syn : k->proto != PROTO_UDP || (egress && skb->sk))
+	if (k->proto == IPPROTO_TCP ? !syn : k->proto != IPPROTO_UDP || (egress && skb->sk))
 		return false;
 	local = !egress && destination_local(skb, k);
 	S->forward = *k;
@@ -119,7 +113,7 @@ static __always_inline bool forward_wait(struct __sk_buff *skb, struct owner_scr
 	if (!local)
 		S->forward.netns = 0;
 	o->cookie = flow_cookie(&S->forward);
-	if (k->proto == PROTO_UDP && !datagram_young(S, o->cookie))
+	if (k->proto == IPPROTO_UDP && !datagram_young(S, o->cookie))
 		return false;
 	o->flags = OWNER_F_PROVISIONAL;
 	return true;

@@ -1,39 +1,39 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * Who owns which socket: bpf/socket.bpf.c notes it with owner_note(), bpf/resolve.bpf.h looks it up for a packet.
+ * Who owns which socket. Its record is its storage (ptcp_sockets), or where it has none, an entry of ptcp_cookies.
  *
- * An owner is certain once a process has used the socket (connected it, sent, received, accepted with an address).
- * It is provisional as long as it was only made or bound, inherited from a listener, or found in several processes by
- * the start-up scan; the first use then sends EVENT_OWNER, if a packet was credited meanwhile.
+ *	state		how it shows			who gets it there
+ *	nobody		tgid 0				owner_of_socket(), for a socket that the scan has not come to
+ *	made		its own cookie, not certain	owner_note(): made or bound, but not used
+ *	inherited	the cookie of another socket	the kernel: a child of a listener starts with its storage
+ *	found		OWNER_SCAN, not certain		the scan: several processes hold it, this is one of them
+ *	certain		its own cookie, certain		owner_note(): used (connected, sent, received, accepted with
+ *							an address), with attrib_bind_certain also made or bound; the
+ *							scan: one process holds it, once
+ *
+ * All but certain are provisional: owner_provisional(). Every use of a socket leads to certain, of another process
+ * from certain to certain. A record never goes back to nobody; the scan leaves alone what has an owner. A listener whose
+ * owner only ptcp_cookies knows gets that record as it is: listener_adopt().
+ *
+ * Beside the state: exposed, a packet was credited while provisional, so that the step to certain has to send
+ * EVENT_OWNER; shared, several processes use it or hold it, so that of UDP each datagram is told for itself.
+ *
+ * What is in ptcp_flows is a copy, replaced as a whole: made of a provisional record it is not certain; forwarded, it
+ * is of another namespace; without tgid it waits, its cookie a stand-in, for whoever answers (datagram_young(),
+ * init_wait()).
+ *
+ * Only owner_publish() gives a record an owner, and only owner_expose() raises exposed. Packets on other CPUs read it
+ * meanwhile, without a lock. So the facts of the owner are written first, then certain, the cookie last: whoever sees
+ * what makes the record certain sees whose it is, and until then what was inherited stays provisional, and nobody stays
+ * provisional, too. Then the atomic addition, a full barrier as that of owner_expose() is: either the packet sees
+ * "certain", or we see "exposed" and tell. Nothing orders the facts when one certain owner follows another: a packet of
+ * that moment may get some of both.
  */
 #ifndef OWNER_BPF_H
 #define OWNER_BPF_H
 
+#include "flow.bpf.h"
 #include "task.bpf.h"
-#include <bpf/bpf_endian.h>
-
-#define SOCK_AF_INET 2
-#define SOCK_AF_INET6 10
-#define SOCK_AF_PACKET 17
-#define SOCK_TYPE_STREAM 1
-
-#define TCP_STATE_TIME_WAIT 6
-#define TCP_STATE_LISTEN 10
-
-#define PROTO_TCP 6
-#define PROTO_ICMP 1
-#define PROTO_UDP 17
-#define PROTO_ICMPV6 58
-#define PROTO_SCTP 132
-#define PROTO_HOPOPTS 0
-#define PROTO_ROUTING 43
-#define PROTO_FRAGMENT 44
-#define PROTO_DSTOPTS 60
-
-#define ETHERTYPE_IPV4 0x0800
-#define ETHERTYPE_IPV6 0x86dd
-#define ETHERTYPE_8021Q 0x8100
-#define ETHERTYPE_8021AD 0x88a8
 
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
@@ -57,66 +57,33 @@ struct {
 	__type(value, struct owner_rec);
 } ptcp_flows SEC(".maps") __weak;
 
-/* The six products do not wait for each other; splitmix64's last steps bring their high bits down. */
-static __always_inline __u64 flow_hash(const struct flow_key *k)
-{
-	const __u64 *w = (const __u64 *)k;
-	__u64 h = w[0] * 0x9e3779b97f4a7c15 + w[1] * 0xc2b2ae3d27d4eb4f + w[2] * 0x165667b19e3779f9 +
-		  w[3] * 0x27d4eb2f165667c5 + w[4] * 0xd6e8feb86659fd93 + w[5] * 0xff51afd7ed558ccd;
-
-	h = (h ^ h >> 32) * 0xbf58476d1ce4e5b9;
-	return h ^ h >> 29;
-}
-
-/* For what need not be exact; not 0. */
-static __always_inline __u32 flow_short(const struct flow_key *k)
-{
-	return (__u32)flow_hash(k) | 1;
-}
-
-/*
- * A SYN arrives before its socket has a cookie. Its packet carries this stand-in, made of the tuple, and the
- * EVENT_OWNER of the accepted socket is sent for both. Real cookies count up from 1 and never have this bit.
- */
-static __always_inline __u64 flow_cookie(const struct flow_key *k)
-{
-	return flow_hash(k) | 1ULL << 63;
-}
-
-/*
- * Of a datagram to a socket that several processes read: all but the address of our end, which the socket need not
- * be bound to.
- */
-static __always_inline __u64 datagram_cookie(const struct flow_key *k)
-{
-	struct flow_key any = *k;
-
-	__builtin_memset(any.l, 0, sizeof(any.l));
-	return flow_cookie(&any);
-}
-
-/* Of a socket without a cookie, for as long as the scan may tell whose it is: made of its address. */
-static __always_inline __u64 socket_stand_in(const void *sk)
-{
-	return (pointer_value(sk) * 0x9e3779b97f4a7c15) | 1ULL << 63;
-}
-
-static __always_inline bool flow_has_ports(__u8 proto)
-{
-	return proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_ICMP || proto == PROTO_ICMPV6 ||
-	       proto == PROTO_SCTP || proto == 136 /* UDP-Lite */ || proto == 33 /* DCCP */;
-}
-
-static __always_inline void flow_set_v4(__u32 *to, __u32 addr)
-{
-	to[0] = to[1] = 0;
-	to[2] = bpf_htonl(0xffff);
-	to[3] = addr;
-}
-
 static __always_inline bool owner_provisional(const struct owner_rec *rec, __u64 cookie)
 {
 	return !rec->certain || rec->cookie != cookie;
+}
+
+/* A packet is credited to a provisional record: asks for EVENT_OWNER. False when it became certain in this moment. */
+static __always_inline bool owner_expose(struct owner_rec *rec, __u64 cookie)
+{
+	__sync_fetch_and_add(&rec->exposed, 1);
+	return owner_provisional(rec, cookie);
+}
+
+/* Gives rec its owner. True: a packet was credited before. The order is told at the top. */
+static __always_inline bool owner_publish(struct owner_rec *rec, const struct owner_rec *owner)
+{
+	rec->start = owner->start;
+	rec->cgroup = owner->cgroup;
+	rec->tgid = owner->tgid;
+	rec->tid = owner->tid;
+	rec->uid = owner->uid;
+	rec->source = owner->source;
+	asm volatile("" ::: "memory");
+	rec->certain = owner->certain;
+	asm volatile("" ::: "memory");
+	rec->cookie = owner->cookie;
+	__sync_fetch_and_add(&rec->changes, 1);
+	return rec->exposed;
 }
 
 /* The task in rec; false for kernel threads. */
@@ -148,40 +115,6 @@ static __always_inline void owner_tell(const struct owner_rec *rec, __u64 cookie
 	e.owner.uid = rec->uid;
 	e.owner.source = rec->source == OWNER_SCAN ? OWNER_SCAN : OWNER_STORAGE;
 	process_event(&e, sizeof(e), false);
-}
-
-/* The tuple of a socket as its packets show it. sk: address of a struct sock that is not a request or TIME_WAIT. */
-static __always_inline bool flow_of_socket(struct flow_key *k, unsigned long sk)
-{
-	struct sock *s = (struct sock *)sk;
-	__u16 family = BPF_CORE_READ(s, __sk_common.skc_family);
-
-	k->netns = BPF_CORE_READ(s, __sk_common.skc_net.net, ns.inum);
-	k->proto = BPF_CORE_READ(s, sk_protocol);
-	k->lport = bpf_htons(BPF_CORE_READ(s, __sk_common.skc_num));
-	k->rport = BPF_CORE_READ(s, __sk_common.skc_dport);
-	if (family == SOCK_AF_INET) {
-		flow_set_v4(k->l, BPF_CORE_READ(s, __sk_common.skc_rcv_saddr));
-		flow_set_v4(k->r, BPF_CORE_READ(s, __sk_common.skc_daddr));
-		return true;
-	}
-	if (family != SOCK_AF_INET6)
-		return false;
-	BPF_CORE_READ_INTO(&k->l, s, __sk_common.skc_v6_rcv_saddr);
-	BPF_CORE_READ_INTO(&k->r, s, __sk_common.skc_v6_daddr);
-	return true;
-}
-
-/*
- * Packets that other namespaces send through this one carry no socket. Their flows are in ptcp_flows with 0 for the
- * namespace, as their own end sees them. Loopback and link-local addresses never leave theirs.
- */
-static __always_inline bool flow_forwardable(const struct flow_key *k)
-{
-	if (k->l[0] == 0 && k->l[1] == 0 && k->l[2] == bpf_htonl(0xffff))
-		return (bpf_ntohl(k->l[3]) >> 24) != 127;
-	return (k->l[0] & bpf_htonl(0xffc00000)) != bpf_htonl(0xfe800000) &&
-	       (k->l[0] | k->l[1] | k->l[2] | (k->l[3] ^ bpf_htonl(1)));
 }
 
 /* The flow before NAT, namespace 0 -> the same in this namespace, after NAT. */
@@ -255,7 +188,7 @@ static __noinline void owner_settled(const struct owner_rec *rec, unsigned long 
 	struct flow_key k = {};
 
 	owner_tell(rec, rec->cookie);
-	if (!flow_of_socket(&k, sk) || k.proto != PROTO_TCP || !k.rport)
+	if (!flow_of_socket(&k, sk) || k.proto != IPPROTO_TCP || !k.rport)
 		return;
 	owner_tell(rec, flow_cookie(&k));
 	forward_settled(rec, &k);
@@ -270,7 +203,7 @@ static __always_inline struct owner_rec *owner_note(void *sk, __u64 cookie, bool
 {
 	struct task_struct *task = task_current();
 	struct owner_rec *rec, new = { .cookie = cookie, .certain = used };
-	bool settled;
+	bool settled, exposed;
 
 	if (storage)
 		rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0);
@@ -297,26 +230,15 @@ static __always_inline struct owner_rec *owner_note(void *sk, __u64 cookie, bool
 	/* Not by who made it, or by another than before: any of its holders may be the next. */
 	if (used && rec->tgid && rec->tgid != new.tgid && rec->cookie == cookie)
 		rec->shared = 1;
-	rec->start = new.start;
-	rec->cgroup = new.cgroup;
-	rec->tgid = new.tgid;
-	rec->tid = new.tid;
-	rec->uid = new.uid;
-	rec->source = 0;
-	rec->certain = used;
-	/* Last: what was inherited is provisional until then. */
-	asm volatile("" ::: "memory");
-	rec->cookie = cookie;
-	/* Atomic, so a full barrier: either owner_expose() on another CPU sees "certain", or we see "exposed". */
-	__sync_fetch_and_add(&rec->changes, 1);
-	if (settled && rec->exposed)
+	exposed = owner_publish(rec, &new);
+	if (settled && exposed)
 		owner_settled(&new, pointer_value(sk));
 	return rec;
 }
 
 /*
  * The children of a listener inherit its storage, but the scan of /proc has put its owner, known, into ptcp_cookies only.
- * Returns the storage; NULL also when nobody is known.
+ * Returns the storage, NULL also when nobody is known. Who is credited with a packet for a child has to owner_expose() it.
  */
 static __always_inline struct owner_rec *listener_adopt(struct bpf_sock *listener, const struct owner_rec *known)
 {
@@ -325,7 +247,7 @@ static __always_inline struct owner_rec *listener_adopt(struct bpf_sock *listene
 	if (known)
 		rec = bpf_sk_storage_get(&ptcp_sockets, listener, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (rec)
-		*rec = *known;
+		owner_publish(rec, known);
 	return rec;
 }
 

@@ -7,6 +7,9 @@
 #ifndef SETTINGS_BPF_H
 #define SETTINGS_BPF_H
 
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+
 /* What is captured. */
 const volatile __u32 packet_snaplen __weak = 262144; /* bytes */
 const volatile __u32 ring_count __weak = 1;	     /* rings that exist */

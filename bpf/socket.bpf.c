@@ -27,7 +27,7 @@ static __always_inline void netns_tell(struct bpf_sock *sk)
 SEC("cgroup/sock_create")
 int ptcp_create(struct bpf_sock *sk)
 {
-	bool certain = attrib_bind_certain && sk->type != SOCK_TYPE_STREAM;
+	bool certain = attrib_bind_certain && sk->type != SOCK_STREAM;
 
 	owner_note(sk, bpf_get_socket_cookie(sk), certain, true);
 	netns_tell(sk);
@@ -45,7 +45,7 @@ static __always_inline int note_addr(struct bpf_sock_addr *ctx, bool used)
 
 static __always_inline int note_bind(struct bpf_sock_addr *ctx)
 {
-	return note_addr(ctx, attrib_bind_certain && ctx->type != SOCK_TYPE_STREAM);
+	return note_addr(ctx, attrib_bind_certain && ctx->type != SOCK_STREAM);
 }
 
 SEC("cgroup/bind4")
@@ -89,7 +89,7 @@ static __always_inline void flow_of_receiver(struct flow_key *k, struct bpf_sock
 	struct sock *s = (struct sock *)pointer_value(sk);
 
 	k->netns = BPF_CORE_READ(s, __sk_common.skc_net.net, ns.inum);
-	k->proto = PROTO_UDP;
+	k->proto = IPPROTO_UDP;
 	k->lport = bpf_htons(sk->src_port);
 	k->rport = port;
 }
@@ -123,7 +123,7 @@ int ptcp_recvmsg4(struct bpf_sock_addr *ctx)
 	rec = owner_note(sk, bpf_get_socket_cookie(ctx), true, true);
 	if (receiver_asked_for(rec, sk)) {
 		flow_of_receiver(&k, sk, ctx->user_port);
-		flow_set_v4(k.r, ctx->user_ip4);
+		addr_set_v4(k.r, ctx->user_ip4);
 		receiver_tell(&k);
 	}
 	return PROCEED;
@@ -172,7 +172,7 @@ static __always_inline int note_traced(struct sock *sk)
 		return 0;
 	/* The length tracepoints fire for unix sockets too, which are most of the calls. */
 	family = sk->__sk_common.skc_family;
-	if (family != SOCK_AF_INET && family != SOCK_AF_INET6 && family != SOCK_AF_PACKET)
+	if (family != AF_INET && family != AF_INET6 && family != AF_PACKET)
 		return 0;
 	cookie = sk->__sk_common.skc_cookie.counter;
 	if (attrib_trace_storage)
@@ -214,7 +214,7 @@ int ptcp_task_file(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
-	struct owner_rec *rec;
+	struct owner_rec *rec, new = { .source = OWNER_SCAN };
 	struct socket *socket;
 	struct sock *sk;
 	__u64 cookie;
@@ -230,7 +230,7 @@ int ptcp_task_file(struct bpf_iter__task_file *ctx)
 	if (!sk)
 		return 0;
 	family = sk->__sk_common.skc_family;
-	if (family != SOCK_AF_INET && family != SOCK_AF_INET6 && family != SOCK_AF_PACKET)
+	if (family != AF_INET && family != AF_INET6 && family != AF_PACKET)
 		return 0;
 	rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	/* What a hook has told is better; of several holders the first, which is the oldest in practice. */
@@ -238,18 +238,15 @@ int ptcp_task_file(struct bpf_iter__task_file *ctx)
 		return 0;
 	if (!attrib_forwarded && socket_elsewhere((unsigned long)sk))
 		attrib_forwarded = 1;
-	rec->start = task->group_leader->start_boottime;
 	cookie = sk->__sk_common.skc_cookie.counter;
-	rec->cookie = bpf_get_socket_cookie(sk);
-	rec->cgroup = task_cgroup(task);
-	rec->tid = 0;
-	rec->uid = task->cred->uid.val;
-	rec->source = OWNER_SCAN;
-	rec->certain = file_held_once(file);
-	rec->shared = !rec->certain;
-	rec->tgid = task->tgid;
-	__sync_fetch_and_add(&rec->changes, 1);
-	if (!rec->exposed)
+	new.start = task->group_leader->start_boottime;
+	new.cookie = bpf_get_socket_cookie(sk);
+	new.cgroup = task_cgroup(task);
+	new.tgid = task->tgid;
+	new.uid = task->cred->uid.val;
+	new.certain = file_held_once(file);
+	rec->shared = !new.certain;
+	if (!owner_publish(rec, &new))
 		return 0;
 	if (!cookie)
 		owner_tell(rec, socket_stand_in(sk));

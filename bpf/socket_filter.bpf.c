@@ -3,9 +3,9 @@
  * Packets where tcpdump sees them: before tc on ingress, after it on egress. The filter of a packet socket copies them
  * into our rings and lets none into the socket.
  */
-#include "tap.bpf.h"
-
 #include "filter.bpf.h"
+#include "take.bpf.h"
+#include "tap.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -13,42 +13,25 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 static __always_inline bool socket_wants(struct __sk_buff *skb)
 {
-	return skb->pkt_type != PACKET_TYPE_LOOPBACK && tap_wants(skb->ifindex, skb->pkt_type == PACKET_TYPE_OUTGOING);
+	return skb->pkt_type != PACKET_LOOPBACK && tap_wants(skb->ifindex, skb->pkt_type == PACKET_OUTGOING);
+}
+
+static __always_inline enum owner_verdict socket_resolve(struct __sk_buff *skb, struct event_packet *rec, bool egress)
+{
+	return tap_resolve(skb, rec, egress, egress && !skb->ingress_ifindex);
 }
 
 __attribute__((noinline)) int socket_take(struct __sk_buff *skb, __u32 flags)
 {
-	struct capture_control *control = control_get();
-	bool egress = skb->pkt_type == PACKET_TYPE_OUTGOING;
-	enum drop_cause cause = DROP_NO_SCRATCH;
-	struct iface_counters *n;
-	__u32 netns;
-	struct event_packet *rec;
-
-	if (!control || control->stop)
-		return 0;
-	netns = device_netns(skb);
-	n = iface_find(netns, skb->ifindex);
-	if (!n)
-		return 0;
-	rec = scratch_get();
-	if (!rec) {
-		n->received++;
-		n->dropped[DROP_NO_SCRATCH]++;
-		return 0;
-	}
-	describe(skb, rec, netns, egress ? EVENT_DIR_OUT : EVENT_DIR_IN, flags);
-	if (tap_resolve(skb, rec, flags & EVENT_PKT_L3 ? 0 : ETH_HLEN, egress, egress && !skb->ingress_ifindex) ==
-	    OWNER_NO)
-		return 0;
-	n->received++;
-	if (publish(skb, control, rec, n->received, &cause) != 0) {
-		if (cause == DROP_COPY)
-			n->dropped[DROP_COPY]++;
-		else
-			n->dropped[DROP_RING_FULL]++;
-	}
+	if (iface_find(skb_netns(skb), skb->ifindex))
+		take_skb(skb, bpf_get_smp_processor_id(), skb->pkt_type == PACKET_OUTGOING, flags, socket_resolve);
 	return 0;
+}
+
+/* Devices without a link header, such as tun, have packets that start at the IP header. */
+static __always_inline bool device_has_header(struct __sk_buff *skb)
+{
+	return type_has_header(BPF_CORE_READ((struct sk_buff *)skb, dev, type));
 }
 
 SEC(FILTER_SEC_SOCKET)
@@ -57,9 +40,9 @@ int ptcp_sock(struct __sk_buff *skb)
 	if (!socket_wants(skb))
 		return NOTHING;
 	if (device_has_header(skb)) {
-		if (pcap_filter_l2(skb, skb->pkt_type == PACKET_TYPE_OUTGOING))
+		if (pcap_filter_l2(skb, skb->pkt_type == PACKET_OUTGOING))
 			socket_take(skb, 0);
-	} else if (pcap_filter_l3(skb, skb->pkt_type == PACKET_TYPE_OUTGOING)) {
+	} else if (pcap_filter_l3(skb, skb->pkt_type == PACKET_OUTGOING)) {
 		socket_take(skb, EVENT_PKT_L3);
 	}
 	return NOTHING;

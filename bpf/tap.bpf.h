@@ -7,11 +7,8 @@
 #ifndef TAP_BPF_H
 #define TAP_BPF_H
 
-#include "resolve.bpf.h"
-#include "ring.bpf.h"
-
-#define PACKET_TYPE_OUTGOING 4 /* linux/if_packet.h */
-#define LOOPBACK_IFINDEX 1     /* in every namespace */
+#include "nat.bpf.h"
+#include "verdict.bpf.h"
 
 static __always_inline bool tap_wants(__u32 ifindex, bool egress)
 {
@@ -49,12 +46,12 @@ static __always_inline enum owner_verdict tap_stand_in(struct event_owner *o, co
  */
 static __always_inline bool tap_task_sends(struct owner_scratch *S, const struct flow_key *k, struct task_struct *task)
 {
-	if (k->proto != PROTO_TCP)
-		return !S->inner_off && !icmp_answers(k);
-	if (tcp_is(S, TCP_FLAG_SYN_BIT | TCP_FLAG_ACK_BIT))
+	if (k->proto != IPPROTO_TCP)
+		return !S->head.inner_off && !icmp_answers(k);
+	if (tcp_is(S, TCPHDR_SYN | TCPHDR_ACK))
 		return false;
 	if (!tap_flow(S, k))
-		return !(S->tcp_flags & TCP_FLAG_RST_BIT);
+		return !(S->head.tcp_flags & TCPHDR_RST);
 	return S->rec.tgid == (__u32)TASK_READ(task, tgid);
 }
 
@@ -77,7 +74,7 @@ static __always_inline enum owner_verdict tap_source(struct __sk_buff *skb, stru
 	if (egress && nat_source(skb, S, k))
 		return owner_take(&e->src, S, OWNER_CONNTRACK);
 	/* It may follow a dead connection of the same tuple. */
-	if (tcp_is(S, TCP_FLAG_SYN_BIT | TCP_FLAG_ACK_BIT))
+	if (tcp_is(S, TCPHDR_SYN | TCPHDR_ACK))
 		return sends || e->ifindex == LOOPBACK_IFINDEX ? tap_stand_in(&e->src, k) : OWNER_MAYBE;
 	if (tap_flow(S, k))
 		return owner_take(&e->src, S, OWNER_FLOW);
@@ -90,7 +87,7 @@ static __always_inline enum owner_verdict tap_destination(struct owner_scratch *
 
 	if (!k->proto)
 		return OWNER_NO;
-	if (tcp_is(S, TCP_FLAG_SYN_BIT)) {
+	if (tcp_is(S, TCPHDR_SYN)) {
 		if (egress && e->ifindex != LOOPBACK_IFINDEX)
 			return OWNER_MAYBE;
 		/* What is there is of an earlier connection. */
@@ -99,11 +96,11 @@ static __always_inline enum owner_verdict tap_destination(struct owner_scratch *
 	}
 	if (!tap_flow(S, k)) {
 		/* Soon after its SYN: nobody has accepted yet. */
-		if (k->proto == PROTO_TCP && !k->fragment && (!egress || e->ifindex == LOOPBACK_IFINDEX))
+		if (k->proto == IPPROTO_TCP && !k->fragment && (!egress || e->ifindex == LOOPBACK_IFINDEX))
 			return tap_stand_in(&e->dst, k);
 		return OWNER_MAYBE;
 	}
-	if (S->more_frags && !k->fragment && !S->provisional) {
+	if (S->head.more_frags && !k->fragment && !S->provisional) {
 		flow_fragment(S);
 		bpf_map_update_elem(&ptcp_flows, &S->flow[FLOW_INNER], &S->rec, BPF_ANY);
 	}
@@ -130,45 +127,24 @@ static __always_inline struct owner_scratch *tap_begin(struct event_packet *e)
 	return S;
 }
 
-/* FLOW_SRC was parsed. */
-static __always_inline void tap_ends(struct owner_scratch *S)
-{
-	if (S->later_frag) {
-		S->flow[FLOW_SRC].fragment = 1;
-		S->flow[FLOW_SRC].lport = S->flow[FLOW_SRC].rport = S->frag_id;
-	}
-	flow_flip(&S->flow[FLOW_DST], &S->flow[FLOW_SRC]);
-}
-
-static __always_inline enum owner_verdict tap_judge(struct event_packet *e, enum owner_verdict src,
-						    enum owner_verdict dst)
-{
-	if (!select_kinds || src == OWNER_MATCH || dst == OWNER_MATCH)
-		return OWNER_MATCH;
-	if (src == OWNER_NO && dst == OWNER_NO)
-		return OWNER_NO;
-	e->flags |= EVENT_PKT_MAYBE;
-	return OWNER_MAYBE;
-}
-
 /* As owner_resolve(). sends: see tap_source(). */
-static __always_inline enum owner_verdict tap_resolve(struct __sk_buff *skb, struct event_packet *e, __u32 l3,
-						      bool egress, bool sends)
+static __always_inline enum owner_verdict tap_resolve(struct __sk_buff *skb, struct event_packet *e, bool egress,
+						      bool sends)
 {
 	struct owner_scratch *S = tap_begin(e);
 	enum owner_verdict src, dst;
 
 	if (!S)
 		return OWNER_MATCH;
-	if (parse_packet(skb, FLOW_SRC, l3, e->protocol))
-		tap_ends(S);
+	if (parse_packet(skb, FLOW_SRC, network_offset(e), e->protocol))
+		parse_ends(S);
 	src = tap_source(skb, S, e, egress, sends, sends && task_context(task_current()));
-	if (S->inner_off && parse_packet(skb, FLOW_INNER, S->inner_off,
-					 S->flow[FLOW_SRC].proto == PROTO_ICMP ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6))
+	if (S->head.inner_off && parse_packet(skb, FLOW_INNER, S->head.inner_off,
+					      S->flow[FLOW_SRC].proto == IPPROTO_ICMP ? ETH_P_IP : ETH_P_IPV6))
 		dst = tap_quoted(S, e);
 	else
 		dst = tap_destination(S, e, egress);
-	return tap_judge(e, src, dst);
+	return packet_judge(e, src, dst);
 }
 
 #endif

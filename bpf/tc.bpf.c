@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /* Packets at tc, ingress and egress: filter, owner, copy. No verdict is ever changed. */
-#include "vmlinux.h"
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
-
 #include "filter.bpf.h"
 #include "resolve.bpf.h"
-#include "ring.bpf.h"
+#include "take.bpf.h"
 
 /* "Go on with the next program": TCX_NEXT and TC_ACT_UNSPEC. */
 #define NEXT (-1)
@@ -15,36 +10,9 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* A packet that the filter let pass. A global function: verified once, not once per program. */
-__attribute__((noinline)) int packet_take(struct __sk_buff *skb, __u32 dir, __u32 flags)
+__attribute__((noinline)) int packet_take(struct __sk_buff *skb, __u32 egress, __u32 flags)
 {
-	struct capture_control *control = control_get();
-	struct iface_counters *n;
-	__u32 netns;
-	struct event_packet *rec;
-	enum drop_cause cause = DROP_NO_SCRATCH;
-
-	if (!control || control->stop)
-		return 0;
-	netns = device_netns(skb);
-	n = iface_find(netns, skb->ifindex);
-	if (!n)
-		return 0;
-	rec = scratch_get();
-	if (!rec) {
-		n->received++;
-		n->dropped[DROP_NO_SCRATCH]++;
-		return 0;
-	}
-	describe(skb, rec, netns, dir, flags);
-	if (owner_resolve(skb, rec, flags & EVENT_PKT_L3 ? 0 : ETH_HLEN, dir == EVENT_DIR_OUT) == OWNER_NO)
-		return 0;
-	n->received++;
-	if (publish(skb, control, rec, n->received, &cause) != 0) {
-		if (cause == DROP_COPY)
-			n->dropped[DROP_COPY]++;
-		else
-			n->dropped[DROP_RING_FULL]++;
-	}
+	take_skb(skb, bpf_get_smp_processor_id(), egress, flags, owner_resolve);
 	return 0;
 }
 
@@ -54,7 +22,7 @@ __attribute__((noinline)) int packet_take(struct __sk_buff *skb, __u32 dir, __u3
  */
 static __always_inline bool looped_back(const struct __sk_buff *skb)
 {
-	return skb->pkt_type == PACKET_TYPE_LOOPBACK;
+	return skb->pkt_type == PACKET_LOOPBACK;
 }
 
 /*
@@ -73,7 +41,7 @@ int ptcp_l2(struct __sk_buff *skb)
 	bool egress = at_egress(skb);
 
 	if ((egress || !looped_back(skb)) && pcap_filter_l2(skb, egress))
-		packet_take(skb, egress ? EVENT_DIR_OUT : EVENT_DIR_IN, 0);
+		packet_take(skb, egress, 0);
 	return NEXT;
 }
 
@@ -84,6 +52,6 @@ int ptcp_l3(struct __sk_buff *skb)
 	bool egress = at_egress(skb);
 
 	if ((egress || !looped_back(skb)) && pcap_filter_l3(skb, egress))
-		packet_take(skb, egress ? EVENT_DIR_OUT : EVENT_DIR_IN, EVENT_PKT_L3);
+		packet_take(skb, egress, EVENT_PKT_L3);
 	return NEXT;
 }

@@ -4,10 +4,11 @@
  * every device of every namespace with one attachment. The packet is kernel memory here: the linear part is probed,
  * what follows in fragments is read where the kernel permits (6.12), else it is cut off.
  */
+#include "filter.bpf.h"
+#include "take.bpf.h"
 #include "tap.bpf.h"
 #include <bpf/bpf_tracing.h>
-
-#include "filter.bpf.h"
+#include <ptcpdump/kfunc.h>
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -43,17 +44,14 @@ static __always_inline bool has_tag(struct sk_buff *skb)
 
 static __always_inline bool packet_wanted(struct tap_packet *p)
 {
-	return p->pkt_type != PACKET_TYPE_LOOPBACK && tap_wants(p->ifindex, p->egress) &&
-	       iface_find(p->netns, p->ifindex);
+	return p->pkt_type != PACKET_LOOPBACK && tap_wants(p->ifindex, p->egress) && iface_find(p->netns, p->ifindex);
 }
 
 /* False: not one that we capture. */
 static __always_inline bool packet_look(struct tap_packet *p, struct sk_buff *skb, bool egress)
 {
-	enum { ETHER = 1, LOOPBACK = 772 }; /* ARPHRD_*, linux/if_arp.h */
 	struct net_device *dev = BPF_CORE_READ(skb, dev);
 	__u64 head, data;
-	__u16 type;
 
 	p->egress = egress;
 	p->ifindex = BPF_CORE_READ(dev, ifindex);
@@ -61,8 +59,7 @@ static __always_inline bool packet_look(struct tap_packet *p, struct sk_buff *sk
 	p->pkt_type = BPF_CORE_READ_BITFIELD_PROBED(skb, pkt_type);
 	if (!packet_wanted(p))
 		return false;
-	type = BPF_CORE_READ(dev, type);
-	p->l3 = type != ETHER && type != LOOPBACK;
+	p->l3 = !type_has_header(BPF_CORE_READ(dev, type));
 	head = (__u64)BPF_CORE_READ(skb, head);
 	data = (__u64)BPF_CORE_READ(skb, data);
 	/* What receives does so behind the link header; skb->mac_header need not be set. */
@@ -105,17 +102,17 @@ static __always_inline enum owner_verdict packet_resolve(struct sk_buff *skb, co
 
 	if (!S)
 		return OWNER_MATCH;
-	S->start = p->start;
-	S->linear = p->linear;
-	if (parse_memory(FLOW_SRC, p->l3 ? 0 : ETH_HLEN, p->protocol))
-		tap_ends(S);
+	S->head.start = p->start;
+	S->head.linear = p->linear;
+	if (parse_memory(FLOW_SRC, network_offset(e), p->protocol))
+		parse_ends(S);
 	src = tap_source((struct __sk_buff *)skb, S, e, p->egress, sends, p->in_task);
-	if (S->inner_off && parse_memory(FLOW_INNER, S->inner_off,
-					 S->flow[FLOW_SRC].proto == PROTO_ICMP ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6))
+	if (S->head.inner_off && parse_memory(FLOW_INNER, S->head.inner_off,
+					      S->flow[FLOW_SRC].proto == IPPROTO_ICMP ? ETH_P_IP : ETH_P_IPV6))
 		dst = tap_quoted(S, e);
 	else
 		dst = tap_destination(S, e, p->egress);
-	return tap_judge(e, src, dst);
+	return packet_judge(e, src, dst);
 }
 
 /* All of the packet, fragments too. front: bytes before skb->data, a constant. */
@@ -135,12 +132,11 @@ static __always_inline long fragments_copy(struct sk_buff *skb, struct event_pac
 	return bpf_dynptr_read(rec->data + front, rest, (struct bpf_dynptr *)&all, 0, 0);
 }
 
-static __always_inline int packet_publish(struct sk_buff *skb, const struct tap_packet *p,
-					  struct capture_control *control, struct event_packet *rec, bool egress)
+static __always_inline int packet_copy(struct sk_buff *skb, const struct tap_packet *p, struct event_packet *rec,
+				       bool egress)
 {
 	__u32 caplen = p->len < packet_snaplen ? p->len : packet_snaplen;
 	long err = -1;
-	__s64 used;
 
 	if (tap_fragments && caplen > p->linear && caplen > ETH_HLEN)
 		err = egress || p->l3 ? fragments_copy(skb, rec, p->start, caplen, 0)
@@ -150,50 +146,31 @@ static __always_inline int packet_publish(struct sk_buff *skb, const struct tap_
 			caplen = p->linear;
 		asm volatile("" : "+r"(caplen));
 		if (caplen > packet_snaplen || bpf_probe_read_kernel(rec->data, caplen, (const void *)p->start))
-			return DROP_COPY;
+			return LOST(DROP_COPY);
 	}
-	asm volatile("" : "+r"(caplen));
-	if (caplen > packet_snaplen)
-		return DROP_COPY;
 	rec->caplen = caplen;
-	used = ring_output(bpf_get_smp_processor_id() % ring_count, rec, sizeof(*rec) + caplen, true);
-	if (used < 0)
-		return DROP_RING_FULL;
-	reader_wake(control, used);
-	return DROP_CAUSES;
+	return 0;
 }
 
 /* Not inlined: the filter needs most of the stack that the caller leaves. False: it is not wanted. */
-static __noinline int packet_tell(struct sk_buff *skb, struct tap_packet *p)
+static __noinline int packet_tell(struct sk_buff *skb, struct tap_packet *p, struct event_packet *rec)
 {
-	struct event_packet *rec = scratch_get();
-
-	if (!rec)
-		return true;
 	packet_describe(p, rec);
 	return packet_resolve(skb, p, rec) != OWNER_NO;
 }
 
 /* Inlined: calls of kernel functions are linked in the programs themselves only (src/capture/kfunc_link.c). */
-static __always_inline void packet_keep(struct sk_buff *skb, struct tap_packet *p, bool egress)
+static __always_inline void packet_take(struct sk_buff *skb, struct tap_packet *p, bool egress)
 {
-	struct capture_control *control = control_get();
-	struct iface_counters *n = iface_find(p->netns, p->ifindex);
-	struct event_packet *rec;
-	int lost = DROP_NO_SCRATCH;
+	struct capture_control *control = take_control();
+	struct event_packet *rec = scratch_get(bpf_get_smp_processor_id());
+	struct iface_counters *n;
 
-	if (!control || control->stop || !n || !packet_tell(skb, p))
+	if (!control || (rec && !packet_tell(skb, p, rec)))
 		return;
-	rec = scratch_get();
-	if (rec)
-		lost = packet_publish(skb, p, control, rec, egress);
-	n->received++;
-	if (lost == DROP_NO_SCRATCH)
-		n->dropped[DROP_NO_SCRATCH]++;
-	else if (lost == DROP_COPY)
-		n->dropped[DROP_COPY]++;
-	else if (lost == DROP_RING_FULL)
-		n->dropped[DROP_RING_FULL]++;
+	n = iface_find(p->netns, p->ifindex);
+	if (n)
+		take_end(control, n, rec, rec ? packet_copy(skb, p, rec, egress) : LOST(DROP_NO_SCRATCH));
 }
 
 /* args: on the stack of who calls the tracepoint. */
@@ -205,7 +182,7 @@ static __always_inline int packet_see(const void *args, struct sk_buff *skb, boo
 
 	if (!packet_look(&p, skb, egress))
 		return 0;
-	meta = FILTER_META(egress ? PACKET_TYPE_OUTGOING : p.pkt_type, p.ifindex);
+	meta = FILTER_META(egress ? PACKET_OUTGOING : p.pkt_type, p.ifindex);
 	if (p.l3)
 		match = pcap_filter_mem_l3(p.start, p.linear, p.len, p.vlan, meta);
 	else
@@ -213,7 +190,7 @@ static __always_inline int packet_see(const void *args, struct sk_buff *skb, boo
 	if (!match)
 		return 0;
 	p.in_task = egress && task_context_at(task_current(), pointer_value(args));
-	packet_keep(skb, &p, egress);
+	packet_take(skb, &p, egress);
 	return 0;
 }
 

@@ -39,6 +39,12 @@ struct iface_counters { /* per CPU */
 	__u64 dropped[DROP_CAUSES];
 };
 
+#define RINGS_MAX 16 /* rings of packets, ptcp_ring0 and so on: one for each CPU, with more CPUs some share */
+
+/* Records that are put together at once on a CPU: of a task that sends, and where it can be interrupted, of what arrives. */
+#define SCRATCH_SLOTS 1
+#define SCRATCH_SLOTS_NESTED 2
+
 #define IFACE_SLOTS 256
 
 /*

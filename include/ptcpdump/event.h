@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
  * Records that cross from the eBPF programs to user space through ring buffers.
- * Both compilers (clang -target bpf, cc) read this file; it is the whole ABI between them.
+ * Both compilers (clang -target bpf, cc) read this file. What they share in maps is in config.h and owner.h.
  *
  * Every record starts with enum event_type. All integers are in host byte order unless said
  * otherwise; times are nanoseconds of CLOCK_MONOTONIC except *start*, which is the group leader's
@@ -19,7 +19,7 @@
 
 enum event_type {
 	EVENT_NONE,
-	EVENT_PACKET, /* packet rings: struct event_packet, by bpf/tc.bpf.c and the other backends */
+	EVENT_PACKET, /* packet rings: struct event_packet, by bpf/take.bpf.h */
 	EVENT_EXEC,   /* process ring: struct event_exec, by sched_process_exec */
 	EVENT_FORK,   /* process ring: struct event_fork, by sched_process_fork */
 	EVENT_EXIT,   /* process ring: struct event_exit, by sched_process_exit of the last thread */

@@ -28,7 +28,7 @@ struct flow_key {
 };
 EVENT_ASSERT_SIZE(struct flow_key, 48);
 
-/* Value of ptcp_sockets, ptcp_cookies and ptcp_flows. */
+/* Value of ptcp_sockets, ptcp_cookies and ptcp_flows. Its states, and who writes it, are told in bpf/owner.bpf.h. */
 struct owner_rec {
 	__u64 start;
 	__u64 cookie; /* of the socket it was recorded for: another one's when a child inherited its listener's */

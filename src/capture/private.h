@@ -11,7 +11,6 @@
 #include "capture/ring.h"
 #include "filter/filter.h"
 
-#define RINGS_MAX 16 /* as many as bpf/ring.bpf.h defines */
 #define VLAN_LEN 4   /* bytes, of a tag */
 
 /* A descriptor that a capture waits for, and what to do when it is readable. */

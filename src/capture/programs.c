@@ -154,7 +154,7 @@ static void settings_prepare(const struct capture *c, struct ptcpdump *skel)
 	if (!c->namespaces.any)
 		bpf_map__set_max_entries(skel->maps.ptcp_netns, 1);
 	if (c->backend->programs) {
-		bpf_map__set_max_entries(skel->maps.ptcp_scratch, (uint32_t)libbpf_num_possible_cpus());
+		bpf_map__set_max_entries(skel->maps.ptcp_scratch, (uint32_t)libbpf_num_possible_cpus() * SCRATCH_SLOTS);
 		bpf_map__set_value_size(skel->maps.ptcp_scratch, scratch_size(c));
 	}
 }

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/* What is worked out about one packet. */
+#ifndef SCRATCH_BPF_H
+#define SCRATCH_BPF_H
+
+#include "task.bpf.h"
+#include <ptcpdump/config.h>
+#include <ptcpdump/owner.h>
+
+/* Index of owner_scratch.flow. */
+enum {
+	FLOW_SRC,   /* the source seen as the local end */
+	FLOW_DST,   /* the destination seen as the local end */
+	FLOW_INNER, /* the packet that an ICMP error quotes, or the fragment's key */
+	FLOWS
+};
+
+/* What the headers tell beside the flow. */
+struct packet_head {
+	__u32 inner_off; /* offset of the quoted IP header, 0 none */
+	__u16 frag_id;
+	__u8 tcp_flags;
+	__u8 more_frags;
+	__u8 later_frag;
+	__u8 sctp_chunk; /* the type of the first one; 0 (DATA) of other protocols, too */
+	__u32 linear;	 /* bytes at start; only of programs that have no __sk_buff */
+	__u64 start;
+};
+
+struct owner_scratch {
+	struct flow_key flow[FLOWS];
+	struct flow_key forward; /* the flow as another namespace sees it */
+	struct owner_rec rec;	 /* what the last lookup found */
+	__u8 provisional;	 /* of rec */
+	__u8 state;		 /* of the socket that was looked up */
+	struct packet_head head;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SCRATCH_SLOTS_NESTED);
+	__type(key, __u32);
+	__type(value, struct owner_scratch);
+} ptcp_owner_buf SEC(".maps") __weak;
+
+/* Of a task, or of what interrupts it: see owner_nested. */
+static __always_inline struct owner_scratch *owner_scratch_get(void)
+{
+	__u32 slot = 0;
+
+	if (owner_nested)
+		slot = !task_context(task_current());
+	return bpf_map_lookup_elem(&ptcp_owner_buf, &slot);
+}
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/* Whether the task that runs sends the packet. */
+#ifndef SENDER_BPF_H
+#define SENDER_BPF_H
+
+#include "lookup.bpf.h"
+
+/* Sockets of the kernel itself (resets, ICMP errors, ACKs of TIME_WAIT) act for everyone. */
+static __always_inline bool socket_is_kernel(struct bpf_sock *sk)
+{
+	struct sock *s = (struct sock *)pointer_value(sk);
+
+	return BPF_CORE_READ_BITFIELD_PROBED(s, sk_kern_sock);
+}
+
+/*
+ * Whether the task that runs is who sends, and not one on whose stack a packet is received that this answers: what a
+ * process writes to a tun device, or reads from a device that it polls. Who sends or reads on a stream holds the
+ * lock of its socket; others answer from sockets of the kernel's own, which else act for the task (looking for neighbours,
+ * joining groups).
+ */
+static __always_inline bool task_sends(const struct owner_scratch *S, struct bpf_sock *full)
+{
+	const struct flow_key *k = &S->flow[FLOW_SRC];
+	struct sock *s;
+
+	if (!full)
+		return false;
+	if (full->type == SOCK_STREAM) {
+		s = (struct sock *)pointer_value(full);
+		return BPF_CORE_READ(s, sk_lock.owned);
+	}
+	if (k->proto == IPPROTO_TCP || S->head.inner_off || icmp_answers(k))
+		return !socket_is_kernel(full);
+	return true;
+}
+
+/* The sending task is the owner: remember it where that is news. */
+static __always_inline void owner_store_current(struct owner_scratch *S, struct bpf_sock *full, __u64 cookie,
+						struct task_struct *task)
+{
+	struct owner_rec *rec;
+
+	owner_current(&S->rec, task);
+	if (!full || socket_is_kernel(full))
+		return;
+	owner_note(full, cookie, true, true);
+	rec = bpf_sk_storage_get(&ptcp_sockets, full, NULL, 0);
+	if (rec && S->flow[FLOW_SRC].proto)
+		flow_remember(S, rec, &S->flow[FLOW_SRC]);
+}
+
+#endif
