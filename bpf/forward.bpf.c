@@ -62,8 +62,8 @@ static __always_inline void forward_store(struct bpf_sock *sk, struct owner_rec 
 }
 
 /*
- * Protocol and ports, 0: not parsed. A global function: its many ways are verified once, and it returns them in a number
- * as on 5.10 it takes no pointer to put them to. Nor is there a scratch for them, where a task can be taken off the CPU.
+ * Protocol and ports, 0: not parsed. A global function: its many ways are verified once. It returns a number, as on
+ * 5.10 it takes no pointer to put them to, and no scratch of a CPU is safe where a task can be taken off it.
  */
 __weak __noinline __u64 forward_ports(struct __sk_buff *skb)
 {

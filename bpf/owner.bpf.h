@@ -12,8 +12,8 @@
  *							scan: one process holds it, once
  *
  * All but certain are provisional: owner_provisional(). Every use of a socket leads to certain, of another process
- * from certain to certain. A record never goes back to nobody; the scan leaves alone what has an owner. A listener whose
- * owner only ptcp_cookies knows gets that record as it is: listener_adopt().
+ * from certain to certain. A record never goes back to nobody; the scan leaves alone what has an owner. A listener
+ * whose owner only ptcp_cookies knows gets that record as it is: listener_adopt().
  *
  * Beside the state: exposed, a packet was credited while provisional, so that the step to certain has to send
  * EVENT_OWNER; shared, several processes use it or hold it, so that of UDP each datagram is told for itself.
@@ -238,7 +238,7 @@ static __always_inline struct owner_rec *owner_note(void *sk, __u64 cookie, bool
 
 /*
  * The children of a listener inherit its storage, but the scan of /proc has put its owner, known, into ptcp_cookies only.
- * Returns the storage, NULL also when nobody is known. Who is credited with a packet for a child has to owner_expose() it.
+ * Returns the storage, NULL also when nobody is known. Its children are waited for: the caller has to owner_expose() it.
  */
 static __always_inline struct owner_rec *listener_adopt(struct bpf_sock *listener, const struct owner_rec *known)
 {

@@ -11,7 +11,7 @@
 /*
  * One ring per CPU, so that CPUs do not queue on one lock; with more CPUs than rings some share. An array of rings
  * would do, but filling a map of maps waits for an RCU grace period per entry, 14 ms each, and costs a lookup per
- * packet. User space sets the sizes, and leaves out those from ring_count on: their code is dead then. RINGS_MAX of them.
+ * packet. User space sets the sizes, and leaves out those from ring_count on: their code is dead then.
  */
 #define RINGS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
 

@@ -138,8 +138,8 @@ static __always_inline __u32 skb_netns(struct __sk_buff *skb)
 }
 
 /*
- * slot: of ptcp_scratch. flags: EVENT_PKT_L3 or 0. resolve: a function to inline that fills in the owners of a described
- * record. Who sees packets of interfaces that are not captured on asks iface_find() before.
+ * slot: of ptcp_scratch. flags: EVENT_PKT_L3 or 0. resolve: a function to inline that fills in the owners of a
+ * described record. Who sees packets of interfaces that are not captured on asks iface_find() before.
  */
 static __always_inline void take_skb(struct __sk_buff *skb, __u32 slot, bool egress, __u32 flags,
 				     enum owner_verdict (*resolve)(struct __sk_buff *skb, struct event_packet *rec,

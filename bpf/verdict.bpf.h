@@ -55,7 +55,7 @@ static __always_inline enum owner_verdict packet_judge(struct event_packet *e, e
 {
 	if (!select_kinds)
 		return OWNER_MATCH;
-	/* Clang would test this last, and branches on src and dst keep the verifier's states apart: half as many again. */
+	/* Else clang tests this last, and branches on src and dst keep states of the verifier apart: a third more. */
 	asm volatile("");
 	if (src == OWNER_MATCH || dst == OWNER_MATCH)
 		return OWNER_MATCH;

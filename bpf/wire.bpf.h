@@ -45,7 +45,7 @@
 
 #define LOOPBACK_IFINDEX 1 /* in every namespace: net/net_namespace.h */
 
-/* Whether more than addresses tells flows apart: two ports in front of the header, or the identifier of an ICMP echo. */
+/* Whether more than addresses tells flows apart: two ports in front of the header, or what identifies an ICMP echo. */
 static __always_inline bool proto_has_ports(__u8 proto)
 {
 	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6 ||

@@ -41,7 +41,7 @@ struct iface_counters { /* per CPU */
 
 #define RINGS_MAX 16 /* rings of packets, ptcp_ring0 and so on: one for each CPU, with more CPUs some share */
 
-/* Records that are put together at once on a CPU: of a task that sends, and where it can be interrupted, of what arrives. */
+/* Records put together at once on a CPU: of what a task sends, and where that is interrupted, of what arrives. */
 #define SCRATCH_SLOTS 1
 #define SCRATCH_SLOTS_NESTED 2
 
