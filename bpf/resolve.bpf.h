@@ -3,6 +3,8 @@
 #ifndef RESOLVE_BPF_H
 #define RESOLVE_BPF_H
 
+#include <ptcpdump/config.h>
+
 #include "lookup.bpf.h"
 #include "nat.bpf.h"
 #include "sender.bpf.h"

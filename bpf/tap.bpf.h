@@ -7,6 +7,8 @@
 #ifndef TAP_BPF_H
 #define TAP_BPF_H
 
+#include <ptcpdump/config.h>
+
 #include "nat.bpf.h"
 #include "verdict.bpf.h"
 

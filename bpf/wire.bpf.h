@@ -43,8 +43,6 @@
 #define SCTP_CID_INIT 1
 #define SCTP_CID_INIT_ACK 2
 
-#define LOOPBACK_IFINDEX 1 /* in every namespace: net/net_namespace.h */
-
 /* Whether more than addresses tells flows apart: two ports in front of the header, or what identifies an ICMP echo. */
 static __always_inline bool proto_has_ports(__u8 proto)
 {

@@ -22,6 +22,8 @@ struct capture_control {
 	__u64 owner_start; /* ns, CLOCK_BOOTTIME, as exact as /proc/PID/stat is */
 };
 
+#define LOOPBACK_IFINDEX 1 /* in every network namespace: net/net_namespace.h */
+
 struct iface_key {
 	__u32 netns; /* inode number */
 	__u32 ifindex;

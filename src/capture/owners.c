@@ -11,6 +11,7 @@
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <pcap/dlt.h>
+#include <ptcpdump/config.h>
 #include <ptcpdump/owner.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +32,6 @@
 #define SCAN_INTERVAL_NS (10 * NSEC_PER_MSEC)
 #define NETNS_MAX 64
 #define SOCKETS_MAX (1 << 20)
-#define LOOPBACK_IFINDEX 1 /* in every namespace */
 
 struct cached {
 	struct flow_key key;
