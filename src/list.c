@@ -33,11 +33,11 @@ static int open_device(const struct options *o, const char *name, pcap_t **ret, 
 		return -ENODEV;
 	}
 	*monitor = pcap_can_set_rfmon(pcap) == 1;
-	if (o->monitor && !*monitor) {
+	if (o->capture.monitor && !*monitor) {
 		log_error("%s: That device doesn't support monitor mode", name);
 		return -EINVAL;
 	}
-	pcap_set_rfmon(pcap, o->monitor > 0);
+	pcap_set_rfmon(pcap, o->capture.monitor);
 	status = pcap_activate(pcap);
 	if (status >= 0)
 		return 0;
@@ -69,9 +69,9 @@ int list_link_types(const struct options *o)
 		goto out;
 	}
 	printf("Data link types for %s%s (use option -y to set):\n", name,
-	       !monitor	    ? ""
-	       : o->monitor ? " when in monitor mode"
-			    : " when not in monitor mode");
+	       !monitor		    ? ""
+	       : o->capture.monitor ? " when in monitor mode"
+				    : " when not in monitor mode");
 	for (int i = 0; i < n; i++) {
 		const char *type = pcap_datalink_val_to_name(types[i]);
 

@@ -15,6 +15,7 @@
 #include "options_table.h"
 #include "options_value.h"
 #include "util/buf.h"
+#include "util/clock.h"
 #include "util/program.h"
 
 enum { EXPR_FILE_MAX = 16 << 20 };
@@ -212,15 +213,15 @@ static int check_output(const struct options *o)
 		text = "-A and -X[X] are mutually exclusive.";
 	else if (o->text.x && o->text.X)
 		text = "-x[x] and -X[X] are mutually exclusive.";
-	else if (o->rotate_bytes && !o->write_file)
+	else if (o->file.rotate_bytes && !o->write_file)
 		text = "-C cannot be used without -w.";
-	else if (o->rotate_seconds && !o->write_file)
+	else if (o->file.rotate_seconds && !o->write_file)
 		text = "-G cannot be used without -w.";
-	else if (o->postrotate && (!o->write_file || (!o->rotate_bytes && !o->rotate_seconds)))
+	else if (o->file.command && (!o->write_file || (!o->file.rotate_bytes && !o->file.rotate_seconds)))
 		text = "-z cannot be used without -w and (-C or -G).";
 	else if (o->text.t > 5)
 		text = "only -t, -tt, -ttt, -tttt and -ttttt are supported";
-	else if (o->write_file && strcmp(o->write_file, "-") == 0 && (o->rotate_bytes || o->rotate_seconds))
+	else if (o->write_file && strcmp(o->write_file, "-") == 0 && (o->file.rotate_bytes || o->file.rotate_seconds))
 		text = "-w - cannot be used with -C or -G: standard output is not a file that could be changed";
 	else if (o->write_file && strcmp(o->write_file, "-") == 0 && o->print)
 		text = "-w - cannot be used with --print: both would write to standard output";
@@ -228,8 +229,8 @@ static int check_output(const struct options *o)
 		log_error("%s", text);
 		return -EINVAL;
 	}
-	if (o->postrotate && program_find(o->postrotate)) {
-		log_error("-z '%s': no such program in PATH", o->postrotate);
+	if (o->file.command && program_find(o->file.command)) {
+		log_error("-z '%s': no such program in PATH", o->file.command);
 		return -EINVAL;
 	}
 	return o->write_file ? check_write_folder(o->write_file) : 0;
@@ -289,10 +290,9 @@ int options_parse(struct options *o, int argc, char **argv)
 	int words = 0, err;
 
 	*o = (struct options){
-		.snaplen = 262144,
-		.dlt = -1,
+		.capture = { .snaplen = 262144, .dlt = -1 },
 		.context = ANNOT_ALL | CONTEXT_DEFAULT,
-		.settle_ms = 150,
+		.meta = { .settle_ns = 150 * NSEC_PER_MSEC },
 		.log_level = LOG_WARN,
 	};
 	/* Only the words before "--" are ours: getopt never sees the options of the command. */

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "capture/capture.h"
+#include "meta/meta.h"
 #include "meta/runtime/kinds.h"
 #include "output/output.h"
 #include "packet.h"
@@ -43,21 +45,22 @@ enum options_action {
 
 /* How often each one was given, or its value; 0 and NULL: not given. */
 struct options {
+	/* Of each part what options say of it, in its own terms; the session fills in the rest. */
+	struct capture_config capture; /* dlt: -1 not given */
+	struct meta_config meta;
+	struct text_config text;
+	struct file_config file;
+
 	/* capture */
 	struct str_list ifaces, netns;
-	const char *backend, *kernel_btf;
-	enum direction direction; /* DIR_NONE: both */
-	uint32_t snaplen;	  /* bytes, 1..262144 */
-	uint64_t count;		  /* -c, packets; 0 no limit */
-	int no_promiscuous, monitor, immediate;
-	const char *tstamp_type; /* -j */
-	int dlt;		 /* -y, -1 not given */
-	const char *dlt_name;
+	const char *backend;
+	uint64_t count; /* -c, packets; 0 no limit */
+	int no_promiscuous;
 
 	/* filter */
 	const char *expr_file;
 	char *expr; /* the expression, joined or from the file; never NULL after options_parse() */
-	int no_optimize, dump;
+	int dump;
 
 	/* process and container */
 	struct u32_list pids, uids;
@@ -70,21 +73,14 @@ struct options {
 	char **command; /* argv after "--", NULL none */
 
 	/* output */
-	struct text_config text;
 	int print, count_only;
 
 	/* files */
 	const char *read_file, *list_file, *write_file;
-	int64_t rotate_bytes;
-	uint32_t rotate_seconds, rotate_files;
-	const char *postrotate;
-	int packet_buffered;
 	const char *user;	     /* -Z */
 	uint32_t user_uid, user_gid; /* of -Z, when given */
 
 	/* tuning */
-	size_t ring_bytes; /* 0: default */
-	uint32_t settle_ms;
 	enum log_level log_level;
 
 	enum options_action action;

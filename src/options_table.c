@@ -11,6 +11,7 @@
 #include "capture/capture.h"
 #include "options_parse.h"
 #include "options_value.h"
+#include "util/clock.h"
 
 enum { MAX_SNAPLEN = 262144, MAX_PID = 4194304, MAX_SETTLE_MS = 10000 };
 
@@ -46,7 +47,8 @@ static int parse_file_size(struct options *o, const struct option_desc *d, const
 		char letter;
 		int64_t unit;
 	} units[] = { { 'k', INT64_C(1) << 10 }, { 'm', INT64_C(1) << 20 }, { 'g', INT64_C(1) << 30 } };
-	int64_t *size = option_field(o, d), unit = 1000000, n;
+	uint64_t *size = option_field(o, d);
+	int64_t unit = 1000000, n;
 	char *end;
 
 	errno = 0;
@@ -66,7 +68,7 @@ static int parse_file_size(struct options *o, const struct option_desc *d, const
 		log_error("file size %s is too large", arg);
 		return -EINVAL;
 	}
-	*size = n * unit;
+	*size = (uint64_t)(n * unit);
 	return 0;
 invalid:
 	log_error("invalid file size %s (a number >= 1 of millions of bytes, or with k, m, g)", arg);
@@ -132,8 +134,8 @@ static int parse_tstamp_type(struct options *o, const struct option_desc *d, con
 
 static int parse_link_type(struct options *o, const struct option_desc *d, const char *arg)
 {
-	o->dlt = pcap_datalink_name_to_val(arg);
-	if (o->dlt < 0) {
+	o->capture.dlt = pcap_datalink_name_to_val(arg);
+	if (o->capture.dlt < 0) {
 		log_error("invalid data link type %s (-L lists those of an interface)", arg);
 		return -EINVAL;
 	}
@@ -300,10 +302,10 @@ const struct option_desc option_table[] = {
 	{ .key = 'c', .name = "receive-count", .arg = "N", .group = GROUP_CAPTURE, NUMBER(count, 1, INT64_MAX),
 	  .refusal = "invalid packet count %s (must be a number >= 1)", .help = "stop after N packets" },
 	{ .key = 'Q', .name = "direction", .arg = "DIRECTION", .group = GROUP_CAPTURE, .parse = parse_direction,
-	  AT(direction), .choices = "in out inout",
+	  AT(capture.direction), .choices = "in out inout",
 	  .help = "only packets that come in, go out, or both (inout, the default)" },
 	{ .key = 's', .name = "snapshot-length", .arg = "BYTES", .group = GROUP_CAPTURE, .parse = parse_snaplen,
-	  AT(snaplen), .help = "keep at most this much of each packet (0: the default, 262144)" },
+	  AT(capture.snaplen), .help = "keep at most this much of each packet (0: the default, 262144)" },
 	{ .key = 'p', .name = "no-promiscuous-mode", .group = GROUP_CAPTURE, .parse = parse_count, AT(no_promiscuous),
 	  .help = "don't put the interface into promiscuous mode" },
 	{ .key = OPT_BACKEND, .name = "backend", .arg = "BACKEND", .group = GROUP_CAPTURE, .parse = parse_backend,
@@ -311,16 +313,16 @@ const struct option_desc option_table[] = {
 	  .help = "how packets are seen (default: tc, or pcap where only that can serve); help: what this kernel "
 		  "offers" },
 	{ .key = OPT_KERNEL_BTF, .name = "kernel-btf", .arg = "FILE", .group = GROUP_CAPTURE, .parse = parse_string,
-	  AT(kernel_btf), .hint = HINT_FILE,
+	  AT(capture.kernel_btf), .hint = HINT_FILE,
 	  .help = "BTF of this kernel (default /sys/kernel/btf/vmlinux, then /var/lib/ptcpdump/btf, else it is "
 		  "fetched)" },
-	{ .key = OPT_IMMEDIATE, .name = "immediate-mode", .group = GROUP_CAPTURE, .parse = parse_count, AT(immediate),
+	{ .key = OPT_IMMEDIATE, .name = "immediate-mode", .group = GROUP_CAPTURE, .parse = parse_true, AT(capture.immediate),
 	  .help = "show and save packets as soon as they arrive" },
-	{ .key = 'I', .name = "monitor-mode", .group = GROUP_CAPTURE, .parse = parse_count, AT(monitor),
+	{ .key = 'I', .name = "monitor-mode", .group = GROUP_CAPTURE, .parse = parse_true, AT(capture.monitor),
 	  .help = "put the interface into 802.11 monitor mode (by the backend pcap)" },
 	{ .key = 'j', .name = "time-stamp-type", .arg = "TYPE", .group = GROUP_CAPTURE, .parse = parse_tstamp_type,
-	  AT(tstamp_type), .help = "where time stamps come from, see -J (others than host: by the backend pcap)" },
-	{ .key = 'y', .name = "linktype", .arg = "TYPE", .group = GROUP_CAPTURE, .parse = parse_link_type, AT(dlt_name),
+	  AT(capture.tstamp_type), .help = "where time stamps come from, see -J (others than host: by the backend pcap)" },
+	{ .key = 'y', .name = "linktype", .arg = "TYPE", .group = GROUP_CAPTURE, .parse = parse_link_type, AT(capture.dlt_name),
 	  .help = "link type of the capture, see -L (another than the first: by the backend pcap), or of the filter "
 		  "that -d prints" },
 	{ .key = 'D', .name = "list-interfaces", .group = GROUP_CAPTURE, .parse = parse_action,
@@ -335,7 +337,7 @@ const struct option_desc option_table[] = {
 	{ .key = 'F', .name = "expression-file", .arg = "FILE", .group = GROUP_FILTER, .parse = parse_string,
 	  AT(expr_file), .hint = HINT_FILE,
 	  .help = "read the filter expression from FILE; one on the command line is ignored" },
-	{ .key = 'O', .name = "no-optimize", .group = GROUP_FILTER, .parse = parse_count, AT(no_optimize),
+	{ .key = 'O', .name = "no-optimize", .group = GROUP_FILTER, .parse = parse_true, AT(capture.no_optimize),
 	  .help = "don't optimize the filter program" },
 	{ .key = 'd', .group = GROUP_FILTER, .parse = parse_count, AT(dump),
 	  .help = "print the compiled filter and exit; -dd: as C, -ddd: as numbers" },
@@ -447,26 +449,26 @@ const struct option_desc option_table[] = {
 	  .help = "save packets to FILE as pcapng, or as pcap when its name ends in .pcap (-: pcapng on standard "
 		  "output)" },
 	{ .key = 'C', .name = "file-size", .arg = "SIZE", .group = GROUP_FILES, .parse = parse_file_size,
-	  AT(rotate_bytes), .help = "with -w: begin a new file after SIZE millions of bytes (k, m, g: KiB, MiB, GiB)" },
-	{ .key = 'G', .arg = "SECONDS", .group = GROUP_FILES, NUMBER(rotate_seconds, 0, INT32_MAX),
+	  AT(file.rotate_bytes), .help = "with -w: begin a new file after SIZE millions of bytes (k, m, g: KiB, MiB, GiB)" },
+	{ .key = 'G', .arg = "SECONDS", .group = GROUP_FILES, NUMBER(file.rotate_seconds, 0, INT32_MAX),
 	  .refusal = "invalid number of seconds %s (must be a number >= 0; 0: no new files)",
 	  .help = "with -w: begin a new file every so many seconds; its name may hold conversions of strftime(3)" },
-	{ .key = 'W', .name = "file-count", .arg = "N", .group = GROUP_FILES, NUMBER(rotate_files, 1, INT32_MAX),
+	{ .key = 'W', .name = "file-count", .arg = "N", .group = GROUP_FILES, NUMBER(file.rotate_files, 1, INT32_MAX),
 	  .refusal = "invalid number of output files %s (must be a number >= 1)",
 	  .help = "with -C: overwrite the oldest of N files; with -G: stop after N files" },
-	{ .key = 'z', .arg = "COMMAND", .group = GROUP_FILES, .parse = parse_string, AT(postrotate),
+	{ .key = 'z', .arg = "COMMAND", .group = GROUP_FILES, .parse = parse_string, AT(file.command),
 	  .hint = HINT_COMMAND, .help = "with -C or -G: run COMMAND with the name of each finished file" },
-	{ .key = 'U', .name = "packet-buffered", .group = GROUP_FILES, .parse = parse_count, AT(packet_buffered),
+	{ .key = 'U', .name = "packet-buffered", .group = GROUP_FILES, .parse = parse_true, AT(file.packet_buffered),
 	  .help = "write every packet at once, to the file of -w, else to standard output" },
 	{ .key = 'Z', .name = "relinquish-privileges", .arg = "USER", .group = GROUP_FILES, .parse = parse_user,
 	  AT(user), .hint = HINT_USER,
 	  .help = "as root: become USER once all is open (default: sudo's user, else tcpdump or nobody; root: stay)" },
 
 	{ .key = 'B', .name = "buffer-size", .arg = "KIB", .group = GROUP_TUNING,
-	  NUMBER(ring_bytes, 1, INT32_MAX / 1024), .unit = 1024,
+	  NUMBER(capture.ring_bytes, 1, INT32_MAX / 1024), .unit = 1024,
 	  .refusal = "invalid packet buffer size %s (KiB, at least 1)",
 	  .help = "size of the kernel's packet buffers in KiB" },
-	{ .key = OPT_SETTLE, .name = "settle", .arg = "MS", .group = GROUP_TUNING, NUMBER(settle_ms, 0, MAX_SETTLE_MS),
+	{ .key = OPT_SETTLE, .name = "settle", .arg = "MS", .group = GROUP_TUNING, NUMBER(meta.settle_ns, 0, MAX_SETTLE_MS), .unit = NSEC_PER_MSEC,
 	  .refusal = "--settle '%s' is not a time: give 0 to %lld milliseconds",
 	  .help = "how long a packet waits for the process that will accept its connection (default 150; 0: not at "
 		  "all)" },

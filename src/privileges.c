@@ -77,7 +77,7 @@ struct privileges_user privileges_user(const struct options *o)
 		return u;
 	}
 	/* Whoever gives -z and no -Z lets that program do as root what root may. */
-	if (o->postrotate || !may_change())
+	if (o->file.command || !may_change())
 		return u;
 	u.drop = true;
 	if (id_of_env("SUDO_UID", &u.uid) && id_of_env("SUDO_GID", &u.gid))

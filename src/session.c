@@ -38,7 +38,7 @@ static int open_text(struct session *s)
 	config.interrupted = s->interrupted;
 	/* Live packets reach a terminal when the capture is idle; a file may keep a reader waiting, so by lines. */
 	config.line_buffered |= options_offline(o) && isatty(STDOUT_FILENO);
-	config.packet_buffered = o->packet_buffered > 0;
+	config.packet_buffered = o->file.packet_buffered;
 	config.endless = !options_offline(o) || (o->read_file && strcmp(o->read_file, "-") == 0);
 	err = output_text_new(&s->text, &config);
 	if (!err)
@@ -49,27 +49,23 @@ static int open_text(struct session *s)
 static int open_file(struct session *s, int dlt)
 {
 	const struct options *o = s->o;
-	const struct file_config config = {
-		.path = o->write_file,
-		.pcap = options_pcap(o),
-		.nano = o->text.nano,
-		.packet_buffered = o->packet_buffered > 0,
-		.rotate_bytes = (uint64_t)o->rotate_bytes,
-		.rotate_seconds = o->rotate_seconds,
-		.rotate_files = o->rotate_files,
-		.command = o->postrotate,
-		/* -s is for captures. In a list of files each has its own length. */
-		.snaplen = o->read_file ? 0 : o->snaplen,
-		.context = o->context,
-		.uid = s->user.uid,
-		.gid = s->user.gid,
-		.set_owner = s->user.drop,
-		.dlt = dlt < 0 ? DLT_EN10MB : dlt,
-		.is_input = s->is_input,
-		.arg = s->is_input_arg,
-		.interrupted = s->interrupted,
-	};
-	int err = output_file_new(&s->file, &config);
+	struct file_config config = o->file;
+	int err;
+
+	config.path = o->write_file;
+	config.pcap = options_pcap(o);
+	config.nano = o->text.nano;
+	/* -s is for captures. In a list of files each has its own length. */
+	config.snaplen = o->read_file ? 0 : o->capture.snaplen;
+	config.context = o->context;
+	config.uid = s->user.uid;
+	config.gid = s->user.gid;
+	config.set_owner = s->user.drop;
+	config.dlt = dlt < 0 ? DLT_EN10MB : dlt;
+	config.is_input = s->is_input;
+	config.arg = s->is_input_arg;
+	config.interrupted = s->interrupted;
+	err = output_file_new(&s->file, &config);
 
 	s->pcap = config.pcap;
 	if (!err)

@@ -30,10 +30,10 @@ static int live_iface(void *arg, const struct iface *iface)
 	struct live *l = arg;
 	char text[256];
 
-	if (l->s.o->dlt >= 0 && l->s.o->dlt != iface->dlt) {
+	if (l->s.o->capture.dlt >= 0 && l->s.o->capture.dlt != iface->dlt) {
 		session_name_dlt(iface->dlt, text, sizeof(text));
-		log_error("-y %s: packets of '%s' have the link type %s and no other", l->s.o->dlt_name, iface->name,
-			  text);
+		log_error("-y %s: packets of '%s' have the link type %s and no other", l->s.o->capture.dlt_name,
+			  iface->name, text);
 		return -EINVAL;
 	}
 	if (!l->capturing) {
@@ -135,29 +135,7 @@ static int check_pids(const struct options *o)
 static int open_capture(struct live *l, const char *const *ifaces)
 {
 	const struct options *o = l->s.o;
-	struct capture_config config = {
-		.ifaces = ifaces,
-		.netns = (const char *const *)o->netns.v,
-		.filter = o->expr,
-		.no_optimize = o->no_optimize > 0,
-		.snaplen = o->snaplen,
-		.direction = o->direction,
-		.ring_bytes = o->ring_bytes,
-		.backend = l->backend,
-		.dlt_name = o->dlt_name,
-		.dlt = o->dlt,
-		.tstamp_type = o->tstamp_type,
-		.monitor = o->monitor,
-		.immediate = o->immediate,
-		.kernel_btf = o->kernel_btf,
-		.promiscuous = !o->no_promiscuous,
-		.pnames = (const char *const *)o->pnames.v,
-		.uids = o->uids.v,
-		.nuids = o->uids.n,
-		.follow_forks = o->follow_forks || o->command,
-		.container_filter = options_select_container(o),
-		.attribution = o->context || options_select_process(o),
-	};
+	struct capture_config config = o->capture;
 	const struct capture_handler handler = {
 		.arg = l,
 		.iface = live_iface,
@@ -165,6 +143,17 @@ static int open_capture(struct live *l, const char *const *ifaces)
 		.packet = live_packet,
 	};
 
+	config.ifaces = ifaces;
+	config.netns = (const char *const *)o->netns.v;
+	config.filter = o->expr;
+	config.backend = l->backend;
+	config.promiscuous = !o->no_promiscuous;
+	config.pnames = (const char *const *)o->pnames.v;
+	config.uids = o->uids.v;
+	config.nuids = o->uids.n;
+	config.follow_forks = o->follow_forks || o->command;
+	config.container_filter = options_select_container(o);
+	config.attribution = o->context || options_select_process(o);
 	l->pids = calloc(o->pids.n + 1, sizeof(*l->pids));
 	if (!l->pids) {
 		log_error("out of memory");
@@ -187,19 +176,17 @@ static bool needs_containers(const struct options *o)
 static int open_meta(struct live *l)
 {
 	const struct options *o = l->s.o;
-	const struct meta_config config = {
-		.settle_ns = o->settle_ms * NSEC_PER_MSEC,
-		.reverse_match = !o->no_reverse_match,
-		.peer = o->context & ANNOT_PEER,
-		.containers = needs_containers(o),
-		.runtime_addresses = o->runtime_addresses,
-		.container_ids = (const char *const *)o->container_ids.v,
-		.container_names = (const char *const *)o->container_names.v,
-		.pod_names = (const char *const *)o->pod_names.v,
-		.verdict = options_select_container(o) ? on_cgroup_verdict : NULL,
-		.arg = l,
-	};
+	struct meta_config config = o->meta;
 
+	config.reverse_match = !o->no_reverse_match;
+	config.peer = o->context & ANNOT_PEER;
+	config.containers = needs_containers(o);
+	config.runtime_addresses = o->runtime_addresses;
+	config.container_ids = (const char *const *)o->container_ids.v;
+	config.container_names = (const char *const *)o->container_names.v;
+	config.pod_names = (const char *const *)o->pod_names.v;
+	config.verdict = options_select_container(o) ? on_cgroup_verdict : NULL;
+	config.arg = l;
 	return meta_new(&l->meta, &config);
 }
 
@@ -208,8 +195,8 @@ static void print_banner(const struct live *l, const char *const *ifaces)
 	const struct options *o = l->s.o;
 	char name[256];
 
-	if (o->dlt >= 0) {
-		session_name_dlt(o->dlt, name, sizeof(name));
+	if (o->capture.dlt >= 0) {
+		session_name_dlt(o->capture.dlt, name, sizeof(name));
 		fprintf(stderr, "ptcpdump: data link type %.*s\n", (int)strcspn(name, " "), name);
 	}
 	if (!o->text.v && !o->write_file)
@@ -221,7 +208,7 @@ static void print_banner(const struct live *l, const char *const *ifaces)
 		fprintf(stderr, "%s%s", i ? ", " : "", ifaces[i]);
 	if (l->link_types.len)
 		fprintf(stderr, ", link-type %.*s", (int)l->link_types.len, l->link_types.p);
-	fprintf(stderr, ", snapshot length %u bytes\n", o->snaplen);
+	fprintf(stderr, ", snapshot length %u bytes\n", o->capture.snaplen);
 }
 
 static int drop_privileges(const struct live *l)
@@ -231,10 +218,10 @@ static int drop_privileges(const struct live *l)
 		.capture = true,
 		.netns = o->netns.n > 0,
 		.folders = capture_opens_proc(l->backend),
-		.new_files = o->rotate_bytes || o->rotate_seconds,
+		.new_files = o->file.rotate_bytes || o->file.rotate_seconds,
 		.containers = needs_containers(o),
 		.command = o->command != NULL,
-		.programs = o->postrotate != NULL,
+		.programs = o->file.command != NULL,
 	};
 
 	return privileges_drop(&l->s.user, &keep);
@@ -318,14 +305,10 @@ static int open_keylog(struct live *l)
 
 static int choose_backend(const struct options *o, const char *const *ifaces, const struct backend **ret)
 {
-	const struct capture_config wanted = {
-		.ifaces = ifaces,
-		.netns = (const char *const *)o->netns.v,
-		.dlt = o->dlt,
-		.tstamp_type = o->tstamp_type,
-		.monitor = o->monitor,
-	};
+	struct capture_config wanted = o->capture;
 
+	wanted.ifaces = ifaces;
+	wanted.netns = (const char *const *)o->netns.v;
 	return capture_choose_backend(o->backend, &wanted, ret);
 }
 
@@ -385,8 +368,8 @@ static int dump_filter(const struct options *o)
 {
 	struct filter_compile_opts opts = {
 		.dlt = DLT_EN10MB,
-		.snaplen = o->snaplen,
-		.no_optimize = o->no_optimize > 0,
+		.snaplen = o->capture.snaplen,
+		.no_optimize = o->capture.no_optimize,
 	};
 	struct filter_code code = { 0 };
 	char text[FILTER_ERR_LEN], name[IF_NAMESIZE];
@@ -397,8 +380,8 @@ static int dump_filter(const struct options *o)
 			return 1;
 		opts.live = true;
 		opts.dlt = capture_device_dlt(name);
-	} else if (o->dlt >= 0) {
-		opts.dlt = o->dlt;
+	} else if (o->capture.dlt >= 0) {
+		opts.dlt = o->capture.dlt;
 	} else {
 		fprintf(stderr, "Warning: assuming Ethernet\n");
 	}

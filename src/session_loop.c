@@ -100,7 +100,7 @@ static bool wants_new_file(const struct live *l, const struct signalfd_siginfo *
 {
 	const struct options *o = l->s.o;
 
-	return (o->rotate_bytes || o->rotate_seconds) && info->ssi_pid != 0 && (pid_t)info->ssi_pid != getsid(0);
+	return (o->file.rotate_bytes || o->file.rotate_seconds) && info->ssi_pid != 0 && (pid_t)info->ssi_pid != getsid(0);
 }
 
 static void on_end_signal(struct live *l, const struct signalfd_siginfo *info)
@@ -257,7 +257,7 @@ static int poll_packets(struct live *l)
 			l->s.failed = true;
 		return n;
 	}
-	if (l->s.dirty && (l->s.o->immediate || l->now >= l->flushed + FLUSH_INTERVAL)) {
+	if (l->s.dirty && (l->s.o->capture.immediate || l->now >= l->flushed + FLUSH_INTERVAL)) {
 		l->flushed = l->now;
 		session_flush(&l->s);
 	}

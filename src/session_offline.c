@@ -70,7 +70,7 @@ static int iface_filter(struct offline *off, struct source_iface *si, const stru
 	const struct filter_compile_opts opts = {
 		.dlt = iface->dlt,
 		.netmask = 0,
-		.no_optimize = o->no_optimize > 0,
+		.no_optimize = o->capture.no_optimize,
 		.saved = true,
 		.swapped = reader_swapped(off->readers[off->nreaders - 1]),
 	};
@@ -336,9 +336,9 @@ static int drop_privileges(const struct offline *off)
 {
 	const struct options *o = off->s.o;
 	const struct privileges_keep keep = {
-		.new_files = !o->user && (o->rotate_bytes || o->rotate_seconds),
+		.new_files = !o->user && (o->file.rotate_bytes || o->file.rotate_seconds),
 		.folders = !o->user && o->list_file,
-		.programs = o->postrotate != NULL,
+		.programs = o->file.command != NULL,
 	};
 
 	return privileges_drop(&off->s.user, &keep);
@@ -375,7 +375,7 @@ static int read_all(struct offline *off, const char *first)
 
 static int dump_filter(struct offline *off, const char *path)
 {
-	struct filter_compile_opts opts = { .no_optimize = off->s.o->no_optimize > 0, .saved = true };
+	struct filter_compile_opts opts = { .no_optimize = off->s.o->capture.no_optimize, .saved = true };
 	struct filter_code code = { 0 };
 	char text[FILTER_ERR_LEN];
 	struct reader *r;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "util/clock.h"
 
 enum { WORDS_MAX = 32 };
 
@@ -35,10 +36,10 @@ static int parse(const char *line)
 static void test_defaults(void)
 {
 	CHECK_INT(parse(""), 0);
-	CHECK_INT(opts.snaplen, 262144);
-	CHECK_INT(opts.settle_ms, 150);
+	CHECK_INT(opts.capture.snaplen, 262144);
+	CHECK_INT(opts.meta.settle_ns, 150 * NSEC_PER_MSEC);
 	CHECK_INT(opts.context, ANNOT_ALL);
-	CHECK_INT(opts.dlt, -1);
+	CHECK_INT(opts.capture.dlt, -1);
 	CHECK_STR(opts.expr, "");
 	CHECK(!opts.command && !opts.ifaces.v && !options_offline(&opts) && !options_select_process(&opts));
 }
@@ -51,10 +52,10 @@ static void test_clusters(void)
 	CHECK_INT(opts.text.X, 1);
 	CHECK_INT(opts.text.S, 1);
 	CHECK_INT(opts.text.t, 5);
-	CHECK_INT(opts.snaplen, 262144);
+	CHECK_INT(opts.capture.snaplen, 262144);
 	CHECK_INT(parse("-c3 -i lo,eth0 -i any -s 0x40"), 0);
 	CHECK_INT(opts.count, 3);
-	CHECK_INT(opts.snaplen, 64);
+	CHECK_INT(opts.capture.snaplen, 64);
 	CHECK_INT(opts.ifaces.n, 3);
 	CHECK_STR(opts.ifaces.v[1], "eth0");
 	CHECK(opts.ifaces.v[3] == NULL);
@@ -86,15 +87,15 @@ static void test_command(void)
 static void test_sizes(void)
 {
 	CHECK_INT(parse("-w x -C 1"), 0);
-	CHECK_INT(opts.rotate_bytes, 1000000);
+	CHECK_INT(opts.file.rotate_bytes, 1000000);
 	CHECK_INT(parse("-w x -C 2k"), 0);
-	CHECK_INT(opts.rotate_bytes, 2048);
+	CHECK_INT(opts.file.rotate_bytes, 2048);
 	CHECK_INT(parse("-w x -C 3M"), 0);
-	CHECK_INT(opts.rotate_bytes, 3 << 20);
+	CHECK_INT(opts.file.rotate_bytes, 3 << 20);
 	CHECK_INT(parse("-w x -C 1g"), 0);
-	CHECK_INT(opts.rotate_bytes, 1 << 30);
+	CHECK_INT(opts.file.rotate_bytes, 1 << 30);
 	CHECK_INT(parse("-B 4096"), 0);
-	CHECK_INT(opts.ring_bytes, 4 << 20);
+	CHECK_INT(opts.capture.ring_bytes, 4 << 20);
 }
 
 static void test_processes(void)
