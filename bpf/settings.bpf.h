@@ -30,7 +30,8 @@ const volatile __u32 attrib_trace_storage __weak = 0;  /* tracing programs may u
 const volatile __u32 attrib_bind_certain __weak = 0;   /* nothing tells who receives: whoever made the socket */
 const volatile __u32 attrib_stack_size __weak = 16384; /* THREAD_SIZE */
 const volatile __u32 attrib_task_btf __weak = 0;       /* packet programs may look into the task without probing */
-const volatile __u32 attrib_softirq_stack __weak = 0;  /* soft interrupts run on stacks of their own: no PREEMPT_RT */
+/* Soft interrupts run on stacks of their own: no PREEMPT_RT. Asked for without attribution, too, when nobody sets it. */
+const volatile __u32 attrib_softirq_stack __weak = 1;
 /* Programs at cgroup_skb work for a task whose system call may be interrupted, and run again on what arrived. */
 const volatile __u32 owner_nested __weak = 0;
 /* Such a task may also be taken off the CPU, and another one run there: not while this is switched off (6.14). */

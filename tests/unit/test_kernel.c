@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the kernel is asked, and what programs are told of the answers. */
+#include "capture/kernel.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "capture/attrib.h"
+#include "capture/attrib_hooks.h"
+#include "check.h"
+#include "ptcpdump.skel.h"
+
+/* Whatever this kernel offers, each row says what it is and what is lost without it. */
+static void test_every_row_is_shown(void)
+{
+	size_t size, lines = 0;
+	char *text = NULL;
+	FILE *out = open_memstream(&text, &size);
+
+	CHECK_INT(attrib_probe(out), 0);
+	fclose(out);
+	for (const char *s = text; (s = strchr(s, '\n')); s++)
+		lines++;
+	CHECK_INT(lines, 1 + hooks_count + KERNEL_FEATURES);
+	CHECK(!strstr(text, "(null)"));
+	free(text);
+}
+
+/* Without attribution nobody sets them. */
+static void test_settings_are_safe_before_they_are_set(void)
+{
+	struct ptcpdump *skel = ptcpdump__open();
+
+	CHECK(skel);
+	CHECK_INT(skel->rodata->attrib_softirq_stack, 1);
+	CHECK_INT(skel->rodata->attrib_task_btf, 0);
+	CHECK_INT(skel->rodata->attrib_trace_storage, 0);
+	CHECK_INT(skel->rodata->owner_preempt_off, 0);
+	CHECK_INT(skel->rodata->tap_fragments, 0);
+	ptcpdump__destroy(skel);
+}
+
+static void test_programs_are_told(void)
+{
+	bool has[KERNEL_FEATURES] = { false };
+	struct ptcpdump__rodata settings = { .attrib_softirq_stack = 1, .packet_snaplen = 7 };
+
+	has[KERNEL_TASK_BTF] = true;
+	kernel_tell(has, &settings);
+	CHECK_INT(settings.attrib_task_btf, 1);
+	CHECK_INT(settings.attrib_softirq_stack, 0);
+	CHECK_INT(settings.attrib_trace_storage, 0);
+	CHECK_INT(settings.packet_snaplen, 7);
+}
+
+int main(void)
+{
+	RUN(test_every_row_is_shown);
+	RUN(test_settings_are_safe_before_they_are_set);
+	RUN(test_programs_are_told);
+	return check_status();
+}
