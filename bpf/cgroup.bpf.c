@@ -114,11 +114,14 @@ static __always_inline enum owner_verdict cgroup_resolve(struct __sk_buff *skb, 
 
 __attribute__((noinline)) int cgroup_take(struct __sk_buff *skb, __u32 egress)
 {
-	/* What a task sends is interrupted by what arrives: a record for each. */
-	__u32 slot = bpf_get_smp_processor_id() * SCRATCH_SLOTS_NESTED + !task_context(task_current());
+	/* Of all namespaces: interfaces of several have the same index. */
+	__u32 netns = device_netns(skb), slot;
 
-	if (iface_find(skb_netns(skb), skb->ifindex))
-		take_skb(skb, slot, egress, EVENT_PKT_L3, cgroup_resolve);
+	if (!iface_find(netns, skb->ifindex))
+		return 0;
+	/* What a task sends is interrupted by what arrives: a record for each. */
+	slot = bpf_get_smp_processor_id() * SCRATCH_SLOTS_NESTED + !task_context(task_current());
+	take_skb(skb, netns, slot, egress, EVENT_PKT_L3, cgroup_resolve);
 	return 0;
 }
 

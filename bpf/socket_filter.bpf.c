@@ -23,8 +23,11 @@ static __always_inline enum owner_verdict socket_resolve(struct __sk_buff *skb, 
 
 __attribute__((noinline)) int socket_take(struct __sk_buff *skb, __u32 flags)
 {
-	if (iface_find(skb_netns(skb), skb->ifindex))
-		take_skb(skb, bpf_get_smp_processor_id(), skb->pkt_type == PACKET_OUTGOING, flags, socket_resolve);
+	__u32 netns = captured_netns(skb);
+
+	if (iface_find(netns, skb->ifindex))
+		take_skb(skb, netns, bpf_get_smp_processor_id(), skb->pkt_type == PACKET_OUTGOING, flags,
+			 socket_resolve);
 	return 0;
 }
 

@@ -132,22 +132,27 @@ static __always_inline int skb_copy(struct __sk_buff *skb, struct event_packet *
 	return 0;
 }
 
-static __always_inline __u32 skb_netns(struct __sk_buff *skb)
+static __always_inline __u32 device_netns(struct __sk_buff *skb)
 {
-	return only_netns ? only_netns : BPF_CORE_READ((struct sk_buff *)skb, dev, nd_net.net, ns.inum);
+	return BPF_CORE_READ((struct sk_buff *)skb, dev, nd_net.net, ns.inum);
+}
+
+/* For programs that see no device of another namespace than those that are captured in. */
+static __always_inline __u32 captured_netns(struct __sk_buff *skb)
+{
+	return only_netns ? only_netns : device_netns(skb);
 }
 
 /*
- * slot: of ptcp_scratch. flags: EVENT_PKT_L3 or 0. resolve: a function to inline that fills in the owners of a
+ * netns: of the device. slot: of ptcp_scratch. flags: EVENT_PKT_L3 or 0. resolve: a function to inline that fills in the owners of a
  * described record. Who sees packets of interfaces that are not captured on asks iface_find() before.
  */
-static __always_inline void take_skb(struct __sk_buff *skb, __u32 slot, bool egress, __u32 flags,
+static __always_inline void take_skb(struct __sk_buff *skb, __u32 netns, __u32 slot, bool egress, __u32 flags,
 				     enum owner_verdict (*resolve)(struct __sk_buff *skb, struct event_packet *rec,
 								   bool egress))
 {
 	struct capture_control *control = take_control();
 	struct event_packet *rec = scratch_get(slot);
-	__u32 netns = skb_netns(skb);
 	struct iface_counters *n;
 
 	if (!control)

@@ -12,7 +12,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* A packet that the filter let pass. A global function: verified once, not once per program. */
 __attribute__((noinline)) int packet_take(struct __sk_buff *skb, __u32 egress, __u32 flags)
 {
-	take_skb(skb, bpf_get_smp_processor_id(), egress, flags, owner_resolve);
+	take_skb(skb, captured_netns(skb), bpf_get_smp_processor_id(), egress, flags, owner_resolve);
 	return 0;
 }
 

@@ -10,7 +10,7 @@ taps() { backends | grep -vx -e tc -e pcap; }
 
 names=
 for backend in $(backends); do
-	for name in owner filter count file link-header netns killed; do names="$names $backend-$name"; done
+	for name in owner filter count file link-header netns killed other-lo; do names="$names $backend-$name"; done
 done
 for backend in $(taps); do
 	for name in pid thread direction lost new-device; do names="$names $backend-$name"; done
@@ -49,6 +49,7 @@ ip addr add $here/25 dev "$a"
 ip link set "$a" up
 ip -n "$ns" addr add $peer/25 dev "$b"
 ip -n "$ns" link set "$b" up
+ip -n "$ns" link set lo up
 ip neigh replace $peer lladdr "$(ip netns exec "$ns" cat "/sys/class/net/$b/address")" dev "$a" nud permanent
 ip -n "$ns" neigh replace "$here" lladdr "$(cat "/sys/class/net/$a/address")" dev "$b" nud permanent
 head -c 20000 /dev/zero >"$TEST_TMP/data"
@@ -298,6 +299,15 @@ test_direction() {
 	is lo-once "$(lines request) $(lines reply)" "1 1"
 }
 
+# An interface of another namespace may have the same index.
+test_other_lo() {
+	start --backend "$1" -i lo 'icmp and host 127.232.1.3'
+	ip netns exec "$ns" ping -q -c 2 -i 0.2 127.232.1.3 >/dev/null
+	ping -q -c 1 127.232.1.3 >/dev/null
+	stop
+	is "$1-other-lo" "$(lines request) $(lines reply)" "1 1"
+}
+
 test_any() {
 	start --backend pcap -i any "icmp and host $peer"
 	ping -q -c 1 $peer >/dev/null
@@ -316,6 +326,7 @@ for backend in $(taps); do
 done
 for backend in $(backends); do
 	test_output "$backend"
+	test_other_lo "$backend"
 	test_killed "$backend"
 done
 test_process
