@@ -70,7 +70,8 @@ __weak __noinline __u64 forward_ports(struct __sk_buff *skb)
 	struct packet_head head = {};
 	struct flow_key k = {};
 
-	if (!parse_network(skb, &head, &k, 0, bpf_ntohs(skb->protocol)))
+	/* A later fragment has no ports, and is told by its first one. */
+	if (!parse_network(skb, &head, &k, 0, bpf_ntohs(skb->protocol)) || head.later_frag)
 		return 0;
 	return 1ULL << 40 | (__u64)k.proto << 32 | (__u32)k.rport << 16 | k.lport;
 }

@@ -71,7 +71,7 @@ static __always_inline bool parse_ipv4(struct __sk_buff *skb, struct packet_head
 	__builtin_memcpy(&head->frag_id, h + 4, 2);
 	head->more_frags = (h[6] & 0x20) != 0;
 	head->later_frag = ((h[6] & 0x1f) | h[7]) != 0;
-	if (!head->later_frag && proto_has_ports(k->proto))
+	if (!head->later_frag && (h[0] & 15) * 4 >= sizeof(h) && proto_has_ports(k->proto))
 		parse_transport(skb, head, k, off + (h[0] & 15) * 4);
 	return true;
 }
