@@ -88,10 +88,13 @@ int parse_u32_list(struct options *o, const struct option_desc *d, const char *a
 	return -EINVAL;
 }
 
-void option_set_action(struct options *o, enum options_action action)
+bool option_set_action(struct options *o, enum options_action action)
 {
-	if (o->action == ACTION_NONE)
+	const bool first = o->action == ACTION_NONE;
+
+	if (first)
 		o->action = action;
+	return first;
 }
 
 int parse_action(struct options *o, const struct option_desc *d, const char *arg)

@@ -8,7 +8,7 @@
 /* The field that the row names. */
 void *option_field(struct options *o, const struct option_desc *d);
 /* The first action that is given wins. */
-void option_set_action(struct options *o, enum options_action action);
+bool option_set_action(struct options *o, enum options_action action);
 
 /* An int: how often it was given. */
 int parse_count(struct options *o, const struct option_desc *d, const char *arg);

@@ -227,8 +227,7 @@ static int parse_completion(struct options *o, const struct option_desc *d, cons
 		log_error("--completion '%s': the shells are %s", arg, d->choices);
 		return -EINVAL;
 	}
-	option_set_action(o, ACTION_COMPLETION);
-	return parse_string(o, d, arg);
+	return option_set_action(o, ACTION_COMPLETION) ? parse_string(o, d, arg) : 0;
 }
 
 static int parse_unserved(struct options *o, const struct option_desc *d, const char *arg)
