@@ -25,8 +25,9 @@
  * Only owner_publish() gives a record an owner, and only owner_expose() raises exposed. Packets on other CPUs read it
  * meanwhile, without a lock. So the facts of the owner are written first, then certain, the cookie last: whoever sees
  * what makes the record certain sees whose it is, and until then what was inherited stays provisional, and nobody stays
- * provisional, too. Then the atomic addition, a full barrier as that of owner_expose() is: either the packet sees
- * "certain", or we see "exposed" and tell. Nothing orders the facts when one certain owner follows another: a packet of
+ * provisional, too. Then the atomic addition, on x86-64 a full barrier as that of owner_expose() is: either the packet
+ * sees "certain", or we see "exposed" and tell. (Additions whose value nobody takes order nothing on arm64: there both may
+ * miss each other once in a while, and the packet waits in vain, for the time of --settle.) Nothing orders the facts when one certain owner follows another: a packet of
  * that moment may get some of both.
  */
 #ifndef OWNER_BPF_H
@@ -100,8 +101,8 @@ static __always_inline bool owner_current(struct owner_rec *rec, struct task_str
 }
 
 /*
- * Wakes nobody: as long as a packet waits for its owner the reader comes back every 2 ms, and to be woken inside accept()
- * takes the server 20 us.
+ * Wakes nobody: as long as a packet waits for its owner the reader comes back after 2 ms, or 10 when it delivered others, and
+ * to be woken inside accept() takes the server 20 us.
  */
 static __always_inline void owner_tell(const struct owner_rec *rec, __u64 cookie)
 {

@@ -99,12 +99,13 @@ const struct annot_schema annotation_schema = {
  * behind another changes no size; the unit test sees it. */
 #define SIZE(m) sizeof(((struct annotation *)NULL)->m)
 #define ADD_BIT(bit, ...) | (bit)
-#define ADD_SIZE(m, ...) +(SIZE(m) + 7) / 8 * 8
-#define AND_ALIGNED(m, ...) &&offsetof(struct annotation, m) % 8 == 0
+#define ALIGNMENT _Alignof(struct annotation)
+#define ADD_SIZE(m, ...) +(SIZE(m) + ALIGNMENT - 1) / ALIGNMENT *ALIGNMENT
+#define AND_ALIGNED(m, ...) &&offsetof(struct annotation, m) % ALIGNMENT == 0
 #define AND_OF_KIND(m, kind, ...) &&SIZE(m) == ((kind) == FIELD_U32 ? sizeof(uint32_t) : sizeof(struct str))
 _Static_assert((0 GROUPS(ADD_BIT, ADD_BIT, ADD_BIT)) == ANNOT_ALL, "a group without a row");
 _Static_assert(true FIELDS(AND_ALIGNED, NOTHING),
-	       "sizes add up in steps of 8: a number behind a number needs _Alignas(8)");
+	       "sizes add up in steps of the alignment: a number behind a number needs _Alignas");
 _Static_assert(offsetof(struct annotation, process) FIELDS(ADD_SIZE, NOTHING) == sizeof(struct annotation),
 	       "a member without a row");
 _Static_assert(true FIELDS(AND_OF_KIND, NOTHING), "a member of another type than its row's kind");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the running kernel offers: every question is asked here, and --probe shows every answer. */
+/* What the running kernel offers. Whoever has a question asks here, and --probe shows every answer. */
 #ifndef CAPTURE_KERNEL_H
 #define CAPTURE_KERNEL_H
 

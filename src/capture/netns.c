@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Network namespaces: entering them, and coming back. */
+/* Network namespaces: opening, finding and entering them, and coming back. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
