@@ -67,6 +67,9 @@ good_tree
 put src/output/text.c '#include "capture/capture.h"'
 reported sideways "src/output/text.c:2: output includes src/capture/capture.h of capture"
 good_tree
+put src/output/text.c '#include <capture/capture.h>' '#include <stdio.h>'
+reported sideways_in_angles "src/output/text.c:2: output includes src/capture/capture.h of capture"
+good_tree
 put src/keylog.h '#include "list.h"'
 put src/list.h ''
 reported sideways_without_a_folder "src/keylog.h:2: keylog includes src/list.h of list"
