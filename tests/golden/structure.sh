@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # scripts/check-structure accepts a good tree, and reports each violation put into one where it stands.
 . "$(dirname "$0")/../lib.sh"
-licence='/* SPDX-License-Identifier: BSD-3-Clause */'
-
 put() { # FILE LINE...: in the tree, below a licence
-	local file=$tree/$1
+	local file=$tree/$1 licence=BSD-3-Clause
+	case $1 in
+	bpf/* | include/*) licence="BSD-3-Clause OR GPL-2.0-only" ;;
+	esac
 	shift
 	mkdir -p "$(dirname "$file")"
-	printf '%s\n' "$licence" "$@" >"$file"
+	printf '%s\n' "/* SPDX-License-Identifier: $licence */" "$@" >"$file"
 }
 
 good_tree() {
@@ -117,5 +118,17 @@ put src/output/text.c '	put("ContainerId: ");'
 reported field_twice "src/output/text.c:2: the key ContainerId"
 good_tree
 echo '// SPDX-License-Identifier: BSD-3-Clause' >"$tree/src/util/str.c"
-reported licence "src/util/str.c:1: no licence"
+reported licence_comment "src/util/str.c:1: another licence"
+good_tree
+printf 'int str_f(void);\n' >"$tree/src/util/str.h"
+reported no_licence "src/util/str.h:1: another licence, or none"
+good_tree
+sed -i 's/BSD-3-Clause/Nonsense/' "$tree/src/main.c"
+reported unknown_licence "src/main.c:1: another licence"
+good_tree
+sed -i 's/ OR GPL-2.0-only//' "$tree/bpf/tc.bpf.c"
+reported licence_of_programs "bpf/tc.bpf.c:1: another licence"
+good_tree
+sed -i 's/Clause/& OR GPL-2.0-only/' "$tree/src/main.c"
+reported licence_of_the_program "src/main.c:1: another licence"
 end_test
