@@ -108,6 +108,12 @@ good_tree
 put src/options.c '' '	if (strcmp(o->backend,' '		   "tp-btf") == 0)'
 reported backend_compared "src/options.c:3: compares with the backend's name tp-btf"
 good_tree
+put src/capture/backend.c ''
+reported no_backends "src/capture/backend.c:1: has no rows"
+good_tree
+rm "$tree/src/capture/backend.c"
+reported no_table_of_backends "src/capture/backend.c:1: has no rows"
+good_tree
 put src/capture/sizes.c '' '	bpf_object__find_map_by_name(obj, "m");'
 reported map_by_name "src/capture/sizes.c:3: bpf_object__find_map_by_name()"
 good_tree
@@ -116,6 +122,12 @@ reported variable_by_name "src/capture/sizes.c:2: find_variable()"
 good_tree
 put src/output/text.c '	put("ContainerId: ");'
 reported field_twice "src/output/text.c:2: the key ContainerId"
+good_tree
+put src/annotation.c ''
+reported no_fields "src/annotation.c:1: has no rows"
+good_tree
+rm "$tree/src/annotation.c"
+reported no_table_of_fields "src/annotation.c:1: has no rows"
 good_tree
 echo '// SPDX-License-Identifier: BSD-3-Clause' >"$tree/src/util/str.c"
 reported licence_comment "src/util/str.c:1: another licence"
