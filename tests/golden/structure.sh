@@ -19,7 +19,8 @@ good_tree() {
 	put src/session.h '#include "options.h"'
 	put src/options.h '#include "packet.h"'
 	put src/packet.h '#include <ptcpdump/event.h>' '#include "util/str.h"'
-	put src/annotation.c 'static const char *key = "ContainerId";'
+	put src/annotation.c '{ .key = "ContainerId" },' '{ .key = "PID" },' '{ .key = "Cmd", .alias = "Command" },'
+	put src/reader/log.c 'log_info("the Command: %s", "PID", "Cmds: ", "APID:");'
 	put src/capture/capture.h '#include "packet.h"'
 	put src/capture/backend.c '	FIRST("tc",' '	NEXT("tp-btf",' '/* strcmp(name, "tc") */'
 	put src/filter/load.c 'int filter_load(void)' '{' '	bpf_object__find_map_by_name(obj, "m");' '}'
@@ -122,6 +123,15 @@ reported variable_by_name "src/capture/sizes.c:2: find_variable()"
 good_tree
 put src/output/text.c '	put("ContainerId: ");'
 reported field_twice "src/output/text.c:2: the key ContainerId"
+good_tree
+put src/output/text.c '	put("ContainerId");'
+reported field_alone "src/output/text.c:2: the key ContainerId"
+good_tree
+put src/output/text.c '' '	put("x\nContainerId: %s\n");'
+reported field_in_a_format "src/output/text.c:3: the key ContainerId"
+good_tree
+put src/output/text.c '	put("PID: ");'
+reported field_of_one_word "src/output/text.c:2: the key PID"
 good_tree
 put src/annotation.c ''
 reported no_fields "src/annotation.c:1: has no rows"
