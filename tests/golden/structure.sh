@@ -23,6 +23,7 @@ good_tree() {
 	put src/reader/log.c 'log_info("the Command: %s", "PID", "Cmds: ", "APID:");'
 	put src/capture/capture.h '#include "packet.h"'
 	put src/capture/backend.c '	FIRST("tc",' '	NEXT("tp-btf",' '/* strcmp(name, "tc") */'
+	put src/output/file_tc.c '{ .name = "tc", .help = "tcp", .title = "not tc" }' ''
 	put src/filter/load.c 'int filter_load(void)' '{' '	bpf_object__find_map_by_name(obj, "m");' '}'
 	put src/util/str.h 'int str_f(void);'
 	put src/util/str.c '#include "util/str.h"' '' 'int str_f(void)' '{' '	return 0;' '}'
@@ -107,7 +108,16 @@ done
 reported median "more than 13 lines"
 good_tree
 put src/options.c '' '	if (strcmp(o->backend,' '		   "tp-btf") == 0)'
-reported backend_compared "src/options.c:3: compares with the backend's name tp-btf"
+reported backend_compared "src/options.c:4: names the backend tp-btf"
+good_tree
+put src/options.c '	b = backend_find("tp-btf");'
+reported backend_looked_up "src/options.c:2: names the backend tp-btf"
+good_tree
+put src/options.c '#define TRACEPOINTS "tp-btf"'
+reported backend_defined "src/options.c:2: names the backend tp-btf"
+good_tree
+put src/options.c '	if (word_in("tc tp-btf", b))'
+reported backends_listed "src/options.c:2: names the backend tc"
 good_tree
 put src/capture/backend.c ''
 reported no_backends "src/capture/backend.c:1: has no rows"
