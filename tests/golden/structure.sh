@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # scripts/check-structure accepts a good tree, and reports each violation put into one where it stands.
 . "$(dirname "$0")/../lib.sh"
-licence='/* SPDX-License-Identifier: BSD-3-Clause */'
-
 put() { # FILE LINE...: in the tree, below a licence
-	local file=$tree/$1
+	local file=$tree/$1 licence=BSD-3-Clause
+	case $1 in
+	bpf/* | include/*) licence="BSD-3-Clause OR GPL-2.0-only" ;;
+	esac
 	shift
 	mkdir -p "$(dirname "$file")"
-	printf '%s\n' "$licence" "$@" >"$file"
+	printf '%s\n' "/* SPDX-License-Identifier: $licence */" "$@" >"$file"
 }
 
 good_tree() {
@@ -18,9 +19,11 @@ good_tree() {
 	put src/session.h '#include "options.h"'
 	put src/options.h '#include "packet.h"'
 	put src/packet.h '#include <ptcpdump/event.h>' '#include "util/str.h"'
-	put src/annotation.c 'static const char *key = "ContainerId";'
+	put src/annotation.c '{ .key = "ContainerId" },' '{ .key = "PID" },' '{ .key = "Cmd", .alias = "Command" },'
+	put src/reader/log.c 'log_info("the Command: %s", "PID", "Cmds: ", "APID:");'
 	put src/capture/capture.h '#include "packet.h"'
 	put src/capture/backend.c '	FIRST("tc",' '	NEXT("tp-btf",' '/* strcmp(name, "tc") */'
+	put src/output/file_tc.c '{ .name = "tc", .help = "tcp", .title = "not tc" }' ''
 	put src/filter/load.c 'int filter_load(void)' '{' '	bpf_object__find_map_by_name(obj, "m");' '}'
 	put src/util/str.h 'int str_f(void);'
 	put src/util/str.c '#include "util/str.h"' '' 'int str_f(void)' '{' '	return 0;' '}'
@@ -67,6 +70,9 @@ good_tree
 put src/output/text.c '#include "capture/capture.h"'
 reported sideways "src/output/text.c:2: output includes src/capture/capture.h of capture"
 good_tree
+put src/output/text.c '#include <capture/capture.h>' '#include <stdio.h>'
+reported sideways_in_angles "src/output/text.c:2: output includes src/capture/capture.h of capture"
+good_tree
 put src/keylog.h '#include "list.h"'
 put src/list.h ''
 reported sideways_without_a_folder "src/keylog.h:2: keylog includes src/list.h of list"
@@ -102,7 +108,22 @@ done
 reported median "more than 13 lines"
 good_tree
 put src/options.c '' '	if (strcmp(o->backend,' '		   "tp-btf") == 0)'
-reported backend_compared "src/options.c:3: compares with the backend's name tp-btf"
+reported backend_compared "src/options.c:4: names the backend tp-btf"
+good_tree
+put src/options.c '	b = backend_find("tp-btf");'
+reported backend_looked_up "src/options.c:2: names the backend tp-btf"
+good_tree
+put src/options.c '#define TRACEPOINTS "tp-btf"'
+reported backend_defined "src/options.c:2: names the backend tp-btf"
+good_tree
+put src/options.c '	if (word_in("tc tp-btf", b))'
+reported backends_listed "src/options.c:2: names the backend tc"
+good_tree
+put src/capture/backend.c ''
+reported no_backends "src/capture/backend.c:1: has no rows"
+good_tree
+rm "$tree/src/capture/backend.c"
+reported no_table_of_backends "src/capture/backend.c:1: has no rows"
 good_tree
 put src/capture/sizes.c '' '	bpf_object__find_map_by_name(obj, "m");'
 reported map_by_name "src/capture/sizes.c:3: bpf_object__find_map_by_name()"
@@ -113,6 +134,33 @@ good_tree
 put src/output/text.c '	put("ContainerId: ");'
 reported field_twice "src/output/text.c:2: the key ContainerId"
 good_tree
+put src/output/text.c '	put("ContainerId");'
+reported field_alone "src/output/text.c:2: the key ContainerId"
+good_tree
+put src/output/text.c '' '	put("x\nContainerId: %s\n");'
+reported field_in_a_format "src/output/text.c:3: the key ContainerId"
+good_tree
+put src/output/text.c '	put("PID: ");'
+reported field_of_one_word "src/output/text.c:2: the key PID"
+good_tree
+put src/annotation.c ''
+reported no_fields "src/annotation.c:1: has no rows"
+good_tree
+rm "$tree/src/annotation.c"
+reported no_table_of_fields "src/annotation.c:1: has no rows"
+good_tree
 echo '// SPDX-License-Identifier: BSD-3-Clause' >"$tree/src/util/str.c"
-reported licence "src/util/str.c:1: no licence"
+reported licence_comment "src/util/str.c:1: another licence"
+good_tree
+printf 'int str_f(void);\n' >"$tree/src/util/str.h"
+reported no_licence "src/util/str.h:1: another licence, or none"
+good_tree
+sed -i 's/BSD-3-Clause/Nonsense/' "$tree/src/main.c"
+reported unknown_licence "src/main.c:1: another licence"
+good_tree
+sed -i 's/ OR GPL-2.0-only//' "$tree/bpf/tc.bpf.c"
+reported licence_of_programs "bpf/tc.bpf.c:1: another licence"
+good_tree
+sed -i 's/Clause/& OR GPL-2.0-only/' "$tree/src/main.c"
+reported licence_of_the_program "src/main.c:1: another licence"
 end_test

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Containers of a real dockerd. timeout: 400
-. "$TOP/tests/system/lib-containers.sh"
+# shellcheck source=tests/system/lib-containers.sh
+. "$(dirname "$0")/lib-containers.sh"
 
 need dockerd docker containerd runc python3 curl iptables ip nsenter -- docker_short_lived docker_short_lived_uplink docker_name_filter \
 	docker_id_filter docker_exec_filter docker_rename docker_waits_for_match docker_restart docker_hostile_labels docker0_alone

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # ptcpdump in a privileged container, as the README starts it, names the host's processes and the containers beside it. timeout: 150
-. "$TOP/tests/system/lib-containers.sh"
+# shellcheck source=tests/system/lib-containers.sh
+. "$(dirname "$0")/lib-containers.sh"
 
 python3 - "$TOP/docs/containers.md" <<'END'
 import sys, textwrap

@@ -7,7 +7,8 @@ why=$(lacks unshare ip python3)
 [ -z "$why" ] || skip_all "$why" names
 # Everything goes with these namespaces: the name server's address, the interfaces.
 if [ -z "${INSIDE:-}" ]; then
-	INSIDE=1 exec unshare -n -m --kill-child --fork "$0"
+	INSIDE=1 unshare -n -m --kill-child --fork "$0" # no exec: the folder is removed here
+	exit
 fi
 served() { # is anybody there at port 53?
 	[ -n "$(ss -Hlun 'sport = 53')" ]

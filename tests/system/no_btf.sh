@@ -10,7 +10,8 @@ why=$(lacks unshare ip ping)
 [ -z "$why" ] || skip_all "$why" no_btf
 if [ -z "${NO_BTF_INNER:-}" ]; then
 	cat /sys/kernel/btf/vmlinux >"$TEST_TMP/vmlinux"
-	NO_BTF_INNER=1 exec unshare -m --propagation private "$0"
+	NO_BTF_INNER=1 unshare -m --propagation private "$0" # no exec: the folder is removed here
+	exit
 fi
 
 run() { # ARGUMENTS: of a capture of one ping

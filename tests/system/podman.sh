@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Containers of a real Podman, by the Docker-compatible socket of its service. timeout: 120
-. "$TOP/tests/system/lib-containers.sh"
+# shellcheck source=tests/system/lib-containers.sh
+. "$(dirname "$0")/lib-containers.sh"
 
 tests="podman_names podman_name_filter podman_rename podman_restart podman_of_a_user"
 need podman runc python3 curl ip nsenter -- $tests

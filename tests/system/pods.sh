@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Pods of a real containerd, made through the CRI, and a container of ctr's. timeout: 400
-. "$TOP/tests/system/lib-containers.sh"
+# shellcheck source=tests/system/lib-containers.sh
+. "$(dirname "$0")/lib-containers.sh"
 
 cni=/usr/lib/cni
 [ -x $cni/bridge ] || cni=/opt/cni/bin

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Containers that share namespaces with the host or with each other, talk to each other, or run in containers; and what was
 # saved of them. timeout: 200
-. "$TOP/tests/system/lib-containers.sh"
+# shellcheck source=tests/system/lib-containers.sh
+. "$(dirname "$0")/lib-containers.sh"
 
 tests="shared_namespaces shared_namespaces_uplink shared_filters saved_filters unknown_namespaces between_containers from_the_host docker_in_docker
 	docker_in_docker_inside"

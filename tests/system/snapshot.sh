@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # 200 containers of Docker, containerd and the CRI are known soon after the start. timeout: 400
-. "$TOP/tests/system/lib-containers.sh"
+# shellcheck source=tests/system/lib-containers.sh
+. "$(dirname "$0")/lib-containers.sh"
 
 [ -x /usr/lib/cni/bridge ] && PATH=$PATH:/usr/lib/cni || PATH=$PATH:/opt/cni/bin
 need dockerd docker containerd ctr runc bridge host-local python3 curl iptables ip nsenter -- snapshot_of_200 start_is_not_delayed

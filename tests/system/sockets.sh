@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Container runtimes that are absent, silent or broken cost the start nothing and end nothing; what they say forges no line. timeout: 120
-. "$TOP/tests/system/lib-containers.sh"
+# shellcheck source=tests/system/lib-containers.sh
+. "$(dirname "$0")/lib-containers.sh"
 
 tests="sockets_start sockets_say_so sockets_forge_nothing"
 need python3 curl ip nsenter -- $tests

@@ -37,7 +37,7 @@ static void add_to_process(void)
 	add_field((struct annot_field){ .bit = ANNOT_PROCESS,
 					.kind = FIELD_STR,
 					.offset = offsetof(struct extended, unit),
-					.key = "ServiceUnit",
+					.key = "NoSuchField",
 					.optional = true,
 					.label = "unit" });
 }
@@ -47,7 +47,7 @@ static void add_service(void)
 	add_field((struct annot_field){ .bit = ANNOT_SERVICE,
 					.kind = FIELD_STR,
 					.offset = offsetof(struct extended, unit),
-					.key = "ServiceUnit",
+					.key = "NoSuchField",
 					.label = "unit",
 					.brief = 1 });
 	groups[schema.ngroups++] =
@@ -120,8 +120,8 @@ static void check_saved_and_read(unsigned context)
 
 	annotation_encode(&schema, &b, &x.annot, ANNOT_PROCESS | context);
 	CHECK(has_comment(&b, "PID: 7\nCmd: /usr/sbin/sshd\nArgs: sshd -D"));
-	CHECK(has_comment(&b, "ServiceUnit: ssh.service"));
-	CHECK_INT(annotation_group(&schema, str_of("ServiceUnit: ssh.service")), context);
+	CHECK(has_comment(&b, "NoSuchField: ssh.service"));
+	CHECK_INT(annotation_group(&schema, str_of("NoSuchField: ssh.service")), context);
 	CHECK_INT(annotation_decode(&schema, &back, (const uint8_t *)b.p, b.len, 1), 0);
 	CHECK(back);
 	CHECK(annot_same(&schema, &x.annot, back));
