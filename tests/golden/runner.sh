@@ -95,4 +95,8 @@ is other_step_fails "$? $(last first) $(grep '^== failed' "$TEST_TMP/first")" "1
 program system/slow <<<'echo "not ok - a: why"'
 ci
 is test_fails "$? $(last first) $(grep '^== failed' "$TEST_TMP/first")" "1 1 passed, 1 failed, 1 skipped == failed: slow-tests"
+# shellcheck disable=SC2016 # the program expands it
+program system/slow <<<'echo "ok - a"; kill -KILL $(ps -o ppid= -p $(ps -o ppid= -p $(ps -o ppid= -p $$)))'
+ci
+is runner_dies "$? $(last first) $(grep '^== failed' "$TEST_TMP/first")" "1 1 passed, 1 failed, 1 skipped == failed: slow-tests"
 end_test
