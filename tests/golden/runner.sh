@@ -4,7 +4,7 @@
 . "$(dirname "$0")/../lib.sh"
 
 top=$TEST_TMP/top
-mkdir -p "$top/tests/golden" "$top/tests/system" "$top/.ci" "$top/scripts" "$TEST_TMP/bin"
+mkdir -p "$top"/tests/{unit,golden,bpf,system,tcpdump,vm} "$top/.ci" "$top/scripts" "$TEST_TMP/bin"
 cp "$TOP/tests/run" "$top/tests/"
 cp "$TOP/.ci/run" "$top/.ci/"
 
@@ -58,6 +58,8 @@ done
 is jobs "$(run -j 2 golden | grep -c yes) $(run -j 1 golden | grep -c yes) $(run -j 2 system | grep -c yes)" "1 2 2"
 run -j x golden >"$TEST_TMP/first"
 is jobs_are_a_number "$? $(cat "$TEST_TMP/first")" "2 tests/run: -j needs a number"
+run golden golde >"$TEST_TMP/first"
+is unknown_suite "$? $(cat "$TEST_TMP/first")" "2 tests/run: there is no suite 'golde'"
 
 # Whatever a program does, it counts.
 rm -f "$top"/tests/*/*.sh
