@@ -61,6 +61,34 @@ is jobs_are_a_number "$? $(cat "$TEST_TMP/first")" "2 tests/run: -j needs a numb
 run golden golde >"$TEST_TMP/first"
 is unknown_suite "$? $(cat "$TEST_TMP/first")" "2 tests/run: there is no suite 'golde'"
 
+# When interrupted it ends after its programs, which have to clean up; what a killed run leaves goes with the next.
+rm -f "$top"/tests/*/*.sh
+program golden/cleans <<EOF
+trap 'sleep 0.5; touch "$TEST_TMP/cleaned"' EXIT
+trap 'exit 1' TERM
+echo \$\$ >"$TEST_TMP/begun"
+for _ in {1..200}; do sleep 0.05; done
+EOF
+interrupt() { # SIGNAL
+	rm -f "$TEST_TMP/begun" "$TEST_TMP/cleaned"
+	BUILD=$TEST_TMP/build "$top/tests/run" golden >"$TEST_TMP/first" 2>&1 &
+	wait_for 5 test -s "$TEST_TMP/begun"
+	kill "-$1" $!
+	wait $! 2>/dev/null
+}
+runs() { find "$TEST_TMP/build/test-logs" -name 'run.*' | wc -l; }
+for signal in TERM HUP; do
+	interrupt $signal
+	is "waits_after_$signal" "$? $(ls "$TEST_TMP/cleaned") $(runs)" "1 $TEST_TMP/cleaned 0"
+done
+interrupt KILL
+is left_by_killed "$(runs)" 1
+kill "$(cat "$TEST_TMP/begun")"
+wait_for 5 test -e "$TEST_TMP/cleaned"
+echo 'echo "ok - a"' | program golden/cleans
+run golden >"$TEST_TMP/second"
+is removed_by_next "$(last second) $(runs)" "1 passed, 0 failed, 0 skipped 0"
+
 # Whatever a program does, it counts.
 rm -f "$top"/tests/*/*.sh
 program golden/mixed <<<'echo "ok - a"; echo other; echo "skip - b: why"; echo "not ok - c: why"; echo said >&2; exit 1'
