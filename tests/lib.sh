@@ -80,8 +80,10 @@ lacks() { # COMMAND...
 
 now_ms() { echo $((${EPOCHREALTIME//[.,]/} / 1000)); }
 
-wait_for() { # SECONDS COMMAND...
-	local until=$((${EPOCHREALTIME//[.,]/} + $1 * 1000000))
+wait_for() { # SECONDS[.TENTH] COMMAND...
+	local tenths=${1#*.} until
+	[ "$tenths" != "$1" ] || tenths=0
+	until=$((${EPOCHREALTIME//[.,]/} + ${1%.*} * 1000000 + tenths * 100000))
 	shift
 	until "$@"; do
 		[ "${EPOCHREALTIME//[.,]/}" -lt $until ] || return 1

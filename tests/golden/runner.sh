@@ -4,7 +4,7 @@
 . "$(dirname "$0")/../lib.sh"
 
 top=$TEST_TMP/top
-mkdir -p "$top/tests/golden" "$top/tests/system" "$top/.ci" "$top/scripts" "$TEST_TMP/bin"
+mkdir -p "$top"/tests/{unit,golden,bpf,system,tcpdump,vm} "$top/.ci" "$top/scripts" "$TEST_TMP/bin"
 cp "$TOP/tests/run" "$top/tests/"
 cp "$TOP/.ci/run" "$top/.ci/"
 
@@ -58,6 +58,36 @@ done
 is jobs "$(run -j 2 golden | grep -c yes) $(run -j 1 golden | grep -c yes) $(run -j 2 system | grep -c yes)" "1 2 2"
 run -j x golden >"$TEST_TMP/first"
 is jobs_are_a_number "$? $(cat "$TEST_TMP/first")" "2 tests/run: -j needs a number"
+run golden golde >"$TEST_TMP/first"
+is unknown_suite "$? $(cat "$TEST_TMP/first")" "2 tests/run: there is no suite 'golde'"
+
+# When interrupted it ends after its programs, which have to clean up; what a killed run leaves goes with the next.
+rm -f "$top"/tests/*/*.sh
+program golden/cleans <<EOF
+trap 'sleep 0.5; touch "$TEST_TMP/cleaned"' EXIT
+trap 'exit 1' TERM
+echo \$\$ >"$TEST_TMP/begun"
+for _ in {1..200}; do sleep 0.05; done
+EOF
+interrupt() { # SIGNAL
+	rm -f "$TEST_TMP/begun" "$TEST_TMP/cleaned"
+	BUILD=$TEST_TMP/build "$top/tests/run" golden >"$TEST_TMP/first" 2>&1 &
+	wait_for 5 test -s "$TEST_TMP/begun"
+	kill "-$1" $!
+	wait $! 2>/dev/null
+}
+runs() { find "$TEST_TMP/build/test-logs" -name 'run.*' | wc -l; }
+for signal in TERM HUP; do
+	interrupt $signal
+	is "waits_after_$signal" "$? $(ls "$TEST_TMP/cleaned") $(runs)" "1 $TEST_TMP/cleaned 0"
+done
+interrupt KILL
+is left_by_killed "$(runs)" 1
+kill "$(cat "$TEST_TMP/begun")"
+wait_for 5 test -e "$TEST_TMP/cleaned"
+echo 'echo "ok - a"' | program golden/cleans
+run golden >"$TEST_TMP/second"
+is removed_by_next "$(last second) $(runs)" "1 passed, 0 failed, 0 skipped 0"
 
 # Whatever a program does, it counts.
 rm -f "$top"/tests/*/*.sh
@@ -95,4 +125,8 @@ is other_step_fails "$? $(last first) $(grep '^== failed' "$TEST_TMP/first")" "1
 program system/slow <<<'echo "not ok - a: why"'
 ci
 is test_fails "$? $(last first) $(grep '^== failed' "$TEST_TMP/first")" "1 1 passed, 1 failed, 1 skipped == failed: slow-tests"
+# shellcheck disable=SC2016 # the program expands it
+program system/slow <<<'echo "ok - a"; kill -KILL $(ps -o ppid= -p $(ps -o ppid= -p $(ps -o ppid= -p $$)))'
+ci
+is runner_dies "$? $(last first) $(grep '^== failed' "$TEST_TMP/first")" "1 1 passed, 1 failed, 1 skipped == failed: slow-tests"
 end_test

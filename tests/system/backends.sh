@@ -13,7 +13,7 @@ for backend in $(backends); do
 	for name in owner filter count file link-header netns killed other-lo; do names="$names $backend-$name"; done
 done
 for backend in $(taps); do
-	for name in pid thread direction lost new-device; do names="$names $backend-$name"; done
+	for name in pid thread direction lost new-device new-device-within-1-s; do names="$names $backend-$name"; done
 done
 names="$names pcap-pid pcap-command pcap-without-bpf pcap-burst list-L list-J link-type monitor-pcap time-stamp-type-pcap
 pcap-devices direction lo-once time-stamp-type monitor monitor-tc backend-help any any-lo-counts nothing-left"
@@ -154,6 +154,7 @@ test_killed() {
 }
 
 first_ping() {
+	sent=$(now_ms)
 	ping -q -c 1 -W 1 $subnet.130 >/dev/null
 	drained "$err" kill -USR1 $pid
 	[ "$(lines "$c .* Out IP")" -gt 0 ] && [ "$(lines "$c .* In IP")" -gt 0 ]
@@ -167,7 +168,9 @@ test_new_device() {
 	ip link set "$c" up
 	ip -n "$ns" link set "$d" up
 	# Seen both ways when the packets of one are; only then the one that counts.
+	began=$(now_ms)
 	wait_for 5 first_ping
+	at_most "$1-new-device-within-1-s" $((sent - began)) 1000
 	stop_at=$(lines "$c ")
 	ping -q -c 1 $subnet.130 >/dev/null
 	stop

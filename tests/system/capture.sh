@@ -225,7 +225,8 @@ test_devices() {
 	ip link set "pt${id}x" up
 	ip link set "pt$id" up
 	ip neigh add 10.203.3.1 lladdr 02:00:00:00:00:01 dev "pt$id"
-	wait_for 5 attached "pt$id" "pt${id}x"
+	# No longer: a packet that is sent after that has to be seen.
+	wait_for 0.5 attached "pt$id" "pt${id}x"
 	ping -q -c 1 -W 1 10.203.3.1 >/dev/null
 	shown
 	# A device may not be renamed while it is up before 6.2.
@@ -252,7 +253,7 @@ test_netns() {
 	start --netns any -i any 'icmp[icmptype] = icmp-echo and host 127.203.1.2'
 	ip netns add "${ns}x"
 	ip -n "${ns}x" link set lo up
-	wait_for 5 attached_in "${ns}x" lo
+	wait_for 0.5 attached_in "${ns}x" lo
 	ip netns exec "${ns}x" ping -q -c 1 -W 1 127.203.1.2 >/dev/null
 	inode=$(stat -L -c %i "/run/netns/${ns}x")
 	ip netns del "${ns}x"

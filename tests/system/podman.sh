@@ -81,7 +81,7 @@ wait_for 5 gone $service_pid
 rm -f "$DOCKER"
 why=
 service_start || why="the service does not start again"
-wait_for 4 has restart.err 'answers again'
+wait_for 2 has restart.err 'answers again' || why="$why not asked again within 2 s;"
 run again wget -q -O /dev/null http://10.232.0.2/8
 capture_end
 grep 'GET /8 ' "$TEST_TMP/restart.out" | grep -q 'Container \[again\]$' || why="$why no name"

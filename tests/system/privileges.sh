@@ -20,8 +20,15 @@ ip link set "${LINK}b" up
 ip -n "$NS" addr add 10.212.78.2/24 dev eth1
 ip -n "$NS" link set eth1 up
 # Seen when the first packet is.
-first_ping() { ping -q -c 1 -W 1 10.212.78.2 >/dev/null; shown; [ "$(lines "$TEST_TMP/out" "${LINK}b ")" -gt 0 ]; }
+first_ping() {
+	sent=$(now_ms)
+	ping -q -c 1 -W 1 10.212.78.2 >/dev/null
+	shown
+	[ "$(lines "$TEST_TMP/out" "${LINK}b ")" -gt 0 ]
+}
+began=$(now_ms)
 wait_for 5 first_ping
+at_most new_interface_within_500_ms $((sent - began)) 500
 before=$(lines "$TEST_TMP/out" "${LINK}b ping\\.[0-9]* \\(In\\|Out\\) IP.*ParentProc")
 ping -q -c 10 -i 0.02 10.212.78.2 >/dev/null
 shown

@@ -109,4 +109,8 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["--list"]:
         print("\n".join(SCENARIOS))
         sys.exit(0)
+    unknown = [name for name in sys.argv[1:] if name not in SCENARIOS]
+    if unknown:
+        print("truth.py: no such scenario, see --list: " + " ".join(unknown), file=sys.stderr)
+        sys.exit(2)
     sys.exit(main())
