@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 # setup.sh [GROUP...]: installs what is missing to build and test, without asking. Groups: build, static, test (the
-# default is these three), containers (Docker and containerd, for their tests), lint, or all.
+# default is these three), containers (Docker and containerd, for their tests), vm (other kernels), lint, or all.
 # With apt (Debian 12, Ubuntu 22.04 and later) as root or through sudo; elsewhere it prints what is needed.
 # "a|b": either will do, a is installed when both are missing.
 set -eu
@@ -13,10 +13,11 @@ static="libmbedtls-dev flex bison"
 test="iproute2 iputils-ping procps tcpdump tshark perl nginx-light|nginx|nginx-core dnsutils|bind9-dnsutils dnsmasq-base
 	socat netcat-openbsd ethtool nftables gunicorn util-linux zstd lz4 mandoc"
 containers="docker.io|docker-ce containerd|containerd.io runc|containerd.io containernetworking-plugins busybox-static"
+vm="qemu-system-x86 kmod cpio busybox-static xz-utils"
 lint="clang-format clang-tidy shellcheck zsh fish"
 
 [ $# -gt 0 ] || set -- build static test
-[ "$1" != all ] || set -- build static test containers lint
+[ "$1" != all ] || set -- build static test containers vm lint
 
 here=$(dirname "$0")
 
@@ -109,9 +110,10 @@ for group in "$@"; do
 	static) packages="$packages $static" ;;
 	test) packages="$packages $test" ;;
 	containers) packages="$packages $containers" ;;
+	vm) packages="$packages $vm" ;;
 	lint) packages="$packages $lint" ;;
 	*)
-		echo "setup.sh: unknown group '$group' (build, static, test, containers, lint, all)" >&2
+		echo "setup.sh: unknown group '$group' (build, static, test, containers, vm, lint, all)" >&2
 		exit 1
 		;;
 	esac
