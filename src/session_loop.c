@@ -100,7 +100,8 @@ static bool wants_new_file(const struct live *l, const struct signalfd_siginfo *
 {
 	const struct options *o = l->s.o;
 
-	return (o->file.rotate_bytes || o->file.rotate_seconds) && info->ssi_pid != 0 && (pid_t)info->ssi_pid != getsid(0);
+	return (o->file.rotate_bytes || o->file.rotate_seconds) && info->ssi_pid != 0 &&
+	       (pid_t)info->ssi_pid != getsid(0);
 }
 
 static void on_end_signal(struct live *l, const struct signalfd_siginfo *info)

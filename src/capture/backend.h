@@ -23,7 +23,7 @@ struct backend {
 	const char *name;
 	const char *help;	      /* what it is for, in one line */
 	const char *(*missing)(void); /* why it cannot be used here; NULL: it can */
-	const char *instead;	      /* which one serves what this one cannot see, as device() tells; NULL: nothing is beyond it */
+	const char *instead;	      /* serves what device() says is not seen; NULL: nothing is beyond this one */
 	bool programs;		      /* packets come from our eBPF programs into BPF ring buffers */
 	bool flows;		      /* they find owners by ptcp_flows; user space asks for the rest */
 	bool raw_ip;		      /* packets of all devices start at the IP header */

@@ -11,7 +11,7 @@
 #include "capture/ring.h"
 #include "filter/filter.h"
 
-#define VLAN_LEN 4   /* bytes, of a tag */
+#define VLAN_LEN 4 /* bytes, of a tag */
 
 /* A descriptor that a capture waits for, and what to do when it is readable. */
 struct watch {
