@@ -207,11 +207,7 @@ _Static_assert(sizeof(features) / sizeof(features[0]) == KERNEL_FEATURES, "a row
 
 bool kernel_has(enum kernel_feature feature)
 {
-	bool has[KERNEL_FEATURES];
-
-	if (features[feature].here)
-		return features[feature].here();
-	return kernel_look(has, NULL, NULL, 0) == 0 && has[feature];
+	return features[feature].here && features[feature].here();
 }
 
 /* All of a sysfs file, whose stat size is right for BTF but need not be. NULL: errno tells. */
@@ -324,6 +320,7 @@ int kernel_probe(FILE *out)
 
 	for (size_t i = 0; !err && i < KERNEL_FEATURES; i++)
 		fprintf(out, KERNEL_PROBE_FORMAT "\n", features[i].kind, features[i].name,
-			(features[i].here ? features[i].here() : has[i]) ? "yes" : "no", features[i].lost);
+			(has[i] || (!features[i].told && kernel_has((enum kernel_feature)i))) ? "yes" : "no",
+			features[i].lost);
 	return err;
 }

@@ -32,7 +32,7 @@ enum kernel_feature {
 	KERNEL_FEATURES
 };
 
-/* Loads nothing but empty programs. */
+/* Of a feature that is found by trying; loads nothing but empty programs. */
 bool kernel_has(enum kernel_feature feature);
 enum { KERNEL_NAMES_MAX = 32 };
 /*

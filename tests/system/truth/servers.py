@@ -58,16 +58,21 @@ def nginx_with_four_workers():
     return score(peers, packets, server_port=7120), len(packets)
 
 
-def preforked_python():
-    """As gunicorn does it: the workers share the listener, one accepts."""
+def connections_to_script(name, port, ready, count):
+    """As many clients, one after another, of a server that is a program of its own."""
     peers = Peers()
-    cap = Capture("-i", "lo", "port", "7121")
-    peers.script("prefork", ready=4)
-    for _ in range(40):
-        peers.client("tcp-client", "127.0.0.1", "7121", "plain@%d" % next(ports))
+    cap = Capture("-i", "lo", "port", str(port))
+    peers.script(name, ready=ready)
+    for _ in range(count):
+        peers.client("tcp-client", "127.0.0.1", str(port), "plain@%d" % next(ports))
     packets = cap.stop()
     peers.finish()
-    return score(peers, packets, server_port=7121), len(packets)
+    return score(peers, packets, server_port=port), len(packets)
+
+
+def preforked_python():
+    """As gunicorn does it: the workers share the listener, one accepts."""
+    return connections_to_script("prefork", 7121, ready=4, count=40)
 
 
 def gunicorn():
@@ -102,11 +107,4 @@ def io_uring_by_polling_thread():
 
 def socket_activation():
     """Who makes the listener hands it to another program, as systemd does."""
-    peers = Peers()
-    cap = Capture("-i", "lo", "port", "7122")
-    peers.script("activates", ready=1)
-    for _ in range(20):
-        peers.client("tcp-client", "127.0.0.1", "7122", "plain@%d" % next(ports))
-    packets = cap.stop()
-    peers.finish()
-    return score(peers, packets, server_port=7122), len(packets)
+    return connections_to_script("activates", 7122, ready=1, count=20)
