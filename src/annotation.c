@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "annotation.h"
 
+#include <ptcpdump/event.h>
+
 /*
  * The groups, by the words of --context: FIRST and NEXT bring a word, ALSO goes with an earlier group's.
  * (bit, member that is its description, word, more of the row)
@@ -26,18 +28,18 @@
  * MEMBER(member of struct annotation, kind, more of the row), OTHER(kind, row)
  */
 #define FIELDS(MEMBER, OTHER)                                                                                          \
-	MEMBER(process.pid, FIELD_U32, .bit = ANNOT_PROCESS, .key = "PID", .label = "pid", .brief = 2,                 \
+	MEMBER(process.pid, FIELD_PID, .bit = ANNOT_PROCESS, .key = "PID", .label = "pid", .brief = 2,                 \
 	       .json = "process.pid")                                                                                  \
 	MEMBER(process.cmd, FIELD_CMD, .bit = ANNOT_PROCESS, .key = "Cmd", .alias = "Command", .label = "cmd",         \
 	       .brief = 1, .json = "process.executable")                                                               \
 	MEMBER(process.args, FIELD_STR, .bit = ANNOT_PROCESS, .key = "Args", .label = "args", .json = "process.args")  \
-	MEMBER(tid, FIELD_U32, .bit = ANNOT_THREAD, .key = "ThreadId", .alias = "TID", .label = "tid", .brief = 2,     \
+	MEMBER(tid, FIELD_PID, .bit = ANNOT_THREAD, .key = "ThreadId", .alias = "TID", .label = "tid", .brief = 2,     \
 	       .json = "process.thread.id")                                                                            \
 	MEMBER(thread, FIELD_STR, .bit = ANNOT_THREAD, .key = "ThreadName", .label = "name", .brief = 1,               \
 	       .json = "process.thread.name")                                                                          \
 	MEMBER(uid, FIELD_U32, .bit = ANNOT_USER, .key = "UserId", .label = "uid", .json = "user.id")                  \
 	OTHER(FIELD_IGNORED, .bit = ANNOT_USER, .key = "GroupId")                                                      \
-	MEMBER(parent.pid, FIELD_U32, .bit = ANNOT_PARENT, .key = "ParentPID", .label = "pid", .brief = 2,             \
+	MEMBER(parent.pid, FIELD_PID, .bit = ANNOT_PARENT, .key = "ParentPID", .label = "pid", .brief = 2,             \
 	       .json = "process.parent.pid")                                                                           \
 	MEMBER(parent.cmd, FIELD_CMD, .bit = ANNOT_PARENT, .key = "ParentCmd", .alias = "ParentCommand",               \
 	       .label = "cmd", .brief = 1, .json = "process.parent.executable")                                        \
@@ -60,7 +62,7 @@
 	MEMBER(pod.labels, FIELD_JSON, .bit = ANNOT_POD, .key = "PodLabels", .label = "labels")                        \
 	MEMBER(pod.annotations, FIELD_JSON, .bit = ANNOT_POD, .key = "PodAnnotations", .label = "annotations")         \
 	MEMBER(user, FIELD_STR, .bit = ANNOT_USER, .key = "UserName", .optional = true, .json = "user.name")           \
-	MEMBER(peer.pid, FIELD_U32, .bit = ANNOT_PEER, .key = "PeerPID", .label = "pid")                               \
+	MEMBER(peer.pid, FIELD_PID, .bit = ANNOT_PEER, .key = "PeerPID", .label = "pid")                               \
 	MEMBER(peer.cmd, FIELD_CMD, .bit = ANNOT_PEER, .key = "PeerCmd", .label = "cmd")                               \
 	MEMBER(peer.args, FIELD_STR, .bit = ANNOT_PEER, .key = "PeerArgs", .label = "args")                            \
 	MEMBER(peer_container.name, FIELD_STR, .bit = ANNOT_PEER_CONTAINER, .key = "PeerContainerName",                \
@@ -102,7 +104,7 @@ const struct annot_schema annotation_schema = {
 #define ALIGNMENT _Alignof(struct annotation)
 #define ADD_SIZE(m, ...) +(SIZE(m) + ALIGNMENT - 1) / ALIGNMENT *ALIGNMENT
 #define AND_ALIGNED(m, ...) &&offsetof(struct annotation, m) % ALIGNMENT == 0
-#define AND_OF_KIND(m, kind, ...) &&SIZE(m) == ((kind) == FIELD_U32 ? sizeof(uint32_t) : sizeof(struct str))
+#define AND_OF_KIND(m, kind, ...) &&SIZE(m) == ((kind) <= FIELD_PID ? sizeof(uint32_t) : sizeof(struct str))
 _Static_assert((0 GROUPS(ADD_BIT, ADD_BIT, ADD_BIT)) == ANNOT_ALL, "a group without a row");
 _Static_assert(true FIELDS(AND_ALIGNED, NOTHING),
 	       "sizes add up in steps of the alignment: a number behind a number needs _Alignas");
@@ -138,6 +140,16 @@ unsigned annot_context(const struct annot_schema *s, const char *word)
 			bits |= s->groups[i].bit;
 	}
 	return bits;
+}
+
+void annot_put_number(struct buf *b, const struct annotation *a, const struct annot_field *f)
+{
+	const uint32_t v = annot_u32(a, f);
+
+	if (f->kind == FIELD_PID && v & PID_OUTSIDE)
+		buf_printf(b, "%u" PID_OUTSIDE_MARK, v & ~PID_OUTSIDE);
+	else
+		buf_printf(b, "%u", v);
 }
 
 size_t annot_strings_size(const struct annot_schema *s, const struct annotation *a)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "util/buf.h"
 #include "util/str.h"
 
 struct process_desc {
@@ -63,6 +64,7 @@ struct annotation {
 
 enum annot_kind {
 	FIELD_U32,
+	FIELD_PID, /* a number too, of a process or thread, with PID_OUTSIDE perhaps */
 	FIELD_STR,
 	FIELD_CMD,     /* a string too, cmd of a struct process_desc: the short text shows the name of the program */
 	FIELD_JSON,    /* a string too, the text of a JSON object */
@@ -156,6 +158,12 @@ struct annot_run annot_run_from(const struct annot_schema *s, const struct annot
 const struct annot_group *annot_group_of(const struct annot_schema *s, unsigned bit);
 /* The ANNOT_* bits that a word of --context stands for; 0: it is none. */
 unsigned annot_context(const struct annot_schema *s, const char *word);
+
+/* Behind the pids of processes outside of the pid namespace that all others are of. */
+#define PID_OUTSIDE_MARK "@host"
+
+/* The text of a FIELD_U32 or FIELD_PID, as it is shown and saved. */
+void annot_put_number(struct buf *b, const struct annotation *a, const struct annot_field *f);
 
 /* Bytes that all strings take one behind the other, at least 1: an empty string is not an absent one. */
 size_t annot_strings_size(const struct annot_schema *s, const struct annotation *a);

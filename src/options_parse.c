@@ -88,6 +88,14 @@ int parse_u32_list(struct options *o, const struct option_desc *d, const char *a
 	return -EINVAL;
 }
 
+int parse_pid_list(struct options *o, const struct option_desc *d, const char *arg)
+{
+	if (pid_list_split(option_field(o, d), arg, (uint32_t)d->max) == 0)
+		return 0;
+	log_error(d->refusal, arg, (long long)d->max);
+	return -EINVAL;
+}
+
 bool option_set_action(struct options *o, enum options_action action)
 {
 	const bool first = o->action == ACTION_NONE;

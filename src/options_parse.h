@@ -23,6 +23,7 @@ int parse_list(struct options *o, const struct option_desc *d, const char *arg);
 int parse_number(struct options *o, const struct option_desc *d, const char *arg);
 /* A struct u32_list of numbers from min to max. */
 int parse_u32_list(struct options *o, const struct option_desc *d, const char *arg);
+int parse_pid_list(struct options *o, const struct option_desc *d, const char *arg);
 int parse_action(struct options *o, const struct option_desc *d, const char *arg);
 
 #endif

@@ -341,8 +341,8 @@ const struct option_desc option_table[] = {
 	{ .key = 'd', .group = GROUP_FILTER, .parse = parse_count, AT(dump),
 	  .help = "print the compiled filter and exit; -dd: as C, -ddd: as numbers" },
 
-	{ .key = OPT_PID, .name = "pid", .arg = "PID", .group = GROUP_PROCESS, .parse = parse_u32_list, AT(pids),
-	  .min = 1, .max = MAX_PID, .hint = HINT_PID,
+	{ .key = OPT_PID, .name = "pid", .arg = "PID", .group = GROUP_PROCESS, .parse = parse_pid_list, AT(pids),
+	  .max = MAX_PID, .hint = HINT_PID,
 	  .refusal = "--pid '%s' is not a process number: give 1 to %lld, or --pname for a name",
 	  .help = "only traffic of this process; repeatable; also with -r" },
 	{ .key = OPT_PNAME, .name = "pname", .arg = "NAME", .group = GROUP_PROCESS, .parse = parse_name, AT(pnames),

@@ -2,6 +2,7 @@
 #include "options_value.h"
 
 #include <errno.h>
+#include <ptcpdump/event.h>
 #include <stdlib.h>
 
 /* The command line is read before anything else: without memory for it there is nothing to do. */
@@ -53,6 +54,12 @@ int str_list_split(struct str_list *l, const char *s)
 	}
 }
 
+static void u32_list_add(struct u32_list *l, uint32_t n)
+{
+	l->v = grow(l->v, l->n + 1, sizeof(*l->v));
+	l->v[l->n++] = n;
+}
+
 int u32_list_split(struct u32_list *l, const char *s, uint32_t min, uint32_t max)
 {
 	struct str_list words = { 0 };
@@ -61,10 +68,30 @@ int u32_list_split(struct u32_list *l, const char *s, uint32_t min, uint32_t max
 
 	for (size_t i = 0; i < words.n && !err; i++) {
 		err = parse_int(words.v[i], min, max, &n);
-		if (err)
-			break;
-		l->v = grow(l->v, l->n + 1, sizeof(*l->v));
-		l->v[l->n++] = (uint32_t)n;
+		if (!err)
+			u32_list_add(l, (uint32_t)n);
+	}
+	str_list_done(&words);
+	return err;
+}
+
+int pid_list_split(struct u32_list *l, const char *s, uint32_t max)
+{
+	static const char mark[] = PID_OUTSIDE_MARK;
+	const size_t n = sizeof(mark) - 1;
+	struct str_list words = { 0 };
+	int err = str_list_split(&words, s);
+	int64_t pid;
+
+	for (size_t i = 0; i < words.n && !err; i++) {
+		const size_t len = strlen(words.v[i]);
+		const bool outside = len > n && strcmp(words.v[i] + len - n, mark) == 0;
+
+		if (outside)
+			words.v[i][len - n] = '\0';
+		err = parse_int(words.v[i], 1, max, &pid);
+		if (!err)
+			u32_list_add(l, (uint32_t)pid | (outside ? PID_OUTSIDE : 0));
 	}
 	str_list_done(&words);
 	return err;

@@ -28,6 +28,12 @@ enum event_type {
 	EVENT_NETNS,  /* process ring: struct event_netns, a socket was made in a namespace not heard of before */
 };
 
+/*
+ * In a tgid or tid: the process is outside of the pid namespace that /proc shows, and the rest is its number in the initial
+ * one. All others are those of that namespace. The kernel's own go up to PID_MAX_LIMIT, 1 << 22.
+ */
+#define PID_OUTSIDE 0x80000000U
+
 /* How the owner of one end of a packet was found; the order is not a ranking. */
 enum owner_source {
 	OWNER_NONE,

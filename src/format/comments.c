@@ -2,6 +2,7 @@
 #include "format/comments.h"
 
 #include <errno.h>
+#include <ptcpdump/event.h>
 #include <stdlib.h>
 
 #include "format/pcapng.h"
@@ -74,7 +75,8 @@ static void put_json(struct buf *b, struct str json)
 static void put_value(struct buf *b, const struct annotation *a, const struct annot_field *f)
 {
 	switch (f->kind) {
-	case FIELD_U32: buf_printf(b, "%u", annot_u32(a, f)); break;
+	case FIELD_U32:
+	case FIELD_PID: annot_put_number(b, a, f); break;
 	case FIELD_STR:
 	case FIELD_CMD: put_escaped(b, annot_str(a, f)); break;
 	case FIELD_JSON: put_json(b, annot_str(a, f)); break;
@@ -280,6 +282,24 @@ static bool parse_u32(struct str s, uint32_t *ret)
 	return true;
 }
 
+static bool parse_pid(struct str s, uint32_t *ret)
+{
+	static const char mark[] = PID_OUTSIDE_MARK;
+	const uint32_t n = sizeof(mark) - 1;
+	uint32_t outside = 0;
+
+	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\r'))
+		s.n--;
+	if (s.n > n && memcmp(s.p + s.n - n, mark, n) == 0) {
+		outside = PID_OUTSIDE;
+		s.n -= n;
+	}
+	if (!parse_u32(s, ret) || *ret & PID_OUTSIDE)
+		return false;
+	*ret |= outside;
+	return true;
+}
+
 /* Stores a value; strings move to *text, which advances. */
 static bool set_field(struct annotation *a, const struct annot_field *f, struct str value, char **text)
 {
@@ -289,7 +309,8 @@ static bool set_field(struct annotation *a, const struct annot_field *f, struct 
 
 	switch (f->kind) {
 	case FIELD_U32:
-		if (!parse_u32(value, &v))
+	case FIELD_PID:
+		if (!(f->kind == FIELD_PID ? parse_pid(value, &v) : parse_u32(value, &v)))
 			return false;
 		memcpy(at, &v, sizeof(v));
 		return true;
@@ -308,7 +329,7 @@ static bool makes_present(struct annot_run run, const struct annot_field *f)
 {
 	if (f->kind == FIELD_IGNORED || f->optional)
 		return false;
-	return f == run.start || run.start->kind != FIELD_U32;
+	return f == run.start || annot_is_string(run.start);
 }
 
 /*

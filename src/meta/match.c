@@ -14,25 +14,40 @@ struct match {
 	struct match_config config;
 	bool active;
 	unsigned groups[ROLES]; /* ANNOT_* that a criterion looks at */
-	/* One bit per pid: those of --pid and, with --follow-forks, their descendants as far as seen; until used again. */
+	/* One bit per pid, behind them those with PID_OUTSIDE: those of --pid and, with --follow-forks, their descendants as far as seen; until used again. */
 	uint64_t *pids;
 };
 
+/* Its place among the bits; that of pid 0, which nobody has, when there is no such pid. */
+static uint32_t pid_slot(uint32_t pid)
+{
+	const uint32_t number = pid & ~PID_OUTSIDE;
+
+	if (number >= PID_LIMIT)
+		return 0;
+	return pid & PID_OUTSIDE ? PID_LIMIT + number : number;
+}
+
 static void pid_set(struct match *m, uint32_t pid)
 {
-	if (pid < PID_LIMIT)
-		m->pids[pid / WORD_BITS] |= UINT64_C(1) << pid % WORD_BITS;
+	const uint32_t slot = pid_slot(pid);
+
+	if (slot)
+		m->pids[slot / WORD_BITS] |= UINT64_C(1) << slot % WORD_BITS;
 }
 
 static void pid_clear(struct match *m, uint32_t pid)
 {
-	if (pid < PID_LIMIT)
-		m->pids[pid / WORD_BITS] &= ~(UINT64_C(1) << pid % WORD_BITS);
+	const uint32_t slot = pid_slot(pid);
+
+	m->pids[slot / WORD_BITS] &= ~(UINT64_C(1) << slot % WORD_BITS);
 }
 
 static bool pid_isset(const struct match *m, uint32_t pid)
 {
-	return pid < PID_LIMIT && (m->pids[pid / WORD_BITS] >> pid % WORD_BITS & 1);
+	const uint32_t slot = pid_slot(pid);
+
+	return m->pids[slot / WORD_BITS] >> slot % WORD_BITS & 1;
 }
 
 static bool given(const char *const *list)
@@ -60,7 +75,7 @@ int match_new(struct match **ret, const struct match_config *config)
 	if (!m)
 		return -ENOMEM;
 	m->config = *config;
-	m->pids = calloc(PID_LIMIT / WORD_BITS, sizeof(*m->pids));
+	m->pids = calloc(2 * PID_LIMIT / WORD_BITS, sizeof(*m->pids));
 	if (!m->pids) {
 		free(m);
 		return -ENOMEM;

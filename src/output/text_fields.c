@@ -44,8 +44,8 @@ static void put_brief_value(struct buf *b, const struct annotation *a, const str
 {
 	const char *at = (const char *)a + f->offset;
 
-	if (f->kind == FIELD_U32)
-		buf_printf(b, "%u", annot_u32(a, f));
+	if (f->kind == FIELD_U32 || f->kind == FIELD_PID)
+		annot_put_number(b, a, f);
 	else if (f->kind == FIELD_CMD)
 		text_put_name(b, process_name((const void *)(at - offsetof(struct process_desc, cmd))));
 	else if (annot_is_string(f))
@@ -98,7 +98,8 @@ void text_put_list(struct buf *b, const struct annot_schema *s, const struct ann
 static void put_value(struct buf *b, const struct annotation *a, const struct annot_field *f)
 {
 	switch (f->kind) {
-	case FIELD_U32: buf_printf(b, "%u", annot_u32(a, f)); break;
+	case FIELD_U32:
+	case FIELD_PID: annot_put_number(b, a, f); break;
 	case FIELD_STR:
 	case FIELD_CMD: buf_put_escaped(b, annot_str(a, f)); break;
 	case FIELD_JSON: buf_put_json(b, annot_str(a, f)); break;

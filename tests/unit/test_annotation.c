@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "format/comments.h"
 
+#include <ptcpdump/event.h>
 #include <stdlib.h>
 
 #include "check.h"
@@ -116,6 +117,31 @@ static void test_annotation_round_trip(void)
 	CHECK_INT(back->serial, 42);
 	CHECK(same(&a, back));
 	free(back);
+	buf_done(&b);
+}
+
+/* Pids of the host stay apart from ours of the same number. */
+static void test_annotation_outside(void)
+{
+	struct annotation a = sample(), *back;
+	struct buf b = { 0 };
+	char *text;
+
+	a.process.pid = 12 | PID_OUTSIDE;
+	a.tid = 13 | PID_OUTSIDE;
+	a.parent.pid = 4194303 | PID_OUTSIDE;
+	annotation_encode(&annotation_schema, &b, &a, ANNOT_PROCESS | ANNOT_THREAD | ANNOT_PARENT);
+	text = comments_text(&b);
+	CHECK_STR(text, "PID: 12@host\nCmd: /usr/bin/curl\nArgs: curl kernel.com|"
+			"ThreadId: 13@host\nThreadName: worker|"
+			"ParentPID: 4194303@host\nParentCmd: /usr/bin/bash\nParentArgs: -bash");
+	back = decode(&b);
+	CHECK(back);
+	CHECK_INT(back->process.pid, 12 | PID_OUTSIDE);
+	CHECK_INT(back->tid, 13 | PID_OUTSIDE);
+	CHECK_INT(back->parent.pid, 4194303 | PID_OUTSIDE);
+	free(back);
+	free(text);
 	buf_done(&b);
 }
 
@@ -276,7 +302,15 @@ static void test_annotation_forged_lines(void)
 
 static void test_annotation_of_others(void)
 {
-	const char *const notes[] = { "look at this one", "", "PID: seven\nCmd: x", "PID: 99999999999", NULL };
+	const char *const notes[] = { "look at this one",
+				      "",
+				      "PID: seven\nCmd: x",
+				      "PID: 99999999999",
+				      "PID: 2147483653",
+				      "PID: 5@hos",
+				      "PID: @host",
+				      "PID: 2147483653@host",
+				      NULL };
 	const char *const mixed[] = { "a note: here", "PID: 5\nCmd: x\nArgs: y", NULL };
 	struct annotation *a;
 
@@ -291,6 +325,7 @@ int main(void)
 	RUN(test_annotation_text);
 	RUN(test_annotation_context);
 	RUN(test_annotation_round_trip);
+	RUN(test_annotation_outside);
 	RUN(test_annotation_escapes);
 	RUN(test_annotation_newline_is_no_new_line);
 	RUN(test_annotation_too_long);

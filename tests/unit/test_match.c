@@ -51,6 +51,26 @@ static void test_pid(void)
 	CHECK(matches(&config, &a));
 }
 
+/* The number alone is not the process. */
+static void test_pid_outside(void)
+{
+	const uint32_t ours[] = { 20 }, outside[] = { 20 | PID_OUTSIDE };
+	struct match_config config = { .pids = ours, .npids = 1 };
+	struct annotation a = curl_of_bash();
+
+	a.process.pid |= PID_OUTSIDE;
+	CHECK(!matches(&config, &a));
+	config.pids = outside;
+	CHECK(matches(&config, &a));
+	a.process.pid = 20;
+	CHECK(!matches(&config, &a));
+	/* No such pid: beyond the bits, whatever a file says. */
+	a.process.pid = 4194304 + 20;
+	CHECK(!matches(&config, &a));
+	a.process.pid = 0xffffffff;
+	CHECK(!matches(&config, &a));
+}
+
 static void test_name(void)
 {
 	const char *const curl[] = { "curl", NULL }, *const bash[] = { "bash", NULL };
@@ -260,6 +280,7 @@ int main(void)
 {
 	RUN(test_nothing_asked);
 	RUN(test_pid);
+	RUN(test_pid_outside);
 	RUN(test_name);
 	RUN(test_uid);
 	RUN(test_container);

@@ -100,8 +100,9 @@ static void test_sizes(void)
 
 static void test_processes(void)
 {
-	CHECK_INT(parse("--pid 1,22 --pid=333 --uid 0 --pname a,b -f"), 0);
+	CHECK_INT(parse("--pid 1,22@host --pid=333 --uid 0 --pname a,b -f"), 0);
 	CHECK_INT(opts.pids.n, 3);
+	CHECK_INT(opts.pids.v[1], 22 | PID_OUTSIDE);
 	CHECK_INT(opts.pids.v[2], 333);
 	CHECK_INT(opts.uids.n, 1);
 	CHECK_INT(opts.pnames.n, 1);
@@ -189,6 +190,10 @@ static void test_refused(void)
 		"--pid 0",
 		"--pid 1,",
 		"--pid 4194305",
+		"--pid 4194305@host",
+		"--pid @host",
+		"--pid 1@hosts",
+		"--pid 1@host@host",
 		"--uid -1",
 		"--uid 4294967295",
 		"--pname",

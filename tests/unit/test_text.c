@@ -74,6 +74,20 @@ static void test_plain(void)
 	CHECK_STR(text, "1970-01-01 00:00:00.123456789 " TAIL "\n");
 }
 
+static void test_outside(void)
+{
+	struct annotation a = curl;
+
+	a.process.pid |= PID_OUTSIDE;
+	a.has |= ANNOT_THREAD;
+	a.tid = 1235 | PID_OUTSIDE;
+	a.thread = str_of("worker");
+	CHECK_INT(print(&(struct text_config){ .t = 1 }, &eth0, DIR_OUT, &a), 0);
+	CHECK_STR(text, "eth0 curl.1234@host Out " TAIL ", Thread [worker.1235@host], ParentProc [sh.99]\n");
+	CHECK_INT(print(&(struct text_config){ .t = 1, .v = 1 }, &eth0, DIR_OUT, &a), 0);
+	CHECK(strstr(text, "\n    Process (pid 1234@host, cmd /usr/bin/curl, args curl -v)\n"));
+}
+
 static void test_annotated(void)
 {
 	CHECK_INT(print(&(struct text_config){ .t = 1 }, &eth0, DIR_OUT, &curl), 0);
@@ -215,6 +229,7 @@ int main(void)
 {
 	RUN(test_plain);
 	RUN(test_annotated);
+	RUN(test_outside);
 	RUN(test_netns);
 	RUN(test_no_name);
 	RUN(test_hostile_names);
