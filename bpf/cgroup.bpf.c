@@ -42,7 +42,7 @@ static __always_inline void note_sender(struct owner_scratch *S, struct bpf_sock
 
 	if (!task_context(task) || !task_is_user(task) || !task_sends(S, full))
 		return;
-	if (!found || S->provisional || S->rec.tgid != (__u32)TASK_READ(task, tgid))
+	if (!found || S->provisional || S->rec.tgid != task_tgid(task, TASK_READ(task, tgid)))
 		owner_store_current(S, full, cookie, task);
 }
 

@@ -92,8 +92,8 @@ static __always_inline bool owner_current(struct owner_rec *rec, struct task_str
 {
 	if (!task_is_user(task))
 		return false;
-	rec->tgid = BPF_CORE_READ(task, tgid);
-	rec->tid = BPF_CORE_READ(task, pid);
+	rec->tgid = task_tgid(task, BPF_CORE_READ(task, tgid));
+	rec->tid = task_tid(task, BPF_CORE_READ(task, pid));
 	rec->start = task_start(task);
 	rec->uid = BPF_CORE_READ(task, cred, uid.val);
 	rec->cgroup = task_cgroup(task);
@@ -210,7 +210,7 @@ static __always_inline struct owner_rec *owner_note(void *sk, __u64 cookie, bool
 		rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0);
 	else
 		rec = bpf_map_lookup_elem(&ptcp_cookies, &cookie);
-	if (rec && rec->cookie == cookie && rec->certain >= used && rec->tgid == (__u32)TASK_READ(task, tgid))
+	if (rec && rec->cookie == cookie && rec->certain >= used && rec->tgid == task_tgid(task, TASK_READ(task, tgid)))
 		return rec;
 	if (!owner_current(&new, task))
 		return rec;

@@ -55,8 +55,8 @@ static __always_inline void fill_task(struct event_task *t, struct task_struct *
 	t->start = task_start(task);
 	t->cgroup = task_cgroup(task);
 	t->parent_start = task_start(parent);
-	t->tgid = BPF_CORE_READ(task, tgid);
-	t->parent_tgid = BPF_CORE_READ(parent, tgid);
+	t->tgid = task_tgid(task, BPF_CORE_READ(task, tgid));
+	t->parent_tgid = task_tgid(parent, BPF_CORE_READ(parent, tgid));
 	t->uid = BPF_CORE_READ(task, cred, uid.val);
 	t->mntns = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
 	t->netns = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
@@ -237,16 +237,15 @@ SEC("raw_tp/sched_process_fork")
 int BPF_PROG(ptcp_fork, struct task_struct *parent, struct task_struct *child)
 {
 	struct event_fork e = { .type = EVENT_FORK };
-	__u32 tgid = BPF_CORE_READ(child, tgid);
 
-	if (tgid != (__u32)BPF_CORE_READ(child, pid))
+	if (BPF_CORE_READ(child, tgid) != BPF_CORE_READ(child, pid))
 		return 0;
-	if (select_kinds & SELECT_PID)
-		filter_fork(BPF_CORE_READ(parent, tgid), tgid);
 	e.ts = bpf_ktime_get_ns();
 	fill_task(&e.child, child);
 	/* With CLONE_PARENT the real parent is another, but what the child runs comes from the task that forked. */
-	e.child.parent_tgid = BPF_CORE_READ(parent, tgid);
+	e.child.parent_tgid = task_tgid(parent, BPF_CORE_READ(parent, tgid));
+	if (select_kinds & SELECT_PID)
+		filter_fork(e.child.parent_tgid, e.child.tgid);
 	e.child.parent_start = task_start(parent);
 	process_event(&e, sizeof(e), netns_is_news(e.child.netns));
 	return 0;
@@ -261,7 +260,7 @@ int BPF_PROG(ptcp_exit, struct task_struct *task)
 	/* The leader may go first; the process ends with its last thread. */
 	if (BPF_CORE_READ(task, signal, live.counter) > 0)
 		return 0;
-	e.tgid = BPF_CORE_READ(task, tgid);
+	e.tgid = task_tgid(task, BPF_CORE_READ(task, tgid));
 	if (select_kinds & SELECT_PID) {
 		bits = bpf_map_lookup_elem(&ptcp_pids, &e.tgid);
 		if (bits) {
@@ -280,9 +279,9 @@ int BPF_PROG(ptcp_cgmove, struct cgroup *to, const char *path, struct task_struc
 {
 	struct event_cgroup e = { .type = EVENT_CGROUP };
 
-	e.tgid = BPF_CORE_READ(task, tgid);
-	if (e.tgid != (__u32)BPF_CORE_READ(task, pid))
+	if (BPF_CORE_READ(task, tgid) != BPF_CORE_READ(task, pid))
 		return 0;
+	e.tgid = task_tgid(task, BPF_CORE_READ(task, tgid));
 	e.ts = bpf_ktime_get_ns();
 	e.start = task_start(task);
 	/* The move may be in a v1 hierarchy; the v2 one is what identifies. */

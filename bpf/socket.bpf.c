@@ -15,11 +15,12 @@ static __always_inline void netns_tell(struct bpf_sock *sk)
 {
 	struct sock *s = (struct sock *)pointer_value(sk);
 	struct event_netns e = { .type = EVENT_NETNS };
+	struct task_struct *task = (void *)bpf_get_current_task();
 
 	if (!any_netns)
 		return;
 	e.netns = BPF_CORE_READ(s, __sk_common.skc_net.net, ns.inum);
-	e.tid = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), pid);
+	e.tid = task_tid(task, BPF_CORE_READ(task, pid));
 	if (netns_is_news(e.netns))
 		process_event(&e, sizeof(e), true);
 }
@@ -242,7 +243,7 @@ int ptcp_task_file(struct bpf_iter__task_file *ctx)
 	new.start = task->group_leader->start_boottime;
 	new.cookie = bpf_get_socket_cookie(sk);
 	new.cgroup = task_cgroup(task);
-	new.tgid = task->tgid;
+	new.tgid = task_tgid(task, task->tgid);
 	new.uid = task->cred->uid.val;
 	new.certain = file_held_once(file);
 	rec->shared = !new.certain;

@@ -11,6 +11,7 @@
 #include "settings.bpf.h"
 
 #define PF_KTHREAD 0x00200000
+#define PIDNS_LEVELS 32 /* MAX_PID_NS_LEVEL, include/linux/pid_namespace.h */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -131,6 +132,42 @@ static __always_inline bool task_context(struct task_struct *task)
 	int here;
 
 	return task_context_at(task, pointer_value(&here));
+}
+
+/*
+ * The number that a struct pid has in shown_pidns, else the initial one with PID_OUTSIDE. A global function, which the
+ * verifier checks once and not at each call; on 5.10 such a function takes no pointers.
+ */
+__weak __attribute__((noinline)) __u32 pid_shown(unsigned long address)
+{
+	struct pid *pid = (void *)address;
+	struct upid at = {};
+	__u32 level, first;
+
+	if (!shown_pidns)
+		return 0;
+	level = BPF_CORE_READ(pid, level);
+	first = BPF_CORE_READ(pid, numbers[0].nr);
+	for (__u32 i = 1; i <= PIDNS_LEVELS && i <= level; i++) {
+		bpf_probe_read_kernel(&at, sizeof(at),
+				      (char *)pid + bpf_core_field_offset(pid->numbers) +
+					      i * bpf_core_type_size(struct upid));
+		if (BPF_CORE_READ(at.ns, ns.inum) == shown_pidns)
+			return at.nr;
+	}
+	return first | PID_OUTSIDE;
+}
+
+/* tgid: as the kernel has it, which is the one that is shown unless we are in a pid namespace. */
+static __always_inline __u32 task_tgid(struct task_struct *task, __u32 tgid)
+{
+	return shown_pidns ? pid_shown((unsigned long)BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID])) : tgid;
+}
+
+/* The same for a thread. */
+static __always_inline __u32 task_tid(struct task_struct *task, __u32 tid)
+{
+	return shown_pidns ? pid_shown((unsigned long)BPF_CORE_READ(task, thread_pid)) : tid;
 }
 
 static __always_inline void task_comm(char *to, struct task_struct *task)

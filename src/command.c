@@ -14,11 +14,13 @@
 
 #include "options_value.h"
 #include "util/log.h"
+#include "util/pidns.h"
 #include "util/program.h"
 
 struct command {
 	char *const *argv;
 	pid_t pid;
+	uint32_t shown_pid;
 	int pid_fd;
 	int go_fd;    /* a byte lets the child go on; closed without: it ends */
 	int error_fd; /* the child's errno when it could not run the command */
@@ -137,6 +139,7 @@ int command_start(struct command **ret, char *const argv[], const char *keylog)
 	c->pid_fd = (int)syscall(SYS_pidfd_open, c->pid, 0);
 	if (c->pid_fd < 0)
 		err = -errno;
+	c->shown_pid = pidns_shown(c->pid);
 out:
 	for (int i = 0; i < 2; i++) {
 		if (go[i] >= 0)
@@ -156,9 +159,9 @@ out:
 	return 0;
 }
 
-pid_t command_pid(const struct command *c)
+uint32_t command_pid(const struct command *c)
 {
-	return c->pid;
+	return c->shown_pid;
 }
 
 int command_release(struct command *c)

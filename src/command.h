@@ -8,7 +8,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 struct command;
 
@@ -19,7 +18,8 @@ enum { COMMAND_NOT_EXECUTABLE = 126, COMMAND_NOT_FOUND = 127 }; /* exit statuses
 int command_start(struct command **ret, char *const argv[], const char *keylog);
 /* Whom it will run as. */
 void command_user(uint32_t *uid, uint32_t *gid);
-pid_t command_pid(const struct command *c);
+/* As /proc shows it, 0: not at all. */
+uint32_t command_pid(const struct command *c);
 /* Runs it. As command_start(), when it cannot be run after all. */
 int command_release(struct command *c);
 /* Readable once the command has ended. */

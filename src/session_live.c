@@ -17,6 +17,7 @@
 #include "meta/meta.h"
 #include "session_loop.h"
 #include "util/clock.h"
+#include "util/pidns.h"
 #include "util/procfs.h"
 
 /* A packet is saved this much later when secrets are saved as well: the client knows them only once it has seen the
@@ -100,11 +101,12 @@ static void on_cgroup_verdict(void *arg, uint64_t cgroup, bool match)
 static int find_process(uint32_t pid, uint32_t *process)
 {
 	char status[4096], *tgid;
+	const int n = procfs_read(pid, "status", status, sizeof(status));
 
-	if (kill((pid_t)pid, 0) && errno == ESRCH)
-		return -ESRCH;
-	if (procfs_read(pid, "status", status, sizeof(status)) > 0 && (tgid = strstr(status, "\nTgid:")) &&
-	    sscanf(tgid + 6, "%" SCNu32, process) == 1 && *process != pid)
+	if (n == -ESRCH)
+		return n;
+	if (n > 0 && (tgid = strstr(status, "\nTgid:")) && sscanf(tgid + 6, "%" SCNu32, process) == 1 &&
+	    *process != pid)
 		return -EINVAL;
 	return 0;
 }
@@ -112,12 +114,19 @@ static int find_process(uint32_t pid, uint32_t *process)
 /* A process that is gone sends nothing. When others are asked for too, it may just have ended. */
 static int check_pids(const struct options *o)
 {
+	const bool initial = pidns_of_proc().initial;
 	size_t gone = 0;
 	uint32_t process;
 
 	for (size_t i = 0; i < o->pids.n; i++) {
-		int err = find_process(o->pids.v[i], &process);
+		const bool outside = o->pids.v[i] & PID_OUTSIDE;
+		int err = outside ? 0 : find_process(o->pids.v[i], &process);
 
+		if (outside && initial) {
+			log_error("--pid %" PRIu32 PID_OUTSIDE_MARK ": here all processes are shown by their own pids",
+				  o->pids.v[i] & ~PID_OUTSIDE);
+			return -EINVAL;
+		}
 		if (err == -EINVAL) {
 			log_error("--pid %" PRIu32 " is a thread of the process %" PRIu32 ": give that one",
 				  o->pids.v[i], process);
@@ -162,7 +171,7 @@ static int open_capture(struct live *l, const char *const *ifaces)
 	for (size_t i = 0; i < o->pids.n; i++)
 		l->pids[l->npids++] = o->pids.v[i];
 	if (l->command)
-		l->pids[l->npids++] = (uint32_t)command_pid(l->command);
+		l->pids[l->npids++] = command_pid(l->command);
 	config.pids = l->pids;
 	config.npids = l->npids;
 	return capture_new(&l->capture, &config, &handler);
@@ -238,12 +247,26 @@ static void allow_descriptors(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+static void say_whose_pids(const struct options *o)
+{
+	const struct pidns ns = pidns_of_proc();
+
+	if (!o->context && !options_select_process(o))
+		return;
+	if (!ns.ours)
+		log_warn("/proc is of another pid namespace than ours: the pids that it shows are meant and printed");
+	if (!ns.initial)
+		log_info("processes outside of this pid namespace are shown as NAME.PID" PID_OUTSIDE_MARK
+			 ", with their pids on the host");
+}
+
 /* Everything that can be refused comes before anything is attached; the command starts last. */
 static int live_open(struct live *l, const char *const *ifaces)
 {
 	const struct options *o = l->s.o;
 	int err = check_pids(o);
 
+	say_whose_pids(o);
 	allow_descriptors();
 	if (!err)
 		err = open_capture(l, ifaces);
@@ -254,7 +277,7 @@ static int live_open(struct live *l, const char *const *ifaces)
 	if (!err)
 		err = open_meta(l);
 	if (!err && l->command)
-		match_add_pid(l->s.match, (uint32_t)command_pid(l->command));
+		match_add_pid(l->s.match, command_pid(l->command));
 	if (!err)
 		err = session_loop_open(l);
 	if (!err)

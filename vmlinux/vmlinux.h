@@ -132,8 +132,11 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 } CORE;
 
+enum pid_type { PIDTYPE_TGID = 1 };
+
 struct signal_struct {
 	atomic_t live;
+	struct pid *pids[PIDTYPE_TGID + 1];
 } CORE;
 
 struct pt_regs {

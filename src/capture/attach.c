@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "capture/rtnl.h"
+#include "util/pidns.h"
 #include "util/procfs.h"
 
 /* From linux/bpf.h of 6.6; the headers that we build with may be older. */
@@ -90,10 +91,10 @@ static void qdisc_remove(uint32_t ifindex)
 
 static bool process_lives(const struct capture_control *control)
 {
-	struct stat st;
+	const uint32_t pidns = pidns_of_proc().inode;
 
 	/* A pid means something only in its own namespace. */
-	if (stat("/proc/self/ns/pid", &st) != 0 || (uint32_t)st.st_ino != control->owner_pidns)
+	if (!pidns || pidns != control->owner_pidns)
 		return true;
 	return procfs_start(control->owner_pid) == control->owner_start;
 }

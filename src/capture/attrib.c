@@ -15,6 +15,7 @@
 #include "util/cgroup2.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/pidns.h"
 
 #define VERIFIER_LOG 4096
 
@@ -22,6 +23,7 @@ struct attrib {
 	const struct capture_config *config;
 	struct capture_handler handler;
 	struct hook_support support;
+	struct pidns pids;
 	struct bpf_link *links[HOOKS_MAX];
 	char *logs[HOOKS_MAX]; /* verifier logs: one that is not empty names the program that was refused */
 	struct ptcpdump *skel;
@@ -52,6 +54,7 @@ int attrib_new(struct attrib **ret, const struct capture_config *config)
 		return -ENOMEM;
 	a->config = config;
 	a->filter = filter_of(config);
+	a->pids = pidns_of_proc();
 	if (config->attribution) {
 		err = hooks_probe(&a->support);
 		if (err) {
@@ -113,6 +116,7 @@ int attrib_prepare(struct attrib *a, struct ptcpdump *skel)
 	}
 	skel->rodata->select_kinds = a->filter;
 	skel->rodata->select_follow = a->config->follow_forks;
+	skel->rodata->shown_pidns = a->pids.initial ? 0 : a->pids.inode;
 	skel->rodata->attrib_bind_certain = !hook_usable(a, offsetof(struct ptcpdump, progs.ptcp_recv_len));
 	kernel_tell(a->support.has, skel->rodata);
 	if (!(a->filter & SELECT_PID))
@@ -273,8 +277,11 @@ out:
 	return err;
 }
 
+/* The iterator shows the processes of our own pid namespace. */
 static struct bpf_program *iterator_of(const struct attrib *a)
 {
+	if (!a->pids.ours)
+		return NULL;
 	for (size_t i = 0; i < hooks_count; i++) {
 		if (hooks[i].kind == HOOK_ITER && a->support.usable[i])
 			return hook_program(&hooks[i], a->skel);

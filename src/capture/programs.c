@@ -22,6 +22,7 @@
 #include "capture/private.h"
 #include "ptcpdump.skel.h"
 #include "util/log.h"
+#include "util/pidns.h"
 #include "util/procfs.h"
 
 #define RING_BYTES (32U << 20)
@@ -235,7 +236,6 @@ static int skeleton_load(struct capture *c, const char *btf)
 
 static int control_map(struct capture *c)
 {
-	struct stat st;
 	void *p = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED,
 		       bpf_map__fd(c->programs.skel->maps.ptcp_control), 0);
 
@@ -243,10 +243,9 @@ static int control_map(struct capture *c)
 		return -errno;
 	c->programs.control = p;
 	c->programs.control->wake_fill = c->rings.size / 100 * FILL_PERCENT;
-	c->programs.control->owner_pid = (uint32_t)getpid();
+	c->programs.control->owner_pid = pidns_shown(getpid());
 	c->programs.control->owner_start = procfs_start(c->programs.control->owner_pid);
-	if (stat("/proc/self/ns/pid", &st) == 0)
-		c->programs.control->owner_pidns = (uint32_t)st.st_ino;
+	c->programs.control->owner_pidns = pidns_of_proc().inode;
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 
 #include "util/cgroup2.h"
 #include "util/clock.h"
+#include "util/pidns.h"
 #include "util/procfs.h"
 
 #define BUCKETS 16384 /* a power of two; chains stay short up to some ten thousand processes */
@@ -23,8 +24,6 @@
 #define MISS_KEEP_NS NSEC_PER_SEC
 #define THREADS 1024 /* direct-mapped cache of thread names */
 #define THREAD_KEEP_NS NSEC_PER_SEC
-
-#define INIT_PIDNS 0xeffffffcu /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
 
 /* What execve() sets; shared by all who forked since. */
 struct image {
@@ -57,7 +56,7 @@ struct process_table {
 	struct entry *oldest, *newest; /* dead ones */
 	size_t dead, entries;	       /* of all entries, those of the dead */
 	size_t sweep_at;	       /* so many living ones */
-	bool host_pids;		       /* the pids of events are ours as well */
+	bool own_pids;		       /* kill() counts pids as events do */
 	uint32_t version;
 	uint64_t tick;
 	int cgroup; /* root of cgroup v2, -1 none */
@@ -193,14 +192,24 @@ static void forget_dead(struct process_table *t)
 		entry_free(t, t->oldest);
 }
 
+/* Of who is outside of our pid namespace nobody can be asked. */
+static bool is_gone(const struct process_table *t, uint32_t tgid)
+{
+	struct procfs_stat st;
+
+	if (tgid & PID_OUTSIDE)
+		return true;
+	return t->own_pids ? kill((pid_t)tgid, 0) && errno == ESRCH : procfs_stat(tgid, &st) == -ESRCH;
+}
+
 /* Events are lost when they come faster than they are read: who is gone although no exit was told? */
 static void find_dead(struct process_table *t)
 {
 	const uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
-	for (size_t i = 0; i < BUCKETS && t->host_pids; i++)
+	for (size_t i = 0; i < BUCKETS; i++)
 		for (struct entry *e = t->buckets[i]; e; e = e->next)
-			if (!e->p.dead && kill((pid_t)e->p.tgid, 0) && errno == ESRCH)
+			if (!e->p.dead && is_gone(t, e->p.tgid))
 				entry_died(t, e, now);
 	t->sweep_at = 2 * (t->entries - t->dead) + SWEEP_MIN;
 }
@@ -431,7 +440,7 @@ const struct process *process_find(struct process_table *t, uint32_t tgid, uint6
 	struct entry *e = find_entry(t, tgid, start);
 	uint64_t now;
 
-	if (e || tgid == 0) {
+	if (e || tgid == 0 || tgid & PID_OUTSIDE) {
 		/* An event's start is exact where that of /proc is not. */
 		if (e && start && e->p.start != start && e->p.start % t->tick == 0)
 			e->p.start = start;
@@ -492,7 +501,7 @@ int process_table_new(struct process_table **ret)
 	t->tick = procfs_tick_ns();
 	t->cgroup = cgroup2_open();
 	t->sweep_at = SWEEP_MIN;
-	t->host_pids = procfs_namespace((uint32_t)getpid(), "pid") == INIT_PIDNS;
+	t->own_pids = pidns_of_proc().ours;
 	*ret = t;
 	return 0;
 }

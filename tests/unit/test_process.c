@@ -241,6 +241,24 @@ static void test_proc(void)
 	CHECK(process_thread_name(table, (uint32_t)getpid(), (uint32_t)getpid()).n > 0);
 }
 
+/* Who is outside of our pid namespace is known from events, never from whom /proc has under that number. */
+static void test_outside(void)
+{
+	const uint32_t pid = (uint32_t)getpid() | PID_OUTSIDE;
+	const struct process *p;
+
+	CHECK(!process_find(table, pid, 0));
+	send_exec(task_of(pid, 23456789, "curl"), "/usr/bin/curl", "curl", 5, false);
+	p = process_find(table, pid, 23456789);
+	CHECK(p);
+	CHECK(is(p->cmd, "/usr/bin/curl"));
+	CHECK(process_find(table, (uint32_t)getpid(), 0) != p);
+	send_fork(pid, 23456789, (PID + 1) | PID_OUTSIDE, 23456799);
+	p = process_find(table, (PID + 1) | PID_OUTSIDE, 23456799);
+	CHECK(p);
+	CHECK(is(p->cmd, "/usr/bin/curl"));
+}
+
 /* A fork whose parent nobody knew: /proc tells while it lives. */
 static void test_unknown_parent(void)
 {
@@ -289,6 +307,12 @@ static void test_exits_lost(void)
 	for (uint32_t i = 0; i < 40000; i++)
 		left += process_find(table, PID + 1000 + i, 8000000001 + i) != NULL;
 	CHECK(left <= 24576);
+	left = 0;
+	for (uint32_t i = 0; i < 40000; i++)
+		send_exec(task_of((1000 + i) | PID_OUTSIDE, 8000000001 + i, "x"), "/bin/x", "x", 2, false);
+	for (uint32_t i = 0; i < 40000; i++)
+		left += process_find(table, (1000 + i) | PID_OUTSIDE, 8000000001 + i) != NULL;
+	CHECK(left <= 24576);
 	CHECK(process_find(table, (uint32_t)getpid(), 0));
 }
 
@@ -307,6 +331,7 @@ int main(void)
 	RUN(test_hostile);
 	RUN(test_valid);
 	RUN(test_proc);
+	RUN(test_outside);
 	RUN(test_unknown_parent);
 	process_table_free(table);
 	if (process_table_new(&table))
