@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * The life of processes: exec, fork, exit, moves between cgroups; and who is in the process filter. Raw tracepoints,
+ * The life of processes: exec, fork, exit, new names, moves between cgroups; and who is in the process filter. Raw tracepoints,
  * since they need nothing of the kernel's own BTF; every field is probed.
  */
 #include "task.bpf.h"
@@ -269,6 +269,28 @@ int BPF_PROG(ptcp_exit, struct task_struct *task)
 			bpf_map_update_elem(&ptcp_pids, &e.tgid, &value, BPF_ANY);
 		}
 	}
+	e.ts = bpf_ktime_get_ns();
+	e.start = task_start(task);
+	process_event(&e, sizeof(e), false);
+	return 0;
+}
+
+/* execve() names the task, too, and tells so itself, with what it runs. */
+static __always_inline bool task_in_execve(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->in_execve) && BPF_CORE_READ_BITFIELD_PROBED(task, in_execve);
+}
+
+SEC("raw_tp/task_rename")
+int BPF_PROG(ptcp_rename, struct task_struct *task, const char *comm)
+{
+	struct event_rename e = { .type = EVENT_RENAME };
+
+	if (!task_is_user(task) || task_in_execve(task))
+		return 0;
+	e.tgid = BPF_CORE_READ(task, tgid);
+	e.tid = BPF_CORE_READ(task, pid);
+	bpf_probe_read_kernel_str(e.comm, sizeof(e.comm), comm);
 	e.ts = bpf_ktime_get_ns();
 	e.start = task_start(task);
 	process_event(&e, sizeof(e), false);

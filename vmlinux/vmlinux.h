@@ -155,6 +155,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct css_set *cgroups;
 	struct mm_struct *mm;
+	unsigned in_execve : 1;
 } CORE;
 
 struct linux_binprm {

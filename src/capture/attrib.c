@@ -158,6 +158,7 @@ bool attrib_event_valid(const void *event, size_t size)
 	case EVENT_FORK: return size == sizeof(struct event_fork);
 	case EVENT_EXIT: return size == sizeof(struct event_exit);
 	case EVENT_OWNER: return size == sizeof(struct event_socket_owner);
+	case EVENT_RENAME: return size == sizeof(struct event_rename);
 	case EVENT_CGROUP: return size == sizeof(struct event_cgroup);
 	case EVENT_NETNS: return size == sizeof(struct event_netns);
 	default: return false;

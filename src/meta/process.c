@@ -128,6 +128,15 @@ static struct image *image_new(struct str cmd, bool cmd_cut, struct str args, bo
 	return image;
 }
 
+/* cmd is the comm of who has nothing else. */
+static void entry_set_comm(struct entry *e, const char comm[EVENT_COMM_LEN])
+{
+	memcpy(e->p.comm, comm, sizeof(e->p.comm));
+	e->p.comm[sizeof(e->p.comm) - 1] = '\0';
+	if (!e->image || !e->image->cmd.n)
+		e->p.cmd = str_of(e->p.comm);
+}
+
 static void entry_set_image(struct entry *e, struct image *image)
 {
 	image_put(e->image);
@@ -136,11 +145,10 @@ static void entry_set_image(struct entry *e, struct image *image)
 		e->p.cmd = image->cmd;
 		e->p.args = image->args;
 	}
-	if (!image || !e->p.cmd.n) {
-		e->p.cmd = (struct str){ e->p.comm, (uint32_t)strnlen(e->p.comm, sizeof(e->p.comm)) };
-		if (!image)
-			e->p.args = (struct str){ "", 0 };
-	}
+	if (!image || !image->cmd.n)
+		e->p.cmd = str_of(e->p.comm);
+	if (!image)
+		e->p.args = str_of("");
 }
 
 static void dead_unlink(struct process_table *t, struct entry *e)
@@ -233,8 +241,7 @@ static void entry_set_task(struct process_table *t, struct entry *e, const struc
 	e->p.pidns = task->pidns;
 	e->p.mntns = task->mntns;
 	e->p.netns = task->netns;
-	memcpy(e->p.comm, task->comm, sizeof(e->p.comm));
-	e->p.comm[sizeof(e->p.comm) - 1] = '\0';
+	entry_set_comm(e, task->comm);
 	e->p.version = ++t->version;
 }
 
@@ -298,6 +305,19 @@ static void take_exit(struct process_table *t, const struct event_exit *x, size_
 		entry_died(t, e, x->ts);
 }
 
+static struct thread *thread_slot(struct process_table *t, uint32_t tid)
+{
+	return &t->threads[tid % THREADS];
+}
+
+static void thread_named(struct process_table *t, const struct event_rename *r)
+{
+	struct thread *th = thread_slot(t, r->tid);
+
+	*th = (struct thread){ .when = clock_ns(CLOCK_MONOTONIC), .tgid = r->tgid, .tid = r->tid };
+	memcpy(th->name, r->comm, sizeof(th->name) - 1);
+}
+
 static void take_cgroup(struct process_table *t, const struct event_cgroup *c, size_t size)
 {
 	struct entry *e;
@@ -312,12 +332,31 @@ static void take_cgroup(struct process_table *t, const struct event_cgroup *c, s
 	e->p.version = ++t->version;
 }
 
+/* A thread's name is never its process's, but for the leader's. */
+static void take_rename(struct process_table *t, const struct event_rename *r, size_t size)
+{
+	struct entry *e;
+
+	if (size < sizeof(*r))
+		return;
+	if (r->tid != r->tgid) {
+		thread_named(t, r);
+		return;
+	}
+	e = find_entry(t, r->tgid, r->start);
+	if (!e)
+		return;
+	entry_set_comm(e, r->comm);
+	e->p.version = ++t->version;
+}
+
 void process_table_event(struct process_table *t, uint32_t type, const void *event, size_t size)
 {
 	switch (type) {
 	case EVENT_EXEC: take_exec(t, event, size); break;
 	case EVENT_FORK: take_fork(t, event, size); break;
 	case EVENT_EXIT: take_exit(t, event, size); break;
+	case EVENT_RENAME: take_rename(t, event, size); break;
 	case EVENT_CGROUP: take_cgroup(t, event, size); break;
 	}
 	/* Only here: whoever looks up several processes keeps them all until the next event. */
@@ -396,7 +435,7 @@ static struct entry *read_process(struct process_table *t, uint32_t tgid, uint64
 	e = entry_new(t, tgid, start ? start : st.start, clock_ns(CLOCK_MONOTONIC));
 	if (!e)
 		return NULL;
-	memcpy(e->p.comm, st.comm, sizeof(e->p.comm));
+	entry_set_comm(e, st.comm);
 	e->p.parent_tgid = st.parent;
 	if (st.parent && procfs_stat(st.parent, &parent) == 0)
 		e->p.parent_start = parent.start;
@@ -459,7 +498,7 @@ static struct entry *find_last(struct process_table *t, uint32_t tgid)
 
 struct str process_thread_name(struct process_table *t, uint32_t tgid, uint32_t tid)
 {
-	struct thread *th = &t->threads[tid % THREADS];
+	struct thread *th = thread_slot(t, tid);
 	struct entry *e = find_last(t, tgid);
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	char name[64];
@@ -467,10 +506,9 @@ struct str process_thread_name(struct process_table *t, uint32_t tgid, uint32_t 
 
 	if (e && tid == tgid)
 		return str_of(e->p.comm);
-	if (th->tid != tid || th->tgid != tgid || now - th->when >= THREAD_KEEP_NS) {
-		memset(th, 0, sizeof(*th));
-		th->tgid = tgid;
-		th->tid = tid;
+	if (th->tid != tid || th->tgid != tgid)
+		*th = (struct thread){ .tgid = tgid, .tid = tid };
+	if (now - th->when >= THREAD_KEEP_NS) {
 		th->when = now;
 		snprintf(name, sizeof(name), "task/%u/comm", tid);
 		n = procfs_read(tgid, name, th->name, sizeof(th->name));

@@ -177,11 +177,41 @@ static void test_cgroup_move(void)
 	CHECK(process_find(table, PID + 50, 5)->version != version);
 }
 
+static void send_rename(uint32_t tgid, uint32_t tid, const char *comm)
+{
+	struct event_rename r = { .type = EVENT_RENAME, .tgid = tgid, .tid = tid, .start = 5 };
+
+	strncpy(r.comm, comm, sizeof(r.comm) - 1);
+	process_table_event(table, EVENT_RENAME, &r, sizeof(r));
+}
+
+static void test_rename(void)
+{
+	uint32_t version;
+
+	send_exec(task_of(PID + 55, 5, "a"), "/bin/a", "a", 2, false);
+	version = process_find(table, PID + 55, 5)->version;
+	send_rename(PID + 55, PID + 56, "worker");
+	CHECK_STR(process_find(table, PID + 55, 5)->comm, "a");
+	CHECK(is(process_thread_name(table, PID + 55, PID + 56), "worker"));
+	CHECK_INT(process_find(table, PID + 55, 5)->version, version);
+	send_rename(PID + 55, PID + 55, "renamed");
+	CHECK_STR(process_find(table, PID + 55, 5)->comm, "renamed");
+	CHECK(is(process_find(table, PID + 55, 5)->cmd, "/bin/a"));
+	CHECK(is(process_thread_name(table, PID + 55, PID + 55), "renamed"));
+	CHECK(is(process_thread_name(table, PID + 55, PID + 56), "worker"));
+	CHECK(process_find(table, PID + 55, 5)->version != version);
+	/* Without a path, the name is what is shown. */
+	send_exec(task_of(PID + 57, 5, "b"), "", "", 0, false);
+	send_rename(PID + 57, PID + 57, "longer");
+	CHECK(is(process_find(table, PID + 57, 5)->cmd, "longer"));
+}
+
 /* Short, long and lying events: nothing happens, and ASan is silent. */
 static void test_hostile(void)
 {
-	static const uint32_t types[] = { EVENT_NONE, EVENT_PACKET, EVENT_EXEC,	  EVENT_FORK,
-					  EVENT_EXIT, EVENT_OWNER,  EVENT_CGROUP, 77 };
+	static const uint32_t types[] = { EVENT_NONE,  EVENT_PACKET, EVENT_EXEC,   EVENT_FORK, EVENT_EXIT,
+					  EVENT_OWNER, EVENT_CGROUP, EVENT_RENAME, 77 };
 	unsigned char *p;
 	size_t i, size;
 
@@ -304,6 +334,7 @@ int main(void)
 	RUN(test_tick);
 	RUN(test_dead_are_kept_and_bounded);
 	RUN(test_cgroup_move);
+	RUN(test_rename);
 	RUN(test_hostile);
 	RUN(test_valid);
 	RUN(test_proc);
