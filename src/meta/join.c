@@ -170,20 +170,15 @@ static struct str comm_of(const char comm[EVENT_COMM_LEN])
 	return (struct str){ comm, (uint32_t)strnlen(comm, EVENT_COMM_LEN) };
 }
 
-static struct str thread_of(struct join *j, const struct annot_key *key, const struct process *process,
-			    struct period *when)
+static struct str thread_of(struct join *j, const struct annot_key *key, struct facts *f)
 {
 	const struct thread_id id = { key->start, key->tgid, key->tid };
 
-	if (!key->tid)
-		return str_of("");
-	if (!key->comm[0] && key->tid == key->tgid && process)
-		return comm_of(process->comm);
-	if (!key->comm[0])
-		return process_thread_name(j->config.processes, &id, when);
-	/* The other direction of its packets does not tell it. */
-	process_thread_told(j->config.processes, &id, key->comm, when->at);
-	return comm_of(key->comm);
+	if (key->comm[0] || !key->tid)
+		return comm_of(key->comm);
+	if (key->tid == key->tgid && f->image_known)
+		return comm_of(f->process->comm);
+	return process_thread_name(j->config.processes, &id, &f->when);
 }
 
 /* Else p tells of another program. */
@@ -192,22 +187,40 @@ static bool runs(const struct process *p, const struct process_id *id)
 	return p && (id->later || !id->image || !p->image || p->image == id->image);
 }
 
+static struct process_id owner_id(const struct annot_key *key)
+{
+	return (struct process_id){ key->start, key->tgid, key->image, key->later };
+}
+
+static struct process_id peer_id(const struct annot_key *key)
+{
+	return (struct process_id){ key->peer_start, key->peer_tgid, key->peer_image, key->peer_later };
+}
+
+static void look_up_ends(struct join *j, const struct annot_key *key, struct facts *f)
+{
+	const struct process_id owner = owner_id(key), peer = peer_id(key);
+
+	f->process = process_at(j->config.processes, &owner, &f->when);
+	f->image_known = runs(f->process, &owner);
+	f->peer = peer.tgid ? process_at(j->config.processes, &peer, &f->when) : NULL;
+	f->peer_image_known = runs(f->peer, &peer);
+}
+
 static struct facts look_up(struct join *j, const struct annot_key *key, uint64_t ts)
 {
-	const struct process_id id = { key->start, key->tgid, key->image, key->later };
-	const struct process_id peer = { key->peer_start, key->peer_tgid, key->peer_image, key->peer_later };
+	const struct process_id owner = owner_id(key), peer = peer_id(key);
 	struct process_table *t = j->config.processes;
 	struct facts f = { .when = period_at(ts) };
 	struct process_id parent;
 
-	process_catch_up(t, &id, ts);
-	process_catch_up(t, &peer, ts);
-	f.process = process_at(t, &id, &f.when);
-	f.image_known = runs(f.process, &id);
-	f.thread = thread_of(j, key, f.image_known ? f.process : NULL, &f.when);
-	if (key->peer_tgid)
-		f.peer = process_at(t, &peer, &f.when);
-	f.peer_image_known = runs(f.peer, &peer);
+	look_up_ends(j, key, &f);
+	if ((f.process && !f.image_known) || (f.peer && !f.peer_image_known)) {
+		process_catch_up(t, &owner, ts);
+		process_catch_up(t, &peer, ts);
+		look_up_ends(j, key, &f);
+	}
+	f.thread = thread_of(j, key, &f);
 	if (!f.process)
 		return f;
 	parent = (struct process_id){ f.process->parent_start, f.process->parent_tgid, 0, false };
@@ -298,7 +311,11 @@ static void entry_fill(struct join *j, struct annot_entry *e, const struct facts
 	a.process = describe(f->image_known ? f->process : NULL, key->tgid, key->tid == key->tgid ? comm : str_of(""));
 	a.uid = key->uid;
 	a.user = users_find(j->config.users, key->uid, &e->nameless);
-	/* Gone before anybody could ask, its process too. */
+	/* The other direction of its packets does not tell it. */
+	if (key->comm[0])
+		process_thread_told(j->config.processes, &(struct thread_id){ key->start, key->tgid, key->tid },
+				    key->comm, f->when.at);
+	/* None: gone before anybody could ask, its process too. */
 	if (f->thread.n) {
 		a.has |= ANNOT_THREAD;
 		a.tid = key->tid;
