@@ -29,6 +29,11 @@ bool match_active(const struct match *m);
 bool match_annotation(struct match *m, const struct annotation *annot);
 /* Live: validated records of the process ring, for follow_forks and for pids that are used again. */
 void match_event(struct match *m, uint32_t type, const void *event);
+/*
+ * Live, with follow_forks: a process that exists already. True: it is wanted, which was not known. Until that is true of
+ * none, the children of some may be missing.
+ */
+bool match_found(struct match *m, const struct process_desc *p, uint32_t parent);
 void match_free(struct match *m);
 
 #endif
