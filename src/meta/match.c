@@ -45,7 +45,7 @@ static bool looks_at(const struct match_config *c, enum annot_desc desc)
 {
 	switch (desc) {
 	case DESC_PROCESS: return true; /* pids are added at any time */
-	case DESC_USER: return c->nuids;
+	case DESC_USER: return c->nuids || c->nusers;
 	case DESC_CONTAINER: return given(c->container_ids) || given(c->container_names);
 	case DESC_POD: return given(c->pod_names);
 	case DESC_OTHER: break;
@@ -73,8 +73,8 @@ int match_new(struct match **ret, const struct match_config *config)
 		if (looks_at(config, g->desc))
 			m->groups[g->role] |= g->bit;
 	}
-	m->active = config->npids || config->nuids || given(config->pnames) || given(config->container_ids) ||
-		    given(config->container_names) || given(config->pod_names);
+	m->active = config->npids || config->nuids || config->nusers || given(config->pnames) ||
+		    given(config->container_ids) || given(config->container_names) || given(config->pod_names);
 	*ret = m;
 	return 0;
 }
@@ -126,13 +126,37 @@ static bool match_process(const struct match *m, const struct process_desc *p)
 	return pid_isset(m, p->pid) || match_name(m, p);
 }
 
-static bool match_uid(const struct match *m, uint32_t uid)
+/* name: the saved one; n == 0 none. */
+static bool is_user(const struct match_user *u, uint32_t uid, struct str name)
+{
+	if (!name.n)
+		return u->known && u->uid == uid;
+	return equal(name, u->name) || (u->usual && equal(name, u->usual));
+}
+
+static bool match_user(const struct match *m, uint32_t uid, struct str name)
 {
 	for (size_t i = 0; i < m->config.nuids; i++) {
 		if (m->config.uids[i] == uid)
 			return true;
 	}
+	for (size_t i = 0; i < m->config.nusers; i++) {
+		if (is_user(&m->config.users[i], uid, name))
+			return true;
+	}
 	return false;
+}
+
+/* The string of a group that has one. */
+static struct str string_of(const struct annotation *a, const struct annot_group *g)
+{
+	for (size_t i = 0; i < annotation_schema.nfields; i++) {
+		const struct annot_field *f = &annotation_schema.fields[i];
+
+		if (f->bit == g->bit && annot_is_string(f))
+			return annot_str(a, f);
+	}
+	return (struct str){ 0 };
 }
 
 static bool match_container(const struct match *m, const struct container_desc *c)
@@ -169,7 +193,7 @@ static bool match_group(const struct match *m, const struct annotation *a, const
 
 	switch (g->desc) {
 	case DESC_PROCESS: return match_process(m, at);
-	case DESC_USER: return match_uid(m, *(const uint32_t *)at);
+	case DESC_USER: return match_user(m, *(const uint32_t *)at, string_of(a, g));
 	case DESC_CONTAINER: return match_container(m, at);
 	case DESC_POD: return match_pod(m, at);
 	case DESC_OTHER: break;

@@ -8,12 +8,22 @@
 
 #include "packet.h"
 
+/* A user of whom the name is asked for: for files, which have their own. */
+struct match_user {
+	const char *name;
+	bool known; /* here, with this number */
+	uint32_t uid;
+	char *usual; /* what users of that number are called, NULL unknown */
+};
+
 struct match_config {
 	const uint32_t *pids;
 	size_t npids;
 	const char *const *pnames; /* NULL-terminated, may be NULL */
 	const uint32_t *uids;
 	size_t nuids;
+	const struct match_user *users;
+	size_t nusers;
 	const char *const *container_ids, *const *container_names, *const *pod_names;
 	bool follow_forks; /* and the descendants of processes that match, as far as events or annotations tell */
 };

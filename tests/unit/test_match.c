@@ -141,6 +141,31 @@ static void test_uid(void)
 	CHECK(!matches(&config, &a));
 }
 
+/* In a file the name that was saved counts; where none was, the number that the name has here. */
+static void test_user_by_name(void)
+{
+	char usual[] = "root";
+	struct match_user user = { .name = "toor", .known = true, .usual = usual };
+	const struct match_config config = { .users = &user, .nusers = 1 };
+	struct annotation a = curl_of_bash();
+
+	a.uid = 0;
+	CHECK(matches(&config, &a));
+	a.user = str_of("somebody");
+	CHECK(!matches(&config, &a));
+	a.user = str_of("root");
+	CHECK(matches(&config, &a));
+	a.uid = 1000;
+	a.user = str_of("toor");
+	CHECK(matches(&config, &a));
+	user = (struct match_user){ .name = "elsewhere" };
+	a.uid = 0;
+	a.user = str_of("");
+	CHECK(!matches(&config, &a));
+	a.user = str_of("elsewhere");
+	CHECK(matches(&config, &a));
+}
+
 static void test_container(void)
 {
 	const char *const id[] = { "0123456789ab", NULL }, *const name[] = { "web", NULL };
@@ -372,6 +397,7 @@ int main(void)
 	RUN(test_long_names);
 	RUN(test_thread_is_no_process);
 	RUN(test_uid);
+	RUN(test_user_by_name);
 	RUN(test_container);
 	RUN(test_pod);
 	RUN(test_either_criterion);
