@@ -8,10 +8,14 @@
 /* select_kinds: which criteria are given; a packet passes when any of them matches either end */
 enum { SELECT_PID = 1, SELECT_UID = 2, SELECT_CGROUP = 4 };
 
-/* Values of ptcp_pids. The dead stay, since their packets may still be in flight, until their pid is used again. */
+/*
+ * Values of ptcp_pids. The dead stay, since their packets may still be in flight, until their pid is used again. Of an
+ * entry without SELECT_PID_LIVE user space decides: a name is more than the kernel knows, and packets of a former one may
+ * be in flight.
+ */
 enum {
-	SELECT_PID_LIVE = 1,
-	SELECT_PID_NAME = 2, /* only as long as its name matches */
+	SELECT_PID_LIVE = 1, /* matches */
+	SELECT_PID_NAME = 2, /* its name may match; so may that of what it forks */
 	SELECT_PID_DEAD = 4,
 };
 

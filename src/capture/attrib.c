@@ -191,6 +191,10 @@ static int fill_filters(struct attrib *a)
 		memset(key, 0, sizeof(key));
 		strncpy(key, c->pnames[i], sizeof(key) - 1);
 		err = bpf_map_update_elem(names, key, &one, BPF_ANY);
+		/* As comm, the kernel keeps its beginning. */
+		memset(key + EVENT_COMM_LEN - 1, 0, sizeof(key) - (EVENT_COMM_LEN - 1));
+		if (!err)
+			err = bpf_map_update_elem(names, key, &one, BPF_ANY);
 	}
 	for (size_t i = 0; i < c->nuids && !err; i++)
 		err = bpf_map_update_elem(uids, &c->uids[i], &one, BPF_ANY);

@@ -6,7 +6,7 @@
 
 struct image {
 	unsigned refs;
-	struct str cmd, args;
+	struct str cmd, args, name;
 	char text[];
 };
 
@@ -23,17 +23,18 @@ void image_put(struct image *image)
 		free(image);
 }
 
-struct image *image_new(struct str cmd, bool cmd_cut, struct str args, bool args_cut)
+struct image *image_new(struct str cmd, bool cmd_cut, struct str args, bool args_cut, struct str name)
 {
 	static const char dots[] = "...";
 	const size_t ndots = sizeof(dots) - 1;
-	struct image *image = malloc(sizeof(*image) + cmd.n + args.n + 2 * ndots);
+	struct image *image = malloc(sizeof(*image) + cmd.n + args.n + name.n + 2 * ndots);
 	char *p;
 
 	if (!image)
 		return NULL;
 	image->refs = 1;
-	p = image->text;
+	image->name = (struct str){ image->text, name.n };
+	p = mempcpy(image->text, name.p, name.n);
 	/* A path that is too deep lacks its first directories. */
 	image->cmd = (struct str){ p, cmd.n + (cmd_cut ? (uint32_t)ndots : 0) };
 	if (cmd_cut)
@@ -56,4 +57,5 @@ void image_texts(struct process *p, const struct image *image)
 {
 	p->cmd = image && image->cmd.n ? image->cmd : str_of(p->comm);
 	p->args = image ? image->args : str_of("");
+	p->name = image ? image->name : str_of(p->comm);
 }

@@ -10,7 +10,7 @@
 struct image;
 
 /* Copies the texts; args still has a NUL after each argument. NULL: no memory. */
-struct image *image_new(struct str cmd, bool cmd_cut, struct str args, bool args_cut);
+struct image *image_new(struct str cmd, bool cmd_cut, struct str args, bool args_cut, struct str name);
 /* Another reference, to be given up by image_put(); both take NULL. */
 struct image *image_get(struct image *image);
 void image_put(struct image *image);

@@ -276,16 +276,18 @@ static void versions_keep(struct annot_versions *now, const struct annot_version
 	}
 }
 
-/* comm: known of it when nothing else is; n == 0 not even that. */
+/* comm: what is known better than by p, or when nothing else is; n == 0 nothing. */
 static struct process_desc describe(const struct process *p, uint32_t pid, struct str comm)
 {
 	struct process_desc d = { .pid = pid };
 
 	if (p) {
-		d.cmd = p->cmd;
-		d.args = p->args;
+		d = process_describe(p);
+		if (comm.n)
+			process_desc_set_names(&d, p->name, comm);
 	} else {
 		d.cmd = comm.n ? comm : str_of(ANNOT_UNKNOWN);
+		process_desc_set_names(&d, d.cmd, d.cmd);
 	}
 	return d;
 }

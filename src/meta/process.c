@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "meta/image.h"
+#include "meta/name.h"
 #include "meta/past.h"
 #include "util/cgroup2.h"
 #include "util/clock.h"
@@ -220,7 +221,7 @@ static struct entry *entry_of_task(struct process_table *t, const struct event_t
 
 static void take_exec(struct process_table *t, const struct event_exec *e, size_t size)
 {
-	struct str cmd, args;
+	struct str cmd, args, name;
 	struct entry *entry;
 
 	if (size < sizeof(*e) || size - sizeof(*e) < (size_t)e->filename_len + e->args_len)
@@ -232,7 +233,8 @@ static void take_exec(struct process_table *t, const struct event_exec *e, size_
 	args = (struct str){ (const char *)e->data + e->filename_len, e->args_len };
 	entry_change(entry, e->ts, true);
 	entry_set_task(t, entry, &e->task);
-	entry_set_image(entry, image_new(cmd, e->filename_cut, args, e->args_cut));
+	name = name_at_exec(&(struct name_facts){ entry->p.comm, cmd, args });
+	entry_set_image(entry, image_new(cmd, e->filename_cut, args, e->args_cut, name));
 	entry->read = 0;
 }
 
@@ -383,26 +385,21 @@ static uint32_t read_uid(struct process_table *t, uint32_t pid)
 
 static void read_image(struct process_table *t, struct entry *e)
 {
-	static const char deleted[] = " (deleted)";
 	char exe[EVENT_FILENAME_MAX * 8];
+	struct str cmd, args, name;
 	struct procfs_stat st;
 	int len, n;
 
-	len = procfs_link(e->p.tgid, "exe", exe, sizeof(exe));
-	if (len > (int)sizeof(deleted) && strcmp(exe + len - (sizeof(deleted) - 1), deleted) == 0)
-		len -= (int)sizeof(deleted) - 1;
+	len = procfs_exe(e->p.tgid, exe, sizeof(exe));
 	n = procfs_read(e->p.tgid, "cmdline", t->scratch, EVENT_ARGS_MAX + 2);
 	/* Another process may have got the pid while we read. */
 	if (procfs_stat(e->p.tgid, &st) || !same_start(t, st.start, e->p.start))
 		len = n = 0;
 	e->read = clock_ns(CLOCK_MONOTONIC);
-	len = len < 0 ? 0 : len;
-	n = n < 0 ? 0 : n;
-	entry_set_image(
-		e, len || n ? image_new((struct str){ exe, (uint32_t)len }, false,
-					(struct str){ t->scratch, n > EVENT_ARGS_MAX ? EVENT_ARGS_MAX : (uint32_t)n },
-					n > EVENT_ARGS_MAX)
-			    : NULL);
+	cmd = (struct str){ exe, len < 0 ? 0 : (uint32_t)len };
+	args = (struct str){ t->scratch, n < 0 ? 0 : n > EVENT_ARGS_MAX ? EVENT_ARGS_MAX : (uint32_t)n };
+	name = name_later(&(struct name_facts){ e->p.comm, cmd, args });
+	entry_set_image(e, cmd.n || args.n ? image_new(cmd, false, args, n > EVENT_ARGS_MAX, name) : NULL);
 }
 
 /* Adds what /proc says of a process that is not in the table. start 0: whoever has the pid. */
@@ -472,6 +469,22 @@ const struct process *process_find(struct process_table *t, uint32_t tgid, uint6
 	struct entry *e = find_or_read(t, tgid, start);
 
 	return e ? &e->p : NULL;
+}
+
+struct process_desc process_describe(const struct process *p)
+{
+	struct process_desc d = { .pid = p->tgid, .cmd = p->cmd, .args = p->args };
+
+	process_desc_set_names(&d, p->name, str_of(p->comm));
+	return d;
+}
+
+void process_each(struct process_table *t, void (*fn)(void *arg, const struct process *p), void *arg)
+{
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (const struct entry *e = t->buckets[i]; e; e = e->next)
+			if (!e->p.dead)
+				fn(arg, &e->p);
 }
 
 void process_catch_up(struct process_table *t, const struct process_id *id, uint64_t ts)

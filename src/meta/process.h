@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "annotation.h"
 #include "meta/period.h"
 #include "meta/thread.h"
 #include "util/str.h"
@@ -18,12 +19,13 @@ struct process {
 	uint64_t cgroup; /* cgroup v2 id, 0 unknown */
 	uint32_t tgid, parent_tgid, uid;
 	uint32_t pidns, mntns, netns;
-	struct str cmd;	 /* executable path, or comm when unknown */
-	struct str args; /* joined by one space; cut ones end in "..." */
-	char comm[EVENT_COMM_LEN];
-	uint32_t version; /* changes whenever anything above does (exec, cgroup move) */
-	uint32_t moves;	  /* between cgroups, of any hierarchy */
-	uint16_t image;	  /* EVENT_IMAGE(), 0 unknown */
+	struct str cmd;		   /* executable path, or comm when unknown */
+	struct str args;	   /* joined by one space; cut ones end in "..." */
+	struct str name;	   /* what it was started as: meta/name.h */
+	char comm[EVENT_COMM_LEN]; /* what it calls itself now */
+	uint32_t version;	   /* changes whenever anything above does (exec, cgroup move) */
+	uint32_t moves;		   /* between cgroups, of any hierarchy */
+	uint16_t image;		   /* EVENT_IMAGE(), 0 unknown */
 	bool dead;
 	bool told; /* by events since it was forked or executed: nobody renamed its threads unheard */
 	/* All above holds since then, CLOCK_MONOTONIC ns, 0: for all that is known. What held before, NULL: not known. */
@@ -56,6 +58,9 @@ const struct process *process_at(struct process_table *t, const struct process_i
  * asked. Ends what was found before.
  */
 void process_catch_up(struct process_table *t, const struct process_id *id, uint64_t ts);
+struct process_desc process_describe(const struct process *p);
+/* Those that live, in any order. */
+void process_each(struct process_table *t, void (*fn)(void *arg, const struct process *p), void *arg);
 /* A packet told the name of the thread that sent it. */
 void process_thread_told(struct process_table *t, const struct thread_id *id, const char comm[EVENT_COMM_LEN],
 			 uint64_t ts);
