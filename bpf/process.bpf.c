@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * The life of processes: exec, fork, exit, moves between cgroups; and who is in the process filter. Raw tracepoints,
+ * The life of processes: exec, fork, exit, new names, moves between cgroups; and who is in the process filter. Raw tracepoints,
  * since they need nothing of the kernel's own BTF; every field is probed.
  */
 #include "task.bpf.h"
@@ -11,10 +11,10 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* --pname: base names of executables, or comm, padded with zeros */
+/* --pname: the names given, and what the kernel makes of longer ones as comm, padded with zeros */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 256);
+	__uint(max_entries, 512);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, char[SELECT_NAME_LEN]);
 	__type(value, __u32);
@@ -58,6 +58,7 @@ static __always_inline void fill_task(struct event_task *t, struct task_struct *
 	t->tgid = task_tgid(task, BPF_CORE_READ(task, tgid));
 	t->parent_tgid = task_tgid(parent, BPF_CORE_READ(parent, tgid));
 	t->uid = BPF_CORE_READ(task, cred, uid.val);
+	t->image = EVENT_IMAGE(BPF_CORE_READ(task, self_exec_id));
 	t->mntns = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
 	t->netns = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
 	/* The namespace the task lives in; nsproxy->pid_ns_for_children differs after unshare(). */
@@ -166,33 +167,34 @@ static __always_inline __u32 read_args(struct exec_scratch *s, __u32 filename_le
 	return size;
 }
 
-static __always_inline bool name_matches(struct exec_scratch *s, struct file *exe, const char *comm)
+static __always_inline bool comm_given(char name[SELECT_NAME_LEN], const char *comm)
 {
-	__builtin_memset(s->name, 0, sizeof(s->name));
-	bpf_probe_read_kernel_str(s->name, sizeof(s->name), BPF_CORE_READ(exe, f_path.dentry, d_name.name));
-	if (bpf_map_lookup_elem(&ptcp_names, s->name))
+	__builtin_memset(name, 0, SELECT_NAME_LEN);
+	bpf_probe_read_kernel_str(name, EVENT_COMM_LEN, comm);
+	return bpf_map_lookup_elem(&ptcp_names, name);
+}
+
+static __always_inline bool name_given(struct exec_scratch *s, struct file *exe)
+{
+	if (comm_given(s->name, s->event.task.comm))
 		return true;
 	__builtin_memset(s->name, 0, sizeof(s->name));
-	bpf_probe_read_kernel_str(s->name, EVENT_COMM_LEN, comm);
+	bpf_probe_read_kernel_str(s->name, sizeof(s->name), BPF_CORE_READ(exe, f_path.dentry, d_name.name));
 	return bpf_map_lookup_elem(&ptcp_names, s->name);
 }
 
-/* Other bits are kept: a process named by pid stays matched whatever it executes. */
+/* Other bits are kept: a process given by pid stays matched whatever it executes. */
 static __always_inline void filter_exec(struct exec_scratch *s, struct file *exe)
 {
-	__u32 tgid = s->event.task.tgid, live = SELECT_PID_LIVE | SELECT_PID_NAME, *bits, value;
+	__u32 tgid = s->event.task.tgid, *bits = bpf_map_lookup_elem(&ptcp_pids, &tgid), value = bits ? *bits : 0;
 
-	bits = bpf_map_lookup_elem(&ptcp_pids, &tgid);
-	if (name_matches(s, exe, s->event.task.comm)) {
-		value = SELECT_PID_NAME | (bits ? *bits : 0) | (select_follow ? SELECT_PID_LIVE : 0);
-		bpf_map_update_elem(&ptcp_pids, &tgid, &value, BPF_ANY);
-	} else if (bits) {
-		value = *bits & ~SELECT_PID_NAME;
-		if (value & live)
-			bpf_map_update_elem(&ptcp_pids, &tgid, &value, BPF_ANY);
-		else
-			bpf_map_delete_elem(&ptcp_pids, &tgid);
-	}
+	if (name_given(s, exe))
+		value |= SELECT_PID_NAME;
+	else if (!bits)
+		return;
+	else if (!select_follow)
+		value &= ~SELECT_PID_NAME;
+	bpf_map_update_elem(&ptcp_pids, &tgid, &value, BPF_ANY);
 }
 
 SEC("raw_tp/sched_process_exec")
@@ -226,7 +228,7 @@ static __always_inline void filter_fork(__u32 parent, __u32 child)
 	__u32 *bits = bpf_map_lookup_elem(&ptcp_pids, &parent), value = 0;
 
 	if (bits && !(*bits & SELECT_PID_DEAD))
-		value = (*bits & SELECT_PID_NAME) | (select_follow ? SELECT_PID_LIVE : 0);
+		value = *bits & (select_follow ? SELECT_PID_LIVE | SELECT_PID_NAME : SELECT_PID_NAME);
 	if (value)
 		bpf_map_update_elem(&ptcp_pids, &child, &value, BPF_ANY);
 	else
@@ -255,19 +257,53 @@ SEC("raw_tp/sched_process_exit")
 int BPF_PROG(ptcp_exit, struct task_struct *task)
 {
 	struct event_exit e = { .type = EVENT_EXIT };
-	__u32 *bits, value;
+	__u32 *bits, value, tgid;
 
 	/* The leader may go first; the process ends with its last thread. */
 	if (BPF_CORE_READ(task, signal, live.counter) > 0)
 		return 0;
-	e.tgid = task_tgid(task, BPF_CORE_READ(task, tgid));
+	tgid = task_tgid(task, BPF_CORE_READ(task, tgid));
 	if (select_kinds & SELECT_PID) {
-		bits = bpf_map_lookup_elem(&ptcp_pids, &e.tgid);
+		bits = bpf_map_lookup_elem(&ptcp_pids, &tgid);
 		if (bits) {
 			value = *bits | SELECT_PID_DEAD;
-			bpf_map_update_elem(&ptcp_pids, &e.tgid, &value, BPF_ANY);
+			bpf_map_update_elem(&ptcp_pids, &tgid, &value, BPF_ANY);
 		}
 	}
+	e.ts = bpf_ktime_get_ns();
+	fill_task(&e.task, task);
+	BPF_CORE_READ_STR_INTO(&e.task.comm, task, group_leader, comm);
+	process_event(&e, sizeof(e), false);
+	return 0;
+}
+
+/* execve() names the task, too, and tells so itself, with what it runs. */
+static __always_inline bool task_in_execve(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->in_execve) && BPF_CORE_READ_BITFIELD_PROBED(task, in_execve);
+}
+
+static __always_inline void filter_rename(__u32 tgid, const char *comm)
+{
+	__u32 *bits = bpf_map_lookup_elem(&ptcp_pids, &tgid), value = SELECT_PID_NAME | (bits ? *bits : 0);
+	char name[SELECT_NAME_LEN];
+
+	if (comm_given(name, comm))
+		bpf_map_update_elem(&ptcp_pids, &tgid, &value, BPF_ANY);
+}
+
+SEC("raw_tp/task_rename")
+int BPF_PROG(ptcp_rename, struct task_struct *task, const char *comm)
+{
+	struct event_rename e = { .type = EVENT_RENAME };
+
+	if (!task_is_user(task) || task_in_execve(task))
+		return 0;
+	e.tgid = task_tgid(task, BPF_CORE_READ(task, tgid));
+	e.tid = task_tid(task, BPF_CORE_READ(task, pid));
+	bpf_probe_read_kernel_str(e.comm, sizeof(e.comm), comm);
+	if ((select_kinds & SELECT_PID) && e.tid == e.tgid)
+		filter_rename(e.tgid, comm);
 	e.ts = bpf_ktime_get_ns();
 	e.start = task_start(task);
 	process_event(&e, sizeof(e), false);

@@ -20,6 +20,7 @@ static __always_inline void owner_fill(struct event_owner *o, const struct owner
 	o->tgid = S->rec.tgid;
 	o->tid = S->rec.tid;
 	o->uid = S->rec.uid;
+	o->image = S->rec.image;
 	o->source = S->rec.source ? S->rec.source : source;
 	o->flags = S->provisional ? OWNER_F_PROVISIONAL : 0;
 }
@@ -27,20 +28,26 @@ static __always_inline void owner_fill(struct event_owner *o, const struct owner
 /* What the filter says of the owner in S->rec. */
 static __noinline enum owner_verdict owner_judge(struct owner_scratch *S)
 {
+	enum owner_verdict other = OWNER_NO;
 	__u32 *known;
 
 	if (S->provisional)
 		return OWNER_MAYBE;
-	if ((select_kinds & SELECT_PID) && bpf_map_lookup_elem(&ptcp_pids, &S->rec.tgid))
-		return OWNER_MATCH;
+	if (select_kinds & SELECT_PID) {
+		known = bpf_map_lookup_elem(&ptcp_pids, &S->rec.tgid);
+		if (known && (*known & SELECT_PID_LIVE))
+			return OWNER_MATCH;
+		if (known)
+			other = OWNER_MAYBE;
+	}
 	if ((select_kinds & SELECT_UID) && bpf_map_lookup_elem(&ptcp_uids, &S->rec.uid))
 		return OWNER_MATCH;
 	if (!(select_kinds & SELECT_CGROUP))
-		return OWNER_NO;
+		return other;
 	known = bpf_map_lookup_elem(&ptcp_cgroups, &S->rec.cgroup);
 	if (!known)
 		return OWNER_MAYBE;
-	return *known ? OWNER_MATCH : OWNER_NO;
+	return *known ? OWNER_MATCH : other;
 }
 
 static __always_inline enum owner_verdict owner_take(struct event_owner *o, struct owner_scratch *S, __u8 source)

@@ -54,7 +54,7 @@ int str_list_split(struct str_list *l, const char *s)
 	}
 }
 
-static void u32_list_add(struct u32_list *l, uint32_t n)
+void u32_list_add(struct u32_list *l, uint32_t n)
 {
 	l->v = grow(l->v, l->n + 1, sizeof(*l->v));
 	l->v[l->n++] = n;

@@ -199,6 +199,29 @@ static int open_meta(struct live *l)
 	return meta_new(&l->meta, &config);
 }
 
+struct family {
+	struct match *match;
+	bool grew;
+};
+
+static void find_member(void *arg, const struct process_desc *p, uint32_t parent)
+{
+	struct family *f = arg;
+
+	f->grew |= match_found(f->match, p, parent);
+}
+
+/* -f: the children of what runs already, one generation at least a pass. */
+static void find_families(struct live *l)
+{
+	struct family f = { .match = l->s.match };
+
+	do {
+		f.grew = false;
+		meta_each_process(l->meta, find_member, &f);
+	} while (f.grew);
+}
+
 static void print_banner(const struct live *l, const char *const *ifaces)
 {
 	const struct options *o = l->s.o;
@@ -281,13 +304,17 @@ static int live_open(struct live *l, const char *const *ifaces)
 	if (!err)
 		err = session_loop_open(l);
 	if (!err)
-		err = capture_attach(l->capture);
+		err = capture_watch(l->capture);
+	/* Before the first packet: who runs now is read while it runs, who comes or goes from now on is told. */
 	if (!err)
 		err = meta_scan(l->meta);
+	if (!err)
+		err = capture_attach(l->capture);
 	if (!err)
 		err = drop_privileges(l);
 	if (err)
 		return err;
+	find_families(l);
 	print_banner(l, ifaces);
 	l->capturing = true;
 	return 0;

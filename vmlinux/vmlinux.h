@@ -148,6 +148,7 @@ struct task_struct {
 	unsigned int flags;
 	pid_t pid, tgid;
 	u64 start_boottime;
+	u64 self_exec_id;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
@@ -158,6 +159,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct css_set *cgroups;
 	struct mm_struct *mm;
+	unsigned in_execve : 1;
 } CORE;
 
 struct linux_binprm {

@@ -25,7 +25,8 @@ enum event_type {
 	EVENT_EXIT,   /* process ring: struct event_exit, by sched_process_exit of the last thread */
 	EVENT_OWNER,  /* process ring: struct event_socket_owner, a provisional owner became certain */
 	EVENT_CGROUP, /* process ring: struct event_cgroup, a process moved to another cgroup */
-	EVENT_NETNS,  /* process ring: struct event_netns, a socket was made in a namespace not heard of before */
+	EVENT_RENAME, /* process ring: struct event_rename, by task_rename: a thread took a name, other than in execve() */
+	EVENT_NETNS, /* process ring: struct event_netns, a socket was made in a namespace not heard of before */
 };
 
 /*
@@ -50,7 +51,14 @@ enum owner_source {
 
 enum {
 	OWNER_F_PROVISIONAL = 1, /* inherited from a listener or the scan: EVENT_OWNER may correct it */
+	OWNER_F_LATER = 2,	 /* asked for after the packet: it may run another program by now */
 };
+
+/*
+ * task_struct.self_exec_id counts what a process has executed, its forefathers before the fork included. Enough of it to
+ * tell programs apart that follow each other; 0: unknown.
+ */
+#define EVENT_IMAGE(self_exec_id) ((__u16)(self_exec_id))
 
 /* One end of a packet. tgid 0: nobody known (cookie may still be set). */
 struct event_owner {
@@ -61,7 +69,7 @@ struct event_owner {
 	__u32 uid;
 	__u8 source; /* enum owner_source */
 	__u8 flags;  /* OWNER_F_* */
-	__u8 pad[2];
+	__u16 image; /* which of its programs the process ran then: EVENT_IMAGE() */
 };
 EVENT_ASSERT_SIZE(struct event_owner, 32);
 
@@ -104,8 +112,10 @@ struct event_task {
 	__u32 uid;
 	__u32 pidns, mntns, netns; /* inode numbers */
 	char comm[EVENT_COMM_LEN];
+	__u16 image; /* EVENT_IMAGE() */
+	__u16 pad[3];
 };
-EVENT_ASSERT_SIZE(struct event_task, 64);
+EVENT_ASSERT_SIZE(struct event_task, 72);
 
 #define EVENT_ARGS_MAX 4096 /* longer argument vectors are cut and marked */
 #define EVENT_FILENAME_MAX 512
@@ -131,9 +141,9 @@ struct event_fork {
 
 struct event_exit {
 	__u32 type;
-	__u32 tgid;
+	__u32 pad;
 	__u64 ts;
-	__u64 start;
+	struct event_task task; /* for who has not heard of it before; its comm is the leader's */
 };
 
 struct event_socket_owner {
@@ -149,6 +159,16 @@ struct event_cgroup {
 	__u64 ts;
 	__u64 start;
 	__u64 cgroup;
+};
+
+struct event_rename {
+	__u32 type;
+	__u32 tgid;
+	__u32 tid; /* the leader's: the process's own name */
+	__u32 pad;
+	__u64 ts;
+	__u64 start; /* of the process */
+	char comm[EVENT_COMM_LEN];
 };
 
 struct event_netns {

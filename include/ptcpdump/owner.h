@@ -8,10 +8,14 @@
 /* select_kinds: which criteria are given; a packet passes when any of them matches either end */
 enum { SELECT_PID = 1, SELECT_UID = 2, SELECT_CGROUP = 4 };
 
-/* Values of ptcp_pids. The dead stay, since their packets may still be in flight, until their pid is used again. */
+/*
+ * Values of ptcp_pids. The dead stay, since their packets may still be in flight, until their pid is used again. Of an
+ * entry without SELECT_PID_LIVE user space decides: a name is more than the kernel knows, and packets of a former one may
+ * be in flight.
+ */
 enum {
-	SELECT_PID_LIVE = 1,
-	SELECT_PID_NAME = 2, /* only as long as its name matches */
+	SELECT_PID_LIVE = 1, /* matches */
+	SELECT_PID_NAME = 2, /* its name may match; so may that of what it forks */
 	SELECT_PID_DEAD = 4,
 };
 
@@ -44,7 +48,8 @@ struct owner_rec {
 	__u8 forward_done; /* its packets need not be looked at for ptcp_flows again: see bpf/forward.bpf.c */
 	__u8 forwarded;	   /* in ptcp_flows: known from another namespace, and provisional unless certain */
 	__u8 shared;	   /* of UDP: several processes may receive, and each datagram is told for itself */
-	__u8 pad[3];
+	__u8 pad[1];
+	__u16 image;	    /* of the owner: EVENT_IMAGE() */
 	__u32 forward_told; /* hash of owner and flow that bpf/forward.bpf.c told last, 0: none */
 	__u32 forward_time; /* then, in jiffies */
 };

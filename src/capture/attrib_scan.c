@@ -29,17 +29,18 @@ struct candidate {
 	uint32_t pid, parent, bits;
 };
 
+/* As bpf/process.bpf.c: what may match, since the rest of a name that the kernel cut is known later. */
 static bool name_given(uint32_t pid, const char *comm, const char *const *names)
 {
 	char exe[4096];
 	const char *base;
 
-	if (procfs_link(pid, "exe", exe, sizeof(exe)) < 0)
+	if (procfs_exe(pid, exe, sizeof(exe)) < 0)
 		exe[0] = '\0';
 	base = strrchr(exe, '/');
 	base = base ? base + 1 : exe;
 	for (; names && *names; names++) {
-		if (strcmp(comm, *names) == 0 || strcmp(base, *names) == 0)
+		if (strncmp(comm, *names, EVENT_COMM_LEN - 1) == 0 || strcmp(base, *names) == 0)
 			return true;
 	}
 	return false;
@@ -82,7 +83,7 @@ static int list_candidates(const struct capture_config *c, struct candidate **re
 		list[n].parent = st.parent;
 		list[n].bits = pid_given(pid, c) ? SELECT_PID_LIVE : 0;
 		if (name_given(pid, st.comm, c->pnames))
-			list[n].bits |= SELECT_PID_NAME | (c->follow_forks ? SELECT_PID_LIVE : 0);
+			list[n].bits |= SELECT_PID_NAME;
 		n++;
 	}
 	closedir(dir);
@@ -113,9 +114,9 @@ static void follow_forks(struct candidate *list, size_t n)
 			const struct candidate key = { .pid = list[i].parent };
 			const struct candidate *parent = bsearch(&key, list, n, sizeof(*list), by_pid);
 
-			if (!parent || !parent->bits || (list[i].bits & SELECT_PID_LIVE))
+			if (!parent || !(parent->bits & ~list[i].bits))
 				continue;
-			list[i].bits |= SELECT_PID_LIVE;
+			list[i].bits |= parent->bits;
 			again = true;
 		}
 	}

@@ -257,7 +257,8 @@ static bool ask_maps(struct owners *o, const struct flow_key *key, struct event_
 		.tid = rec.tid,
 		.uid = rec.uid,
 		.source = rec.source ? rec.source : OWNER_FLOW,
-		.flags = rec.certain ? 0 : OWNER_F_PROVISIONAL,
+		.flags = OWNER_F_LATER | (rec.certain ? 0 : OWNER_F_PROVISIONAL),
+		.image = rec.image,
 	};
 	return true;
 }

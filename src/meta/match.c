@@ -4,17 +4,19 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "meta/name.h"
+
 enum {
 	PID_LIMIT = 4194304, /* the kernel's largest, PID_MAX_LIMIT */
 	WORD_BITS = 64,
-	COMM_MAX = EVENT_COMM_LEN - 1,
 };
 
 struct match {
 	struct match_config config;
 	bool active;
 	unsigned groups[ROLES]; /* ANNOT_* that a criterion looks at */
-	/* One bit per pid, behind them those with PID_OUTSIDE: those of --pid and, with --follow-forks, their descendants as far as seen; until used again. */
+	/* One bit per pid, behind them those with PID_OUTSIDE: set are those of --pid and, with --follow-forks, their
+	 * descendants as far as seen; until used again. */
 	uint64_t *pids;
 };
 
@@ -59,8 +61,7 @@ static bool looks_at(const struct match_config *c, enum annot_desc desc)
 {
 	switch (desc) {
 	case DESC_PROCESS: return true; /* pids are added at any time */
-	case DESC_THREAD: return given(c->pnames);
-	case DESC_USER: return c->nuids;
+	case DESC_USER: return c->nuids || c->nusers;
 	case DESC_CONTAINER: return given(c->container_ids) || given(c->container_names);
 	case DESC_POD: return given(c->pod_names);
 	case DESC_OTHER: break;
@@ -88,8 +89,8 @@ int match_new(struct match **ret, const struct match_config *config)
 		if (looks_at(config, g->desc))
 			m->groups[g->role] |= g->bit;
 	}
-	m->active = config->npids || config->nuids || given(config->pnames) || given(config->container_ids) ||
-		    given(config->container_names) || given(config->pod_names);
+	m->active = config->npids || config->nuids || config->nusers || given(config->pnames) ||
+		    given(config->container_ids) || given(config->container_names) || given(config->pod_names);
 	*ret = m;
 	return 0;
 }
@@ -116,17 +117,21 @@ static bool equal_comm(struct str comm, const char *name)
 	return equal(comm, name) || (comm.n == COMM_MAX && strncmp(name, comm.p, COMM_MAX) == 0);
 }
 
-static struct str base_name(struct str path)
+/* Whether all that is known of the name is what the kernel keeps. */
+static bool name_is_cut(const struct process_desc *p, struct str name, struct str program)
 {
-	const char *slash = path.n ? memrchr(path.p, '/', path.n) : NULL;
-
-	return slash ? (struct str){ slash + 1, path.n - (uint32_t)(slash + 1 - path.p) } : path;
+	return name.n == COMM_MAX && (p->cmd.n == name.n || !str_eq(name, program));
 }
 
-static bool match_name(const struct match *m, struct str name)
+static bool match_name(const struct match *m, const struct process_desc *p)
 {
-	for (const char *const *p = m->config.pnames; p && *p; p++) {
-		if (equal_comm(name, *p))
+	const struct str program = process_desc_program(p), name = process_desc_name(p), comm = process_desc_comm(p);
+	const bool cut = name_is_cut(p, name, program);
+
+	for (const char *const *g = m->config.pnames; g && *g; g++) {
+		if (equal(name, *g) || equal(program, *g) || equal(comm, *g))
+			return true;
+		if ((cut && equal_comm(name, *g)) || (p->comm.n && equal_comm(comm, *g)))
 			return true;
 	}
 	return false;
@@ -134,16 +139,40 @@ static bool match_name(const struct match *m, struct str name)
 
 static bool match_process(const struct match *m, const struct process_desc *p)
 {
-	return pid_isset(m, p->pid) || match_name(m, base_name(p->cmd));
+	return pid_isset(m, p->pid) || match_name(m, p);
 }
 
-static bool match_uid(const struct match *m, uint32_t uid)
+/* name: the saved one; n == 0 none. */
+static bool is_user(const struct match_user *u, uint32_t uid, struct str name)
+{
+	if (!name.n)
+		return u->known && u->uid == uid;
+	return equal(name, u->name) || (u->usual && equal(name, u->usual));
+}
+
+static bool match_user(const struct match *m, uint32_t uid, struct str name)
 {
 	for (size_t i = 0; i < m->config.nuids; i++) {
 		if (m->config.uids[i] == uid)
 			return true;
 	}
+	for (size_t i = 0; i < m->config.nusers; i++) {
+		if (is_user(&m->config.users[i], uid, name))
+			return true;
+	}
 	return false;
+}
+
+/* The string of a group that has one. */
+static struct str string_of(const struct annotation *a, const struct annot_group *g)
+{
+	for (size_t i = 0; i < annotation_schema.nfields; i++) {
+		const struct annot_field *f = &annotation_schema.fields[i];
+
+		if (f->bit == g->bit && annot_is_string(f))
+			return annot_str(a, f);
+	}
+	return (struct str){ 0 };
 }
 
 static bool match_container(const struct match *m, const struct container_desc *c)
@@ -180,8 +209,7 @@ static bool match_group(const struct match *m, const struct annotation *a, const
 
 	switch (g->desc) {
 	case DESC_PROCESS: return match_process(m, at);
-	case DESC_THREAD: return match_name(m, *(const struct str *)at);
-	case DESC_USER: return match_uid(m, *(const uint32_t *)at);
+	case DESC_USER: return match_user(m, *(const uint32_t *)at, string_of(a, g));
 	case DESC_CONTAINER: return match_container(m, at);
 	case DESC_POD: return match_pod(m, at);
 	case DESC_OTHER: break;
@@ -231,20 +259,53 @@ static void match_fork(struct match *m, const struct event_fork *fork)
 		pid_clear(m, fork->child.tgid);
 }
 
+static struct process_desc desc_of_exec(const struct event_exec *e)
+{
+	const struct name_facts facts = {
+		.comm = e->task.comm,
+		.exe = { (const char *)e->data, e->filename_len },
+		.args = { (const char *)e->data + e->filename_len, e->args_len },
+	};
+	struct process_desc d = { .pid = e->task.tgid, .cmd = facts.exe, .args = facts.args };
+
+	process_desc_set_names(&d, name_at_exec(&facts), str_of(facts.comm));
+	return d;
+}
+
+static void match_exec(struct match *m, const struct event_exec *exec)
+{
+	const struct process_desc d = desc_of_exec(exec);
+
+	if (match_name(m, &d))
+		pid_set(m, d.pid);
+}
+
+static void match_rename(struct match *m, const struct event_rename *rename)
+{
+	const struct process_desc d = { .comm = str_of(rename->comm) };
+
+	if (rename->tid == rename->tgid && match_name(m, &d))
+		pid_set(m, rename->tgid);
+}
+
 void match_event(struct match *m, uint32_t type, const void *event)
 {
 	if (!m->active)
 		return;
-	if (type == EVENT_FORK) {
+	if (type == EVENT_FORK)
 		match_fork(m, event);
-	} else if (type == EVENT_EXEC && m->config.follow_forks) {
-		const struct event_exec *exec = event;
-		struct str comm = { exec->task.comm, (uint32_t)strnlen(exec->task.comm, sizeof(exec->task.comm)) };
-		struct str path = { (const char *)exec->data, exec->filename_len };
+	else if (type == EVENT_EXEC && m->config.follow_forks)
+		match_exec(m, event);
+	else if (type == EVENT_RENAME && m->config.follow_forks)
+		match_rename(m, event);
+}
 
-		if (match_name(m, comm) || match_name(m, base_name(path)))
-			pid_set(m, exec->task.tgid);
-	}
+bool match_found(struct match *m, const struct process_desc *p, uint32_t parent)
+{
+	if (!m->config.follow_forks || pid_isset(m, p->pid) || !(pid_isset(m, parent) || match_name(m, p)))
+		return false;
+	pid_set(m, p->pid);
+	return true;
 }
 
 void match_free(struct match *m)

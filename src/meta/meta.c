@@ -68,6 +68,26 @@ int meta_scan(struct meta *m)
 	return err;
 }
 
+struct each {
+	void (*fn)(void *arg, const struct process_desc *p, uint32_t parent);
+	void *arg;
+};
+
+static void describe_to(void *arg, const struct process *p)
+{
+	const struct each *each = arg;
+	const struct process_desc d = process_describe(p);
+
+	each->fn(each->arg, &d, p->parent_tgid);
+}
+
+void meta_each_process(struct meta *m, void (*fn)(void *arg, const struct process_desc *p, uint32_t parent), void *arg)
+{
+	struct each each = { fn, arg };
+
+	process_each(m->processes, describe_to, &each);
+}
+
 /* The container of a new process is asked for before its first packet. */
 static void announce(struct meta *m, uint32_t tgid, uint64_t start)
 {

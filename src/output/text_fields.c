@@ -22,24 +22,6 @@ void text_put_name(struct buf *b, struct str name)
 	}
 }
 
-/* Base name of the executable. Kernel threads have a name only, with slashes of its own ("kworker/0:1"), no arguments. */
-static struct str process_name(const struct process_desc *p)
-{
-	static const char deleted[] = " (deleted)"; /* d_path() adds it */
-	const uint32_t mark = sizeof(deleted) - 1;
-	struct str s = p->cmd;
-	const char *slash;
-
-	if (!s.p || s.n == 0 || (s.p[0] != '/' && s.p[0] != '.' && p->args.n == 0))
-		return s;
-	if (s.n > mark && memcmp(s.p + s.n - mark, deleted, mark) == 0)
-		s.n -= mark;
-	slash = memrchr(s.p, '/', s.n);
-	if (!slash || slash + 1 == s.p + s.n)
-		return s;
-	return (struct str){ slash + 1, s.n - (uint32_t)(slash + 1 - s.p) };
-}
-
 static void put_brief_value(struct buf *b, const struct annotation *a, const struct annot_field *f)
 {
 	const char *at = (const char *)a + f->offset;
@@ -47,7 +29,7 @@ static void put_brief_value(struct buf *b, const struct annotation *a, const str
 	if (f->kind == FIELD_U32 || f->kind == FIELD_PID)
 		annot_put_number(b, a, f);
 	else if (f->kind == FIELD_CMD)
-		text_put_name(b, process_name((const void *)(at - offsetof(struct process_desc, cmd))));
+		text_put_name(b, process_desc_name((const void *)(at - offsetof(struct process_desc, cmd))));
 	else if (annot_is_string(f))
 		text_put_name(b, annot_str(a, f));
 }
@@ -117,7 +99,7 @@ static void put_line(struct buf *b, const struct annot_schema *s, const struct a
 	for (size_t i = 0; i < s->nfields; i++) {
 		const struct annot_field *f = &s->fields[i];
 
-		if (f->bit != g->bit || !f->label)
+		if (f->bit != g->bit || !f->label || !annot_is_told(a, f))
 			continue;
 		buf_puts(b, before);
 		buf_puts(b, f->label);

@@ -66,7 +66,9 @@ static void test_record_becomes_owner(void)
 	struct owner_rec *rec;
 
 	start(FLOWS, COOKIES);
-	put_flow(false, NETNS, 10)->cookie = 3;
+	rec = put_flow(false, NETNS, 10);
+	rec->cookie = 3;
+	rec->image = 7;
 	rec = put_flow(true, NETNS, 20);
 	rec->certain = 1;
 	rec->source = OWNER_SCAN;
@@ -77,10 +79,11 @@ static void test_record_becomes_owner(void)
 	CHECK_INT(found.src.start, 99);
 	CHECK_INT(found.src.cookie, 3);
 	CHECK_INT(found.src.source, OWNER_FLOW);
-	CHECK_INT(found.src.flags, OWNER_F_PROVISIONAL);
+	CHECK_INT(found.src.flags, OWNER_F_PROVISIONAL | OWNER_F_LATER);
+	CHECK_INT(found.src.image, 7);
 	CHECK_INT(found.dst.tgid, 20);
 	CHECK_INT(found.dst.source, OWNER_SCAN);
-	CHECK_INT(found.dst.flags, 0);
+	CHECK_INT(found.dst.flags, OWNER_F_LATER);
 }
 
 /* That of this namespace is better than one of any. */
