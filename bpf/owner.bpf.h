@@ -34,6 +34,7 @@
 #define OWNER_BPF_H
 
 #include "flow.bpf.h"
+#include "outside.bpf.h"
 #include "task.bpf.h"
 
 struct {
@@ -223,6 +224,8 @@ static __always_inline struct owner_rec *owner_note(void *sk, __u64 cookie, bool
 		return rec;
 	if (!owner_current(&new, task))
 		return rec;
+	if (shown_pidns && new.tgid & PID_OUTSIDE)
+		outside_tell((unsigned long)BPF_CORE_READ(task, group_leader), new.tgid);
 	if (!attrib_forwarded && socket_elsewhere(pointer_value(sk)))
 		attrib_forwarded = 1;
 	settled = used && (!rec || owner_provisional(rec, cookie));

@@ -26,6 +26,15 @@ struct {
 	__type(value, __u32);
 } ptcp_pids SEC(".maps") __weak;
 
+/* --pname: the names given, and what the kernel makes of longer ones as comm, padded with zeros */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 512);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, char[SELECT_NAME_LEN]);
+	__type(value, __u32);
+} ptcp_names SEC(".maps") __weak;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);
@@ -208,6 +217,30 @@ static __always_inline __u64 task_cgroup(struct task_struct *task)
 static __always_inline __u64 task_start(struct task_struct *task)
 {
 	return BPF_CORE_READ(task, group_leader, start_boottime);
+}
+
+static __always_inline void fill_task(struct event_task *t, struct task_struct *task)
+{
+	struct pid *pid = BPF_CORE_READ(task, thread_pid);
+	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
+	unsigned int level = BPF_CORE_READ(pid, level);
+	struct pid_namespace *pidns = NULL;
+
+	t->start = task_start(task);
+	t->cgroup = task_cgroup(task);
+	t->parent_start = task_start(parent);
+	t->tgid = task_tgid(task, BPF_CORE_READ(task, tgid));
+	t->parent_tgid = task_tgid(parent, BPF_CORE_READ(parent, tgid));
+	t->uid = BPF_CORE_READ(task, cred, uid.val);
+	t->image = EVENT_IMAGE(BPF_CORE_READ(task, self_exec_id));
+	t->mntns = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+	t->netns = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
+	/* The namespace the task lives in; nsproxy->pid_ns_for_children differs after unshare(). */
+	bpf_probe_read_kernel(&pidns, sizeof(pidns),
+			      (char *)pid + bpf_core_field_offset(pid->numbers) +
+				      level * bpf_core_type_size(struct upid) + bpf_core_field_offset(struct upid, ns));
+	t->pidns = BPF_CORE_READ(pidns, ns.inum);
+	BPF_CORE_READ_STR_INTO(&t->comm, task, comm);
 }
 
 /* Quiet unless the ring is filling up: user space drains it before every batch of packets anyway. */

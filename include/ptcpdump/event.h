@@ -26,6 +26,7 @@ enum event_type {
 	EVENT_OWNER,  /* process ring: struct event_socket_owner, a provisional owner became certain */
 	EVENT_CGROUP, /* process ring: struct event_cgroup, a process moved to another cgroup */
 	EVENT_RENAME, /* process ring: struct event_rename, by task_rename: a thread took a name, other than in execve() */
+	EVENT_SEEN, /* process ring: struct event_seen, by bpf/outside.bpf.h, of whom no other event and no /proc tells */
 	EVENT_NETNS, /* process ring: struct event_netns, a socket was made in a namespace not heard of before */
 };
 
@@ -144,6 +145,13 @@ struct event_exit {
 	__u32 pad;
 	__u64 ts;
 	struct event_task task; /* for who has not heard of it before; its comm is the leader's */
+};
+
+struct event_seen {
+	__u32 type;
+	__u32 pad;
+	__u64 ts;
+	struct event_task task;
 };
 
 struct event_socket_owner {

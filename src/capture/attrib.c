@@ -119,6 +119,8 @@ int attrib_prepare(struct attrib *a, struct ptcpdump *skel)
 	skel->rodata->shown_pidns = a->pids.initial ? 0 : a->pids.inode;
 	skel->rodata->attrib_bind_certain = !hook_usable(a, offsetof(struct ptcpdump, progs.ptcp_recv_len));
 	kernel_tell(a->support.has, skel->rodata);
+	if (a->pids.initial)
+		bpf_map__set_max_entries(skel->maps.ptcp_outside, 1);
 	if (!(a->filter & SELECT_PID))
 		bpf_map__set_max_entries(skel->maps.ptcp_pids, 1);
 	if (!(a->filter & SELECT_CGROUP))
@@ -162,6 +164,7 @@ bool attrib_event_valid(const void *event, size_t size)
 	case EVENT_FORK: return size == sizeof(struct event_fork);
 	case EVENT_EXIT: return size == sizeof(struct event_exit);
 	case EVENT_OWNER: return size == sizeof(struct event_socket_owner);
+	case EVENT_SEEN: return size == sizeof(struct event_seen);
 	case EVENT_RENAME: return size == sizeof(struct event_rename);
 	case EVENT_CGROUP: return size == sizeof(struct event_cgroup);
 	case EVENT_NETNS: return size == sizeof(struct event_netns);

@@ -307,6 +307,20 @@ static void take_exit(struct process_table *t, const struct event_exit *x, size_
 	entry_died(t, e, x->ts);
 }
 
+/* Whose path and arguments nobody tells. */
+static void take_seen(struct process_table *t, const struct event_seen *s, size_t size)
+{
+	struct entry *e;
+
+	if (size < sizeof(*s) || find_entry(t, s->task.tgid, s->task.start))
+		return;
+	e = entry_new(t, s->task.tgid, s->task.start, s->ts);
+	if (!e)
+		return;
+	entry_set_task(t, e, &s->task);
+	entry_set_image(e, NULL);
+}
+
 static void take_cgroup(struct process_table *t, const struct event_cgroup *c, size_t size)
 {
 	struct entry *e;
@@ -347,6 +361,7 @@ void process_table_event(struct process_table *t, uint32_t type, const void *eve
 	case EVENT_EXEC: take_exec(t, event, size); break;
 	case EVENT_FORK: take_fork(t, event, size); break;
 	case EVENT_EXIT: take_exit(t, event, size); break;
+	case EVENT_SEEN: take_seen(t, event, size); break;
 	case EVENT_RENAME: take_rename(t, event, size); break;
 	case EVENT_CGROUP: take_cgroup(t, event, size); break;
 	}

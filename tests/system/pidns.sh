@@ -34,12 +34,12 @@ owners() { # FILE: "name.pid" of each packet, each once
 }
 others() { # everybody sends
 	tell "$name-early"
-	tell "$name-outside"
+	tell "$name-out"
 	"$TEST_TMP/$name-late" -c "$send" &
 	late=$!
 	wait "$late"
-	wait_for 5 test -s "$TEST_TMP/$name-outside.sent"
-	rm -f "$TEST_TMP/$name-outside.sent"
+	wait_for 5 test -s "$TEST_TMP/$name-out.sent"
+	rm -f "$TEST_TMP/$name-out.sent"
 }
 read_back() { # ARGUMENTS
 	"$PTCPDUMP" -nn -r "$TEST_TMP/$name.pcapng" "$@" 2>/dev/null >"$TEST_TMP/read"
@@ -48,7 +48,7 @@ read_back() { # ARGUMENTS
 
 within() {
 	local name=$1 backend=$2 early outside late
-	outside=$(cat "$TEST_TMP/$name-outside.pid")@host
+	outside=$(cat "$TEST_TMP/$name-out.pid")@host
 	program "$name-early"
 	program "$name-late"
 	waiting "$name-early" "$send"
@@ -58,11 +58,11 @@ within() {
 	others
 	finish
 	is "$name-shown" "$(owners "$TEST_TMP/out")" \
-		"$(printf '%s\n' "$name-early.$early" "$name-late.$late" "$name-outside.$outside" | sort | xargs)"
+		"$(printf '%s\n' "$name-early.$early" "$name-late.$late" "$name-out.$outside" | sort | xargs)"
 	is "$name-read-shown" "$(read_back)" "$(owners "$TEST_TMP/out")"
 	is "$name-read-pid" "$(read_back --pid "$early")" "$name-early.$early"
 	is "$name-read-pid-of-host" "$(read_back --pid "${outside%@*}")" ""
-	is "$name-read-pid-outside" "$(read_back --pid "$outside")" "$name-outside.$outside"
+	is "$name-read-pid-outside" "$(read_back --pid "$outside")" "$name-out.$outside"
 	check "$name-read-verbose" grep -q "Process (pid $early, cmd " <("$PTCPDUMP" -v -r "$TEST_TMP/$name.pcapng" 2>/dev/null)
 
 	start --pid "$early"
@@ -73,12 +73,17 @@ within() {
 	start --pid "$outside"
 	others
 	finish
-	is "$name-pid-outside" "$(owners "$TEST_TMP/out")" "$name-outside.$outside"
+	is "$name-pid-outside" "$(owners "$TEST_TMP/out")" "$name-out.$outside"
 
 	start --pname "$name-early"
 	others
 	finish
 	is "$name-pname-from-before" "$(owners "$TEST_TMP/out")" "$name-early.$early"
+
+	start --pname "$name-out"
+	others
+	finish
+	is "$name-pname-outside" "$(owners "$TEST_TMP/out")" "$name-out.$outside"
 
 	start --pname "$name-late"
 	others
@@ -113,7 +118,7 @@ fi
 # --- outside -------------------------------------------------------------------------
 
 tests="shown read-shown read-pid read-pid-of-host read-pid-outside read-verbose pid pid-outside pname-from-before
-pname-from-now follow-forks command"
+pname-outside pname-from-now follow-forks command"
 names="foreign-proc-said foreign-proc-command"
 for name in $(backends) nested; do
 	for test in $tests; do names="$names $name-$test"; done
@@ -137,11 +142,11 @@ own=(unshare -p -f --mount-proc --kill-child)
 run() { # NAME BACKEND COMMAND...: in what namespaces
 	local name=$1 backend=$2
 	shift 2
-	program "$name-outside"
-	mkfifo "$TEST_TMP/$name-outside.go" || exit 1
-	"${here[@]}" "$TEST_TMP/$name-outside" -c "while read -r x; do $send; echo >$TEST_TMP/$name-outside.sent; done" \
-		<>"$TEST_TMP/$name-outside.go" 2>/dev/null &
-	echo $! >"$TEST_TMP/$name-outside.pid"
+	program "$name-out"
+	mkfifo "$TEST_TMP/$name-out.go" || exit 1
+	"${here[@]}" "$TEST_TMP/$name-out" -c "while read -r x; do $send; echo >$TEST_TMP/$name-out.sent; done" \
+		<>"$TEST_TMP/$name-out.go" 2>/dev/null &
+	echo $! >"$TEST_TMP/$name-out.pid"
 	"${here[@]}" "$@" "$0" within "$name" "$backend" || failed=1
 	kill $! 2>/dev/null
 	wait $! 2>/dev/null

@@ -440,7 +440,7 @@ static void test_catch_up(void)
 static void test_hostile(void)
 {
 	static const uint32_t types[] = { EVENT_NONE,  EVENT_PACKET, EVENT_EXEC,   EVENT_FORK, EVENT_EXIT,
-					  EVENT_OWNER, EVENT_CGROUP, EVENT_RENAME, 77 };
+					  EVENT_OWNER, EVENT_CGROUP, EVENT_RENAME, EVENT_SEEN, 77 };
 	unsigned char *p;
 	size_t i, size;
 
@@ -504,6 +504,8 @@ static void test_proc(void)
 static void test_outside(void)
 {
 	const uint32_t pid = (uint32_t)getpid() | PID_OUTSIDE;
+	const struct event_seen seen = { .type = EVENT_SEEN,
+					 .task = task_of((PID + 9) | PID_OUTSIDE, 34567891, "nginx") };
 	const struct process *p;
 
 	CHECK(!process_find(table, pid, 0));
@@ -516,6 +518,15 @@ static void test_outside(void)
 	p = process_find(table, (PID + 1) | PID_OUTSIDE, 23456799);
 	CHECK(p);
 	CHECK(is(p->cmd, "/usr/bin/curl"));
+	process_table_event(table, EVENT_SEEN, &seen, sizeof(seen));
+	p = process_find(table, (PID + 9) | PID_OUTSIDE, 34567891);
+	CHECK(p);
+	CHECK(is(p->cmd, "nginx"));
+	CHECK_INT(p->args.n, 0);
+	/* It tells less than an exec. */
+	send_exec(task_of((PID + 9) | PID_OUTSIDE, 34567891, "curl"), "/usr/bin/curl", "curl", 5, false);
+	process_table_event(table, EVENT_SEEN, &seen, sizeof(seen));
+	CHECK(is(process_find(table, (PID + 9) | PID_OUTSIDE, 34567891)->cmd, "/usr/bin/curl"));
 }
 
 /* A fork whose parent nobody knew: /proc tells while it lives. */
