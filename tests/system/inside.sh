@@ -24,7 +24,7 @@ wrong = (d['spec']['selector']['matchLabels'] != d['spec']['template']['metadata
 print('not ok - inside_daemonset_example: what it names does not fit together' if wrong else 'ok - inside_daemonset_example')
 END
 
-tests="inside_starts inside_sees_host inside_names_container inside_filters_container inside_without_host_cgroups inside_saves"
+tests="inside_starts inside_sees_host inside_names_container inside_filters_container inside_without_host_cgroups inside_saves inside_own_pids"
 need dockerd docker containerd runc python3 curl iptables ip nsenter -- $tests
 # The file that "make static" makes; else the one that was linked with this system's libraries, and those libraries.
 program=$BUILD/static/ptcpdump
@@ -124,4 +124,19 @@ inside_end saver
 why=
 "$PTCPDUMP" -n -r "$TEST_TMP/saved.pcapng" --container-name web 2>/dev/null | grep -q 'docker0 .*GET /9 .*Container \[web\]$' || why="not in the file"
 result inside_saves "$why"
+
+# A pid namespace of its own: what runs there by its own pids, what runs elsewhere by the host's.
+inside pids "${readme/--pid=host/}" -i any -n 'tcp port 80'
+get web 10
+docker exec pids sh -c 'echo $$; exec wget -q -O /dev/null http://10.232.0.2/11' >"$TEST_TMP/own.pid"
+inside_end pids
+why=
+grep 'docker0 .*GET /10 ' "$TEST_TMP/pids.out" | grep -q ' wget\.[0-9]*@host .*Container \[web\]$' ||
+	why="outside: $(grep -m 1 'GET /10 ' "$TEST_TMP/pids.out")"
+grep -q "up0 wget\.$(cat "$TEST_TMP/own.pid") Out .*GET /11 " "$TEST_TMP/pids.out" ||
+	why="$why inside, pid $(cat "$TEST_TMP/own.pid"): $(grep -m 1 'GET /11 ' "$TEST_TMP/pids.out")"
+inside command "${readme/--pid=host/}" -i any -n 'tcp port 80' -- wget -q -O /dev/null http://10.232.0.2/12
+wait_for 5 not docker inspect command >/dev/null 2>&1
+grep -q 'up0 wget\.[0-9]* Out .*GET /12 ' "$TEST_TMP/command.out" || why="$why command: $(head -n 1 "$TEST_TMP/command.out")"
+result inside_own_pids "$why"
 end_test

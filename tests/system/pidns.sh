@@ -147,6 +147,7 @@ run() { # NAME BACKEND COMMAND...: in what namespaces
 	"${here[@]}" "$TEST_TMP/$name-out" -c "while read -r x; do $send; echo >$TEST_TMP/$name-out.sent; done" \
 		<>"$TEST_TMP/$name-out.go" 2>/dev/null &
 	echo $! >"$TEST_TMP/$name-out.pid"
+	# shellcheck disable=SC2034 # read by end_test
 	"${here[@]}" "$@" "$0" within "$name" "$backend" || failed=1
 	kill $! 2>/dev/null
 	wait $! 2>/dev/null
