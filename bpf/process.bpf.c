@@ -191,8 +191,8 @@ static __always_inline void filter_exec(struct exec_scratch *s, struct file *exe
 		value |= SELECT_PID_NAME;
 	else if (!bits)
 		return;
-	else if (!select_follow)
-		value &= ~SELECT_PID_NAME;
+	else if (!select_follow && (value & SELECT_PID_NAME))
+		value = (value & (SELECT_PID_LIVE | SELECT_PID_DEAD)) | select_clock() << SELECT_PID_SINCE;
 	bpf_map_update_elem(&ptcp_pids, &tgid, &value, BPF_ANY);
 }
 
