@@ -95,7 +95,7 @@ static __always_inline __u32 build_path(struct exec_scratch *s, struct file *fil
 	return s->walk.pos;
 }
 
-static __always_inline __u32 read_filename(struct exec_scratch *s, struct linux_binprm *bprm, struct file *exe)
+static __always_inline __u32 read_filename(struct exec_scratch *s, struct file *exe)
 {
 	__u32 pos = build_path(s, exe);
 	__u32 len = (EVENT_FILENAME_MAX - 1 - pos) & (EVENT_FILENAME_MAX - 1);
@@ -106,11 +106,11 @@ static __always_inline __u32 read_filename(struct exec_scratch *s, struct linux_
 		bpf_probe_read_kernel(s->event.data, len, s->path + pos);
 		return len;
 	}
-	n = bpf_probe_read_kernel_str(s->event.data, EVENT_FILENAME_MAX, BPF_CORE_READ(bprm, interp));
-	if (n <= 0)
-		return 0;
-	s->event.filename_cut = n == EVENT_FILENAME_MAX;
-	return (n - 1) & (EVENT_FILENAME_MAX - 1);
+	/* A file in no folder, of memfd_create(): "/memfd:NAME" in /proc/PID/exe, too. */
+	s->event.data[0] = '/';
+	n = bpf_probe_read_kernel_str(s->event.data + 1, COMPONENT_MAX + 1,
+				      BPF_CORE_READ(exe, f_path.dentry, d_name.name));
+	return n <= 1 ? 0 : n & (EVENT_FILENAME_MAX - 1);
 }
 
 static __always_inline __u32 read_args(struct exec_scratch *s, __u32 filename_len)
@@ -159,13 +159,13 @@ static __always_inline void filter_exec(struct exec_scratch *s, struct file *exe
 		value |= SELECT_PID_NAME;
 	else if (!bits)
 		return;
-	else if (!select_follow)
-		value &= ~SELECT_PID_NAME;
+	else if (!select_follow && (value & SELECT_PID_NAME))
+		value = (value & (SELECT_PID_LIVE | SELECT_PID_DEAD)) | select_clock() << SELECT_PID_SINCE;
 	bpf_map_update_elem(&ptcp_pids, &tgid, &value, BPF_ANY);
 }
 
 SEC("raw_tp/sched_process_exec")
-int BPF_PROG(ptcp_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
+int BPF_PROG(ptcp_exec, struct task_struct *task)
 {
 	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
 	struct exec_scratch *s;
@@ -178,7 +178,7 @@ int BPF_PROG(ptcp_exec, struct task_struct *task, pid_t old_pid, struct linux_bi
 	s->event.pad = 0;
 	s->event.ts = bpf_ktime_get_ns();
 	fill_task(&s->event.task, task);
-	s->event.filename_len = read_filename(s, bprm, exe);
+	s->event.filename_len = read_filename(s, exe);
 	s->event.args_len = read_args(s, s->event.filename_len);
 	if (select_kinds & SELECT_PID)
 		filter_exec(s, exe);

@@ -37,7 +37,7 @@ static __noinline enum owner_verdict owner_judge(struct owner_scratch *S)
 		known = bpf_map_lookup_elem(&ptcp_pids, &S->rec.tgid);
 		if (known && (*known & SELECT_PID_LIVE))
 			return OWNER_MATCH;
-		if (known)
+		if (known && name_possible(*known))
 			other = OWNER_MAYBE;
 	}
 	if ((select_kinds & SELECT_UID) && bpf_map_lookup_elem(&ptcp_uids, &S->rec.uid))

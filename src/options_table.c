@@ -349,7 +349,7 @@ const struct option_desc option_table[] = {
 	{ .key = OPT_PNAME, .name = "pname", .arg = "NAME", .group = GROUP_PROCESS, .parse = parse_name, AT(pnames),
 	  .help = "only traffic of processes of this name; repeatable; also with -r" },
 	{ .key = OPT_UID, .name = "uid", .arg = "USER", .group = GROUP_PROCESS, .parse = parse_users, AT(uids),
-	  .min = 0, .max = UINT32_MAX - 1,
+	  .min = 0, .max = UINT32_MAX - 1, .hint = HINT_USER,
 	  .refusal = "--uid '%s' is not a user: give a name or a number from 0 to %lld; commas separate several",
 	  .help = "only traffic of this user's processes, by number or name; repeatable; also with -r" },
 	{ .key = 'f', .name = "follow-forks", .group = GROUP_PROCESS, .parse = parse_count, AT(follow_forks),

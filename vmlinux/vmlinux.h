@@ -162,11 +162,6 @@ struct task_struct {
 	unsigned in_execve : 1;
 } CORE;
 
-struct linux_binprm {
-	struct file *file;
-	const char *filename, *interp;
-} CORE;
-
 struct in6_addr___core {
 	__u8 s6_addr[16];
 };

@@ -9,15 +9,17 @@
 enum { SELECT_PID = 1, SELECT_UID = 2, SELECT_CGROUP = 4 };
 
 /*
- * Values of ptcp_pids. The dead stay, since their packets may still be in flight, until their pid is used again. Of an
- * entry without SELECT_PID_LIVE user space decides: a name is more than the kernel knows, and packets of a former one may
- * be in flight.
+ * Values of ptcp_pids. The dead stay, since their packets may still be in flight, until their pid is used again. A name is
+ * more than the kernel knows: user space decides.
  */
 enum {
 	SELECT_PID_LIVE = 1, /* matches */
 	SELECT_PID_NAME = 2, /* its name may match; so may that of what it forks */
 	SELECT_PID_DEAD = 4,
+	SELECT_PID_SINCE = 8, /* from this bit on: when its name ceased to match, in units of 2^30 ns */
 };
+
+#define SELECT_NAME_KEEP 10 /* for so many of these units its packets of then may come */
 
 #define SELECT_NAME_LEN 64 /* key of ptcp_names: padded with zeros, at least one; longer names are cut */
 
