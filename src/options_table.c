@@ -263,6 +263,7 @@ enum {
 	OPT_KEYLOG,
 	OPT_EMBED,
 	OPT_ONELINE,
+	OPT_ADD_ETHERNET,
 	OPT_COUNT,
 	OPT_PRINT,
 	OPT_UTC,
@@ -462,6 +463,10 @@ const struct option_desc option_table[] = {
 	{ .key = 'Z', .name = "relinquish-privileges", .arg = "USER", .group = GROUP_FILES, .parse = parse_user,
 	  AT(user), .hint = HINT_USER,
 	  .help = "as root: become USER once all is open (default: sudo's user, else tcpdump or nobody; root: stay)" },
+	{ .key = OPT_ADD_ETHERNET, .name = "add-ethernet-header", .group = GROUP_FILES, .parse = parse_true,
+	  AT(file.add_ethernet),
+	  .help = "with -w: put an Ethernet header before packets that have no link header (tun, WireGuard), so that "
+		  "files hold one link type" },
 
 	{ .key = 'B', .name = "buffer-size", .arg = "KIB", .group = GROUP_TUNING,
 	  NUMBER(capture.ring_bytes, 1, INT32_MAX / 1024), .unit = 1024,
