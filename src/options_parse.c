@@ -7,6 +7,8 @@
 #include "options_table.h"
 #include "options_value.h"
 
+enum { REPEAT_MAX = 100 };
+
 void *option_field(struct options *o, const struct option_desc *d)
 {
 	return (char *)o + d->offset;
@@ -18,6 +20,29 @@ int parse_count(struct options *o, const struct option_desc *d, const char *arg)
 
 	(void)arg;
 	++*n;
+	return 0;
+}
+
+static void refuse_value(const struct option_desc *d, const char *value, const char *wanted)
+{
+	if (d->name)
+		log_error("--%s=%s: the value must be %s", d->name, value, wanted);
+	else
+		log_error("-%c=%s: the value must be %s", d->key, value, wanted);
+}
+
+int parse_repeat(struct options *o, const struct option_desc *d, const char *arg)
+{
+	int *n = option_field(o, d);
+	int64_t times;
+
+	if (!arg)
+		return parse_count(o, d, NULL);
+	if (parse_int(arg, 0, REPEAT_MAX, &times)) {
+		refuse_value(d, arg, "a number, how often it is meant");
+		return -EINVAL;
+	}
+	*n = (int)times;
 	return 0;
 }
 
@@ -101,5 +126,27 @@ int parse_action(struct options *o, const struct option_desc *d, const char *arg
 {
 	(void)arg;
 	option_set_action(o, d->action);
+	return 0;
+}
+
+static void switch_off(struct options *o, const struct option_desc *d)
+{
+	if (d->parse == parse_count)
+		*(int *)option_field(o, d) = 0;
+	else if (d->parse == parse_true)
+		*(bool *)option_field(o, d) = false;
+}
+
+int option_apply(struct options *o, const struct option_desc *d, const char *value)
+{
+	if (d->arg || !value || d->parse == parse_repeat)
+		return d->parse(o, d, value);
+	if (word_in("true True TRUE t T 1", value))
+		return d->parse(o, d, NULL);
+	if (!word_in("false False FALSE f F 0", value)) {
+		refuse_value(d, value, "true or false");
+		return -EINVAL;
+	}
+	switch_off(o, d);
 	return 0;
 }

@@ -58,7 +58,8 @@ static int parse_file_size(struct options *o, const struct option_desc *d, const
 	if (*end != '\0') {
 		unit = 0;
 		for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-			if (tolower((unsigned char)*end) == units[i].letter && end[1] == '\0')
+			if (tolower((unsigned char)*end) == units[i].letter &&
+			    (end[1] == '\0' || strcasecmp(end + 1, "b") == 0))
 				unit = units[i].unit;
 		}
 		if (unit == 0)
@@ -71,7 +72,7 @@ static int parse_file_size(struct options *o, const struct option_desc *d, const
 	*size = (uint64_t)(n * unit);
 	return 0;
 invalid:
-	log_error("invalid file size %s (a number >= 1 of millions of bytes, or with k, m, g)", arg);
+	log_error("invalid file size %s (a number >= 1 of millions of bytes, or with k, m, g or kb, mb, gb)", arg);
 	return -EINVAL;
 }
 
@@ -339,7 +340,7 @@ const struct option_desc option_table[] = {
 	  .help = "read the filter expression from FILE; one on the command line is ignored" },
 	{ .key = 'O', .name = "no-optimize", .group = GROUP_FILTER, .parse = parse_true, AT(capture.no_optimize),
 	  .help = "don't optimize the filter program" },
-	{ .key = 'd', .group = GROUP_FILTER, .parse = parse_count, AT(dump),
+	{ .key = 'd', .group = GROUP_FILTER, .parse = parse_repeat, AT(dump),
 	  .help = "print the compiled filter and exit; -dd: as C, -ddd: as numbers" },
 
 	{ .key = OPT_PID, .name = "pid", .arg = "PID", .group = GROUP_PROCESS, .parse = parse_u32_list, AT(pids),
@@ -400,7 +401,7 @@ const struct option_desc option_table[] = {
 	  .help = "accepted, no effect: definitions of SMI MIBs are not supported" },
 	{ .key = 'M', .arg = "SECRET", .group = GROUP_OUTPUT, .parse = parse_string, AT(text.md5_secret),
 	  .help = "validate TCP-MD5 digests with SECRET" },
-	{ .key = 'n', .name = "no-convert-addr", .group = GROUP_OUTPUT, .parse = parse_count, AT(text.n),
+	{ .key = 'n', .name = "no-convert-addr", .group = GROUP_OUTPUT, .parse = parse_repeat, AT(text.n),
 	  .help = "don't convert addresses and ports to names" },
 	{ .key = 'N', .group = GROUP_OUTPUT, .parse = parse_count, AT(text.N),
 	  .help = "print host names without their domain" },
@@ -412,7 +413,7 @@ const struct option_desc option_table[] = {
 	  .help = "print less protocol information" },
 	{ .key = 'S', .name = "absolute-tcp-sequence-numbers", .group = GROUP_OUTPUT, .parse = parse_count, AT(text.S),
 	  .help = "print absolute TCP sequence numbers" },
-	{ .key = 't', .name = "print-timestamp", .group = GROUP_OUTPUT, .parse = parse_count, AT(text.t),
+	{ .key = 't', .name = "print-timestamp", .group = GROUP_OUTPUT, .parse = parse_repeat, AT(text.t),
 	  .help = "-t: no time; -tt: seconds since 1970; -ttt: since the previous line; -tttt: with the date; "
 		  "-ttttt: since the first line" },
 	{ .key = OPT_UTC, .name = "utc-time", .group = GROUP_OUTPUT, .parse = parse_true, AT(text.utc),
@@ -429,11 +430,11 @@ const struct option_desc option_table[] = {
 		     "wb zmtp1",
 	  .help = "interpret the packets as this type" },
 	{ .key = 'u', .group = GROUP_OUTPUT, .parse = parse_count, AT(text.u), .help = "print undecoded NFS handles" },
-	{ .key = 'v', .name = "verbose", .group = GROUP_OUTPUT, .parse = parse_count, AT(text.v),
+	{ .key = 'v', .name = "verbose", .group = GROUP_OUTPUT, .parse = parse_repeat, AT(text.v),
 	  .help = "print more; -vv and -vvv: more still; with -w: tell every second how many packets were captured" },
-	{ .key = 'x', .name = "print-data-in-hex", .group = GROUP_OUTPUT, .parse = parse_count, AT(text.x),
+	{ .key = 'x', .name = "print-data-in-hex", .group = GROUP_OUTPUT, .parse = parse_repeat, AT(text.x),
 	  .help = "print each packet in hex; -xx: with its link header" },
-	{ .key = 'X', .name = "print-data-in-hex-ascii", .group = GROUP_OUTPUT, .parse = parse_count, AT(text.X),
+	{ .key = 'X', .name = "print-data-in-hex-ascii", .group = GROUP_OUTPUT, .parse = parse_repeat, AT(text.X),
 	  .help = "print each packet in hex and ASCII; -XX: with its link header" },
 	{ .key = OPT_PRINT, .name = "print", .group = GROUP_OUTPUT, .parse = parse_count, AT(print),
 	  .help = "print packets although -w saves them" },
@@ -470,7 +471,7 @@ const struct option_desc option_table[] = {
 
 	{ .key = 'B', .name = "buffer-size", .arg = "KIB", .group = GROUP_TUNING,
 	  NUMBER(capture.ring_bytes, 1, INT32_MAX / 1024), .unit = 1024,
-	  .refusal = "invalid packet buffer size %s (KiB, at least 1)",
+	  .refusal = "invalid packet buffer size %s (KiB, 1 to %lld)",
 	  .help = "size of the kernel's packet buffers in KiB" },
 	{ .key = OPT_SETTLE, .name = "settle", .arg = "MS", .group = GROUP_TUNING, NUMBER(meta.settle_ns, 0, MAX_SETTLE_MS), .unit = NSEC_PER_MSEC,
 	  .refusal = "--settle '%s' is not a time: give 0 to %lld milliseconds",
