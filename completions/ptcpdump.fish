@@ -32,7 +32,7 @@ complete -c ptcpdump -l container-name -x -d 'only traffic of the containers of 
 complete -c ptcpdump -l pod-name -x -d 'only traffic of this pod (without a namespace: default); repeatable; also with -r'
 complete -c ptcpdump -l context -x -a '(__fish_append , process thread parentproc user container pod peer)' -d 'which annotations to show and save (default: all)'
 complete -c ptcpdump -l disable-reverse-match -d 'never show the process of the other end when that of the right end is unknown'
-complete -c ptcpdump -l docker-address -r -F -d 'socket of the Docker Engine (default /var/run/docker.sock)'
+complete -c ptcpdump -l docker-address -r -F -d 'socket of the Docker Engine (default /var/run/docker.sock), or tcp://HOST:PORT'
 complete -c ptcpdump -l containerd-address -r -F -d 'socket of containerd (default /run/containerd/containerd.sock)'
 complete -c ptcpdump -l cri-runtime-address -r -F -d 'socket of the CRI runtime (default: the first usual one that answers)'
 complete -c ptcpdump -l write-keylog-file -r -F -d 'write the TLS secrets of the command to FILE'

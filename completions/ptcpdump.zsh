@@ -51,7 +51,7 @@ _arguments -s \
 	'*--pod-name=[only traffic of this pod (without a namespace\: default); repeatable; also with -r]:NAME.NAMESPACE: ' \
 	'*--context=[which annotations to show and save (default\: all)]:LIST:_values -s , word process thread parentproc user container pod peer' \
 	'*--disable-reverse-match[never show the process of the other end when that of the right end is unknown]' \
-	'*--docker-address=[socket of the Docker Engine (default /var/run/docker.sock)]:SOCKET:_files' \
+	'*--docker-address=[socket of the Docker Engine (default /var/run/docker.sock), or tcp\://HOST\:PORT]:ADDRESS:_files' \
 	'*--containerd-address=[socket of containerd (default /run/containerd/containerd.sock)]:SOCKET:_files' \
 	'*--cri-runtime-address=[socket of the CRI runtime (default\: the first usual one that answers)]:SOCKET:_files' \
 	'*--write-keylog-file=[write the TLS secrets of the command to FILE]:FILE:_files' \

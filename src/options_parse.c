@@ -7,7 +7,7 @@
 #include "options_table.h"
 #include "options_value.h"
 
-enum { REPEAT_MAX = 100 };
+enum { REPEAT_MAX = 100, HOST_MAX = 255 };
 
 void *option_field(struct options *o, const struct option_desc *d)
 {
@@ -127,6 +127,47 @@ int parse_action(struct options *o, const struct option_desc *d, const char *arg
 	(void)arg;
 	option_set_action(o, d->action);
 	return 0;
+}
+
+/* "SCHEME://REST": length of SCHEME; 0: a path. */
+static size_t scheme_of(const char *address)
+{
+	const char *end = strstr(address, "://");
+
+	return end ? (size_t)(end - address) : 0;
+}
+
+/* Of a daemon that is spoken to through a unix socket. */
+int parse_socket(struct options *o, const struct option_desc *d, const char *arg)
+{
+	if (scheme_of(arg) && strncmp(arg, "unix://", 7) != 0) {
+		log_error("--%s '%s': only a socket of this machine can be asked: give its path", d->name, arg);
+		return -EINVAL;
+	}
+	return parse_string(o, d, arg);
+}
+
+/* HOST or HOST:PORT, maybe with a slash. */
+static bool is_host(const char *host)
+{
+	const size_t n = strcspn(host, "/");
+
+	return n > 0 && n <= HOST_MAX && strspn(host + n, "/") == strlen(host + n) &&
+	       strcspn(host, "@?# ") == strlen(host);
+}
+
+int parse_docker(struct options *o, const struct option_desc *d, const char *arg)
+{
+	const size_t scheme = scheme_of(arg);
+
+	if (strncmp(arg, "tcp://", 6) != 0 && strncmp(arg, "http://", 7) != 0 && strncmp(arg, "https://", 8) != 0)
+		return parse_socket(o, d, arg);
+	if (strncmp(arg, "https://", 8) == 0 || !is_host(arg + scheme + 3)) {
+		log_error("--%s '%s': give a socket, or tcp://HOST:PORT of a daemon that is spoken to without TLS",
+			  d->name, arg);
+		return -EINVAL;
+	}
+	return parse_string(o, d, arg);
 }
 
 static void switch_off(struct options *o, const struct option_desc *d)

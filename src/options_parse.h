@@ -29,6 +29,9 @@ int parse_list(struct options *o, const struct option_desc *d, const char *arg);
 int parse_number(struct options *o, const struct option_desc *d, const char *arg);
 /* A struct u32_list of numbers from min to max. */
 int parse_u32_list(struct options *o, const struct option_desc *d, const char *arg);
+/* A const char *: the path of a unix socket, maybe with "unix://"; the second takes an address of TCP, too. */
+int parse_socket(struct options *o, const struct option_desc *d, const char *arg);
+int parse_docker(struct options *o, const struct option_desc *d, const char *arg);
 int parse_action(struct options *o, const struct option_desc *d, const char *arg);
 
 #endif

@@ -143,6 +143,22 @@ static void test_switch_values(void)
 	CHECK_STR(opts.write_file, "=x");
 }
 
+static void test_addresses(void)
+{
+	CHECK_INT(parse("--docker-address /x/docker.sock --cri-runtime-address unix:///y"), 0);
+	CHECK_STR(opts.runtime_addresses[RUNTIME_CRI], "unix:///y");
+	CHECK_INT(parse("--docker-address tcp://10.0.0.1:2375"), 0);
+	CHECK_INT(parse("--docker-address http://[::1]:2375/"), 0);
+	CHECK_STR(opts.runtime_addresses[RUNTIME_DOCKER], "http://[::1]:2375/");
+	CHECK_INT(parse("--docker-address https://10.0.0.1:2376"), -EINVAL);
+	CHECK_INT(parse("--docker-address ssh://host"), -EINVAL);
+	CHECK_INT(parse("--docker-address http://"), -EINVAL);
+	CHECK_INT(parse("--docker-address http://h/v1.44"), -EINVAL);
+	CHECK_INT(parse("--docker-address http://u@h"), -EINVAL);
+	CHECK_INT(parse("--containerd-address tcp://10.0.0.1:1"), -EINVAL);
+	CHECK_INT(parse("--cri-runtime-address http://10.0.0.1:1"), -EINVAL);
+}
+
 static void test_processes(void)
 {
 	CHECK_INT(parse("--pid 1,22 --pid=333 --uid 0 --pname a,b -f"), 0);
@@ -298,6 +314,7 @@ int main(void)
 	RUN(test_command);
 	RUN(test_sizes);
 	RUN(test_switch_values);
+	RUN(test_addresses);
 	RUN(test_processes);
 	RUN(test_context);
 	RUN(test_precision);
