@@ -16,6 +16,7 @@
 #include "meta/runtime/user_socket.h"
 #include "util/caps.h"
 #include "util/clock.h"
+#include "util/libcurl.h"
 
 enum {
 	ACTIVE_MAX = 8,		   /* requests under way at one socket, streams not counted */
@@ -204,7 +205,7 @@ int http_new(struct http **ret, struct loop *loop, struct pool *pool, bool of_us
 	h->pool = pool;
 	h->of_users = of_users;
 	h->timer = UINT64_MAX;
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) || !(h->multi = curl_multi_init())) {
+	if (!libcurl_start() || !(h->multi = curl_multi_init())) {
 		free(h);
 		return -ENOMEM;
 	}
