@@ -51,7 +51,7 @@ _arguments -s \
 	'*--pod-name=[only traffic of this pod (without a namespace\: default); repeatable; also with -r]:NAME.NAMESPACE: ' \
 	'*--context=[which annotations to show and save (default\: all)]:LIST:_values -s , word process thread parentproc user container pod peer' \
 	'*--disable-reverse-match[never show the process of the other end when that of the right end is unknown]' \
-	'*--docker-address=[socket of the Docker Engine (default /var/run/docker.sock)]:SOCKET:_files' \
+	'*--docker-address=[socket of the Docker Engine (default /var/run/docker.sock), or tcp\://HOST\:PORT]:ADDRESS:_files' \
 	'*--containerd-address=[socket of containerd (default /run/containerd/containerd.sock)]:SOCKET:_files' \
 	'*--cri-runtime-address=[socket of the CRI runtime (default\: the first usual one that answers)]:SOCKET:_files' \
 	'*--write-keylog-file=[write the TLS secrets of the command to FILE]:FILE:_files' \
@@ -110,6 +110,7 @@ _arguments -s \
 	'*--packet-buffered[write every packet at once, to the file of -w, else to standard output]' \
 	'*-Z+[as root\: become USER once all is open (default\: sudo'\''s user, else tcpdump or nobody; root\: stay)]:USER:_users' \
 	'*--relinquish-privileges=[as root\: become USER once all is open (default\: sudo'\''s user, else tcpdump or nobody; root\: stay)]:USER:_users' \
+	'*--add-ethernet-header[with -w\: put an Ethernet header before packets that have no link header (tun, WireGuard), so that files hold one link type]' \
 	'*-B+[size of the kernel'\''s packet buffers in KiB]:KIB: ' \
 	'*--buffer-size=[size of the kernel'\''s packet buffers in KiB]:KIB: ' \
 	'*--settle=[how long a packet waits for the process that will accept its connection (default 150; 0\: not at all)]:MS: ' \

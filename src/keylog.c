@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,9 +29,10 @@ enum {
 #define FOLDER_MODE 0711
 
 struct keylog {
-	char *folder, *path;
-	int folder_fd, fd, notify_fd;
-	const char *copy; /* NULL none */
+	char *folder, *path;	      /* folder NULL: path is the user's own file */
+	int folder_fd, fd, notify_fd; /* fd -1: that is not there yet */
+	uint32_t uid;		      /* of the command */
+	const char *copy;	      /* NULL none */
 	int copy_fd;
 	off_t at;
 	struct buf pending; /* read, but its line is not whole yet */
@@ -113,6 +115,40 @@ static int copy_lines(struct keylog *k, const char *p, size_t n)
 	return err;
 }
 
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Whose secrets they are is known by the owner, whatever led to the file: we may be allowed to read more than the user. */
+static int open_user_file(struct keylog *k, struct stat *st)
+{
+	const int fd = open(k->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat copy;
+	char name[32];
+	int err = 0;
+
+	if (fd < 0 || fstat(fd, st))
+		err = -errno;
+	else if (!S_ISREG(st->st_mode))
+		err = -EINVAL;
+	else if (k->uid && st->st_uid != k->uid)
+		err = -EACCES;
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	if (!err && inotify_add_watch(k->notify_fd, name, IN_MODIFY) < 0)
+		err = -errno;
+	if (err) {
+		if (fd >= 0)
+			close(fd);
+		return err;
+	}
+	k->fd = fd;
+	/* Its lines are where they should be. */
+	if (k->copy && fstat(k->copy_fd, &copy) == 0 && same_file(st, &copy))
+		k->copy = NULL;
+	return 0;
+}
+
 int keylog_read(struct keylog *k, struct buf *lines)
 {
 	const size_t start = lines->len;
@@ -122,6 +158,8 @@ int keylog_read(struct keylog *k, struct buf *lines)
 
 	while (read(k->notify_fd, events, sizeof(events)) > 0)
 		;
+	if (k->fd < 0 && open_user_file(k, &st))
+		return 0;
 	/* Some programs empty the file first. */
 	if (fstat(k->fd, &st) == 0 && st.st_size < k->at) {
 		k->at = 0;
@@ -219,6 +257,56 @@ static int make_private_file(struct keylog *k, const struct keylog_config *confi
 	return k->notify_fd < 0 || inotify_add_watch(k->notify_fd, k->path, IN_MODIFY) < 0 ? -errno : 0;
 }
 
+/* What is in it already belongs to others. -ENOENT: it cannot come into being either. */
+static int follow_user_file(struct keylog *k, const char *path)
+{
+	char *folder = NULL;
+	struct stat st;
+	int err;
+
+	k->path = strdup(path);
+	k->notify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (!k->path || k->notify_fd < 0)
+		return k->path ? -errno : -ENOMEM;
+	err = open_user_file(k, &st);
+	if (!err)
+		k->at = st.st_size;
+	if (err != -ENOENT)
+		return err;
+	folder = strdup(path);
+	err = folder ? 0 : -ENOMEM;
+	if (folder && inotify_add_watch(k->notify_fd, dirname(folder), IN_CREATE | IN_MOVED_TO) < 0)
+		err = -errno;
+	free(folder);
+	return err;
+}
+
+static int open_source(struct keylog *k, const struct keylog_config *config)
+{
+	int err = -ENOENT;
+
+	if (config->user_file && *config->user_file) {
+		err = follow_user_file(k, config->user_file);
+		if (err && err != -ENOENT)
+			log_error(
+				"can't read the TLS secrets of the command in SSLKEYLOGFILE, '%s': %s: unset it, or set it "
+				"to a file of the command's user",
+				config->user_file, err == -EINVAL ? "not a regular file" : strerror(-err));
+	}
+	if (err != -ENOENT)
+		return err;
+	if (k->notify_fd >= 0)
+		close(k->notify_fd);
+	k->notify_fd = -1;
+	free(k->path);
+	k->path = NULL;
+	err = make_private_file(k, config);
+	if (err)
+		log_error("can't make a file for the TLS secrets of the command in '%s': %s",
+			  k->folder ? k->folder : "TMPDIR", strerror(-err));
+	return err;
+}
+
 int keylog_new(struct keylog **ret, const struct keylog_config *config)
 {
 	struct keylog *k = calloc(1, sizeof(*k));
@@ -228,7 +316,9 @@ int keylog_new(struct keylog **ret, const struct keylog_config *config)
 		log_error("out of memory");
 		return -ENOMEM;
 	}
-	*k = (struct keylog){ .folder_fd = -1, .fd = -1, .notify_fd = -1, .copy_fd = -1, .copy = config->copy };
+	*k = (struct keylog){
+		.folder_fd = -1, .fd = -1, .notify_fd = -1, .copy_fd = -1, .uid = config->uid, .copy = config->copy
+	};
 	if (k->copy) {
 		err = open_copy(k, config);
 		if (err) {
@@ -236,10 +326,7 @@ int keylog_new(struct keylog **ret, const struct keylog_config *config)
 			goto out;
 		}
 	}
-	err = make_private_file(k, config);
-	if (err)
-		log_error("can't make a file for the TLS secrets of the command in '%s': %s",
-			  k->folder ? k->folder : "TMPDIR", strerror(-err));
+	err = open_source(k, config);
 out:
 	if (err) {
 		keylog_free(k);
@@ -251,7 +338,12 @@ out:
 
 const char *keylog_path(const struct keylog *k)
 {
-	return k->path;
+	return k->folder ? k->path : NULL;
+}
+
+bool keylog_waits(const struct keylog *k)
+{
+	return k && k->fd < 0;
 }
 
 int keylog_fd(const struct keylog *k)

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "options_parse.h"
 #include "options_table.h"
 #include "options_users.h"
 #include "options_value.h"
@@ -33,13 +34,16 @@ static int getopt_tables_make(struct getopt_tables *t)
 	char *letter;
 
 	/* ':' first: a missing value is told apart from an unknown option. */
-	t->letters = calloc(2 * option_count + 2, 1);
+	t->letters = calloc(2 * option_count + 5, 1);
 	t->names = calloc(option_count + 1, sizeof(*t->names));
 	if (!t->letters || !t->names)
 		return -ENOMEM;
 	letter = t->letters;
 	name = t->names;
 	*letter++ = ':';
+	/* "-v=2": a letter and then this one. */
+	memcpy(letter, "=::", 3);
+	letter += 3;
 	for (size_t i = 0; i < option_count; i++) {
 		const struct option_desc *d = &option_table[i];
 
@@ -51,7 +55,7 @@ static int getopt_tables_make(struct getopt_tables *t)
 		if (d->name) {
 			*name++ = (struct option){
 				.name = d->name,
-				.has_arg = d->arg ? required_argument : no_argument,
+				.has_arg = d->arg ? required_argument : optional_argument,
 				.val = d->key,
 			};
 		}
@@ -79,8 +83,6 @@ static int refuse_unknown(int argc, char **argv, int key)
 	else if (key == ':')
 		log_error("option requires an argument -- '%c': %s; --help explains it", optopt,
 			  d && d->arg ? d->arg : "a value");
-	else if (d)
-		log_error("option '%s' doesn't allow an argument", word);
 	else if (optopt)
 		log_error("invalid option -- '%c'; --help lists all options", optopt);
 	else
@@ -88,8 +90,32 @@ static int refuse_unknown(int argc, char **argv, int key)
 	return -EINVAL;
 }
 
+/* The last letter waits for what follows it: "=" and its value, maybe. */
+static int parse_word(struct options *o, int argc, char **argv, int key, const struct option_desc **letter)
+{
+	const struct option_desc *waiting = *letter, *d;
+	int err;
+
+	*letter = NULL;
+	if (key == '=' && waiting && strncmp(argv[optind - 1], "-=", 2) != 0)
+		return option_apply(o, waiting, optarg ? optarg : "");
+	err = waiting ? option_apply(o, waiting, NULL) : 0;
+	if (err || key == -1)
+		return err;
+	d = key == '?' || key == ':' || key == '=' ? NULL : option_find(key);
+	if (!d) {
+		optopt = key == '=' ? key : optopt;
+		return refuse_unknown(argc, argv, key);
+	}
+	if (d->arg || optarg)
+		return option_apply(o, d, optarg);
+	*letter = d;
+	return 0;
+}
+
 static int parse_words(struct options *o, int argc, char **argv)
 {
+	const struct option_desc *letter = NULL;
 	struct getopt_tables tables = { 0 };
 	int key, err = getopt_tables_make(&tables);
 
@@ -97,11 +123,10 @@ static int parse_words(struct options *o, int argc, char **argv)
 		goto out;
 	opterr = 0;
 	optind = 0; /* glibc: forget an earlier command line (unit tests parse several) */
-	while (!err && (key = getopt_long(argc, argv, tables.letters, tables.names, NULL)) != -1) {
-		const struct option_desc *d = key == '?' || key == ':' ? NULL : option_find(key);
-
-		err = d ? d->parse(o, d, optarg) : refuse_unknown(argc, argv, key);
-	}
+	do {
+		key = getopt_long(argc, argv, tables.letters, tables.names, NULL);
+		err = parse_word(o, argc, argv, key, &letter);
+	} while (!err && key != -1);
 out:
 	free(tables.letters);
 	free(tables.names);

@@ -7,6 +7,8 @@
 #include "options_table.h"
 #include "options_value.h"
 
+enum { REPEAT_MAX = 100, HOST_MAX = 255 };
+
 void *option_field(struct options *o, const struct option_desc *d)
 {
 	return (char *)o + d->offset;
@@ -18,6 +20,29 @@ int parse_count(struct options *o, const struct option_desc *d, const char *arg)
 
 	(void)arg;
 	++*n;
+	return 0;
+}
+
+static void refuse_value(const struct option_desc *d, const char *value, const char *wanted)
+{
+	if (d->name)
+		log_error("--%s=%s: the value must be %s", d->name, value, wanted);
+	else
+		log_error("-%c=%s: the value must be %s", d->key, value, wanted);
+}
+
+int parse_repeat(struct options *o, const struct option_desc *d, const char *arg)
+{
+	int *n = option_field(o, d);
+	int64_t times;
+
+	if (!arg)
+		return parse_count(o, d, NULL);
+	if (parse_int(arg, 0, REPEAT_MAX, &times)) {
+		refuse_value(d, arg, "a number, how often it is meant");
+		return -EINVAL;
+	}
+	*n = (int)times;
 	return 0;
 }
 
@@ -109,5 +134,68 @@ int parse_action(struct options *o, const struct option_desc *d, const char *arg
 {
 	(void)arg;
 	option_set_action(o, d->action);
+	return 0;
+}
+
+/* "SCHEME://REST": length of SCHEME; 0: a path. */
+static size_t scheme_of(const char *address)
+{
+	const char *end = strstr(address, "://");
+
+	return end ? (size_t)(end - address) : 0;
+}
+
+/* Of a daemon that is spoken to through a unix socket. */
+int parse_socket(struct options *o, const struct option_desc *d, const char *arg)
+{
+	if (scheme_of(arg) && strncmp(arg, "unix://", 7) != 0) {
+		log_error("--%s '%s': only a socket of this machine can be asked: give its path", d->name, arg);
+		return -EINVAL;
+	}
+	return parse_string(o, d, arg);
+}
+
+/* HOST or HOST:PORT, maybe with a slash. */
+static bool is_host(const char *host)
+{
+	const size_t n = strcspn(host, "/");
+
+	return n > 0 && n <= HOST_MAX && strspn(host + n, "/") == strlen(host + n) &&
+	       strcspn(host, "@?# ") == strlen(host);
+}
+
+int parse_docker(struct options *o, const struct option_desc *d, const char *arg)
+{
+	const size_t scheme = scheme_of(arg);
+
+	if (strncmp(arg, "tcp://", 6) != 0 && strncmp(arg, "http://", 7) != 0 && strncmp(arg, "https://", 8) != 0)
+		return parse_socket(o, d, arg);
+	if (strncmp(arg, "https://", 8) == 0 || !is_host(arg + scheme + 3)) {
+		log_error("--%s '%s': give a socket, or tcp://HOST:PORT of a daemon that is spoken to without TLS",
+			  d->name, arg);
+		return -EINVAL;
+	}
+	return parse_string(o, d, arg);
+}
+
+static void switch_off(struct options *o, const struct option_desc *d)
+{
+	if (d->parse == parse_count)
+		*(int *)option_field(o, d) = 0;
+	else if (d->parse == parse_true)
+		*(bool *)option_field(o, d) = false;
+}
+
+int option_apply(struct options *o, const struct option_desc *d, const char *value)
+{
+	if (d->arg || !value || d->parse == parse_repeat)
+		return d->parse(o, d, value);
+	if (word_in("true True TRUE t T 1", value))
+		return d->parse(o, d, NULL);
+	if (!word_in("false False FALSE f F 0", value)) {
+		refuse_value(d, value, "true or false");
+		return -EINVAL;
+	}
+	switch_off(o, d);
 	return 0;
 }

@@ -10,8 +10,14 @@ void *option_field(struct options *o, const struct option_desc *d);
 /* The first action that is given wins. */
 bool option_set_action(struct options *o, enum options_action action);
 
+/* An option with its value. One that needs none may have "true" or "false", as with Go's flags; "false" takes back what was
+ * given before. NULL: given without a value. */
+int option_apply(struct options *o, const struct option_desc *d, const char *value);
+
 /* An int: how often it was given. */
 int parse_count(struct options *o, const struct option_desc *d, const char *arg);
+/* The same for one that means more each time, whose value ("-v=2") is how often. */
+int parse_repeat(struct options *o, const struct option_desc *d, const char *arg);
 /* A bool. */
 int parse_true(struct options *o, const struct option_desc *d, const char *arg);
 int parse_ignored(struct options *o, const struct option_desc *d, const char *arg);
@@ -24,6 +30,9 @@ int parse_number(struct options *o, const struct option_desc *d, const char *arg
 /* A struct u32_list of numbers from min to max. */
 int parse_u32_list(struct options *o, const struct option_desc *d, const char *arg);
 int parse_pid_list(struct options *o, const struct option_desc *d, const char *arg);
+/* A const char *: the path of a unix socket, maybe with "unix://"; the second takes an address of TCP, too. */
+int parse_socket(struct options *o, const struct option_desc *d, const char *arg);
+int parse_docker(struct options *o, const struct option_desc *d, const char *arg);
 int parse_action(struct options *o, const struct option_desc *d, const char *arg);
 
 #endif

@@ -59,7 +59,8 @@ static int parse_file_size(struct options *o, const struct option_desc *d, const
 	if (*end != '\0') {
 		unit = 0;
 		for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-			if (tolower((unsigned char)*end) == units[i].letter && end[1] == '\0')
+			if (tolower((unsigned char)*end) == units[i].letter &&
+			    (end[1] == '\0' || strcasecmp(end + 1, "b") == 0))
 				unit = units[i].unit;
 		}
 		if (unit == 0)
@@ -72,7 +73,7 @@ static int parse_file_size(struct options *o, const struct option_desc *d, const
 	*size = (uint64_t)(n * unit);
 	return 0;
 invalid:
-	log_error("invalid file size %s (a number >= 1 of millions of bytes, or with k, m, g)", arg);
+	log_error("invalid file size %s (a number >= 1 of millions of bytes, or with k, m, g or kb, mb, gb)", arg);
 	return -EINVAL;
 }
 
@@ -264,6 +265,7 @@ enum {
 	OPT_KEYLOG,
 	OPT_EMBED,
 	OPT_ONELINE,
+	OPT_ADD_ETHERNET,
 	OPT_COUNT,
 	OPT_PRINT,
 	OPT_UTC,
@@ -339,7 +341,7 @@ const struct option_desc option_table[] = {
 	  .help = "read the filter expression from FILE; one on the command line is ignored" },
 	{ .key = 'O', .name = "no-optimize", .group = GROUP_FILTER, .parse = parse_true, AT(capture.no_optimize),
 	  .help = "don't optimize the filter program" },
-	{ .key = 'd', .group = GROUP_FILTER, .parse = parse_count, AT(dump),
+	{ .key = 'd', .group = GROUP_FILTER, .parse = parse_repeat, AT(dump),
 	  .help = "print the compiled filter and exit; -dd: as C, -ddd: as numbers" },
 
 	{ .key = OPT_PID, .name = "pid", .arg = "PID", .group = GROUP_PROCESS, .parse = parse_pid_list, AT(pids),
@@ -368,13 +370,13 @@ const struct option_desc option_table[] = {
 	{ .key = OPT_NO_REVERSE, .name = "disable-reverse-match", .group = GROUP_PROCESS, .parse = parse_count,
 	  AT(no_reverse_match),
 	  .help = "never show the process of the other end when that of the right end is unknown" },
-	{ .key = OPT_DOCKER, .name = "docker-address", .arg = "SOCKET", .group = GROUP_PROCESS, .parse = parse_string,
+	{ .key = OPT_DOCKER, .name = "docker-address", .arg = "ADDRESS", .group = GROUP_PROCESS, .parse = parse_docker,
 	  AT(runtime_addresses[RUNTIME_DOCKER]), .hint = HINT_FILE,
-	  .help = "socket of the Docker Engine (default /var/run/docker.sock)" },
+	  .help = "socket of the Docker Engine (default /var/run/docker.sock), or tcp://HOST:PORT" },
 	{ .key = OPT_CONTAINERD, .name = "containerd-address", .arg = "SOCKET", .group = GROUP_PROCESS,
-	  .parse = parse_string, AT(runtime_addresses[RUNTIME_CONTAINERD]), .hint = HINT_FILE,
+	  .parse = parse_socket, AT(runtime_addresses[RUNTIME_CONTAINERD]), .hint = HINT_FILE,
 	  .help = "socket of containerd (default /run/containerd/containerd.sock)" },
-	{ .key = OPT_CRI, .name = "cri-runtime-address", .arg = "SOCKET", .group = GROUP_PROCESS, .parse = parse_string,
+	{ .key = OPT_CRI, .name = "cri-runtime-address", .arg = "SOCKET", .group = GROUP_PROCESS, .parse = parse_socket,
 	  AT(runtime_addresses[RUNTIME_CRI]), .hint = HINT_FILE,
 	  .help = "socket of the CRI runtime (default: the first usual one that answers)" },
 	{ .key = OPT_KEYLOG, .name = "write-keylog-file", .arg = "FILE", .group = GROUP_PROCESS, .parse = parse_string,
@@ -401,7 +403,7 @@ const struct option_desc option_table[] = {
 	  .help = "accepted, no effect: definitions of SMI MIBs are not supported" },
 	{ .key = 'M', .arg = "SECRET", .group = GROUP_OUTPUT, .parse = parse_string, AT(text.md5_secret),
 	  .help = "validate TCP-MD5 digests with SECRET" },
-	{ .key = 'n', .name = "no-convert-addr", .group = GROUP_OUTPUT, .parse = parse_count, AT(text.n),
+	{ .key = 'n', .name = "no-convert-addr", .group = GROUP_OUTPUT, .parse = parse_repeat, AT(text.n),
 	  .help = "don't convert addresses and ports to names" },
 	{ .key = 'N', .group = GROUP_OUTPUT, .parse = parse_count, AT(text.N),
 	  .help = "print host names without their domain" },
@@ -413,7 +415,7 @@ const struct option_desc option_table[] = {
 	  .help = "print less protocol information" },
 	{ .key = 'S', .name = "absolute-tcp-sequence-numbers", .group = GROUP_OUTPUT, .parse = parse_count, AT(text.S),
 	  .help = "print absolute TCP sequence numbers" },
-	{ .key = 't', .name = "print-timestamp", .group = GROUP_OUTPUT, .parse = parse_count, AT(text.t),
+	{ .key = 't', .name = "print-timestamp", .group = GROUP_OUTPUT, .parse = parse_repeat, AT(text.t),
 	  .help = "-t: no time; -tt: seconds since 1970; -ttt: since the previous line; -tttt: with the date; "
 		  "-ttttt: since the first line" },
 	{ .key = OPT_UTC, .name = "utc-time", .group = GROUP_OUTPUT, .parse = parse_true, AT(text.utc),
@@ -430,11 +432,11 @@ const struct option_desc option_table[] = {
 		     "wb zmtp1",
 	  .help = "interpret the packets as this type" },
 	{ .key = 'u', .group = GROUP_OUTPUT, .parse = parse_count, AT(text.u), .help = "print undecoded NFS handles" },
-	{ .key = 'v', .name = "verbose", .group = GROUP_OUTPUT, .parse = parse_count, AT(text.v),
+	{ .key = 'v', .name = "verbose", .group = GROUP_OUTPUT, .parse = parse_repeat, AT(text.v),
 	  .help = "print more; -vv and -vvv: more still; with -w: tell every second how many packets were captured" },
-	{ .key = 'x', .name = "print-data-in-hex", .group = GROUP_OUTPUT, .parse = parse_count, AT(text.x),
+	{ .key = 'x', .name = "print-data-in-hex", .group = GROUP_OUTPUT, .parse = parse_repeat, AT(text.x),
 	  .help = "print each packet in hex; -xx: with its link header" },
-	{ .key = 'X', .name = "print-data-in-hex-ascii", .group = GROUP_OUTPUT, .parse = parse_count, AT(text.X),
+	{ .key = 'X', .name = "print-data-in-hex-ascii", .group = GROUP_OUTPUT, .parse = parse_repeat, AT(text.X),
 	  .help = "print each packet in hex and ASCII; -XX: with its link header" },
 	{ .key = OPT_PRINT, .name = "print", .group = GROUP_OUTPUT, .parse = parse_count, AT(print),
 	  .help = "print packets although -w saves them" },
@@ -464,10 +466,14 @@ const struct option_desc option_table[] = {
 	{ .key = 'Z', .name = "relinquish-privileges", .arg = "USER", .group = GROUP_FILES, .parse = parse_user,
 	  AT(user), .hint = HINT_USER,
 	  .help = "as root: become USER once all is open (default: sudo's user, else tcpdump or nobody; root: stay)" },
+	{ .key = OPT_ADD_ETHERNET, .name = "add-ethernet-header", .group = GROUP_FILES, .parse = parse_true,
+	  AT(file.add_ethernet),
+	  .help = "with -w: put an Ethernet header before packets that have no link header (tun, WireGuard), so that "
+		  "files hold one link type" },
 
 	{ .key = 'B', .name = "buffer-size", .arg = "KIB", .group = GROUP_TUNING,
 	  NUMBER(capture.ring_bytes, 1, INT32_MAX / 1024), .unit = 1024,
-	  .refusal = "invalid packet buffer size %s (KiB, at least 1)",
+	  .refusal = "invalid packet buffer size %s (KiB, 1 to %lld)",
 	  .help = "size of the kernel's packet buffers in KiB" },
 	{ .key = OPT_SETTLE, .name = "settle", .arg = "MS", .group = GROUP_TUNING, NUMBER(meta.settle_ns, 0, MAX_SETTLE_MS), .unit = NSEC_PER_MSEC,
 	  .refusal = "--settle '%s' is not a time: give 0 to %lld milliseconds",

@@ -249,7 +249,7 @@ static int drop_privileges(const struct live *l)
 	const struct privileges_keep keep = {
 		.capture = true,
 		.netns = o->netns.n > 0,
-		.folders = capture_opens_proc(l->backend),
+		.folders = capture_opens_proc(l->backend) || keylog_waits(l->keylog),
 		.new_files = o->file.rotate_bytes || o->file.rotate_seconds,
 		.containers = needs_containers(o),
 		.command = o->command != NULL,
@@ -343,6 +343,7 @@ static int open_keylog(struct live *l)
 {
 	const struct options *o = l->s.o;
 	struct keylog_config config = {
+		.user_file = getenv("SSLKEYLOGFILE"),
 		.copy = o->keylog_file,
 		.dropped = l->s.user.drop,
 		.dropped_uid = l->s.user.uid,

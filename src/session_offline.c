@@ -318,7 +318,7 @@ static int read_list(struct offline *off, const struct reader *first)
 		if (session_flush(s))
 			break;
 		err = open_reader(off, name, &r);
-		if (!err && s->pcap && reader_dlt(r) != reader_dlt(first)) {
+		if (!err && s->pcap && !s->o->file.add_ethernet && reader_dlt(r) != reader_dlt(first)) {
 			log_error("%s: new dlt does not match original: a pcap file holds one link type, name the file "
 				  "of -w *.pcapng",
 				  name);

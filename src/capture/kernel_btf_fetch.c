@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "capture/kernel_btf.h"
+#include "util/libcurl.h"
 #include "util/log.h"
 
 enum {
@@ -86,7 +87,7 @@ int kernel_btf_fetch(const struct kernel_btf_places *p, const char *url, size_t 
 	CURLcode code;
 
 	log_info("the kernel has no BTF: fetching '%s'", url);
-	easy = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? curl_easy_init() : NULL;
+	easy = libcurl_start() ? curl_easy_init() : NULL;
 	if (!easy) {
 		snprintf(why, WHY, "libcurl does not start");
 		return -ENOMEM;

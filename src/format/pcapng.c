@@ -138,11 +138,11 @@ static void put_iface_options(struct buf *b, const struct iface *iface, const ch
 		pcapng_put_option(b, IF_FCSLEN, &iface->fcs_len, sizeof(iface->fcs_len));
 }
 
-void pcapng_put_iface(struct buf *b, const struct iface *iface, const char *os)
+void pcapng_put_iface(struct buf *b, const struct iface *iface, uint32_t linktype, const char *os)
 {
 	const size_t start = block_begin(b, PCAPNG_IDB);
 
-	buf_put16(b, (uint16_t)linktype_from_dlt(iface->dlt));
+	buf_put16(b, (uint16_t)linktype);
 	buf_put16(b, 0);
 	buf_put32(b, iface->snaplen);
 	if (iface->options)
@@ -162,13 +162,16 @@ static void put_option_time(struct buf *b, uint16_t code, uint64_t ns)
 	pcapng_put_option(b, code, value, sizeof(value));
 }
 
-void pcapng_put_stats(struct buf *b, uint32_t id, const struct iface *iface, uint64_t start, uint64_t end)
+void pcapng_put_stats(struct buf *b, uint32_t id, const struct iface *iface, uint64_t start, uint64_t end,
+		      struct str comment)
 {
 	const size_t block = block_begin(b, PCAPNG_ISB);
 
 	buf_put32(b, id);
 	buf_put32(b, (uint32_t)(end >> 32));
 	buf_put32(b, (uint32_t)end);
+	if (comment.n)
+		pcapng_put_option(b, OPT_COMMENT, comment.p, comment.n);
 	put_option_time(b, ISB_STARTTIME, start);
 	put_option_time(b, ISB_ENDTIME, end);
 	pcapng_put_option(b, ISB_IFRECV, &iface->received, sizeof(iface->received));

@@ -84,10 +84,12 @@ struct pcapng_section {
 	const char *hardware, *os, *userappl; /* NULL: left out */
 };
 void pcapng_put_section(struct buf *b, const struct pcapng_section *s);
-/* os: for if_os; NULL left out. An interface with options (from a file) is written with exactly those. */
-void pcapng_put_iface(struct buf *b, const struct iface *iface, const char *os);
-/* Received and dropped of interface number id of the section; times in ns since the epoch. */
-void pcapng_put_stats(struct buf *b, uint32_t id, const struct iface *iface, uint64_t start, uint64_t end);
+/* linktype: what stands in the block. os: for if_os; NULL left out. An interface with options (from a file) is written
+ * with exactly those. */
+void pcapng_put_iface(struct buf *b, const struct iface *iface, uint32_t linktype, const char *os);
+/* Received and dropped of interface number id of the section; times in ns since the epoch. comment: empty none. */
+void pcapng_put_stats(struct buf *b, uint32_t id, const struct iface *iface, uint64_t start, uint64_t end,
+		      struct str comment);
 void pcapng_put_block(struct buf *b, uint32_t type, const void *body, uint32_t len);
 /* The body of a decryption secrets block only. */
 void pcapng_put_secrets(struct buf *b, uint32_t kind, const void *p, uint32_t len);

@@ -29,10 +29,15 @@ static int file_iface(struct output *o, const struct iface *iface)
 static int file_packet(struct output *o, const struct packet *packet)
 {
 	struct file_output *f = file_of(o);
+	struct packet framed;
 	int ret = f->failed;
 
 	if (!ret && (f->config.rotate_bytes | f->config.rotate_seconds))
 		ret = file_rotate_if_due(f);
+	if (f->config.add_ethernet && file_is_raw(packet->iface->dlt)) {
+		framed = file_add_ethernet(&f->framed, packet);
+		packet = &framed;
+	}
 	if (!ret)
 		ret = f->format->packet(f, packet);
 	f->packets++;
@@ -87,6 +92,7 @@ static void file_free(struct output *o)
 	if (f->state)
 		f->format->free(f);
 	file_reap_children(f);
+	buf_done(&f->framed);
 	free(f->children);
 	free(f->name);
 	free((char *)f->config.path);

@@ -68,7 +68,8 @@ struct file_output {
 	const struct file_format *format;
 	void *state; /* the format's */
 	struct sink sink;
-	int failed; /* the error that ended it */
+	int failed;	   /* the error that ended it */
+	struct buf framed; /* of config.add_ethernet: the packet with its header */
 	/* rotation */
 	char *name; /* of the file being written */
 	time_t period_start;
@@ -78,6 +79,18 @@ struct file_output {
 	pid_t *children;       /* running -z commands */
 	size_t nchildren;
 };
+
+/* Packets of this link type (DLT_*) begin with an IP header. */
+bool file_is_raw(int dlt);
+/* With config.add_ethernet the two would have the same link type, and do not have it without. */
+bool file_ethernet_helps(const struct iface *a, const struct iface *b);
+/* The link type of its packets in the file. */
+int file_dlt(const struct file_output *o, const struct iface *iface);
+/* The packet with an Ethernet header in front, in b, and cut to its interface's snapshot length. */
+struct packet file_add_ethernet(struct buf *b, const struct packet *packet);
+/* A packet of Ethernet or raw IP as LINUX_SLL2, as tcpdump -i any has it. */
+struct packet file_cook(struct buf *b, const struct packet *packet);
+bool file_can_cook(int dlt);
 
 /* Opens the first file. Logged. */
 int file_open_first(struct file_output *o);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,8 @@
 #include "format/pcapng.h"
 #include "output/file.h"
 #include "util/clock.h"
+#include "util/linktype.h"
+#include "util/log.h"
 
 enum {
 	COMMENT_SLOTS = 4096, /* a power of two */
@@ -31,17 +34,25 @@ struct comments {
 	size_t len;
 };
 
+/* libpcap wants one interface block at least, and all with the same link type and snapshot length, though no packet be
+ * of them: so a block is written with the first packet. Only a file that is rewritten as it is has all its blocks. */
+struct described {
+	const struct iface *iface;
+	uint32_t number; /* of its block in this section of this file + 1, 0: none yet */
+};
+
 struct pcapng_state {
 	char os[256], hardware[128];
-	uint64_t start;	    /* ns since the epoch */
-	bool header;	    /* this file has its section header */
-	struct buf section; /* body of the section header of the file that is being rewritten; empty: our own */
-	/* interfaces of this section, by number; repeated in every file */
-	const struct iface **ifaces;
+	uint64_t start;		  /* ns since the epoch */
+	bool header;		  /* this file has its section header */
+	struct buf section;	  /* body of the section header of the file that is being rewritten; empty: our own */
+	struct described *ifaces; /* the source's of this section, in order of appearance */
 	uint32_t nifaces;
-	/* by the source's id: number in this section + 1, 0 none yet */
-	uint32_t *numbers;
-	uint32_t nnumbers;
+	uint32_t *places; /* by the source's id: place in ifaces + 1, 0 none */
+	uint32_t nplaces;
+	uint32_t blocks;	   /* interface blocks in this section of this file */
+	const struct iface *first; /* whose block is the file's first, NULL: none yet */
+	bool said_mixed;
 	struct buf scratch;
 	struct buf options;	   /* of one packet */
 	struct buf kept[REPEATED]; /* blocks of this section */
@@ -96,6 +107,7 @@ static int pcapng_begin(struct file_output *o)
 	if (!st)
 		return state_new(o);
 	st->header = false;
+	st->first = NULL;
 	return 0;
 }
 
@@ -109,6 +121,49 @@ static void put_section(struct pcapng_state *st)
 		pcapng_put_section(&st->scratch, &own);
 }
 
+static bool same_kind(const struct file_output *o, const struct iface *a, const struct iface *b)
+{
+	return file_dlt(o, a) == file_dlt(o, b) && a->snaplen == b->snaplen;
+}
+
+/* libpcap takes the file's first number for a LINKTYPE_*, but compares those of the others with the DLT_* that it made of
+ * it. Where the two differ, as for raw IP, it reads only later blocks that have the DLT_*, which others know as well. */
+static uint32_t link_number(const struct file_output *o, const struct iface *iface)
+{
+	const struct pcapng_state *st = o->state;
+	const int dlt = file_dlt(o, iface);
+
+	return st->first && file_dlt(o, st->first) == dlt ? (uint32_t)dlt : linktype_from_dlt(dlt);
+}
+
+static void warn_mixed(const struct file_output *o, const struct iface *iface)
+{
+	struct pcapng_state *st = o->state;
+
+	if (st->said_mixed || o->config.whole)
+		return;
+	st->said_mixed = true;
+	log_warn("%s: packets of \"%s\" have another %s than those of \"%s\": tcpdump and others that use libpcap stop "
+		 "reading there, tshark and ptcpdump read all%s",
+		 o->name, iface->name, file_dlt(o, iface) == file_dlt(o, st->first) ? "snapshot length" : "link type",
+		 st->first->name,
+		 file_ethernet_helps(iface, st->first) ? "; --add-ethernet-header makes them alike" : "");
+}
+
+static void describe(struct file_output *o, struct described *d)
+{
+	struct pcapng_state *st = o->state;
+
+	if (d->number)
+		return;
+	pcapng_put_iface(&st->scratch, d->iface, link_number(o, d->iface), st->os);
+	if (!st->first)
+		st->first = d->iface;
+	else if (!same_kind(o, d->iface, st->first))
+		warn_mixed(o, d->iface);
+	d->number = ++st->blocks;
+}
+
 /* Not at once when the file is opened: the section header of a file that is being rewritten may come first. */
 static int pcapng_headers(struct file_output *o)
 {
@@ -117,28 +172,32 @@ static int pcapng_headers(struct file_output *o)
 	if (st->header)
 		return 0;
 	st->header = true;
+	st->blocks = 0;
 	put_section(st);
-	for (uint32_t i = 0; i < st->nifaces; i++)
-		pcapng_put_iface(&st->scratch, st->ifaces[i], st->os);
+	for (uint32_t i = 0; i < st->nifaces; i++) {
+		st->ifaces[i].number = 0;
+		if (o->config.whole)
+			describe(o, &st->ifaces[i]);
+	}
 	for (size_t i = 0; i < REPEATED; i++)
 		buf_put(&st->scratch, st->kept[i].p, st->kept[i].len);
 	return put_scratch(o);
 }
 
-/* Numbers an interface of the source. -ENOMEM. */
-static int number_iface(struct pcapng_state *st, const struct iface *iface)
+/* Takes note of an interface of the source. -ENOMEM. */
+static int note_iface(struct pcapng_state *st, const struct iface *iface)
 {
 	void *p;
 
-	if (iface->id >= st->nnumbers) {
+	if (iface->id >= st->nplaces) {
 		const uint32_t n = iface->id < 64 ? 64 : 2 * iface->id;
 
-		p = realloc(st->numbers, n * sizeof(*st->numbers));
+		p = realloc(st->places, n * sizeof(*st->places));
 		if (!p)
 			return -ENOMEM;
-		st->numbers = p;
-		memset(st->numbers + st->nnumbers, 0, (n - st->nnumbers) * sizeof(*st->numbers));
-		st->nnumbers = n;
+		st->places = p;
+		memset(st->places + st->nplaces, 0, (n - st->nplaces) * sizeof(*st->places));
+		st->nplaces = n;
 	}
 	/* Grown at powers of two. */
 	if ((st->nifaces & (st->nifaces - 1)) == 0) {
@@ -147,9 +206,17 @@ static int number_iface(struct pcapng_state *st, const struct iface *iface)
 			return -ENOMEM;
 		st->ifaces = p;
 	}
-	st->ifaces[st->nifaces++] = iface;
-	st->numbers[iface->id] = st->nifaces;
+	st->ifaces[st->nifaces++] = (struct described){ .iface = iface };
+	st->places[iface->id] = st->nifaces;
 	return 0;
+}
+
+/* NULL: not heard of yet. */
+static struct described *find_iface(const struct pcapng_state *st, const struct iface *iface)
+{
+	const uint32_t place = iface->id < st->nplaces ? st->places[iface->id] : 0;
+
+	return place ? &st->ifaces[place - 1] : NULL;
 }
 
 static int pcapng_iface(struct file_output *o, const struct iface *iface)
@@ -157,13 +224,33 @@ static int pcapng_iface(struct file_output *o, const struct iface *iface)
 	struct pcapng_state *st = o->state;
 	int ret = pcapng_headers(o);
 
-	if (ret || (iface->id < st->nnumbers && st->numbers[iface->id]))
+	if (ret || find_iface(st, iface))
 		return ret;
-	ret = number_iface(st, iface);
+	ret = note_iface(st, iface);
+	if (ret || !o->config.whole)
+		return ret;
+	describe(o, &st->ifaces[st->nifaces - 1]);
+	return put_scratch(o);
+}
+
+/* The number of its block, which is written now if there is none. -errno */
+static int number_of(struct file_output *o, const struct iface *iface, uint32_t *number)
+{
+	struct pcapng_state *st = o->state;
+	struct described *d;
+	int ret = pcapng_headers(o);
+
+	if (!ret && !find_iface(st, iface))
+		ret = pcapng_iface(o, iface);
 	if (ret)
 		return ret;
-	pcapng_put_iface(&st->scratch, iface, st->os);
-	return put_scratch(o);
+	d = find_iface(st, iface);
+	if (!d->number) {
+		describe(o, d);
+		ret = put_scratch(o);
+	}
+	*number = d->number - 1;
+	return ret;
 }
 
 static void forget_comments(struct pcapng_state *st)
@@ -228,15 +315,10 @@ static int prepare(struct file_output *o, const struct packet *packet, struct pc
 {
 	struct pcapng_state *st = o->state;
 	const struct comments *c;
-	int ret = 0;
+	const int ret = number_of(o, packet->iface, &pp->iface);
 
-	if (!st->header)
-		ret = pcapng_headers(o);
-	if (!ret && (packet->iface->id >= st->nnumbers || !st->numbers[packet->iface->id]))
-		ret = pcapng_iface(o, packet->iface);
 	if (ret)
 		return ret;
-	pp->iface = st->numbers[packet->iface->id] - 1;
 	if (packet->options) {
 		pp->ts = packet->file_ts;
 		pp->simple = packet->timeless && pp->iface == 0 &&
@@ -295,7 +377,7 @@ static int begin_section(struct file_output *o, const struct pcapng_block *block
 	if (block->body_len >= SECTION_LENGTH_AT + sizeof(unknown_length))
 		memcpy(st->section.p + SECTION_LENGTH_AT, unknown_length, sizeof(unknown_length));
 	for (uint32_t i = 0; i < st->nifaces; i++)
-		st->numbers[st->ifaces[i]->id] = 0;
+		st->places[st->ifaces[i].iface->id] = 0;
 	st->nifaces = 0;
 	st->header = false;
 	return pcapng_headers(o);
@@ -318,6 +400,24 @@ static void keep_block(const struct file_output *o, struct buf *b, const char *b
 	memmove(b->p, b->p + drop, b->len);
 }
 
+/* Statistics of an interface of the file that is being rewritten, which may have another number now. Where it has no
+ * packets here and its block would keep libpcap from reading, they are left out. */
+static void put_file_stats(struct file_output *o, const struct pcapng_block *block)
+{
+	struct pcapng_state *st = o->state;
+	const uint32_t place = get32(block->body, false);
+	struct described *d = place < st->nifaces ? &st->ifaces[place] : NULL;
+	uint32_t number;
+
+	if (d && !d->number && (!st->first || same_kind(o, d->iface, st->first)))
+		describe(o, d);
+	if (d && !d->number)
+		return;
+	number = d ? d->number - 1 : place;
+	pcapng_put_block(&st->scratch, block->type, block->body, block->body_len);
+	memcpy(st->scratch.p + st->scratch.len - block->body_len - 4, &number, sizeof(number));
+}
+
 static int pcapng_block(struct file_output *o, const struct pcapng_block *block)
 {
 	struct pcapng_state *st = o->state;
@@ -328,6 +428,10 @@ static int pcapng_block(struct file_output *o, const struct pcapng_block *block)
 	ret = pcapng_headers(o);
 	if (ret)
 		return ret;
+	if (block->type == PCAPNG_ISB && block->body_len >= sizeof(uint32_t)) {
+		put_file_stats(o, block);
+		return put_scratch(o);
+	}
 	pcapng_put_block(&st->scratch, block->type, block->body, block->body_len);
 	for (size_t i = 0; i < REPEATED; i++) {
 		if (block->type == repeated[i])
@@ -336,19 +440,55 @@ static int pcapng_block(struct file_output *o, const struct pcapng_block *block)
 	return put_scratch(o);
 }
 
+/* Packets were lost, or are in other files. */
+static bool has_counts(const struct iface *iface)
+{
+	return iface->received || iface->dropped;
+}
+
+/* Of interfaces without a packet in this file those that change nothing for libpcap get their block for their counts;
+ * text gets the counts of the others. */
+static void describe_silent(struct file_output *o, struct buf *text)
+{
+	struct pcapng_state *st = o->state;
+
+	if (!st->blocks && st->nifaces)
+		describe(o, &st->ifaces[0]);
+	for (uint32_t i = 0; i < st->nifaces; i++) {
+		struct described *d = &st->ifaces[i];
+		const struct iface *iface = d->iface;
+
+		if (d->number || iface->from_file || !has_counts(iface))
+			continue;
+		if (same_kind(o, iface, st->first))
+			describe(o, d);
+		else
+			buf_printf(text, "%s%s: %" PRIu64 " received, %" PRIu64 " dropped", text->len ? "; " : "",
+				   iface->name, iface->received, iface->dropped);
+	}
+}
+
 static int pcapng_end(struct file_output *o)
 {
 	struct pcapng_state *st = o->state;
 	const uint64_t end = clock_ns(CLOCK_REALTIME);
+	struct buf text = { 0 };
 	int ret = pcapng_headers(o);
 
 	if (ret)
 		return ret;
+	describe_silent(o, &text);
 	/* Statistics of a file that is being rewritten are in its own blocks. */
 	for (uint32_t i = 0; i < st->nifaces; i++) {
-		if (!st->ifaces[i]->from_file)
-			pcapng_put_stats(&st->scratch, i, st->ifaces[i], st->start, end);
+		const struct described *d = &st->ifaces[i];
+
+		if (!d->number || d->iface->from_file)
+			continue;
+		pcapng_put_stats(&st->scratch, d->number - 1, d->iface, st->start, end,
+				 (struct str){ text.p, (uint32_t)text.len });
+		text.len = 0;
 	}
+	buf_done(&text);
 	return put_scratch(o);
 }
 
@@ -363,7 +503,7 @@ static void pcapng_free(struct file_output *o)
 	for (size_t i = 0; i < REPEATED; i++)
 		buf_done(&st->kept[i]);
 	free(st->ifaces);
-	free(st->numbers);
+	free(st->places);
 	free(st);
 }
 

@@ -162,23 +162,39 @@ static void print_dissection(struct text *t, const struct pcap_pkthdr *h, const 
 	memcpy(&ndo->ndo_early_end, &outer, sizeof(outer));
 }
 
-/*
- * pretty_print_packet() calls this between the time stamp and the dissection: the place for what goes before the
- * dissection. What goes after it goes before any dump: those of dissectors, which start at dump_start, and those of -x,
- * -X and -A, which pretty_print_packet() adds when this returns.
- */
-static void hook_if_printer(netdissect_options *ndo, const struct pcap_pkthdr *h, const u_char *data)
+/* --oneline, as the Go program: the lines of a packet without their indentation, ", " between them. */
+static void join_lines(struct buf *b, size_t start)
 {
-	struct text *t = text_of(ndo);
+	size_t breaks = 0, to = start, end;
+	char *p;
+
+	for (size_t i = start; i < b->len; i++)
+		breaks += b->p[i] == '\n';
+	/* Each may become longer by a byte. */
+	p = buf_reserve(b, breaks) - b->len;
+	memmove(p + start + breaks, p + start, b->len - start);
+	end = b->len + breaks;
+	for (size_t from = start + breaks; from < end;) {
+		if (p[from] != '\n') {
+			p[to++] = p[from++];
+			continue;
+		}
+		while (from < end && strchr("\n\t ", p[from]))
+			from++;
+		if (from < end) {
+			p[to++] = ',';
+			p[to++] = ' ';
+		}
+	}
+	b->len = to;
+}
+
+static void print_annotated(struct text *t, const struct pcap_pkthdr *h, const u_char *data)
+{
 	struct str prefix, suffix;
 	const char *line_end = NULL;
 	size_t start, end;
 
-	put_time(t, h);
-	if (t->packet->dir == DIR_NONE && !t->packet->annot) {
-		t->ifaces[t->packet->iface->id].print(ndo, h, data);
-		return;
-	}
 	annotation_cache_get(t->annotations, t->packet, &prefix, &suffix);
 	buf_put(&t->buf, prefix.p, prefix.n);
 	start = t->buf.len;
@@ -192,23 +208,22 @@ static void hook_if_printer(netdissect_options *ndo, const struct pcap_pkthdr *h
 	buf_insert(&t->buf, line_end ? (size_t)(line_end - t->buf.p) : end, suffix.p, suffix.n);
 }
 
-/* --oneline: every line break inside a packet, with the indentation behind it, becomes a blank. */
-static void join_lines(struct buf *b, size_t start)
+/*
+ * pretty_print_packet() calls this between the time stamp and the dissection: the place for what goes before the
+ * dissection. What goes after it goes before any dump: those of dissectors, which start at dump_start, and those of -x,
+ * -X and -A, which pretty_print_packet() adds when this returns.
+ */
+static void hook_if_printer(netdissect_options *ndo, const struct pcap_pkthdr *h, const u_char *data)
 {
-	char *const end = b->p + b->len - 1; /* the packet's last line feed stays */
-	char *to = b->p + start;
+	struct text *t = text_of(ndo);
 
-	for (const char *from = to; from < end;) {
-		if (*from != '\n') {
-			*to++ = *from++;
-			continue;
-		}
-		while (from < end && (*from == '\n' || *from == '\t' || *from == ' '))
-			from++;
-		*to++ = ' ';
-	}
-	*to++ = '\n';
-	b->len = (size_t)(to - b->p);
+	put_time(t, h);
+	if (t->packet->dir == DIR_NONE && !t->packet->annot)
+		t->ifaces[t->packet->iface->id].print(ndo, h, data);
+	else
+		print_annotated(t, h, data);
+	if (t->config.oneline)
+		join_lines(&t->buf, t->packet_start);
 }
 
 /* -ENOTRECOVERABLE: ndo_error said why. */
@@ -243,8 +258,6 @@ static int print_packet(struct text *t, const struct packet *packet)
 	names_next_packet(t->names);
 	err = dissect(t, &h);
 	t->packet = NULL;
-	if (!err && t->config.oneline)
-		join_lines(&t->buf, t->packet_start);
 	return err;
 }
 
@@ -379,7 +392,7 @@ static int set_options(struct text *t)
 	ndo->ndo_Aflag = c->A;
 	ndo->ndo_bflag = c->b;
 	ndo->ndo_eflag = c->e;
-	ndo->ndo_gflag = c->g + c->oneline;
+	ndo->ndo_gflag = c->g;
 	ndo->ndo_Hflag = c->H;
 	ndo->ndo_Kflag = c->K;
 	ndo->ndo_nflag = c->n;

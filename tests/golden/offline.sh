@@ -117,7 +117,11 @@ refused unknown_name "unrecognized or ambiguous option '--foo'" -r plain.pcap --
 refused missing_value "option requires an argument -- 'c'" -r plain.pcap -c
 refused missing_value_after_a_flag "option requires an argument -- 'c'" -r plain.pcap -nc
 refused missing_value_of_a_word "option '--snapshot-length' requires an argument" -r plain.pcap --snapshot-length
-refused value_of_none "option '--count=3' doesn't allow an argument" -r plain.pcap --count=3
+refused value_of_a_switch "--count=3: the value must be true or false" -r plain.pcap --count=3
+refused value_of_a_letter "-e=x: the value must be true or false" -r plain.pcap -e=x
+refused value_of_a_counter "--verbose=true: the value must be a number" -r plain.pcap --verbose=true
+refused no_value_of_a_letter "--verbose=: the value must be a number" -r plain.pcap -v=
+refused value_of_nothing "invalid option -- '='" -r plain.pcap -v -=2
 refused terminal_controls "can't open a??b?c: No such file or directory" -r plain.pcap -F $'a\u009bb\ec'
 refused no_filter_file "can't open no-such-filter: No such file or directory" -r plain.pcap -F no-such-filter
 run -r plain.pcap -G 0 -w "$tmp/copy.pcap"

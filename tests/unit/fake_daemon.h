@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Servers on unix sockets for tests, each in threads of its own: HTTP, gRPC, or bytes as they come. */
+/* Servers on unix sockets (or TCP) for tests, each in threads of its own: HTTP, gRPC, or bytes as they come. */
 #ifndef FAKE_DAEMON_H
 #define FAKE_DAEMON_H
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <nghttp2/nghttp2.h>
 #include <poll.h>
 #include <protobuf-c/protobuf-c.h>
@@ -67,6 +68,21 @@ static void *fake_accept(void *arg)
 		f->n++;
 	}
 	return NULL;
+}
+
+/* On a free port of this machine, which path tells then. */
+static inline void fake_start_tcp(struct fake *f, const char *scheme)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(addr);
+
+	f->n = f->connections = 0;
+	f->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(f->listen_fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(f->listen_fd, 16) < 0 ||
+	    getsockname(f->listen_fd, (struct sockaddr *)&addr, &len) < 0)
+		abort();
+	snprintf(f->path, sizeof(f->path), "%s://127.0.0.1:%d", scheme, ntohs(addr.sin_port));
+	pthread_create(&f->acceptor, NULL, fake_accept, f);
 }
 
 static inline void fake_start(struct fake *f)

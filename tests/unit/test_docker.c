@@ -28,6 +28,25 @@ static void test_docker(void)
 	fake_stop(&f);
 }
 
+static void test_docker_tcp(void)
+{
+	static const char *const schemes[] = { "tcp", "http" };
+
+	for (int i = 0; i < 2; i++) {
+		struct fake f = { .serve = fake_serve_http, .http = docker_answers };
+		struct rig rig;
+
+		fake_start_tcp(&f, schemes[i]);
+		if (i)
+			strcat(f.path, "/");
+		rig_open(&rig, &docker_ops, f.path);
+		CHECK(rig_until(&rig, RUNTIME_READY, 2000));
+		CHECK(rig_named(&rig, ID_B, "late", 2000) && rig_named(&rig, ID_C, "new", 2000));
+		rig_close(&rig);
+		fake_stop(&f);
+	}
+}
+
 static void test_docker_restarts(void)
 {
 	struct fake f = { .serve = fake_serve_http, .http = docker_answers };
@@ -114,6 +133,7 @@ int main(void)
 	if (rig_begin())
 		return 2;
 	RUN(test_docker);
+	RUN(test_docker_tcp);
 	RUN(test_docker_restarts);
 	RUN(test_docker_garbage);
 	RUN(test_users_cannot_keep_us_busy);

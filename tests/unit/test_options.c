@@ -94,8 +94,69 @@ static void test_sizes(void)
 	CHECK_INT(opts.file.rotate_bytes, 3 << 20);
 	CHECK_INT(parse("-w x -C 1g"), 0);
 	CHECK_INT(opts.file.rotate_bytes, 1 << 30);
+	CHECK_INT(parse("-w x -C 100MB"), 0);
+	CHECK_INT(opts.file.rotate_bytes, 100 << 20);
+	CHECK_INT(parse("-w x -C 1kb"), 0);
+	CHECK_INT(opts.file.rotate_bytes, 1024);
+	CHECK_INT(parse("-w x --file-size=1gb"), 0);
+	CHECK_INT(opts.file.rotate_bytes, 1 << 30);
+	CHECK_INT(parse("-w x -C 1b"), -EINVAL);
+	CHECK_INT(parse("-w x -C 1kbb"), -EINVAL);
 	CHECK_INT(parse("-B 4096"), 0);
 	CHECK_INT(opts.capture.ring_bytes, 4 << 20);
+}
+
+/* As Go's flags are given. */
+static void test_switch_values(void)
+{
+	CHECK_INT(parse("--count=true --print=false --oneline=T -v=3 --no-convert-addr=2 tcp"), 0);
+	CHECK_INT(opts.count_only, 1);
+	CHECK_INT(opts.print, 0);
+	CHECK(opts.text.oneline);
+	CHECK_INT(opts.text.v, 3);
+	CHECK_INT(opts.text.n, 2);
+	CHECK_STR(opts.expr, "tcp");
+	CHECK_INT(parse("-nev=2 -A=false -q=1 -tt udp -e=0 -l=false --nano=true --print"), 0);
+	CHECK_INT(opts.text.n, 1);
+	CHECK_INT(opts.text.e, 0);
+	CHECK_INT(opts.text.v, 2);
+	CHECK_INT(opts.text.A, 0);
+	CHECK_INT(opts.text.q, 1);
+	CHECK_INT(opts.text.t, 2);
+	CHECK(!opts.text.line_buffered && opts.text.nano);
+	CHECK_INT(opts.print, 1);
+	CHECK_STR(opts.expr, "udp");
+	/* The last word counts, and only true shows the version. */
+	CHECK_INT(parse("-q --quiet=false --version=false --help=false -D=false"), 0);
+	CHECK_INT(opts.text.q, 0);
+	CHECK_INT(opts.action, ACTION_NONE);
+	CHECK_INT(parse("--version=true"), 0);
+	CHECK_INT(opts.action, ACTION_VERSION);
+	CHECK_INT(parse("--print=2"), -EINVAL);
+	CHECK_INT(parse("-v=true"), -EINVAL);
+	CHECK_INT(parse("-v=-1"), -EINVAL);
+	CHECK_INT(parse("-v="), -EINVAL);
+	CHECK_INT(parse("-v -=2"), -EINVAL);
+	CHECK_INT(parse("-=2"), -EINVAL);
+	/* A value that begins with "=" is the option's own business. */
+	CHECK_INT(parse("-w =x"), 0);
+	CHECK_STR(opts.write_file, "=x");
+}
+
+static void test_addresses(void)
+{
+	CHECK_INT(parse("--docker-address /x/docker.sock --cri-runtime-address unix:///y"), 0);
+	CHECK_STR(opts.runtime_addresses[RUNTIME_CRI], "unix:///y");
+	CHECK_INT(parse("--docker-address tcp://10.0.0.1:2375"), 0);
+	CHECK_INT(parse("--docker-address http://[::1]:2375/"), 0);
+	CHECK_STR(opts.runtime_addresses[RUNTIME_DOCKER], "http://[::1]:2375/");
+	CHECK_INT(parse("--docker-address https://10.0.0.1:2376"), -EINVAL);
+	CHECK_INT(parse("--docker-address ssh://host"), -EINVAL);
+	CHECK_INT(parse("--docker-address http://"), -EINVAL);
+	CHECK_INT(parse("--docker-address http://h/v1.44"), -EINVAL);
+	CHECK_INT(parse("--docker-address http://u@h"), -EINVAL);
+	CHECK_INT(parse("--containerd-address tcp://10.0.0.1:1"), -EINVAL);
+	CHECK_INT(parse("--cri-runtime-address http://10.0.0.1:1"), -EINVAL);
 }
 
 static void test_processes(void)
@@ -215,7 +276,7 @@ static void test_refused(void)
 		"--log-level loud",
 		"--completion tcsh",
 		"--no-such-option",
-		"--print=1",
+		"--print=2",
 		"-k",
 		"-i",
 		"-i ,",
@@ -268,6 +329,8 @@ int main(void)
 	RUN(test_expression);
 	RUN(test_command);
 	RUN(test_sizes);
+	RUN(test_switch_values);
+	RUN(test_addresses);
 	RUN(test_processes);
 	RUN(test_context);
 	RUN(test_precision);

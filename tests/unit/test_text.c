@@ -206,7 +206,7 @@ static void test_verbose(void)
 		  "    PeerPod (name q, namespace prod)\n");
 	CHECK_INT(print(&(struct text_config){ .t = 1, .v = 1, .oneline = true }, &eth0, DIR_OUT, &curl), 0);
 	CHECK(strchr(text, '\n') == text + strlen(text) - 1);
-	CHECK(strstr(text, "UDP, length 4 Process (pid 1234, cmd /usr/bin/curl, args curl -v) ParentProc (pid 99"));
+	CHECK(strstr(text, "UDP, length 4, Process (pid 1234, cmd /usr/bin/curl, args curl -v), ParentProc (pid 99"));
 }
 
 /* Labels are JSON: its own escapes are not escaped again, and the line stays one that cannot forge others. */

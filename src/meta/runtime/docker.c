@@ -300,6 +300,8 @@ static int check_socket(const struct runtime *r)
 {
 	struct stat st;
 
+	if (http_is_tcp(r->path))
+		return 0;
 	if (strlen(r->path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
 		return -ENAMETOOLONG;
 	if (r->user) {

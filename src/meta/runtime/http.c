@@ -16,6 +16,7 @@
 #include "meta/runtime/user_socket.h"
 #include "util/caps.h"
 #include "util/clock.h"
+#include "util/libcurl.h"
 
 enum {
 	ACTIVE_MAX = 8,		   /* requests under way at one socket, streams not counted */
@@ -25,6 +26,8 @@ enum {
 	USER_BYTES_MAX = 4 << 20,  /* bytes a second from a daemon of some user */
 	EVENT_WEIGHT = 16,	   /* a byte of many small lines costs more than one of a list */
 };
+
+#define DOCKER_PORT ":2375" /* Docker's without TLS */
 
 /* A daemon: one that does not answer must not keep others from being asked. */
 struct http_server {
@@ -202,7 +205,7 @@ int http_new(struct http **ret, struct loop *loop, struct pool *pool, bool of_us
 	h->pool = pool;
 	h->of_users = of_users;
 	h->timer = UINT64_MAX;
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) || !(h->multi = curl_multi_init())) {
+	if (!libcurl_start() || !(h->multi = curl_multi_init())) {
 		free(h);
 		return -ENOMEM;
 	}
@@ -251,13 +254,38 @@ static curl_socket_t open_user_socket(void *arg, curlsocktype purpose, struct cu
 	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 }
 
-static void request_setup(struct http_request *r, const char *socket_path, const char *path)
+/* Behind the scheme of a TCP address; NULL: it is none. */
+static const char *tcp_host(const char *address)
 {
-	char url[512];
+	static const char *const schemes[] = { "tcp://", "http://" };
 
-	snprintf(url, sizeof(url), "http://localhost%s", path);
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		if (strncmp(address, schemes[i], strlen(schemes[i])) == 0)
+			return address + strlen(schemes[i]);
+	}
+	return NULL;
+}
+
+bool http_is_tcp(const char *address)
+{
+	return tcp_host(address);
+}
+
+static void request_setup(struct http_request *r, const char *address, const char *path)
+{
+	const char *host = tcp_host(address), *bracket = host ? strrchr(host, ']') : NULL;
+	char url[1024];
+
+	if (host) {
+		const int len = (int)strcspn(host, "/");
+		const bool port = strchr(bracket ? bracket : host, ':');
+
+		snprintf(url, sizeof(url), "http://%.*s%s%s", len, host, port ? "" : DOCKER_PORT, path);
+	} else {
+		snprintf(url, sizeof(url), "http://localhost%s", path);
+		curl_easy_setopt(r->easy, CURLOPT_UNIX_SOCKET_PATH, address);
+	}
 	curl_easy_setopt(r->easy, CURLOPT_URL, url);
-	curl_easy_setopt(r->easy, CURLOPT_UNIX_SOCKET_PATH, socket_path);
 	curl_easy_setopt(r->easy, CURLOPT_PROXY, "");
 	curl_easy_setopt(r->easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(r->easy, CURLOPT_PRIVATE, r);
@@ -272,19 +300,19 @@ static void request_setup(struct http_request *r, const char *socket_path, const
 	}
 }
 
-struct http_request *http_get(struct http *h, const char *socket_path, const char *path,
-			      const struct http_handler *handler, bool urgent)
+struct http_request *http_get(struct http *h, const char *address, const char *path, const struct http_handler *handler,
+			      bool urgent)
 {
 	struct http_request *r = calloc(1, sizeof(*r));
 	struct http_request **p = &h->requests;
 
-	if (!r || !(r->server = server_get(h, socket_path)) || !(r->easy = curl_easy_init())) {
+	if (!r || !(r->server = server_get(h, address)) || !(r->easy = curl_easy_init())) {
 		free(r);
 		return NULL;
 	}
 	r->http = h;
 	r->handler = *handler;
-	request_setup(r, socket_path, path);
+	request_setup(r, address, path);
 	/* libcurl may be calling us: http_tick() hands the request over. */
 	while (!urgent && *p)
 		p = &(*p)->next;

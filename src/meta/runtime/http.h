@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* HTTP GET over unix sockets, many at once, on libcurl's multi interface. Never blocks. */
+/* HTTP GET over unix sockets and TCP, many at once, on libcurl's multi interface. Never blocks. */
 #ifndef META_RUNTIME_HTTP_H
 #define META_RUNTIME_HTTP_H
 
@@ -24,9 +24,11 @@ struct http_handler {
 /* pool: holds the answers. of_users: all sockets are below /run/user, whose owners are not trusted: a link there leads nowhere
  * (user_socket.h), and a daemon that tells more than a machine's containers could is not listened to. */
 int http_new(struct http **ret, struct loop *loop, struct pool *pool, bool of_users);
-/* Starts a request of path (with "?query") at a unix socket. urgent: before those that wait. NULL: no memory. */
-struct http_request *http_get(struct http *h, const char *socket_path, const char *path,
-			      const struct http_handler *handler, bool urgent);
+/* The address is one of TCP, "tcp://HOST[:PORT]" or "http://HOST[:PORT]", not the path of a unix socket. */
+bool http_is_tcp(const char *address);
+/* Starts a request of path (with "?query") at an address: a unix socket's path, or as above. urgent: before those that wait. NULL: no memory. */
+struct http_request *http_get(struct http *h, const char *address, const char *path, const struct http_handler *handler,
+			      bool urgent);
 /* Ends a request without calling its handler. NULL is fine. */
 void http_cancel(struct http_request *r);
 /* Starts what waits and ends what is done; not from a handler. now: CLOCK_MONOTONIC ns. */
