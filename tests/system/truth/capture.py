@@ -73,7 +73,9 @@ class Capture(Program):
         self.file = path("truth.pcapng")
         if os.path.exists(self.file):
             os.unlink(self.file)
-        cmd = [PTCPDUMP, "-w", self.file, "--context", "process,peer"]
+        cmd = [PTCPDUMP, "-w", self.file]
+        if "--context" not in args:
+            cmd += ["--context", "process,peer"]
         if "--settle" not in args:
             cmd += ["--settle", str(SETTLE)]
         if BACKEND:
