@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """All scenarios, in the order in which they run and stand in tables. A new one is a function of the file of its protocol,
 that returns its score and the number of packets, and a line here."""
-from . import icmp, images, load, nat, others, servers, tcp, udp
+from . import icmp, images, load, nat, others, servers, starts, tcp, udp
 
 SCENARIOS = {f.__name__.replace("_", "-"): f for f in (
     tcp.short_curls_on_lo,
@@ -74,6 +74,7 @@ SCENARIOS = {f.__name__.replace("_", "-"): f for f in (
     images.exec_of_parent,
     images.user_changes,
     images.name_changes,
+    starts.first_lines,
     nat.masqueraded_uplink_only,
     nat.masqueraded_udp_uplink_only,
     nat.masqueraded_bridge_only,
