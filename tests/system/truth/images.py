@@ -201,9 +201,10 @@ def exec_of_parent():
     the time of its packet."""
     run = Run()
     run.capture()
-    for _ in range(min(10, COUNT)):
-        run.start("before", "child:open,send:parent,parent_execs,send:parent,close,wait:0.05,exec:own,open,send "
-                  "wait:0.02 exec:after open send wait:0.6 sleep:0.2", ready=0)
+    for n in range(min(10, COUNT)):
+        became, said = path("became%d" % n), path("said%d" % n)
+        run.start("before", "child:open,send:parent,until:{0},send:parent,close,exec:own,open,send,touch:{1} "
+                  "wait:0.02 exec:after open send touch:{0} until:{1} sleep:0.2".format(became, said), ready=0)
     return run.end(4 * min(10, COUNT))
 
 

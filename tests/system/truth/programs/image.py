@@ -4,7 +4,7 @@ image. Each thing sent tells who sent it: pid, executable, last argument, user, 
 
 open, keep: a datagram socket, kept over exec or not; connect:PORT; send; recv; close; wait:SECONDS; until:FILE
 forks:N:SECONDS: N children do the rest, started so far apart; child:WORD,WORD: a child does these
-parent_execs: waits for that; uid:N; name:TEXT: the thread's; thread: another thread does the rest
+touch:FILE: makes it; uid:N; name:TEXT: the thread's; thread: another thread does the rest
 exec:MARK, bash:MARK, sleep:SECONDS: becomes this program; bash sends once before it goes on with the rest."""
 import os
 import socket
@@ -101,9 +101,8 @@ def do(word, arg):
     elif word == "forks":
         count, apart = arg.split(":")
         fork_all(int(count), float(apart))
-    elif word == "parent_execs":
-        while last_argument(os.getppid()) == MARK:
-            time.sleep(0.001)
+    elif word == "touch":
+        open(arg, "w").close()
     elif word == "uid":
         os.setresuid(int(arg), int(arg), int(arg))
     elif word == "name":
