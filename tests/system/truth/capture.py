@@ -15,10 +15,10 @@ Packet = collections.namedtuple("Packet", "dir data comments iface ns")
 
 
 class Program:
-    """One that captures until it is told to end; its standard error, and what it prints, in files."""
+    """One that captures until it is told to end; its standard error, and what it prints, in files NAME.log and NAME.out."""
 
-    def __init__(self, cmd):
-        self.log, self.out = open(path("capture.log"), "w+"), open(path("capture.out"), "w+")
+    def __init__(self, cmd, name="capture"):
+        self.log, self.out = open(path(name + ".log"), "w+"), open(path(name + ".out"), "w+")
         start = time.monotonic()
         self.p = subprocess.Popen(cmd, stderr=self.log, stdout=self.out)
         children.append(self.p)
@@ -128,3 +128,16 @@ def read_pcapng(file):
             yield Packet({1: "in", 2: "out"}.get(flags & 3), as_ethernet(link_types[iface], data[start:start + caplen]),
                          comments, iface, high << 32 | low)
         off += length
+
+
+def interfaces(file):
+    """Their names, in the order of the file."""
+    with open(file, "rb") as f:
+        data = f.read()
+    off, names = 0, []
+    while off + 12 <= len(data):
+        kind, length = struct.unpack_from("<II", data, off)
+        if kind == 1:
+            names += [value.decode() for code, value in options(data, off + 16, off + length - 4) if code == 2]
+        off += length
+    return names

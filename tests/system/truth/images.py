@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""One process after another in the same pid: the program, user and thread that sent a packet, not those that came later."""
+"""One program after another in the same pid: the one, the user and the thread that sent a packet, not those that came
+later."""
 import collections
 import os
 import signal
@@ -29,8 +30,8 @@ def last_word(facts, key):
 
 
 def annotated(packet, sender):
-    """Who sent (else received) it, as annotated; None: nobody is named. The only end that is known is shown, whatever the
-    direction."""
+    """Who sent (else received) it, as annotated; None: nobody is named. The only end that is known is shown, whatever
+    the direction."""
     f = comments(packet)
     if "PID" not in f:
         return None
@@ -181,8 +182,8 @@ def exec_many_times():
     run = Run()
     run.capture()
     for _ in range(min(5, COUNT)):
-        run.start("m0", "open send close exec:m1 open send send close exec:m2 exec:m3 open send exec:m4 open send close "
-                  "exec:m5 keep send bash:m6 sleep:0.1", ready=0)
+        run.start("m0", "open send close exec:m1 open send send close exec:m2 exec:m3 open send exec:m4 open send "
+                  "close exec:m5 keep send bash:m6 sleep:0.1", ready=0)
     return run.end(7 * min(5, COUNT))
 
 
@@ -197,14 +198,14 @@ def exec_in_thread():
 
 
 def exec_of_parent():
-    """A child is what its parent was when it forked, whatever the parent has become since; whose child it is is told as of
-    the time of its packet."""
+    """A child is what its parent was when it forked, whatever the parent has become since; its parent is told as of the
+    time of the packet."""
     run = Run()
     run.capture()
     for n in range(min(10, COUNT)):
         became, said = path("became%d" % n), path("said%d" % n)
-        run.start("before", "child:open,send:parent,until:{0},send:parent,close,exec:own,open,send,touch:{1} "
-                  "wait:0.02 exec:after open send touch:{0} until:{1} sleep:0.2".format(became, said), ready=0)
+        run.start("before", "child:open,send:parent,until:{0},send:parent,close,exec:own,open,send,touch:{1} wait:0.02 "
+                  "exec:after open send touch:{0} until:{1} sleep:0.2".format(became, said), ready=0)
     return run.end(4 * min(10, COUNT))
 
 
@@ -223,6 +224,6 @@ def name_changes():
     run = Run()
     run.capture()
     for _ in range(min(10, COUNT)):
-        run.start("renames", "name:first open send name:second send close wait:0.01 name:third thread name:fourth open send "
-                  "name:fifth send wait:0.05", ready=0)
+        run.start("renames", "name:first open send name:second send close wait:0.01 name:third thread name:fourth open "
+                  "send name:fifth send wait:0.05", ready=0)
     return run.end(4 * min(10, COUNT))

@@ -95,8 +95,8 @@ def judge(s, log, n, packets, lines, since):
 
 
 def first_lines():
-    """Captures begin beside 20 short programs a second, TRUTH_STARTS of them (10). (Instead of servers, threads are counted:
-    each has one name.)"""
+    """Captures begin beside 20 short programs a second, TRUTH_STARTS of them (10). (Instead of servers, threads are
+    counted: each has one name.)"""
     peers, s = Peers(), Score()
     peers.server("tcp-server", B, "7143", "plain", ns=NS[0])
     peers.script("names_server", ns=NS[0], ready=1)

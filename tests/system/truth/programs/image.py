@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""MARK: does what the environment's IMAGE_PLAN says, word by word, and what is left of it after an exec is done by the next
+"""MARK: does what the environment's IMAGE_PLAN says, word by word; what is left of it after an exec is done by the next
 image. Each thing sent tells who sent it: pid, executable, last argument, user, thread.
 
 open, keep: a datagram socket, kept over exec or not; connect:PORT; send; recv; close; wait:SECONDS; until:FILE
 forks:N:SECONDS: N children do the rest, started so far apart; child:WORD,WORD: a child does these
 touch:FILE: makes it; uid:N; name:TEXT: the thread's; thread: another thread does the rest
-exec:MARK, bash:MARK, sleep:SECONDS: becomes this program; bash sends once before it goes on with the rest."""
+exec:MARK, bash:MARK, sleep:SECONDS: becomes this program; bash sends once before it goes on with the rest.
+exec:MARK:PATH: a script there that is this one. Tells of each process: process PID PARENT."""
 import os
 import socket
 import sys
 import threading
 import time
 
-HOST, PORT = "127.0.0.1", 7150
+HOST, PORT = os.environ.get("IMAGE_HOST", "127.0.0.1"), 7150
 ME, MARK = os.path.abspath(__file__), sys.argv[1]
 EXE = os.readlink("/proc/self/exe")
 plan = os.environ["IMAGE_PLAN"].split()
@@ -21,9 +22,17 @@ if any(word.startswith("name:") for word in plan):
     import ctypes
 BASH = """read -r comm < /proc/$$/comm
 exe=$(readlink /proc/$$/exe)
-printf 'image %s %s %s %s %s' $$ "$0" "$exe" "$UID" "$comm" >&"$IMAGE_FD"
+printf 'image %s %s %s %s %s\\n' $$ "$0" "$exe" "$UID" "$comm" >&"$IMAGE_FD"
 exec NEXT
 """
+
+
+def say(text):
+    os.write(1, (text + "\n").encode())
+
+
+def born():
+    say("process %d %d" % (os.getpid(), os.getppid()))
 
 
 def last_argument(pid):
@@ -43,7 +52,7 @@ def make(word, arg):
     if word == "connect":
         sock = socket.create_connection((HOST, int(arg)))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        os.write(1, ("connected %d %s\n" % (sock.getsockname()[1], record())).encode())
+        say("connected %d %s" % (sock.getsockname()[1], record()))
     else:
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         sock.connect((HOST, PORT))
@@ -58,6 +67,7 @@ def fork_all(count, apart):
     for _ in range(count):
         children.append(os.fork())
         if not children[-1]:
+            born()
             return
         time.sleep(apart)
     for pid in children:
@@ -68,7 +78,10 @@ def fork_all(count, apart):
 def become(word, arg):
     os.environ["IMAGE_PLAN"] = " ".join(plan)
     if word == "exec":
-        os.execv(sys.executable, [sys.executable, "-S", ME, arg])
+        mark, _, script = arg.partition(":")
+        if script:
+            os.execv(script, [script, mark])
+        os.execv(sys.executable, [sys.executable, "-S", ME, mark])
     elif word == "sleep":
         os.execvp("sleep", ["sleep", arg])
     following = ["true"]
@@ -85,7 +98,7 @@ def do(word, arg):
     if word in ("open", "keep", "connect"):
         make(word, arg)
     elif word == "send":
-        sock.send(record(parent=arg == "parent").encode())
+        sock.send(record(parent=arg == "parent").encode() + b"\n")
     elif word == "recv":
         while sock.recv(1000):
             pass
@@ -97,7 +110,7 @@ def do(word, arg):
         while not os.path.exists(arg):
             time.sleep(0.01)
     elif word == "say":
-        os.write(1, (arg + "\n").encode())
+        say(arg)
     elif word == "forks":
         count, apart = arg.split(":")
         fork_all(int(count), float(apart))
@@ -111,18 +124,29 @@ def do(word, arg):
         become(word, arg)
 
 
+def go_on():
+    """The rest by another thread: what fails there ends the process."""
+    try:
+        go()
+    finally:
+        os._exit(1)
+
+
 def go():
     while plan:
         word, _, arg = plan.pop(0).partition(":")
         if word == "child":
             if os.fork() == 0:
+                born()
                 plan[:] = arg.split(",")
         elif word == "thread":
-            threading.Thread(target=go).start()
-            time.sleep(100)
+            t = threading.Thread(target=go_on)
+            t.start()
+            t.join()
         else:
             do(word, arg)
     os._exit(0)
 
 
+born()
 go()

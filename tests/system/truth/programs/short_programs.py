@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""FROM SECONDS PROGRAM...: until it is killed starts a program every so often, each with a port of its own from FROM on; tells
-which pid was what (ran PID PROGRAM PORT) and when it ended (ended PID NANOSECONDS)."""
+"""FROM SECONDS PROGRAM...: starts a program every so often until it is killed, each with a port of its own from FROM
+on; tells which pid was what (ran PID PROGRAM PORT) and when it ended (ended PID NANOSECONDS)."""
 import subprocess
 
 from peer import *
