@@ -226,10 +226,13 @@ def read_again(file, args, expression):
 
 # --- comparison ------------------------------------------------------------------
 
-def example(key, facts):
+def example(key, facts, live):
+    """A packet, what the file of all says of it, and what the selecting capture has said otherwise."""
     t = parse(key[2])
     what = "%s %s.%s > %s.%s" % t[:5] if t else "frame"
     told = " ".join("%s=%s" % (k, facts[k][:60]) for k in TOLD if k in facts)
+    if live:
+        told += "".join("; %s=%s there" % (k, live.get(k)) for k in TOLD if k in facts and live.get(k, facts[k]) != facts[k])
     return "%s %s %s (%s; %s)" % (key[0], key[1], what, describe(key[2]), told or "nobody")
 
 
@@ -243,7 +246,7 @@ def differences(live, again, everything):
                 count[side] += more
                 if count[side] <= 3:
                     texts.append("only %s: %s" % (("live", "by -r")[side],
-                                                  example(key, everything[key][0] if key in everything else facts[0])))
+                                                  example(key, everything.get(key, facts)[0], live.get(key, [None])[0])))
     return count, texts
 
 
