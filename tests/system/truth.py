@@ -7,7 +7,7 @@ timeout: 400
 Peers (helpers/truth.c, curl, ping) tell their own pid and port; a capture of their traffic is compared with that,
 both ends of every packet where both are local. Each scenario is one test; truth/ has them, and what they need.
 Environment: PTCPDUMP, the program to test; TRUTH_COUNT, how many short connections at most (500); TRUTH_SECONDS, of a
-thousand connections each (10); TRUTH_SETTLE; TRUTH_BACKEND, for --backend; TRUTH_SLOW, a factor for every wait, for slow
+thousand connections each (10); TRUTH_STARTS, of the capture (10); TRUTH_SETTLE; TRUTH_BACKEND, for --backend; TRUTH_SLOW, a factor for every wait, for slow
 machines; TRUTH_LIMIT, seconds for one scenario (300); TRUTH_TABLE, a file that gets a line per scenario. Arguments: names
 of the scenarios to run; --list prints them."""
 

@@ -15,6 +15,7 @@ PTCPDUMP = os.environ.get("PTCPDUMP", os.path.join(TOP, "build/ptcpdump"))
 HELPER, URING, BURST = (os.path.join(TOP, "build/tests", x) for x in ("truth", "uring", "udp_burst"))
 COUNT = int(os.environ.get("TRUTH_COUNT", "500"))
 SECONDS = int(os.environ.get("TRUTH_SECONDS", "10"))
+STARTS = int(os.environ.get("TRUTH_STARTS", "10"))
 SLOW = float(os.environ.get("TRUTH_SLOW", "1"))
 LIMIT = int(os.environ.get("TRUTH_LIMIT", "300"))
 SETTLE = int(os.environ.get("TRUTH_SETTLE", "150"))  # ms

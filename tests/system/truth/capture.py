@@ -15,7 +15,7 @@ Packet = collections.namedtuple("Packet", "dir data comments iface ns")
 
 
 class Program:
-    """One that captures until it is told to end; its standard error, and what it prints, in files."""
+    """One that captures until it is told to end; its standard error, and what it prints, in files NAME.log and NAME.out."""
 
     def __init__(self, cmd, name="capture"):
         self.log, self.out = open(path(name + ".log"), "w+"), open(path(name + ".out"), "w+")
@@ -73,7 +73,9 @@ class Capture(Program):
         self.file = path("truth.pcapng")
         if os.path.exists(self.file):
             os.unlink(self.file)
-        cmd = [PTCPDUMP, "-w", self.file, "--context", "process,peer"]
+        cmd = [PTCPDUMP, "-w", self.file]
+        if "--context" not in args:
+            cmd += ["--context", "process,peer"]
         if "--settle" not in args:
             cmd += ["--settle", str(SETTLE)]
         if BACKEND:
@@ -126,3 +128,16 @@ def read_pcapng(file):
             yield Packet({1: "in", 2: "out"}.get(flags & 3), as_ethernet(link_types[iface], data[start:start + caplen]),
                          comments, iface, high << 32 | low)
         off += length
+
+
+def interfaces(file):
+    """Their names, in the order of the file."""
+    with open(file, "rb") as f:
+        data = f.read()
+    off, names = 0, []
+    while off + 12 <= len(data):
+        kind, length = struct.unpack_from("<II", data, off)
+        if kind == 1:
+            names += [value.decode() for code, value in options(data, off + 16, off + length - 4) if code == 2]
+        off += length
+    return names

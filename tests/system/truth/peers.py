@@ -66,7 +66,8 @@ class Peers:
         self.ends[proto, int(port)][address, remote, int(rport)] = int(pid)
 
     def stop(self, p):
-        os.killpg(p.pid, signal.SIGKILL)
+        if p.poll() is None:
+            os.killpg(p.pid, signal.SIGKILL)
         p.wait()
         self.servers.remove(p)
         running.remove(p)

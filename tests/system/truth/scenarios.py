@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """All scenarios, in the order in which they run and stand in tables. A new one is a function of the file of its protocol,
 that returns its score and the number of packets, and a line here."""
-from . import icmp, load, nat, others, servers, tcp, udp
+from . import icmp, images, load, nat, others, servers, starts, tcp, udp
 
 SCENARIOS = {f.__name__.replace("_", "-"): f for f in (
     tcp.short_curls_on_lo,
@@ -63,6 +63,18 @@ SCENARIOS = {f.__name__.replace("_", "-"): f for f in (
     load.many_sockets_from_before,
     load.received_during_the_start,
     load.thousand_connections_a_second,
+    images.exec_after_datagram,
+    images.exec_after_datagram_from_before,
+    images.exec_after_connection,
+    images.exec_while_packets_wait,
+    images.exec_while_capture_is_behind,
+    images.exec_keeps_socket,
+    images.exec_many_times,
+    images.exec_in_thread,
+    images.exec_of_parent,
+    images.user_changes,
+    images.name_changes,
+    starts.first_lines,
     nat.masqueraded_uplink_only,
     nat.masqueraded_udp_uplink_only,
     nat.masqueraded_bridge_only,

@@ -54,6 +54,17 @@ def describe(data):
     return "flags %#x, %d bytes" % (data[off + 13], len(data)) if len(data) > off + 13 else "%d bytes" % len(data)
 
 
+def comments(packet):
+    """{key: value} of what is told of a packet's owner."""
+    facts = {}
+    for text in packet.comments:
+        for line in text.split("\n"):
+            key, colon, value = line.partition(": ")
+            if colon:
+                facts.setdefault(key, value)
+    return facts
+
+
 def pids(packet):
     """(source, destination) as annotated; None: nobody named."""
     shown = peer = None
