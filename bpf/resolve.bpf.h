@@ -36,7 +36,7 @@ static __always_inline bool source_again(struct __sk_buff *skb, struct owner_scr
 	e->src.start = rec->start;
 	e->src.cookie = cookie;
 	e->src.tgid = rec->tgid;
-	e->src.tid = task_tid(task, TASK_READ(task, pid));
+	e->src.tid = task_tid_of(task, rec->tgid);
 	e->src.uid = rec->uid;
 	e->src.image = rec->image;
 	e->src.source = OWNER_CURRENT;
@@ -66,7 +66,7 @@ static __always_inline __u8 source_by_socket(struct __sk_buff *skb, struct owner
 			owner_store_current(S, full, cookie, task);
 		S->provisional = 0;
 		S->rec.source = 0;
-		S->rec.tid = task_tid(task, TASK_READ(task, pid));
+		S->rec.tid = task_tid_of(task, S->rec.tgid);
 		task_comm(e->comm, task);
 		return OWNER_CURRENT;
 	}

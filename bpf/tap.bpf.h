@@ -54,7 +54,7 @@ static __always_inline bool tap_task_sends(struct owner_scratch *S, const struct
 		return false;
 	if (!tap_flow(S, k))
 		return !(S->head.tcp_flags & TCPHDR_RST);
-	return S->rec.tgid == task_tgid(task, TASK_READ(task, tgid));
+	return task_is_of(task, &S->rec);
 }
 
 /* sends: the packet leaves, and was made here, not forwarded. in_task: not in an interrupt. */

@@ -151,12 +151,11 @@ __weak __attribute__((noinline)) __u32 pid_shown(unsigned long address)
 {
 	struct pid *pid = (void *)address;
 	struct upid at = {};
-	__u32 level, first;
+	__u32 level;
 
 	if (!shown_pidns)
 		return 0;
 	level = BPF_CORE_READ(pid, level);
-	first = BPF_CORE_READ(pid, numbers[0].nr);
 	for (__u32 i = 1; i <= PIDNS_LEVELS && i <= level; i++) {
 		bpf_probe_read_kernel(&at, sizeof(at),
 				      (char *)pid + bpf_core_field_offset(pid->numbers) +
@@ -164,7 +163,7 @@ __weak __attribute__((noinline)) __u32 pid_shown(unsigned long address)
 		if (BPF_CORE_READ(at.ns, ns.inum) == shown_pidns)
 			return at.nr;
 	}
-	return first | PID_OUTSIDE;
+	return BPF_CORE_READ(pid, numbers[0].nr) | PID_OUTSIDE;
 }
 
 /* tgid: as the kernel has it, which is the one that is shown unless we are in a pid namespace. */
@@ -173,10 +172,17 @@ static __always_inline __u32 task_tgid(struct task_struct *task, __u32 tgid)
 	return shown_pidns ? pid_shown((unsigned long)BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID])) : tgid;
 }
 
-/* The same for a thread. */
+/* The same for a thread, and for one of a process whose shown tgid is known. */
 static __always_inline __u32 task_tid(struct task_struct *task, __u32 tid)
 {
 	return shown_pidns ? pid_shown((unsigned long)BPF_CORE_READ(task, thread_pid)) : tid;
+}
+
+static __always_inline __u32 task_tid_of(struct task_struct *task, __u32 shown_tgid)
+{
+	if (shown_pidns && TASK_READ(task, tgid) == TASK_READ(task, pid))
+		return shown_tgid;
+	return task_tid(task, TASK_READ(task, pid));
 }
 
 static __always_inline void task_comm(char *to, struct task_struct *task)
@@ -199,24 +205,32 @@ static __always_inline __u16 task_image(struct task_struct *task)
 	return EVENT_IMAGE(TASK_READ(task, self_exec_id));
 }
 
+static __always_inline __u64 task_start(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, group_leader, start_boottime);
+}
+
+/* In a pid namespace its start tells, which is 100 ns cheaper to read than its pid there. */
+static __always_inline bool task_is_of(struct task_struct *task, const struct owner_rec *rec)
+{
+	if (!shown_pidns)
+		return rec->tgid == task_tgid(task, TASK_READ(task, tgid));
+	return rec->start == (attrib_task_btf ? task->group_leader->start_boottime : task_start(task));
+}
+
 /*
  * The program that the task runs, under the same user, is what rec names. Who the user is costs another two probes where
  * the task cannot be read directly: there a process that only changes its user keeps the one before.
  */
 static __always_inline bool task_is_owner(struct task_struct *task, const struct owner_rec *rec)
 {
-	return rec->tgid == task_tgid(task, TASK_READ(task, tgid)) && rec->image == task_image(task) &&
+	return task_is_of(task, rec) && rec->image == task_image(task) &&
 	       (!attrib_task_btf || rec->uid == task->cred->uid.val);
 }
 
 static __always_inline __u64 task_cgroup(struct task_struct *task)
 {
 	return BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
-}
-
-static __always_inline __u64 task_start(struct task_struct *task)
-{
-	return BPF_CORE_READ(task, group_leader, start_boottime);
 }
 
 static __always_inline void fill_task(struct event_task *t, struct task_struct *task)

@@ -270,17 +270,23 @@ static void allow_descriptors(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static void say_whose_pids(const struct options *o)
+static int say_whose_pids(const struct live *l)
 {
 	const struct pidns ns = pidns_of_proc();
 
-	if (!o->context && !options_select_process(o))
-		return;
+	if (!l->s.o->context && !options_select_process(l->s.o))
+		return 0;
+	if (l->command && !command_pid(l->command)) {
+		log_error(
+			"the command is in a pid namespace that /proc does not show; \"mount -t proc proc /proc\" shows it");
+		return -ESRCH;
+	}
 	if (!ns.ours)
 		log_warn("/proc is of another pid namespace than ours: the pids that it shows are meant and printed");
 	if (!ns.initial)
 		log_info("processes outside of this pid namespace are shown as NAME.PID" PID_OUTSIDE_MARK
 			 ", with their pids on the host");
+	return 0;
 }
 
 /* Everything that can be refused comes before anything is attached; the command starts last. */
@@ -289,8 +295,9 @@ static int live_open(struct live *l, const char *const *ifaces)
 	const struct options *o = l->s.o;
 	int err = check_pids(o);
 
-	say_whose_pids(o);
 	allow_descriptors();
+	if (!err)
+		err = say_whose_pids(l);
 	if (!err)
 		err = open_capture(l, ifaces);
 	if (!err)

@@ -130,7 +130,8 @@ void netns_seen(struct capture *c, uint32_t inode, uint32_t pid)
 {
 	char path[64];
 
-	if (!c->namespaces.any || inode == 0 || netns_find(c, inode))
+	/* To who is outside of the pid namespace there is no path: not even later, so it stays known. */
+	if (!c->namespaces.any || inode == 0 || netns_find(c, inode) || pid & PID_OUTSIDE)
 		return;
 	snprintf(path, sizeof(path), "/proc/%u/ns/net", pid);
 	if (netns_add(c, path) != 0)

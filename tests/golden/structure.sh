@@ -149,6 +149,12 @@ good_tree
 rm "$tree/src/annotation.c"
 reported no_table_of_fields "src/annotation.c:1: has no rows"
 good_tree
+sed -i '$a\	pid = BPF_CORE_READ(task, tgid);' "$tree/bpf/tc.bpf.c"
+reported pid_of_the_kernel "reads BPF_CORE_READ(task, tgid)"
+good_tree
+sed -i '$a\	pid = task_tgid(task, task->tgid); if (TASK_READ(task, tgid) != TASK_READ(task, pid))' "$tree/bpf/tc.bpf.c"
+accepted pid_translated
+good_tree
 echo '// SPDX-License-Identifier: BSD-3-Clause' >"$tree/src/util/str.c"
 reported licence_comment "src/util/str.c:1: another licence"
 good_tree

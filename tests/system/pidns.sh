@@ -34,12 +34,12 @@ owners() { # FILE: "name.pid" of each packet, each once
 }
 others() { # everybody sends
 	tell "$name-early"
-	tell "$name-out"
+	tell "o-$name"
 	"$TEST_TMP/$name-late" -c "$send" &
 	late=$!
 	wait "$late"
-	wait_for 5 test -s "$TEST_TMP/$name-out.sent"
-	rm -f "$TEST_TMP/$name-out.sent"
+	wait_for 5 test -s "$TEST_TMP/o-$name.sent"
+	rm -f "$TEST_TMP/o-$name.sent"
 }
 read_back() { # ARGUMENTS
 	"$PTCPDUMP" -nn -r "$TEST_TMP/$name.pcapng" "$@" 2>/dev/null >"$TEST_TMP/read"
@@ -48,7 +48,7 @@ read_back() { # ARGUMENTS
 
 within() {
 	local name=$1 backend=$2 early outside late
-	outside=$(cat "$TEST_TMP/$name-out.pid")@host
+	outside=$(cat "$TEST_TMP/o-$name.pid")@host
 	program "$name-early"
 	program "$name-late"
 	waiting "$name-early" "$send"
@@ -58,11 +58,11 @@ within() {
 	others
 	finish
 	is "$name-shown" "$(owners "$TEST_TMP/out")" \
-		"$(printf '%s\n' "$name-early.$early" "$name-late.$late" "$name-out.$outside" | sort | xargs)"
+		"$(printf '%s\n' "$name-early.$early" "$name-late.$late" "o-$name.$outside" | sort | xargs)"
 	is "$name-read-shown" "$(read_back)" "$(owners "$TEST_TMP/out")"
 	is "$name-read-pid" "$(read_back --pid "$early")" "$name-early.$early"
 	is "$name-read-pid-of-host" "$(read_back --pid "${outside%@*}")" ""
-	is "$name-read-pid-outside" "$(read_back --pid "$outside")" "$name-out.$outside"
+	is "$name-read-pid-outside" "$(read_back --pid "$outside")" "o-$name.$outside"
 	check "$name-read-verbose" grep -q "Process (pid $early, cmd " <("$PTCPDUMP" -v -r "$TEST_TMP/$name.pcapng" 2>/dev/null)
 
 	start --pid "$early"
@@ -73,17 +73,17 @@ within() {
 	start --pid "$outside"
 	others
 	finish
-	is "$name-pid-outside" "$(owners "$TEST_TMP/out")" "$name-out.$outside"
+	is "$name-pid-outside" "$(owners "$TEST_TMP/out")" "o-$name.$outside"
 
 	start --pname "$name-early"
 	others
 	finish
 	is "$name-pname-from-before" "$(owners "$TEST_TMP/out")" "$name-early.$early"
 
-	start --pname "$name-out"
+	start --pname "o-$name"
 	others
 	finish
-	is "$name-pname-outside" "$(owners "$TEST_TMP/out")" "$name-out.$outside"
+	is "$name-pname-outside" "$(owners "$TEST_TMP/out")" "o-$name.$outside"
 
 	start --pname "$name-late"
 	others
@@ -142,11 +142,11 @@ own=(unshare -p -f --mount-proc --kill-child)
 run() { # NAME BACKEND COMMAND...: in what namespaces
 	local name=$1 backend=$2
 	shift 2
-	program "$name-out"
-	mkfifo "$TEST_TMP/$name-out.go" || exit 1
-	"${here[@]}" "$TEST_TMP/$name-out" -c "while read -r x; do $send; echo >$TEST_TMP/$name-out.sent; done" \
-		<>"$TEST_TMP/$name-out.go" 2>/dev/null &
-	echo $! >"$TEST_TMP/$name-out.pid"
+	program "o-$name" # the kernel keeps 15 characters
+	mkfifo "$TEST_TMP/o-$name.go" || exit 1
+	"${here[@]}" "$TEST_TMP/o-$name" -c "while read -r x; do $send; echo >$TEST_TMP/o-$name.sent; done" \
+		<>"$TEST_TMP/o-$name.go" 2>/dev/null &
+	echo $! >"$TEST_TMP/o-$name.pid"
 	# shellcheck disable=SC2034 # read by end_test
 	"${here[@]}" "$@" "$0" within "$name" "$backend" || failed=1
 	kill $! 2>/dev/null
@@ -159,7 +159,7 @@ run nested tc "${own[@]}" "${own[@]}"
 program foreign
 # shellcheck disable=SC2016 # the command's
 "${here[@]}" unshare -p -f "$PTCPDUMP" -i lo -nn "udp dst port $PORT" -- "$TEST_TMP/foreign" -c \
-	'readlink /proc/self >'"$TEST_TMP/foreign.pid; $send" >"$TEST_TMP/out" 2>"$TEST_TMP/err"
+	'read -r pid rest </proc/self/stat; echo "$pid" >'"$TEST_TMP/foreign.pid; $send" >"$TEST_TMP/out" 2>"$TEST_TMP/err"
 check foreign-proc-said grep -q 'ptcpdump: /proc is of another pid namespace than ours' "$TEST_TMP/err"
-check foreign-proc-command grep -q " foreign\.[0-9]* Out " "$TEST_TMP/out"
+is foreign-proc-command "$(owners "$TEST_TMP/out")" "foreign.$(cat "$TEST_TMP/foreign.pid")"
 end_test

@@ -9,14 +9,14 @@
 #include <linux/bpf.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "capture_rig.h"
 #include "capture/rtnl.h"
+#include "util/pidns.h"
 
-enum { IFINDEX = 4, PROG_FD = 50, HANDLE = 0x70740000, HANDLE_OWN = 0x70740001 };
+enum { IFINDEX = 4, PROG_FD = 50, PIDNS = 99, HANDLE = 0x70740000, HANDLE_OWN = 0x70740001 };
 
 /* --- the kernel -------------------------------------------------------------------- */
 
@@ -173,6 +173,11 @@ FAKE(int, bpf_map_lookup_elem, int fd, const void *key, void *value)
 		abort();
 	memcpy(value, &world.of_prog[(fd - 400) / 10], sizeof(struct capture_control));
 	return 0;
+}
+
+FAKE(struct pidns, pidns_of_proc, void)
+{
+	return (struct pidns){ .inode = PIDNS, .ours = true };
 }
 
 FAKE(uint64_t, procfs_start, uint32_t pid)
@@ -370,19 +375,11 @@ static void test_undo_of_nothing(void)
 
 /* --- what a killed process left -------------------------------------------------------------- */
 
-static uint32_t own_pidns(void)
-{
-	struct stat st;
-
-	return stat("/proc/self/ns/pid", &st) ? 0 : (uint32_t)st.st_ino;
-}
-
 /* A program's process was pid 7, started at 1000, of our namespace of pids. */
 static void put_left(bool ingress, uint32_t handle, uint32_t priority, uint32_t prog_id)
 {
 	put_filter(ingress, handle, priority, prog_id);
-	world.of_prog[prog_id] =
-		(struct capture_control){ .owner_pid = 7, .owner_pidns = own_pidns(), .owner_start = 1000 };
+	world.of_prog[prog_id] = (struct capture_control){ .owner_pid = 7, .owner_pidns = PIDNS, .owner_start = 1000 };
 }
 
 static void test_clean(void)
