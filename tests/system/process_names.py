@@ -104,7 +104,7 @@ SELECTED = {
     ("--uid", "nobody"): {"user", "old user"},
 }
 # Of the programs of cgroups, which each capture adds to, the kernel takes 64.
-AT_A_TIME = 7
+AT_A_TIME = 5
 
 
 def start(name):
