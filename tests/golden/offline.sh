@@ -132,6 +132,25 @@ for flag in L J I; do
 		"0 $("$program" -r plain.pcap -nn 2>/dev/null | md5sum)"
 done
 
+# What was meant, where nothing comes of it; --log-level error keeps it back.
+hints() { grep -c '^ptcpdump: ' "$tmp/err"; }
+run -r plain.pcap ip.addr == 10.0.0.1
+is hint_display_filter "$STATUS $(grep -c "here: 'host 10.0.0.1'" "$tmp/err")" "1 1"
+run -r plain.pcap 'http.host == "x"'
+is hint_unknown_display_filter "$STATUS $(grep -c "display filter of Wireshark; expressions" "$tmp/err")" "1 1"
+run -r plain.pcap tcp and and
+is no_hint_for_other_errors "$STATUS $(hints)" "1 1"
+run -r plain.pcap --pname curl
+is hint_no_processes "$STATUS $(grep -c 'no packet of plain.pcap says whose it is' "$tmp/err")" "0 1"
+run -r plain.pcap --pname curl --log-level error
+is hint_not_when_quiet "$STATUS $(hints)" "0 0"
+run -r annotated.pcapng --pname nobody
+is no_hint_with_processes "$STATUS $(hints)" "0 0"
+run -r annotated.pcapng -w "$tmp/lost.pcap"
+is hint_pcap_keeps_no_processes "$STATUS $(hints) $(grep -c 'a pcap file keeps no processes' "$tmp/err")" "0 1 1"
+run -r plain.pcap -w "$tmp/nothing-lost.pcap"
+is no_hint_when_nothing_is_lost "$STATUS $(hints)" "0 0"
+
 # Lists. With -S, since the conversations of one file go on in the next.
 refused no_list "Unable to open file: no-such-list: No such file or directory" -V no-such-list
 refused empty_list "Nothing in $tmp/empty" -V "$tmp/empty"
