@@ -76,6 +76,9 @@ refused missing_folder "create the folder '/no-such-folder'" -r plain.pcap -w /n
 refused folder_as_output "Is a directory" -r plain.pcap -w /
 refused no_pid "'abc' is not a process number" -r plain.pcap --pid abc
 refused size_zero "invalid file size 0" -r plain.pcap -w "$tmp/x" -C 0
+refused size_of_another_unit "invalid file size 10tb" -r plain.pcap -w "$tmp/x" -C 10tb
+refused buffer_too_large "invalid packet buffer size 2097152 (KiB, 1 to 2097151)" -B 2097152
+refused docker_with_tls "give a socket, or tcp://HOST:PORT" --docker-address https://10.0.0.1:2376
 refused seconds_of_letters "invalid number of seconds x" -r plain.pcap -w "$tmp/x" -G x
 refused missing_program "no-such-program" -r plain.pcap -w "$tmp/x" -C 1 -z no-such-program
 refused unknown_user "no-such-user" -r plain.pcap -Z no-such-user
