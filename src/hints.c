@@ -180,6 +180,14 @@ static bool is_expression_word(const char *word)
 	return is_one_of(word, words);
 }
 
+void hint_command(const char *word)
+{
+	if (!is_expression_word(word) && program_find(word) == 0)
+		log_warn(
+			"to capture what the command '%s' sends and receives, put \"--\" in front of it: ptcpdump -- %s ...",
+			word, word);
+}
+
 void hint_expression(const struct options *o)
 {
 	const char *text = o->expr;
@@ -195,10 +203,8 @@ void hint_expression(const struct options *o)
 			 "port 80', and \"-w - | tshark -r - -Y '...'\" takes the other kind");
 	else if (!options_offline(o) && if_nametoindex(word))
 		log_warn("'%s' is an interface: \"-i %s\" captures on it", word, word);
-	else if (!options_offline(o) && !o->command && !is_expression_word(word) && program_find(word) == 0)
-		log_warn(
-			"to capture what the command '%s' sends and receives, put \"--\" in front of it: ptcpdump -- %s",
-			word, text);
+	else if (!options_offline(o) && !o->command)
+		hint_command(word);
 }
 
 /* --- children --------------------------------------------------------------------- */

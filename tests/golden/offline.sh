@@ -141,6 +141,10 @@ run -r plain.pcap ip.addr == 10.0.0.1
 is hint_display_filter "$STATUS $(grep -c "here: 'host 10.0.0.1'" "$tmp/err")" "1 1"
 run -r plain.pcap 'http.host == "x"'
 is hint_unknown_display_filter "$STATUS $(grep -c "display filter of Wireshark; expressions" "$tmp/err")" "1 1"
+run cat -s /etc/passwd
+is hint_options_of_a_command "$STATUS $(grep -c 'invalid snaplen' "$tmp/err") $(grep -c 'ptcpdump -- cat ...$' "$tmp/err")" "1 1 1"
+run host -s /etc/passwd
+is no_hint_for_an_expression "$STATUS $(hints)" "1 1"
 run -r plain.pcap tcp and and
 is no_hint_for_other_errors "$STATUS $(hints)" "1 1"
 run -r plain.pcap --pname curl

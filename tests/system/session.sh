@@ -147,7 +147,7 @@ refused unknown_interface "no-such-iface" -i no-such-iface
 refused interface_number "99999" -i 99999
 refused bad_filter "syntax error" -i "$LINK" nonsense expression
 refused hint_interface "'lo' is an interface: \"-i lo\"" lo
-refused hint_command "put \"--\" in front of it: ptcpdump -- cat -n /etc/passwd" -i "$LINK" cat -n /etc/passwd
+refused hint_command "put \"--\" in front of it: ptcpdump -- cat ..." -i "$LINK" cat -n /etc/passwd
 refused hint_display_filter "display filter of Wireshark; here: 'tcp port 80'" -i "$LINK" tcp.port == 80
 refused missing_folder "/no-such-folder" -i "$LINK" -w /no-such-folder/x
 refused unreadable_file "No such file" -r /no-such-file
