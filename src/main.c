@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "capture/capture.h"
+#include "hints.h"
 #include "list.h"
 #include "options.h"
 #include "session.h"
@@ -71,8 +72,9 @@ static void hold_user_signals(void)
 
 int main(int argc, char **argv)
 {
+	const char *first = argc > 1 ? argv[1] : "-"; /* before they are permuted */
 	struct options o;
-	int status;
+	int status = 1;
 
 	hold_user_signals();
 
@@ -80,7 +82,11 @@ int main(int argc, char **argv)
 		return 1;
 	/* Once, and before anything could change the root or the user. */
 	tzset();
-	status = options_parse(&o, argc, argv) ? 1 : act(&o);
+	if (options_parse(&o, argc, argv) == 0)
+		status = act(&o);
+	else if (*first != '-' && !o.command)
+		/* Then the options were the program's. */
+		hint_command(first);
 	options_done(&o);
 	if (fflush(stdout) && status == 0)
 		status = 1;

@@ -29,6 +29,15 @@ struct u32_list {
 	size_t n;
 };
 
+static inline bool u32_list_has(const struct u32_list *l, uint32_t value)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		if (l->v[i] == value)
+			return true;
+	}
+	return false;
+}
+
 /* What to do instead of capturing or reading. The first that was given wins. */
 enum options_action {
 	ACTION_NONE,

@@ -71,7 +71,17 @@ static int open_file(struct session *s, int dlt)
 	s->pcap = config.pcap;
 	if (!err)
 		s->outputs[0] = s->file;
+	/* Of a file that is being read, only its packets tell. */
+	if (!err && s->pcap && o->context && !options_offline(o))
+		session_warn_pcap(s);
 	return err;
+}
+
+void session_warn_pcap(struct session *s)
+{
+	if (!s->said_pcap)
+		log_warn("%s: a pcap file keeps no processes; name it *.pcapng to keep them", s->o->write_file);
+	s->said_pcap = true;
 }
 
 int session_open(struct session *s, const struct options *o, int dlt)

@@ -13,6 +13,7 @@
 #include "capture/capture.h"
 #include "command.h"
 #include "filter/filter.h"
+#include "hints.h"
 #include "keylog.h"
 #include "meta/meta.h"
 #include "session_loop.h"
@@ -54,6 +55,8 @@ static void live_process(void *arg, uint32_t type, const void *event, size_t siz
 {
 	struct live *l = arg;
 
+	if (type == EVENT_FORK)
+		l->forks += u32_list_has(&l->s.o->pids, ((const struct event_fork *)event)->child.parent_tgid);
 	meta_event(l->meta, type, event, size);
 	match_event(l->s.match, type, event);
 }
@@ -408,6 +411,8 @@ static int capture_and_run(const struct options *o, const char *const *ifaces)
 		}
 	}
 	session_loop_run(&l);
+	if (!l.s.captured && !l.s.failed)
+		hint_children(o, l.forks);
 	if (l.keylog && !l.secrets && !l.s.failed)
 		log_warn("no TLS secrets came from the command: it used no TLS, or its TLS library does not know "
 			 "SSLKEYLOGFILE");
@@ -452,13 +457,11 @@ static int dump_filter(const struct options *o)
 	return err ? 1 : 0;
 }
 
-int session_run_live(const struct options *o)
+static int capture(const struct options *o)
 {
 	char name[IF_NAMESIZE];
 	const char *default_iface[] = { "any", NULL };
 
-	if (o->dump)
-		return dump_filter(o);
 	if (o->ifaces.n)
 		return capture_and_run(o, (const char *const *)o->ifaces.v);
 	if (!options_select_process(o) && !o->netns.n) {
@@ -469,4 +472,13 @@ int session_run_live(const struct options *o)
 		default_iface[0] = name;
 	}
 	return capture_and_run(o, default_iface);
+}
+
+int session_run_live(const struct options *o)
+{
+	const int status = o->dump ? dump_filter(o) : capture(o);
+
+	if (status)
+		hint_expression(o);
+	return status;
 }

@@ -21,6 +21,7 @@ struct live {
 	uint64_t last_packet; /* when it was */
 	uint64_t rejected;    /* the kernel could not decide on them, we did */
 	bool secrets;	      /* some came */
+	uint64_t forks;	      /* of the processes of --pid */
 	uint64_t command_end; /* NEVER: not yet */
 	int command_status;
 

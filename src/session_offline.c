@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "filter/filter.h"
+#include "hints.h"
 #include "reader/reader.h"
 #include "session_private.h"
 
@@ -26,8 +27,9 @@ struct offline {
 	size_t nifaces;
 	size_t unsupported; /* interfaces for whose link type the expression makes no sense */
 	char unsupported_text[FILTER_ERR_LEN];
-	FILE *list;	  /* -V, NULL none */
-	uint32_t id_base; /* -V: interfaces of the files before this one */
+	FILE *list;	     /* -V, NULL none */
+	bool named, unnamed; /* packets with and without a process */
+	uint32_t id_base;    /* -V: interfaces of the files before this one */
 	/* Interfaces of earlier files: outputs know them until the end. */
 	struct iface **kept;
 	struct reader **readers;
@@ -151,6 +153,8 @@ static int offline_packet(void *arg, const struct packet *packet)
 		fprintf(stderr, "ptcpdump: %llu packet%s captured\n", (unsigned long long)s->captured,
 			s->captured == 1 ? "" : "s");
 	}
+	off->named |= packet->annot != NULL;
+	off->unnamed |= !packet->annot;
 	if (si->filter.n && !filter_match(&si->filter, packet->data, packet->caplen, packet->len))
 		return 0;
 	if (match_active(s->match) && !match_annotation(s->match, packet->annot))
@@ -166,6 +170,8 @@ static int offline_packet(void *arg, const struct packet *packet)
 		}
 		packet = &renamed;
 	}
+	if (s->pcap && packet->annot)
+		session_warn_pcap(s);
 	session_packet(s, packet);
 	return s->stop;
 }
@@ -441,6 +447,12 @@ int session_run_offline(const struct options *o)
 		path = first;
 	}
 	err = o->dump ? dump_filter(&off, path) : read_all(&off, path);
+	if (err)
+		hint_expression(o);
+	else if (off.unnamed && !off.named && options_select_process(o))
+		log_warn("no packet of %s says whose it is, as no pcap file does: a selection by process, user or "
+			 "container finds nothing there",
+			 o->list_file ? "these files" : path);
 	if (!err && !o->dump && o->count_only)
 		printf("%llu packet%s\n", (unsigned long long)off.s.captured, off.s.captured == 1 ? "" : "s");
 	err = err || off.s.failed ? 1 : 0;

@@ -17,6 +17,7 @@ struct session {
 	struct match *match;
 	struct output *outputs[SESSION_OUTPUTS];	    /* those in use first */
 	struct output *text, *file;			    /* the same, by kind; NULL: not in use */
+	bool said_pcap;					    /* that file keeps no processes */
 	bool pcap;					    /* file holds packets of one link type only */
 	bool (*is_input)(void *arg, const struct stat *st); /* see struct file_config */
 	void *is_input_arg;
@@ -35,6 +36,8 @@ int session_open(struct session *s, const struct options *o, int dlt);
 int session_iface(struct session *s, const struct iface *iface);
 /* A packet that passed all filters. 0, or negative: the source has to stop; session's flags say why. */
 int session_packet(struct session *s, const struct packet *packet);
+/* Once: what pcap does not hold will be missing. */
+void session_warn_pcap(struct session *s);
 int session_block(struct session *s, const struct pcapng_block *block);
 int session_flush(struct session *s);
 /* Goes on with a new file. */

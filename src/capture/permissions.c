@@ -9,6 +9,7 @@
 #include "capture/backend.h"
 #include "util/caps.h"
 #include "util/log.h"
+#include "util/procfs.h"
 
 enum capability_use { FOR_PROGRAMS, FOR_SOCKETS, FOR_MORE };
 
@@ -53,6 +54,17 @@ static void capabilities_complain(enum log_level level, uint64_t caps, enum capa
 	}
 }
 
+/* Its root lacks what the host's has. One of its files, or a pid namespace that is not the first. */
+static bool root_of_container(void)
+{
+	const uint32_t first_pid_namespace = 0xeffffffc; /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
+
+	if (geteuid() != 0)
+		return false;
+	return access("/.dockerenv", F_OK) == 0 || access("/run/.containerenv", F_OK) == 0 ||
+	       procfs_namespace(0, "pid") != first_pid_namespace;
+}
+
 static void capabilities_advise(const struct backend *backend, const char *missing, bool raw)
 {
 	const char *less = backend_without_bpf();
@@ -61,6 +73,14 @@ static void capabilities_advise(const struct backend *backend, const char *missi
 
 	if (n > 0)
 		program[n] = '\0';
+	if (root_of_container()) {
+		log_error(
+			"no permission to capture: %s missing; this is a container: start it with \"docker run "
+			"--privileged --pid=host --net=host\", or with --cap-add SYS_ADMIN --cap-add NET_ADMIN --cap-add "
+			"NET_RAW --cap-add SYS_PTRACE instead of --privileged",
+			missing);
+		return;
+	}
 	log_error("no permission to capture: %s missing; run it with sudo, or once 'sudo setcap "
 		  "cap_bpf,cap_net_admin,cap_perfmon,cap_sys_ptrace%s+ep %s'%s%s%s",
 		  missing, backend->packet_sockets ? ",cap_net_raw" : "", program, raw ? ", or use --backend " : "",

@@ -76,6 +76,9 @@ refused missing_folder "create the folder '/no-such-folder'" -r plain.pcap -w /n
 refused folder_as_output "Is a directory" -r plain.pcap -w /
 refused no_pid "'abc' is not a process number" -r plain.pcap --pid abc
 refused size_zero "invalid file size 0" -r plain.pcap -w "$tmp/x" -C 0
+refused size_of_another_unit "invalid file size 10tb" -r plain.pcap -w "$tmp/x" -C 10tb
+refused buffer_too_large "invalid packet buffer size 2097152 (KiB, 1 to 2097151)" -B 2097152
+refused docker_with_tls "give a socket, or tcp://HOST:PORT" --docker-address https://10.0.0.1:2376
 refused seconds_of_letters "invalid number of seconds x" -r plain.pcap -w "$tmp/x" -G x
 refused missing_program "no-such-program" -r plain.pcap -w "$tmp/x" -C 1 -z no-such-program
 refused unknown_user "no-such-user" -r plain.pcap -Z no-such-user
@@ -131,6 +134,29 @@ for flag in L J I; do
 	is "no_interface_to_ask_with_$flag" "$STATUS $(md5sum <"$tmp/out")" \
 		"0 $("$program" -r plain.pcap -nn 2>/dev/null | md5sum)"
 done
+
+# What was meant, where nothing comes of it; --log-level error keeps it back.
+hints() { grep -c '^ptcpdump: ' "$tmp/err"; }
+run -r plain.pcap ip.addr == 10.0.0.1
+is hint_display_filter "$STATUS $(grep -c "here: 'host 10.0.0.1'" "$tmp/err")" "1 1"
+run -r plain.pcap 'http.host == "x"'
+is hint_unknown_display_filter "$STATUS $(grep -c "display filter of Wireshark; expressions" "$tmp/err")" "1 1"
+run cat -s /etc/passwd
+is hint_options_of_a_command "$STATUS $(grep -c 'invalid snaplen' "$tmp/err") $(grep -c 'ptcpdump -- cat ...$' "$tmp/err")" "1 1 1"
+run host -s /etc/passwd
+is no_hint_for_an_expression "$STATUS $(hints)" "1 1"
+run -r plain.pcap tcp and and
+is no_hint_for_other_errors "$STATUS $(hints)" "1 1"
+run -r plain.pcap --pname curl
+is hint_no_processes "$STATUS $(grep -c 'no packet of plain.pcap says whose it is' "$tmp/err")" "0 1"
+run -r plain.pcap --pname curl --log-level error
+is hint_not_when_quiet "$STATUS $(hints)" "0 0"
+run -r annotated.pcapng --pname nobody
+is no_hint_with_processes "$STATUS $(hints)" "0 0"
+run -r annotated.pcapng -w "$tmp/lost.pcap"
+is hint_pcap_keeps_no_processes "$STATUS $(hints) $(grep -c 'a pcap file keeps no processes' "$tmp/err")" "0 1 1"
+run -r plain.pcap -w "$tmp/nothing-lost.pcap"
+is no_hint_when_nothing_is_lost "$STATUS $(hints)" "0 0"
 
 # Lists. With -S, since the conversations of one file go on in the next.
 refused no_list "Unable to open file: no-such-list: No such file or directory" -V no-such-list

@@ -96,6 +96,28 @@ set -f
 "$PTCPDUMP" -i "$LINK" --write-keylog-file "$TEST_TMP/none.keys" -- true 2>"$TEST_TMP/err"
 check says_that_none_came grep -q 'no TLS secrets came from the command' "$TEST_TMP/err"
 
+# The user's own file goes on getting the lines, and they are read there; it is the command's to make.
+user=$TEST_TMP/own.keys
+TMP_OPEN=$TEST_TMP/open
+SSLKEYLOGFILE=$user "$PTCPDUMP" -i "$LINK" --write-keylog-file "$TEST_TMP/both.keys" --embed-keylog-to-pcapng \
+	-w "$TEST_TMP/own.pcapng" -- $CURL >/dev/null 2>&1
+is users_file_has_the_lines "$(wc -l <"$user")" "$n"
+check users_file_is_copied cmp "$user" "$TEST_TMP/both.keys"
+is users_file_decrypts "$(decrypted "$TEST_TMP/own.pcapng")" "/secret.txt 0 0 "
+mkdir -m 1777 "$TMP_OPEN"
+SUDO_UID=65534 SUDO_GID=65534 SSLKEYLOGFILE=$TMP_OPEN/own.keys "$PTCPDUMP" -i "$LINK" --write-keylog-file "$TEST_TMP/sudo.keys" \
+	-- $CURL >/dev/null 2>&1
+is users_file_of_sudos_user "$(stat -c %u "$TMP_OPEN/own.keys") $(wc -l <"$TEST_TMP/sudo.keys")" "65534 $n"
+# What others have written there is not ours, nor is a file that is there already copied again.
+SSLKEYLOGFILE=$user "$PTCPDUMP" -i "$LINK" --write-keylog-file "$TEST_TMP/both.keys" -- $CURL >/dev/null 2>&1
+is users_file_goes_on "$(wc -l <"$user") $(wc -l <"$TEST_TMP/both.keys")" "$((2 * n)) $((2 * n))"
+SSLKEYLOGFILE=$user "$PTCPDUMP" -i "$LINK" --write-keylog-file "$user" -- $CURL >/dev/null 2>&1
+is users_file_is_no_copy_of_itself "$(wc -l <"$user")" "$((3 * n))"
+for words in "" "--write-keylog-file $TEST_TMP/x.keys"; do
+	SSLKEYLOGFILE=$TEST_TMP/not.keys "$PTCPDUMP" -i "$LINK" $words -- true >/dev/null 2>&1
+	check "users_file_is_not_made${words:+_with_another}" [ ! -e "$TEST_TMP/not.keys" ]
+done
+
 refused() { # NAME MESSAGE ARGUMENTS...
 	local name=$1 message=$2
 	shift 2
@@ -105,6 +127,7 @@ refused() { # NAME MESSAGE ARGUMENTS...
 refused no_command 'of a command: give it after "--"' -i "$LINK" --write-keylog-file "$TEST_TMP/x"
 refused no_file "needs -w with the name of a pcapng file" --embed-keylog-to-pcapng -- true
 refused pcap_file "needs -w with the name of a pcapng file" --embed-keylog-to-pcapng -w x.pcap -- true
+SSLKEYLOGFILE=/dev/null refused odd_users_file "'/dev/null': not a regular file: unset it" --write-keylog-file "$TEST_TMP/x" -- true
 refused missing_folder "/no-such-folder/keys': No such file" --write-keylog-file /no-such-folder/keys -- true
 
 "$PTCPDUMP" -i "$LINK" -Z nobody --write-keylog-file "$TEST_TMP/z.keys" -- $CURL >/dev/null 2>"$TEST_TMP/err"

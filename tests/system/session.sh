@@ -117,6 +117,22 @@ finish 2>/dev/null
 wait_for 2 no_traces
 is killed_leaves_nothing "$(traces)" ""
 
+# The children talk, not the process that was named.
+sh -c 'while :; do ping -q -c 1 -W 1 "$1" >/dev/null; sleep 0.1; done' sh "$THERE" &
+parent=$!
+start -i "$LINK" -nn -w "$TEST_TMP/hint.pcap" --pid $parent icmp
+wait_for 2 pgrep -P $parent ping >/dev/null
+kill -INT "$PID"
+finish
+is hint_children "$(grep -c -- '--pid itself; -f takes the packets of its child process' "$TEST_TMP/err")" 1
+is hint_pcap_keeps_no_processes "$(grep -c 'hint.pcap: a pcap file keeps no processes' "$TEST_TMP/err")" 1
+start -i "$LINK" -nn --pid $parent -f icmp
+kill -INT "$PID"
+finish
+is no_hint_with_them "$(grep -c -- '-f takes' "$TEST_TMP/err")" 0
+kill $parent
+wait $parent 2>/dev/null
+
 refused() { # NAME MESSAGE ARGUMENTS...
 	local name=$1 message=$2 before status ms
 	shift 2
@@ -130,6 +146,9 @@ refused() { # NAME MESSAGE ARGUMENTS...
 refused unknown_interface "no-such-iface" -i no-such-iface
 refused interface_number "99999" -i 99999
 refused bad_filter "syntax error" -i "$LINK" nonsense expression
+refused hint_interface "'lo' is an interface: \"-i lo\"" lo
+refused hint_command "put \"--\" in front of it: ptcpdump -- cat ..." -i "$LINK" cat -n /etc/passwd
+refused hint_display_filter "display filter of Wireshark; here: 'tcp port 80'" -i "$LINK" tcp.port == 80
 refused missing_folder "/no-such-folder" -i "$LINK" -w /no-such-folder/x
 refused unreadable_file "No such file" -r /no-such-file
 refused folder_as_file "directory" -r /tmp
