@@ -35,6 +35,7 @@ struct iface {
 	/* pcapng source only: the interface block's options verbatim in host byte order, for rewriting; NULL else */
 	const uint8_t *options;
 	size_t options_len;
+	uint16_t file_linktype; /* with options: the number that stands in the block */
 };
 
 struct packet {

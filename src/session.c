@@ -58,7 +58,6 @@ static int open_file(struct session *s, int dlt)
 	/* -s is for captures. In a list of files each has its own length. */
 	config.snaplen = o->read_file ? 0 : o->capture.snaplen;
 	config.context = o->context;
-	config.whole = options_offline(o) && !*o->expr && !o->count && !options_select_process(o);
 	config.uid = s->user.uid;
 	config.gid = s->user.gid;
 	config.set_owner = s->user.drop;

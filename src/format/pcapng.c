@@ -564,7 +564,8 @@ int pcapng_parse_iface(const uint8_t *body, uint32_t len, struct iface *iface, s
 		return -EBADMSG;
 	}
 	*tb = (struct pcapng_timebase){ .units = 1000000 };
-	iface->dlt = linktype_to_dlt(get16(body, false));
+	iface->file_linktype = get16(body, false);
+	iface->dlt = linktype_to_dlt(iface->file_linktype);
 	iface->snaplen = get32(body + 4, false);
 	o = (struct pcapng_options){ body + 8, body + len };
 	while (ret == 0 && pcapng_next_option(&o, &code, &value, &n))

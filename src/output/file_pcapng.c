@@ -35,7 +35,7 @@ struct comments {
 };
 
 /* libpcap wants one interface block at least, and all with the same link type and snapshot length, though no packet be
- * of them: so a block is written with the first packet. Only a file that is rewritten as it is has all its blocks. */
+ * of them: so a block is written with the first packet. Those of a file that is being rewritten stay as they are. */
 struct described {
 	const struct iface *iface;
 	uint32_t number; /* of its block in this section of this file + 1, 0: none yet */
@@ -133,6 +133,8 @@ static uint32_t link_number(const struct file_output *o, const struct iface *ifa
 	const struct pcapng_state *st = o->state;
 	const int dlt = file_dlt(o, iface);
 
+	if (iface->options && dlt == iface->dlt)
+		return iface->file_linktype;
 	return st->first && file_dlt(o, st->first) == dlt ? (uint32_t)dlt : linktype_from_dlt(dlt);
 }
 
@@ -140,7 +142,7 @@ static void warn_mixed(const struct file_output *o, const struct iface *iface)
 {
 	struct pcapng_state *st = o->state;
 
-	if (st->said_mixed || o->config.whole)
+	if (st->said_mixed || iface->from_file)
 		return;
 	st->said_mixed = true;
 	log_warn("%s: packets of \"%s\" have another %s than those of \"%s\": tcpdump and others that use libpcap stop "
@@ -176,7 +178,7 @@ static int pcapng_headers(struct file_output *o)
 	put_section(st);
 	for (uint32_t i = 0; i < st->nifaces; i++) {
 		st->ifaces[i].number = 0;
-		if (o->config.whole)
+		if (st->ifaces[i].iface->from_file)
 			describe(o, &st->ifaces[i]);
 	}
 	for (size_t i = 0; i < REPEATED; i++)
@@ -227,7 +229,7 @@ static int pcapng_iface(struct file_output *o, const struct iface *iface)
 	if (ret || find_iface(st, iface))
 		return ret;
 	ret = note_iface(st, iface);
-	if (ret || !o->config.whole)
+	if (ret || !iface->from_file)
 		return ret;
 	describe(o, &st->ifaces[st->nifaces - 1]);
 	return put_scratch(o);
@@ -400,24 +402,6 @@ static void keep_block(const struct file_output *o, struct buf *b, const char *b
 	memmove(b->p, b->p + drop, b->len);
 }
 
-/* Statistics of an interface of the file that is being rewritten, which may have another number now. Where it has no
- * packets here and its block would keep libpcap from reading, they are left out. */
-static void put_file_stats(struct file_output *o, const struct pcapng_block *block)
-{
-	struct pcapng_state *st = o->state;
-	const uint32_t place = get32(block->body, false);
-	struct described *d = place < st->nifaces ? &st->ifaces[place] : NULL;
-	uint32_t number;
-
-	if (d && !d->number && (!st->first || same_kind(o, d->iface, st->first)))
-		describe(o, d);
-	if (d && !d->number)
-		return;
-	number = d ? d->number - 1 : place;
-	pcapng_put_block(&st->scratch, block->type, block->body, block->body_len);
-	memcpy(st->scratch.p + st->scratch.len - block->body_len - 4, &number, sizeof(number));
-}
-
 static int pcapng_block(struct file_output *o, const struct pcapng_block *block)
 {
 	struct pcapng_state *st = o->state;
@@ -428,10 +412,6 @@ static int pcapng_block(struct file_output *o, const struct pcapng_block *block)
 	ret = pcapng_headers(o);
 	if (ret)
 		return ret;
-	if (block->type == PCAPNG_ISB && block->body_len >= sizeof(uint32_t)) {
-		put_file_stats(o, block);
-		return put_scratch(o);
-	}
 	pcapng_put_block(&st->scratch, block->type, block->body, block->body_len);
 	for (size_t i = 0; i < REPEATED; i++) {
 		if (block->type == repeated[i])

@@ -6,7 +6,7 @@ set -u
 . "$(dirname "$0")/../lib.sh"
 
 kinds="idle idle_cooked late only_raw mixed mixed_warning add_ethernet add_ethernet_pcap cooked late_pcap"
-names=$(for backend in tc socket-filter; do for kind in $kinds; do echo "${kind}_$backend"; done; done)
+names=$(for kind in $kinds; do echo "${kind}_tc ${kind}_socket-filter"; done)
 why=$(lacks ip ping tcpdump tshark)
 # shellcheck disable=SC2086 # words
 [ -z "$why" ] || skip_all "$why" $names

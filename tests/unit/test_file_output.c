@@ -182,13 +182,15 @@ static int ignore_packet(void *arg, const struct packet *p)
 
 static void test_output_iface_fields(void)
 {
-	struct output *o = open_output((struct file_config){ .whole = true }, in_dir("f"));
+	struct output *o = open_output((struct file_config){ 0 }, in_dir("f"));
 	const struct iface *kept[2] = { 0 };
 	const struct reader_handler h = { kept, keep_iface, ignore_packet, NULL };
 	struct reader *r;
+	int saved = silence();
 
-	o->ops->iface(o, &eth0);
-	o->ops->iface(o, &tun0);
+	CHECK_INT(put(o, &eth0, 1, DIR_IN, NULL), 0);
+	CHECK_INT(put(o, &tun0, 1, DIR_IN, NULL), 0);
+	unsilence(saved);
 	CHECK_INT(close_output(o), 0);
 	CHECK_INT(reader_open(&r, in_dir("f")), 0);
 	CHECK_INT(reader_dlt(r), DLT_EN10MB);
@@ -236,7 +238,6 @@ static int rewrite(const char *from, const char *to, struct file_config config)
 	struct reader *r;
 	int ret = reader_open(&r, from);
 
-	config.whole = true;
 	o = open_output(config, to);
 	if (ret || !o)
 		return -1;
