@@ -205,6 +205,17 @@ static __noinline void owner_settled(const struct owner_rec *rec, unsigned long 
 	forward_settled(rec, &k);
 }
 
+/* setuid() tells nobody: the record of a socket that was used before shows it. */
+static __noinline void owner_user_changed(const struct owner_rec *now, __u32 before)
+{
+	struct event_user e = {
+		.type = EVENT_USER, .tgid = now->tgid, .start = now->start, .before = before, .uid = now->uid
+	};
+
+	e.ts = bpf_ktime_get_ns();
+	process_event(&e, sizeof(e), false);
+}
+
 /*
  * The running task made (!used) or uses the socket. storage: whether this program type may use socket storage here.
  * sk is a struct bpf_sock * or a BTF-typed struct sock *, so its type must survive inlining: void.
@@ -226,6 +237,8 @@ static __always_inline struct owner_rec *owner_note(void *sk, __u64 cookie, bool
 		return rec;
 	if (shown_pidns && new.tgid & PID_OUTSIDE)
 		outside_tell((unsigned long)BPF_CORE_READ(task, group_leader), new.tgid);
+	if (rec && rec->cookie == cookie && owner_same(rec, &new) && rec->uid != new.uid)
+		owner_user_changed(&new, rec->uid);
 	if (!attrib_forwarded && socket_elsewhere(pointer_value(sk)))
 		attrib_forwarded = 1;
 	settled = used && (!rec || owner_provisional(rec, cookie));

@@ -27,6 +27,7 @@ enum event_type {
 	EVENT_CGROUP, /* process ring: struct event_cgroup, a process moved to another cgroup */
 	EVENT_RENAME, /* process ring: struct event_rename, by task_rename: a thread took a name, other than in execve() */
 	EVENT_SEEN, /* process ring: struct event_seen, by bpf/outside.bpf.h, of whom no other event and no /proc tells */
+	EVENT_USER,  /* process ring: struct event_user, a process uses a socket under another user than before */
 	EVENT_NETNS, /* process ring: struct event_netns, a socket was made in a namespace not heard of before */
 };
 
@@ -177,6 +178,14 @@ struct event_rename {
 	__u64 ts;
 	__u64 start; /* of the process */
 	char comm[EVENT_COMM_LEN];
+};
+
+struct event_user {
+	__u32 type;
+	__u32 tgid;
+	__u64 ts;
+	__u64 start;
+	__u32 before, uid;
 };
 
 struct event_netns {

@@ -63,6 +63,7 @@ struct facts {
 	struct str thread;
 	struct period when;
 	bool image_known, peer_image_known; /* else process tells of another program than the one that is asked for */
+	bool earlier;			    /* process tells of before: the thread and the user are not of then */
 	bool pending;			    /* a container may become known */
 };
 
@@ -174,6 +175,8 @@ static struct str thread_of(struct join *j, const struct annot_key *key, struct 
 {
 	const struct thread_id id = { key->start, key->tgid, key->tid };
 
+	if (f->earlier)
+		return str_of("");
 	if (key->comm[0] || !key->tid)
 		return comm_of(key->comm);
 	if (key->tid == key->tgid && f->image_known)
@@ -203,6 +206,7 @@ static void look_up_ends(struct join *j, const struct annot_key *key, struct fac
 
 	f->process = process_at(j->config.processes, &owner, &f->when);
 	f->image_known = runs(f->process, &owner);
+	f->earlier = owner.later && f->process && f->process->image && f->process->image != owner.image;
 	f->peer = peer.tgid ? process_at(j->config.processes, &peer, &f->when) : NULL;
 	f->peer_image_known = runs(f->peer, &peer);
 }
@@ -311,8 +315,8 @@ static void entry_fill(struct join *j, struct annot_entry *e, const struct facts
 
 	/* A thread's name is not its process's. */
 	a.process = describe(f->image_known ? f->process : NULL, key->tgid, key->tid == key->tgid ? comm : str_of(""));
-	a.uid = key->uid;
-	a.user = users_find(j->config.users, key->uid, &e->nameless);
+	a.uid = key->later && f->process ? process_uid(j->config.processes, f->process, key->uid) : key->uid;
+	a.user = users_find(j->config.users, a.uid, &e->nameless);
 	/* The other direction of its packets does not tell it. */
 	if (key->comm[0])
 		process_thread_told(j->config.processes, &(struct thread_id){ key->start, key->tgid, key->tid },

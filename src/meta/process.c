@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -104,6 +103,15 @@ static void entry_change(struct entry *e, uint64_t ts, bool exec)
 	if (exec && ts <= e->read)
 		entry_set_image(e, NULL);
 	past_keep(&e->p, e->image, ts);
+}
+
+/* This was its user until now. */
+static void entry_end_user(struct process_table *t, struct entry *e, uint32_t uid)
+{
+	if (e->p.uid != uid)
+		e->p.version = ++t->version;
+	e->p.uid = uid;
+	e->p.uid_told = true;
 }
 
 static void dead_unlink(struct process_table *t, struct entry *e)
@@ -215,6 +223,7 @@ static void entry_set_task(struct process_table *t, struct entry *e, const struc
 	e->p.netns = task->netns;
 	e->p.image = task->image;
 	e->p.told = true;
+	e->p.uid_told = false;
 	entry_set_comm(e, task->comm);
 	e->p.version = ++t->version;
 }
@@ -240,6 +249,8 @@ static void take_exec(struct process_table *t, const struct event_exec *e, size_
 		return;
 	cmd = (struct str){ (const char *)e->data, e->filename_len };
 	args = (struct str){ (const char *)e->data + e->filename_len, e->args_len };
+	/* Executing a program leaves the user as it is. */
+	entry_end_user(t, entry, e->task.uid);
 	entry_change(entry, e->ts, true);
 	entry_set_task(t, entry, &e->task);
 	name = name_at_exec(&(struct name_facts){ entry->p.comm, cmd, args });
@@ -355,6 +366,22 @@ static void take_rename(struct process_table *t, const struct event_rename *r, s
 	e->p.version = ++t->version;
 }
 
+static void take_user(struct process_table *t, const struct event_user *u, size_t size)
+{
+	struct entry *e;
+
+	if (size < sizeof(*u))
+		return;
+	e = find_entry(t, u->tgid, u->start);
+	if (!e)
+		return;
+	entry_end_user(t, e, u->before);
+	entry_change(e, u->ts, false);
+	e->p.uid = u->uid;
+	e->p.uid_told = false;
+	e->p.version = ++t->version;
+}
+
 void process_table_event(struct process_table *t, uint32_t type, const void *event, size_t size)
 {
 	switch (type) {
@@ -363,48 +390,13 @@ void process_table_event(struct process_table *t, uint32_t type, const void *eve
 	case EVENT_EXIT: take_exit(t, event, size); break;
 	case EVENT_SEEN: take_seen(t, event, size); break;
 	case EVENT_RENAME: take_rename(t, event, size); break;
+	case EVENT_USER: take_user(t, event, size); break;
 	case EVENT_CGROUP: take_cgroup(t, event, size); break;
 	}
 	/* Only here: whoever looks up several processes keeps them all until the next event. */
 	if (t->entries - t->dead >= t->sweep_at)
 		find_dead(t);
 	forget_dead(t);
-}
-
-/* The id of the v2 cgroup: the inode number of its folder. "0::/path" is its line in /proc/PID/cgroup. */
-static uint64_t read_cgroup(struct process_table *t, uint32_t pid)
-{
-	char *line, *end;
-	struct stat st;
-	int n;
-
-	n = procfs_read(pid, "cgroup", t->scratch, sizeof(t->scratch));
-	if (n <= 0 || t->cgroup < 0)
-		return 0;
-	line = strncmp(t->scratch, "0::", 3) == 0 ? t->scratch : strstr(t->scratch, "\n0::");
-	if (!line)
-		return 0;
-	line = strchr(line, '/');
-	if (!line)
-		return 0;
-	end = strchr(line, '\n');
-	if (end)
-		*end = '\0';
-	line += strspn(line, "/");
-	/* Outside of our cgroup namespace. */
-	if (strcmp(line, "..") == 0 || strncmp(line, "../", 3) == 0)
-		return 0;
-	return fstatat(t->cgroup, *line ? line : ".", &st, 0) == 0 ? st.st_ino : 0;
-}
-
-static uint32_t read_uid(struct process_table *t, uint32_t pid)
-{
-	unsigned uid = 0;
-	char *p;
-
-	if (procfs_read(pid, "status", t->scratch, sizeof(t->scratch)) > 0 && (p = strstr(t->scratch, "\nUid:")))
-		sscanf(p + 5, "%u", &uid);
-	return uid;
 }
 
 static void read_image(struct process_table *t, struct entry *e)
@@ -441,8 +433,8 @@ static struct entry *read_process(struct process_table *t, uint32_t tgid, uint64
 	e->p.parent_tgid = st.parent;
 	if (st.parent && procfs_stat(st.parent, &parent) == 0)
 		e->p.parent_start = parent.start;
-	e->p.uid = read_uid(t, tgid);
-	e->p.cgroup = read_cgroup(t, tgid);
+	e->p.uid = procfs_uid(tgid);
+	e->p.cgroup = cgroup2_of_pid(t->cgroup, tgid, t->scratch, sizeof(t->scratch));
 	e->p.pidns = procfs_namespace(tgid, "pid");
 	e->p.mntns = procfs_namespace(tgid, "mnt");
 	e->p.netns = procfs_namespace(tgid, "net");
@@ -493,6 +485,19 @@ const struct process *process_find(struct process_table *t, uint32_t tgid, uint6
 	struct entry *e = find_or_read(t, tgid, start);
 
 	return e ? &e->p : NULL;
+}
+
+uint32_t process_uid(struct process_table *t, const struct process *p, uint32_t uid)
+{
+	struct entry *e = find_entry(t, p->tgid, p->start);
+	const struct process *then = e ? &e->p : p;
+
+	while (then != p && then->before) {
+		then = then->before;
+		if (then->uid_told)
+			uid = then->uid;
+	}
+	return uid;
 }
 
 struct process_desc process_describe(const struct process *p)

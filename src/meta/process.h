@@ -17,7 +17,8 @@ struct process {
 	uint64_t start; /* ns, CLOCK_BOOTTIME; from /proc only exact to one clock tick */
 	uint64_t parent_start;
 	uint64_t cgroup; /* cgroup v2 id, 0 unknown */
-	uint32_t tgid, parent_tgid, uid;
+	uint32_t tgid, parent_tgid;
+	uint32_t uid; /* at the beginning; uid_told: at the end of the time that this is of */
 	uint32_t pidns, mntns, netns;
 	struct str cmd;		   /* executable path, or comm when unknown */
 	struct str args;	   /* joined by one space; cut ones end in "..." */
@@ -26,7 +27,7 @@ struct process {
 	uint32_t version;	   /* changes whenever anything above does (exec, cgroup move) */
 	uint32_t moves;		   /* between cgroups, of any hierarchy */
 	uint16_t image;		   /* EVENT_IMAGE(), 0 unknown */
-	bool dead;
+	bool dead, uid_told;
 	bool told; /* by events since it was forked or executed: nobody renamed its threads unheard */
 	/* All above holds since then, CLOCK_MONOTONIC ns, 0: for all that is known. What held before, NULL: not known. */
 	uint64_t since;
@@ -53,6 +54,8 @@ const struct process *process_find(struct process_table *t, uint32_t tgid, uint6
  * than asked for when nothing is known of that.
  */
 const struct process *process_at(struct process_table *t, const struct process_id *id, struct period *when);
+/* The user of p, which process_at() has found, when the process's last packets are of uid. */
+uint32_t process_uid(struct process_table *t, const struct process *p, uint32_t uid);
 /*
  * It runs this image, as told by a packet of ts. When that is newer than all that events told, one was lost, and /proc is
  * asked. Ends what was found before.

@@ -294,6 +294,43 @@ static void test_exec_after_sending(void)
 	rig_done(&r);
 }
 
+/* The owner was asked for later, when it ran another program: what is known of the one of then is the process's. */
+static void check_later(struct rig *r)
+{
+	struct event_packet e = from_client_to_server(EVENT_DIR_OUT);
+	const struct event_user user = {
+		.type = EVENT_USER, .tgid = CLIENT, .ts = 1300 * MSEC, .start = 100, .before = 43, .uid = 42
+	};
+	const struct annotation *a;
+
+	rig_exec_at(r, CLIENT, 100, "/usr/bin/first", 900 * MSEC, 7);
+	rig_exec_at(r, CLIENT, 100, "/usr/bin/second", 1100 * MSEC, 8);
+	e.src.image = 8;
+	e.src.uid = 42;
+	e.src.flags = OWNER_F_LATER;
+	join(r, &e, 0, false, &a);
+	CHECK(str_eq(a->process.cmd, str_of("/usr/bin/first")));
+	CHECK_INT(a->uid, 0); /* as the exec says */
+	CHECK(!(a->has & ANNOT_THREAD));
+	e.ts = 1200 * MSEC;
+	join(r, &e, 0, false, &a);
+	CHECK(str_eq(a->process.cmd, str_of("/usr/bin/second")));
+	CHECK_INT(a->uid, 42);
+	process_table_event(r->processes, EVENT_USER, &user, sizeof(user));
+	join_changed(r->join);
+	join(r, &e, 0, false, &a);
+	CHECK_INT(a->uid, 43);
+	CHECK(str_eq(a->thread, str_of("second")));
+}
+
+static void test_owner_asked_for_later(void)
+{
+	struct rig r = rig_make(0, true);
+
+	check_later(&r);
+	rig_done(&r);
+}
+
 /* Peer and parent, too, are what they were. */
 static void check_others(struct rig *r)
 {
@@ -662,6 +699,7 @@ int main(void)
 	RUN(test_other_end_unless_disabled);
 	RUN(test_serial_changes_with_contents);
 	RUN(test_exec_after_sending);
+	RUN(test_owner_asked_for_later);
 	RUN(test_exec_of_others);
 	RUN(test_thread_has_one_name);
 	RUN(test_forgotten_process);
