@@ -190,6 +190,18 @@ static int open_meta(struct live *l)
 	return meta_new(&l->meta, &config);
 }
 
+static void print_names(const struct live *l, const char *const *ifaces)
+{
+	struct buf names = { 0 };
+
+	for (unsigned i = 0; ifaces[i]; i++) {
+		buf_puts(&names, i ? ", " : "");
+		buf_put_escaped(&names, str_of(capture_iface_name(l->capture, i)));
+	}
+	fprintf(stderr, "listening on %.*s", (int)names.len, names.p);
+	buf_done(&names);
+}
+
 static void print_banner(const struct live *l, const char *const *ifaces)
 {
 	const struct options *o = l->s.o;
@@ -203,9 +215,7 @@ static void print_banner(const struct live *l, const char *const *ifaces)
 		fprintf(stderr, "ptcpdump: verbose output suppressed, use -v[v]... for full protocol decode\n");
 	else
 		fprintf(stderr, "ptcpdump: ");
-	fprintf(stderr, "listening on ");
-	for (size_t i = 0; ifaces[i]; i++)
-		fprintf(stderr, "%s%s", i ? ", " : "", ifaces[i]);
+	print_names(l, ifaces);
 	if (l->link_types.len)
 		fprintf(stderr, ", link-type %.*s", (int)l->link_types.len, l->link_types.p);
 	fprintf(stderr, ", snapshot length %u bytes\n", o->capture.snaplen);

@@ -39,8 +39,8 @@ struct source {
 	struct link *link;
 	struct ring *ring;
 	enum direction dir;
-	bool gone;
-	uint64_t received, dropped; /* when it began */
+	bool gone;		    /* live may be NULL by then */
+	uint64_t received, dropped; /* as of the last count */
 };
 
 struct pcap_backend {
@@ -147,19 +147,25 @@ static int device_open(struct capture *c, struct netns *ns, const char *name)
 	return 0;
 }
 
-/* Names as libpcap knows them, or numbers of the list of -D. */
-static int name_open(struct capture *c, struct netns *ns, const char *name)
+/* A word of -i, by its place. */
+static int given_open(struct capture *c, struct netns *ns, unsigned i)
 {
-	char by_number[IF_NAMESIZE];
+	const char *given = c->config.ifaces[i];
+	char name[IF_NAMESIZE];
+	bool found = iface_resolve(given, name) == 0;
+	int err;
 
-	if (name[strspn(name, "0123456789")] == '\0' && if_nametoindex(name) == 0) {
-		if (iface_list_name((unsigned)strtoul(name, NULL, 10), by_number) != 0) {
-			iface_list_refuse(name);
-			return -ENODEV;
-		}
-		name = by_number;
+	/* With several namespaces, a name need not exist in each. */
+	if (!found && c->namespaces.n > 1)
+		return 0;
+	if (!found && iface_is_number(given)) {
+		iface_list_refuse(given);
+		return -ENODEV;
 	}
-	return device_open(c, ns, name);
+	err = device_open(c, ns, found ? name : given);
+	if (!err && found)
+		wish_note(c, i, name, true);
+	return err;
 }
 
 static int netns_open_all(struct capture *c, struct netns *ns)
@@ -168,12 +174,8 @@ static int netns_open_all(struct capture *c, struct netns *ns)
 
 	if (err)
 		return err;
-	for (const char *const *name = c->config.ifaces; !err && *name; name++) {
-		/* With several namespaces, a name need not exist in each. */
-		if (c->namespaces.n > 1 && strcmp(*name, "any") != 0 && if_nametoindex(*name) == 0)
-			continue;
-		err = name_open(c, ns, *name);
-	}
+	for (unsigned i = 0; !err && c->config.ifaces[i]; i++)
+		err = given_open(c, ns, i);
 	netns_leave(c, ns);
 	return err;
 }
@@ -189,6 +191,7 @@ int pcap_backend_open(struct capture *c)
 	c->pcap = calloc(1, sizeof(*c->pcap));
 	if (!c->pcap)
 		return -ENOMEM;
+	err = wishes_new(c);
 	c->pcap->judge = judges(&c->config);
 	c->delivery.lag_ns = c->config.immediate ? NSEC_PER_MSEC : LAG_NS;
 	for (unsigned i = 0; !err && i < c->namespaces.n; i++)
@@ -198,6 +201,9 @@ int pcap_backend_open(struct capture *c)
 		err = -ENODEV;
 	}
 	c->rings.n = c->pcap->nsources;
+	/* Devices may get another name. */
+	for (unsigned i = 0; !err && i < c->namespaces.n; i++)
+		err = links_watch(c, c->namespaces.all[i]);
 	return err;
 }
 
@@ -222,13 +228,9 @@ static int source_start(struct capture *c, struct source *s)
 {
 	const int fd = pcap_live_fd(s->live);
 	struct link *link = s->link;
-	int err = 0;
+	int err;
 
-	if (!link->announced) {
-		link->announced = true;
-		link->iface.id = c->links.announced++;
-		err = c->handler.iface(c->handler.arg, &link->iface);
-	}
+	err = link_announce(c, link);
 	if (!err)
 		err = ring_open_local(s->ring, c->rings.size);
 	if (!err && fd >= 0)
@@ -253,7 +255,7 @@ int pcap_backend_attach(struct capture *c)
 	for (unsigned i = 0; !err && i < c->pcap->nsources; i++)
 		err = source_start(c, &c->pcap->sources[i]);
 	c->programs.control->wake_fill = c->rings.size / 2;
-	return err;
+	return !err && c->namespaces.scanning ? netns_scan_start(c) : err;
 }
 
 static void on_packet(void *arg, const struct pcap_live_packet *p)
@@ -330,8 +332,10 @@ int pcap_backend_finish(struct capture *c, struct event_packet *e, bool force, i
 
 void pcap_backend_stop(struct capture *c)
 {
-	for (unsigned i = 0; i < c->pcap->nsources; i++)
-		pcap_live_stop(c->pcap->sources[i].live);
+	for (unsigned i = 0; i < c->pcap->nsources; i++) {
+		if (c->pcap->sources[i].live)
+			pcap_live_stop(c->pcap->sources[i].live);
+	}
 	c->pcap->end = clock_ns(CLOCK_MONOTONIC) + STOP_NS;
 }
 
@@ -349,19 +353,62 @@ bool pcap_backend_wait(struct capture *c)
 	return true;
 }
 
+/* What it has counted since the last time is put to the account of its link. */
+static void source_count(struct source *s)
+{
+	uint64_t received, dropped;
+
+	pcap_live_count(s->live, &received, &dropped);
+	s->link->gone_received += received - s->received;
+	s->link->gone_dropped += dropped - s->dropped;
+	s->received = received;
+	s->dropped = dropped;
+}
+
+void pcap_backend_renamed(struct capture *c, struct link *from, struct link *to)
+{
+	for (unsigned i = 0; i < c->pcap->nsources; i++) {
+		struct source *s = &c->pcap->sources[i];
+
+		if (s->link != from)
+			continue;
+		if (s->live)
+			source_count(s);
+		s->link = to;
+	}
+}
+
+/* Sockets in a namespace keep it from ending. */
+void pcap_backend_forget(struct capture *c, struct netns *ns)
+{
+	for (unsigned i = 0; i < c->pcap->nsources; i++) {
+		struct source *s = &c->pcap->sources[i];
+
+		if (s->link->ns != ns || !s->live)
+			continue;
+		source_count(s);
+		pcap_live_close(s->live);
+		s->live = NULL;
+		s->gone = true;
+		s->link->present = false;
+	}
+	if (c->pcap->owners)
+		owners_forget_netns(c->pcap->owners, ns->inode);
+}
+
 void pcap_backend_count(const struct capture *c)
 {
-	const struct pcap_backend *p = c->pcap;
+	struct pcap_backend *p = c->pcap;
 
-	for (unsigned i = 0; i < p->nsources; i++)
-		p->sources[i].link->iface.received = p->sources[i].link->iface.dropped = 0;
 	for (unsigned i = 0; i < p->nsources; i++) {
-		struct iface *iface = &p->sources[i].link->iface;
-		uint64_t received, dropped;
+		if (p->sources[i].live)
+			source_count(&p->sources[i]);
+	}
+	for (unsigned i = 0; i < c->links.n; i++) {
+		struct link *link = c->links.all[i];
 
-		pcap_live_count(p->sources[i].live, &received, &dropped);
-		iface->received += received - p->sources[i].received;
-		iface->dropped += dropped - p->sources[i].dropped;
+		link->iface.received = link->gone_received;
+		link->iface.dropped = link->gone_dropped;
 	}
 }
 
