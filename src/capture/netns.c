@@ -70,6 +70,26 @@ int netns_new(struct capture *c, const char *path, uint32_t inode, int fd, struc
 	return 0;
 }
 
+/* What "ip netns" calls it: a file of this folder, which may be written in full. */
+static const char *netns_name(const char *given)
+{
+	static const char *const dirs[] = { "/run/netns/", "/var/run/netns/" };
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		if (strncmp(given, dirs[i], strlen(dirs[i])) == 0) {
+			given += strlen(dirs[i]);
+			break;
+		}
+	}
+	return *given && !strchr(given, '/') ? given : NULL;
+}
+
+void netns_set_given(struct netns *ns, const char *given)
+{
+	ns->given = given;
+	ns->name = given ? netns_name(given) : NULL;
+}
+
 int netns_enter(const struct capture *c, const struct netns *ns)
 {
 	if (ns->ended)
