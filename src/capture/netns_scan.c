@@ -31,6 +31,8 @@ static const char *const named_dirs[] = { "/run/netns", "/run/docker/netns" };
  * process nor a name refers to any more is let go. New ones are mostly known earlier, by process events and inotify.
  */
 #define SCAN_SECONDS 1
+/* Where nothing has ended, all of /proc is looked at only each so many times, for what nothing has told of. */
+#define ROUNDS_ALL 10
 /* A name in /run/netns is made first and bound to its namespace a little later. */
 #define NAMED_NS (20 * NSEC_PER_MSEC)
 
@@ -67,6 +69,7 @@ static void scan_mark(struct capture *c, const char *path, uint32_t inode)
 	ns = netns_find(c, inode);
 	if (ns) {
 		ns->seen = true;
+		sscanf(path, "/proc/%" SCNu32, &ns->pid);
 		return;
 	}
 	if (!c->namespaces.any)
@@ -184,6 +187,13 @@ static bool given_lives(const struct capture *c, const char *given)
 	return false;
 }
 
+static bool is_at(const struct netns *ns, const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && (uint32_t)st.st_ino == ns->inode;
+}
+
 static void let_go(struct capture *c, struct netns *ns)
 {
 	links_forget(c, ns);
@@ -197,12 +207,11 @@ static void scan_ended(struct capture *c)
 {
 	for (unsigned i = 0; i < c->namespaces.n; i++) {
 		struct netns *ns = c->namespaces.all[i];
-		struct stat st;
 
 		if (ns->ended)
 			continue;
 		/* Its own path may be anywhere. */
-		if (!ns->seen && stat(ns->path, &st) == 0 && (uint32_t)st.st_ino == ns->inode)
+		if (!ns->seen && is_at(ns, ns->path))
 			ns->seen = true;
 		if (!ns->seen && c->namespaces.hidden <= c->namespaces.hidden_first)
 			let_go(c, ns);
@@ -280,14 +289,37 @@ static int netns_add_configured(struct capture *c, const char *given)
 	return err;
 }
 
+/* Whether all still are where they were last seen: then none has ended. */
+static bool all_live(const struct capture *c)
+{
+	for (unsigned i = 0; i < c->namespaces.n; i++) {
+		const struct netns *ns = c->namespaces.all[i];
+		char path[64];
+
+		snprintf(path, sizeof(path), "/proc/%" PRIu32 "/ns/net", ns->pid);
+		if (!ns->ended && !ns->own && !is_at(ns, ns->path) && !is_at(ns, path))
+			return false;
+	}
+	return true;
+}
+
 static int scan_ready(struct capture *c, struct watch *watch)
 {
 	uint64_t times;
 
 	(void)watch;
-	/* Edge-triggered or not, it stays readable and says nothing more until it is read. */
-	if (read(c->namespaces.scan_fd, &times, sizeof(times)) == sizeof(times))
+	/* Reading is what makes a periodic timer run on. */
+	if (read(c->namespaces.scan_fd, &times, sizeof(times)) != sizeof(times))
+		return 0;
+	/* With thousands of processes, a look at all of them costs. */
+	if (c->namespaces.names_only || ++c->namespaces.rounds % ROUNDS_ALL == 0 || !all_live(c)) {
 		netns_scan(c);
+		return 0;
+	}
+	links_release(c);
+	names_watch(c);
+	scan_given(c);
+	scan_names(c);
 	return 0;
 }
 

@@ -25,6 +25,7 @@ struct netns {
 	struct watch watch; /* rtnl_fd; first, so that it leads back to us */
 	struct capture *capture;
 	uint32_t inode;
+	uint32_t pid;  /* a process that was seen in it; 0: none */
 	bool own;      /* the one that we run in */
 	bool before;   /* "newly", and it was there: not captured, held so that its number means no other */
 	bool seen;     /* by the scan */
@@ -92,6 +93,7 @@ struct namespaces {
 	bool names_only; /* the next scan is for what inotify told of */
 	/* Processes that a scan may not look at. More than in the first: a namespace that is not seen may have one. */
 	unsigned hidden, hidden_first;
+	unsigned rounds; /* of the timer */
 	int scan_fd, inotify_fd;
 	struct watch scan, names; /* of both */
 	int own_fd;		  /* to come back */

@@ -532,6 +532,46 @@ static void test_timer_fires_again(void)
 	}
 }
 
+static void fire(void)
+{
+	const struct itimerspec soon = { .it_value.tv_nsec = 1 };
+	struct pollfd p = { .fd = rig_scan_fd(&rig), .events = POLLIN };
+
+	timerfd_settime(p.fd, 0, &soon, NULL);
+	poll(&p, 1, 5000);
+	CHECK_INT(rig_scan_ready(&rig), 0);
+}
+
+/* All processes are looked at when one is not where it was, and now and then. */
+static void test_looks_at_all_when_needed(void)
+{
+	start_any();
+	rig_epoll(&rig);
+	put("/proc/17/ns/net", BLUE);
+	put("/proc/18/ns/net", BLUE);
+	netns_scan_start(&rig.c);
+	what_was_told();
+	put("/proc/20/ns/net", RED);
+	put("/run/netns/pid", "/proc/self/ns/pid");
+	fire();
+	CHECK_STR(what_was_told(), "release; watch /run/netns/pid; ");
+	/* the one by which it was found, and then the last one */
+	drop("/proc/17/ns/net");
+	drop("/proc/18/ns/net");
+	put("/proc/19/ns/net", BLUE);
+	fire();
+	CHECK_STR(what_was_told(), "release; watch /proc/20/ns/net; ");
+	CHECK(!rig_netns_at(&rig, 1)->ended);
+	drop("/proc/19/ns/net");
+	fire();
+	CHECK(rig_netns_at(&rig, 1)->ended);
+	what_was_told();
+	put("/proc/22/ns/net", "/proc/self/ns/cgroup");
+	for (int i = 0; i < 10; i++)
+		fire();
+	CHECK(strstr(what_was_told(), "watch /proc/22/ns/net; "));
+}
+
 /* Without a process it lives where it is mounted, whatever the place is called. */
 static void test_mounts(void)
 {
@@ -794,6 +834,7 @@ int main(void)
 	RUN(test_end_of_a_path);
 	RUN(test_free_closes);
 	RUN(test_timer_fires_again);
+	RUN(test_looks_at_all_when_needed);
 	RUN(test_mounts);
 	RUN(test_hidden_processes);
 	RUN(test_newly);
