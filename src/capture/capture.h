@@ -88,6 +88,8 @@ void capture_free(struct capture *c);
 
 /* -D: interfaces, one per line as tcpdump lists them; netns: of these namespaces, as in the configuration. */
 int capture_list_ifaces(FILE *out, const char *const *netns);
+/* For good, the first of these namespaces. 0 or a negative errno; what the user got wrong is logged. */
+int capture_enter_netns(const char *const *netns);
 /* --backend help: how packets can be seen here, one way per line. */
 int capture_list_backends(FILE *out);
 /* Their names, separated by spaces. */

@@ -135,14 +135,31 @@ static int netns_print(const struct capture *c, const struct netns *ns, FILE *ou
 	return err;
 }
 
-int capture_list_ifaces(FILE *out, const char *const *netns)
+static struct capture lister(const char *const *netns)
 {
 	static const char *const no_ifaces[] = { NULL };
-	struct capture c = {
+
+	return (struct capture){
 		.config = { .netns = netns, .ifaces = no_ifaces },
 		.backend = backend_default(),
 		.namespaces = { .own_fd = -1, .scan_fd = -1, .inotify_fd = -1 },
 	};
+}
+
+int capture_enter_netns(const char *const *netns)
+{
+	struct capture c = lister(netns);
+	int err = netns_init(&c);
+
+	if (!err && c.namespaces.n)
+		err = netns_enter(&c, c.namespaces.all[0]);
+	netns_done(&c);
+	return err;
+}
+
+int capture_list_ifaces(FILE *out, const char *const *netns)
+{
+	struct capture c = lister(netns);
 	int err;
 
 	if (!netns || !netns[0])

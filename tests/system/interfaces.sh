@@ -10,9 +10,9 @@ for backend in $(backends); do
 	for name in altname renamed renamed-file ended; do names="$names $backend-$name"; done
 	[ "$backend" = pcap ] || names="$names $backend-made-again"
 done
-names="$names number altname-later altname-list list list-netns link-types newly name-file names-any ended-any descriptors"
+names="$names number altname-later altname-list list list-netns link-types-netns link-types newly name-file names-any ended-any descriptors"
 
-why=$(lacks ip ping)
+why=$(lacks ip ping tcpdump nsenter)
 # shellcheck disable=SC2086 # words
 [ -z "$why" ] || skip_all "$why" $names
 
@@ -133,8 +133,9 @@ ip -n "$ns" link property del dev eth0 altname later
 ip -n "$other" link property del dev eth1 altname later
 
 is altname-list "$(inside "$PTCPDUMP" -D | grep -c "^$number\.eth0 (altname $alt) \[Up, Running, Connected\]$")" 1
-is list "$(inside "$PTCPDUMP" -D | sed 's/ (altname [^)]*)//')" "$(inside tcpdump -D 2>/dev/null || inside "$PTCPDUMP" -D | sed 's/ (altname [^)]*)//')"
+is list "$(inside "$PTCPDUMP" -D | sed 's/ (altname [^)]*)//')" "$(inside tcpdump -D)"
 is list-netns "$("$PTCPDUMP" -D --netns "$other" | sed -n "s/^[0-9]*\.\(eth1@$other\) .*/\1/p")" "eth1@$other"
+is link-types-netns "$("$PTCPDUMP" -L --netns "$other" -i eth1 | head -n 1)" "Data link types for eth1 (use option -y to set):"
 is link-types "$(inside "$PTCPDUMP" -L -i "$alt" | head -n 1)" "Data link types for eth0 (use option -y to set):"
 
 start --netns newly -i any -w "$TEST_TMP/newly.pcapng" --print icmp
