@@ -190,11 +190,23 @@ static int open_meta(struct live *l)
 	return meta_new(&l->meta, &config);
 }
 
+/* By which of its names a device is given does not matter, nor how often. */
+static bool named_before(const struct live *l, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (strcmp(capture_iface_name(l->capture, i), capture_iface_name(l->capture, n)) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void print_names(const struct live *l, const char *const *ifaces)
 {
 	struct buf names = { 0 };
 
 	for (unsigned i = 0; ifaces[i]; i++) {
+		if (named_before(l, i))
+			continue;
 		buf_puts(&names, i ? ", " : "");
 		buf_put_escaped(&names, str_of(capture_iface_name(l->capture, i)));
 	}

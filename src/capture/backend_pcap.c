@@ -147,6 +147,13 @@ static int device_open(struct capture *c, struct netns *ns, const char *name)
 	return 0;
 }
 
+static bool is_open(struct capture *c, const struct netns *ns, const char *name)
+{
+	const unsigned ifindex = if_nametoindex(name);
+
+	return ifindex && links_lookup(c, ns->inode, ifindex);
+}
+
 /* A word of -i, by its place. */
 static int given_open(struct capture *c, struct netns *ns, unsigned i)
 {
@@ -162,7 +169,8 @@ static int given_open(struct capture *c, struct netns *ns, unsigned i)
 		iface_list_refuse(given);
 		return -ENODEV;
 	}
-	err = device_open(c, ns, found ? name : given);
+	/* By another of its names it may be open already. */
+	err = found && is_open(c, ns, name) ? 0 : device_open(c, ns, found ? name : given);
 	if (!err && found)
 		wish_note(c, i, name, true);
 	return err;

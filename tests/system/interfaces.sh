@@ -78,7 +78,7 @@ rename() { # BACKEND DEVICE NAME
 request='Out IP 10.204.1.1 > 10.204.1.2: ICMP echo request'
 
 for backend in $(backends); do
-	start_inside --backend "$backend" -i "$alt" icmp
+	start_inside --backend "$backend" -i "$alt" -i eth0 icmp
 	echoes 1
 	stop
 	is "$backend-altname" "$(listening) $(lines "eth0 .*$request")" "eth0 1"
