@@ -51,7 +51,8 @@ int netns_new(struct capture *c, const char *path, uint32_t inode, int fd, struc
 	p = reallocarray(c->namespaces.all, c->namespaces.n + 1, sizeof(struct netns *));
 	if (p)
 		c->namespaces.all = p;
-	if (!ns || !p || !(ns->path = strdup(path))) {
+	/* However it is called: files shall not tell of it as of another one. */
+	if (!ns || !p || !(ns->path = strdup(inode == c->namespaces.own ? OWN_NETNS : path))) {
 		free(ns);
 		close(fd);
 		return -ENOMEM;
@@ -87,7 +88,7 @@ static const char *netns_name(const char *given)
 void netns_set_given(struct netns *ns, const char *given)
 {
 	ns->given = given;
-	ns->name = given ? netns_name(given) : NULL;
+	ns->name = given && !ns->own ? netns_name(given) : NULL;
 }
 
 int netns_enter(const struct capture *c, const struct netns *ns)

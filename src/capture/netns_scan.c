@@ -21,7 +21,6 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-#define OWN_NETNS "/proc/self/ns/net"
 /* Where iproute2 and Docker keep named namespaces. */
 static const char *const named_dirs[] = { "/run/netns", "/run/docker/netns" };
 #define NAMED_DIR "/run/netns/"

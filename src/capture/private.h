@@ -178,6 +178,7 @@ int poll_events(struct capture *c, int timeout_ms);
 void poll_close(struct capture *c);
 
 /* netns.c */
+#define OWN_NETNS "/proc/self/ns/net"
 /* A file that is a namespace: a descriptor and *inode, -EINVAL for another file, or another -errno. */
 int netns_open(const char *path, uint32_t *inode);
 struct netns *netns_find(const struct capture *c, uint32_t inode);

@@ -697,6 +697,12 @@ static void test_names(void)
 		netns_set_given(&ns, cases[i].given);
 		CHECK_STR(ns.name ? ns.name : "none", cases[i].name ? cases[i].name : "none");
 	}
+	/* our own is not shown as another's */
+	START("blue");
+	put("/run/netns/blue", OWN);
+	CHECK_INT(netns_init(&rig.c), 0);
+	CHECK(rig_netns_at(&rig, 0)->own && !rig_netns_at(&rig, 0)->name);
+	CHECK_STR(rig_netns_at(&rig, 0)->path, OWN);
 }
 
 /* Made again, it is another namespace of that name; that it has ended is told where none takes its place. */
