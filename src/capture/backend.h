@@ -47,6 +47,8 @@ struct backend {
 	int (*attach_link)(struct capture *c, struct link *link);
 	/* For backends without programs: a device goes on under another name; counts what was under the old one. */
 	void (*renamed)(struct capture *c, struct link *from, struct link *to);
+	/* For the same: it is told that a device is up, perhaps not for the first time. */
+	void (*up)(struct capture *c, struct link *link);
 	/* For the same: a namespace has ended, its devices are closed. */
 	void (*forget)(struct capture *c, struct netns *ns);
 	/* For the same: moves packets into the rings; 0 or a negative errno. */
@@ -98,6 +100,7 @@ const char *pcap_backend_missing(void);
 int pcap_backend_open(struct capture *c);
 int pcap_backend_attach(struct capture *c);
 void pcap_backend_renamed(struct capture *c, struct link *from, struct link *to);
+void pcap_backend_up(struct capture *c, struct link *link);
 void pcap_backend_forget(struct capture *c, struct netns *ns);
 int pcap_backend_collect(struct capture *c);
 int pcap_backend_finish(struct capture *c, struct event_packet *e, bool force, int64_t *ns);

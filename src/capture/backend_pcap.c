@@ -35,11 +35,12 @@
 
 struct source {
 	struct capture *capture;
-	struct pcap_live *live;
+	struct pcap_live *live; /* NULL: gone, or to be opened again when the device is up */
 	struct link *link;
 	struct ring *ring;
 	enum direction dir;
-	bool gone;		    /* live may be NULL by then */
+	enum direction asked, hidden; /* of libpcap */
+	bool gone;
 	uint64_t received, dropped; /* as of the last count */
 };
 
@@ -63,10 +64,10 @@ const char *pcap_backend_missing(void)
 	return errno == EPERM ? "CAP_NET_RAW is needed" : "the kernel has no packet sockets";
 }
 
-static int source_open(struct capture *c, const char *name, enum direction dir, enum direction hidden)
+/* again: what libpcap warns of is known. */
+static int source_connect(const struct capture *c, struct source *s, const char *name, bool again)
 {
-	struct pcap_backend *p = c->pcap;
-	struct pcap_live_config config = {
+	const struct pcap_live_config config = {
 		.device = name,
 		.filter = c->config.filter,
 		.tstamp_type = c->config.tstamp_type,
@@ -78,10 +79,17 @@ static int source_open(struct capture *c, const char *name, enum direction dir, 
 		.monitor = c->config.monitor,
 		.immediate = c->config.immediate,
 		.no_optimize = c->config.no_optimize,
-		.direction = dir,
-		.hidden_direction = hidden,
-		.again = dir == DIR_OUT && c->config.direction == DIR_NONE,
+		.direction = s->asked,
+		.hidden_direction = s->hidden,
+		.again = again,
 	};
+
+	return pcap_live_open(&s->live, &config);
+}
+
+static int source_open(struct capture *c, const char *name, enum direction dir, enum direction hidden)
+{
+	struct pcap_backend *p = c->pcap;
 	struct source *s = &p->sources[p->nsources];
 	int err;
 
@@ -89,7 +97,9 @@ static int source_open(struct capture *c, const char *name, enum direction dir, 
 		log_error("too many interfaces for the pcap backend: at most %u", RINGS_MAX / 2);
 		return -E2BIG;
 	}
-	err = pcap_live_open(&s->live, &config);
+	s->asked = dir;
+	s->hidden = hidden;
+	err = source_connect(c, s, name, dir == DIR_OUT && c->config.direction == DIR_NONE);
 	if (err)
 		return err;
 	s->capture = c;
@@ -301,18 +311,105 @@ static bool source_room(const struct source *s)
 	return s->ring->size - ring_used(s->ring) >= s->capture->config.snaplen + sizeof(struct event_packet) + 64;
 }
 
+/* What it has counted since the last time is put to the account of its link. */
+static void source_count(struct source *s)
+{
+	uint64_t received, dropped;
+
+	pcap_live_count(s->live, &received, &dropped);
+	s->link->gone_received += received - s->received;
+	s->link->gone_dropped += dropped - s->dropped;
+	s->received = received;
+	s->dropped = dropped;
+}
+
+static void source_close(struct source *s)
+{
+	source_count(s);
+	pcap_live_close(s->live);
+	s->live = NULL;
+}
+
+static void source_gone(struct source *s)
+{
+	s->gone = true;
+	s->link->present = false;
+}
+
+/* Under which name the device is there; false: it is not. */
+static bool source_device(const struct source *s, char name[IF_NAMESIZE])
+{
+	bool found;
+
+	if (!s->link->iface.ifindex || netns_enter(s->capture, s->link->ns) != 0)
+		return false;
+	found = if_indextoname(s->link->iface.ifindex, name) != NULL;
+	netns_leave(s->capture, s->link->ns);
+	return found;
+}
+
+/* Errors are logged, and end nothing: it may be up again. */
+static void source_reopen(struct source *s)
+{
+	struct capture *c = s->capture;
+	int err;
+
+	if (netns_enter(c, s->link->ns) != 0)
+		return;
+	err = source_connect(c, s, s->link->iface.name, true);
+	netns_leave(c, s->link->ns);
+	if (err)
+		return;
+	s->received = s->dropped = 0;
+	err = poll_add(c, pcap_live_fd(s->live), EPOLLIN, NULL);
+	if (!err)
+		err = pcap_live_start(s->live);
+	if (err)
+		source_close(s);
+}
+
+/*
+ * libpcap takes a device for gone that is down and has another name, which is how it gets one before Linux 6.2. If we have
+ * not heard of that yet, pcap_backend_up() is called when we do.
+ */
+static void source_lost(struct source *s)
+{
+	char name[IF_NAMESIZE];
+
+	source_close(s);
+	if (!source_device(s, name))
+		source_gone(s);
+	else if (s->link->up && strcmp(name, s->link->iface.name) == 0)
+		source_reopen(s);
+}
+
+void pcap_backend_up(struct capture *c, struct link *link)
+{
+	for (unsigned i = 0; i < c->pcap->nsources; i++) {
+		struct source *s = &c->pcap->sources[i];
+
+		if (s->link == link && !s->live && !s->gone)
+			source_reopen(s);
+	}
+}
+
 static int source_read(struct source *s)
 {
+	char name[IF_NAMESIZE];
 	int n = 1;
 
+	if (!s->live) {
+		if (!source_device(s, name))
+			source_gone(s);
+		return 0;
+	}
 	while (n > 0 && source_room(s))
 		n = pcap_live_read(s->live, 1, on_packet, s);
 	if (n > 0)
 		return 0;
 	if (n != -ENODEV)
 		return n;
-	s->gone = true;
-	s->link->present = false;
+	source_lost(s);
 	return 0;
 }
 
@@ -354,23 +451,11 @@ bool pcap_backend_wait(struct capture *c)
 	bool waits = false;
 
 	for (unsigned i = 0; i < c->pcap->nsources; i++)
-		waits |= !c->pcap->sources[i].gone && pcap_live_waits(c->pcap->sources[i].live);
+		waits |= c->pcap->sources[i].live && pcap_live_waits(c->pcap->sources[i].live);
 	if (!waits || clock_ns(CLOCK_MONOTONIC) >= c->pcap->end)
 		return false;
 	nanosleep(&pause, NULL);
 	return true;
-}
-
-/* What it has counted since the last time is put to the account of its link. */
-static void source_count(struct source *s)
-{
-	uint64_t received, dropped;
-
-	pcap_live_count(s->live, &received, &dropped);
-	s->link->gone_received += received - s->received;
-	s->link->gone_dropped += dropped - s->dropped;
-	s->received = received;
-	s->dropped = dropped;
 }
 
 void pcap_backend_renamed(struct capture *c, struct link *from, struct link *to)
@@ -392,13 +477,11 @@ void pcap_backend_forget(struct capture *c, struct netns *ns)
 	for (unsigned i = 0; i < c->pcap->nsources; i++) {
 		struct source *s = &c->pcap->sources[i];
 
-		if (s->link->ns != ns || !s->live)
+		if (s->link->ns != ns)
 			continue;
-		source_count(s);
-		pcap_live_close(s->live);
-		s->live = NULL;
-		s->gone = true;
-		s->link->present = false;
+		if (s->live)
+			source_close(s);
+		source_gone(s);
 	}
 	if (c->pcap->owners)
 		owners_forget_netns(c->pcap->owners, ns->inode);

@@ -288,6 +288,8 @@ static int link_changed(struct capture *c, struct link *link, const struct rtnl_
 		return err;
 	link = links_lookup(c, link->iface.netns, link->iface.ifindex);
 	link->up = news->flags & IFF_UP;
+	if (link->up && c->backend->up)
+		c->backend->up(c, link);
 	return link->due && link->up ? link_attach_try(c, link) : 0;
 }
 
