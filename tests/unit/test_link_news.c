@@ -271,6 +271,11 @@ static void hand_over(struct capture *c, struct link *from, struct link *to)
 	handed[1] = to;
 }
 
+static void told_up(struct capture *c, struct link *link)
+{
+	told("up %s; ", link->iface.name);
+}
+
 /* A backend that opens its devices itself: it only hears of names. */
 static void test_renamed_without_programs(void)
 {
@@ -279,6 +284,7 @@ static void test_renamed_without_programs(void)
 	start();
 	rig.backend.programs = false;
 	rig.backend.renamed = hand_over;
+	rig.backend.up = told_up;
 	rig_without_programs(&rig);
 	before = links_add(&rig.c, own, "eth0", 2, DLT_IEEE802_11);
 	link_announce(&rig.c, before);
@@ -286,9 +292,9 @@ static void test_renamed_without_programs(void)
 	CHECK_INT(links_watch(&rig.c, own), 0);
 	what_was_told();
 	CHECK_INT(rig_nlinks(&rig), 1);
-	is_up(2, "wlan0");
+	is_down(2, "eth0"), is_down(2, "wlan0"), is_up(2, "wlan0");
 	CHECK_INT(hear(), 0);
-	CHECK_STR(what_was_told(), "iface 1 wlan0; ");
+	CHECK_STR(what_was_told(), "iface 1 wlan0; up wlan0; ");
 	CHECK(handed[0] == before && handed[1] == lookup(2));
 	CHECK_INT(lookup(2)->iface.dlt, DLT_IEEE802_11);
 	is_gone(2, "wlan0");
