@@ -4,8 +4,8 @@ complete -c ptcpdump -f
 # what follows -- is a command
 complete -c ptcpdump -x -n 'contains -- -- (commandline -opc)' \
 	-a '(complete -C (string replace -r "^.*? -- +" "" -- (commandline -cp)))'
-complete -c ptcpdump -s 'i' -l interface -x -a '(__fish_append , any (__fish_print_interfaces))' -d 'listen on this interface, by name or by the number that -D shows; repeat it or separate with commas; any: all of them. Default: any when a process, user, container or command is asked for, else the first usable one'
-complete -c ptcpdump -l netns -r -F -d 'listen in this network namespace, by name or path; repeatable; any: all of them, later ones too'
+complete -c ptcpdump -s 'i' -l interface -x -a '(__fish_append , any (__fish_print_interfaces))' -d 'listen on this interface, by name, alternative name or the number that -D shows; repeat it or separate with commas; any: all of them. Default: any when a process, user, container or command is asked for, else the first usable one'
+complete -c ptcpdump -l netns -r -F -a '(__fish_append , any newly (ls /run/netns 2>/dev/null))' -d 'listen in this network namespace, by name or path; repeatable; any: all of them, later ones too; newly: only later ones'
 complete -c ptcpdump -s 'c' -l receive-count -x -d 'stop after N packets'
 complete -c ptcpdump -s 'Q' -l direction -x -a 'in out inout' -d 'only packets that come in, go out, or both (inout, the default)'
 complete -c ptcpdump -s 's' -l snapshot-length -x -d 'keep at most this much of each packet (0: the default, 262144)'
@@ -16,7 +16,7 @@ complete -c ptcpdump -l immediate-mode -d 'show and save packets as soon as they
 complete -c ptcpdump -s 'I' -l monitor-mode -d 'put the interface into 802.11 monitor mode (by the backend pcap)'
 complete -c ptcpdump -s 'j' -l time-stamp-type -x -d 'where time stamps come from, see -J (others than host: by the backend pcap)'
 complete -c ptcpdump -s 'y' -l linktype -x -d 'link type of the capture, see -L (another than the first: by the backend pcap), or of the filter that -d prints'
-complete -c ptcpdump -s 'D' -l list-interfaces -d 'list the interfaces and exit'
+complete -c ptcpdump -s 'D' -l list-interfaces -d 'list the interfaces and exit (with --netns: those of that namespace)'
 complete -c ptcpdump -s 'L' -l list-data-link-types -d 'list the link types of the interface and exit'
 complete -c ptcpdump -s 'J' -l list-time-stamp-types -d 'list the time stamp types of the interface and exit'
 complete -c ptcpdump -l probe -d 'tell what this kernel offers, what is lost without it, and exit'

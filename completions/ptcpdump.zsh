@@ -9,9 +9,9 @@ if (( command < CURRENT )); then
 	return
 fi
 _arguments -s \
-	'*-i+[listen on this interface, by name or by the number that -D shows; repeat it or separate with commas; any\: all of them. Default\: any when a process, user, container or command is asked for, else the first usable one]:INTERFACE:{_sequence compadd - any /sys/class/net/*(N\:t)}' \
-	'*--interface=[listen on this interface, by name or by the number that -D shows; repeat it or separate with commas; any\: all of them. Default\: any when a process, user, container or command is asked for, else the first usable one]:INTERFACE:{_sequence compadd - any /sys/class/net/*(N\:t)}' \
-	'*--netns=[listen in this network namespace, by name or path; repeatable; any\: all of them, later ones too]:NAME|PATH|any:_files' \
+	'*-i+[listen on this interface, by name, alternative name or the number that -D shows; repeat it or separate with commas; any\: all of them. Default\: any when a process, user, container or command is asked for, else the first usable one]:INTERFACE:{_sequence compadd - any /sys/class/net/*(N\:t)}' \
+	'*--interface=[listen on this interface, by name, alternative name or the number that -D shows; repeat it or separate with commas; any\: all of them. Default\: any when a process, user, container or command is asked for, else the first usable one]:INTERFACE:{_sequence compadd - any /sys/class/net/*(N\:t)}' \
+	'*--netns=[listen in this network namespace, by name or path; repeatable; any\: all of them, later ones too; newly\: only later ones]:NAME|PATH|any|newly:{_sequence compadd - any newly /run/netns/*(N\:t) || _files}' \
 	'*-c+[stop after N packets]:N: ' \
 	'*--receive-count=[stop after N packets]:N: ' \
 	'*-Q+[only packets that come in, go out, or both (inout, the default)]:DIRECTION:(in out inout)' \
@@ -29,8 +29,8 @@ _arguments -s \
 	'*--time-stamp-type=[where time stamps come from, see -J (others than host\: by the backend pcap)]:TYPE: ' \
 	'*-y+[link type of the capture, see -L (another than the first\: by the backend pcap), or of the filter that -d prints]:TYPE: ' \
 	'*--linktype=[link type of the capture, see -L (another than the first\: by the backend pcap), or of the filter that -d prints]:TYPE: ' \
-	'*-D[list the interfaces and exit]' \
-	'*--list-interfaces[list the interfaces and exit]' \
+	'*-D[list the interfaces and exit (with --netns\: those of that namespace)]' \
+	'*--list-interfaces[list the interfaces and exit (with --netns\: those of that namespace)]' \
 	'*-L[list the link types of the interface and exit]' \
 	'*--list-data-link-types[list the link types of the interface and exit]' \
 	'*-J[list the time stamp types of the interface and exit]' \

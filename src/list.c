@@ -12,6 +12,10 @@
 /* The interface that is asked about: the first -i, else the one that a capture would take. */
 static int chosen_iface(const struct options *o, char name[IF_NAMESIZE])
 {
+	const int err = o->netns.n ? capture_enter_netns((const char *const *)o->netns.v) : 0;
+
+	if (err)
+		return err;
 	if (o->ifaces.n)
 		return capture_find_iface(o->ifaces.v[0], name);
 	if (capture_default_iface(name) == 0)

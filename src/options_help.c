@@ -108,6 +108,8 @@ static void bash_value(const struct option_desc *d)
 		[HINT_COMMAND] = "_ptcpdump_words -c",
 		[HINT_USER] = "_ptcpdump_words -u",
 		[HINT_IFACE] = "_ptcpdump_list \"any $(ls /sys/class/net 2>/dev/null)\"",
+		[HINT_NETNS] = "if [[ $cur == */* ]]; then _ptcpdump_files -f; else "
+			       "_ptcpdump_list \"any newly $(ls /run/netns 2>/dev/null)\"; fi",
 		[HINT_PID] = "_ptcpdump_list \"$(cd /proc && echo [0-9]*)\"",
 		[HINT_LIST] = NULL,
 	};
@@ -185,10 +187,15 @@ static void print_bash(void)
 static void zsh_option(const struct option_desc *d, bool letter)
 {
 	static const char *const action[] = {
-		[HINT_NONE] = " ",	  [HINT_FILE] = "_files",
-		[HINT_DIR] = "_files -/", [HINT_COMMAND] = "_command_names",
-		[HINT_USER] = "_users",	  [HINT_IFACE] = "{_sequence compadd - any /sys/class/net/*(N\\:t)}",
-		[HINT_PID] = "_pids",	  [HINT_LIST] = " ",
+		[HINT_NONE] = " ",
+		[HINT_FILE] = "_files",
+		[HINT_DIR] = "_files -/",
+		[HINT_COMMAND] = "_command_names",
+		[HINT_USER] = "_users",
+		[HINT_IFACE] = "{_sequence compadd - any /sys/class/net/*(N\\:t)}",
+		[HINT_NETNS] = "{_sequence compadd - any newly /run/netns/*(N\\:t) || _files}",
+		[HINT_PID] = "_pids",
+		[HINT_LIST] = " ",
 	};
 
 	/* '*': all may be repeated; + and =: the value may be part of the same word. */
@@ -245,6 +252,7 @@ static void fish_option(const struct option_desc *d)
 		[HINT_COMMAND] = " -x -a '(__fish_complete_command)'",
 		[HINT_USER] = " -x -a '(__fish_complete_users)'",
 		[HINT_IFACE] = " -x -a '(__fish_append , any (__fish_print_interfaces))'",
+		[HINT_NETNS] = " -r -F -a '(__fish_append , any newly (ls /run/netns 2>/dev/null))'",
 		[HINT_PID] = " -x -a '(__fish_complete_pids)'",
 		[HINT_LIST] = " -x",
 	};

@@ -295,12 +295,13 @@ const char *const option_group_title[GROUPS] = {
 const struct option_desc option_table[] = {
 	{ .key = 'i', .name = "interface", .arg = "INTERFACE", .group = GROUP_CAPTURE, .parse = parse_list, AT(ifaces),
 	  .hint = HINT_IFACE,
-	  .help = "listen on this interface, by name or by the number that -D shows; repeat it or separate with "
+	  .help = "listen on this interface, by name, alternative name or the number that -D shows; repeat it or separate with "
 		  "commas; any: all of them. Default: any when a process, user, container or command is asked for, "
 		  "else the first usable one" },
-	{ .key = OPT_NETNS, .name = "netns", .arg = "NAME|PATH|any", .group = GROUP_CAPTURE, .parse = parse_list,
-	  AT(netns), .hint = HINT_FILE,
-	  .help = "listen in this network namespace, by name or path; repeatable; any: all of them, later ones too" },
+	{ .key = OPT_NETNS, .name = "netns", .arg = "NAME|PATH|any|newly", .group = GROUP_CAPTURE, .parse = parse_list,
+	  AT(netns), .hint = HINT_NETNS,
+	  .help = "listen in this network namespace, by name or path; repeatable; any: all of them, later ones too; newly: "
+		  "only later ones" },
 	{ .key = 'c', .name = "receive-count", .arg = "N", .group = GROUP_CAPTURE, NUMBER(count, 1, INT64_MAX),
 	  .refusal = "invalid packet count %s (must be a number >= 1)", .help = "stop after N packets" },
 	{ .key = 'Q', .name = "direction", .arg = "DIRECTION", .group = GROUP_CAPTURE, .parse = parse_direction,
@@ -328,7 +329,7 @@ const struct option_desc option_table[] = {
 	  .help = "link type of the capture, see -L (another than the first: by the backend pcap), or of the filter "
 		  "that -d prints" },
 	{ .key = 'D', .name = "list-interfaces", .group = GROUP_CAPTURE, .parse = parse_action,
-	  .action = ACTION_LIST_IFACES, .help = "list the interfaces and exit" },
+	  .action = ACTION_LIST_IFACES, .help = "list the interfaces and exit (with --netns: those of that namespace)" },
 	{ .key = 'L', .name = "list-data-link-types", .group = GROUP_CAPTURE, .parse = parse_action,
 	  .action = ACTION_LIST_LINK_TYPES, .help = "list the link types of the interface and exit" },
 	{ .key = 'J', .name = "list-time-stamp-types", .group = GROUP_CAPTURE, .parse = parse_action,

@@ -25,6 +25,7 @@ enum option_hint {
 	HINT_COMMAND,
 	HINT_USER,
 	HINT_IFACE,
+	HINT_NETNS,
 	HINT_PID,
 	HINT_LIST /* of the choices, with commas */
 };

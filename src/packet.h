@@ -21,13 +21,14 @@ struct iface {
 	uint32_t id;	   /* dense, from 0, in order of appearance; an index for per-interface tables */
 	uint32_t ifindex;  /* 0 unknown */
 	uint32_t netns;	   /* inode number of its network namespace, 0 unknown */
-	bool other_netns;  /* not the namespace that ptcpdump runs in: printed as name@netns */
+	bool other_netns;  /* not the namespace that ptcpdump runs in: printed as name@netns_name or name@netns */
 	int dlt;	   /* DLT_* (pcap/dlt.h) of its packets */
 	uint32_t snaplen;  /* bytes; 0 no limit */
 	char *name;	   /* "" when a file does not tell; raw, escape before printing */
 	char *description; /* if_description, NULL unknown */
 	char *filter;	   /* capture filter expression, NULL none */
 	char *netns_path;  /* NULL unknown */
+	char *netns_name;  /* that it was asked for by; NULL: none */
 	uint64_t received; /* as known so far: packets that passed the filter */
 	uint64_t dropped;  /* of those, lost for want of ring space */
 	bool from_file;	   /* read from a file: received and dropped mean nothing */

@@ -51,6 +51,30 @@ static int live_iface(void *arg, const struct iface *iface)
 	return session_iface(&l->s, iface);
 }
 
+/* By which of its names a device is given does not matter, nor how often. */
+static bool named_before(const struct live *l, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (strcmp(capture_iface_name(l->capture, i), capture_iface_name(l->capture, n)) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void print_names(const struct live *l, const char *const *ifaces)
+{
+	struct buf names = { 0 };
+
+	for (unsigned i = 0; ifaces[i]; i++) {
+		if (named_before(l, i))
+			continue;
+		buf_puts(&names, i ? ", " : "");
+		buf_put_escaped(&names, str_of(capture_iface_name(l->capture, i)));
+	}
+	fprintf(stderr, "listening on %.*s", (int)names.len, names.p);
+	buf_done(&names);
+}
+
 static void live_process(void *arg, uint32_t type, const void *event, size_t size)
 {
 	struct live *l = arg;
@@ -238,9 +262,7 @@ static void print_banner(const struct live *l, const char *const *ifaces)
 		fprintf(stderr, "ptcpdump: verbose output suppressed, use -v[v]... for full protocol decode\n");
 	else
 		fprintf(stderr, "ptcpdump: ");
-	fprintf(stderr, "listening on ");
-	for (size_t i = 0; ifaces[i]; i++)
-		fprintf(stderr, "%s%s", i ? ", " : "", ifaces[i]);
+	print_names(l, ifaces);
 	if (l->link_types.len)
 		fprintf(stderr, ", link-type %.*s", (int)l->link_types.len, l->link_types.p);
 	fprintf(stderr, ", snapshot length %u bytes\n", o->capture.snaplen);

@@ -37,7 +37,8 @@
 	     .attach = tracepoints_attach, .stop = programs_stop, .count = links_count, .close = taps_close)                \
 	NEXT("pcap", .help = "libpcap's own capture: every device that it opens; -I, -y and -j are served by it",           \
 	     .missing = pcap_backend_missing, .bpf_optional = true, .packet_sockets = true, .opens_proc = true,             \
-	     .open = pcap_backend_open, .attach = pcap_backend_attach, .collect = pcap_backend_collect,                     \
+	     .open = pcap_backend_open, .attach = pcap_backend_attach, .renamed = pcap_backend_renamed,                     \
+	     .up = pcap_backend_up, .forget = pcap_backend_forget, .collect = pcap_backend_collect,                         \
 	     .finish = pcap_backend_finish, .stop = pcap_backend_stop, .wait = pcap_backend_wait,                           \
 	     .count = pcap_backend_count, .close = pcap_backend_close)
 
@@ -99,21 +100,27 @@ int capture_device_dlt(const char *name)
 	return type >= 0 && l3 ? DLT_RAW : DLT_EN10MB;
 }
 
-/* By name or number; true too when there is no such device. */
-static bool serves_device(const struct backend *backend, const char *name)
+/* True too when there is no such device. */
+static bool serves_device(const struct backend *backend, const char *given)
 {
-	char by_number[IF_NAMESIZE];
+	char name[IF_NAMESIZE];
 	bool l3;
 	int type;
 
-	if (name[strspn(name, "0123456789")] == '\0' && if_nametoindex(name) == 0 &&
-	    iface_list_name((unsigned)strtoul(name, NULL, 10), by_number) == 0)
-		name = by_number;
-	if (strcmp(name, "any") == 0 || strchr(name, '/'))
+	if (strchr(given, '/') || iface_resolve(given, name) != 0 || strcmp(name, "any") == 0)
 		return true;
 	type = device_type(name);
 	/* libpcap has others than network devices. */
-	return type < 0 ? !iface_list_has(name) : backend->device((uint16_t)type, &l3);
+	return type >= 0 && backend->device((uint16_t)type, &l3);
+}
+
+static bool has_dlt(const char *given, int dlt)
+{
+	char name[IF_NAMESIZE];
+
+	if (iface_resolve(given, name) != 0)
+		return dlt == DLT_EN10MB;
+	return strcmp(name, "any") != 0 && capture_device_dlt(name) == dlt;
 }
 
 /* What is asked for that a backend cannot serve: flags of tcpdump, and devices. NULL: nothing. */
@@ -126,7 +133,7 @@ static const char *beyond(const struct backend *backend, const struct capture_co
 	if (wanted->tstamp_type && strcmp(wanted->tstamp_type, "host") != 0)
 		return "-j";
 	for (const char *const *name = wanted->ifaces; *name; name++) {
-		if (wanted->dlt >= 0 && (strcmp(*name, "any") == 0 || capture_device_dlt(*name) != wanted->dlt))
+		if (wanted->dlt >= 0 && !has_dlt(*name, wanted->dlt))
 			return "-y";
 		if ((!wanted->netns || !wanted->netns[0]) && !serves_device(backend, *name))
 			return *name;

@@ -14,6 +14,7 @@
 struct capture;
 struct event_packet;
 struct link;
+struct netns;
 struct ptcpdump;
 
 /* To be called again for the same link, when others that are urgent have had their turn. */
@@ -44,7 +45,13 @@ struct backend {
 	int (*attach)(struct capture *c);
 	/* Of those with programs: one more device, in its namespace; NULL: they see all anyway. 0, LINK_UNFINISHED or -errno */
 	int (*attach_link)(struct capture *c, struct link *link);
-	/* For backends without programs: moves packets into the rings; 0 or a negative errno. */
+	/* For backends without programs: a device goes on under another name; counts what was under the old one. */
+	void (*renamed)(struct capture *c, struct link *from, struct link *to);
+	/* For the same: it is told that a device is up, perhaps not for the first time. */
+	void (*up)(struct capture *c, struct link *link);
+	/* For the same: a namespace has ended, its devices are closed. */
+	void (*forget)(struct capture *c, struct netns *ns);
+	/* For the same: moves packets into the rings; 0 or a negative errno. */
 	int (*collect)(struct capture *c);
 	/* For the same: the last look at a packet before it is delivered. CAPTURE_WAIT: its owner may become known. */
 	int (*finish)(struct capture *c, struct event_packet *e, bool force, int64_t *ns);
@@ -92,6 +99,9 @@ void taps_close(struct capture *c);
 const char *pcap_backend_missing(void);
 int pcap_backend_open(struct capture *c);
 int pcap_backend_attach(struct capture *c);
+void pcap_backend_renamed(struct capture *c, struct link *from, struct link *to);
+void pcap_backend_up(struct capture *c, struct link *link);
+void pcap_backend_forget(struct capture *c, struct netns *ns);
 int pcap_backend_collect(struct capture *c);
 int pcap_backend_finish(struct capture *c, struct event_packet *e, bool force, int64_t *ns);
 void pcap_backend_stop(struct capture *c);

@@ -35,12 +35,13 @@
 
 struct source {
 	struct capture *capture;
-	struct pcap_live *live;
+	struct pcap_live *live; /* NULL: gone, or to be opened again when the device is up */
 	struct link *link;
 	struct ring *ring;
 	enum direction dir;
+	enum direction asked, hidden; /* of libpcap */
 	bool gone;
-	uint64_t received, dropped; /* when it began */
+	uint64_t received, dropped; /* as of the last count */
 };
 
 struct pcap_backend {
@@ -63,10 +64,10 @@ const char *pcap_backend_missing(void)
 	return errno == EPERM ? "CAP_NET_RAW is needed" : "the kernel has no packet sockets";
 }
 
-static int source_open(struct capture *c, const char *name, enum direction dir, enum direction hidden)
+/* again: what libpcap warns of is known. */
+static int source_connect(const struct capture *c, struct source *s, const char *name, bool again)
 {
-	struct pcap_backend *p = c->pcap;
-	struct pcap_live_config config = {
+	const struct pcap_live_config config = {
 		.device = name,
 		.filter = c->config.filter,
 		.tstamp_type = c->config.tstamp_type,
@@ -78,10 +79,17 @@ static int source_open(struct capture *c, const char *name, enum direction dir, 
 		.monitor = c->config.monitor,
 		.immediate = c->config.immediate,
 		.no_optimize = c->config.no_optimize,
-		.direction = dir,
-		.hidden_direction = hidden,
-		.again = dir == DIR_OUT && c->config.direction == DIR_NONE,
+		.direction = s->asked,
+		.hidden_direction = s->hidden,
+		.again = again,
 	};
+
+	return pcap_live_open(&s->live, &config);
+}
+
+static int source_open(struct capture *c, const char *name, enum direction dir, enum direction hidden)
+{
+	struct pcap_backend *p = c->pcap;
 	struct source *s = &p->sources[p->nsources];
 	int err;
 
@@ -89,7 +97,9 @@ static int source_open(struct capture *c, const char *name, enum direction dir, 
 		log_error("too many interfaces for the pcap backend: at most %u", RINGS_MAX / 2);
 		return -E2BIG;
 	}
-	err = pcap_live_open(&s->live, &config);
+	s->asked = dir;
+	s->hidden = hidden;
+	err = source_connect(c, s, name, dir == DIR_OUT && c->config.direction == DIR_NONE);
 	if (err)
 		return err;
 	s->capture = c;
@@ -147,19 +157,33 @@ static int device_open(struct capture *c, struct netns *ns, const char *name)
 	return 0;
 }
 
-/* Names as libpcap knows them, or numbers of the list of -D. */
-static int name_open(struct capture *c, struct netns *ns, const char *name)
+static bool is_open(struct capture *c, const struct netns *ns, const char *name)
 {
-	char by_number[IF_NAMESIZE];
+	const unsigned ifindex = if_nametoindex(name);
 
-	if (name[strspn(name, "0123456789")] == '\0' && if_nametoindex(name) == 0) {
-		if (iface_list_name((unsigned)strtoul(name, NULL, 10), by_number) != 0) {
-			iface_list_refuse(name);
-			return -ENODEV;
-		}
-		name = by_number;
+	return ifindex && links_lookup(c, ns->inode, ifindex);
+}
+
+/* A word of -i, by its place. */
+static int given_open(struct capture *c, struct netns *ns, unsigned i)
+{
+	const char *given = c->config.ifaces[i];
+	char name[IF_NAMESIZE];
+	bool found = iface_resolve(given, name) == 0;
+	int err;
+
+	/* With several namespaces, a name need not exist in each. */
+	if (!found && c->namespaces.n > 1)
+		return 0;
+	if (!found && iface_is_number(given)) {
+		iface_list_refuse(given);
+		return -ENODEV;
 	}
-	return device_open(c, ns, name);
+	/* By another of its names it may be open already. */
+	err = found && is_open(c, ns, name) ? 0 : device_open(c, ns, found ? name : given);
+	if (!err && found)
+		wish_note(c, i, name, true);
+	return err;
 }
 
 static int netns_open_all(struct capture *c, struct netns *ns)
@@ -168,12 +192,8 @@ static int netns_open_all(struct capture *c, struct netns *ns)
 
 	if (err)
 		return err;
-	for (const char *const *name = c->config.ifaces; !err && *name; name++) {
-		/* With several namespaces, a name need not exist in each. */
-		if (c->namespaces.n > 1 && strcmp(*name, "any") != 0 && if_nametoindex(*name) == 0)
-			continue;
-		err = name_open(c, ns, *name);
-	}
+	for (unsigned i = 0; !err && c->config.ifaces[i]; i++)
+		err = given_open(c, ns, i);
 	netns_leave(c, ns);
 	return err;
 }
@@ -189,6 +209,7 @@ int pcap_backend_open(struct capture *c)
 	c->pcap = calloc(1, sizeof(*c->pcap));
 	if (!c->pcap)
 		return -ENOMEM;
+	err = wishes_new(c);
 	c->pcap->judge = judges(&c->config);
 	c->delivery.lag_ns = c->config.immediate ? NSEC_PER_MSEC : LAG_NS;
 	for (unsigned i = 0; !err && i < c->namespaces.n; i++)
@@ -198,6 +219,9 @@ int pcap_backend_open(struct capture *c)
 		err = -ENODEV;
 	}
 	c->rings.n = c->pcap->nsources;
+	/* Devices may get another name. */
+	for (unsigned i = 0; !err && i < c->namespaces.n; i++)
+		err = links_watch(c, c->namespaces.all[i]);
 	return err;
 }
 
@@ -222,13 +246,9 @@ static int source_start(struct capture *c, struct source *s)
 {
 	const int fd = pcap_live_fd(s->live);
 	struct link *link = s->link;
-	int err = 0;
+	int err;
 
-	if (!link->announced) {
-		link->announced = true;
-		link->iface.id = c->links.announced++;
-		err = c->handler.iface(c->handler.arg, &link->iface);
-	}
+	err = link_announce(c, link);
 	if (!err)
 		err = ring_open_local(s->ring, c->rings.size);
 	if (!err && fd >= 0)
@@ -253,7 +273,7 @@ int pcap_backend_attach(struct capture *c)
 	for (unsigned i = 0; !err && i < c->pcap->nsources; i++)
 		err = source_start(c, &c->pcap->sources[i]);
 	c->programs.control->wake_fill = c->rings.size / 2;
-	return err;
+	return !err && c->namespaces.scanning ? netns_scan_start(c) : err;
 }
 
 static void on_packet(void *arg, const struct pcap_live_packet *p)
@@ -291,18 +311,105 @@ static bool source_room(const struct source *s)
 	return s->ring->size - ring_used(s->ring) >= s->capture->config.snaplen + sizeof(struct event_packet) + 64;
 }
 
+/* What it has counted since the last time is put to the account of its link. */
+static void source_count(struct source *s)
+{
+	uint64_t received, dropped;
+
+	pcap_live_count(s->live, &received, &dropped);
+	s->link->gone_received += received - s->received;
+	s->link->gone_dropped += dropped - s->dropped;
+	s->received = received;
+	s->dropped = dropped;
+}
+
+static void source_close(struct source *s)
+{
+	source_count(s);
+	pcap_live_close(s->live);
+	s->live = NULL;
+}
+
+static void source_gone(struct source *s)
+{
+	s->gone = true;
+	s->link->present = false;
+}
+
+/* Under which name the device is there; false: it is not. */
+static bool source_device(const struct source *s, char name[IF_NAMESIZE])
+{
+	bool found;
+
+	if (!s->link->iface.ifindex || netns_enter(s->capture, s->link->ns) != 0)
+		return false;
+	found = if_indextoname(s->link->iface.ifindex, name) != NULL;
+	netns_leave(s->capture, s->link->ns);
+	return found;
+}
+
+/* Errors are logged, and end nothing: it may be up again. */
+static void source_reopen(struct source *s)
+{
+	struct capture *c = s->capture;
+	int err;
+
+	if (netns_enter(c, s->link->ns) != 0)
+		return;
+	err = source_connect(c, s, s->link->iface.name, true);
+	netns_leave(c, s->link->ns);
+	if (err)
+		return;
+	s->received = s->dropped = 0;
+	err = poll_add(c, pcap_live_fd(s->live), EPOLLIN, NULL);
+	if (!err)
+		err = pcap_live_start(s->live);
+	if (err)
+		source_close(s);
+}
+
+/*
+ * libpcap takes a device for gone that is down and has another name, which is how it gets one before Linux 6.2. If we have
+ * not heard of that yet, pcap_backend_up() is called when we do.
+ */
+static void source_lost(struct source *s)
+{
+	char name[IF_NAMESIZE];
+
+	source_close(s);
+	if (!source_device(s, name))
+		source_gone(s);
+	else if (s->link->up && strcmp(name, s->link->iface.name) == 0)
+		source_reopen(s);
+}
+
+void pcap_backend_up(struct capture *c, struct link *link)
+{
+	for (unsigned i = 0; i < c->pcap->nsources; i++) {
+		struct source *s = &c->pcap->sources[i];
+
+		if (s->link == link && !s->live && !s->gone)
+			source_reopen(s);
+	}
+}
+
 static int source_read(struct source *s)
 {
+	char name[IF_NAMESIZE];
 	int n = 1;
 
+	if (!s->live) {
+		if (!source_device(s, name))
+			source_gone(s);
+		return 0;
+	}
 	while (n > 0 && source_room(s))
 		n = pcap_live_read(s->live, 1, on_packet, s);
 	if (n > 0)
 		return 0;
 	if (n != -ENODEV)
 		return n;
-	s->gone = true;
-	s->link->present = false;
+	source_lost(s);
 	return 0;
 }
 
@@ -330,8 +437,10 @@ int pcap_backend_finish(struct capture *c, struct event_packet *e, bool force, i
 
 void pcap_backend_stop(struct capture *c)
 {
-	for (unsigned i = 0; i < c->pcap->nsources; i++)
-		pcap_live_stop(c->pcap->sources[i].live);
+	for (unsigned i = 0; i < c->pcap->nsources; i++) {
+		if (c->pcap->sources[i].live)
+			pcap_live_stop(c->pcap->sources[i].live);
+	}
 	c->pcap->end = clock_ns(CLOCK_MONOTONIC) + STOP_NS;
 }
 
@@ -342,26 +451,55 @@ bool pcap_backend_wait(struct capture *c)
 	bool waits = false;
 
 	for (unsigned i = 0; i < c->pcap->nsources; i++)
-		waits |= !c->pcap->sources[i].gone && pcap_live_waits(c->pcap->sources[i].live);
+		waits |= c->pcap->sources[i].live && pcap_live_waits(c->pcap->sources[i].live);
 	if (!waits || clock_ns(CLOCK_MONOTONIC) >= c->pcap->end)
 		return false;
 	nanosleep(&pause, NULL);
 	return true;
 }
 
+void pcap_backend_renamed(struct capture *c, struct link *from, struct link *to)
+{
+	for (unsigned i = 0; i < c->pcap->nsources; i++) {
+		struct source *s = &c->pcap->sources[i];
+
+		if (s->link != from)
+			continue;
+		if (s->live)
+			source_count(s);
+		s->link = to;
+	}
+}
+
+/* Sockets in a namespace keep it from ending. */
+void pcap_backend_forget(struct capture *c, struct netns *ns)
+{
+	for (unsigned i = 0; i < c->pcap->nsources; i++) {
+		struct source *s = &c->pcap->sources[i];
+
+		if (s->link->ns != ns)
+			continue;
+		if (s->live)
+			source_close(s);
+		source_gone(s);
+	}
+	if (c->pcap->owners)
+		owners_forget_netns(c->pcap->owners, ns->inode);
+}
+
 void pcap_backend_count(const struct capture *c)
 {
-	const struct pcap_backend *p = c->pcap;
+	struct pcap_backend *p = c->pcap;
 
-	for (unsigned i = 0; i < p->nsources; i++)
-		p->sources[i].link->iface.received = p->sources[i].link->iface.dropped = 0;
 	for (unsigned i = 0; i < p->nsources; i++) {
-		struct iface *iface = &p->sources[i].link->iface;
-		uint64_t received, dropped;
+		if (p->sources[i].live)
+			source_count(&p->sources[i]);
+	}
+	for (unsigned i = 0; i < c->links.n; i++) {
+		struct link *link = c->links.all[i];
 
-		pcap_live_count(p->sources[i].live, &received, &dropped);
-		iface->received += received - p->sources[i].received;
-		iface->dropped += dropped - p->sources[i].dropped;
+		link->iface.received = link->gone_received;
+		link->iface.dropped = link->gone_dropped;
 	}
 }
 

@@ -6,6 +6,7 @@
 #ifndef CAPTURE_H
 #define CAPTURE_H
 
+#include <net/if.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,9 +34,10 @@ struct capture_handler {
 };
 
 struct capture_config {
-	const char *const *ifaces; /* names or indexes, NULL-terminated; "any": all */
-	const char *const *netns;  /* names, paths or "any", NULL-terminated; NULL: only our own */
-	const char *filter;	   /* NULL or "": everything */
+	const char *const *ifaces; /* names, alternative names or numbers, NULL-terminated; "any": all */
+	/* names, paths, "any" or "newly" (those to come), NULL-terminated; NULL: only our own */
+	const char *const *netns;
+	const char *filter; /* NULL or "": everything */
 	bool no_optimize;
 	uint32_t snaplen;	       /* bytes, 1..262144 */
 	enum direction direction;      /* DIR_NONE: both */
@@ -73,6 +75,8 @@ int capture_load(struct capture *c);
 int capture_watch(struct capture *c);
 /* Packets are taken; after capture_watch(). */
 int capture_attach(struct capture *c);
+/* The name of the device that a word of the configured ifaces stands for; the word itself while there is none. */
+const char *capture_iface_name(const struct capture *c, unsigned i);
 /* Says whether tasks of a cgroup match the container filter. Unknown cgroups pass as EVENT_PKT_MAYBE. */
 int capture_set_cgroup(struct capture *c, uint64_t cgroup, bool match);
 /* Becomes readable when capture_poll() has something to do (epoll fd). */
@@ -85,8 +89,10 @@ int capture_drain(struct capture *c);
 void capture_stats(const struct capture *c, struct capture_stats *ret);
 void capture_free(struct capture *c);
 
-/* -D: interfaces, one per line as tcpdump lists them. */
-int capture_list_ifaces(FILE *out);
+/* -D: interfaces, one per line as tcpdump lists them; netns: of these namespaces, as in the configuration. */
+int capture_list_ifaces(FILE *out, const char *const *netns);
+/* For good, the first of these namespaces. 0 or a negative errno; what the user got wrong is logged. */
+int capture_enter_netns(const char *const *netns);
 /* --backend help: how packets can be seen here, one way per line. */
 int capture_list_backends(FILE *out);
 /* Their names, separated by spaces. */
@@ -100,10 +106,10 @@ int capture_choose_backend(const char *name, const struct capture_config *wanted
 bool capture_opens_proc(const struct backend *backend);
 /* Where packets of a device start, as our programs see them: DLT_EN10MB or DLT_RAW; Ethernet when there is none. */
 int capture_device_dlt(const char *name);
-/* The name of what -i names or numbers, "any" included: 0, or -ENODEV with a message written. name: IF_NAMESIZE bytes. */
-int capture_find_iface(const char *given, char *name);
-/* First usable interface as tcpdump chooses it; 0 or -ENODEV. name: IF_NAMESIZE bytes. */
-int capture_default_iface(char *name);
+/* The name of what -i names or numbers, "any" included: 0, or -ENODEV with a message written. */
+int capture_find_iface(const char *given, char name[IF_NAMESIZE]);
+/* First usable interface as tcpdump chooses it; 0 or -ENODEV. */
+int capture_default_iface(char name[IF_NAMESIZE]);
 /* --probe: what this kernel offers and what is lost without it. */
 int capture_probe(FILE *out);
 

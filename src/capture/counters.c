@@ -85,3 +85,15 @@ void counters_stop(const struct capture *c, struct link *link)
 	}
 	free(n);
 }
+
+/* What the kernel goes on counting was the old one's up to now. */
+void counters_hand_over(const struct capture *c, struct link *from, struct link *to)
+{
+	uint64_t received, dropped;
+
+	counters_read(c, from, &received, &dropped);
+	from->gone_received += received;
+	from->gone_dropped += dropped;
+	to->gone_received -= received;
+	to->gone_dropped -= dropped;
+}

@@ -111,6 +111,8 @@ static int packet_hand(struct capture *c, const struct event_packet *e, bool for
 
 	if (!link)
 		return CAPTURE_DONE;
+	while (e->ts < link->since)
+		link = link->before;
 	/* More CPUs than rings, or a CPU taken away between clock and ring: never go back, however little. */
 	ts = e->ts < c->delivery.last_ts ? c->delivery.last_ts : e->ts;
 	p = (struct packet){

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Interfaces as libpcap lists them: -D, its numbers, and the default. */
 #include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <net/if.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/backend.h"
 #include "capture/private.h"
+#include "capture/rtnl.h"
+#include "util/buf.h"
 #include "util/log.h"
 
 static const struct {
@@ -43,35 +48,61 @@ static int devices_find(pcap_if_t **ret)
 	return -EIO;
 }
 
-static void device_print(FILE *out, unsigned n, const pcap_if_t *dev)
+static int altnames_put(void *arg, const struct rtnl_link *link)
+{
+	const char *separator = " (altname ";
+	struct buf *line = arg;
+
+	for (const char *alt = link->altnames; alt && *alt; alt += strlen(alt) + 1) {
+		buf_puts(line, separator);
+		buf_put_escaped(line, str_of(alt));
+		separator = ", ";
+	}
+	if (link->altnames)
+		buf_putc(line, ')');
+	return 0;
+}
+
+static void flags_put(struct buf *line, const pcap_if_t *dev)
 {
 	const char *separator = "", *connection = connection_text(dev->flags);
 
-	fprintf(out, "%u.%s", n, dev->name);
-	if (dev->description)
-		fprintf(out, " (%s)", dev->description);
-	if (dev->flags == 0) {
-		fputc('\n', out);
+	if (dev->flags == 0)
 		return;
-	}
-	fputs(" [", out);
+	buf_puts(line, " [");
 	for (size_t i = 0; i < sizeof(flag_names) / sizeof(flag_names[0]); i++) {
 		if (dev->flags & flag_names[i].flag) {
-			fprintf(out, "%s%s", separator, flag_names[i].text);
+			buf_printf(line, "%s%s", separator, flag_names[i].text);
 			separator = ", ";
 		}
 	}
 	if (!*separator) {
-		fputs("none", out);
+		buf_puts(line, "none");
 		separator = ", ";
 	}
 	if (connection && !(dev->flags & PCAP_IF_LOOPBACK))
-		fprintf(out, "%s%s", separator, connection);
-	fputs("]\n", out);
+		buf_printf(line, "%s%s", separator, connection);
+	buf_putc(line, ']');
 }
 
-int capture_list_ifaces(FILE *out)
+/* where: what follows the name of a device. */
+static void device_put(struct buf *line, unsigned n, const pcap_if_t *dev, const char *where)
 {
+	const struct rtnl_handler handler = { .arg = line, .link = altnames_put };
+
+	buf_printf(line, "%u.", n);
+	buf_put_escaped(line, str_of(dev->name));
+	buf_put_escaped(line, str_of(where));
+	rtnl_find(dev->name, &handler);
+	if (dev->description)
+		buf_printf(line, " (%s)", dev->description);
+	flags_put(line, dev);
+	buf_putc(line, '\n');
+}
+
+static int devices_print(FILE *out, const char *where)
+{
+	struct buf text = { 0 };
 	pcap_if_t *devs;
 	unsigned n = 0;
 	int err = devices_find(&devs);
@@ -79,12 +110,75 @@ int capture_list_ifaces(FILE *out)
 	if (err)
 		return err;
 	for (const pcap_if_t *dev = devs; dev; dev = dev->next)
-		device_print(out, ++n, dev);
+		device_put(&text, ++n, dev, where);
 	pcap_freealldevs(devs);
+	fwrite(text.p, 1, text.len, out);
+	buf_done(&text);
 	return 0;
 }
 
-int capture_default_iface(char *name)
+static int netns_print(const struct capture *c, const struct netns *ns, FILE *out)
+{
+	char where[NAME_MAX + 2] = "";
+	int err = netns_enter(c, ns);
+
+	if (err) {
+		log_error("network namespace '%s': %s", ns->path, strerror(-err));
+		return err;
+	}
+	if (!ns->own && ns->name)
+		snprintf(where, sizeof(where), "@%s", ns->name);
+	else if (!ns->own)
+		snprintf(where, sizeof(where), "@%" PRIu32, ns->inode);
+	err = devices_print(out, where);
+	netns_leave(c, ns);
+	return err;
+}
+
+static struct capture lister(const char *const *netns)
+{
+	static const char *const no_ifaces[] = { NULL };
+
+	return (struct capture){
+		.config = { .netns = netns, .ifaces = no_ifaces },
+		.backend = backend_default(),
+		.namespaces = { .own_fd = -1, .scan_fd = -1, .inotify_fd = -1 },
+	};
+}
+
+int capture_enter_netns(const char *const *netns)
+{
+	struct capture c = lister(netns);
+	int err = netns_init(&c);
+
+	if (!err && c.namespaces.n)
+		err = netns_enter(&c, c.namespaces.all[0]);
+	netns_done(&c);
+	return err;
+}
+
+int capture_list_ifaces(FILE *out, const char *const *netns)
+{
+	struct capture c = lister(netns);
+	int err;
+
+	if (!netns || !netns[0])
+		return devices_print(out, "");
+	err = netns_init(&c);
+	/* Nothing is captured in them. */
+	c.namespaces.scanning = false;
+	if (!err && c.namespaces.any)
+		netns_scan(&c);
+	for (unsigned i = 0; !err && i < c.namespaces.n; i++) {
+		if (!c.namespaces.all[i]->before)
+			err = netns_print(&c, c.namespaces.all[i], out);
+	}
+	links_free(&c);
+	netns_done(&c);
+	return err;
+}
+
+int capture_default_iface(char name[IF_NAMESIZE])
 {
 	pcap_if_t *devs;
 	int err = devices_find(&devs);
@@ -100,7 +194,7 @@ int capture_default_iface(char *name)
 	return err;
 }
 
-bool iface_list_has(const char *name)
+static bool list_has(const char *name)
 {
 	pcap_if_t *devs;
 	bool found = false;
@@ -113,7 +207,7 @@ bool iface_list_has(const char *name)
 	return found;
 }
 
-int iface_list_name(unsigned n, char *name)
+int iface_list_name(unsigned n, char name[IF_NAMESIZE])
 {
 	const pcap_if_t *dev;
 	pcap_if_t *devs;
@@ -132,18 +226,30 @@ int iface_list_name(unsigned n, char *name)
 	return err;
 }
 
-int capture_find_iface(const char *given, char *name)
+static int name_copy(void *arg, const struct rtnl_link *link)
 {
-	const bool number = *given && given[strspn(given, "-0123456789")] == '\0';
+	memcpy(arg, link->name, IF_NAMESIZE);
+	return 0;
+}
 
-	if (strlen(given) < IF_NAMESIZE &&
-	    (strcmp(given, "any") == 0 || if_nametoindex(given) || iface_list_has(given))) {
+int iface_resolve(const char *given, char name[IF_NAMESIZE])
+{
+	const struct rtnl_handler handler = { .arg = name, .link = name_copy };
+
+	if (strcmp(given, "any") != 0 && rtnl_find(given, &handler) == 0)
+		return 0;
+	if (strlen(given) < IF_NAMESIZE && (strcmp(given, "any") == 0 || list_has(given))) {
 		strcpy(name, given);
 		return 0;
 	}
-	if (number && iface_list_name((unsigned)strtoul(given, NULL, 10), name) == 0)
+	return iface_is_number(given) ? iface_list_name((unsigned)strtoul(given, NULL, 10), name) : -ENODEV;
+}
+
+int capture_find_iface(const char *given, char name[IF_NAMESIZE])
+{
+	if (iface_resolve(given, name) == 0)
 		return 0;
-	if (number)
+	if (*given && given[strspn(given, "-0123456789")] == '\0')
 		iface_list_refuse(given);
 	else
 		log_error("%s: No such device exists; -D lists those that do", given);

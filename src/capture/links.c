@@ -72,23 +72,6 @@ struct link *links_lookup(struct capture *c, uint32_t netns, uint32_t ifindex)
 	return link;
 }
 
-static bool wanted(const struct capture *c, const struct rtnl_link *news)
-{
-	if (c->links.any)
-		return true;
-	for (const char *const *name = c->config.ifaces; *name; name++) {
-		char by_number[IF_NAMESIZE];
-
-		if (strcmp(*name, news->name) == 0)
-			return true;
-		if ((*name)[strspn(*name, "0123456789")] == '\0' &&
-		    iface_list_name((unsigned)strtoul(*name, NULL, 10), by_number) == 0 &&
-		    strcmp(by_number, news->name) == 0)
-			return true;
-	}
-	return false;
-}
-
 static struct link *link_new(struct capture *c, struct netns *ns, const struct rtnl_link *news, bool l3)
 {
 	struct link *link = calloc(1, sizeof(*link)), **p;
@@ -111,6 +94,7 @@ static struct link *link_new(struct capture *c, struct netns *ns, const struct r
 	link->iface.snaplen = c->config.snaplen;
 	link->iface.name = strdup(news->name);
 	link->iface.netns_path = ns->path;
+	link->iface.netns_name = (char *)(uintptr_t)ns->name;
 	link->iface.filter = c->config.filter && *c->config.filter ? (char *)(uintptr_t)c->config.filter : NULL;
 	if (!link->iface.name)
 		goto fail;
@@ -160,6 +144,15 @@ static void promisc_set(struct netns *ns, const struct link *link)
 		log_warn("'%s' does not enter promiscuous mode: %s", link->iface.name, strerror(errno));
 }
 
+int link_announce(struct capture *c, struct link *link)
+{
+	if (link->announced)
+		return 0;
+	link->announced = true;
+	link->iface.id = c->links.announced++;
+	return c->handler.iface(c->handler.arg, &link->iface);
+}
+
 /* In the link's namespace. Errors are returned, not logged. */
 static int link_attach(struct capture *c, struct link *link)
 {
@@ -167,13 +160,9 @@ static int link_attach(struct capture *c, struct link *link)
 
 	if (err)
 		return err;
-	if (!link->announced) {
-		link->announced = true;
-		link->iface.id = c->links.announced++;
-		err = c->handler.iface(c->handler.arg, &link->iface);
-		if (err)
-			return err;
-	}
+	err = link_announce(c, link);
+	if (err)
+		return err;
 	if (!link->egress.active)
 		link->ingress.ifindex = link->egress.ifindex = link->iface.ifindex;
 	if (c->backend->attach_link)
@@ -254,6 +243,56 @@ static int link_appeared(struct capture *c, struct netns *ns, const struct rtnl_
 	return 0;
 }
 
+/*
+ * The device is the same, and all that is attached to it stays. What comes from now on is of an interface of the new
+ * name, which nobody has heard of yet; packets that were seen before keep the old one.
+ */
+static int link_rename(struct capture *c, struct link *old, const struct rtnl_link *news)
+{
+	struct link *link;
+	char *name;
+
+	if (!old->announced) {
+		name = strdup(news->name);
+		if (!name)
+			return -ENOMEM;
+		free(old->iface.name);
+		old->iface.name = name;
+		return 0;
+	}
+	link = link_new(c, old->ns, news, old->l3);
+	if (!link)
+		return -ENOMEM;
+	link->before = old;
+	link->since = clock_ns(CLOCK_MONOTONIC);
+	link->iface.dlt = old->iface.dlt;
+	link->due = old->due;
+	link->attempts = old->attempts;
+	link->ingress = old->ingress;
+	link->egress = old->egress;
+	memset(&old->ingress, 0, sizeof(old->ingress));
+	memset(&old->egress, 0, sizeof(old->egress));
+	old->present = false;
+	if (c->backend->renamed)
+		c->backend->renamed(c, old, link);
+	else
+		counters_hand_over(c, old, link);
+	return link_announce(c, link);
+}
+
+static int link_changed(struct capture *c, struct link *link, const struct rtnl_link *news)
+{
+	int err = strcmp(link->iface.name, news->name) != 0 ? link_rename(c, link, news) : 0;
+
+	if (err)
+		return err;
+	link = links_lookup(c, link->iface.netns, link->iface.ifindex);
+	link->up = news->flags & IFF_UP;
+	if (link->up && c->backend->up)
+		c->backend->up(c, link);
+	return link->due && link->up ? link_attach_try(c, link) : 0;
+}
+
 static int link_news(void *arg, const struct rtnl_link *news)
 {
 	struct netns *ns = arg;
@@ -264,20 +303,14 @@ static int link_news(void *arg, const struct rtnl_link *news)
 	if (link && !link->present)
 		link = NULL;
 	if (news->gone) {
-		if (link)
+		/* libpcap tells that itself, after the last packet. */
+		if (link && c->backend->programs)
 			link_gone(c, link);
 		return 0;
 	}
-	if (link && strcmp(link->iface.name, news->name) == 0) {
-		link->up = news->flags & IFF_UP;
-		return link->due && link->up ? link_attach_try(c, link) : 0;
-	}
-	if (link) {
-		/* Renamed: what follows is of an interface of the new name. */
-		link_detach(c, link, false);
-		link_gone(c, link);
-	}
-	if (!wanted(c, news))
+	if (link)
+		return link_changed(c, link, news);
+	if (!c->backend->programs || !link_wanted(c, news))
 		return 0;
 	if (!c->backend->device(news->type, &l3)) {
 		if (c->links.any)
@@ -331,9 +364,11 @@ int links_watch(struct capture *c, struct netns *ns)
 	bool done;
 	int err;
 
-	if (ns->rtnl_fd >= 0)
+	if (ns->rtnl_fd >= 0 || ns->before)
 		return 0;
-	err = netns_enter(c, ns);
+	err = wishes_new(c);
+	if (!err)
+		err = netns_enter(c, ns);
 	if (err)
 		return err;
 	ns->rtnl_fd = rtnl_open();
@@ -356,6 +391,10 @@ static bool attached_by_link(const struct attachment *a)
  */
 void links_forget(struct capture *c, struct netns *ns)
 {
+	if (c->backend->forget) {
+		c->backend->forget(c, ns);
+		return;
+	}
 	if (netns_enter(c, ns) != 0)
 		return;
 	for (unsigned i = 0; i < c->links.n; i++) {
@@ -388,32 +427,6 @@ void links_release(struct capture *c)
 	}
 }
 
-/* 0, -ENODEV, or -ENETDOWN: none of them is up. */
-static int name_check(const struct capture *c, const char *name)
-{
-	int err = -ENODEV;
-
-	for (unsigned i = 0; i < c->links.n; i++) {
-		if (strcmp(c->links.all[i]->iface.name, name) != 0)
-			continue;
-		if (c->links.all[i]->up)
-			return 0;
-		err = -ENETDOWN;
-	}
-	return err;
-}
-
-static int name_or_number_check(const struct capture *c, const char *name)
-{
-	char by_number[IF_NAMESIZE];
-	int err = name_check(c, name);
-
-	if (err == -ENODEV && name[strspn(name, "0123456789")] == '\0' &&
-	    iface_list_name((unsigned)strtoul(name, NULL, 10), by_number) == 0)
-		err = name_check(c, by_number);
-	return err;
-}
-
 int links_find(struct capture *c)
 {
 	for (unsigned i = 0; i < c->namespaces.n; i++) {
@@ -426,21 +439,7 @@ int links_find(struct capture *c)
 			return err;
 		}
 	}
-	for (const char *const *name = c->config.ifaces; !c->links.any && *name; name++) {
-		int err = name_or_number_check(c, *name);
-
-		if (!err)
-			continue;
-		/* As tcpdump: it may be up later, but who names it wants to see something now. */
-		if (err == -ENETDOWN)
-			log_error("%s: That device is not up; \"ip link set %s up\" changes that", *name, *name);
-		else if ((*name)[strspn(*name, "-0123456789")] == '\0')
-			iface_list_refuse(*name);
-		else
-			log_error("%s: No such device exists; -D lists those that do", *name);
-		return err;
-	}
-	return 0;
+	return c->links.any || c->namespaces.newly ? 0 : wishes_check(c);
 }
 
 /* Likewise from any namespace. */
@@ -491,7 +490,8 @@ int links_attach_due(struct capture *c)
 
 bool links_all_gone(const struct capture *c)
 {
-	if (c->links.any || c->namespaces.any)
+	/* Others may come. */
+	if (c->backend->programs && (c->links.any || c->namespaces.any))
 		return false;
 	for (unsigned i = 0; i < c->links.n; i++) {
 		if (c->links.all[i]->present)
@@ -521,4 +521,5 @@ void links_free(struct capture *c)
 	}
 	free(c->links.all);
 	free(c->links.table);
+	free(c->links.wishes);
 }

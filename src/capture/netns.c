@@ -51,7 +51,8 @@ int netns_new(struct capture *c, const char *path, uint32_t inode, int fd, struc
 	p = reallocarray(c->namespaces.all, c->namespaces.n + 1, sizeof(struct netns *));
 	if (p)
 		c->namespaces.all = p;
-	if (!ns || !p || !(ns->path = strdup(path))) {
+	/* However it is called: files shall not tell of it as of another one. */
+	if (!ns || !p || !(ns->path = strdup(inode == c->namespaces.own ? OWN_NETNS : path))) {
 		free(ns);
 		close(fd);
 		return -ENOMEM;
@@ -68,6 +69,26 @@ int netns_new(struct capture *c, const char *path, uint32_t inode, int fd, struc
 	c->namespaces.all[c->namespaces.n++] = ns;
 	*ret = ns;
 	return 0;
+}
+
+/* What "ip netns" calls it: a file of this folder, which may be written in full. */
+static const char *netns_name(const char *given)
+{
+	static const char *const dirs[] = { "/run/netns/", "/var/run/netns/" };
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		if (strncmp(given, dirs[i], strlen(dirs[i])) == 0) {
+			given += strlen(dirs[i]);
+			break;
+		}
+	}
+	return *given && !strchr(given, '/') ? given : NULL;
+}
+
+void netns_set_given(struct netns *ns, const char *given)
+{
+	ns->given = given;
+	ns->name = given && !ns->own ? netns_name(given) : NULL;
 }
 
 int netns_enter(const struct capture *c, const struct netns *ns)

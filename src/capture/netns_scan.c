@@ -4,6 +4,9 @@
 #include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -12,24 +15,28 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "capture/backend.h"
 #include "capture/private.h"
 #include "ptcpdump.skel.h"
 #include "util/clock.h"
 #include "util/log.h"
 
-#define OWN_NETNS "/proc/self/ns/net"
 /* Where iproute2 and Docker keep named namespaces. */
 static const char *const named_dirs[] = { "/run/netns", "/run/docker/netns" };
+#define NAMED_DIR "/run/netns/"
 
 /*
  * An open namespace and a socket in it keep it from ending. So it is looked after this often: one that neither a
  * process nor a name refers to any more is let go. New ones are mostly known earlier, by process events and inotify.
  */
 #define SCAN_SECONDS 1
+/* Where nothing has ended, all of /proc is looked at only each so many times, for what nothing has told of. */
+#define ROUNDS_ALL 10
 /* A name in /run/netns is made first and bound to its namespace a little later. */
 #define NAMED_NS (20 * NSEC_PER_MSEC)
 
-static int netns_add(struct capture *c, const char *path)
+/* given: the word of the configuration that names it, NULL: it was found otherwise. */
+static int netns_add(struct capture *c, const char *path, const char *given)
 {
 	uint32_t inode;
 	struct netns *ns;
@@ -38,30 +45,38 @@ static int netns_add(struct capture *c, const char *path)
 	if (fd < 0)
 		return fd;
 	err = netns_new(c, path, inode, fd, &ns);
-	if (!err && ns && c->namespaces.scanning)
-		err = links_watch(c, ns);
-	return err;
+	if (err || !ns)
+		return err;
+	netns_set_given(ns, given);
+	ns->before = c->namespaces.newly && !c->namespaces.started && !given;
+	return c->namespaces.scanning && !ns->before ? links_watch(c, ns) : 0;
 }
 
-static void scan_mark(struct capture *c, const char *path)
+/* One that is there, by any of its names; inode: 0 not known, it is that of the path. */
+static void scan_mark(struct capture *c, const char *path, uint32_t inode)
 {
 	struct netns *ns;
 	struct stat st;
 	int err;
 
-	if (stat(path, &st) != 0)
+	if (!inode && stat(path, &st) != 0) {
+		c->namespaces.hidden += errno == EACCES || errno == EPERM;
 		return;
-	ns = netns_find(c, (uint32_t)st.st_ino);
+	}
+	if (!inode)
+		inode = (uint32_t)st.st_ino;
+	ns = netns_find(c, inode);
 	if (ns) {
 		ns->seen = true;
+		sscanf(path, "/proc/%" SCNu32, &ns->pid);
 		return;
 	}
 	if (!c->namespaces.any)
 		return;
-	err = netns_add(c, path);
+	err = netns_add(c, path, NULL);
 	if (err && err != -EINVAL && err != -ENOENT)
 		log_info("network namespace '%s': %s", path, strerror(-err));
-	else if ((ns = netns_find(c, (uint32_t)st.st_ino)))
+	else if ((ns = netns_find(c, inode)))
 		ns->seen = true;
 }
 
@@ -78,7 +93,7 @@ static void scan_dir(struct capture *c, const char *dir, bool numbers, const cha
 		if (entry->d_name[0] == '.' || (numbers && (entry->d_name[0] < '0' || entry->d_name[0] > '9')))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s%s", dir, entry->d_name, tail);
-		scan_mark(c, path);
+		scan_mark(c, path, 0);
 	}
 	closedir(d);
 }
@@ -96,8 +111,122 @@ static void scan_names(struct capture *c)
 		scan_dir(c, named_dirs[i], false, "");
 }
 
+/* What mountinfo writes as \040 and the like. */
+static void unescape(char *s)
+{
+	char *to = s;
+
+	for (; *s; s++) {
+		if (s[0] == '\\' && strspn(s + 1, "01234567") >= 3) {
+			*to++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
+			s += 3;
+		} else {
+			*to++ = *s;
+		}
+	}
+	*to = '\0';
+}
+
+/* One without a process lives on where it is mounted, which may be anywhere. */
+static void scan_mounts(struct capture *c)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	size_t room = 0;
+	char *line = NULL;
+
+	if (!f)
+		return;
+	while (getline(&line, &room, f) > 0) {
+		char path[PATH_MAX];
+		uint32_t inode;
+
+		if (sscanf(line, "%*u %*u %*s net:[%" SCNu32 "] %4095s", &inode, path) != 2)
+			continue;
+		unescape(path);
+		scan_mark(c, path, inode);
+	}
+	free(line);
+	fclose(f);
+}
+
+static bool is_netns_word(const char *given)
+{
+	return strcmp(given, "any") == 0 || strcmp(given, "newly") == 0;
+}
+
+static void given_path(const char *given, char path[PATH_MAX])
+{
+	snprintf(path, PATH_MAX, "%s%s", strchr(given, '/') ? "" : NAMED_DIR, given);
+}
+
+/*
+ * A name may be another namespace's by now. Not so the numbers of processes, which are given to others; and libpcap's
+ * devices are opened once.
+ */
+static void scan_given(struct capture *c)
+{
+	for (const char *const *given = c->config.netns; *given; given++) {
+		char path[PATH_MAX];
+		struct stat st;
+
+		given_path(*given, path);
+		if (is_netns_word(*given) || strncmp(path, "/proc/", 6) == 0 || !c->backend->programs)
+			continue;
+		if (stat(path, &st) == 0 && !netns_find(c, (uint32_t)st.st_ino))
+			netns_add(c, path, *given);
+	}
+}
+
+static bool given_lives(const struct capture *c, const char *given)
+{
+	for (unsigned i = 0; i < c->namespaces.n; i++) {
+		if (!c->namespaces.all[i]->ended && c->namespaces.all[i]->given == given)
+			return true;
+	}
+	return false;
+}
+
+static bool is_at(const struct netns *ns, const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && (uint32_t)st.st_ino == ns->inode;
+}
+
+static void let_go(struct capture *c, struct netns *ns)
+{
+	links_forget(c, ns);
+	netns_end(ns);
+	netns_forget(c, ns->inode);
+	if (ns->given && !given_lives(c, ns->given))
+		log_warn("the network namespace '%s' has ended", ns->given);
+}
+
+static void scan_ended(struct capture *c)
+{
+	for (unsigned i = 0; i < c->namespaces.n; i++) {
+		struct netns *ns = c->namespaces.all[i];
+
+		if (ns->ended)
+			continue;
+		/* Its own path may be anywhere. */
+		if (!ns->seen && is_at(ns, ns->path))
+			ns->seen = true;
+		if (!ns->seen && c->namespaces.hidden <= c->namespaces.hidden_first)
+			let_go(c, ns);
+	}
+}
+
+/* The folders may have been made since. */
+static void names_watch(const struct capture *c)
+{
+	for (size_t i = 0; i < sizeof(named_dirs) / sizeof(named_dirs[0]); i++)
+		inotify_add_watch(c->namespaces.inotify_fd, named_dirs[i], IN_CREATE);
+}
+
 void netns_scan(struct capture *c)
 {
+	scan_given(c);
 	/* All of /proc takes some 10 ms, in which the next ones may be coming. */
 	if (c->namespaces.names_only) {
 		c->namespaces.names_only = false;
@@ -105,25 +234,16 @@ void netns_scan(struct capture *c)
 		return;
 	}
 	links_release(c);
+	names_watch(c);
+	c->namespaces.hidden = 0;
 	for (unsigned i = 0; i < c->namespaces.n; i++)
 		c->namespaces.all[i]->seen = c->namespaces.all[i]->own;
 	scan_names(c);
+	scan_mounts(c);
 	scan_dir(c, "/proc", true, "/ns/net");
-	for (unsigned i = 0; i < c->namespaces.n; i++) {
-		struct netns *ns = c->namespaces.all[i];
-		struct stat st;
-
-		if (ns->ended)
-			continue;
-		/* Its own path may be anywhere. */
-		if (!ns->seen && stat(ns->path, &st) == 0 && (uint32_t)st.st_ino == ns->inode)
-			ns->seen = true;
-		if (ns->seen)
-			continue;
-		links_forget(c, ns);
-		netns_end(ns);
-		netns_forget(c, ns->inode);
-	}
+	if (!c->namespaces.started)
+		c->namespaces.hidden_first = c->namespaces.hidden;
+	scan_ended(c);
 }
 
 void netns_seen(struct capture *c, uint32_t inode, uint32_t pid)
@@ -134,7 +254,7 @@ void netns_seen(struct capture *c, uint32_t inode, uint32_t pid)
 	if (!c->namespaces.any || inode == 0 || netns_find(c, inode) || pid & PID_OUTSIDE)
 		return;
 	snprintf(path, sizeof(path), "/proc/%u/ns/net", pid);
-	if (netns_add(c, path) != 0)
+	if (netns_add(c, path, NULL) != 0)
 		netns_forget(c, inode);
 }
 
@@ -149,17 +269,19 @@ void netns_named(struct capture *c)
 	timerfd_settime(c->namespaces.scan_fd, 0, &soon, NULL);
 }
 
-static int netns_add_configured(struct capture *c, const char *name)
+static int netns_add_configured(struct capture *c, const char *given)
 {
-	char path[4096];
+	char path[PATH_MAX];
 	int err;
 
-	if (strcmp(name, "any") == 0) {
+	if (is_netns_word(given)) {
+		/* With both, all of them. */
+		c->namespaces.newly = strcmp(given, "newly") == 0 && (c->namespaces.newly || !c->namespaces.any);
 		c->namespaces.any = true;
-		return netns_add(c, OWN_NETNS);
+		return c->namespaces.newly ? 0 : netns_add(c, OWN_NETNS, NULL);
 	}
-	snprintf(path, sizeof(path), "%s%s", strchr(name, '/') ? "" : "/run/netns/", name);
-	err = netns_add(c, path);
+	given_path(given, path);
+	err = netns_add(c, path, given);
 	if (err == -EINVAL)
 		log_error("'%s' is not a network namespace", path);
 	else if (err)
@@ -167,10 +289,37 @@ static int netns_add_configured(struct capture *c, const char *name)
 	return err;
 }
 
+/* Whether all still are where they were last seen: then none has ended. */
+static bool all_live(const struct capture *c)
+{
+	for (unsigned i = 0; i < c->namespaces.n; i++) {
+		const struct netns *ns = c->namespaces.all[i];
+		char path[64];
+
+		snprintf(path, sizeof(path), "/proc/%" PRIu32 "/ns/net", ns->pid);
+		if (!ns->ended && !ns->own && !is_at(ns, ns->path) && !is_at(ns, path))
+			return false;
+	}
+	return true;
+}
+
 static int scan_ready(struct capture *c, struct watch *watch)
 {
+	uint64_t times;
+
 	(void)watch;
-	netns_scan(c);
+	/* Reading is what makes a periodic timer run on. */
+	if (read(c->namespaces.scan_fd, &times, sizeof(times)) != sizeof(times))
+		return 0;
+	/* With thousands of processes, a look at all of them costs. */
+	if (c->namespaces.names_only || ++c->namespaces.rounds % ROUNDS_ALL == 0 || !all_live(c)) {
+		netns_scan(c);
+		return 0;
+	}
+	links_release(c);
+	names_watch(c);
+	scan_given(c);
+	scan_names(c);
 	return 0;
 }
 
@@ -187,11 +336,12 @@ int netns_scan_start(struct capture *c)
 
 	c->namespaces.scan.ready = scan_ready;
 	c->namespaces.names.ready = names_ready;
-	err = poll_add(c, c->namespaces.scan_fd, EPOLLIN | EPOLLET, &c->namespaces.scan);
+	err = poll_add(c, c->namespaces.scan_fd, EPOLLIN, &c->namespaces.scan);
 	if (!err)
 		err = poll_add(c, c->namespaces.inotify_fd, EPOLLIN, &c->namespaces.names);
 	if (!err)
 		netns_scan(c);
+	c->namespaces.started = true;
 	return err;
 }
 
@@ -204,8 +354,7 @@ static int netns_watch(struct capture *c)
 	c->namespaces.inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (c->namespaces.scan_fd < 0 || c->namespaces.inotify_fd < 0)
 		return -errno;
-	for (size_t i = 0; i < sizeof(named_dirs) / sizeof(named_dirs[0]); i++)
-		inotify_add_watch(c->namespaces.inotify_fd, named_dirs[i], IN_CREATE);
+	names_watch(c);
 	timerfd_settime(c->namespaces.scan_fd, 0, &often, NULL);
 	return 0;
 }
@@ -220,7 +369,7 @@ int netns_init(struct capture *c)
 		return c->namespaces.own_fd;
 	}
 	if (!c->config.netns || !c->config.netns[0]) {
-		err = netns_add(c, OWN_NETNS);
+		err = netns_add(c, OWN_NETNS, NULL);
 	} else {
 		err = 0;
 		for (const char *const *name = c->config.netns; !err && *name; name++)

@@ -30,7 +30,6 @@
 /* /proc is slower to ask, and its answers are gone when the process is. */
 #define CACHE_PROC_NS (2 * NSEC_PER_SEC)
 #define SCAN_INTERVAL_NS (10 * NSEC_PER_MSEC)
-#define NETNS_MAX 64
 #define SOCKETS_MAX (1 << 20)
 
 struct cached {
@@ -44,14 +43,17 @@ struct held {
 	uint32_t pid, uid;
 };
 
+/* To the sockets of a network namespace. */
+struct door {
+	uint32_t inode;
+	int fd; /* sock_diag */
+};
+
 struct owners {
 	int flows_fd, cookies_fd;
 	struct cached cache[CACHE_SIZE];
-	struct {
-		uint32_t inode;
-		int fd; /* sock_diag */
-	} netns[NETNS_MAX];
-	unsigned nnetns;
+	struct door *doors;
+	unsigned ndoors;
 	/* sockets of processes, by inode */
 	struct held *held;
 	size_t nheld, room;
@@ -80,16 +82,31 @@ int owners_new(struct owners **ret, int flows_fd, int cookies_fd)
 
 int owners_add_netns(struct owners *o, uint32_t inode)
 {
+	struct door *doors;
 	int fd;
 
-	if (o->flows_fd >= 0 || o->nnetns == NETNS_MAX)
+	if (o->flows_fd >= 0)
 		return 0;
+	doors = reallocarray(o->doors, o->ndoors + 1, sizeof(*doors));
+	if (!doors)
+		return -ENOMEM;
+	o->doors = doors;
 	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 	if (fd < 0)
 		return -errno;
-	o->netns[o->nnetns].inode = inode;
-	o->netns[o->nnetns++].fd = fd;
+	doors[o->ndoors++] = (struct door){ inode, fd };
 	return 0;
+}
+
+void owners_forget_netns(struct owners *o, uint32_t inode)
+{
+	for (unsigned i = 0; i < o->ndoors; i++) {
+		if (o->doors[i].inode != inode)
+			continue;
+		close(o->doors[i].fd);
+		o->doors[i] = o->doors[--o->ndoors];
+		return;
+	}
 }
 
 static uint16_t get16(const uint8_t *p)
@@ -398,9 +415,9 @@ static bool ask_proc(struct owners *o, const struct flow_key *key, uint64_t now,
 
 	if (key->proto != IPPROTO_TCP && key->proto != IPPROTO_UDP)
 		return false;
-	for (unsigned i = 0; i < o->nnetns && !inode; i++) {
-		if (o->netns[i].inode == key->netns)
-			inode = ask_diag(o->netns[i].fd, key, &uid);
+	for (unsigned i = 0; i < o->ndoors && !inode; i++) {
+		if (o->doors[i].inode == key->netns)
+			inode = ask_diag(o->doors[i].fd, key, &uid);
 	}
 	if (!inode)
 		return false;
@@ -501,8 +518,9 @@ void owners_free(struct owners *o)
 {
 	if (!o)
 		return;
-	for (unsigned i = 0; i < o->nnetns; i++)
-		close(o->netns[i].fd);
+	for (unsigned i = 0; i < o->ndoors; i++)
+		close(o->doors[i].fd);
+	free(o->doors);
 	free(o->held);
 	free(o);
 }

@@ -16,6 +16,8 @@ struct owners;
 int owners_new(struct owners **ret, int flows_fd, int cookies_fd);
 /* Opens a door to the sockets of the calling thread's network namespace, which has this inode number. */
 int owners_add_netns(struct owners *o, uint32_t inode);
+/* Closes it. */
+void owners_forget_netns(struct owners *o, uint32_t inode);
 /*
  * Fills e->src and e->dst as far as known, unless a cookie is there to wait for; e->netns and e->caplen are filled
  * already. now: CLOCK_MONOTONIC ns. Returns false when an end that shall be shown is unknown and may become known soon.

@@ -11,6 +11,8 @@
 #include "capture/ring.h"
 #include "filter/filter.h"
 
+struct rtnl_link;
+
 #define VLAN_LEN 4 /* bytes, of a tag */
 
 /* A descriptor that a capture waits for, and what to do when it is readable. */
@@ -23,7 +25,9 @@ struct netns {
 	struct watch watch; /* rtnl_fd; first, so that it leads back to us */
 	struct capture *capture;
 	uint32_t inode;
+	uint32_t pid;  /* a process that was seen in it; 0: none */
 	bool own;      /* the one that we run in */
+	bool before;   /* "newly", and it was there: not captured, held so that its number means no other */
 	bool seen;     /* by the scan */
 	bool ended;    /* let go: all descriptors are closed */
 	int fd;	       /* to enter it; -1: our own */
@@ -31,6 +35,8 @@ struct netns {
 	int packet_fd; /* holds the promiscuous memberships; -1: not open */
 	int tap_fd;    /* a packet socket whose filter sees every device; -1: not open */
 	char *path;
+	const char *given; /* the word of the configuration that it was found by; NULL: none */
+	const char *name;  /* of the file in /run/netns, where given so; NULL: none */
 };
 
 /* An interface that we capture on, or did. */
@@ -39,15 +45,18 @@ struct link {
 	struct netns *ns;
 	uint16_t type; /* ARPHRD_* */
 	bool l3;
-	bool present;	/* the device exists */
-	bool up;	/* when last heard of */
-	bool closing;	/* its namespace has ended: links_release() */
-	bool announced; /* handler->iface() has been called */
-	uint64_t due;	/* CLOCK_MONOTONIC ns, when to attach if it is not up before; 0: nothing to do */
+	bool present;	     /* the device exists */
+	bool up;	     /* when last heard of */
+	bool closing;	     /* its namespace has ended: links_release() */
+	bool announced;	     /* handler->iface() has been called */
+	struct link *before; /* the same device under the name that it had up to: */
+	uint64_t since;	     /* CLOCK_MONOTONIC, ns; 0: it has no other */
+	uint64_t due;	     /* CLOCK_MONOTONIC ns, when to attach if it is not up before; 0: nothing to do */
 	unsigned attempts;
 	struct attachment ingress, egress;
-	uint64_t gone_received, gone_dropped; /* counters when they were taken from the kernel */
-	uint64_t mismatched;		      /* refused by the filter in user space */
+	/* Counters when they were taken from the kernel; of a new name, less what the kernel had counted for the old */
+	uint64_t gone_received, gone_dropped;
+	uint64_t mismatched; /* refused by the filter in user space */
 };
 
 /* The packet rings, one per CPU or source. */
@@ -78,12 +87,23 @@ struct namespaces {
 	struct netns **all;
 	unsigned n;
 	bool any;	 /* and those to come */
+	bool newly;	 /* only those, and what is named */
 	bool scanning;	 /* namespaces other than our own are looked after */
+	bool started;	 /* the first scan is over */
 	bool names_only; /* the next scan is for what inotify told of */
+	/* Processes that a scan may not look at. More than in the first: a namespace that is not seen may have one. */
+	unsigned hidden, hidden_first;
+	unsigned rounds; /* of the timer */
 	int scan_fd, inotify_fd;
 	struct watch scan, names; /* of both */
 	int own_fd;		  /* to come back */
 	uint32_t own;
+};
+
+/* What became of a word of -i. */
+struct wish {
+	bool found, up;
+	char name[IF_NAMESIZE]; /* of the first device that it means */
 };
 
 /* links.c */
@@ -98,6 +118,7 @@ struct links {
 	struct link **table; /* by namespace and index */
 	unsigned table_size;
 	struct link *last;
+	struct wish *wishes; /* one for each of config.ifaces; NULL: nothing was looked for yet */
 	enum attach_mode mode;
 };
 
@@ -157,11 +178,14 @@ int poll_events(struct capture *c, int timeout_ms);
 void poll_close(struct capture *c);
 
 /* netns.c */
+#define OWN_NETNS "/proc/self/ns/net"
 /* A file that is a namespace: a descriptor and *inode, -EINVAL for another file, or another -errno. */
 int netns_open(const char *path, uint32_t *inode);
 struct netns *netns_find(const struct capture *c, uint32_t inode);
 /* Takes over fd; *ret is NULL when the namespace was known already. */
 int netns_new(struct capture *c, const char *path, uint32_t inode, int fd, struct netns **ret);
+/* given: a word of the configuration, which stays as long as the capture; NULL: none. */
+void netns_set_given(struct netns *ns, const char *given);
 int netns_enter(const struct capture *c, const struct netns *ns);
 void netns_leave(const struct capture *c, const struct netns *ns);
 /* Closes all descriptors. */
@@ -188,7 +212,23 @@ int counters_start(const struct capture *c, const struct link *link);
 /* The interface's counters leave the kernel; packets of it may still be in the rings. */
 void counters_stop(const struct capture *c, struct link *link);
 
+/* A device goes on under another name. */
+void counters_hand_over(const struct capture *c, struct link *from, struct link *to);
+
+/* wanted.c */
+/* Makes links.wishes, once. */
+int wishes_new(struct capture *c);
+/* The word of -i with this place means, among others, this device. */
+void wish_note(struct capture *c, unsigned i, const char *name, bool up);
+/* In the device's namespace. Notes what it fulfils. */
+bool link_wanted(struct capture *c, const struct rtnl_link *news);
+/* Whether there is a device that is up for all of -i; else it is said what is missing. 0, -ENODEV, -ENETDOWN */
+int wishes_check(const struct capture *c);
+bool iface_is_number(const char *given);
+
 /* links.c */
+/* Tells the handler of an interface, once. */
+int link_announce(struct capture *c, struct link *link);
 /* Finds the wanted interfaces of all namespaces; an unknown name is an error (logged). */
 int links_find(struct capture *c);
 int links_attach(struct capture *c);
@@ -204,6 +244,7 @@ void links_release(struct capture *c);
 int links_attach_due(struct capture *c);
 /* News of one namespace's links. */
 int links_news(struct capture *c, struct netns *ns);
+/* By its newest name. */
 struct link *links_lookup(struct capture *c, uint32_t netns, uint32_t ifindex);
 bool links_all_gone(const struct capture *c);
 void links_detach(struct capture *c);
@@ -219,10 +260,13 @@ int deliver(struct capture *c, uint64_t limit, unsigned max, bool force);
 
 /* iface_list.c */
 /* The name of the device with number n in the list of -D; 0 or -ENODEV. */
-int iface_list_name(unsigned n, char *name);
+int iface_list_name(unsigned n, char name[IF_NAMESIZE]);
 /* The message for a number that iface_list_name() does not know. */
 void iface_list_refuse(const char *number);
-/* Whether libpcap knows a device of this name. */
-bool iface_list_has(const char *name);
+/*
+ * The name of what -i names or numbers, in the calling thread's namespace; "any" and what else libpcap knows included. 0 or
+ * -ENODEV
+ */
+int iface_resolve(const char *given, char name[IF_NAMESIZE]);
 
 #endif

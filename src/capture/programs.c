@@ -147,7 +147,9 @@ static void settings_prepare(const struct capture *c, struct ptcpdump *skel)
 {
 	skel->rodata->packet_snaplen = c->config.snaplen;
 	skel->rodata->ring_count = c->backend->programs ? c->rings.n : 1;
-	skel->rodata->only_netns = c->namespaces.n == 1 && !c->namespaces.any ? c->namespaces.all[0]->inode : 0;
+	/* Another's name may be given to a new one. */
+	if (c->namespaces.n == 1 && !c->namespaces.any && c->namespaces.all[0]->own)
+		skel->rodata->only_netns = c->namespaces.own;
 	skel->rodata->any_netns = c->namespaces.any;
 	skel->rodata->owner_nested = c->config.flows;
 	skel->rodata->tap_in = c->config.direction != DIR_OUT;

@@ -10,6 +10,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* ALTIFNAMSIZ of linux/if.h, which cannot stand beside net/if.h. */
+#define ALTNAME_SIZE 128
+
 int rtnl_open(void)
 {
 	struct sockaddr_nl addr = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK };
@@ -47,6 +50,35 @@ int rtnl_dump(int fd)
 	return 0;
 }
 
+/*
+ * The names are moved together within the attribute that they came in: each had a header in front of it, so that there is
+ * room for the empty one at the end.
+ */
+static const char *altnames_parse(struct rtattr *list)
+{
+	char *const start = RTA_DATA(list);
+	char *to = start;
+	int left = (int)RTA_PAYLOAD(list);
+
+	for (struct rtattr *attr = RTA_DATA(list), *next; RTA_OK(attr, left); attr = next) {
+		const char *name = RTA_DATA(attr);
+		const size_t n = strnlen(name, RTA_PAYLOAD(attr));
+		const bool is_name = (attr->rta_type & NLA_TYPE_MASK) == IFLA_ALT_IFNAME && n > 0;
+
+		/* The header is overwritten. */
+		next = RTA_NEXT(attr, left);
+		if (!is_name)
+			continue;
+		memmove(to, name, n);
+		to[n] = '\0';
+		to += n + 1;
+	}
+	if (to == start)
+		return NULL;
+	*to = '\0';
+	return start;
+}
+
 static int link_parse(struct nlmsghdr *msg, struct rtnl_link *ret)
 {
 	struct ifinfomsg *info = NLMSG_DATA(msg);
@@ -66,6 +98,8 @@ static int link_parse(struct nlmsghdr *msg, struct rtnl_link *ret)
 
 		if (attr->rta_type == IFLA_IFNAME && n > 0)
 			memcpy(ret->name, RTA_DATA(attr), n < sizeof(ret->name) ? n : sizeof(ret->name) - 1);
+		else if ((attr->rta_type & NLA_TYPE_MASK) == IFLA_PROP_LIST)
+			ret->altnames = altnames_parse(attr);
 	}
 	return 0;
 }
@@ -121,6 +155,64 @@ int rtnl_read(int fd, const struct rtnl_handler *handler, bool *done)
 		}
 	}
 	return 0;
+}
+
+bool rtnl_link_named(const struct rtnl_link *link, const char *name)
+{
+	if (strcmp(link->name, name) == 0)
+		return true;
+	for (const char *alt = link->altnames; alt && *alt; alt += strlen(alt) + 1) {
+		if (strcmp(alt, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int find_request(int fd, const char *name)
+{
+	struct {
+		struct nlmsghdr header;
+		struct ifinfomsg info;
+		struct rtattr attr;
+		char name[ALTNAME_SIZE];
+	} request = {
+		.header = { .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST, .nlmsg_seq = 1 },
+		.info = { .ifi_family = AF_UNSPEC },
+		/* The kernel looks among both kinds, but takes only so many bytes for the first. */
+		.attr = { .rta_type = strlen(name) < IF_NAMESIZE ? IFLA_IFNAME : IFLA_ALT_IFNAME },
+	};
+	const size_t n = strlen(name) + 1;
+
+	if (n > sizeof(request.name))
+		return -ENODEV;
+	memcpy(request.name, name, n);
+	request.attr.rta_len = (unsigned short)RTA_LENGTH(n);
+	request.header.nlmsg_len = NLMSG_LENGTH(sizeof(request.info)) + RTA_SPACE(n);
+	return send(fd, &request, request.header.nlmsg_len, 0) < 0 ? -errno : 0;
+}
+
+int rtnl_find(const char *name, const struct rtnl_handler *handler)
+{
+	_Alignas(struct nlmsghdr) char buf[32768];
+	struct nlmsghdr *msg = (struct nlmsghdr *)(void *)buf;
+	const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	bool done;
+	ssize_t n;
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = find_request(fd, name);
+	if (!err) {
+		do
+			n = recv(fd, buf, sizeof(buf), 0);
+		while (n < 0 && errno == EINTR);
+		err = n < 0 ? -errno : -EBADMSG;
+		if (n > 0 && NLMSG_OK(msg, (int)n))
+			err = message_handle(msg, handler, &done);
+	}
+	close(fd);
+	return err;
 }
 
 static void filter_options_parse(struct rtattr *options, struct rtnl_filter *ret)

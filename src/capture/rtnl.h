@@ -13,6 +13,8 @@ struct rtnl_link {
 	unsigned flags; /* IFF_* */
 	bool gone;
 	char name[IF_NAMESIZE];
+	/* Alternative names, each ended by a NUL, up to an empty one; NULL: none. Valid until the handler returns. */
+	const char *altnames;
 };
 
 struct rtnl_handler {
@@ -30,6 +32,14 @@ int rtnl_dump(int fd);
  * or -ENOBUFS when news were lost (dump again).
  */
 int rtnl_read(int fd, const struct rtnl_handler *handler, bool *done);
+
+/*
+ * Tells the handler of the device with this name or alternative name, in the calling thread's namespace. 0, -ENODEV,
+ * another -errno, or what the handler returns.
+ */
+int rtnl_find(const char *name, const struct rtnl_handler *handler);
+/* Whether one of its names is this one. */
+bool rtnl_link_named(const struct rtnl_link *link, const char *name);
 
 /* A filter on one side of a clsact qdisc. */
 struct rtnl_filter {

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "format/iface_comment.h"
 #include "util/linktype.h"
 
 enum {
@@ -98,32 +99,15 @@ void pcapng_put_section(struct buf *b, const struct pcapng_section *s)
 	block_end(b, start);
 }
 
-/* "ifIndex: 2, netNsInode: 4026531840, netNsPath: /proc/self/ns/net"; the path of a foreign namespace may be unknown. */
-static void put_iface_comment(struct buf *b, const struct iface *iface)
-{
-	const char *path = iface->netns_path;
-	char text[4096];
-	int n;
-
-	if (!iface->ifindex)
-		return;
-	if (!path && !iface->other_netns)
-		path = "/proc/self/ns/net";
-	n = snprintf(text, sizeof(text), "ifIndex: %" PRIu32, iface->ifindex);
-	if (iface->netns)
-		n += snprintf(text + n, sizeof(text) - (size_t)n, ", netNsInode: %" PRIu32, iface->netns);
-	if (iface->netns && path)
-		snprintf(text + n, sizeof(text) - (size_t)n, ", netNsPath: %s", path);
-	put_option_str(b, OPT_COMMENT, text);
-}
-
 static void put_iface_options(struct buf *b, const struct iface *iface, const char *os)
 {
 	const uint8_t tsresol = NS_PER_SECOND_DIGITS;
+	char comment[IFACE_COMMENT_SIZE];
 
 	put_option_str(b, IF_NAME, iface->name);
 	put_option_str(b, IF_DESCRIPTION, iface->description);
-	put_iface_comment(b, iface);
+	if (iface_comment_write(iface, comment))
+		put_option_str(b, OPT_COMMENT, comment);
 	pcapng_put_option(b, IF_TSRESOL, &tsresol, sizeof(tsresol));
 	if (iface->filter && *iface->filter) {
 		struct buf filter = { 0 };
@@ -468,30 +452,6 @@ static void replace_string(char **s, const uint8_t *p, size_t n)
 	*s = copy_string(p, n);
 }
 
-/* Our own comment; anything else in a comment is somebody's note and means nothing here. */
-static void parse_iface_comment(struct iface *iface, const uint8_t *p, size_t n)
-{
-	static const char path_key[] = ", netNsPath: ";
-	char text[4096];
-	const char *path;
-	uint32_t ifindex, netns = 0;
-
-	if (n >= sizeof(text))
-		return;
-	memcpy(text, p, n);
-	text[n] = '\0';
-	if (sscanf(text, "ifIndex: %" SCNu32 ", netNsInode: %" SCNu32, &ifindex, &netns) < 1)
-		return;
-	iface->ifindex = ifindex;
-	iface->netns = netns;
-	path = strstr(text, path_key);
-	if (path) {
-		free(iface->netns_path);
-		iface->netns_path = strdup(path + sizeof(path_key) - 1);
-	}
-	iface->other_netns = netns && (!iface->netns_path || strcmp(iface->netns_path, "/proc/self/ns/net") != 0);
-}
-
 static int parse_tsresol(uint8_t v, struct pcapng_timebase *tb, char err[160])
 {
 	const unsigned exponent = v & 0x7f;
@@ -520,7 +480,7 @@ static int parse_iface_option(struct iface *iface, struct pcapng_timebase *tb, u
 			      uint16_t len, char err[160])
 {
 	switch (code) {
-	case OPT_COMMENT: parse_iface_comment(iface, value, len); break;
+	case OPT_COMMENT: iface_comment_parse(iface, value, len); break;
 	case IF_NAME: replace_string(&iface->name, value, len); break;
 	case IF_DESCRIPTION: replace_string(&iface->description, value, len); break;
 	case IF_FILTER:
@@ -592,5 +552,6 @@ void pcapng_iface_done(struct iface *iface)
 	free(iface->description);
 	free(iface->filter);
 	free(iface->netns_path);
+	free(iface->netns_name);
 	free((void *)iface->options);
 }

@@ -25,6 +25,19 @@ struct annotation_cache {
 	struct cached_text large;
 };
 
+/* Of another namespace than ours. */
+static void put_netns(struct buf *b, const struct iface *iface)
+{
+	if (!iface->other_netns || iface->netns == 0)
+		return;
+	if (!iface->netns_name) {
+		buf_printf(b, "@%u", iface->netns);
+		return;
+	}
+	buf_putc(b, '@');
+	text_put_name(b, str_of(iface->netns_name));
+}
+
 static void put_prefix(struct buf *b, const struct packet *packet)
 {
 	const struct iface *iface = packet->iface;
@@ -35,8 +48,7 @@ static void put_prefix(struct buf *b, const struct packet *packet)
 		return;
 	if (iface->name && iface->name[0] != '\0') {
 		text_put_name(b, str_of(iface->name));
-		if (iface->other_netns && iface->netns != 0)
-			buf_printf(b, "@%u", iface->netns);
+		put_netns(b, iface);
 		buf_putc(b, ' ');
 	}
 	if (annot && (annot->has & ANNOT_PROCESS)) {

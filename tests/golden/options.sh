@@ -49,6 +49,7 @@ bash_completes() { # NAME EXPECTED WORD...
 bash_completes list process,thread --context process,th
 bash_completes list_without_twice process,parentproc --context = process,paren
 bash_completes interface lo,any -i lo,an
+bash_completes netns any,newly --netns any,ne
 bash_completes user root -Z roo
 bash_completes file "README.md" -r READ
 bash_completes postrotate_once mktemp -z mktem
@@ -63,6 +64,7 @@ completions() {
 		ptcpdump --backe|ptcpdump --backend
 		ptcpdump tcp port 80 --oneli|ptcpdump tcp port 80 --oneline
 		ptcpdump -i lo,an|ptcpdump -i lo,any
+		ptcpdump --netns ne|ptcpdump --netns newly
 		ptcpdump -Z roo|ptcpdump -Z root
 		ptcpdump -r READ|ptcpdump -r README.md
 		ptcpdump -z mktem|ptcpdump -z mktemp

@@ -8,6 +8,7 @@
 
 #include <linux/bpf.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "capture/backend.h"
@@ -72,6 +73,7 @@ static inline void rig_init(struct rig *r)
 	r->backend.name = "test";
 	r->backend.device = ether_or_ip_device;
 	r->backend.instead = "pcap";
+	r->backend.programs = true;
 	r->c.backend = &r->backend;
 	r->c.programs.control = &r->control;
 	r->c.config.ifaces = r->ifaces;
@@ -144,6 +146,12 @@ static inline int rig_scan_fd(const struct rig *r)
 	return r->c.namespaces.scan_fd;
 }
 
+/* What is done when it is readable. */
+static inline int rig_scan_ready(struct rig *r)
+{
+	return r->c.namespaces.scan.ready(&r->c, &r->c.namespaces.scan);
+}
+
 static inline int rig_inotify_fd(const struct rig *r)
 {
 	return r->c.namespaces.inotify_fd;
@@ -200,6 +208,22 @@ static inline unsigned rig_nlinks(const struct rig *r)
 static inline struct link *rig_link(const struct rig *r, unsigned i)
 {
 	return r->c.links.all[i];
+}
+
+static inline void rig_epoll(struct rig *r)
+{
+	r->c.poll.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+}
+
+/* As if it had been there before, with --netns newly. */
+static inline void rig_netns_before(struct netns *ns)
+{
+	ns->before = true;
+}
+
+static inline void rig_newly(struct rig *r)
+{
+	r->c.namespaces.any = r->c.namespaces.newly = true;
 }
 
 static inline void rig_set_any_netns(struct rig *r)

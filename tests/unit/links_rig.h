@@ -103,9 +103,20 @@ FAKE(void, iface_list_refuse, const char *number)
 	told("refuse %s; ", number);
 }
 
-FAKE(bool, iface_list_has, const char *name)
+static const char *const resolved[][2] = {
+	{ "any", "any" }, { "eth0", "eth0" }, { "7", "7" },	{ "ib0", "ib0" },      { "net0", "net0" },
+	{ "1", "eth0" },  { "4", "ib0" },     { "10", "eth0" }, { "infinity", "ib0" }, { "nflog", "nflog" },
+};
+
+FAKE(int, iface_resolve, const char *given, char *name)
 {
-	return strcmp(name, "nflog") == 0 || strcmp(name, "any") == 0 || strchr(name, '/');
+	for (size_t i = 0; i < sizeof(resolved) / sizeof(resolved[0]); i++) {
+		if (strcmp(resolved[i][0], given) == 0) {
+			strcpy(name, resolved[i][1]);
+			return 0;
+		}
+	}
+	return -ENODEV;
 }
 
 FAKE(int, device_type, const char *name)
@@ -271,6 +282,12 @@ static inline void add_news(uint32_t ifindex, const char *name, unsigned flags, 
 {
 	news[nnews] = (struct rtnl_link){ .ifindex = ifindex, .type = type, .flags = flags };
 	snprintf(news[nnews++].name, sizeof(news[0].name), "%s", name);
+}
+
+/* The last that was told of has these names, too: each ended by a NUL, and an empty one. */
+static inline void also_named(const char *altnames)
+{
+	news[nnews - 1].altnames = altnames;
 }
 
 static inline void is_up(uint32_t ifindex, const char *name)

@@ -119,6 +119,32 @@ static void discard(uint32_t *header)
 	*header = (*header & ~BPF_RINGBUF_BUSY_BIT) | BPF_RINGBUF_DISCARD_BIT;
 }
 
+/* --- names ------------------------------------------------------------------------- */
+
+static int name_seen(void *arg, const struct packet *p, bool force)
+{
+	told("%llu %s ", (unsigned long long)p->event->ts, p->iface->name);
+	return CAPTURE_DONE;
+}
+
+/* What was seen under an earlier name keeps it. */
+static void test_renamed_between(void)
+{
+	struct link *old, *now;
+
+	start(1);
+	rig_handler(&rig)->packet = name_seen;
+	old = links_lookup(&rig.c, OWN_INODE, ETH);
+	now = links_add(&rig.c, rig_netns_at(&rig, 0), "wan0", ETH, DLT_EN10MB);
+	now->before = old, now->since = 20;
+	old = now;
+	now = links_add(&rig.c, rig_netns_at(&rig, 0), "wan1", ETH, DLT_EN10MB);
+	now->before = old, now->since = 30;
+	put(0, 19), put(0, 20), put(0, 29), put(0, 30);
+	CHECK_INT(run(EVER), 4);
+	CHECK_STR(what_was_told(), "19 eth0 20 wan0 29 wan0 30 wan1 ");
+}
+
 /* --- order -------------------------------------------------------------------------- */
 
 static void test_order_over_rings(void)
@@ -823,6 +849,7 @@ static void test_any_interleaving(void)
 
 int main(void)
 {
+	RUN(test_renamed_between);
 	RUN(test_order_over_rings);
 	RUN(test_order_of_all_permutations);
 	RUN(test_order_of_equal_times);

@@ -94,6 +94,7 @@ static struct iface tun0 = {
 	.snaplen = 100,
 	.name = (char *)"tun0",
 	.netns_path = (char *)"/run/netns/a, b",
+	.netns_name = (char *)"a, b",
 };
 
 static struct annotation owner(unsigned pid, const char *args)
@@ -203,9 +204,11 @@ static void test_output_iface_fields(void)
 	CHECK_INT(kept[0]->netns, 4026531840u);
 	CHECK(!kept[0]->other_netns && kept[0]->from_file);
 	CHECK_STR(kept[0]->netns_path, "/proc/self/ns/net");
+	CHECK(!kept[0]->netns_name);
 	CHECK_INT(kept[1]->netns, 4026532999u);
 	CHECK(kept[1]->other_netns);
 	CHECK_STR(kept[1]->netns_path, "/run/netns/a, b");
+	CHECK_STR(kept[1]->netns_name, "a, b");
 	reader_free(r);
 	empty_dir();
 }

@@ -174,35 +174,132 @@ static void test_comes_back(void)
 	CHECK_STR(what_was_told(), "in 2 l2; ");
 }
 
+/* The same device: what is attached to it stays. */
 static void test_renamed(void)
 {
 	const struct link *before;
 
-	/* away from the name */
 	run_eth0();
 	before = lookup(2);
+	clock_now += MSEC;
 	is_up(2, "wan0");
 	CHECK_INT(hear(), 0);
-	CHECK_STR(what_was_told(), "undo in 2; undo out 2; ");
-	CHECK(!before->present);
+	CHECK_STR(what_was_told(), "iface 1 wan0; ");
+	CHECK(!before->present && lookup(2) != before && lookup(2)->present);
 	CHECK_STR(before->iface.name, "eth0");
-	CHECK(links_all_gone(&rig.c));
-	/* and to it */
+	CHECK_STR(lookup(2)->iface.name, "wan0");
+	CHECK(lookup(2)->before == before && lookup(2)->since == clock_now);
+	CHECK(!links_all_gone(&rig.c));
+	/* again, and down at the same time, as before Linux 6.2 */
+	is_down(2, "wan0"), is_down(2, "wan1"), is_up(2, "wan1");
+	CHECK_INT(hear(), 0);
+	CHECK_STR(what_was_told(), "iface 2 wan1; ");
+	/* another one gets the name that is asked for */
 	is_up(3, "eth0");
 	CHECK_INT(hear(), 0);
-	CHECK_STR(what_was_told(), "iface 1 eth0; out 3 l2; ");
-	CHECK_STR(lookup(3)->iface.name, "eth0");
-	/* all names are wanted */
+	CHECK_STR(what_was_told(), "iface 3 eth0; out 3 l2; ");
+	/* it is taken off once */
+	is_gone(2, "wan1");
+	CHECK_INT(hear(), 0);
+	CHECK_STR(what_was_told(), "undo in 2 gone; undo out 2 gone; ");
+	links_detach(&rig.c);
+	CHECK_STR(what_was_told(), "undo out 3; ");
+}
+
+static void test_renamed_while_unfinished(void)
+{
 	run_any();
 	is_up(2, "eth0");
 	CHECK_INT(hear(), 0);
-	before = lookup(2);
 	is_up(2, "wan0");
 	CHECK_INT(hear(), 0);
-	CHECK_STR(what_was_told(), "iface 0 eth0; out 2 l2; undo out 2; iface 1 wan0; out 2 l2; ");
-	CHECK_STR(lookup(2)->iface.name, "wan0");
-	CHECK_STR(before->iface.name, "eth0");
-	CHECK(!before->present && lookup(2)->present);
+	CHECK_STR(what_was_told(), "iface 0 eth0; out 2 l2; iface 1 wan0; in 2 l2; ");
+	CHECK(lookup(2)->ingress.active && lookup(2)->egress.active);
+	links_attach_due(&rig.c);
+	CHECK_STR(what_was_told(), "");
+}
+
+/* Nobody has heard of the old name. */
+static void test_renamed_before_it_is_up(void)
+{
+	run_any();
+	is_down(2, "veth123"), is_down(2, "eth0");
+	CHECK_INT(hear(), 0);
+	CHECK_STR(what_was_told(), "");
+	CHECK_INT(rig_nlinks(&rig), 1);
+	is_up(2, "eth0");
+	CHECK_INT(hear(), 0);
+	CHECK_STR(what_was_told(), "iface 0 eth0; out 2 l2; ");
+}
+
+static void test_gets_the_altname(void)
+{
+	run_eth0();
+	rig.ifaces[0] = "enx02";
+	is_up(3, "eth1");
+	CHECK_INT(hear(), 0);
+	CHECK_STR(what_was_told(), "");
+	is_up(3, "eth1"), also_named("enx02\0");
+	CHECK_INT(hear(), 0);
+	CHECK_STR(what_was_told(), "iface 1 eth1; out 3 l2; ");
+	links_attach_due(&rig.c);
+	what_was_told();
+	/* and loses it */
+	is_up(3, "eth1");
+	CHECK_INT(hear(), 0);
+	CHECK_STR(what_was_told(), "");
+	CHECK(lookup(3)->present);
+}
+
+/* Later devices shift the numbers of the list. */
+static void test_numbers_are_those_of_the_start(void)
+{
+	start();
+	rig.ifaces[0] = "1";
+	is_up(2, "eth0");
+	run();
+	is_gone(2, "eth0"), is_up(3, "eth0");
+	CHECK_INT(hear(), 0);
+	CHECK_STR(what_was_told(), "undo in 2 gone; undo out 2 gone; ");
+}
+
+static struct link *handed[2];
+
+static void hand_over(struct capture *c, struct link *from, struct link *to)
+{
+	handed[0] = from;
+	handed[1] = to;
+}
+
+static void told_up(struct capture *c, struct link *link)
+{
+	told("up %s; ", link->iface.name);
+}
+
+/* A backend that opens its devices itself: it only hears of names. */
+static void test_renamed_without_programs(void)
+{
+	struct link *before;
+
+	start();
+	rig.backend.programs = false;
+	rig.backend.renamed = hand_over;
+	rig.backend.up = told_up;
+	rig_without_programs(&rig);
+	before = links_add(&rig.c, own, "eth0", 2, DLT_IEEE802_11);
+	link_announce(&rig.c, before);
+	is_up(2, "eth0"), is_up(3, "eth1");
+	CHECK_INT(links_watch(&rig.c, own), 0);
+	what_was_told();
+	CHECK_INT(rig_nlinks(&rig), 1);
+	is_down(2, "eth0"), is_down(2, "wlan0"), is_up(2, "wlan0");
+	CHECK_INT(hear(), 0);
+	CHECK_STR(what_was_told(), "iface 1 wlan0; up wlan0; ");
+	CHECK(handed[0] == before && handed[1] == lookup(2));
+	CHECK_INT(lookup(2)->iface.dlt, DLT_IEEE802_11);
+	is_gone(2, "wlan0");
+	CHECK_INT(hear(), 0);
+	CHECK(lookup(2)->present);
 }
 
 static void test_moves_to_another_namespace(void)
@@ -401,6 +498,11 @@ int main(void)
 	RUN(test_never_all_gone);
 	RUN(test_comes_back);
 	RUN(test_renamed);
+	RUN(test_renamed_while_unfinished);
+	RUN(test_renamed_before_it_is_up);
+	RUN(test_gets_the_altname);
+	RUN(test_numbers_are_those_of_the_start);
+	RUN(test_renamed_without_programs);
 	RUN(test_moves_to_another_namespace);
 	RUN(test_still_attached_elsewhere);
 	RUN(test_still_attached_for_ever);

@@ -54,6 +54,58 @@ static void test_find_by_number(void)
 	CHECK_INT(links_find(&rig.c), -ENODEV);
 }
 
+static void test_find_by_altname(void)
+{
+	start();
+	rig.ifaces[0] = "enp0s31f6-and-112-bytes-more", rig.ifaces[1] = "enx02";
+	is_up(2, "eth0"), also_named("enp0s31f6-and-112-bytes-more\0"), is_up(3, "eth1"), also_named("a\0enx02\0");
+	is_up(4, "eth2"), also_named("enp0s31f6\0enx0\0enx020\0");
+	CHECK_INT(links_find(&rig.c), 0);
+	CHECK(lookup(2) && lookup(3) && !lookup(4));
+	/* what is printed is its name */
+	CHECK_STR(lookup(2)->iface.name, "eth0");
+	CHECK_STR(capture_iface_name(&rig.c, 0), "eth0");
+	CHECK_STR(capture_iface_name(&rig.c, 1), "eth1");
+	start();
+	rig.ifaces[0] = "enx02";
+	is_down(2, "eth0"), also_named("enx02\0");
+	links_watch(&rig.c, own);
+	what_was_told();
+	CHECK_INT(links_find(&rig.c), -ENETDOWN);
+	CHECK_STR(what_was_told(), "error: enx02: That device is not up; \"ip link set eth0 up\" changes that; ");
+}
+
+/* What a word stands for, for who says what is listened on. */
+static void test_names_of_words(void)
+{
+	start();
+	rig.ifaces[0] = "1", rig.ifaces[1] = "any", rig.ifaces[2] = "eth7";
+	CHECK_STR(capture_iface_name(&rig.c, 0), "1");
+	is_up(2, "eth0"), is_up(3, "eth1");
+	links_watch(&rig.c, own);
+	CHECK_STR(capture_iface_name(&rig.c, 0), "eth0");
+	CHECK_STR(capture_iface_name(&rig.c, 1), "any");
+	CHECK_STR(capture_iface_name(&rig.c, 2), "eth7");
+}
+
+/* Those to come may have what is missing. */
+static void test_find_newly(void)
+{
+	struct netns *other;
+
+	start();
+	rig.ifaces[0] = "eth0";
+	rig_netns_before(own);
+	rig_newly(&rig);
+	is_up(2, "eth0");
+	CHECK_INT(links_find(&rig.c), 0);
+	CHECK_STR(what_was_told(), "");
+	CHECK_INT(rig_nlinks(&rig), 0);
+	other = rig_netns(&rig, OTHER_INODE, OTHER_FD);
+	CHECK_INT(links_watch(&rig.c, other), 0);
+	CHECK(links_lookup(&rig.c, OTHER_INODE, 2) != NULL);
+}
+
 static void test_find_nothing(void)
 {
 	static const struct {
@@ -180,9 +232,9 @@ static void test_served_by_default(void)
 		const char *name;
 		bool served;
 	} names[] = {
-		{ "any", true },	  { "eth0", true }, { "ib0", false },  { "nflog", false }, { "gone", true },
-		{ "/dev/x", true },	  { "99", true },   { "1", true },     { "4", false },	   { "10", true },
-		{ "7", true } /* name */, { "4x", true },   { "net0", false },
+		{ "any", true },	  { "eth0", true }, { "ib0", false },  { "nflog", false },    { "gone", true },
+		{ "/dev/x", true },	  { "99", true },   { "1", true },     { "4", false },	      { "10", true },
+		{ "7", true } /* name */, { "4x", true },   { "net0", false }, { "infinity", false },
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -459,6 +511,9 @@ int main(void)
 {
 	RUN(test_find_by_name);
 	RUN(test_find_by_number);
+	RUN(test_find_by_altname);
+	RUN(test_names_of_words);
+	RUN(test_find_newly);
 	RUN(test_find_nothing);
 	RUN(test_find_down);
 	RUN(test_find_any);

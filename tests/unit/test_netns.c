@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -54,10 +55,25 @@ FAKE(DIR *, opendir, const char *path)
 	return __real_opendir(moved(path));
 }
 
+static const char *hidden; /* begins what we may not look at */
+
 int __real_stat(const char *path, struct stat *st);
 FAKE(int, stat, const char *path, struct stat *st)
 {
+	if (hidden && strncmp(path, hidden, strlen(hidden)) == 0) {
+		errno = EACCES;
+		return -1;
+	}
 	return __real_stat(moved(path), st);
+}
+
+static const char *mounts; /* what mountinfo says */
+
+FAKE(FILE *, fopen, const char *path, const char *mode)
+{
+	if (strcmp(path, "/proc/self/mountinfo") != 0 || !mounts)
+		return NULL;
+	return fmemopen((void *)(uintptr_t)mounts, strlen(mounts), "r");
 }
 
 int __real_inotify_add_watch(int fd, const char *path, uint32_t mask);
@@ -78,7 +94,7 @@ FAKE(void, log_msg, enum log_level level, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	told("%s: ", level == LOG_ERROR ? "error" : "info");
+	told("%s: ", level == LOG_ERROR ? "error" : level == LOG_WARN ? "warning" : "info");
 	told_args(fmt, args);
 	told("; ");
 	va_end(args);
@@ -160,6 +176,7 @@ static void start(const char *const *names)
 	make_dirs("/run/docker/netns/");
 	make_dirs("/proc/");
 	watch_error = setns_error = 0;
+	mounts = hidden = NULL;
 	rig_init(&rig);
 	for (unsigned i = 0; names && names[i]; i++)
 		rig.netns[i] = names[i];
@@ -490,7 +507,246 @@ static void test_end_of_a_path(void)
 	rig_without_programs(&rig);
 	netns_scan(&rig.c);
 	CHECK(rig_netns_at(&rig, 0)->ended);
-	CHECK_STR(what_was_told(), "release; release; forget /run/somewhere/blue; ");
+	CHECK_STR(what_was_told(), "release; watch /run/somewhere/blue; release; forget /run/somewhere/blue; ");
+	CHECK(!rig_netns_at(&rig, 1)->ended);
+}
+
+/* The timer is read, so that it fires again. */
+static void test_timer_fires_again(void)
+{
+	struct pollfd p;
+
+	start_any();
+	rig_epoll(&rig);
+	CHECK_INT(netns_scan_start(&rig.c), 0);
+	what_was_told();
+	p = (struct pollfd){ .fd = rig_scan_fd(&rig), .events = POLLIN };
+	for (int i = 0; i < 2; i++) {
+		const struct itimerspec soon = { .it_value.tv_nsec = 1 };
+
+		timerfd_settime(p.fd, 0, &soon, NULL);
+		CHECK_INT(poll(&p, 1, 5000), 1);
+		CHECK_INT(rig_scan_ready(&rig), 0);
+		CHECK_STR(what_was_told(), "release; ");
+		CHECK_INT(poll(&p, 1, 0), 0);
+	}
+}
+
+static void fire(void)
+{
+	const struct itimerspec soon = { .it_value.tv_nsec = 1 };
+	struct pollfd p = { .fd = rig_scan_fd(&rig), .events = POLLIN };
+
+	timerfd_settime(p.fd, 0, &soon, NULL);
+	poll(&p, 1, 5000);
+	CHECK_INT(rig_scan_ready(&rig), 0);
+}
+
+/* All processes are looked at when one is not where it was, and now and then. */
+static void test_looks_at_all_when_needed(void)
+{
+	start_any();
+	rig_epoll(&rig);
+	put("/proc/17/ns/net", BLUE);
+	put("/proc/18/ns/net", BLUE);
+	netns_scan_start(&rig.c);
+	what_was_told();
+	put("/proc/20/ns/net", RED);
+	put("/run/netns/pid", "/proc/self/ns/pid");
+	fire();
+	CHECK_STR(what_was_told(), "release; watch /run/netns/pid; ");
+	/* the one by which it was found, and then the last one */
+	drop("/proc/17/ns/net");
+	drop("/proc/18/ns/net");
+	put("/proc/19/ns/net", BLUE);
+	fire();
+	CHECK_STR(what_was_told(), "release; watch /proc/20/ns/net; ");
+	CHECK(!rig_netns_at(&rig, 1)->ended);
+	drop("/proc/19/ns/net");
+	fire();
+	CHECK(rig_netns_at(&rig, 1)->ended);
+	what_was_told();
+	put("/proc/22/ns/net", "/proc/self/ns/cgroup");
+	for (int i = 0; i < 10; i++)
+		fire();
+	CHECK(strstr(what_was_told(), "watch /proc/22/ns/net; "));
+}
+
+/* Without a process it lives where it is mounted, whatever the place is called. */
+static void test_mounts(void)
+{
+	char text[512];
+
+	start_any();
+	put("/run/some where", BLUE);
+	put("/proc/17/ns/net", BLUE);
+	netns_scan(&rig.c);
+	snprintf(text, sizeof(text),
+		 "22 27 0:21 / /proc rw - proc proc rw\n"
+		 "30 27 0:4 net:[%u] /run/some\\040where rw shared:9 - nsfs nsfs rw\n"
+		 "31 27 0:4 net:[1] /run/nothing rw - nsfs nsfs rw\nnonsense\n",
+		 inode_of(BLUE));
+	mounts = text;
+	drop("/proc/17/ns/net");
+	netns_scan(&rig.c);
+	CHECK(!rig_netns_at(&rig, 1)->ended);
+	mounts = NULL;
+	netns_scan(&rig.c);
+	CHECK(rig_netns_at(&rig, 1)->ended);
+	/* it is found by that as well */
+	what_was_told();
+	mounts = text;
+	netns_scan(&rig.c);
+	CHECK_STR(what_was_told(), "release; watch /run/some where; ");
+}
+
+/* Among those that we may not look at there may be one that lives in it; those that were so at first say nothing. */
+static void test_hidden_processes(void)
+{
+	start_any();
+	rig_epoll(&rig);
+	put("/proc/1/ns/net", RED);
+	put("/proc/17/ns/net", BLUE);
+	hidden = "/proc/1/";
+	netns_scan_start(&rig.c);
+	CHECK_INT(rig_nnetns(&rig), 2);
+	put("/proc/18/ns/net", BLUE);
+	drop("/proc/17/ns/net");
+	hidden = "/proc/1";
+	netns_scan(&rig.c);
+	CHECK(!rig_netns_at(&rig, 1)->ended);
+	hidden = "/proc/1/";
+	drop("/proc/18/ns/net");
+	netns_scan(&rig.c);
+	CHECK(rig_netns_at(&rig, 1)->ended);
+}
+
+/* --- only those to come --------------------------------------------------------------------------- */
+
+static void test_newly(void)
+{
+	START("newly");
+	rig_epoll(&rig);
+	put("/run/netns/blue", BLUE);
+	put("/proc/17/ns/net", OWN);
+	CHECK_INT(netns_init(&rig.c), 0);
+	CHECK_INT(rig_nnetns(&rig), 0);
+	CHECK_INT(netns_scan_start(&rig.c), 0);
+	CHECK_STR(what_was_told(), "release; ");
+	/* held, so that nobody gets its number while we take it for it */
+	CHECK_INT(rig_nnetns(&rig), 2);
+	CHECK(is_open(rig_netns_at(&rig, 0)->fd));
+	CHECK(rig_netns_at(&rig, 0)->before && rig_netns_at(&rig, 1)->before && rig_netns_at(&rig, 1)->own);
+	netns_seen(&rig.c, inode_of(BLUE), 17);
+	CHECK_STR(what_was_told(), "");
+	put("/run/netns/red", RED);
+	netns_scan(&rig.c);
+	CHECK_STR(what_was_told(), "release; watch /run/netns/red; ");
+	CHECK(!rig_netns_at(&rig, 2)->before);
+	/* one that was there ends, and comes again */
+	drop("/run/netns/blue");
+	netns_scan(&rig.c);
+	CHECK(rig_netns_at(&rig, 0)->ended);
+	what_was_told();
+	put("/run/netns/blue", BLUE);
+	netns_scan(&rig.c);
+	CHECK_STR(what_was_told(), "release; watch /run/netns/blue; ");
+}
+
+static void test_newly_and_named(void)
+{
+	START("newly", "blue");
+	rig_epoll(&rig);
+	put("/run/netns/blue", BLUE);
+	put("/run/netns/red", RED);
+	CHECK_INT(netns_init(&rig.c), 0);
+	CHECK_INT(netns_scan_start(&rig.c), 0);
+	CHECK(!rig_netns_at(&rig, 0)->before && rig_netns_at(&rig, 1)->before);
+	/* any is more */
+	for (int i = 0; i < 2; i++) {
+		START(i ? "any" : "newly", i ? "newly" : "any");
+		rig_epoll(&rig);
+		put("/run/netns/red", RED);
+		CHECK_INT(netns_init(&rig.c), 0);
+		CHECK_INT(netns_scan_start(&rig.c), 0);
+		CHECK(rig_netns_at(&rig, 0)->own && !rig_netns_at(&rig, 0)->before);
+		CHECK(!rig_netns_at(&rig, 1)->before);
+	}
+}
+
+/* --- names ------------------------------------------------------------------------------------------ */
+
+static void test_names(void)
+{
+	static const struct {
+		const char *given, *name;
+	} cases[] = {
+		{ "blue", "blue" },
+		{ "/run/netns/blue", "blue" },
+		{ "/var/run/netns/blue", "blue" },
+		{ "/run/netns/", NULL },
+		{ "/run/netns/blue/x", NULL },
+		{ "/run/blue", NULL },
+		{ "/proc/17/ns/net", NULL },
+		{ NULL, NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct netns ns = { 0 };
+
+		netns_set_given(&ns, cases[i].given);
+		CHECK_STR(ns.name ? ns.name : "none", cases[i].name ? cases[i].name : "none");
+	}
+	/* our own is not shown as another's */
+	START("blue");
+	put("/run/netns/blue", OWN);
+	CHECK_INT(netns_init(&rig.c), 0);
+	CHECK(rig_netns_at(&rig, 0)->own && !rig_netns_at(&rig, 0)->name);
+	CHECK_STR(rig_netns_at(&rig, 0)->path, OWN);
+}
+
+/* Made again, it is another namespace of that name; that it has ended is told where none takes its place. */
+static void test_made_again(void)
+{
+	START("blue");
+	put("/run/netns/blue", BLUE);
+	CHECK_INT(netns_init(&rig.c), 0);
+	drop("/run/netns/blue");
+	put("/run/netns/blue", RED);
+	netns_named(&rig.c);
+	netns_scan(&rig.c);
+	CHECK_STR(what_was_told(), "watch /run/netns/blue; ");
+	CHECK_STR(rig_netns_at(&rig, 1)->name, "blue");
+	netns_scan(&rig.c);
+	CHECK(strstr(what_was_told(), "release; forget /run/netns/blue; "));
+	CHECK(!strstr(told_taken, "warning"));
+	drop("/run/netns/blue");
+	netns_scan(&rig.c);
+	CHECK(strstr(what_was_told(), "warning: the network namespace 'blue' has ended; "));
+	netns_scan(&rig.c);
+	CHECK_STR(what_was_told(), "release; ");
+	put("/run/netns/blue", BLUE);
+	netns_scan(&rig.c);
+	CHECK_STR(what_was_told(), "watch /run/netns/blue; release; ");
+}
+
+/* Numbers of processes are given to others, and libpcap's devices are not opened again. */
+static void test_not_made_again(void)
+{
+	START("/proc/17/ns/net", "blue");
+	put("/run/netns/blue", "/proc/self/ns/pid");
+	put("/proc/17/ns/net", BLUE);
+	CHECK_INT(netns_init(&rig.c), 0);
+	drop("/proc/17/ns/net");
+	put("/proc/17/ns/net", RED);
+	netns_scan(&rig.c);
+	CHECK(rig_netns_at(&rig, 0)->ended);
+	CHECK_INT(rig_nnetns(&rig), 2);
+	rig.backend.programs = false;
+	drop("/run/netns/blue");
+	put("/run/netns/blue", BLUE);
+	netns_scan(&rig.c);
+	CHECK_INT(rig_nnetns(&rig), 2);
 }
 
 /* --- processes that are seen ---------------------------------------------------------------------- */
@@ -583,6 +839,15 @@ int main(void)
 	RUN(test_end_of_the_last_user);
 	RUN(test_end_of_a_path);
 	RUN(test_free_closes);
+	RUN(test_timer_fires_again);
+	RUN(test_looks_at_all_when_needed);
+	RUN(test_mounts);
+	RUN(test_hidden_processes);
+	RUN(test_newly);
+	RUN(test_newly_and_named);
+	RUN(test_names);
+	RUN(test_made_again);
+	RUN(test_not_made_again);
 	RUN(test_seen);
 	RUN(test_seen_too_late);
 	RUN(test_seen_unasked);

@@ -34,6 +34,7 @@ int __real_socket(int family, int type, int protocol);
 int __real_bind(int fd, const struct sockaddr *addr, socklen_t n);
 
 static struct nlmsghdr *stale_message(void *at);
+static void error_message(int error);
 
 /* What lies behind the datagram in the buffer looks like a message, too. */
 static ssize_t datagram_take(void *buf, size_t size, uint32_t *from)
@@ -241,6 +242,125 @@ static void test_link(void)
 	CHECK_INT(last.type, ARPHRD_NONE);
 	CHECK_INT(last.flags, IFF_UP | IFF_RUNNING);
 	CHECK_INT(last.gone, false);
+}
+
+static const char *all_names(const struct rtnl_link *link)
+{
+	static char text[4096];
+	size_t n = (size_t)snprintf(text, sizeof(text), "%s", link->name);
+
+	for (const char *alt = link->altnames; alt && *alt; alt += strlen(alt) + 1)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, " %s", alt);
+	return text;
+}
+
+static int names_seen(void *arg, const struct rtnl_link *link)
+{
+	told("%s; ", all_names(link));
+	return 0;
+}
+
+static const struct rtnl_handler names_handler = { .link = names_seen };
+
+/* Attributes within the list of properties. */
+static uint8_t list[512] __attribute__((aligned(8)));
+static size_t nlist;
+
+static void property(uint16_t type, const char *value, size_t n)
+{
+	struct rtattr *a = (void *)(list + nlist);
+
+	a->rta_type = type;
+	a->rta_len = (uint16_t)RTA_LENGTH(n);
+	memcpy(RTA_DATA(a), value, n);
+	nlist += RTA_ALIGN(a->rta_len);
+}
+
+static void test_altnames(void)
+{
+	static char longest[128];
+
+	start();
+	nlist = 0;
+	memset(longest, 'x', 127);
+	property(IFLA_ALT_IFNAME, "enp0s3", 7), property(IFLA_ALT_IFNAME, longest, 128),
+		property(IFLA_ALT_IFNAME, "a", 2);
+	link_message(RTM_NEWLINK, 2, "eth0"), put_attribute(IFLA_PROP_LIST | NLA_F_NESTED, list, nlist);
+	put_attribute(IFLA_MTU, "\0\0\0", 4);
+	datagram(header->nlmsg_len);
+	link_message(RTM_NEWLINK, 3, "eth1"), append();
+	CHECK_INT(rtnl_read(3, &names_handler, NULL), 0);
+	CHECK(strncmp(what_was_told(), "eth0 enp0s3 xxx", 15) == 0);
+	CHECK(strstr(told_taken, "x a; eth1; "));
+}
+
+/* Names without an end, of no length, other properties, lengths that lie. */
+static void test_odd_altnames(void)
+{
+	start();
+	nlist = 0;
+	property(IFLA_ALT_IFNAME, "abcd", 4), property(IFLA_ALT_IFNAME, "", 0), property(IFLA_ALT_IFNAME, "\0x", 3);
+	property(IFLA_ALT_IFNAME + 1, "no", 3), property(IFLA_ALT_IFNAME, "efgh", 4);
+	link_message(RTM_NEWLINK, 2, "eth0"), put_attribute(IFLA_PROP_LIST | NLA_F_NESTED, list, nlist);
+	datagram(header->nlmsg_len);
+	nlist = 0;
+	property(IFLA_ALT_IFNAME, "ok", 3), property(IFLA_ALT_IFNAME, "cut", 4);
+	((struct rtattr *)(void *)(list + 8))->rta_len = 60;
+	link_message(RTM_NEWLINK, 3, "eth1"), put_attribute(IFLA_PROP_LIST | NLA_F_NESTED, list, nlist), append();
+	link_message(RTM_NEWLINK, 4, "eth2"), put_attribute(IFLA_PROP_LIST | NLA_F_NESTED, list, 0), append();
+	CHECK_INT(rtnl_read(3, &names_handler, NULL), 0);
+	CHECK_STR(what_was_told(), "eth0 abcd efgh; eth1 ok; eth2; ");
+}
+
+static void test_named(void)
+{
+	const struct rtnl_link link = { .name = "eth0", .altnames = "enp0s3\0enx02\0" }, plain = { .name = "lo" };
+
+	CHECK(rtnl_link_named(&link, "eth0") && rtnl_link_named(&link, "enp0s3") && rtnl_link_named(&link, "enx02"));
+	CHECK(!rtnl_link_named(&link, "") && !rtnl_link_named(&link, "enx0") && !rtnl_link_named(&link, "enx022"));
+	CHECK(rtnl_link_named(&plain, "lo") && !rtnl_link_named(&plain, ""));
+}
+
+/* By a name that is short, the kernel is asked for one of either kind, else for the other one. */
+static void test_find(void)
+{
+	static const struct {
+		const char *name;
+		uint16_t type;
+	} names[] = { { "lo", IFLA_IFNAME },
+		      { "name-of-15-byte", IFLA_IFNAME },
+		      { "name-of-16-bytes", IFLA_ALT_IFNAME } };
+	const struct rtattr *attr = (void *)(sent + NLMSG_LENGTH(sizeof(struct ifinfomsg)));
+	char longest[129];
+
+	for (size_t i = 0; i < 3; i++) {
+		start();
+		link_message(RTM_NEWLINK, 2, "eth0"), datagram(header->nlmsg_len);
+		CHECK_INT(rtnl_find(names[i].name, &names_handler), 0);
+		CHECK_STR(what_was_told(), "eth0; ");
+		CHECK_INT(((struct nlmsghdr *)(void *)sent)->nlmsg_type, RTM_GETLINK);
+		CHECK_INT(((struct nlmsghdr *)(void *)sent)->nlmsg_flags, NLM_F_REQUEST);
+		CHECK_INT(attr->rta_type, names[i].type);
+		CHECK_STR((const char *)RTA_DATA(attr), names[i].name);
+	}
+	memset(longest, 'x', sizeof(longest));
+	longest[128] = '\0';
+	start();
+	CHECK_INT(rtnl_find(longest, &names_handler), -ENODEV);
+	CHECK_INT(nsent, 0);
+	longest[127] = '\0';
+	error_message(-ENODEV), datagram(header->nlmsg_len);
+	CHECK_INT(rtnl_find(longest, &names_handler), -ENODEV);
+	start();
+	datagram_error(EINTR), datagram_error(ENOBUFS);
+	CHECK_INT(rtnl_find("eth0", &names_handler), -ENOBUFS);
+	start();
+	datagram(0);
+	CHECK_INT(rtnl_find("eth0", &names_handler), -EBADMSG);
+	send_error = EPERM;
+	CHECK_INT(rtnl_find("eth0", &names_handler), -EPERM);
+	socket_error = EMFILE;
+	CHECK_INT(rtnl_find("eth0", &names_handler), -EMFILE);
 }
 
 static void test_link_gone(void)
@@ -661,6 +781,10 @@ static void test_filters_request(void)
 int main(void)
 {
 	RUN(test_link);
+	RUN(test_altnames);
+	RUN(test_odd_altnames);
+	RUN(test_named);
+	RUN(test_find);
 	RUN(test_link_gone);
 	RUN(test_bridge_ports);
 	RUN(test_many_in_a_buffer);

@@ -102,6 +102,12 @@ static void test_netns(void)
 
 	CHECK_INT(print(&(struct text_config){ .t = 1 }, &veth, DIR_IN, NULL), 0);
 	CHECK_STR(text, "veth1@4026532300 In " TAIL "\n");
+	veth.netns_name = (char[]){ "a b\n" };
+	CHECK_INT(print(&(struct text_config){ .t = 1 }, &veth, DIR_IN, NULL), 0);
+	CHECK_STR(text, "veth1@a\\x20b\\n In " TAIL "\n");
+	veth.other_netns = false;
+	CHECK_INT(print(&(struct text_config){ .t = 1 }, &veth, DIR_IN, NULL), 0);
+	CHECK_STR(text, "veth1 In " TAIL "\n");
 }
 
 static void test_no_name(void)
