@@ -176,6 +176,13 @@ static __always_inline bool socket_is_chosen(struct bpf_sock *sk)
 	return group && BPF_CORE_READ(group, prog);
 }
 
+/* A raw socket gets copies of what is meant for the sockets of its protocol: they are not its own. */
+static __always_inline bool hears_all(const struct bpf_sock *sk)
+{
+	return sk->type == SOCK_RAW && proto_has_ports(sk->protocol) && sk->protocol != IPPROTO_ICMP &&
+	       sk->protocol != IPPROTO_ICMPV6;
+}
+
 /* sk: address of a struct sock. */
 static __always_inline bool socket_elsewhere(unsigned long sk)
 {

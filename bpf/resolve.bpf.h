@@ -46,6 +46,16 @@ static __always_inline bool source_again(struct __sk_buff *skb, struct owner_scr
 	return true;
 }
 
+/*
+ * Since Linux 6.13 the kernel's own answers (resets, acknowledgements of requests) carry the socket that made them, which is the
+ * listener when that of the connection is gone. Only a SYN-ACK is a listener's own.
+ */
+static __always_inline bool answers_for_another(const struct owner_scratch *S, const struct bpf_sock *full)
+{
+	return full && full->state == BPF_TCP_LISTEN && S->flow[FLOW_SRC].proto == IPPROTO_TCP &&
+	       !tcp_is(S, TCPHDR_SYN | TCPHDR_ACK);
+}
+
 /* The source end by the socket on the skb. Returns OWNER_NONE when that tells nothing. */
 static __always_inline __u8 source_by_socket(struct __sk_buff *skb, struct owner_scratch *S, struct event_packet *e,
 					     bool egress)
@@ -59,6 +69,8 @@ static __always_inline __u8 source_by_socket(struct __sk_buff *skb, struct owner
 		return OWNER_NONE;
 	cookie = bpf_get_socket_cookie(skb);
 	full = bpf_sk_fullsock(sk);
+	if (answers_for_another(S, full))
+		return OWNER_NONE;
 	found = owner_of_socket(S, full, cookie, &S->flow[FLOW_SRC]);
 	if (egress && !(TASK_READ(task, flags) & PF_KTHREAD) && task_context(task) && task_sends(S, full)) {
 		if (!found || S->provisional || S->rec.tgid != (__u32)TASK_READ(task, tgid))
