@@ -142,7 +142,8 @@ static __noinline bool init_wait(struct __sk_buff *skb, struct owner_scratch *S,
 static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *skb, struct owner_scratch *S,
 							      struct event_packet *e, bool egress)
 {
-	bool syn = tcp_is(S, TCPHDR_SYN);
+	bool syn = tcp_is(S, TCPHDR_SYN), nat;
+	enum owner_verdict verdict;
 
 	if (S->head.sctp_chunk == SCTP_CID_INIT && (!egress || skb->ifindex == LOOPBACK_IFINDEX) &&
 	    init_wait(skb, S, &e->dst))
@@ -158,7 +159,12 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 			flow_fragment(S);
 			bpf_map_update_elem(&ptcp_flows, &S->flow[FLOW_INNER], &S->rec, BPF_ANY);
 		}
-		return owner_take(&e->dst, S, OWNER_LOOKUP);
+		nat = !egress && S->state == BPF_TCP_LISTEN && nat_possible(S, e, &S->flow[FLOW_DST]);
+		verdict = owner_take(&e->dst, S, OWNER_LOOKUP);
+		if (!nat)
+			return verdict;
+		e->dst.flags |= OWNER_F_NAT;
+		return select_kinds ? OWNER_MAYBE : OWNER_MATCH;
 	}
 	/* A socket that the scan has not come to. */
 	if (!attrib_scanned && S->provisional) {
@@ -169,7 +175,7 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 	/* A forwarded SYN may follow a dead connection, too. */
 	if (!(syn && attrib_forwarded) && (flow_get(S, &S->flow[FLOW_DST]) || forward_get(S, &S->flow[FLOW_DST])))
 		return owner_take(&e->dst, S, OWNER_FLOW);
-	if (forward_wait(skb, S, &e->dst, &S->flow[FLOW_DST], syn, egress))
+	if (forward_wait(skb, S, e, &S->flow[FLOW_DST], syn, egress))
 		return OWNER_MAYBE;
 	if (!S->head.inner_off)
 		return OWNER_NO;

@@ -44,6 +44,7 @@ enum owner_source {
 
 enum {
 	OWNER_F_PROVISIONAL = 1, /* inherited from a listener or the scan: EVENT_OWNER may correct it */
+	OWNER_F_NAT = 2, /* of a destination: it is so unless NAT sends this flow elsewhere, which conntrack knows */
 };
 
 /* One end of a packet. tgid 0: nobody known (cookie may still be set). */
