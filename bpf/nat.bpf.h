@@ -72,6 +72,19 @@ static __always_inline bool nat_original(struct __sk_buff *skb, struct owner_scr
 }
 
 /*
+ * A request that was sent on is refused, by nobody. Its conntrack entry goes with that, so who asks for it later finds
+ * here that it was sent on.
+ */
+static __always_inline void nat_refused(struct owner_scratch *S, const struct flow_key *k)
+{
+	if (k->proto != IPPROTO_TCP || !(S->head.tcp_flags & TCPHDR_RST))
+		return;
+	__builtin_memset(&S->rec, 0, sizeof(S->rec));
+	S->rec.forwarded = 1;
+	bpf_map_update_elem(&ptcp_flows, k, &S->rec, BPF_NOEXIST);
+}
+
+/*
  * The sender of a packet that leaves and has no socket, by its tuple before NAT. What comes back is not translated yet
  * when we see it, so the translated tuple is remembered.
  */
@@ -79,8 +92,12 @@ static __always_inline bool nat_source(struct __sk_buff *skb, struct owner_scrat
 {
 	struct owner_rec *old;
 
-	if (!attrib_forwarded || !nat_original(skb, S, k) || !flow_get(S, &S->forward))
+	if (!attrib_forwarded || !nat_original(skb, S, k))
 		return false;
+	if (!flow_get(S, &S->forward)) {
+		nat_refused(S, k);
+		return false;
+	}
 	old = bpf_map_lookup_elem(&ptcp_flows, k);
 	if (old && old->cookie == S->rec.cookie && old->certain == S->rec.certain && old->tgid == S->rec.tgid)
 		return true;

@@ -173,6 +173,14 @@ static void go_elsewhere(struct nat *n, const struct flow *f, const struct nat_q
 		remember(n, f, &rec);
 }
 
+/* conntrack forgets a request that was refused where it was sent; our programs have seen that. */
+static bool was_elsewhere(const struct nat *n, const struct flow_key *k)
+{
+	struct owner_rec rec;
+
+	return n->maps.flows >= 0 && bpf_map_lookup_elem(n->maps.flows, k, &rec) == 0 && rec.forwarded;
+}
+
 void nat_settle(struct nat *n, int fd, const struct nat_question *q, uint64_t now, struct event_owner *end)
 {
 	const struct flow *f = is_plain(n, q) ? NULL : flow_of(n, fd, q, now);
@@ -180,8 +188,9 @@ void nat_settle(struct nat *n, int fd, const struct nat_question *q, uint64_t no
 	end->flags &= (uint8_t)~OWNER_F_NAT;
 	if (!f)
 		return;
-	if (f->where == ELSEWHERE) {
+	if (f->where == ELSEWHERE || (f->where == UNKNOWN && q->request && was_elsewhere(n, &q->k)))
 		publish(n, &q->k, now);
+	if (f->where == ELSEWHERE) {
 		go_elsewhere(n, f, q, now, end);
 	} else if (!published(n, &q->k, now)) {
 		make_plain(n, q, now);

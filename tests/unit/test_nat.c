@@ -21,6 +21,7 @@ static int answer;		 /* of conntrack */
 static struct flow_key receiver; /* where it sends the flow */
 static unsigned asked;
 static struct owner_rec inside; /* of that flow, tgid 0: not known */
+static bool inside_known;	/* though nobody */
 static struct flow_key known_as;
 
 FAKE(int, conntrack_ask, int fd, const struct flow_key *k, struct flow_key *ret)
@@ -32,7 +33,7 @@ FAKE(int, conntrack_ask, int fd, const struct flow_key *k, struct flow_key *ret)
 
 FAKE(int, bpf_map_lookup_elem, int fd, const void *key, void *value)
 {
-	if (fd != FLOWS || !inside.tgid || memcmp(key, &known_as, sizeof(known_as)) != 0)
+	if (fd != FLOWS || (!inside.tgid && !inside_known) || memcmp(key, &known_as, sizeof(known_as)) != 0)
 		return -ENOENT;
 	memcpy(value, &inside, sizeof(inside));
 	return 0;
@@ -70,6 +71,7 @@ static void start(void)
 	answer = 0;
 	asked = 0;
 	inside = (struct owner_rec){ 0 };
+	inside_known = false;
 	what_was_told();
 }
 
@@ -190,6 +192,23 @@ static void test_not_tracked(void)
 	CHECK_STR(what_was_told(), "plain ");
 }
 
+/* Refused where it was sent: conntrack has forgotten it, and our programs tell. */
+static void test_refused(void)
+{
+	struct event_owner end;
+
+	start();
+	answer = -ENOENT;
+	q.request = true;
+	known_as = q.k;
+	inside = (struct owner_rec){ .tgid = 0, .forwarded = 1 };
+	inside_known = true;
+	end = settle_at(T0);
+	CHECK_INT(end.tgid, 0);
+	CHECK_INT(end.flags, OWNER_F_NAT);
+	CHECK_STR(what_was_told(), "");
+}
+
 /* A port that NAT takes is never plain, and what is dropped on its way is nobody's. */
 static void test_port_that_nat_takes(void)
 {
@@ -234,6 +253,7 @@ int main(void)
 	RUN(test_request);
 	RUN(test_another_port_of_ours);
 	RUN(test_not_tracked);
+	RUN(test_refused);
 	RUN(test_port_that_nat_takes);
 	RUN(test_conntrack_cannot_be_asked);
 	nat_free(nat);

@@ -52,19 +52,19 @@ def published(dev, mode="plain", proto="tcp", decoy=False, count=50, before=Fals
     return score_ports(packets, client, server, 7210, int(real)), len(packets)
 
 
-def unheard(dev, proto="udp", decoy=True, v6=False, local=False, each=3, count=10):
-    """A client outside (local: here) speaks to a published port, and the container does not answer. decoy: somebody
-    listens on that port here, too, and gets nothing. A container that drops requests has nobody who receives them."""
+def unheard(dev, proto="udp", decoy=True, v6=False, local=False, refused=False, each=3, count=10):
+    """A client outside (local: here) speaks to a published port, and the container does not answer, or refuses requests.
+    decoy: somebody listens on that port here, too, and gets nothing. Requests that are dropped nobody receives."""
     need_nat()
     tcp = proto == "tcp"
     here, there = (A6, INSIDE6) if v6 else (A, INSIDE)
     port, real = 7212 if local else 7210, 80 if tcp else 53
-    with Inside(drops=tcp):
+    with Inside(drops=tcp and not refused):
         peers = Peers()
         cap = Capture("-i", dev, "%s and (port %d or port %d)" % (proto, port, real))
-        if tcp:
+        if tcp and not refused:
             peers.server("tcp-server", there, "80", "plain", ns=NS[2])
-        else:
+        elif not tcp:
             peers.script("udp_sink", there, real, ns=NS[2], ready=1)
         if decoy:
             peers.server(proto + "-server", "::" if v6 else "0.0.0.0", str(port), "plain")
@@ -182,6 +182,14 @@ def published_port_unheard():
 
 def published_port_unheard_ipv6():
     return unheard(DEV, proto="tcp", v6=True)
+
+
+def published_port_refused():
+    return unheard(DEV, proto="tcp", refused=True)
+
+
+def published_port_refused_ipv6():
+    return unheard(DEV, proto="tcp", refused=True, v6=True)
 
 
 def published_port_unheard_bridge_only():

@@ -93,6 +93,8 @@ SCENARIOS = {f.__name__.replace("_", "-"): f for f in (
     nat.published_udp_unheard_from_here,
     nat.published_port_unheard,
     nat.published_port_unheard_ipv6,
+    nat.published_port_refused,
+    nat.published_port_refused_ipv6,
     nat.published_port_unheard_bridge_only,
     nat.published_port_unheard_from_here,
 )}
