@@ -72,16 +72,13 @@ static __always_inline bool nat_original(struct __sk_buff *skb, struct owner_scr
 }
 
 /*
- * A request that was sent on is refused, by nobody. Its conntrack entry goes with that, so who asks for it later finds
- * here that it was sent on.
+ * A request that was sent on is refused, by nobody. Its conntrack entry goes with that, so user space, which asks for it
+ * later, finds here where it was sent: by the flow in this namespace, other than forward_tell().
  */
-static __always_inline void nat_refused(struct owner_scratch *S, const struct flow_key *k)
+static __always_inline void nat_refused(const struct owner_scratch *S, const struct flow_key *k)
 {
-	if (k->proto != IPPROTO_TCP || !(S->head.tcp_flags & TCPHDR_RST))
-		return;
-	__builtin_memset(&S->rec, 0, sizeof(S->rec));
-	S->rec.forwarded = 1;
-	bpf_map_update_elem(&ptcp_flows, k, &S->rec, BPF_NOEXIST);
+	if (k->proto == IPPROTO_TCP && (S->head.tcp_flags & TCPHDR_RST))
+		bpf_map_update_elem(&ptcp_nat, k, &S->forward, BPF_ANY);
 }
 
 /*

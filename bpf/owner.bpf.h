@@ -118,7 +118,10 @@ static __always_inline void owner_tell(const struct owner_rec *rec, __u64 cookie
 	process_event(&e, sizeof(e), false);
 }
 
-/* The flow before NAT, namespace 0 -> the same in this namespace, after NAT. */
+/*
+ * The flow before NAT, namespace 0 -> the same in this namespace, after NAT. The other way round for requests that were
+ * refused: nat_refused().
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);

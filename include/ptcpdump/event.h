@@ -47,6 +47,12 @@ enum {
 	OWNER_F_NAT = 2, /* of a destination: it is so unless NAT sends this flow elsewhere, which conntrack knows */
 };
 
+/*
+ * Instead of a thread: not this process has the packet, but nobody that is known in its network namespace, of which only the
+ * container is to be told.
+ */
+#define OWNER_TID_NOBODY 0xffffffffU
+
 /* One end of a packet. tgid 0: nobody known (cookie may still be set). */
 struct event_owner {
 	__u64 start;  /* with tgid, the identity of a process: pids are reused */

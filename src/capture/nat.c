@@ -12,6 +12,7 @@
 #include "capture/conntrack.h"
 #include "capture/owners.h"
 #include "capture/private.h"
+#include "capture/tenant.h"
 #include "ptcpdump.skel.h"
 #include "util/clock.h"
 
@@ -31,6 +32,7 @@ struct flow {
 	struct flow_key key, to; /* to: its receiver's own end, when it is elsewhere */
 	uint64_t first, until, ts;
 	enum where where;
+	bool refused; /* nobody will have it */
 };
 
 struct port {
@@ -39,6 +41,7 @@ struct port {
 
 struct nat {
 	struct nat_maps maps;
+	struct tenants *tenants;
 	struct flow flows[FLOWS];
 	struct port ports[PORTS]; /* that NAT has taken lately */
 	struct nat_plain plain[NAT_PLAIN_SLOTS];
@@ -46,10 +49,15 @@ struct nat {
 
 int nat_new(struct nat **ret, const struct nat_maps *maps)
 {
-	*ret = calloc(1, sizeof(**ret));
-	if (!*ret)
-		return -ENOMEM;
-	(*ret)->maps = *maps;
+	struct nat *n = calloc(1, sizeof(*n));
+	int err = n ? tenants_new(&n->tenants) : -ENOMEM;
+
+	if (err) {
+		free(n);
+		return err;
+	}
+	n->maps = *maps;
+	*ret = n;
 	return 0;
 }
 
@@ -120,6 +128,7 @@ static void ask(struct flow *f, int fd, const struct nat_question *q, uint64_t n
 	f->ts = q->ts;
 	f->until = now + ANSWER_NS;
 	f->where = HERE;
+	f->refused = false;
 	if (err) {
 		f->where = UNKNOWN;
 		f->until = now + UNKNOWN_NS;
@@ -153,6 +162,16 @@ static void remember(const struct nat *n, const struct flow *f, struct owner_rec
 	bpf_map_update_elem(n->maps.nat, &f->to, &f->key, BPF_ANY);
 }
 
+/* For when nobody gets it: the container is known by its address. */
+static void name_tenant(struct nat *n, const struct flow *f, uint64_t now, struct event_owner *end)
+{
+	const struct tenant tenant = tenants_find(n->tenants, f->to.l, f->key.netns, now);
+
+	end->tgid = tenant.pid;
+	end->start = tenant.start;
+	end->tid = OWNER_TID_NOBODY;
+}
+
 static void go_elsewhere(struct nat *n, const struct flow *f, const struct nat_question *q, uint64_t now,
 			 struct event_owner *end)
 {
@@ -161,9 +180,11 @@ static void go_elsewhere(struct nat *n, const struct flow *f, const struct nat_q
 
 	*end = (struct event_owner){ .cookie = flow_cookie(&f->to), .flags = OWNER_F_NAT };
 	/* What is told of a connection's tuple before it is accepted is of an earlier one. */
-	if (q->request || !owners_record(n->maps.flows, n->maps.cookies, &f->to, &rec) || !rec.tgid) {
-		if (q->request || young)
+	if (q->request || !owners_record(n->maps.flows, n->maps.cookies, &f->to, &rec)) {
+		if ((q->request || young) && !f->refused)
 			end->flags |= OWNER_F_PROVISIONAL;
+		if (f->to.netns == 0)
+			name_tenant(n, f, now, end);
 		return;
 	}
 	*end = owners_of_record(&rec);
@@ -174,23 +195,25 @@ static void go_elsewhere(struct nat *n, const struct flow *f, const struct nat_q
 }
 
 /* conntrack forgets a request that was refused where it was sent; our programs have seen that. */
-static bool was_elsewhere(const struct nat *n, const struct flow_key *k)
+static void ask_programs(const struct nat *n, struct flow *f)
 {
-	struct owner_rec rec;
-
-	return n->maps.flows >= 0 && bpf_map_lookup_elem(n->maps.flows, k, &rec) == 0 && rec.forwarded;
+	if (n->maps.nat < 0 || bpf_map_lookup_elem(n->maps.nat, &f->key, &f->to) != 0)
+		return;
+	f->where = ELSEWHERE;
+	f->refused = true;
 }
 
 void nat_settle(struct nat *n, int fd, const struct nat_question *q, uint64_t now, struct event_owner *end)
 {
-	const struct flow *f = is_plain(n, q) ? NULL : flow_of(n, fd, q, now);
+	struct flow *f = is_plain(n, q) ? NULL : flow_of(n, fd, q, now);
 
 	end->flags &= (uint8_t)~OWNER_F_NAT;
 	if (!f)
 		return;
-	if (f->where == ELSEWHERE || (f->where == UNKNOWN && q->request && was_elsewhere(n, &q->k)))
-		publish(n, &q->k, now);
+	if (f->where == UNKNOWN && q->request)
+		ask_programs(n, f);
 	if (f->where == ELSEWHERE) {
+		publish(n, &q->k, now);
 		go_elsewhere(n, f, q, now, end);
 	} else if (!published(n, &q->k, now)) {
 		make_plain(n, q, now);
@@ -242,5 +265,8 @@ void nat_packet(struct capture *c, const struct link *link, struct event_packet 
 
 void nat_free(struct nat *n)
 {
+	if (!n)
+		return;
+	tenants_free(n->tenants);
 	free(n);
 }

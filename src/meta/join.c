@@ -251,7 +251,7 @@ static void entry_fill(struct join *j, struct annot_entry *e, const struct facts
 	a.process = describe(f->process, key->tgid, comm);
 	a.uid = key->uid;
 	a.user = users_find(j->config.users, key->uid, &e->nameless);
-	if (key->tid) {
+	if (key->tid && key->tid != OWNER_TID_NOBODY) {
 		a.has |= ANNOT_THREAD;
 		a.tid = key->tid;
 		a.thread = comm.n ? comm : process_thread_name(j->config.processes, key->tgid, key->tid);
@@ -280,6 +280,8 @@ static void entry_fill(struct join *j, struct annot_entry *e, const struct facts
 	}
 	if (f->peer_container)
 		fill_peer_container(&a, f->peer_container);
+	if (key->tid == OWNER_TID_NOBODY)
+		a.has &= ANNOT_CONTAINER | ANNOT_POD | ANNOT_PEER;
 	annot_strings_move(&annotation_schema, &a, buf_reserve(&strings, annot_strings_size(&annotation_schema, &a)));
 	a.serial = j->next_serial++;
 	free(e->strings);
@@ -320,6 +322,21 @@ struct ends {
 	bool shown_sends; /* shown is the sending task itself: the packet knows its thread's name */
 };
 
+static bool in_container(struct join *j, const struct process *p)
+{
+	const struct container *container;
+
+	return containers_find(j->config.containers, p, &container) != CONTAINER_NONE;
+}
+
+/* Of an owner that stands for its container: there is one. */
+static bool stands_for_container(struct join *j, const struct event_owner *owner)
+{
+	const struct process *p = process_find(j->config.processes, owner->tgid, owner->start);
+
+	return p && j->config.containers && in_container(j, p);
+}
+
 static struct event_owner settle(struct join *j, const struct event_owner *owner, const struct event_packet *e,
 				 bool expired, bool *waiting)
 {
@@ -335,13 +352,6 @@ static struct event_owner settle(struct join *j, const struct event_owner *owner
 		settle_table_expire(j->settled, owner, e->ts);
 	*waiting = !expired;
 	return *owner;
-}
-
-static bool in_container(struct join *j, const struct process *p)
-{
-	const struct container *container;
-
-	return containers_find(j->config.containers, p, &container) != CONTAINER_NONE;
 }
 
 /*
@@ -370,6 +380,10 @@ static struct ends find_ends(struct join *j, const struct event_packet *e, bool 
 	ends.shown = settle(j, in ? &e->dst : &e->src, e, expired, &ends.waiting_shown);
 	ends.other = settle(j, in ? &e->src : &e->dst, e, expired, &ends.waiting_other);
 	ends.shown_sends = !in;
+	if (ends.shown.tid == OWNER_TID_NOBODY && !stands_for_container(j, &ends.shown))
+		ends.shown.tgid = 0;
+	if (ends.other.tid == OWNER_TID_NOBODY && !stands_for_container(j, &ends.other))
+		ends.other.tgid = 0;
 	if (ends.shown.tgid) {
 		if (container_first(j, e, &ends))
 			ends = (struct ends){ ends.other, ends.shown, ends.waiting_other, ends.waiting_shown, in };
@@ -388,13 +402,14 @@ static struct ends find_ends(struct join *j, const struct event_packet *e, bool 
 static struct annot_key make_key(const struct event_packet *e, const struct event_owner *shown, bool sends,
 				 const struct event_owner *peer)
 {
+	const bool known = peer && peer->tid != OWNER_TID_NOBODY;
 	struct annot_key key = {
 		.start = shown->start,
 		.tgid = shown->tgid,
 		.tid = shown->tid,
 		.uid = shown->uid,
-		.peer_tgid = peer ? peer->tgid : 0,
-		.peer_start = peer ? peer->start : 0,
+		.peer_tgid = known ? peer->tgid : 0,
+		.peer_start = known ? peer->start : 0,
 	};
 
 	if (sends && shown->source == OWNER_CURRENT)

@@ -12,7 +12,7 @@ while True: s.recv(9)'
 ready() { docker logs "$1" | grep -q ready; }
 modes=(true false)
 tests=()
-for m in "${modes[@]}"; do tests+=("published_udp_proxy_$m" "published_request_proxy_$m" "published_anywhere_proxy_$m"); done
+for m in "${modes[@]}"; do tests+=("published_udp_proxy_$m" "published_request_proxy_$m" "published_anywhere_proxy_$m" "published_selected_proxy_$m"); done
 need dockerd docker containerd runc python3 iptables ip nsenter -- "${tests[@]}"
 
 # $1: port, $2: udp or tcp; asks three times
@@ -50,15 +50,20 @@ for m in "${modes[@]}"; do
 	ask 7000 udp
 	capture_end
 	result "published_udp_proxy_$m" "$(all_of 3 " python3[^ ]* In .*, Container \[sink$m\]")"
-	# Nobody listens there inside: only who asks is a process.
+	# Nobody listens there inside: the container is named, and no process of it.
 	capture tcp -i up0 -n 'tcp port 7001'
 	ask 7001 tcp
 	capture_end
-	result "published_request_proxy_$m" "$(all_of 6 ' up0 python3[^ ]* \(In\|Out\) ')"
+	result "published_request_proxy_$m" "$(all_of 6 "In .*, Container \[sink$m\]\|python3[^ ]* Out ")"
 	capture any -i any -n 'udp port 7000 or udp port 53'
 	ask 7000 udp
 	capture_end
 	result "published_anywhere_proxy_$m" "$(all_of 9 " python3[^ ]* .*, Container \[sink$m\]")"
+	capture selected -i up0 -n --container-name "sink$m" 'udp port 7000 or tcp port 7001'
+	ask 7000 udp
+	ask 7001 tcp
+	capture_end
+	result "published_selected_proxy_$m" "$(all_of 6 "Container \[sink$m\]")"
 	docker rm -f "sink$m" >/dev/null
 	kill "$(cat "$TEST_TMP/dockerd.pid")"
 	wait_for 10 gone "$(cat "$TEST_TMP/dockerd.pid" 2>/dev/null)"

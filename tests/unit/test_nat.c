@@ -7,6 +7,7 @@
 
 #include "capture/conntrack.h"
 #include "capture/nat.h"
+#include "capture/tenant.h"
 #include "check.h"
 #include "fake.h"
 
@@ -15,13 +16,17 @@ enum { FLOWS = 100, COOKIES, TIES, PLAIN, CONNTRACK = 5, PROXY = 77, INSIDE = 88
 #define MSEC UINT64_C(1000000)
 #define T0 (1000 * SEC)
 
+static struct nat *nat;
+static struct nat_question q;
+
 /* --- the world around ------------------------------------------------------------ */
 
 static int answer;		 /* of conntrack */
 static struct flow_key receiver; /* where it sends the flow */
 static unsigned asked;
 static struct owner_rec inside; /* of that flow, tgid 0: not known */
-static bool inside_known;	/* though nobody */
+static bool refused;		/* where it was sent */
+static struct tenant tenant;	/* at any address */
 static struct flow_key known_as;
 
 FAKE(int, conntrack_ask, int fd, const struct flow_key *k, struct flow_key *ret)
@@ -33,10 +38,24 @@ FAKE(int, conntrack_ask, int fd, const struct flow_key *k, struct flow_key *ret)
 
 FAKE(int, bpf_map_lookup_elem, int fd, const void *key, void *value)
 {
-	if (fd != FLOWS || (!inside.tgid && !inside_known) || memcmp(key, &known_as, sizeof(known_as)) != 0)
+	if (fd == TIES && refused && memcmp(key, &q.k, sizeof(q.k)) == 0) {
+		memcpy(value, &known_as, sizeof(known_as));
+		return 0;
+	}
+	if (fd != FLOWS || !inside.tgid || memcmp(key, &known_as, sizeof(known_as)) != 0)
 		return -ENOENT;
 	memcpy(value, &inside, sizeof(inside));
 	return 0;
+}
+
+FAKE(struct tenant, tenants_find, struct tenants *t, const uint32_t address[4], uint32_t netns, uint64_t now)
+{
+	char text[2][INET_ADDRSTRLEN];
+
+	if (tenant.pid)
+		told("%s: %s ", inet_ntop(AF_INET, &q.k.l[3], text[0], sizeof(text[0])),
+		     inet_ntop(AF_INET, &address[3], text[1], sizeof(text[1])));
+	return tenant;
 }
 
 FAKE(int, bpf_map_update_elem, int fd, const void *key, const void *value, uint64_t flags)
@@ -49,9 +68,6 @@ FAKE(int, bpf_map_update_elem, int fd, const void *key, const void *value, uint6
 		told(fd == PLAIN ? "plain " : fd == TIES ? "tie " : "? ");
 	return 0;
 }
-
-static struct nat *nat;
-static struct nat_question q;
 
 static void start(void)
 {
@@ -71,7 +87,8 @@ static void start(void)
 	answer = 0;
 	asked = 0;
 	inside = (struct owner_rec){ 0 };
-	inside_known = false;
+	refused = false;
+	tenant = (struct tenant){ 0 };
 	what_was_told();
 }
 
@@ -192,21 +209,41 @@ static void test_not_tracked(void)
 	CHECK_STR(what_was_told(), "plain ");
 }
 
-/* Refused where it was sent: conntrack has forgotten it, and our programs tell. */
+/* Refused where it was sent: conntrack has forgotten it, and our programs tell. Nobody will have it. */
 static void test_refused(void)
 {
 	struct event_owner end;
 
 	start();
+	sent_inside();
 	answer = -ENOENT;
 	q.request = true;
-	known_as = q.k;
-	inside = (struct owner_rec){ .tgid = 0, .forwarded = 1 };
-	inside_known = true;
+	refused = true;
 	end = settle_at(T0);
 	CHECK_INT(end.tgid, 0);
 	CHECK_INT(end.flags, OWNER_F_NAT);
 	CHECK_STR(what_was_told(), "");
+}
+
+/* Nobody has it, but somebody lives at that address, and stands for his container. */
+static void test_tenant(void)
+{
+	struct event_owner end;
+
+	start();
+	sent_inside();
+	tenant = (struct tenant){ 5, 500 };
+	end = settle_at(T0);
+	CHECK_INT(end.tgid, 500);
+	CHECK_INT(end.start, 5);
+	CHECK_INT(end.tid, OWNER_TID_NOBODY);
+	CHECK_INT(end.flags, OWNER_F_NAT | OWNER_F_PROVISIONAL);
+	CHECK_STR(what_was_told(), "10.0.0.1: 172.17.0.2 ");
+	/* An address of ours has none. */
+	start();
+	receiver.lport++;
+	tenant = (struct tenant){ 5, 500 };
+	CHECK_INT(settle_at(T0).tgid, 0);
 }
 
 /* A port that NAT takes is never plain, and what is dropped on its way is nobody's. */
@@ -254,6 +291,7 @@ int main(void)
 	RUN(test_another_port_of_ours);
 	RUN(test_not_tracked);
 	RUN(test_refused);
+	RUN(test_tenant);
 	RUN(test_port_that_nat_takes);
 	RUN(test_conntrack_cannot_be_asked);
 	nat_free(nat);
