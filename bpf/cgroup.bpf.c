@@ -59,7 +59,7 @@ static __always_inline void note(struct __sk_buff *skb, bool egress)
 	if (!S || !sk)
 		return;
 	full = bpf_sk_fullsock(sk);
-	if (!full)
+	if (!full || (!egress && hears_all(full)))
 		return;
 	cookie = bpf_get_socket_cookie(skb);
 	/* SYN and SYN-ACK come with the listener; who accepts is not known yet, and will be told: children inherit it. */

@@ -46,30 +46,10 @@ static __always_inline bool flow_same_ends(const struct flow_key *a, const struc
 	       ((l[0] ^ m[0]) | (l[1] ^ m[1]) | (r[0] ^ s[0]) | (r[1] ^ s[1])) == 0;
 }
 
-/* The six products do not wait for each other; splitmix64's last steps bring their high bits down. */
-static __always_inline __u64 flow_hash(const struct flow_key *k)
-{
-	const __u64 *w = (const __u64 *)k;
-	__u64 h = w[0] * 0x9e3779b97f4a7c15 + w[1] * 0xc2b2ae3d27d4eb4f + w[2] * 0x165667b19e3779f9 +
-		  w[3] * 0x27d4eb2f165667c5 + w[4] * 0xd6e8feb86659fd93 + w[5] * 0xff51afd7ed558ccd;
-
-	h = (h ^ h >> 32) * 0xbf58476d1ce4e5b9;
-	return h ^ h >> 29;
-}
-
 /* For what need not be exact; not 0. */
 static __always_inline __u32 flow_short(const struct flow_key *k)
 {
 	return (__u32)flow_hash(k) | 1;
-}
-
-/*
- * A SYN arrives before its socket has a cookie. Its packet carries this stand-in, made of the tuple, and the
- * EVENT_OWNER of the accepted socket is sent for both. Real cookies count up from 1 and never have this bit.
- */
-static __always_inline __u64 flow_cookie(const struct flow_key *k)
-{
-	return flow_hash(k) | 1ULL << 63;
 }
 
 /*

@@ -95,6 +95,21 @@ static __always_inline void forward_end(struct flow_key *k, const struct flow_ke
 		flow_flip(k, sent);
 }
 
+/* Other answers of a listener (resets) are for connections whose sockets are gone: see answers_for_another(). */
+static __always_inline bool is_syn_ack(struct __sk_buff *skb, __u16 protocol)
+{
+	enum { V6_HEADER = 40, FLAGS = 13 };
+	__u32 off = V6_HEADER;
+	__u8 b;
+
+	if (protocol == ETH_P_IP) {
+		if (bpf_skb_load_bytes(skb, 0, &b, 1))
+			return false;
+		off = (b & 15) * 4;
+	}
+	return !bpf_skb_load_bytes(skb, off + FLAGS, &b, 1) && (b & TCPHDR_SYN);
+}
+
 static __always_inline int forward_note(struct __sk_buff *skb, bool egress)
 {
 	struct bpf_sock *sk = skb->sk;
@@ -116,6 +131,8 @@ static __always_inline int forward_note(struct __sk_buff *skb, bool egress)
 	sk = bpf_sk_fullsock(sk);
 	if (!sk)
 		return PROCEED;
+	if (!egress && hears_all(sk))
+		return PROCEED;
 	if (!socket_elsewhere(pointer_value(sk))) {
 		if (rec)
 			rec->forward_done = 1;
@@ -123,7 +140,7 @@ static __always_inline int forward_note(struct __sk_buff *skb, bool egress)
 	}
 	attrib_forwarded = 1;
 	/* What a listener gets is not its own yet; what it sends is the answer to a request. */
-	if (sk->state == BPF_TCP_LISTEN && !egress)
+	if (sk->state == BPF_TCP_LISTEN && (!egress || (sk->protocol == IPPROTO_TCP && !is_syn_ack(skb, protocol))))
 		return PROCEED;
 	if (!parsed) {
 		if (!forward_parse(skb, &sent, protocol))

@@ -259,7 +259,7 @@ __weak __noinline int lookup_udp(struct __sk_buff *skb, __u32 which)
 	sk = bpf_sk_lookup_udp(skb, &t, tuple_of_flow(&t, k), BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return false;
-	S->state = 0;
+	S->state = sk->dst_port ? 0 : BPF_TCP_LISTEN;
 	if (sk->dst_port || bound_to_destination(sk, k) || destination_local(skb, k)) {
 		sc = (struct sock_common *)pointer_value(sk);
 		found = owner_of_socket(S, sk, BPF_CORE_READ(sc, skc_cookie.counter), k);

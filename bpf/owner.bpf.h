@@ -128,7 +128,10 @@ static __always_inline void owner_tell(const struct owner_rec *rec, __u64 cookie
 	process_event(&e, sizeof(e), false);
 }
 
-/* The flow before NAT, namespace 0 -> the same in this namespace, after NAT. */
+/*
+ * The flow before NAT, namespace 0 -> the same in this namespace, after NAT. The other way round for requests that were
+ * refused: nat_refused().
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
@@ -184,6 +187,13 @@ static __always_inline bool socket_is_chosen(struct bpf_sock *sk)
 	struct sock_reuseport *group = BPF_CORE_READ(s, sk_reuseport_cb);
 
 	return group && BPF_CORE_READ(group, prog);
+}
+
+/* A raw socket gets copies of what is meant for the sockets of its protocol: they are not its own. */
+static __always_inline bool hears_all(const struct bpf_sock *sk)
+{
+	return sk->type == SOCK_RAW && proto_has_ports(sk->protocol) && sk->protocol != IPPROTO_ICMP &&
+	       sk->protocol != IPPROTO_ICMPV6;
 }
 
 /* sk: address of a struct sock. */

@@ -47,6 +47,16 @@ static __always_inline bool source_again(struct __sk_buff *skb, struct owner_scr
 	return true;
 }
 
+/*
+ * Since Linux 6.13 the kernel's own answers (resets, acknowledgements of requests) carry the socket that made them, which is the
+ * listener when that of the connection is gone. Only a SYN-ACK is a listener's own.
+ */
+static __always_inline bool answers_for_another(const struct owner_scratch *S, const struct bpf_sock *full)
+{
+	return full && full->state == BPF_TCP_LISTEN && S->flow[FLOW_SRC].proto == IPPROTO_TCP &&
+	       !tcp_is(S, TCPHDR_SYN | TCPHDR_ACK);
+}
+
 /* The source end by the socket on the skb. Returns OWNER_NONE when that tells nothing. */
 static __always_inline __u8 source_by_socket(struct __sk_buff *skb, struct owner_scratch *S, struct event_packet *e,
 					     bool egress)
@@ -60,6 +70,8 @@ static __always_inline __u8 source_by_socket(struct __sk_buff *skb, struct owner
 		return OWNER_NONE;
 	cookie = bpf_get_socket_cookie(skb);
 	full = bpf_sk_fullsock(sk);
+	if (answers_for_another(S, full))
+		return OWNER_NONE;
 	found = owner_of_socket(S, full, cookie, &S->flow[FLOW_SRC]);
 	if (egress && !(TASK_READ(task, flags) & PF_KTHREAD) && task_context(task) && task_sends(S, full)) {
 		if (!found || S->provisional || !task_is_owner(task, &S->rec))
@@ -131,7 +143,8 @@ static __noinline bool init_wait(struct __sk_buff *skb, struct owner_scratch *S,
 static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *skb, struct owner_scratch *S,
 							      struct event_packet *e, bool egress)
 {
-	bool syn = tcp_is(S, TCPHDR_SYN);
+	bool syn = tcp_is(S, TCPHDR_SYN), nat;
+	enum owner_verdict verdict;
 
 	if (S->head.sctp_chunk == SCTP_CID_INIT && (!egress || skb->ifindex == LOOPBACK_IFINDEX) &&
 	    init_wait(skb, S, &e->dst))
@@ -147,7 +160,12 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 			flow_fragment(S);
 			bpf_map_update_elem(&ptcp_flows, &S->flow[FLOW_INNER], &S->rec, BPF_ANY);
 		}
-		return owner_take(&e->dst, S, OWNER_LOOKUP);
+		nat = !egress && S->state == BPF_TCP_LISTEN && nat_possible(S, e, &S->flow[FLOW_DST]);
+		verdict = owner_take(&e->dst, S, OWNER_LOOKUP);
+		if (!nat)
+			return verdict;
+		e->dst.flags |= OWNER_F_NAT;
+		return select_kinds ? OWNER_MAYBE : OWNER_MATCH;
 	}
 	/* A socket that the scan has not come to. */
 	if (!attrib_scanned && S->provisional) {
@@ -158,7 +176,7 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 	/* A forwarded SYN may follow a dead connection, too. */
 	if (!(syn && attrib_forwarded) && (flow_get(S, &S->flow[FLOW_DST]) || forward_get(S, &S->flow[FLOW_DST])))
 		return owner_take(&e->dst, S, OWNER_FLOW);
-	if (forward_wait(skb, S, &e->dst, &S->flow[FLOW_DST], syn, egress))
+	if (forward_wait(skb, S, e, &S->flow[FLOW_DST], syn, egress))
 		return OWNER_MAYBE;
 	if (!S->head.inner_off)
 		return OWNER_NO;

@@ -32,7 +32,7 @@ struct owner_scratch {
 	struct flow_key forward; /* the flow as another namespace sees it */
 	struct owner_rec rec;	 /* what the last lookup found */
 	__u8 provisional;	 /* of rec */
-	__u8 state;		 /* of the socket that was looked up */
+	__u8 state;		 /* of the socket that was looked up; of UDP BPF_TCP_LISTEN: it hears everybody */
 	struct packet_head head;
 };
 

@@ -249,6 +249,7 @@ struct nf_conntrack_tuple_hash {
 
 struct nf_conn {
 	struct nf_conntrack_tuple_hash tuplehash[2];
+	long unsigned int status;
 } CORE;
 
 struct seq_file;

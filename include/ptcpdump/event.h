@@ -54,6 +54,7 @@ enum owner_source {
 enum {
 	OWNER_F_PROVISIONAL = 1, /* inherited from a listener or the scan: EVENT_OWNER may correct it */
 	OWNER_F_LATER = 2,	 /* asked for after the packet: it may run another program by now */
+	OWNER_F_NAT = 4, /* of a destination: it is so unless NAT sends this flow elsewhere, which conntrack knows */
 };
 
 /*
@@ -61,6 +62,12 @@ enum {
  * tell programs apart that follow each other; 0: unknown.
  */
 #define EVENT_IMAGE(self_exec_id) ((__u16)(self_exec_id))
+
+/*
+ * Instead of a thread: not this process has the packet, but nobody that is known in its network namespace, of which only the
+ * container is to be told.
+ */
+#define OWNER_TID_NOBODY 0xffffffffU
 
 /* One end of a packet. tgid 0: nobody known (cookie may still be set). */
 struct event_owner {

@@ -34,6 +34,65 @@ struct flow_key {
 };
 EVENT_ASSERT_SIZE(struct flow_key, 48);
 
+#define OWNER_INLINE __attribute__((always_inline))
+typedef __u64 __attribute__((may_alias)) flow_word;
+
+/* The six products do not wait for each other; splitmix64's last steps bring their high bits down. */
+static inline OWNER_INLINE __u64 flow_hash(const struct flow_key *k)
+{
+	const flow_word *w = (const flow_word *)k;
+	__u64 h = w[0] * 0x9e3779b97f4a7c15 + w[1] * 0xc2b2ae3d27d4eb4f + w[2] * 0x165667b19e3779f9 +
+		  w[3] * 0x27d4eb2f165667c5 + w[4] * 0xd6e8feb86659fd93 + w[5] * 0xff51afd7ed558ccd;
+
+	h = (h ^ h >> 32) * 0xbf58476d1ce4e5b9;
+	return h ^ h >> 29;
+}
+
+/*
+ * A SYN arrives before its socket has a cookie. Its packet carries this stand-in, made of the tuple, and the
+ * EVENT_OWNER of the accepted socket is sent for both. Real cookies count up from 1 and never have this bit.
+ */
+static inline OWNER_INLINE __u64 flow_cookie(const struct flow_key *k)
+{
+	return flow_hash(k) | 1ULL << 63;
+}
+
+/*
+ * Value of ptcp_plain, at flow_plain_slot() of a local end: NAT is not concerned with what comes for it. flow_plain() is
+ * that end, as it is asked for.
+ */
+struct nat_plain {
+	__u32 tag;   /* flow_plain_tag() of the end; another one's: nothing is known */
+	__u32 until; /* in steps of CLOCK_MONOTONIC, see nat_step() */
+};
+
+enum { NAT_PLAIN_SLOTS = 4096 };
+
+/* About a second. */
+static inline OWNER_INLINE __u32 nat_step(__u64 ns)
+{
+	return ns >> 30;
+}
+
+/* The local end of k alone, at the interface that the packet came in by: rules of NAT tell them apart. */
+static inline OWNER_INLINE void flow_plain(struct flow_key *to, const struct flow_key *k, __u32 ifindex)
+{
+	*to = *k;
+	to->r[0] = ifindex;
+	to->r[1] = to->r[2] = to->r[3] = 0;
+	to->rport = 0;
+}
+
+static inline OWNER_INLINE __u32 flow_plain_slot(__u64 hash)
+{
+	return (hash >> 32) & (NAT_PLAIN_SLOTS - 1);
+}
+
+static inline OWNER_INLINE __u32 flow_plain_tag(__u64 hash)
+{
+	return (__u32)hash | 1;
+}
+
 /* Value of ptcp_sockets, ptcp_cookies and ptcp_flows. Its states, and who writes it, are told in bpf/owner.bpf.h. */
 struct owner_rec {
 	__u64 start;

@@ -17,6 +17,7 @@
 #include <sys/uio.h>
 
 #include "capture/backend.h"
+#include "capture/nat.h"
 #include "capture/owners.h"
 #include "capture/pcap_live.h"
 #include "capture/private.h"
@@ -431,6 +432,7 @@ int pcap_backend_finish(struct capture *c, struct event_packet *e, bool force, i
 	memcpy(ns, e->data + e->caplen, sizeof(*ns));
 	if (!c->pcap->owners || !link)
 		return CAPTURE_DONE;
+	nat_packet(c, link, e, e->data);
 	/* Without programs nobody will tell more of the owner than /proc does now. */
 	return owners_ask(c->pcap->owners, link->iface.dlt, e, e->data, force || !c->programs.skel);
 }

@@ -9,6 +9,7 @@
 
 #include "capture/attrib.h"
 #include "capture/backend.h"
+#include "capture/nat.h"
 #include "capture/owners.h"
 #include "capture/permissions.h"
 #include "capture/private.h"
@@ -276,6 +277,7 @@ void capture_free(struct capture *c)
 		c->backend->close(c);
 	attrib_free(c->attrib);
 	owners_free(c->owners);
+	nat_free(c->nat);
 	for (unsigned i = 0; i < c->rings.n; i++)
 		ring_close(&c->rings.ring[i]);
 	ring_close(&c->rings.wake);

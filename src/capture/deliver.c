@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "capture/backend.h"
+#include "capture/nat.h"
 #include "capture/owners.h"
 #include "capture/private.h"
 #include "util/clock.h"
@@ -134,11 +135,13 @@ static int packet_hand(struct capture *c, const struct event_packet *e, bool for
 	p.nsec = (uint32_t)(ts % NSEC_PER_SEC);
 	if (c->backend->finish)
 		verdict = packet_finish(c, e, &p, force);
-	if (c->owners) {
+	if (c->owners || (e->dst.flags & OWNER_F_NAT)) {
 		facts = *e;
-		verdict = owners_ask(c->owners, link->iface.dlt, &facts, e->data, force);
 		p.event = &facts;
+		nat_packet(c, link, &facts, e->data);
 	}
+	if (c->owners)
+		verdict = owners_ask(c->owners, link->iface.dlt, &facts, e->data, force);
 	if (verdict == CAPTURE_DONE)
 		verdict = c->handler.packet(c->handler.arg, &p, force);
 	if (verdict == CAPTURE_DONE) {

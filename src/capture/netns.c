@@ -60,6 +60,7 @@ int netns_new(struct capture *c, const char *path, uint32_t inode, int fd, struc
 	ns->capture = c;
 	ns->inode = inode;
 	ns->rtnl_fd = ns->packet_fd = ns->tap_fd = -1;
+	ns->conntrack_fd = CONNTRACK_NOT_OPEN;
 	ns->fd = fd;
 	ns->own = inode == c->namespaces.own;
 	if (ns->own) {
@@ -116,6 +117,9 @@ void netns_end(struct netns *ns)
 		close(ns->packet_fd);
 	if (ns->tap_fd >= 0)
 		close(ns->tap_fd);
+	if (ns->conntrack_fd >= 0)
+		close(ns->conntrack_fd);
+	ns->conntrack_fd = CONNTRACK_NOT_OPEN;
 	ns->rtnl_fd = ns->packet_fd = ns->tap_fd = -1;
 }
 

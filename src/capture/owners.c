@@ -254,31 +254,45 @@ uint8_t owners_direction(int dlt, const uint8_t *data, uint32_t caplen)
 	return type == PACKET_OUTGOING ? EVENT_DIR_OUT : EVENT_DIR_IN;
 }
 
-static bool ask_maps(struct owners *o, const struct flow_key *key, struct event_owner *ret)
+bool owners_record(int flows_fd, int cookies_fd, const struct flow_key *key, struct owner_rec *ret)
 {
 	struct flow_key anywhere = *key;
-	struct owner_rec rec, now;
+	struct owner_rec now;
 
-	if (bpf_map_lookup_elem(o->flows_fd, key, &rec) != 0) {
+	if (flows_fd < 0)
+		return false;
+	if (bpf_map_lookup_elem(flows_fd, key, ret) != 0) {
 		anywhere.netns = 0;
-		if (bpf_map_lookup_elem(o->flows_fd, &anywhere, &rec) != 0)
+		if (bpf_map_lookup_elem(flows_fd, &anywhere, ret) != 0)
 			return false;
 	}
 	/* whoever uses the socket by now */
-	if (rec.cookie && bpf_map_lookup_elem(o->cookies_fd, &rec.cookie, &now) == 0 && now.tgid)
-		rec = now;
-	if (!rec.tgid)
-		return false;
-	*ret = (struct event_owner){
-		.start = rec.start,
-		.cookie = rec.cookie,
-		.tgid = rec.tgid,
-		.tid = rec.tid,
-		.uid = rec.uid,
-		.source = rec.source ? rec.source : OWNER_FLOW,
-		.flags = OWNER_F_LATER | (rec.certain ? 0 : OWNER_F_PROVISIONAL),
-		.image = rec.image,
+	if (ret->cookie && bpf_map_lookup_elem(cookies_fd, &ret->cookie, &now) == 0 && now.tgid)
+		*ret = now;
+	return ret->tgid != 0;
+}
+
+struct event_owner owners_of_record(const struct owner_rec *rec)
+{
+	return (struct event_owner){
+		.start = rec->start,
+		.cookie = rec->cookie,
+		.tgid = rec->tgid,
+		.tid = rec->tid,
+		.uid = rec->uid,
+		.source = rec->source ? rec->source : OWNER_FLOW,
+		.flags = OWNER_F_LATER | (rec->certain ? 0 : OWNER_F_PROVISIONAL),
+		.image = rec->image,
 	};
+}
+
+static bool ask_maps(const struct owners *o, const struct flow_key *key, struct event_owner *ret)
+{
+	struct owner_rec rec;
+
+	if (!owners_record(o->flows_fd, o->cookies_fd, key, &rec))
+		return false;
+	*ret = owners_of_record(&rec);
 	return true;
 }
 
@@ -488,7 +502,7 @@ static bool find_end(struct owners *o, const struct tuple *t, const struct flow_
 {
 	struct event_owner found;
 
-	if (end->tgid || (end->cookie && t->opening))
+	if (end->tgid || (end->flags & OWNER_F_NAT) || (end->cookie && t->opening))
 		return true;
 	if (find(o, k, t, now, &found) && !began_later(t, k, &found)) {
 		*end = found;
@@ -512,6 +526,17 @@ bool owners_find(struct owners *o, int dlt, struct event_packet *e, const uint8_
 	if (e->dir == EVENT_DIR_IN)
 		return dst;
 	return e->dir == EVENT_DIR_OUT ? src : src || dst;
+}
+
+bool owners_destination(int dlt, const struct event_packet *e, const uint8_t *data, struct flow_key *ret, bool *request)
+{
+	struct tuple t;
+
+	if (!parse(dlt, e, data, &t))
+		return false;
+	*ret = t.dst;
+	*request = t.request;
+	return true;
 }
 
 void owners_free(struct owners *o)

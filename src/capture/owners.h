@@ -6,7 +6,7 @@
 #ifndef CAPTURE_OWNERS_H
 #define CAPTURE_OWNERS_H
 
-#include <ptcpdump/event.h>
+#include <ptcpdump/owner.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,6 +23,12 @@ void owners_forget_netns(struct owners *o, uint32_t inode);
  * already. now: CLOCK_MONOTONIC ns. Returns false when an end that shall be shown is unknown and may become known soon.
  */
 bool owners_find(struct owners *o, int dlt, struct event_packet *e, const uint8_t *data, uint64_t now);
+/* The destination's end of a packet, seen as the local one; *request: it is a TCP SYN. False: it has no ports. */
+bool owners_destination(int dlt, const struct event_packet *e, const uint8_t *data, struct flow_key *ret,
+			bool *request);
+/* What ptcp_flows and ptcp_cookies know of a flow, in its namespace or from any. */
+bool owners_record(int flows_fd, int cookies_fd, const struct flow_key *key, struct owner_rec *ret);
+struct event_owner owners_of_record(const struct owner_rec *rec);
 /* The direction that a cooked header (LINUX_SLL, LINUX_SLL2) tells: EVENT_DIR_*. */
 uint8_t owners_direction(int dlt, const uint8_t *data, uint32_t caplen);
 void owners_free(struct owners *o);

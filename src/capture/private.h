@@ -20,6 +20,8 @@ struct watch {
 	int (*ready)(struct capture *c, struct watch *watch);
 };
 
+enum { CONNTRACK_NOT_OPEN = -1 };
+
 /* A network namespace whose interfaces are captured. Stays until the end, as interfaces point to its path. */
 struct netns {
 	struct watch watch; /* rtnl_fd; first, so that it leads back to us */
@@ -34,6 +36,7 @@ struct netns {
 	int rtnl_fd;   /* -1: not open */
 	int packet_fd; /* holds the promiscuous memberships; -1: not open */
 	int tap_fd;    /* a packet socket whose filter sees every device; -1: not open */
+	int conntrack_fd; /* CONNTRACK_NOT_OPEN; another negative number: it cannot be asked here */
 	char *path;
 	const char *given; /* the word of the configuration that it was found by; NULL: none */
 	const char *name;  /* of the file in /run/netns, where given so; NULL: none */
@@ -144,6 +147,7 @@ struct capture {
 	const struct backend *backend;
 	struct pcap_backend *pcap; /* NULL: another backend */
 	struct owners *owners;	   /* asked for what programs could not tell; NULL: nobody */
+	struct nat *nat;	   /* NULL: nobody is asked for */
 	struct attrib *attrib;
 	struct programs programs;
 	struct packet_filter filter;

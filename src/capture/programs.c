@@ -18,6 +18,7 @@
 #include "capture/kernel.h"
 #include "capture/kernel_btf.h"
 #include "capture/kfunc_link.h"
+#include "capture/nat.h"
 #include "capture/owners.h"
 #include "capture/private.h"
 #include "ptcpdump.skel.h"
@@ -323,6 +324,20 @@ static int load_needed(struct capture *c)
 	return err;
 }
 
+/* With the maps of the programs, where there are any. */
+static int nat_prepare(struct capture *c)
+{
+	const struct ptcpdump *skel = c->programs.skel;
+	struct nat_maps maps = { -1, -1, -1, -1 };
+
+	if (!c->config.attribution)
+		return 0;
+	if (skel)
+		maps = (struct nat_maps){ bpf_map__fd(skel->maps.ptcp_flows), bpf_map__fd(skel->maps.ptcp_cookies),
+					  bpf_map__fd(skel->maps.ptcp_nat), bpf_map__fd(skel->maps.ptcp_plain) };
+	return nat_new(&c->nat, &maps);
+}
+
 int programs_load(struct capture *c)
 {
 	int err;
@@ -331,11 +346,15 @@ int programs_load(struct capture *c)
 		err = load_optional(c);
 		if (!err)
 			err = ring_open_local(&c->rings.wake, (size_t)sysconf(_SC_PAGESIZE));
+		if (!err)
+			err = nat_prepare(c);
 		if (err)
 			log_error("cannot prepare the capture: %s", strerror(-err));
 		return err;
 	}
 	err = load_needed(c);
+	if (!err)
+		err = nat_prepare(c);
 	if (err)
 		log_error("cannot load the eBPF programs: %s; --log-level debug shows why", strerror(-err));
 	return err;

@@ -345,6 +345,8 @@ static void entry_fill(struct join *j, struct annot_entry *e, const struct facts
 	}
 	if (f->peer_container)
 		fill_peer_container(&a, f->peer_container);
+	if (key->tid == OWNER_TID_NOBODY)
+		a.has &= ANNOT_CONTAINER | ANNOT_POD | ANNOT_PEER;
 	annot_strings_move(&annotation_schema, &a, buf_reserve(&strings, annot_strings_size(&annotation_schema, &a)));
 	a.serial = j->next_serial++;
 	free(e->strings);
@@ -386,6 +388,13 @@ struct ends {
 	bool shown_sends; /* shown is the sending task itself: the packet knows its thread's name */
 };
 
+static bool in_container(struct join *j, const struct process *p)
+{
+	const struct container *container;
+
+	return containers_find(j->config.containers, p, &container) != CONTAINER_NONE;
+}
+
 static struct event_owner settle(struct join *j, const struct event_owner *owner, const struct event_packet *e,
 				 bool expired, bool *waiting)
 {
@@ -403,19 +412,20 @@ static struct event_owner settle(struct join *j, const struct event_owner *owner
 	return *owner;
 }
 
-static bool in_container(struct join *j, const struct process *p)
-{
-	const struct container *container;
-
-	return containers_find(j->config.containers, p, &container) != CONTAINER_NONE;
-}
-
 static const struct process *owner_at(struct join *j, const struct event_owner *owner, uint64_t ts)
 {
 	const struct process_id id = { owner->start, owner->tgid, owner->image, owner->flags & OWNER_F_LATER };
 	struct period when = period_at(ts);
 
 	return process_at(j->config.processes, &id, &when);
+}
+
+/* Of an owner that stands for its container: there is one. */
+static bool stands_for_container(struct join *j, const struct event_owner *owner, uint64_t ts)
+{
+	const struct process *p = owner_at(j, owner, ts);
+
+	return p && j->config.containers && in_container(j, p);
 }
 
 /*
@@ -443,6 +453,10 @@ static struct ends find_ends(struct join *j, const struct event_packet *e, bool 
 	ends.shown = settle(j, in ? &e->dst : &e->src, e, expired, &ends.waiting_shown);
 	ends.other = settle(j, in ? &e->src : &e->dst, e, expired, &ends.waiting_other);
 	ends.shown_sends = !in;
+	if (ends.shown.tid == OWNER_TID_NOBODY && !stands_for_container(j, &ends.shown, e->ts))
+		ends.shown.tgid = 0;
+	if (ends.other.tid == OWNER_TID_NOBODY && !stands_for_container(j, &ends.other, e->ts))
+		ends.other.tgid = 0;
 	if (ends.shown.tgid) {
 		if (container_first(j, e, &ends))
 			ends = (struct ends){ ends.other, ends.shown, ends.waiting_other, ends.waiting_shown, in };
@@ -461,6 +475,7 @@ static struct ends find_ends(struct join *j, const struct event_packet *e, bool 
 static struct annot_key make_key(const struct event_packet *e, const struct event_owner *shown, bool sends,
 				 const struct event_owner *peer)
 {
+	const bool known = peer && peer->tid != OWNER_TID_NOBODY;
 	struct annot_key key = {
 		.start = shown->start,
 		.tgid = shown->tgid,
@@ -468,10 +483,10 @@ static struct annot_key make_key(const struct event_packet *e, const struct even
 		.uid = shown->uid,
 		.image = shown->image,
 		.later = (shown->flags & OWNER_F_LATER) != 0,
-		.peer_tgid = peer ? peer->tgid : 0,
-		.peer_start = peer ? peer->start : 0,
-		.peer_image = peer ? peer->image : 0,
-		.peer_later = peer && (peer->flags & OWNER_F_LATER),
+		.peer_tgid = known ? peer->tgid : 0,
+		.peer_start = known ? peer->start : 0,
+		.peer_image = known ? peer->image : 0,
+		.peer_later = known && (peer->flags & OWNER_F_LATER),
 	};
 
 	if (sends && shown->source == OWNER_CURRENT)

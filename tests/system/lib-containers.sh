@@ -40,9 +40,9 @@ net_up() {
 	httpd_pid=$!
 }
 
-dockerd_start() {
+dockerd_start() { # MORE OPTIONS...
 	nsenter --net="/run/netns/$NS" setsid dockerd --data-root "$TEST_TMP/root" --exec-root "$TEST_TMP/exec" --pidfile "$TEST_TMP/dockerd.pid" \
-		-H "unix://$DOCKER" --bip 10.233.0.1/24 --storage-driver vfs --userland-proxy=false \
+		-H "unix://$DOCKER" --bip 10.233.0.1/24 --storage-driver vfs "${@:---userland-proxy=false}" \
 		</dev/null >>"$TEST_TMP/dockerd.log" 2>&1 &
 	wait_for 15 docker_answers
 }

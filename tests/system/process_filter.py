@@ -14,7 +14,8 @@ import tempfile
 sys.dont_write_bytecode = True
 
 from truth.base import HELPER, PTCPDUMP, tmp
-from truth.capture import Program
+from truth.capture import Program, read_pcapng
+from truth.peers import Peers
 
 PORT = "7111"
 failed = 0
@@ -123,6 +124,23 @@ def check_uid(server):
         report("--pid of either end on a file", None if both.count("\n") == text_of(["-r", file]).count("\n") else both)
 
 
+def check_family(name, port, program, *args, ready=1):
+    """--pid of the process that listens, with -f: all packets of connections that its children have, those that were
+    there before the start included; the other capture has no selection."""
+    peers = Peers()
+    file = os.path.join(tmp(), "family.pcapng")
+    listens = peers.script(program, *args, ready=ready)
+    everything = Program([PTCPDUMP, "-i", "lo", "-w", file, "tcp port " + port])
+    family = Program([PTCPDUMP, "-i", "lo", "-nn", "--pid", str(listens.pid), "-f", "tcp port " + port])
+    for _ in range(5):
+        peers.client("tcp-client", "127.0.0.1", port, "plain")
+    everything.end()
+    family.end()
+    peers.finish()
+    want, got = len(list(read_pcapng(file))), len(family.printed().splitlines())
+    report(name, None if got == want and got >= 40 else "%d of %d packets" % (got, want))
+
+
 def main():
     if os.geteuid() != 0:
         print("skip - process_filter: needs root")
@@ -143,6 +161,9 @@ def main():
 
         got, pids = capture(["--uid", "12345"], both)
         report("other uid", "shows %s" % got[0] if got else None)
+
+        check_family("-f of who accepts and forks", "7139", "gone_server", "127.0.0.1", "fork", "closed")
+        check_family("-f of workers from before", "7121", "prefork", ready=4)
 
         alone = subprocess.run([PTCPDUMP, "-i", "lo", "-f"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         report("-f alone is refused", None if alone.returncode == 1 and "--pid" in alone.stderr else alone.stderr)

@@ -663,6 +663,31 @@ static void check_peer_container(struct rig *r, uint64_t container, uint64_t non
 	CHECK(str_eq(a->peer_container.name, str_of("cccccccccccc")));
 }
 
+/* Nobody receives it, but a process of the container is known: of that only the container is told. */
+static void check_nobody_in_container(struct rig *r, uint64_t container, uint64_t none)
+{
+	struct event_packet e = from_client_to_server(EVENT_DIR_IN);
+	const struct annotation *a;
+
+	e.dst.tid = OWNER_TID_NOBODY;
+	rig_exec_in(r, CLIENT, 100, PARENT, "/usr/bin/client", OF_CLIENT, none);
+	rig_exec_in(r, SERVER, 200, PARENT, "/usr/sbin/server", OF_SERVER, container);
+	CHECK_INT(join(r, &e, 0, true, &a), META_READY);
+	CHECK_INT(a->has, ANNOT_CONTAINER | ANNOT_PEER);
+	CHECK(str_eq(a->container.name, str_of("cccccccccccc")));
+	/* It is in none: then who sends is all that is known. */
+	rig_exec_in(r, SERVER, 200, PARENT, "/usr/sbin/server", OF_SERVER, none);
+	CHECK_INT(join(r, &e, 0, true, &a), META_READY);
+	CHECK_INT(a->process.pid, CLIENT);
+	CHECK_INT(a->has & ANNOT_PEER, 0);
+	/* Nor is it the peer of who sends. */
+	rig_exec_in(r, SERVER, 200, PARENT, "/usr/sbin/server", OF_SERVER, container);
+	e.dir = EVENT_DIR_OUT;
+	CHECK_INT(join(r, &e, 0, true, &a), META_READY);
+	CHECK_INT(a->process.pid, CLIENT);
+	CHECK_INT(a->has & ANNOT_PEER, 0);
+}
+
 static void test_container_first(void)
 {
 	static const char name[] = "docker-cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc.scope";
@@ -686,6 +711,7 @@ static void test_container_first(void)
 						       .reverse_match = true }) == 0);
 	check_container_first(&r, id, fs.root_id);
 	check_peer_container(&r, id, fs.root_id);
+	check_nobody_in_container(&r, id, fs.root_id);
 	rig_done(&r);
 	unlinkat(fs.fd, name, AT_REMOVEDIR);
 	cgroup_close(&fs);

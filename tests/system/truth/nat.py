@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Containers: addresses and ports are changed on the way."""
-from .base import A, B, BRIDGE, COUNT, DEV, INSIDE, NS, VETH, ports, sysctl
+from .base import A, A6, B, BRIDGE, COUNT, DEV, INSIDE, INSIDE6, NS, VETH, ports, sysctl
 from .capture import Capture
 from .network import Inside, need_nat
 from .peers import Peers
-from .score import by_remote_port, score_ports
+from .score import by_remote_port, pids, score_ports
 
 
 def outward(dev, mode="plain", proto="tcp", count=50):
@@ -50,6 +50,38 @@ def published(dev, mode="plain", proto="tcp", decoy=False, count=50, before=Fals
     client = {p: pid for (kind, p), ends in peers.ends.items() if p not in (int(real), 7210)
               for pid in ends.values()}
     return score_ports(packets, client, server, 7210, int(real)), len(packets)
+
+
+def unheard(dev, proto="udp", decoy=True, v6=False, local=False, refused=False, each=3, count=10):
+    """A client outside (local: here) speaks to a published port, and the container does not answer, or refuses requests.
+    decoy: somebody listens on that port here, too, and gets nothing. Requests that are dropped nobody receives."""
+    need_nat()
+    tcp = proto == "tcp"
+    here, there = (A6, INSIDE6) if v6 else (A, INSIDE)
+    port, real = 7212 if local else 7210, 80 if tcp else 53
+    with Inside(drops=tcp and not refused):
+        peers = Peers()
+        cap = Capture("-i", dev, "%s and (port %d or port %d)" % (proto, port, real))
+        if tcp and not refused:
+            peers.server("tcp-server", there, "80", "plain", ns=NS[2])
+        elif not tcp:
+            peers.script("udp_sink", there, real, ns=NS[2], ready=1)
+        if decoy:
+            peers.server(proto + "-server", "::" if v6 else "0.0.0.0", str(port), "plain")
+        own = [next(ports) for _ in range(min(count, COUNT))]
+        peers.script("unheard", proto, here, port, each, *own, ns=None if local else NS[0])
+        packets = cap.stop()
+    peers.finish()
+    server = {} if tcp else by_remote_port(peers.ends["udp", real])
+    client = {p: pid for (_, p), ends in peers.ends.items() if p in own for pid in ends.values()}
+    s = score_ports(packets, client, server, port, real)
+    proxies = peers.listeners - set(server.values())
+    for p in packets:
+        for pid in set(pids(p)) & proxies:
+            s.add("server", pid, None, "a packet that it never got")
+    if len(packets) < len(own) * (1 if tcp else each):
+        raise RuntimeError("only %d packets" % len(packets))
+    return s, len(packets)
 
 
 def masqueraded_uplink_only():
@@ -112,3 +144,57 @@ def published_udp_uplink_only():
 
 def published_udp_bridge_only():
     return published(BRIDGE, proto="udp", count=20)
+
+
+def published_udp_past_a_proxy():
+    return published(DEV, proto="udp", decoy=True, count=20)
+
+
+def published_udp_unheard():
+    """All datagrams are of the container's process, though it never answers, and the proxy has the port open here."""
+    return unheard(DEV)
+
+
+def published_udp_unheard_ipv6():
+    return unheard(DEV, v6=True)
+
+
+def published_udp_unheard_bridge_only():
+    return unheard(BRIDGE)
+
+
+def published_udp_unheard_anywhere():
+    return unheard("any")
+
+
+def published_udp_unheard_without_a_proxy():
+    return unheard(DEV, decoy=False)
+
+
+def published_udp_unheard_from_here():
+    return unheard("any", local=True)
+
+
+def published_port_unheard():
+    """Requests that the container drops: the proxy's listener does not get them."""
+    return unheard(DEV, proto="tcp")
+
+
+def published_port_unheard_ipv6():
+    return unheard(DEV, proto="tcp", v6=True)
+
+
+def published_port_refused():
+    return unheard(DEV, proto="tcp", refused=True)
+
+
+def published_port_refused_ipv6():
+    return unheard(DEV, proto="tcp", refused=True, v6=True)
+
+
+def published_port_unheard_bridge_only():
+    return unheard(BRIDGE, proto="tcp")
+
+
+def published_port_unheard_from_here():
+    return unheard("any", proto="tcp", local=True)

@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 
-from .base import A, A6, B, B6, BRIDGE, DEV, INSIDE, NET_INSIDE, NS, VETH, Skip, run, sysctl
+from .base import A, A6, B, B6, BRIDGE, DEV, INSIDE, INSIDE6, NET_INSIDE, NET_INSIDE6, NS, VETH, Skip, inside, run, sysctl
 
 
 def setup():
@@ -28,40 +28,64 @@ def cleanup():
 
 class Inside:
     """A namespace behind a bridge of ours, as containers have it: INSIDE goes out masqueraded to B, and what comes
-    from there to port 7210 of ours is sent to its port 80."""
+    from there to port 7210 of ours is sent to its port 80 or 53; what we send to our own port 7212 is, too. drops: what
+    comes for port 80 there is."""
+
+    def __init__(self, drops=False):
+        self.drops = drops
 
     def __enter__(self):
         self.__exit__()
         run("ip", "netns", "add", NS[2])
         run("ip", "link", "add", BRIDGE, "type", "bridge")
         run("ip", "addr", "add", NET_INSIDE + "1/24", "dev", BRIDGE)
+        sysctl("net/ipv6/conf/%s/accept_dad" % BRIDGE, "0")  # else it looks for nobody in its first seconds
         run("ip", "link", "set", BRIDGE, "up")
         run("ip", "link", "add", VETH, "type", "veth", "peer", "name", "eth0", "netns", NS[2])
         run("ip", "link", "set", VETH, "master", BRIDGE, "up")
         for cmd in ("link set lo up", "link set eth0 up", "addr add %s/24 dev eth0" % INSIDE,
-                    "route add default via %s1" % NET_INSIDE):
+                    "route add default via %s1" % NET_INSIDE, "addr add %s/64 dev eth0 nodad" % INSIDE6,
+                    "-6 route add default via %s1" % NET_INSIDE6):
             run("ip", "-n", NS[2], *cmd.split())
+        run("ip", "addr", "add", NET_INSIDE6 + "1/64", "dev", BRIDGE, "nodad")
+        run("ip", "-n", NS[0], "-6", "route", "replace", "default", "via", A6)
         self.forward = sysctl("net/ipv4/ip_forward", "1")
+        self.forward6 = sysctl("net/ipv6/conf/all/forwarding", "1")
         rules = """table ip BRIDGE {
             chain pre { type nat hook prerouting priority dstnat;
                 iifname "DEV" tcp dport 7210 dnat to INSIDE:80
                 iifname "DEV" udp dport 7210 dnat to INSIDE:53; }
             chain post { type nat hook postrouting priority srcnat;
                 ip saddr INSIDE oifname "DEV" masquerade; }
+            chain out { type nat hook output priority -100;
+                ip daddr HERE tcp dport 7212 dnat to INSIDE:80
+                ip daddr HERE udp dport 7212 dnat to INSIDE:53; }
+            }
+            table ip6 BRIDGE {
+            chain pre { type nat hook prerouting priority dstnat;
+                iifname "DEV" tcp dport 7210 dnat to [INSIDE6]:80
+                iifname "DEV" udp dport 7210 dnat to [INSIDE6]:53; }
             }
 """
-        for word in ("BRIDGE", "INSIDE", "DEV"):
-            rules = rules.replace(word, globals()[word])
+        for word, value in (("BRIDGE", BRIDGE), ("INSIDE6", INSIDE6), ("INSIDE", INSIDE), ("DEV", DEV), ("HERE", A)):
+            rules = rules.replace(word, value)
         run("nft", "-f", "-", input=rules)
+        if self.drops:
+            run(*inside(NS[2]), "nft", "-f", "-", input="""table inet drops {
+                chain c { type filter hook input priority 0; tcp dport 80 drop; }
+                }
+""")
         return self
 
     def __exit__(self, *_):
-        subprocess.run(["nft", "delete", "table", "ip", BRIDGE], stderr=subprocess.DEVNULL)
+        for family in ("ip", "ip6"):
+            subprocess.run(["nft", "delete", "table", family, BRIDGE], stderr=subprocess.DEVNULL)
         subprocess.run(["ip", "link", "del", BRIDGE], stderr=subprocess.DEVNULL)
         subprocess.run(["ip", "link", "del", VETH], stderr=subprocess.DEVNULL)
         subprocess.run(["ip", "netns", "del", NS[2]], stderr=subprocess.DEVNULL)
         if hasattr(self, "forward"):
             sysctl("net/ipv4/ip_forward", self.forward)
+            sysctl("net/ipv6/conf/all/forwarding", self.forward6)
 
 
 def need_nat():

@@ -247,6 +247,48 @@ def reset_without_socket():
     return s, len(packets)
 
 
+def gone(how, leaves, dev="lo", address="127.0.0.1", ns=None, **scoring):
+    """Who accepts hands the connection on. What comes when that one has left is answered by no socket, or on newer
+    kernels by the listener's: it is of whom the connection was of."""
+    peers = Peers()
+    cap = Capture("-i", dev, "tcp port 7139")
+    peers.script("gone_server", address, how, leaves, ns=ns, ready=1)
+    for _ in range(min(20, COUNT)):
+        peers.script("gone_client", address, next(ports), leaves)
+    wait_for(2 * SLOW, lambda: closed(7139))
+    packets = cap.stop()
+    peers.finish()
+    return score(peers, packets, server_port=7139, **scoring), len(packets)
+
+
+def child_leaves_by_reset():
+    return gone("fork", "reset")
+
+
+def child_leaves_by_reset_ipv6():
+    return gone("fork", "reset", address="::1")
+
+
+def child_leaves_unread_data():
+    return gone("fork", "unread")
+
+
+def child_leaves_before_the_client():
+    return gone("fork", "closed")
+
+
+def child_in_a_namespace_leaves_by_reset():
+    return gone("fork", "reset", dev=DEV, address=B, ns=NS[0])
+
+
+def thread_leaves_by_reset():
+    return gone("thread", "reset")
+
+
+def who_got_it_passed_leaves_by_reset():
+    return gone("passed", "reset")
+
+
 def main_thread_ended_before():
     """A process goes on when its main thread has ended; its sockets are in the files of another thread then."""
     peers = Peers()

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What ctnetlink is asked, and what its answers tell, whatever is in them. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/netlink.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "capture/conntrack.h"
+#include "check.h"
+#include "fake.h"
+
+static uint8_t sent[512], answer[512];
+static size_t sent_len, answer_len;
+
+FAKE(ssize_t, send, int fd, const void *p, size_t n, int flags)
+{
+	memcpy(sent, p, n);
+	sent_len = n;
+	return (ssize_t)n;
+}
+
+FAKE(ssize_t, recv, int fd, void *p, size_t n, int flags)
+{
+	if (!answer_len) {
+		errno = EAGAIN;
+		return -1;
+	}
+	memcpy(p, answer, answer_len < n ? answer_len : n);
+	return (ssize_t)answer_len;
+}
+
+static const struct flow_key v4 = { .l = { 0, 0, 0, 0x0100000a },
+				    .r = { 0, 0, 0, 0x0200000a },
+				    .netns = 7,
+				    .lport = 53,
+				    .rport = 1000,
+				    .proto = IPPROTO_UDP };
+
+static struct flow_key key(bool ipv6)
+{
+	struct flow_key k = v4;
+
+	k.l[2] = k.r[2] = htonl(0xffff);
+	if (ipv6)
+		k.l[0] = k.r[0] = htonl(0xfd000000);
+	return k;
+}
+
+static void attribute(uint16_t type, const void *data, uint16_t n)
+{
+	const struct nlattr a = { .nla_len = (uint16_t)(sizeof(a) + n), .nla_type = type };
+
+	memcpy(answer + answer_len, &a, sizeof(a));
+	if (data)
+		memcpy(answer + answer_len + sizeof(a), data, n);
+	answer_len += sizeof(a) + (data ? (size_t)NLA_ALIGN(n) : 0);
+}
+
+static void header(uint16_t type)
+{
+	const struct nlmsghdr h = { .nlmsg_type = type };
+
+	memset(answer, 0, sizeof(answer));
+	memcpy(answer, &h, sizeof(h));
+	answer_len = sizeof(h);
+}
+
+static void finish(void)
+{
+	const uint32_t n = (uint32_t)answer_len;
+
+	memcpy(answer, &n, sizeof(n));
+}
+
+/* The receiver's own addresses and ports are 9 where those of the question are not. */
+static void found(bool ipv6)
+{
+	const uint32_t src[4] = { 9, 9, 9, 9 }, dst[4] = { 2, 2, 2, 2 };
+	const uint16_t size = ipv6 ? 16 : 4, sport = 8053, dport = 1000;
+	const uint8_t proto = IPPROTO_UDP;
+
+	header(NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW);
+	answer_len += sizeof(struct nfgenmsg);
+	attribute(CTA_STATUS, src, 4);
+	attribute(CTA_TUPLE_REPLY | NLA_F_NESTED, NULL, (uint16_t)(2 * 4 + 2 * (4 + size) + 8 + 2 * 8));
+	attribute(CTA_TUPLE_IP | NLA_F_NESTED, NULL, (uint16_t)(2 * (4 + size)));
+	attribute(ipv6 ? CTA_IP_V6_SRC : CTA_IP_V4_SRC, src, size);
+	attribute(ipv6 ? CTA_IP_V6_DST : CTA_IP_V4_DST, dst, size);
+	attribute(CTA_TUPLE_PROTO | NLA_F_NESTED, NULL, 3 * 8);
+	attribute(CTA_PROTO_NUM, &proto, 1);
+	attribute(CTA_PROTO_SRC_PORT, &sport, 2);
+	attribute(CTA_PROTO_DST_PORT, &dport, 2);
+	finish();
+}
+
+static void test_receiver_after_nat(void)
+{
+	for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+		const struct flow_key k = key(ipv6);
+		struct flow_key to;
+
+		found(ipv6);
+		CHECK_INT(conntrack_ask(3, &k, &to), 0);
+		CHECK_INT(to.l[3], 9);
+		CHECK_INT(to.r[3], 2);
+		CHECK_INT(to.l[0], ipv6 ? 9 : 0);
+		CHECK_INT(to.lport, 8053);
+		CHECK_INT(to.rport, 1000);
+		CHECK_INT(to.netns, 7);
+		CHECK_INT(to.proto, IPPROTO_UDP);
+	}
+}
+
+static bool was_sent(const void *bytes, size_t n)
+{
+	return memmem(sent, sent_len, bytes, n) != NULL;
+}
+
+/* The tuple is the sender's: its source is the other end. */
+static void test_question(void)
+{
+	const struct flow_key k = key(false);
+	struct nlmsghdr h;
+	struct flow_key to;
+
+	found(false);
+	conntrack_ask(3, &k, &to);
+	memcpy(&h, sent, sizeof(h));
+	CHECK_INT(h.nlmsg_len, sent_len);
+	CHECK_INT(h.nlmsg_type, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET);
+	CHECK(was_sent("\x08\0\1\0\x0a\0\0\2", 8));
+	CHECK(was_sent("\x08\0\2\0\x0a\0\0\1", 8));
+	CHECK(was_sent("\6\0\2\0\xe8\3", 6));
+	CHECK(was_sent("\6\0\3\0\x35\0", 6));
+}
+
+static void test_no_such_flow(void)
+{
+	const struct nlmsgerr e = { .error = -ENOENT };
+	const struct flow_key k = key(false);
+	struct flow_key to;
+
+	header(NLMSG_ERROR);
+	memcpy(answer + answer_len, &e, sizeof(e));
+	answer_len += sizeof(e);
+	finish();
+	CHECK_INT(conntrack_ask(3, &k, &to), -ENOENT);
+	answer_len = 0;
+	CHECK_INT(conntrack_ask(3, &k, &to), -EAGAIN);
+}
+
+/* At its exact size, that a read beyond it is seen. */
+static int parse_exact(const uint8_t *p, size_t n)
+{
+	const struct flow_key k = key(false);
+	uint8_t *exact = malloc(n ? n : 1);
+	struct flow_key to;
+	int err;
+
+	memcpy(exact, p, n);
+	err = conntrack_parse(exact, n, &k, &to);
+	free(exact);
+	return err;
+}
+
+static void test_broken_answers(void)
+{
+	uint8_t broken[sizeof(answer)];
+
+	found(false);
+	for (size_t n = 0; n < answer_len; n++) {
+		CHECK(parse_exact(answer, n) != 0);
+		/* A length that fits, of less than there should be. */
+		memcpy(broken, answer, n);
+		if (n >= 4) {
+			memcpy(broken, &(uint32_t){ (uint32_t)n }, 4);
+			parse_exact(broken, n);
+		}
+	}
+	for (size_t i = 0; i < answer_len; i++) {
+		for (unsigned value = 0; value < 256; value += 5) {
+			memcpy(broken, answer, answer_len);
+			broken[i] = (uint8_t)value;
+			parse_exact(broken, answer_len);
+		}
+	}
+	CHECK_INT(parse_exact(answer, answer_len), 0);
+}
+
+int main(void)
+{
+	RUN(test_receiver_after_nat);
+	RUN(test_question);
+	RUN(test_no_such_flow);
+	RUN(test_broken_answers);
+	return check_status();
+}
