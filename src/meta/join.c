@@ -19,10 +19,10 @@ static const uint64_t container_wait_ns = 500 * UINT64_C(1000000);
 /* What makes two packets share an annotation. Compared as bytes: no padding. */
 struct annot_key {
 	uint64_t start, peer_start;
-	uint32_t tgid, tid, uid, peer_tgid;
+	uint32_t tgid, tid, uid, peer_tgid, peer_uid, pad;
 	char comm[EVENT_COMM_LEN];
 };
-EVENT_ASSERT_SIZE(struct annot_key, 48);
+EVENT_ASSERT_SIZE(struct annot_key, 56);
 
 /* Contents that an annotation was made of; when one changes, it is made anew, with a new serial. */
 struct annot_versions {
@@ -39,7 +39,7 @@ struct annot_entry {
 	char *strings;
 	int32_t next;  /* in the bucket */
 	bool used;     /* since the hand passed */
-	bool nameless; /* the user's name is still asked for */
+	bool nameless; /* a user's name is still asked for */
 };
 
 struct join {
@@ -170,8 +170,7 @@ static struct facts look_up(struct join *j, const struct annot_key *key)
 	if (f.process->parent_tgid)
 		f.parent = process_find(t, f.process->parent_tgid, f.process->parent_start);
 	f.container = container_of(j, f.process, &f.pending);
-	/* Of a packet between a container and somebody else, the container is to be told in any case. */
-	if (f.peer && !f.container && !f.pending)
+	if (f.peer)
 		f.peer_container = container_of(j, f.peer, &f.pending);
 	return f;
 }
@@ -231,6 +230,17 @@ static struct str comm_of(const char comm[EVENT_COMM_LEN])
 	return (struct str){ comm, (uint32_t)strnlen(comm, EVENT_COMM_LEN) };
 }
 
+static void fill_peer(struct join *j, struct annot_entry *e, struct annotation *a, const struct process *peer)
+{
+	bool nameless = false;
+
+	a->has |= ANNOT_PEER | ANNOT_PEER_USER;
+	a->peer = describe(peer, e->key.peer_tgid, str_of(""));
+	a->peer_uid = e->key.peer_uid;
+	a->peer_user = users_find(j->config.users, e->key.peer_uid, &nameless);
+	e->nameless |= nameless;
+}
+
 static void fill_peer_container(struct annotation *a, const struct container *c)
 {
 	a->has |= ANNOT_PEER_CONTAINER;
@@ -274,10 +284,8 @@ static void entry_fill(struct join *j, struct annot_entry *e, const struct facts
 			a.pod = f->container->pod;
 		}
 	}
-	if (key->peer_tgid) {
-		a.has |= ANNOT_PEER;
-		a.peer = describe(f->peer, key->peer_tgid, str_of(""));
-	}
+	if (key->peer_tgid)
+		fill_peer(j, e, &a, f->peer);
 	if (f->peer_container)
 		fill_peer_container(&a, f->peer_container);
 	annot_strings_move(&annotation_schema, &a, buf_reserve(&strings, annot_strings_size(&annotation_schema, &a)));
@@ -395,6 +403,7 @@ static struct annot_key make_key(const struct event_packet *e, const struct even
 		.uid = shown->uid,
 		.peer_tgid = peer ? peer->tgid : 0,
 		.peer_start = peer ? peer->start : 0,
+		.peer_uid = peer ? peer->uid : 0,
 	};
 
 	if (sends && shown->source == OWNER_CURRENT)

@@ -116,7 +116,7 @@ static void put_line(struct buf *b, const struct annot_schema *s, const struct a
 	for (size_t i = 0; i < s->nfields; i++) {
 		const struct annot_field *f = &s->fields[i];
 
-		if (f->bit != g->bit || !f->label)
+		if (f->bit != g->bit || !f->label || (f->optional && !annot_str(a, f).n))
 			continue;
 		buf_puts(b, before);
 		buf_puts(b, f->label);

@@ -115,7 +115,7 @@ static void test_processes(void)
 static void test_context(void)
 {
 	CHECK_INT(parse("--context process,peer"), 0);
-	CHECK_INT(opts.context, ANNOT_PROCESS | ANNOT_PEER);
+	CHECK_INT(opts.context, ANNOT_PROCESS | ANNOT_PEER | ANNOT_PEER_USER);
 	CHECK_INT(parse("--context process --context pod"), 0);
 	CHECK_INT(opts.context, ANNOT_PROCESS | ANNOT_POD | ANNOT_PEER_POD);
 	CHECK_INT(parse("--context process,nonsense"), -EINVAL);

@@ -153,6 +153,8 @@ static void test_verbose(void)
 	a.container = (struct container_desc){ str_of("d902"), str_of("test"), str_of("alpine:3.18"), str_of("{}") };
 	a.pod = (struct pod_desc){ str_of("p"), str_of("default"), str_of("9e4b"), str_of("{}"), str_of("{}") };
 	a.peer = (struct process_desc){ 80, str_of("/usr/sbin/nginx"), str_of("nginx: worker") };
+	a.peer_uid = 33;
+	a.peer_user = str_of("www-data");
 	a.peer_container = (struct container_desc){ .id = str_of("e013"), .name = str_of("web") };
 	a.peer_pod = (struct pod_desc){ .name = str_of("q"), .namespace = str_of("prod") };
 	CHECK_INT(print(&(struct text_config){ .t = 1, .v = 1, .K = 1 }, &eth0, DIR_OUT, &a), 0);
@@ -166,6 +168,7 @@ static void test_verbose(void)
 		  "    Container (name test, id d902, image alpine:3.18, labels {})\n"
 		  "    Pod (name p, namespace default, UID 9e4b, labels {}, annotations {})\n"
 		  "    Peer (pid 80, cmd /usr/sbin/nginx, args nginx: worker)\n"
+		  "    PeerUser (uid 33, name www-data)\n"
 		  "    PeerContainer (name web, id e013)\n"
 		  "    PeerPod (name q, namespace prod)\n");
 	CHECK_INT(print(&(struct text_config){ .t = 1, .v = 1, .oneline = true }, &eth0, DIR_OUT, &curl), 0);
