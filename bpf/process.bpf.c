@@ -166,6 +166,12 @@ static __always_inline __u32 read_args(struct exec_scratch *s, __u32 filename_le
 	return size;
 }
 
+/* Whether ptcp_pids is asked for anything. */
+static __always_inline bool select_pids(void)
+{
+	return (select_kinds & (SELECT_PID | SELECT_NAME)) || (select_kinds && select_follow);
+}
+
 static __always_inline bool name_matches(struct exec_scratch *s, struct file *exe, const char *comm)
 {
 	__builtin_memset(s->name, 0, sizeof(s->name));
@@ -180,15 +186,15 @@ static __always_inline bool name_matches(struct exec_scratch *s, struct file *ex
 /* Other bits are kept: a process named by pid stays matched whatever it executes. */
 static __always_inline void filter_exec(struct exec_scratch *s, struct file *exe)
 {
-	__u32 tgid = s->event.task.tgid, live = SELECT_PID_LIVE | SELECT_PID_NAME, *bits, value;
+	__u32 tgid = s->event.task.tgid, *bits, value;
 
 	bits = bpf_map_lookup_elem(&ptcp_pids, &tgid);
 	if (name_matches(s, exe, s->event.task.comm)) {
-		value = SELECT_PID_NAME | (bits ? *bits : 0) | (select_follow ? SELECT_PID_LIVE : 0);
+		value = SELECT_PID_NAME | (bits ? *bits : 0) | (select_follow ? SELECT_PID_NAMED : 0);
 		bpf_map_update_elem(&ptcp_pids, &tgid, &value, BPF_ANY);
 	} else if (bits) {
 		value = *bits & ~SELECT_PID_NAME;
-		if (value & live)
+		if (value & ~SELECT_PID_DEAD)
 			bpf_map_update_elem(&ptcp_pids, &tgid, &value, BPF_ANY);
 		else
 			bpf_map_delete_elem(&ptcp_pids, &tgid);
@@ -211,7 +217,7 @@ int BPF_PROG(ptcp_exec, struct task_struct *task, pid_t old_pid, struct linux_bi
 	fill_task(&s->event.task, task);
 	s->event.filename_len = read_filename(s, bprm, exe);
 	s->event.args_len = read_args(s, s->event.filename_len);
-	if (select_kinds & SELECT_PID)
+	if (select_pids())
 		filter_exec(s, exe);
 	size = sizeof(s->event) + s->event.filename_len + s->event.args_len;
 	asm volatile("" : "+r"(size));
@@ -221,12 +227,23 @@ int BPF_PROG(ptcp_exec, struct task_struct *task, pid_t old_pid, struct linux_bi
 	return 0;
 }
 
-static __always_inline void filter_fork(__u32 parent, __u32 child)
+/* What a child is of what its parent is. */
+static __always_inline __u32 inherited(__u32 bits)
 {
-	__u32 *bits = bpf_map_lookup_elem(&ptcp_pids, &parent), value = 0;
+	if (bits & SELECT_PID_DEAD)
+		return 0;
+	if (!select_follow)
+		return bits & SELECT_PID_NAME;
+	return bits & SELECT_PID_NAME ? bits | SELECT_PID_NAMED : bits;
+}
 
-	if (bits && !(*bits & SELECT_PID_DEAD))
-		value = (*bits & SELECT_PID_NAME) | (select_follow ? SELECT_PID_LIVE : 0);
+static __always_inline void filter_fork(__u32 parent, __u32 child, __u32 uid)
+{
+	__u32 *bits = bpf_map_lookup_elem(&ptcp_pids, &parent), value = bits ? inherited(*bits) : 0;
+
+	/* A child starts as its parent's user. */
+	if (select_by_user() && bpf_map_lookup_elem(&ptcp_uids, &uid))
+		value |= SELECT_PID_USER;
 	if (value)
 		bpf_map_update_elem(&ptcp_pids, &child, &value, BPF_ANY);
 	else
@@ -241,10 +258,10 @@ int BPF_PROG(ptcp_fork, struct task_struct *parent, struct task_struct *child)
 
 	if (tgid != (__u32)BPF_CORE_READ(child, pid))
 		return 0;
-	if (select_kinds & SELECT_PID)
-		filter_fork(BPF_CORE_READ(parent, tgid), tgid);
 	e.ts = bpf_ktime_get_ns();
 	fill_task(&e.child, child);
+	if (select_pids())
+		filter_fork(BPF_CORE_READ(parent, tgid), tgid, e.child.uid);
 	/* With CLONE_PARENT the real parent is another, but what the child runs comes from the task that forked. */
 	e.child.parent_tgid = BPF_CORE_READ(parent, tgid);
 	e.child.parent_start = task_start(parent);
@@ -262,7 +279,7 @@ int BPF_PROG(ptcp_exit, struct task_struct *task)
 	if (BPF_CORE_READ(task, signal, live.counter) > 0)
 		return 0;
 	e.tgid = BPF_CORE_READ(task, tgid);
-	if (select_kinds & SELECT_PID) {
+	if (select_pids()) {
 		bits = bpf_map_lookup_elem(&ptcp_pids, &e.tgid);
 		if (bits) {
 			value = *bits | SELECT_PID_DEAD;

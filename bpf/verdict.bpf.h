@@ -24,19 +24,43 @@ static __always_inline void owner_fill(struct event_owner *o, const struct owner
 	o->flags = S->provisional ? OWNER_F_PROVISIONAL : 0;
 }
 
-/* What the filter says of the owner in S->rec. */
+/* Whether the process satisfies the kinds that ptcp_pids tells of. */
+static __always_inline bool process_selected(__u32 tgid)
+{
+	const __u32 *bits = bpf_map_lookup_elem(&ptcp_pids, &tgid);
+
+	if (!bits)
+		return false;
+	if ((select_kinds & SELECT_PID) && !(*bits & SELECT_PID_LIVE))
+		return false;
+	return !(select_kinds & SELECT_NAME) || (*bits & (SELECT_PID_NAME | SELECT_PID_NAMED));
+}
+
+static __always_inline bool user_selected(const struct owner_rec *rec)
+{
+	const __u32 *bits;
+
+	if (bpf_map_lookup_elem(&ptcp_uids, &rec->uid))
+		return true;
+	if (!select_by_user())
+		return false;
+	bits = bpf_map_lookup_elem(&ptcp_pids, &rec->tgid);
+	return bits && (*bits & SELECT_PID_USER);
+}
+
+/* What the filter says of the owner in S->rec: kinds that user space decides come last. */
 static __noinline enum owner_verdict owner_judge(struct owner_scratch *S)
 {
 	__u32 *known;
 
 	if (S->provisional)
 		return OWNER_MAYBE;
-	if ((select_kinds & SELECT_PID) && bpf_map_lookup_elem(&ptcp_pids, &S->rec.tgid))
-		return OWNER_MATCH;
-	if ((select_kinds & SELECT_UID) && bpf_map_lookup_elem(&ptcp_uids, &S->rec.uid))
-		return OWNER_MATCH;
-	if (!(select_kinds & SELECT_CGROUP))
+	if ((select_kinds & (SELECT_PID | SELECT_NAME)) && !process_selected(S->rec.tgid))
 		return OWNER_NO;
+	if ((select_kinds & SELECT_UID) && !user_selected(&S->rec))
+		return OWNER_NO;
+	if (!(select_kinds & SELECT_CGROUP))
+		return OWNER_MATCH;
 	known = bpf_map_lookup_elem(&ptcp_cgroups, &S->rec.cgroup);
 	if (!known)
 		return OWNER_MAYBE;

@@ -351,7 +351,8 @@ const struct option_desc option_table[] = {
 	  .min = 0, .max = UINT32_MAX - 1, .refusal = "--uid '%s' is not a user number: 'id -u NAME' prints it",
 	  .help = "only traffic of this user's processes; repeatable; also with -r" },
 	{ .key = 'f', .name = "follow-forks", .group = GROUP_PROCESS, .parse = parse_count, AT(follow_forks),
-	  .help = "with --pid, --pname and --uid: their child processes too (not tcpdump's -f)" },
+	  .help = "children of what --pid and --pname (without them: --uid) ask for count as asked for, too (not tcpdump's "
+		  "-f)" },
 	{ .key = OPT_CONTAINER_ID, .name = "container-id", .arg = "ID", .group = GROUP_PROCESS,
 	  .parse = parse_container_id, AT(container_ids),
 	  .help = "only traffic of this container, at least 12 characters of its id; repeatable; also with -r" },

@@ -57,16 +57,46 @@ static void live_process(void *arg, uint32_t type, const void *event, size_t siz
 	match_event(l->s.match, type, event);
 }
 
-static bool owner_matches(struct live *l, const struct packet *packet)
+struct seed {
+	struct match *match;
+	bool again;
+};
+
+static void seed_process(void *arg, const struct process *p)
 {
-	return match_annotation(l->s.match, packet->annot) ||
-	       match_annotation(l->s.match, meta_other_end(l->meta, packet));
+	struct seed *seed = arg;
+
+	seed->again |= match_process(seed->match, p);
+}
+
+/* Families that are there already: one generation a turn, at least. */
+static void seed_match(struct live *l)
+{
+	struct seed seed = { .match = l->s.match, .again = l->s.o->follow_forks };
+
+	while (seed.again) {
+		seed.again = false;
+		meta_each_process(l->meta, seed_process, &seed);
+	}
+}
+
+/* By which end it is wanted. What the kernel has decided is not decided again, but the line tells by which end. */
+static enum match_end selected_by(struct live *l, const struct packet *packet)
+{
+	const enum match_end end = match_annotation(l->s.match, packet->annot);
+
+	if (end != MATCH_NONE)
+		return end;
+	if (!(packet->event->flags & EVENT_PKT_MAYBE))
+		return MATCH_OWNER;
+	return match_annotation(l->s.match, meta_other_end(l->meta, packet)) ? MATCH_PEER : MATCH_NONE;
 }
 
 static int live_packet(void *arg, const struct packet *packet, bool force)
 {
 	struct live *l = arg;
 	struct packet joined = *packet;
+	enum match_end end;
 	int err;
 
 	/* What is left in the rings after -c stays there, uncounted. */
@@ -76,10 +106,12 @@ static int live_packet(void *arg, const struct packet *packet, bool force)
 		return CAPTURE_WAIT;
 	if (meta_join(l->meta, &joined, l->now, force) == META_WAIT)
 		return CAPTURE_WAIT;
-	if ((packet->event->flags & EVENT_PKT_MAYBE) && !owner_matches(l, &joined)) {
+	end = selected_by(l, &joined);
+	if (end == MATCH_NONE) {
 		l->rejected++;
 		return CAPTURE_DONE;
 	}
+	joined.by_peer = end == MATCH_PEER;
 	err = session_packet(&l->s, &joined);
 	l->last_packet = l->now;
 	return err < 0 ? err : CAPTURE_DONE;
@@ -261,6 +293,8 @@ static int live_open(struct live *l, const char *const *ifaces)
 		err = capture_attach(l->capture);
 	if (!err)
 		err = meta_scan(l->meta);
+	if (!err)
+		seed_match(l);
 	if (!err)
 		err = drop_privileges(l);
 	if (err)

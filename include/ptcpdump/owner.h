@@ -5,14 +5,19 @@
 
 #include <ptcpdump/event.h>
 
-/* select_kinds: which criteria are given; a packet passes when any of them matches either end */
-enum { SELECT_PID = 1, SELECT_UID = 2, SELECT_CGROUP = 4 };
+/* select_kinds: which kinds of criteria are given; a packet passes when either end satisfies all of them by itself */
+enum { SELECT_PID = 1, SELECT_NAME = 2, SELECT_UID = 4, SELECT_CGROUP = 8 };
 
-/* Values of ptcp_pids. The dead stay, since their packets may still be in flight, until their pid is used again. */
+/*
+ * Values of ptcp_pids: the kinds that a process satisfies. The dead stay, since their packets may still be in flight, until
+ * their pid is used again.
+ */
 enum {
-	SELECT_PID_LIVE = 1,
-	SELECT_PID_NAME = 2, /* only as long as its name matches */
+	SELECT_PID_LIVE = 1, /* SELECT_PID; with select_follow descendants, too */
+	SELECT_PID_NAME = 2, /* SELECT_NAME, only as long as its name matches */
 	SELECT_PID_DEAD = 4,
+	SELECT_PID_NAMED = 8, /* with select_follow: SELECT_NAME, since its name, or a forefather's, has matched */
+	SELECT_PID_USER = 16, /* with select_follow: SELECT_UID by descent, where neither of the above is asked for */
 };
 
 #define SELECT_NAME_LEN 64 /* key of ptcp_names: padded with zeros, at least one; longer names are cut */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * --pid, --pname, --uid, --container-id, --container-name, --pod-name on annotations: for -r, and for live packets whose
- * owner was settled in user space. A packet passes when any given criterion matches either end.
+ * owner was settled in user space. Each option is a kind; of one kind any value will do, of those given all have to be
+ * satisfied, and by one end: a packet passes when either end satisfies them.
  */
 #ifndef META_MATCH_H
 #define META_MATCH_H
 
+#include "meta/process.h"
 #include "packet.h"
 
 struct match_config {
@@ -15,10 +17,19 @@ struct match_config {
 	const uint32_t *uids;
 	size_t nuids;
 	const char *const *container_ids, *const *container_names, *const *pod_names;
-	bool follow_forks; /* and the descendants of processes that match, as far as events or annotations tell */
+	/* The descendants of what satisfies --pid satisfy it, too, and so with --pname; with neither of these, with --uid. As
+	 * far as events and annotations tell. */
+	bool follow_forks;
 };
 
 struct match;
+
+/* By which end a packet passes. */
+enum match_end {
+	MATCH_NONE, /* it does not */
+	MATCH_OWNER,
+	MATCH_PEER, /* by the other one alone */
+};
 
 /* config's lists are borrowed for the life of the object. 0 or -ENOMEM. */
 int match_new(struct match **ret, const struct match_config *config);
@@ -26,7 +37,12 @@ int match_new(struct match **ret, const struct match_config *config);
 void match_add_pid(struct match *m, uint32_t pid);
 bool match_active(const struct match *m);
 /* annot: NULL none. Without criteria everything matches. */
-bool match_annotation(struct match *m, const struct annotation *annot);
+enum match_end match_annotation(struct match *m, const struct annotation *annot);
+/*
+ * Live, with follow_forks: a process that was there at the start. True: it satisfies more than was known of it, so its
+ * children may, too.
+ */
+bool match_process(struct match *m, const struct process *p);
 /* Live: validated records of the process ring, for follow_forks and for pids that are used again. */
 void match_event(struct match *m, uint32_t type, const void *event);
 void match_free(struct match *m);

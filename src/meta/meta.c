@@ -68,6 +68,11 @@ int meta_scan(struct meta *m)
 	return err;
 }
 
+void meta_each_process(const struct meta *m, void (*look)(void *arg, const struct process *p), void *arg)
+{
+	process_table_each(m->processes, look, arg);
+}
+
 /* The container of a new process is asked for before its first packet. */
 static void announce(struct meta *m, uint32_t tgid, uint64_t start)
 {

@@ -10,6 +10,7 @@
 #include "packet.h"
 
 struct meta;
+struct process;
 
 struct meta_config {
 	uint64_t settle_ns;		      /* how long a packet waits for its provisional owner; 0: not at all */
@@ -29,6 +30,8 @@ enum meta_verdict { META_READY, META_WAIT };
 int meta_new(struct meta **ret, const struct meta_config *config);
 /* Reads /proc for the processes that exist already. */
 int meta_scan(struct meta *m);
+/* look: for each process that is known. */
+void meta_each_process(const struct meta *m, void (*look)(void *arg, const struct process *p), void *arg);
 /* One validated record of the process ring. */
 void meta_event(struct meta *m, uint32_t type, const void *event, size_t size);
 /*

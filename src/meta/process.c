@@ -425,6 +425,14 @@ int process_table_scan(struct process_table *t)
 	return 0;
 }
 
+void process_table_each(const struct process_table *t, void (*look)(void *arg, const struct process *p), void *arg)
+{
+	for (size_t i = 0; i < BUCKETS; i++) {
+		for (const struct entry *e = t->buckets[i]; e; e = e->next)
+			look(arg, &e->p);
+	}
+}
+
 const struct process *process_find(struct process_table *t, uint32_t tgid, uint64_t start)
 {
 	struct miss *miss = &t->misses[(tgid ^ start) % MISSES];

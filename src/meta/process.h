@@ -29,6 +29,8 @@ struct process_table;
 int process_table_new(struct process_table **ret);
 /* Existing processes, from /proc. Call when events are already being queued: events win over what /proc says. */
 int process_table_scan(struct process_table *t);
+/* look: for each that is known. */
+void process_table_each(const struct process_table *t, void (*look)(void *arg, const struct process *p), void *arg);
 void process_table_event(struct process_table *t, uint32_t type, const void *event, size_t size);
 /* NULL: not known (start 0: the living process of that tgid). Falls back to /proc once. Valid until the next event. */
 const struct process *process_find(struct process_table *t, uint32_t tgid, uint64_t start);
