@@ -14,7 +14,7 @@
 	NEXT(ANNOT_CONTAINER, container, "container", .desc = DESC_CONTAINER, .title = "Container",                    \
 	     .brief = "Container")                                                                                     \
 	NEXT(ANNOT_POD, pod, "pod", .desc = DESC_POD, .title = "Pod", .brief = "Pod")                                  \
-	NEXT(ANNOT_PEER, peer, "peer", .role = ROLE_PEER, .desc = DESC_PROCESS, .title = "Peer")                       \
+	NEXT(ANNOT_PEER, peer, "peer", .role = ROLE_PEER, .desc = DESC_PROCESS, .title = "Peer", .brief = "Peer")      \
 	ALSO(ANNOT_PEER_USER, peer_uid, "peer", .role = ROLE_PEER, .desc = DESC_USER, .title = "PeerUser")             \
 	ALSO(ANNOT_PEER_CONTAINER, peer_container, "container", .role = ROLE_PEER, .desc = DESC_CONTAINER,             \
 	     .title = "PeerContainer", .brief = "PeerContainer")                                                       \
@@ -61,8 +61,8 @@
 	MEMBER(pod.labels, FIELD_JSON, .bit = ANNOT_POD, .key = "PodLabels", .label = "labels")                        \
 	MEMBER(pod.annotations, FIELD_JSON, .bit = ANNOT_POD, .key = "PodAnnotations", .label = "annotations")         \
 	MEMBER(user, FIELD_STR, .bit = ANNOT_USER, .key = "UserName", .optional = true, .json = "user.name")           \
-	MEMBER(peer.pid, FIELD_U32, .bit = ANNOT_PEER, .key = "PeerPID", .label = "pid")                               \
-	MEMBER(peer.cmd, FIELD_CMD, .bit = ANNOT_PEER, .key = "PeerCmd", .label = "cmd")                               \
+	MEMBER(peer.pid, FIELD_U32, .bit = ANNOT_PEER, .key = "PeerPID", .label = "pid", .brief = 2)                   \
+	MEMBER(peer.cmd, FIELD_CMD, .bit = ANNOT_PEER, .key = "PeerCmd", .label = "cmd", .brief = 1)                   \
 	MEMBER(peer.args, FIELD_STR, .bit = ANNOT_PEER, .key = "PeerArgs", .label = "args")                            \
 	MEMBER(peer_uid, FIELD_U32, .bit = ANNOT_PEER_USER, .key = "PeerUserId", .label = "uid")                       \
 	MEMBER(peer_user, FIELD_STR, .bit = ANNOT_PEER_USER, .key = "PeerUserName", .optional = true, .label = "name") \

@@ -310,6 +310,8 @@ int options_parse(struct options *o, int argc, char **argv)
 	if (err || o->action >= ACTION_PROBE)
 		return err;
 	log_set_level(o->log_level);
+	/* By default it is told with -v only: on a loopback interface it would be in every line. */
+	o->text.peer = !(o->context & CONTEXT_DEFAULT) && (o->context & ANNOT_PEER);
 	o->context &= ~(unsigned)CONTEXT_DEFAULT;
 	err = check_output(o);
 	if (!err && o->action == ACTION_NONE)

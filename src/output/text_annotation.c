@@ -15,12 +15,14 @@ struct cached_text {
 	uint64_t serial;
 	const struct iface *iface; /* NULL: empty */
 	enum direction dir;
+	bool by_peer;
 	size_t prefix_len;
 	struct buf text; /* prefix, then suffix */
 };
 
 struct annotation_cache {
-	bool lines; /* -v */
+	bool lines;	   /* -v */
+	unsigned unlisted; /* ANNOT_* */
 	struct cached_text slots[CACHE_SLOTS];
 	struct cached_text large;
 };
@@ -49,19 +51,21 @@ static void put_prefix(struct buf *b, const struct packet *packet)
 
 static void make_text(const struct annotation_cache *c, struct cached_text *t, const struct packet *packet)
 {
+	const struct text_style style = { .unlisted = c->unlisted, .by_peer = packet->by_peer };
+
 	t->text.len = 0;
 	put_prefix(&t->text, packet);
 	t->prefix_len = t->text.len;
 	if (packet->annot && c->lines)
-		text_put_lines(&t->text, &annotation_schema, packet->annot);
+		text_put_lines(&t->text, &annotation_schema, packet->annot, &style);
 	else if (packet->annot)
-		text_put_list(&t->text, &annotation_schema, packet->annot);
+		text_put_list(&t->text, &annotation_schema, packet->annot, &style);
 }
 
 static struct cached_text *slot_find(struct annotation_cache *c, const struct packet *packet, uint64_t serial)
 {
 	/* Fibonacci hashing; serials and interface numbers count up. */
-	const uint64_t key = (serial << 10) + packet->iface->id * 4 + packet->dir;
+	const uint64_t key = (serial << 10) + packet->iface->id * 8 + packet->dir * 2 + packet->by_peer;
 
 	return &c->slots[key * 0x9e3779b97f4a7c15ULL >> 32 & (CACHE_SLOTS - 1)];
 }
@@ -72,12 +76,14 @@ void annotation_cache_get(struct annotation_cache *c, const struct packet *packe
 	const uint64_t serial = packet->annot ? packet->annot->serial : 0;
 	struct cached_text *t = slot_find(c, packet, serial);
 
-	if (t->iface != packet->iface || t->serial != serial || t->dir != packet->dir) {
+	if (t->iface != packet->iface || t->serial != serial || t->dir != packet->dir ||
+	    t->by_peer != packet->by_peer) {
 		make_text(c, &c->large, packet);
 		if (c->large.text.len <= TEXT_MAX) {
 			t->iface = packet->iface;
 			t->serial = serial;
 			t->dir = packet->dir;
+			t->by_peer = packet->by_peer;
 			t->prefix_len = c->large.prefix_len;
 			t->text.len = 0;
 			buf_put(&t->text, c->large.text.p, c->large.text.len);
@@ -102,6 +108,7 @@ int annotation_cache_new(struct annotation_cache **ret, const struct text_config
 	if (!c)
 		return -ENOMEM;
 	c->lines = config->v > 0;
+	c->unlisted = config->peer ? 0 : ANNOT_PEER;
 	/* So that an empty text is an empty string, not a null pointer. */
 	buf_reserve(&c->large.text, 1);
 	for (size_t i = 0; i < CACHE_SLOTS; i++)

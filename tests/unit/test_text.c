@@ -25,20 +25,10 @@ static const struct annotation curl = {
 static char text[8192];
 
 /* Prints one packet and leaves all of the output in text. */
-static int print(const struct text_config *given, struct iface *iface, enum direction dir,
-		 const struct annotation *annot)
+static int print_packet(const struct text_config *given, const struct packet *given_packet)
 {
 	struct text_config config = *given;
-	struct packet packet = {
-		.sec = 0,
-		.nsec = 123456789,
-		.caplen = sizeof(udp),
-		.len = sizeof(udp),
-		.data = udp,
-		.iface = iface,
-		.dir = dir,
-		.annot = annot,
-	};
+	struct packet packet = *given_packet;
 	struct output *o;
 	ssize_t n;
 	int err;
@@ -47,8 +37,10 @@ static int print(const struct text_config *given, struct iface *iface, enum dire
 	config.program = "test";
 	config.n = config.utc = 1;
 	err = output_text_new(&o, &config);
+	packet.sec = 0;
+	packet.nsec = 123456789;
 	if (!err)
-		err = o->ops->iface(o, iface);
+		err = o->ops->iface(o, packet.iface);
 	for (int i = 0; !err && i < 2; i++)
 		err = o->ops->packet(o, &packet);
 	if (!err)
@@ -62,6 +54,21 @@ static int print(const struct text_config *given, struct iface *iface, enum dire
 	if (n > 0 && n % 2 == 0 && memcmp(text, text + n / 2, (size_t)n / 2) == 0)
 		text[n / 2] = '\0';
 	return err;
+}
+
+static int print(const struct text_config *given, const struct iface *iface, enum direction dir,
+		 const struct annotation *annot)
+{
+	const struct packet packet = {
+		.caplen = sizeof(udp),
+		.len = sizeof(udp),
+		.data = udp,
+		.iface = iface,
+		.dir = dir,
+		.annot = annot,
+	};
+
+	return print_packet(given, &packet);
 }
 
 #define TAIL "IP 10.0.0.1.5000 > 10.0.0.2.6000: UDP, length 4"
@@ -176,6 +183,89 @@ static void test_verbose(void)
 	CHECK(strstr(text, "UDP, length 4 Process (pid 1234, cmd /usr/bin/curl, args curl -v) ParentProc (pid 99"));
 }
 
+/* Of the main thread only what its name says beside that of the process. */
+static void test_thread(void)
+{
+	static const struct {
+		const char *cmd, *thread;
+		uint32_t tid;
+		const char *shown;
+	} threads[] = {
+		{ "/usr/bin/curl", "curl", 5, "" },
+		{ "/usr/bin/curl", "curl", 6, ", Thread [curl.6]" },
+		{ "/usr/bin/curl", "resolver", 5, ", Thread [resolver.5]" },
+		{ "/usr/bin/a-very-long-name-indeed", "a-very-long-nam", 5, "" },
+		{ "/usr/bin/a-very-long-name-indeed", "a-very-long-n", 5, ", Thread [a-very-long-n.5]" },
+	};
+
+	for (size_t i = 0; i < sizeof(threads) / sizeof(threads[0]); i++) {
+		struct annotation a = { .serial = 50 + i, .has = ANNOT_PROCESS | ANNOT_THREAD };
+
+		a.process = (struct process_desc){ 5, str_of(threads[i].cmd), str_of("x") };
+		a.tid = threads[i].tid;
+		a.thread = str_of(threads[i].thread);
+		CHECK_INT(print(&(struct text_config){ .t = 1 }, &eth0, DIR_IN, &a), 0);
+		CHECK(strncmp(text + strlen(text) - 1 - strlen(threads[i].shown), threads[i].shown,
+			      strlen(threads[i].shown)) == 0);
+		CHECK(!strstr(text, "Thread") == !*threads[i].shown);
+	}
+}
+
+static struct annotation curl_of_nginx(uint64_t serial)
+{
+	struct annotation a = curl;
+
+	a.serial = serial;
+	a.has |= ANNOT_PEER;
+	a.peer = (struct process_desc){ 80, str_of("/usr/sbin/nginx"), str_of("nginx") };
+	return a;
+}
+
+static void test_peer(void)
+{
+	const struct annotation a = curl_of_nginx(60);
+	struct packet packet = {
+		.caplen = sizeof(udp),
+		.len = sizeof(udp),
+		.data = udp,
+		.iface = &eth0,
+		.dir = DIR_OUT,
+		.annot = &a,
+	};
+	struct annotation hidden = a;
+
+	CHECK_INT(print_packet(&(struct text_config){ .t = 1 }, &packet), 0);
+	CHECK_STR(text, "eth0 curl.1234 Out " TAIL ", ParentProc [sh.99]\n");
+	CHECK_INT(print_packet(&(struct text_config){ .t = 1, .peer = true }, &packet), 0);
+	CHECK_STR(text, "eth0 curl.1234 Out " TAIL ", ParentProc [sh.99], Peer [nginx.80]\n");
+	packet.by_peer = true;
+	CHECK_INT(print_packet(&(struct text_config){ .t = 1 }, &packet), 0);
+	CHECK_STR(text, "eth0 curl.1234 Out " TAIL ", ParentProc [sh.99], Peer [nginx.80]*\n");
+	CHECK_INT(print_packet(&(struct text_config){ .t = 1, .v = 1, .K = 1 }, &packet), 0);
+	CHECK(strstr(text, "\n    Peer (pid 80, cmd /usr/sbin/nginx, args nginx), selected\n"));
+	hidden.has &= ~(unsigned)ANNOT_PEER;
+	packet.annot = &hidden;
+	CHECK_INT(print_packet(&(struct text_config){ .t = 1 }, &packet), 0);
+	CHECK_STR(text, "eth0 curl.1234 Out " TAIL ", ParentProc [sh.99], Peer*\n");
+}
+
+/* What is the same at both ends is said once. */
+static void test_containers_of_both_ends(void)
+{
+	struct annotation a = { .serial = 70,
+				.has = ANNOT_CONTAINER | ANNOT_POD | ANNOT_PEER_CONTAINER | ANNOT_PEER_POD };
+
+	a.container = a.peer_container = (struct container_desc){ .id = str_of("d902"), .name = str_of("web") };
+	a.pod = a.peer_pod = (struct pod_desc){ .name = str_of("p"), .namespace = str_of("n") };
+	CHECK_INT(print(&(struct text_config){ .t = 1 }, &eth0, DIR_OUT, &a), 0);
+	CHECK_STR(text, "eth0 Out " TAIL ", Container [web], Pod [p.n]\n");
+	a.serial++;
+	a.peer_container.id = str_of("e013");
+	a.peer_pod.namespace = str_of("m");
+	CHECK_INT(print(&(struct text_config){ .t = 1 }, &eth0, DIR_OUT, &a), 0);
+	CHECK_STR(text, "eth0 Out " TAIL ", Container [web], Pod [p.n], PeerContainer [web], PeerPod [p.m]\n");
+}
+
 /* Labels are JSON: its own escapes are not escaped again, and the line stays one that cannot forge others. */
 static void test_labels_stay_json(void)
 {
@@ -223,6 +313,9 @@ int main(void)
 	RUN(test_hostile_names);
 	RUN(test_names_of_processes);
 	RUN(test_verbose);
+	RUN(test_thread);
+	RUN(test_peer);
+	RUN(test_containers_of_both_ends);
 	RUN(test_labels_stay_json);
 	RUN(test_dump);
 	RUN(test_unknown_link_type);

@@ -15,10 +15,11 @@ Packet = collections.namedtuple("Packet", "dir data comments iface ns")
 
 
 class Program:
-    """One that captures until it is told to end; its standard error, and what it prints, in files."""
+    """One that captures until it is told to end; its standard error, and what it prints, in files, which need a name of
+    their own where several run at a time."""
 
-    def __init__(self, cmd):
-        self.log, self.out = open(path("capture.log"), "w+"), open(path("capture.out"), "w+")
+    def __init__(self, cmd, name="capture"):
+        self.log, self.out = open(path(name + ".log"), "w+"), open(path(name + ".out"), "w+")
         start = time.monotonic()
         self.p = subprocess.Popen(cmd, stderr=self.log, stdout=self.out)
         children.append(self.p)
