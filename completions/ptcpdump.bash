@@ -60,6 +60,7 @@ _ptcpdump()
 	-E) return ;;
 	-m) _ptcpdump_files -f; return ;;
 	-M) return ;;
+	--color) _ptcpdump_words -W 'auto always never'; return ;;
 	--time-stamp-precision) _ptcpdump_words -W 'micro nano'; return ;;
 	-T) _ptcpdump_words -W 'aodv carp cnfp domain lmp pgm pgm_zmtp1 ptp radius resp rpc rtcp rtp snmp someip tftp vat vxlan wb zmtp1'; return ;;
 	-r|--read-file) _ptcpdump_files -f; return ;;
@@ -79,7 +80,7 @@ _ptcpdump()
 	--completion) _ptcpdump_words -W 'bash zsh fish'; return ;;
 	esac
 	if [[ $cur == -* ]]; then
-		_ptcpdump_words -W '-i --interface --netns -c --receive-count -Q --direction -s --snapshot-length -p --no-promiscuous-mode --backend --kernel-btf --immediate-mode -I --monitor-mode -j --time-stamp-type -y --linktype -D --list-interfaces -L --list-data-link-types -J --list-time-stamp-types --probe -F --expression-file -O --no-optimize -d --pid --pname --uid -f --follow-forks --container-id --container-name --pod-name --context --disable-reverse-match --docker-address --containerd-address --cri-runtime-address --write-keylog-file --embed-keylog-to-pcapng -A --print-data-in-ascii -b -e -E -g --ip-oneline -H -K --dont-verify-checksums -l -m -M -n --no-convert-addr -N -# --number --oneline -q --quiet -S --absolute-tcp-sequence-numbers -t --print-timestamp --utc-time --time-stamp-precision --micro --nano -T -u -v --verbose -x --print-data-in-hex -X --print-data-in-hex-ascii --print --count -r --read-file -V -w --write-file -C --file-size -G -W --file-count -z -U --packet-buffered -Z --relinquish-privileges -B --buffer-size --settle --event-chan-size --exec-events-worker-number --delay-before-handle-packet-events --log-level --version -h --help --completion --'
+		_ptcpdump_words -W '-i --interface --netns -c --receive-count -Q --direction -s --snapshot-length -p --no-promiscuous-mode --backend --kernel-btf --immediate-mode -I --monitor-mode -j --time-stamp-type -y --linktype -D --list-interfaces -L --list-data-link-types -J --list-time-stamp-types --probe -F --expression-file -O --no-optimize -d --pid --pname --uid -f --follow-forks --container-id --container-name --pod-name --context --disable-reverse-match --docker-address --containerd-address --cri-runtime-address --write-keylog-file --embed-keylog-to-pcapng -A --print-data-in-ascii -b -e -E -g --ip-oneline -H -K --dont-verify-checksums -l -m -M -n --no-convert-addr -N -# --number --oneline --color -q --quiet -S --absolute-tcp-sequence-numbers -t --print-timestamp --utc-time --time-stamp-precision --micro --nano -T -u -v --verbose -x --print-data-in-hex -X --print-data-in-hex-ascii --print --count -r --read-file -V -w --write-file -C --file-size -G -W --file-count -z -U --packet-buffered -Z --relinquish-privileges -B --buffer-size --settle --event-chan-size --exec-events-worker-number --delay-before-handle-packet-events --log-level --version -h --help --completion --'
 	fi
 }
 complete -F _ptcpdump ptcpdump

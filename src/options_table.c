@@ -221,6 +221,24 @@ static int parse_context(struct options *o, const struct option_desc *d, const c
 	return err;
 }
 
+static int parse_color(struct options *o, const struct option_desc *d, const char *arg)
+{
+	static const char *const words[] = {
+		[COLOR_NEVER] = "never",
+		[COLOR_AUTO] = "auto",
+		[COLOR_ALWAYS] = "always",
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcmp(arg, words[i]) == 0) {
+			o->color = (enum color_when)i;
+			return 0;
+		}
+	}
+	log_error("--color '%s' is none of %s", arg, d->choices);
+	return -EINVAL;
+}
+
 static int parse_completion(struct options *o, const struct option_desc *d, const char *arg)
 {
 	if (!word_in(d->choices, arg)) {
@@ -263,6 +281,7 @@ enum {
 	OPT_KEYLOG,
 	OPT_EMBED,
 	OPT_ONELINE,
+	OPT_COLOR,
 	OPT_COUNT,
 	OPT_PRINT,
 	OPT_UTC,
@@ -408,6 +427,10 @@ const struct option_desc option_table[] = {
 	  .help = "print a number in front of each packet" },
 	{ .key = OPT_ONELINE, .name = "oneline", .group = GROUP_OUTPUT, .parse = parse_true, AT(text.oneline),
 	  .help = "print the verbose output of a packet on one line" },
+	{ .key = OPT_COLOR, .name = "color", .arg = "WHEN", .group = GROUP_OUTPUT, .parse = parse_color,
+	  .choices = "auto always never",
+	  .help = "colour processes, containers, directions and resets (auto: on a terminal, unless NO_COLOR is set; "
+		  "default never)" },
 	{ .key = 'q', .name = "quiet", .group = GROUP_OUTPUT, .parse = parse_count, AT(text.q),
 	  .help = "print less protocol information" },
 	{ .key = 'S', .name = "absolute-tcp-sequence-numbers", .group = GROUP_OUTPUT, .parse = parse_count, AT(text.S),

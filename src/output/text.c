@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "output/color.h"
 #include "output/text_private.h"
 #include "util/decimal.h"
 #include "util/format.h"
@@ -162,6 +163,27 @@ static void print_dissection(struct text *t, const struct pcap_pkthdr *h, const 
 	memcpy(&ndo->ndo_early_end, &outer, sizeof(outer));
 }
 
+/* Colours the text between two places when the packet resets a connection; returns where it ends then. */
+static size_t color_reset(struct text *t, size_t start, size_t end)
+{
+	static const char color[] = COLOR_RESET, color_none[] = COLOR_END;
+
+	if (!t->resets)
+		return end;
+	buf_insert(&t->buf, end, color_none, sizeof(color_none) - 1);
+	buf_insert(&t->buf, start, color, sizeof(color) - 1);
+	return end + sizeof(color) - 1 + sizeof(color_none) - 1;
+}
+
+/* Where what follows the dissection goes: with -v behind all of it, else behind its first line. */
+static size_t dissection_end(const struct text *t, size_t start)
+{
+	const size_t end = t->dump_start != NO_DUMP ? t->dump_start : t->buf.len;
+	const char *line_end = t->config.v == 0 ? memchr(t->buf.p + start, '\n', end - start) : NULL;
+
+	return line_end ? (size_t)(line_end - t->buf.p) : end;
+}
+
 /*
  * pretty_print_packet() calls this between the time stamp and the dissection: the place for what goes before the
  * dissection. What goes after it goes before any dump: those of dissectors, which start at dump_start, and those of -x,
@@ -170,26 +192,26 @@ static void print_dissection(struct text *t, const struct pcap_pkthdr *h, const 
 static void hook_if_printer(netdissect_options *ndo, const struct pcap_pkthdr *h, const u_char *data)
 {
 	struct text *t = text_of(ndo);
-	struct str prefix, suffix;
-	const char *line_end = NULL;
+	const bool plain = t->packet->dir == DIR_NONE && !t->packet->annot;
+	struct str prefix = { 0 }, suffix = { 0 };
 	size_t start, end;
 
 	put_time(t, h);
-	if (t->packet->dir == DIR_NONE && !t->packet->annot) {
+	if (plain && !t->config.color) {
 		t->ifaces[t->packet->iface->id].print(ndo, h, data);
 		return;
 	}
-	annotation_cache_get(t->annotations, t->packet, &prefix, &suffix);
+	if (!plain)
+		annotation_cache_get(t->annotations, t->packet, &prefix, &suffix);
 	buf_put(&t->buf, prefix.p, prefix.n);
 	start = t->buf.len;
 	t->dump_start = NO_DUMP;
+	t->resets = false;
 	print_dissection(t, h, data);
-	if (suffix.n == 0)
-		return;
-	end = t->dump_start != NO_DUMP ? t->dump_start : t->buf.len;
-	if (t->config.v == 0)
-		line_end = memchr(t->buf.p + start, '\n', end - start);
-	buf_insert(&t->buf, line_end ? (size_t)(line_end - t->buf.p) : end, suffix.p, suffix.n);
+	if (suffix.n || t->resets) {
+		end = color_reset(t, start, dissection_end(t, start));
+		buf_insert(&t->buf, end, suffix.p, suffix.n);
+	}
 }
 
 /* --oneline: every line break inside a packet, with the indentation behind it, becomes a blank. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "output/color.h"
 #include "output/text_fields.h"
 #include "output/text_private.h"
 
@@ -21,40 +22,55 @@ struct cached_text {
 };
 
 struct annotation_cache {
-	bool lines;	   /* -v */
+	bool lines; /* -v */
+	bool color;
 	unsigned unlisted; /* ANNOT_* */
 	struct cached_text slots[CACHE_SLOTS];
 	struct cached_text large;
 };
 
-static void put_prefix(struct buf *b, const struct packet *packet)
+static void put_iface(struct buf *b, const struct iface *iface)
 {
-	const struct iface *iface = packet->iface;
+	if (!iface->name || iface->name[0] == '\0')
+		return;
+	text_put_name(b, str_of(iface->name));
+	if (iface->other_netns && iface->netns != 0)
+		buf_printf(b, "@%u", iface->netns);
+}
+
+static void put_prefix(struct buf *b, const struct packet *packet, bool color)
+{
+	const char *process = color ? COLOR_PROCESS : NULL;
+	const char *direction = color_of_direction(packet->dir, color);
 	const struct annotation *annot = packet->annot;
+	const size_t start = b->len;
 
 	/* A plain file that tells neither direction nor process: tcpdump's line. */
 	if (packet->dir == DIR_NONE && !annot)
 		return;
-	if (iface->name && iface->name[0] != '\0') {
-		text_put_name(b, str_of(iface->name));
-		if (iface->other_netns && iface->netns != 0)
-			buf_printf(b, "@%u", iface->netns);
+	put_iface(b, packet->iface);
+	if (b->len > start)
 		buf_putc(b, ' ');
-	}
 	if (annot && (annot->has & ANNOT_PROCESS)) {
+		color_begin(b, process);
 		text_put_brief(b, &annotation_schema, annot, ANNOT_PROCESS);
+		color_end(b, process);
 		buf_putc(b, ' ');
 	}
-	if (packet->dir != DIR_NONE)
-		buf_puts(b, packet->dir == DIR_IN ? "In " : "Out ");
+	if (packet->dir != DIR_NONE) {
+		color_begin(b, direction);
+		buf_puts(b, packet->dir == DIR_IN ? "In" : "Out");
+		color_end(b, direction);
+		buf_putc(b, ' ');
+	}
 }
 
 static void make_text(const struct annotation_cache *c, struct cached_text *t, const struct packet *packet)
 {
-	const struct text_style style = { .unlisted = c->unlisted, .by_peer = packet->by_peer };
+	const struct text_style style = { .unlisted = c->unlisted, .by_peer = packet->by_peer, .color = c->color };
 
 	t->text.len = 0;
-	put_prefix(&t->text, packet);
+	put_prefix(&t->text, packet, c->color);
 	t->prefix_len = t->text.len;
 	if (packet->annot && c->lines)
 		text_put_lines(&t->text, &annotation_schema, packet->annot, &style);
@@ -108,6 +124,7 @@ int annotation_cache_new(struct annotation_cache **ret, const struct text_config
 	if (!c)
 		return -ENOMEM;
 	c->lines = config->v > 0;
+	c->color = config->color;
 	c->unlisted = config->peer ? 0 : ANNOT_PEER;
 	/* So that an empty text is an empty string, not a null pointer. */
 	buf_reserve(&c->large.text, 1);

@@ -4,6 +4,8 @@
 #include <ptcpdump/event.h>
 #include <stdio.h>
 
+#include "output/color.h"
+
 enum { BRIEF_PLACES = 2, COMM_MAX = EVENT_COMM_LEN - 1 };
 
 void text_put_name(struct buf *b, struct str name)
@@ -101,11 +103,27 @@ static bool is_said(const struct annotation *a, unsigned bit)
 	}
 }
 
+static const char *color_of(const struct annot_group *g, const struct text_style *style)
+{
+	if (!style->color)
+		return NULL;
+	switch (g->desc) {
+	case DESC_PROCESS: return COLOR_PROCESS;
+	case DESC_CONTAINER:
+	case DESC_POD: return COLOR_CONTAINER;
+	default: return NULL;
+	}
+}
+
 static void put_listed(struct buf *b, const struct annotation *a, const struct annot_group *g, struct annot_run run,
 		       const struct text_style *style)
 {
+	const char *color = color_of(g, style);
+
 	buf_printf(b, ", %s [", g->brief);
+	color_begin(b, color);
 	put_brief(b, a, run);
+	color_end(b, color);
 	buf_puts(b, style->by_peer && g->bit == ANNOT_PEER ? "]*" : "]");
 }
 
@@ -146,9 +164,12 @@ static void put_value(struct buf *b, const struct annotation *a, const struct an
 static void put_line(struct buf *b, const struct annot_schema *s, const struct annotation *a,
 		     const struct annot_group *g, const struct text_style *style)
 {
-	const char *before = " (";
+	const char *before = " (", *color = color_of(g, style);
 
-	buf_printf(b, "\n    %s", g->title);
+	buf_puts(b, "\n    ");
+	color_begin(b, color);
+	buf_puts(b, g->title);
+	color_end(b, color);
 	for (size_t i = 0; i < s->nfields; i++) {
 		const struct annot_field *f = &s->fields[i];
 

@@ -16,6 +16,7 @@ void text_put_brief(struct buf *b, const struct annot_schema *s, const struct an
 struct text_style {
 	unsigned unlisted; /* ANNOT_* that the list leaves out */
 	bool by_peer;	   /* the packet was selected for its other end: that one is named, and marked */
+	bool color;
 };
 
 /* ", ParentProc [sh.99], Pod [p.default]"; not what the text has said already. */

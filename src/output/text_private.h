@@ -41,7 +41,9 @@ struct text {
 	struct text_config config;
 	struct buf buf; /* whole packets, then the current one from packet_start */
 	size_t packet_start;
+	struct buf brief;  /* scratch space of --brief */
 	size_t dump_start; /* where a dump inside the dissection starts, SIZE_MAX none */
+	bool resets;	   /* what is being printed: a TCP segment with that flag; known when there are colours */
 	unsigned packets;  /* printed, as -# shows; wraps as tcpdump's does */
 	const struct packet *packet;
 	struct clock_text clock;

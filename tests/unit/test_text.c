@@ -266,6 +266,41 @@ static void test_containers_of_both_ends(void)
 	CHECK_STR(text, "eth0 Out " TAIL ", Container [web], Pod [p.n], PeerContainer [web], PeerPod [p.m]\n");
 }
 
+#define CYAN(s) "\033[1;36m" s "\033[0m"
+
+static void test_color(void)
+{
+	struct annotation a = curl;
+
+	a.serial = 100;
+	a.has |= ANNOT_CONTAINER;
+	a.container = (struct container_desc){ .id = str_of("d902"), .name = str_of("w\x1b[31meb") };
+	CHECK_INT(print(&(struct text_config){ .t = 1, .color = true }, &eth0, DIR_IN, &a), 0);
+	CHECK_STR(text, "eth0 " CYAN("curl.1234") " \033[32mIn\033[0m " TAIL ", ParentProc [" CYAN(
+				"sh.99") "], Container [\033[35mw\\x1b\\x5b31meb\033[0m]\n");
+}
+
+static void test_color_of_resets(void)
+{
+	uint8_t data[] = { 0x45, 0,    0,    40,   0, 0, 0x40, 0, 64, 6, 0, 0, 10,   0, 0, 1, 10, 0, 0, 2,
+			   0x13, 0x88, 0x17, 0x70, 0, 0, 0,    1, 0,  0, 0, 0, 0x50, 4, 0, 0, 0,  0, 0, 0 };
+	const struct packet packet = {
+		.caplen = sizeof(data),
+		.len = sizeof(data),
+		.data = data,
+		.iface = &eth0,
+		.dir = DIR_OUT,
+		.annot = &curl,
+	};
+
+	CHECK_INT(print_packet(&(struct text_config){ .t = 1, .color = true }, &packet), 0);
+	CHECK(strstr(text,
+		     "\033[31mIP 10.0.0.1.5000 > 10.0.0.2.6000: Flags [R], seq 1, win 0, length 0\033[0m, Parent"));
+	data[33] = 0x10;
+	CHECK_INT(print_packet(&(struct text_config){ .t = 1, .color = true }, &packet), 0);
+	CHECK(!strstr(text, "\033[31m"));
+}
+
 /* Labels are JSON: its own escapes are not escaped again, and the line stays one that cannot forge others. */
 static void test_labels_stay_json(void)
 {
@@ -316,6 +351,8 @@ int main(void)
 	RUN(test_thread);
 	RUN(test_peer);
 	RUN(test_containers_of_both_ends);
+	RUN(test_color);
+	RUN(test_color_of_resets);
 	RUN(test_labels_stay_json);
 	RUN(test_dump);
 	RUN(test_unknown_link_type);
