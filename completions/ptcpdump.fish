@@ -51,6 +51,7 @@ complete -c ptcpdump -s 'n' -l no-convert-addr -d 'don\'t convert addresses and 
 complete -c ptcpdump -s 'N' -d 'print host names without their domain'
 complete -c ptcpdump -s '#' -l number -d 'print a number in front of each packet'
 complete -c ptcpdump -l oneline -d 'print the verbose output of a packet on one line'
+complete -c ptcpdump -l brief -d 'print each packet on one short line: both ends where they are known, and what -q tells'
 complete -c ptcpdump -l color -x -a 'auto always never' -d 'colour processes, containers, directions and resets (auto: on a terminal, unless NO_COLOR is set; default never)'
 complete -c ptcpdump -s 'q' -l quiet -d 'print less protocol information'
 complete -c ptcpdump -s 'S' -l absolute-tcp-sequence-numbers -d 'print absolute TCP sequence numbers'

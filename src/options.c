@@ -219,6 +219,8 @@ static int check_output(const struct options *o)
 		text = "-G cannot be used without -w.";
 	else if (o->file.command && (!o->write_file || (!o->file.rotate_bytes && !o->file.rotate_seconds)))
 		text = "-z cannot be used without -w and (-C or -G).";
+	else if (o->text.brief && o->text.v)
+		text = "--brief and -v are mutually exclusive: one line, or more of them";
 	else if (o->text.t > 5)
 		text = "only -t, -tt, -ttt, -tttt and -ttttt are supported";
 	else if (o->write_file && strcmp(o->write_file, "-") == 0 && (o->file.rotate_bytes || o->file.rotate_seconds))

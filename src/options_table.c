@@ -281,6 +281,7 @@ enum {
 	OPT_KEYLOG,
 	OPT_EMBED,
 	OPT_ONELINE,
+	OPT_BRIEF,
 	OPT_COLOR,
 	OPT_COUNT,
 	OPT_PRINT,
@@ -427,6 +428,8 @@ const struct option_desc option_table[] = {
 	  .help = "print a number in front of each packet" },
 	{ .key = OPT_ONELINE, .name = "oneline", .group = GROUP_OUTPUT, .parse = parse_true, AT(text.oneline),
 	  .help = "print the verbose output of a packet on one line" },
+	{ .key = OPT_BRIEF, .name = "brief", .group = GROUP_OUTPUT, .parse = parse_true, AT(text.brief),
+	  .help = "print each packet on one short line: both ends where they are known, and what -q tells" },
 	{ .key = OPT_COLOR, .name = "color", .arg = "WHEN", .group = GROUP_OUTPUT, .parse = parse_color,
 	  .choices = "auto always never",
 	  .help = "colour processes, containers, directions and resets (auto: on a terminal, unless NO_COLOR is set; "

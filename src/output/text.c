@@ -163,8 +163,7 @@ static void print_dissection(struct text *t, const struct pcap_pkthdr *h, const 
 	memcpy(&ndo->ndo_early_end, &outer, sizeof(outer));
 }
 
-/* Colours the text between two places when the packet resets a connection; returns where it ends then. */
-static size_t color_reset(struct text *t, size_t start, size_t end)
+size_t text_color_reset(struct text *t, size_t start, size_t end)
 {
 	static const char color[] = COLOR_RESET, color_none[] = COLOR_END;
 
@@ -197,19 +196,21 @@ static void hook_if_printer(netdissect_options *ndo, const struct pcap_pkthdr *h
 	size_t start, end;
 
 	put_time(t, h);
-	if (plain && !t->config.color) {
+	if (plain && !t->config.brief && !t->config.color) {
 		t->ifaces[t->packet->iface->id].print(ndo, h, data);
 		return;
 	}
-	if (!plain)
+	if (!plain && !t->config.brief)
 		annotation_cache_get(t->annotations, t->packet, &prefix, &suffix);
 	buf_put(&t->buf, prefix.p, prefix.n);
 	start = t->buf.len;
 	t->dump_start = NO_DUMP;
 	t->resets = false;
 	print_dissection(t, h, data);
-	if (suffix.n || t->resets) {
-		end = color_reset(t, start, dissection_end(t, start));
+	if (t->config.brief) {
+		text_make_brief(t, start);
+	} else if (suffix.n || t->resets) {
+		end = text_color_reset(t, start, dissection_end(t, start));
 		buf_insert(&t->buf, end, suffix.p, suffix.n);
 	}
 }
@@ -333,6 +334,7 @@ static void text_free(struct output *o)
 	conversations_free(t->conversations);
 	annotation_cache_free(t->annotations);
 	buf_done(&t->buf);
+	buf_done(&t->brief);
 	free(t->ifaces);
 	free(t->esp_secret);
 	free(t);
@@ -369,6 +371,8 @@ static int check_config(const struct text_config *c)
 		conflict = "-A and -X[X] are mutually exclusive.";
 	else if (c->x && c->X)
 		conflict = "-x[x] and -X[X] are mutually exclusive.";
+	else if (c->brief && c->v)
+		conflict = "--brief and -v are mutually exclusive: one line, or more of them";
 	else if (c->t > 5)
 		conflict = "only -t, -tt, -ttt, -tttt and -ttttt are supported";
 	if (!conflict)
@@ -406,14 +410,14 @@ static int set_options(struct text *t)
 	ndo->ndo_Kflag = c->K;
 	ndo->ndo_nflag = c->n;
 	ndo->ndo_Nflag = c->N;
-	ndo->ndo_qflag = c->q;
+	ndo->ndo_qflag = c->q + c->brief;
 	ndo->ndo_Sflag = c->S;
 	ndo->ndo_uflag = c->u;
 	ndo->ndo_vflag = c->v;
 	ndo->ndo_xflag = c->x;
 	ndo->ndo_Xflag = c->X;
 	ndo->ndo_packet_number = c->number > 0;
-	ndo->ndo_suppress_default_print = c->q + c->x + c->X;
+	ndo->ndo_suppress_default_print = c->q + c->brief + c->x + c->X;
 	/* Cut into pieces when the first ESP packet comes. */
 	if (c->esp_secret) {
 		t->esp_secret = strdup(c->esp_secret);

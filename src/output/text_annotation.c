@@ -29,7 +29,7 @@ struct annotation_cache {
 	struct cached_text large;
 };
 
-static void put_iface(struct buf *b, const struct iface *iface)
+void text_put_iface(struct buf *b, const struct iface *iface)
 {
 	if (!iface->name || iface->name[0] == '\0')
 		return;
@@ -48,7 +48,7 @@ static void put_prefix(struct buf *b, const struct packet *packet, bool color)
 	/* A plain file that tells neither direction nor process: tcpdump's line. */
 	if (packet->dir == DIR_NONE && !annot)
 		return;
-	put_iface(b, packet->iface);
+	text_put_iface(b, packet->iface);
 	if (b->len > start)
 		buf_putc(b, ' ');
 	if (annot && (annot->has & ANNOT_PROCESS)) {

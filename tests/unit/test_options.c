@@ -124,15 +124,17 @@ static void test_context(void)
 	CHECK_INT(parse("--context process,nonsense"), -EINVAL);
 }
 
-static void test_color(void)
+static void test_line(void)
 {
-	CHECK_INT(parse("--color auto"), 0);
+	CHECK_INT(parse("--brief --color auto"), 0);
+	CHECK(opts.text.brief);
 	CHECK_INT(opts.color, COLOR_AUTO);
 	CHECK_INT(parse(""), 0);
 	CHECK_INT(opts.color, COLOR_NEVER);
 	CHECK_INT(parse("--color=always"), 0);
 	CHECK_INT(opts.color, COLOR_ALWAYS);
 	CHECK_INT(parse("--color sometimes"), -EINVAL);
+	CHECK_INT(parse("--brief -v"), -EINVAL);
 }
 
 static void test_precision(void)
@@ -268,7 +270,7 @@ int main(void)
 	RUN(test_sizes);
 	RUN(test_processes);
 	RUN(test_context);
-	RUN(test_color);
+	RUN(test_line);
 	RUN(test_precision);
 	RUN(test_expression_file);
 	RUN(test_refused);

@@ -266,6 +266,103 @@ static void test_containers_of_both_ends(void)
 	CHECK_STR(text, "eth0 Out " TAIL ", Container [web], Pod [p.n], PeerContainer [web], PeerPod [p.m]\n");
 }
 
+static void test_brief(void)
+{
+	const struct text_config brief = { .brief = true };
+	struct annotation a = curl_of_nginx(80);
+	struct packet packet = {
+		.caplen = sizeof(udp),
+		.len = sizeof(udp),
+		.data = udp,
+		.iface = &eth0,
+		.dir = DIR_IN,
+		.annot = &a,
+	};
+
+	CHECK_INT(print_packet(&brief, &packet), 0);
+	CHECK_STR(text, "00:00:00.123456 curl.1234 < nginx.80 eth0 " TAIL "\n");
+	packet.by_peer = true;
+	packet.dir = DIR_OUT;
+	CHECK_INT(print_packet(&brief, &packet), 0);
+	CHECK_STR(text, "00:00:00.123456 curl.1234 > nginx.80* eth0 " TAIL "\n");
+	packet.annot = NULL;
+	CHECK_INT(print_packet(&brief, &packet), 0);
+	CHECK_STR(text, "00:00:00.123456 - > eth0 " TAIL "\n");
+	packet.dir = DIR_NONE;
+	CHECK_INT(print_packet(&brief, &packet), 0);
+	CHECK_STR(text, "00:00:00.123456 " TAIL "\n");
+	CHECK_INT(print_packet(&(struct text_config){ .brief = true, .v = 1 }, &packet), -EINVAL);
+}
+
+/* TCP from [2001:db8:1111:2222:3333:4444:5555:6666].65535 to the same address, with 1,300 bytes of data. */
+static size_t long_ipv6(uint8_t packet[1360])
+{
+	static const uint8_t address[] = { 0x20, 0x01, 0x0d, 0xb8, 0x11, 0x11, 0x22, 0x22,
+					   0x33, 0x33, 0x44, 0x44, 0x55, 0x55, 0x66, 0x66 };
+
+	memset(packet, 0, 1360);
+	packet[0] = 0x60;
+	packet[4] = 1320 >> 8;
+	packet[5] = 1320 & 0xff;
+	packet[6] = 6;
+	packet[7] = 64;
+	memcpy(packet + 8, address, 16);
+	memcpy(packet + 24, address, 16);
+	packet[40] = packet[41] = packet[42] = packet[43] = 0xff;
+	packet[52] = 0x50;
+	return 1360;
+}
+
+static void test_brief_is_bounded(void)
+{
+	struct iface iface = { .dlt = DLT_RAW, .name = (char[]){ "a-very-long-nic" }, .netns = 4026532300U };
+	struct annotation a = curl_of_nginx(90);
+	uint8_t data[1360];
+	const struct packet packet = {
+		.caplen = sizeof(data),
+		.len = (uint32_t)long_ipv6(data),
+		.data = data,
+		.iface = &iface,
+		.dir = DIR_OUT,
+		.annot = &a,
+	};
+
+	CHECK_INT(print_packet(&(struct text_config){ .brief = true }, &packet), 0);
+	CHECK_STR(
+		text,
+		"00:00:00.123456 curl.1234 > nginx.80 a-..-nic IP6 2001:db..666.65535 > 2001:db8..666.65535: tcp 1300\n");
+	a.serial++;
+	iface.other_netns = true;
+	a.process = (struct process_desc){ 4194301, str_of("/usr/bin/a name \xe2\x82\xac that\x1b[2J is long"),
+					   str_of("x") };
+	a.peer = (struct process_desc){ 4194302, str_of("/usr/bin/another.one.of.them"), str_of("x") };
+	CHECK_INT(print_packet(&(struct text_config){ .brief = true }, &packet), 0);
+	CHECK(strlen(text) <= 101);
+	CHECK(strstr(text, ".4194301 > ") && strstr(text, ".4194302 ") && strstr(text, ".65535: tcp 1300\n"));
+}
+
+static void test_brief_of_what_is_no_ip(void)
+{
+	/* Of a local experiment (IEEE 802): the link header is printed. */
+	uint8_t data[420] = { [12] = 0x88, [13] = 0xb5 };
+	struct iface odd = { .dlt = 1 /* DLT_EN10MB */, .name = (char[]){ "odd0" } };
+	const struct packet packet = {
+		.caplen = sizeof(data),
+		.len = sizeof(data),
+		.data = data,
+		.iface = &odd,
+		.dir = DIR_OUT,
+		.annot = &curl,
+	};
+
+	CHECK_INT(print_packet(&(struct text_config){ .brief = true }, &packet), 0);
+	CHECK_STR(
+		text,
+		"00:00:00.123456 curl.1234 > odd0 00:00:00:00:00:00 > 00:00:00:00:00:00, Unknown Ethertype (0x88b5)..\n");
+	CHECK_INT(print_packet(&(struct text_config){ .brief = true, .e = 1 }, &packet), 0);
+	CHECK(strlen(text) > 101);
+}
+
 #define CYAN(s) "\033[1;36m" s "\033[0m"
 
 static void test_color(void)
@@ -278,6 +375,8 @@ static void test_color(void)
 	CHECK_INT(print(&(struct text_config){ .t = 1, .color = true }, &eth0, DIR_IN, &a), 0);
 	CHECK_STR(text, "eth0 " CYAN("curl.1234") " \033[32mIn\033[0m " TAIL ", ParentProc [" CYAN(
 				"sh.99") "], Container [\033[35mw\\x1b\\x5b31meb\033[0m]\n");
+	CHECK_INT(print(&(struct text_config){ .t = 1, .brief = true, .color = true }, &eth0, DIR_OUT, &a), 0);
+	CHECK_STR(text, CYAN("curl.1234") "\033[33m >\033[0m eth0 " TAIL "\n");
 }
 
 static void test_color_of_resets(void)
@@ -296,6 +395,8 @@ static void test_color_of_resets(void)
 	CHECK_INT(print_packet(&(struct text_config){ .t = 1, .color = true }, &packet), 0);
 	CHECK(strstr(text,
 		     "\033[31mIP 10.0.0.1.5000 > 10.0.0.2.6000: Flags [R], seq 1, win 0, length 0\033[0m, Parent"));
+	CHECK_INT(print_packet(&(struct text_config){ .t = 1, .color = true, .brief = true }, &packet), 0);
+	CHECK(strstr(text, " eth0 \033[31mIP 10.0.0.1.5000 > 10.0.0.2.6000: tcp 0\033[0m\n"));
 	data[33] = 0x10;
 	CHECK_INT(print_packet(&(struct text_config){ .t = 1, .color = true }, &packet), 0);
 	CHECK(!strstr(text, "\033[31m"));
@@ -351,6 +452,9 @@ int main(void)
 	RUN(test_thread);
 	RUN(test_peer);
 	RUN(test_containers_of_both_ends);
+	RUN(test_brief);
+	RUN(test_brief_is_bounded);
+	RUN(test_brief_of_what_is_no_ip);
 	RUN(test_color);
 	RUN(test_color_of_resets);
 	RUN(test_labels_stay_json);
