@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * The life of processes: exec, fork, exit, moves between cgroups; and who is in the process filter. Raw tracepoints,
+ * The life of processes: exec, fork, exit, new names, moves between cgroups; and who is in the process filter. Raw tracepoints,
  * since they need nothing of the kernel's own BTF; every field is probed.
  */
 #include "task.bpf.h"
@@ -11,10 +11,10 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* --pname: base names of executables, or comm, padded with zeros */
+/* --pname: the names given, and what the kernel makes of longer ones as comm, padded with zeros */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 256);
+	__uint(max_entries, 512);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, char[SELECT_NAME_LEN]);
 	__type(value, __u32);
@@ -127,7 +127,7 @@ static __always_inline __u32 build_path(struct exec_scratch *s, struct file *fil
 	return s->walk.pos;
 }
 
-static __always_inline __u32 read_filename(struct exec_scratch *s, struct linux_binprm *bprm, struct file *exe)
+static __always_inline __u32 read_filename(struct exec_scratch *s, struct file *exe)
 {
 	__u32 pos = build_path(s, exe);
 	__u32 len = (EVENT_FILENAME_MAX - 1 - pos) & (EVENT_FILENAME_MAX - 1);
@@ -138,11 +138,11 @@ static __always_inline __u32 read_filename(struct exec_scratch *s, struct linux_
 		bpf_probe_read_kernel(s->event.data, len, s->path + pos);
 		return len;
 	}
-	n = bpf_probe_read_kernel_str(s->event.data, EVENT_FILENAME_MAX, BPF_CORE_READ(bprm, interp));
-	if (n <= 0)
-		return 0;
-	s->event.filename_cut = n == EVENT_FILENAME_MAX;
-	return (n - 1) & (EVENT_FILENAME_MAX - 1);
+	/* A file in no folder, of memfd_create(): "/memfd:NAME" in /proc/PID/exe, too. */
+	s->event.data[0] = '/';
+	n = bpf_probe_read_kernel_str(s->event.data + 1, COMPONENT_MAX + 1,
+				      BPF_CORE_READ(exe, f_path.dentry, d_name.name));
+	return n <= 1 ? 0 : n & (EVENT_FILENAME_MAX - 1);
 }
 
 static __always_inline __u32 read_args(struct exec_scratch *s, __u32 filename_len)
@@ -172,37 +172,38 @@ static __always_inline bool select_pids(void)
 	return (select_kinds & (SELECT_PID | SELECT_NAME)) || (select_kinds && select_follow);
 }
 
-static __always_inline bool name_matches(struct exec_scratch *s, struct file *exe, const char *comm)
+static __always_inline bool comm_given(char name[SELECT_NAME_LEN], const char *comm)
 {
-	__builtin_memset(s->name, 0, sizeof(s->name));
-	bpf_probe_read_kernel_str(s->name, sizeof(s->name), BPF_CORE_READ(exe, f_path.dentry, d_name.name));
-	if (bpf_map_lookup_elem(&ptcp_names, s->name))
+	__builtin_memset(name, 0, SELECT_NAME_LEN);
+	bpf_probe_read_kernel_str(name, EVENT_COMM_LEN, comm);
+	return bpf_map_lookup_elem(&ptcp_names, name);
+}
+
+static __always_inline bool name_given(struct exec_scratch *s, struct file *exe)
+{
+	if (comm_given(s->name, s->event.task.comm))
 		return true;
 	__builtin_memset(s->name, 0, sizeof(s->name));
-	bpf_probe_read_kernel_str(s->name, EVENT_COMM_LEN, comm);
+	bpf_probe_read_kernel_str(s->name, sizeof(s->name), BPF_CORE_READ(exe, f_path.dentry, d_name.name));
 	return bpf_map_lookup_elem(&ptcp_names, s->name);
 }
 
-/* Other bits are kept: a process named by pid stays matched whatever it executes. */
+/* Other bits are kept: a process given by pid stays matched whatever it executes. */
 static __always_inline void filter_exec(struct exec_scratch *s, struct file *exe)
 {
-	__u32 tgid = s->event.task.tgid, *bits, value;
+	__u32 tgid = s->event.task.tgid, *bits = bpf_map_lookup_elem(&ptcp_pids, &tgid), value = bits ? *bits : 0;
 
-	bits = bpf_map_lookup_elem(&ptcp_pids, &tgid);
-	if (name_matches(s, exe, s->event.task.comm)) {
-		value = SELECT_PID_NAME | (bits ? *bits : 0) | (select_follow ? SELECT_PID_NAMED : 0);
-		bpf_map_update_elem(&ptcp_pids, &tgid, &value, BPF_ANY);
-	} else if (bits) {
-		value = *bits & ~SELECT_PID_NAME;
-		if (value & ~SELECT_PID_DEAD)
-			bpf_map_update_elem(&ptcp_pids, &tgid, &value, BPF_ANY);
-		else
-			bpf_map_delete_elem(&ptcp_pids, &tgid);
-	}
+	if (name_given(s, exe))
+		value |= SELECT_PID_NAME;
+	else if (!bits)
+		return;
+	else if (!select_follow && (value & SELECT_PID_NAME))
+		value = (value & (SELECT_PID_LIVE | SELECT_PID_DEAD)) | select_clock() << SELECT_PID_SINCE;
+	bpf_map_update_elem(&ptcp_pids, &tgid, &value, BPF_ANY);
 }
 
 SEC("raw_tp/sched_process_exec")
-int BPF_PROG(ptcp_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
+int BPF_PROG(ptcp_exec, struct task_struct *task)
 {
 	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
 	struct exec_scratch *s;
@@ -215,7 +216,7 @@ int BPF_PROG(ptcp_exec, struct task_struct *task, pid_t old_pid, struct linux_bi
 	s->event.pad = 0;
 	s->event.ts = bpf_ktime_get_ns();
 	fill_task(&s->event.task, task);
-	s->event.filename_len = read_filename(s, bprm, exe);
+	s->event.filename_len = read_filename(s, exe);
 	s->event.args_len = read_args(s, s->event.filename_len);
 	if (select_pids())
 		filter_exec(s, exe);
@@ -232,9 +233,7 @@ static __always_inline __u32 inherited(__u32 bits)
 {
 	if (bits & SELECT_PID_DEAD)
 		return 0;
-	if (!select_follow)
-		return bits & SELECT_PID_NAME;
-	return bits & SELECT_PID_NAME ? bits | SELECT_PID_NAMED : bits;
+	return bits & (select_follow ? SELECT_PID_LIVE | SELECT_PID_NAME | SELECT_PID_USER : SELECT_PID_NAME);
 }
 
 static __always_inline void filter_fork(__u32 parent, __u32 child, __u32 uid)
@@ -286,6 +285,39 @@ int BPF_PROG(ptcp_exit, struct task_struct *task)
 			bpf_map_update_elem(&ptcp_pids, &e.tgid, &value, BPF_ANY);
 		}
 	}
+	e.ts = bpf_ktime_get_ns();
+	e.start = task_start(task);
+	process_event(&e, sizeof(e), false);
+	return 0;
+}
+
+/* execve() names the task, too, and tells so itself, with what it runs. */
+static __always_inline bool task_in_execve(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->in_execve) && BPF_CORE_READ_BITFIELD_PROBED(task, in_execve);
+}
+
+static __always_inline void filter_rename(__u32 tgid, const char *comm)
+{
+	__u32 *bits = bpf_map_lookup_elem(&ptcp_pids, &tgid), value = SELECT_PID_NAME | (bits ? *bits : 0);
+	char name[SELECT_NAME_LEN];
+
+	if (comm_given(name, comm))
+		bpf_map_update_elem(&ptcp_pids, &tgid, &value, BPF_ANY);
+}
+
+SEC("raw_tp/task_rename")
+int BPF_PROG(ptcp_rename, struct task_struct *task, const char *comm)
+{
+	struct event_rename e = { .type = EVENT_RENAME };
+
+	if (!task_is_user(task) || task_in_execve(task))
+		return 0;
+	e.tgid = BPF_CORE_READ(task, tgid);
+	e.tid = BPF_CORE_READ(task, pid);
+	bpf_probe_read_kernel_str(e.comm, sizeof(e.comm), comm);
+	if (select_pids() && e.tid == e.tgid)
+		filter_rename(e.tgid, comm);
 	e.ts = bpf_ktime_get_ns();
 	e.start = task_start(task);
 	process_event(&e, sizeof(e), false);

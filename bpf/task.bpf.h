@@ -175,6 +175,18 @@ static __always_inline void process_event(void *event, __u64 size, bool urgent)
 		__sync_fetch_and_add(&attrib_lost, 1);
 }
 
+static __always_inline __u32 select_clock(void)
+{
+	return bpf_ktime_get_ns() >> 30;
+}
+
+/* Whether packets of a process may be of a name that is asked for. */
+static __always_inline bool name_possible(__u32 bits)
+{
+	return (bits & SELECT_PID_NAME) || (select_clock() << SELECT_PID_SINCE) - (bits & ~0U << SELECT_PID_SINCE) <
+						   SELECT_NAME_KEEP << SELECT_PID_SINCE;
+}
+
 /* Whether user space has to hear at once of something in this network namespace. */
 static __always_inline bool netns_is_news(__u32 inode)
 {

@@ -24,16 +24,16 @@ static __always_inline void owner_fill(struct event_owner *o, const struct owner
 	o->flags = S->provisional ? OWNER_F_PROVISIONAL : 0;
 }
 
-/* Whether the process satisfies the kinds that ptcp_pids tells of. */
-static __always_inline bool process_selected(__u32 tgid)
+/* Of the kinds that ptcp_pids tells of: a name is decided by user space. */
+static __always_inline enum owner_verdict process_judge(__u32 tgid)
 {
 	const __u32 *bits = bpf_map_lookup_elem(&ptcp_pids, &tgid);
 
-	if (!bits)
-		return false;
-	if ((select_kinds & SELECT_PID) && !(*bits & SELECT_PID_LIVE))
-		return false;
-	return !(select_kinds & SELECT_NAME) || (*bits & (SELECT_PID_NAME | SELECT_PID_NAMED));
+	if (!bits || ((select_kinds & SELECT_PID) && !(*bits & SELECT_PID_LIVE)))
+		return OWNER_NO;
+	if (!(select_kinds & SELECT_NAME))
+		return OWNER_MATCH;
+	return name_possible(*bits) ? OWNER_MAYBE : OWNER_NO;
 }
 
 static __always_inline bool user_selected(const struct owner_rec *rec)
@@ -48,23 +48,24 @@ static __always_inline bool user_selected(const struct owner_rec *rec)
 	return bits && (*bits & SELECT_PID_USER);
 }
 
-/* What the filter says of the owner in S->rec: kinds that user space decides come last. */
+/* What the filter says of the owner in S->rec. */
 static __noinline enum owner_verdict owner_judge(struct owner_scratch *S)
 {
+	enum owner_verdict verdict = OWNER_MATCH;
 	__u32 *known;
 
 	if (S->provisional)
 		return OWNER_MAYBE;
-	if ((select_kinds & (SELECT_PID | SELECT_NAME)) && !process_selected(S->rec.tgid))
-		return OWNER_NO;
-	if ((select_kinds & SELECT_UID) && !user_selected(&S->rec))
+	if (select_kinds & (SELECT_PID | SELECT_NAME))
+		verdict = process_judge(S->rec.tgid);
+	if (verdict == OWNER_NO || ((select_kinds & SELECT_UID) && !user_selected(&S->rec)))
 		return OWNER_NO;
 	if (!(select_kinds & SELECT_CGROUP))
-		return OWNER_MATCH;
+		return verdict;
 	known = bpf_map_lookup_elem(&ptcp_cgroups, &S->rec.cgroup);
 	if (!known)
 		return OWNER_MAYBE;
-	return *known ? OWNER_MATCH : OWNER_NO;
+	return *known ? verdict : OWNER_NO;
 }
 
 static __always_inline enum owner_verdict owner_take(struct event_owner *o, struct owner_scratch *S, __u8 source)

@@ -48,7 +48,7 @@ _ptcpdump()
 	-F|--expression-file) _ptcpdump_files -f; return ;;
 	--pid) _ptcpdump_list "$(cd /proc && echo [0-9]*)"; return ;;
 	--pname) return ;;
-	--uid) return ;;
+	--uid) _ptcpdump_words -u; return ;;
 	--container-id) return ;;
 	--container-name) return ;;
 	--pod-name) return ;;

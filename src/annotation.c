@@ -7,7 +7,7 @@
  */
 #define GROUPS(FIRST, NEXT, ALSO)                                                                                      \
 	FIRST(ANNOT_PROCESS, process, "process", .desc = DESC_PROCESS, .title = "Process")                             \
-	NEXT(ANNOT_THREAD, thread, "thread", .desc = DESC_THREAD, .title = "Thread", .brief = "Thread")                \
+	NEXT(ANNOT_THREAD, thread, "thread", .title = "Thread", .brief = "Thread")                                     \
 	NEXT(ANNOT_PARENT, parent, "parentproc", .role = ROLE_PARENT, .desc = DESC_PROCESS, .title = "ParentProc",     \
 	     .brief = "ParentProc")                                                                                    \
 	NEXT(ANNOT_USER, uid, "user", .desc = DESC_USER, .title = "User")                                              \
@@ -32,6 +32,9 @@
 	MEMBER(process.cmd, FIELD_CMD, .bit = ANNOT_PROCESS, .key = "Cmd", .alias = "Command", .label = "cmd",         \
 	       .brief = 1, .json = "process.executable")                                                               \
 	MEMBER(process.args, FIELD_STR, .bit = ANNOT_PROCESS, .key = "Args", .label = "args", .json = "process.args")  \
+	MEMBER(process.name, FIELD_STR, .bit = ANNOT_PROCESS, .key = "Name", .optional = true, .label = "name",        \
+	       .json = "process.name")                                                                                 \
+	MEMBER(process.comm, FIELD_STR, .bit = ANNOT_PROCESS, .key = "Comm", .optional = true, .label = "comm")        \
 	MEMBER(tid, FIELD_U32, .bit = ANNOT_THREAD, .key = "ThreadId", .alias = "TID", .label = "tid", .brief = 2,     \
 	       .json = "process.thread.id")                                                                            \
 	MEMBER(thread, FIELD_STR, .bit = ANNOT_THREAD, .key = "ThreadName", .label = "name", .brief = 1,               \
@@ -44,6 +47,9 @@
 	       .label = "cmd", .brief = 1, .json = "process.parent.executable")                                        \
 	MEMBER(parent.args, FIELD_STR, .bit = ANNOT_PARENT, .key = "ParentArgs", .label = "args",                      \
 	       .json = "process.parent.args")                                                                          \
+	MEMBER(parent.name, FIELD_STR, .bit = ANNOT_PARENT, .key = "ParentName", .optional = true, .label = "name",    \
+	       .json = "process.parent.name")                                                                          \
+	MEMBER(parent.comm, FIELD_STR, .bit = ANNOT_PARENT, .key = "ParentComm", .optional = true, .label = "comm")    \
 	MEMBER(container.name, FIELD_STR, .bit = ANNOT_CONTAINER, .key = "ContainerName", .label = "name", .brief = 1, \
 	       .json = "container.name")                                                                               \
 	MEMBER(container.id, FIELD_STR, .bit = ANNOT_CONTAINER, .key = "ContainerId", .label = "id",                   \
@@ -60,10 +66,13 @@
 	       .json = "orchestrator.resource.id")                                                                     \
 	MEMBER(pod.labels, FIELD_JSON, .bit = ANNOT_POD, .key = "PodLabels", .label = "labels")                        \
 	MEMBER(pod.annotations, FIELD_JSON, .bit = ANNOT_POD, .key = "PodAnnotations", .label = "annotations")         \
-	MEMBER(user, FIELD_STR, .bit = ANNOT_USER, .key = "UserName", .optional = true, .json = "user.name")           \
+	MEMBER(user, FIELD_STR, .bit = ANNOT_USER, .key = "UserName", .optional = true, .label = "name",               \
+	       .json = "user.name")                                                                                    \
 	MEMBER(peer.pid, FIELD_U32, .bit = ANNOT_PEER, .key = "PeerPID", .label = "pid", .brief = 2)                   \
 	MEMBER(peer.cmd, FIELD_CMD, .bit = ANNOT_PEER, .key = "PeerCmd", .label = "cmd", .brief = 1)                   \
 	MEMBER(peer.args, FIELD_STR, .bit = ANNOT_PEER, .key = "PeerArgs", .label = "args")                            \
+	MEMBER(peer.name, FIELD_STR, .bit = ANNOT_PEER, .key = "PeerName", .optional = true, .label = "name")          \
+	MEMBER(peer.comm, FIELD_STR, .bit = ANNOT_PEER, .key = "PeerComm", .optional = true, .label = "comm")          \
 	MEMBER(peer_uid, FIELD_U32, .bit = ANNOT_PEER_USER, .key = "PeerUserId", .label = "uid")                       \
 	MEMBER(peer_user, FIELD_STR, .bit = ANNOT_PEER_USER, .key = "PeerUserName", .optional = true, .label = "name") \
 	MEMBER(peer_container.name, FIELD_STR, .bit = ANNOT_PEER_CONTAINER, .key = "PeerContainerName",                \
@@ -113,6 +122,55 @@ _Static_assert(offsetof(struct annotation, process) FIELDS(ADD_SIZE, NOTHING) ==
 	       "a member without a row");
 _Static_assert(true FIELDS(AND_OF_KIND, NOTHING), "a member of another type than its row's kind");
 _Static_assert(sizeof(fields) / sizeof(fields[0]) <= ANNOT_FIELDS_MAX, "too many rows");
+
+/* Kernel threads have a name only, with slashes of its own ("kworker/0:1"), and no arguments. */
+struct str process_desc_program(const struct process_desc *p)
+{
+	static const char deleted[] = " (deleted)"; /* d_path() adds it */
+	const uint32_t mark = sizeof(deleted) - 1;
+	struct str s = p->cmd;
+	const char *slash;
+
+	if (!s.p || s.n == 0 || (s.p[0] != '/' && s.p[0] != '.' && p->args.n == 0))
+		return s;
+	if (s.n > mark && memcmp(s.p + s.n - mark, deleted, mark) == 0)
+		s.n -= mark;
+	slash = memrchr(s.p, '/', s.n);
+	if (!slash || slash + 1 == s.p + s.n)
+		return s;
+	return (struct str){ slash + 1, s.n - (uint32_t)(slash + 1 - s.p) };
+}
+
+struct str process_desc_name(const struct process_desc *p)
+{
+	return p->name.n ? p->name : process_desc_program(p);
+}
+
+struct str process_desc_comm(const struct process_desc *p)
+{
+	struct str comm = p->comm;
+
+	if (comm.n)
+		return comm;
+	comm = process_desc_name(p);
+	if (comm.n > COMM_MAX)
+		comm.n = COMM_MAX;
+	return comm;
+}
+
+void process_desc_set_names(struct process_desc *p, struct str name, struct str comm)
+{
+	p->name = p->comm = (struct str){ 0 };
+	if (!str_eq(name, process_desc_name(p)))
+		p->name = name;
+	if (!str_eq(comm, process_desc_comm(p)))
+		p->comm = comm;
+}
+
+bool annot_is_told(const struct annotation *a, const struct annot_field *f)
+{
+	return !f->optional || !annot_is_string(f) || annot_str(a, f).n;
+}
 
 struct annot_run annot_run_from(const struct annot_schema *s, const struct annot_field *f)
 {

@@ -6,6 +6,7 @@
 #ifndef ANNOTATION_H
 #define ANNOTATION_H
 
+#include <ptcpdump/event.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,7 +17,12 @@ struct process_desc {
 	uint32_t pid;
 	struct str cmd;	 /* executable path (or comm when the path is unknown) */
 	struct str args; /* joined by one space; cut ones end in "..." */
+	/* Absent where they say nothing new: process_desc_name() and process_desc_comm() always know. */
+	struct str name; /* what the process was started as, when that is not the base name of cmd */
+	struct str comm; /* what it calls itself, when that is not its name, cut at COMM_MAX */
 };
+
+enum { COMM_MAX = EVENT_COMM_LEN - 1 };
 
 struct container_desc {
 	struct str id, name, image, labels; /* labels: JSON object text, keys sorted */
@@ -67,7 +73,7 @@ struct annotation {
 enum annot_kind {
 	FIELD_U32,
 	FIELD_STR,
-	FIELD_CMD,     /* a string too, cmd of a struct process_desc: the short text shows the name of the program */
+	FIELD_CMD,     /* a string too, cmd of a struct process_desc: the short text shows the name of the process */
 	FIELD_JSON,    /* a string too, the text of a JSON object */
 	FIELD_IGNORED, /* no member: written by the older program, passed over when read */
 };
@@ -98,7 +104,6 @@ enum annot_role {
 enum annot_desc {
 	DESC_OTHER,	/* no option selects packets by it */
 	DESC_PROCESS,	/* struct process_desc */
-	DESC_THREAD,	/* struct str, its name */
 	DESC_USER,	/* uint32_t, its number */
 	DESC_CONTAINER, /* struct container_desc */
 	DESC_POD,	/* struct pod_desc */
@@ -138,6 +143,9 @@ static inline bool annot_is_string(const struct annot_field *f)
 	return f->kind == FIELD_STR || f->kind == FIELD_CMD || f->kind == FIELD_JSON;
 }
 
+/* Whether it is there to be saved and shown, given that its group is. */
+bool annot_is_told(const struct annotation *a, const struct annot_field *f);
+
 static inline uint32_t annot_u32(const struct annotation *a, const struct annot_field *f)
 {
 	uint32_t v;
@@ -153,6 +161,13 @@ static inline struct str annot_str(const struct annotation *a, const struct anno
 	memcpy(&s, (const char *)a + f->offset, sizeof(s));
 	return s;
 }
+
+/* The name of an executable: the base name of its path. */
+struct str process_desc_program(const struct process_desc *p);
+struct str process_desc_name(const struct process_desc *p);
+struct str process_desc_comm(const struct process_desc *p);
+/* Sets name and comm, which p then borrows as far as they say something new. */
+void process_desc_set_names(struct process_desc *p, struct str name, struct str comm);
 
 /* The rows of f's group that stand side by side from f on; none when f is the end of the table. */
 struct annot_run annot_run_from(const struct annot_schema *s, const struct annot_field *f);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "options_table.h"
+#include "options_users.h"
 #include "options_value.h"
 #include "util/buf.h"
 #include "util/clock.h"
@@ -238,6 +239,11 @@ static int check_output(const struct options *o)
 	return o->write_file ? check_write_folder(o->write_file) : 0;
 }
 
+static bool names_processes(const struct options *o)
+{
+	return o->pids.n || o->pnames.n || o->uids.n || o->users.n;
+}
+
 static int check_source(const struct options *o)
 {
 	const char *text = NULL;
@@ -253,10 +259,10 @@ static int check_source(const struct options *o)
 		       "\"--\"";
 	else if (o->embed_keylog && (!o->write_file || options_pcap(o)))
 		text = "--embed-keylog-to-pcapng needs -w with the name of a pcapng file";
-	else if (o->follow_forks && options_offline(o) && !o->pids.n && !o->pnames.n && !o->uids.n)
+	else if (o->follow_forks && options_offline(o) && !names_processes(o))
 		text = "-f cannot be used with -V or -r. (Here it follows the children of the processes of --pid, --pname or "
 		       "--uid: give one.)";
-	else if (o->follow_forks && !o->pids.n && !o->pnames.n && !o->uids.n && !o->command)
+	else if (o->follow_forks && !names_processes(o) && !o->command)
 		text = "-f follows the children of the processes of --pid, --pname or --uid: give one (tcpdump's -f, foreign "
 		       "addresses as numbers, is -n here)";
 	if (!text)
@@ -284,7 +290,7 @@ bool options_select_container(const struct options *o)
 
 bool options_select_process(const struct options *o)
 {
-	return o->pids.n || o->pnames.n || o->uids.n || o->command || options_select_container(o);
+	return names_processes(o) || o->command || options_select_container(o);
 }
 
 int options_parse(struct options *o, int argc, char **argv)
@@ -318,6 +324,8 @@ int options_parse(struct options *o, int argc, char **argv)
 	err = check_output(o);
 	if (!err && o->action == ACTION_NONE)
 		err = check_source(o);
+	if (!err && o->action == ACTION_NONE)
+		err = options_find_users(o);
 	if (err)
 		return err;
 	if (o->expr_file)
@@ -334,7 +342,7 @@ void options_done(struct options *o)
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		str_list_done(lists[i]);
 	u32_list_done(&o->pids);
-	u32_list_done(&o->uids);
+	options_users_done(o);
 	free(o->expr);
 	o->expr = NULL;
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "capture/capture.h"
+#include "meta/match.h"
 #include "meta/meta.h"
 #include "meta/runtime/kinds.h"
 #include "output/output.h"
@@ -66,6 +67,8 @@ struct options {
 
 	/* process and container */
 	struct u32_list pids, uids;
+	struct str_list users;		/* of --uid, those that are names; live, uids has their numbers too */
+	struct match_user *saved_users; /* with -r and -V, the same */
 	struct str_list pnames, container_ids, container_names, pod_names;
 	int follow_forks, no_reverse_match;
 	unsigned context; /* ANNOT_* */

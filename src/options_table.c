@@ -10,6 +10,7 @@
 
 #include "capture/capture.h"
 #include "options_parse.h"
+#include "options_users.h"
 #include "options_value.h"
 #include "util/clock.h"
 
@@ -367,9 +368,10 @@ const struct option_desc option_table[] = {
 	  .help = "only traffic of this process; repeatable; also with -r" },
 	{ .key = OPT_PNAME, .name = "pname", .arg = "NAME", .group = GROUP_PROCESS, .parse = parse_name, AT(pnames),
 	  .help = "only traffic of processes of this name; repeatable; also with -r" },
-	{ .key = OPT_UID, .name = "uid", .arg = "UID", .group = GROUP_PROCESS, .parse = parse_u32_list, AT(uids),
-	  .min = 0, .max = UINT32_MAX - 1, .refusal = "--uid '%s' is not a user number: 'id -u NAME' prints it",
-	  .help = "only traffic of this user's processes; repeatable; also with -r" },
+	{ .key = OPT_UID, .name = "uid", .arg = "USER", .group = GROUP_PROCESS, .parse = parse_users, AT(uids),
+	  .min = 0, .max = UINT32_MAX - 1, .hint = HINT_USER,
+	  .refusal = "--uid '%s' is not a user: give a name or a number from 0 to %lld; commas separate several",
+	  .help = "only traffic of this user's processes, by number or name; repeatable; also with -r" },
 	{ .key = 'f', .name = "follow-forks", .group = GROUP_PROCESS, .parse = parse_count, AT(follow_forks),
 	  .help = "children of what --pid and --pname (without them: --uid) ask for count as asked for, too (not tcpdump's "
 		  "-f)" },

@@ -53,6 +53,12 @@ int str_list_split(struct str_list *l, const char *s)
 	}
 }
 
+void u32_list_add(struct u32_list *l, uint32_t n)
+{
+	l->v = grow(l->v, l->n + 1, sizeof(*l->v));
+	l->v[l->n++] = n;
+}
+
 int u32_list_split(struct u32_list *l, const char *s, uint32_t min, uint32_t max)
 {
 	struct str_list words = { 0 };
@@ -61,10 +67,8 @@ int u32_list_split(struct u32_list *l, const char *s, uint32_t min, uint32_t max
 
 	for (size_t i = 0; i < words.n && !err; i++) {
 		err = parse_int(words.v[i], min, max, &n);
-		if (err)
-			break;
-		l->v = grow(l->v, l->n + 1, sizeof(*l->v));
-		l->v[l->n++] = (uint32_t)n;
+		if (!err)
+			u32_list_add(l, (uint32_t)n);
 	}
 	str_list_done(&words);
 	return err;

@@ -10,6 +10,7 @@ int parse_int(const char *s, int64_t min, int64_t max, int64_t *ret);
 void str_list_add(struct str_list *l, const char *s, size_t n);
 /* Adds the parts of s between commas. -EINVAL: a part is empty, or not a number from min to max. */
 int str_list_split(struct str_list *l, const char *s);
+void u32_list_add(struct u32_list *l, uint32_t n);
 int u32_list_split(struct u32_list *l, const char *s, uint32_t min, uint32_t max);
 void str_list_done(struct str_list *l);
 void u32_list_done(struct u32_list *l);

@@ -91,6 +91,8 @@ int session_open(struct session *s, const struct options *o, int dlt)
 		.pnames = (const char *const *)o->pnames.v,
 		.uids = o->uids.v,
 		.nuids = o->uids.n,
+		.users = o->saved_users,
+		.nusers = o->saved_users ? o->users.n : 0,
 		.container_ids = (const char *const *)o->container_ids.v,
 		.container_names = (const char *const *)o->container_names.v,
 		.pod_names = (const char *const *)o->pod_names.v,

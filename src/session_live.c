@@ -57,29 +57,6 @@ static void live_process(void *arg, uint32_t type, const void *event, size_t siz
 	match_event(l->s.match, type, event);
 }
 
-struct seed {
-	struct match *match;
-	bool again;
-};
-
-static void seed_process(void *arg, const struct process *p)
-{
-	struct seed *seed = arg;
-
-	seed->again |= match_process(seed->match, p);
-}
-
-/* Families that are there already: one generation a turn, at least. */
-static void seed_match(struct live *l)
-{
-	struct seed seed = { .match = l->s.match, .again = l->s.o->follow_forks };
-
-	while (seed.again) {
-		seed.again = false;
-		meta_each_process(l->meta, seed_process, &seed);
-	}
-}
-
 /* By which end it is wanted. What the kernel has decided is not decided again, but the line tells by which end. */
 static enum match_end selected_by(struct live *l, const struct packet *packet)
 {
@@ -222,6 +199,29 @@ static int open_meta(struct live *l)
 	return meta_new(&l->meta, &config);
 }
 
+struct family {
+	struct match *match;
+	bool grew;
+};
+
+static void find_member(void *arg, const struct process_desc *p, uint32_t parent, uint32_t uid)
+{
+	struct family *f = arg;
+
+	f->grew |= match_found(f->match, p, parent, uid);
+}
+
+/* -f: the children of what runs already, one generation at least a pass. */
+static void find_families(struct live *l)
+{
+	struct family f = { .match = l->s.match };
+
+	do {
+		f.grew = false;
+		meta_each_process(l->meta, find_member, &f);
+	} while (f.grew);
+}
+
 static void print_banner(const struct live *l, const char *const *ifaces)
 {
 	const struct options *o = l->s.o;
@@ -294,11 +294,10 @@ static int live_open(struct live *l, const char *const *ifaces)
 	if (!err)
 		err = meta_scan(l->meta);
 	if (!err)
-		seed_match(l);
-	if (!err)
 		err = drop_privileges(l);
 	if (err)
 		return err;
+	find_families(l);
 	print_banner(l, ifaces);
 	l->capturing = true;
 	return 0;

@@ -155,11 +155,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct css_set *cgroups;
 	struct mm_struct *mm;
-} CORE;
-
-struct linux_binprm {
-	struct file *file;
-	const char *filename, *interp;
+	unsigned in_execve : 1;
 } CORE;
 
 struct in6_addr___core {

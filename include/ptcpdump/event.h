@@ -25,7 +25,8 @@ enum event_type {
 	EVENT_EXIT,   /* process ring: struct event_exit, by sched_process_exit of the last thread */
 	EVENT_OWNER,  /* process ring: struct event_socket_owner, a provisional owner became certain */
 	EVENT_CGROUP, /* process ring: struct event_cgroup, a process moved to another cgroup */
-	EVENT_NETNS,  /* process ring: struct event_netns, a socket was made in a namespace not heard of before */
+	EVENT_RENAME, /* process ring: struct event_rename, by task_rename: a thread took a name, other than in execve() */
+	EVENT_NETNS, /* process ring: struct event_netns, a socket was made in a namespace not heard of before */
 };
 
 /* How the owner of one end of a packet was found; the order is not a ranking. */
@@ -143,6 +144,16 @@ struct event_cgroup {
 	__u64 ts;
 	__u64 start;
 	__u64 cgroup;
+};
+
+struct event_rename {
+	__u32 type;
+	__u32 tgid;
+	__u32 tid; /* the leader's: the process's own name */
+	__u32 pad;
+	__u64 ts;
+	__u64 start; /* of the process */
+	char comm[EVENT_COMM_LEN];
 };
 
 struct event_netns {

@@ -10,15 +10,17 @@ enum { SELECT_PID = 1, SELECT_NAME = 2, SELECT_UID = 4, SELECT_CGROUP = 8 };
 
 /*
  * Values of ptcp_pids: the kinds that a process satisfies. The dead stay, since their packets may still be in flight, until
- * their pid is used again.
+ * their pid is used again. A name is more than the kernel knows: user space decides.
  */
 enum {
 	SELECT_PID_LIVE = 1, /* SELECT_PID; with select_follow descendants, too */
-	SELECT_PID_NAME = 2, /* SELECT_NAME, only as long as its name matches */
+	SELECT_PID_NAME = 2, /* its name may match; so may that of what it forks */
 	SELECT_PID_DEAD = 4,
-	SELECT_PID_NAMED = 8, /* with select_follow: SELECT_NAME, since its name, or a forefather's, has matched */
-	SELECT_PID_USER = 16, /* with select_follow: SELECT_UID by descent, where neither of the above is asked for */
+	SELECT_PID_USER = 8,  /* with select_follow: SELECT_UID by descent, where neither of the above is asked for */
+	SELECT_PID_SINCE = 8, /* from this bit on: when its name ceased to match, in units of 2^30 ns */
 };
+
+#define SELECT_NAME_KEEP 10 /* for so many of these units its packets of then may come */
 
 #define SELECT_NAME_LEN 64 /* key of ptcp_names: padded with zeros, at least one; longer names are cut */
 

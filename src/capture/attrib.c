@@ -160,6 +160,7 @@ bool attrib_event_valid(const void *event, size_t size)
 	case EVENT_FORK: return size == sizeof(struct event_fork);
 	case EVENT_EXIT: return size == sizeof(struct event_exit);
 	case EVENT_OWNER: return size == sizeof(struct event_socket_owner);
+	case EVENT_RENAME: return size == sizeof(struct event_rename);
 	case EVENT_CGROUP: return size == sizeof(struct event_cgroup);
 	case EVENT_NETNS: return size == sizeof(struct event_netns);
 	default: return false;
@@ -192,6 +193,10 @@ static int fill_filters(struct attrib *a)
 		memset(key, 0, sizeof(key));
 		strncpy(key, c->pnames[i], sizeof(key) - 1);
 		err = bpf_map_update_elem(names, key, &one, BPF_ANY);
+		/* As comm, the kernel keeps its beginning. */
+		memset(key + EVENT_COMM_LEN - 1, 0, sizeof(key) - (EVENT_COMM_LEN - 1));
+		if (!err)
+			err = bpf_map_update_elem(names, key, &one, BPF_ANY);
 	}
 	for (size_t i = 0; i < c->nuids && !err; i++)
 		err = bpf_map_update_elem(uids, &c->uids[i], &one, BPF_ANY);

@@ -14,6 +14,8 @@ const struct hook hooks[] = {
 	  .lost = "forked processes are looked up in /proc; no -f" },
 	{ HOOK(ptcp_exit), .kind = HOOK_RAW_TP, .target = "sched_process_exit",
 	  .lost = "dead processes are kept until they are crowded out" },
+	{ HOOK(ptcp_rename), .kind = HOOK_RAW_TP, .target = "task_rename",
+	  .lost = "a process or thread that renames itself keeps its first name" },
 	{ HOOK(ptcp_cgmove), .kind = HOOK_RAW_TP, .target = "cgroup_attach_task",
 	  .lost = "a process that moves keeps its first container" },
 	{ HOOK(ptcp_create), .kind = HOOK_CGROUP, .target = "sock_create",

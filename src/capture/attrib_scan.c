@@ -29,17 +29,18 @@ struct candidate {
 	uint32_t pid, parent, bits;
 };
 
+/* As bpf/process.bpf.c: what may match, since the rest of a name that the kernel cut is known later. */
 static bool name_given(uint32_t pid, const char *comm, const char *const *names)
 {
 	char exe[4096];
 	const char *base;
 
-	if (procfs_link(pid, "exe", exe, sizeof(exe)) < 0)
+	if (procfs_exe(pid, exe, sizeof(exe)) < 0)
 		exe[0] = '\0';
 	base = strrchr(exe, '/');
 	base = base ? base + 1 : exe;
 	for (; names && *names; names++) {
-		if (strcmp(comm, *names) == 0 || strcmp(base, *names) == 0)
+		if (strncmp(comm, *names, EVENT_COMM_LEN - 1) == 0 || strcmp(base, *names) == 0)
 			return true;
 	}
 	return false;
@@ -75,7 +76,7 @@ static uint32_t bits_of(uint32_t pid, const char *comm, const struct capture_con
 	uint32_t bits = pid_given(pid, c) ? SELECT_PID_LIVE : 0;
 
 	if (name_given(pid, comm, c->pnames))
-		bits |= SELECT_PID_NAME | (c->follow_forks ? SELECT_PID_NAMED : 0);
+		bits |= SELECT_PID_NAME;
 	if (c->follow_forks && user_given(pid, c))
 		bits |= SELECT_PID_USER;
 	return bits;
@@ -138,10 +139,10 @@ static void follow_forks(struct candidate *list, size_t n)
 			const struct candidate key = { .pid = list[i].parent };
 			const struct candidate *parent = bsearch(&key, list, n, sizeof(*list), by_pid);
 
-			const uint32_t more = parent ? parent->bits & ~SELECT_PID_NAME & ~list[i].bits : 0;
-
-			list[i].bits |= more;
-			again |= more != 0;
+			if (!parent || !(parent->bits & ~list[i].bits))
+				continue;
+			list[i].bits |= parent->bits;
+			again = true;
 		}
 	}
 }

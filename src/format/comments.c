@@ -121,7 +121,7 @@ static bool is_saved(const struct annotation *a, const struct annot_field *f)
 {
 	if (!f->key || f->kind == FIELD_IGNORED)
 		return false;
-	return !f->optional || !annot_is_string(f) || annot_str(a, f).n;
+	return annot_is_told(a, f);
 }
 
 /* Returns how many, and the bytes that are not of a value. */
@@ -218,17 +218,23 @@ static const struct annot_field *find_field(struct annot_run run, struct str lin
 	return NULL;
 }
 
-static const struct annot_field *find_any(const struct annot_schema *s, struct str line, struct str *value)
-{
-	return find_field((struct annot_run){ s->fields, s->fields + s->nfields }, line, value);
-}
-
 /* All the rows that may stand in one comment with f. */
 static struct annot_run run_of(const struct annot_schema *s, const struct annot_field *f)
 {
 	while (f > s->fields && f[-1].bit == f->bit)
 		f--;
 	return annot_run_from(s, f);
+}
+
+/*
+ * The field that a comment begins with. What may be absent begins none, unless nothing else is in its comment: a note
+ * "Name: ..." is no process.
+ */
+static const struct annot_field *first_field(const struct annot_schema *s, struct str line, struct str *value)
+{
+	const struct annot_field *f = find_field((struct annot_run){ s->fields, s->fields + s->nfields }, line, value);
+
+	return f && f->optional && !run_of(s, f).start->optional ? NULL : f;
 }
 
 static struct str next_line(struct str *rest)
@@ -319,7 +325,7 @@ static void parse_comment(const struct annot_schema *s, struct annotation *a, st
 			  char **text)
 {
 	struct str rest = comment, line = next_line(&rest), value = { 0 };
-	const struct annot_field *f = find_any(s, line, &value);
+	const struct annot_field *f = first_field(s, line, &value);
 	struct annot_run run;
 	uint64_t seen = 0;
 
@@ -352,7 +358,7 @@ static void parse_comment(const struct annot_schema *s, struct annotation *a, st
 unsigned annotation_group(const struct annot_schema *s, struct str comment)
 {
 	struct str value;
-	const struct annot_field *f = find_any(s, next_line(&comment), &value);
+	const struct annot_field *f = first_field(s, next_line(&comment), &value);
 
 	return f ? f->bit : 0;
 }

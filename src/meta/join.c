@@ -211,23 +211,25 @@ static void versions_keep(struct annot_versions *now, const struct annot_version
 	}
 }
 
-/* name: shown when nothing is known of the process but this. */
-static struct process_desc describe(const struct process *p, uint32_t pid, struct str name)
+static struct str comm_of(const char comm[EVENT_COMM_LEN])
+{
+	return (struct str){ comm, (uint32_t)strnlen(comm, EVENT_COMM_LEN) };
+}
+
+/* comm: what is known better than by p, or when nothing else is; n == 0 nothing. */
+static struct process_desc describe(const struct process *p, uint32_t pid, struct str comm)
 {
 	struct process_desc d = { .pid = pid };
 
 	if (p) {
-		d.cmd = p->cmd;
-		d.args = p->args;
+		d = process_describe(p);
+		if (comm.n)
+			process_desc_set_names(&d, p->name, comm);
 	} else {
-		d.cmd = name;
+		d.cmd = comm;
+		process_desc_set_names(&d, comm, comm);
 	}
 	return d;
-}
-
-static struct str comm_of(const char comm[EVENT_COMM_LEN])
-{
-	return (struct str){ comm, (uint32_t)strnlen(comm, EVENT_COMM_LEN) };
 }
 
 static void fill_peer(struct join *j, struct annot_entry *e, struct annotation *a, const struct process *peer)
@@ -258,7 +260,8 @@ static void entry_fill(struct join *j, struct annot_entry *e, const struct facts
 	const struct str comm = comm_of(key->comm);
 	struct buf strings = { 0 };
 
-	a.process = describe(f->process, key->tgid, comm);
+	/* Of a process that is known, another thread's name says nothing. */
+	a.process = describe(f->process, key->tgid, f->process && key->tid != key->tgid ? str_of("") : comm);
 	a.uid = key->uid;
 	a.user = users_find(j->config.users, key->uid, &e->nameless);
 	if (key->tid) {

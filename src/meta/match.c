@@ -4,10 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "meta/name.h"
+
 enum {
 	PID_LIMIT = 4194304, /* the kernel's largest, PID_MAX_LIMIT */
 	WORD_BITS = 64,
-	COMM_MAX = EVENT_COMM_LEN - 1,
 };
 
 /* The kinds that --follow-forks may extend to children have a set of processes each. */
@@ -82,7 +83,6 @@ static bool looks_at(const struct match *m, enum annot_desc desc)
 {
 	switch (desc) {
 	case DESC_PROCESS: return true; /* pids are added at any time */
-	case DESC_THREAD: return m->wanted & KIND_NAME;
 	case DESC_USER: return m->wanted & KIND_UID;
 	case DESC_CONTAINER: return m->wanted & (KIND_CONTAINER_ID | KIND_CONTAINER_NAME);
 	case DESC_POD: return m->wanted & KIND_POD_NAME;
@@ -112,7 +112,7 @@ static void want(struct match *m, unsigned kinds)
 
 static unsigned kinds_given(const struct match_config *c)
 {
-	return (given(c->pnames) ? KIND_NAME : 0) | (c->nuids ? KIND_UID : 0) |
+	return (given(c->pnames) ? KIND_NAME : 0) | (c->nuids || c->nusers ? KIND_UID : 0) |
 	       (given(c->container_ids) ? KIND_CONTAINER_ID : 0) |
 	       (given(c->container_names) ? KIND_CONTAINER_NAME : 0) | (given(c->pod_names) ? KIND_POD_NAME : 0);
 }
@@ -163,17 +163,21 @@ static bool equal_comm(struct str comm, const char *name)
 	return equal(comm, name) || (comm.n == COMM_MAX && strncmp(name, comm.p, COMM_MAX) == 0);
 }
 
-static struct str base_name(struct str path)
+/* Whether all that is known of the name is what the kernel keeps. */
+static bool name_is_cut(const struct process_desc *p, struct str name, struct str program)
 {
-	const char *slash = path.n ? memrchr(path.p, '/', path.n) : NULL;
-
-	return slash ? (struct str){ slash + 1, path.n - (uint32_t)(slash + 1 - path.p) } : path;
+	return name.n == COMM_MAX && (p->cmd.n == name.n || !str_eq(name, program));
 }
 
-static bool match_name(const struct match *m, struct str name)
+static bool match_name(const struct match *m, const struct process_desc *p)
 {
-	for (const char *const *p = m->config.pnames; p && *p; p++) {
-		if (equal_comm(name, *p))
+	const struct str program = process_desc_program(p), name = process_desc_name(p), comm = process_desc_comm(p);
+	const bool cut = name_is_cut(p, name, program);
+
+	for (const char *const *g = m->config.pnames; g && *g; g++) {
+		if (equal(name, *g) || equal(program, *g) || equal(comm, *g))
+			return true;
+		if ((cut && equal_comm(name, *g)) || (p->comm.n && equal_comm(comm, *g)))
 			return true;
 	}
 	return false;
@@ -183,16 +187,40 @@ static unsigned kinds_of_process(const struct match *m, const struct process_des
 {
 	const unsigned kinds = kinds_of_pid(m, p->pid);
 
-	return (m->wanted & KIND_NAME) && match_name(m, base_name(p->cmd)) ? kinds | KIND_NAME : kinds;
+	return (m->wanted & KIND_NAME) && match_name(m, p) ? kinds | KIND_NAME : kinds;
 }
 
-static bool match_uid(const struct match *m, uint32_t uid)
+/* name: the saved one; n == 0 none. */
+static bool is_user(const struct match_user *u, uint32_t uid, struct str name)
+{
+	if (!name.n)
+		return u->known && u->uid == uid;
+	return equal(name, u->name) || (u->usual && equal(name, u->usual));
+}
+
+static bool match_user(const struct match *m, uint32_t uid, struct str name)
 {
 	for (size_t i = 0; i < m->config.nuids; i++) {
 		if (m->config.uids[i] == uid)
 			return true;
 	}
+	for (size_t i = 0; i < m->config.nusers; i++) {
+		if (is_user(&m->config.users[i], uid, name))
+			return true;
+	}
 	return false;
+}
+
+/* The string of a group that has one. */
+static struct str string_of(const struct annotation *a, const struct annot_group *g)
+{
+	for (size_t i = 0; i < annotation_schema.nfields; i++) {
+		const struct annot_field *f = &annotation_schema.fields[i];
+
+		if (f->bit == g->bit && annot_is_string(f))
+			return annot_str(a, f);
+	}
+	return (struct str){ 0 };
 }
 
 static unsigned kinds_of_container(const struct match *m, const struct container_desc *c)
@@ -231,8 +259,7 @@ static unsigned kinds_of_group(const struct match *m, const struct annotation *a
 
 	switch (g->desc) {
 	case DESC_PROCESS: return kinds_of_process(m, at);
-	case DESC_THREAD: return match_name(m, *(const struct str *)at) ? KIND_NAME : 0;
-	case DESC_USER: return match_uid(m, *(const uint32_t *)at) ? KIND_UID : 0;
+	case DESC_USER: return match_user(m, *(const uint32_t *)at, string_of(a, g)) ? KIND_UID : 0;
 	case DESC_CONTAINER: return kinds_of_container(m, at);
 	case DESC_POD: return match_pod(m, at) ? KIND_POD_NAME : 0;
 	case DESC_OTHER: break;
@@ -288,20 +315,6 @@ enum match_end match_annotation(struct match *m, const struct annotation *annot)
 	return peer ? MATCH_PEER : MATCH_NONE;
 }
 
-bool match_process(struct match *m, const struct process *p)
-{
-	const struct str comm = { p->comm, (uint32_t)strnlen(p->comm, sizeof(p->comm)) };
-	const unsigned known = kinds_of_pid(m, p->tgid);
-	unsigned kinds = kinds_of_pid(m, p->parent_tgid);
-
-	if (match_name(m, comm) || match_name(m, base_name(p->cmd)))
-		kinds |= KIND_NAME;
-	if (match_uid(m, p->uid))
-		kinds |= KIND_UID;
-	remember(m, p->tgid, kinds);
-	return kinds & m->followed & ~known;
-}
-
 /* A new process: it has what it inherits, and nothing of one before whose pid it has. */
 static void match_fork(struct match *m, const struct event_fork *fork)
 {
@@ -314,20 +327,56 @@ static void match_fork(struct match *m, const struct event_fork *fork)
 	remember(m, fork->child.tgid, inherited);
 }
 
+static struct process_desc desc_of_exec(const struct event_exec *e)
+{
+	const struct name_facts facts = {
+		.comm = e->task.comm,
+		.exe = { (const char *)e->data, e->filename_len },
+		.args = { (const char *)e->data + e->filename_len, e->args_len },
+	};
+	struct process_desc d = { .pid = e->task.tgid, .cmd = facts.exe, .args = facts.args };
+
+	process_desc_set_names(&d, name_at_exec(&facts), str_of(facts.comm));
+	return d;
+}
+
+static void match_exec(struct match *m, const struct event_exec *exec)
+{
+	const struct process_desc d = desc_of_exec(exec);
+
+	if (match_name(m, &d))
+		remember(m, d.pid, KIND_NAME);
+}
+
+static void match_rename(struct match *m, const struct event_rename *rename)
+{
+	const struct process_desc d = { .comm = str_of(rename->comm) };
+
+	if (rename->tid == rename->tgid && match_name(m, &d))
+		remember(m, rename->tgid, KIND_NAME);
+}
+
 void match_event(struct match *m, uint32_t type, const void *event)
 {
 	if (!m->wanted)
 		return;
-	if (type == EVENT_FORK) {
+	if (type == EVENT_FORK)
 		match_fork(m, event);
-	} else if (type == EVENT_EXEC && (m->followed & KIND_NAME)) {
-		const struct event_exec *exec = event;
-		struct str comm = { exec->task.comm, (uint32_t)strnlen(exec->task.comm, sizeof(exec->task.comm)) };
-		struct str path = { (const char *)exec->data, exec->filename_len };
+	else if (type == EVENT_EXEC && (m->followed & KIND_NAME))
+		match_exec(m, event);
+	else if (type == EVENT_RENAME && (m->followed & KIND_NAME))
+		match_rename(m, event);
+}
 
-		if (match_name(m, comm) || match_name(m, base_name(path)))
-			remember(m, exec->task.tgid, KIND_NAME);
-	}
+bool match_found(struct match *m, const struct process_desc *p, uint32_t parent, uint32_t uid)
+{
+	const unsigned known = kinds_of_pid(m, p->pid);
+	unsigned kinds = kinds_of_pid(m, parent) | kinds_of_process(m, p);
+
+	if (match_user(m, uid, (struct str){ 0 }))
+		kinds |= KIND_UID;
+	remember(m, p->pid, kinds);
+	return kinds & m->followed & ~known;
 }
 
 void match_free(struct match *m)

@@ -7,8 +7,15 @@
 #ifndef META_MATCH_H
 #define META_MATCH_H
 
-#include "meta/process.h"
 #include "packet.h"
+
+/* A user of whom the name is asked for: for files, which have their own. */
+struct match_user {
+	const char *name;
+	bool known; /* here, with this number */
+	uint32_t uid;
+	char *usual; /* what users of that number are called, NULL unknown */
+};
 
 struct match_config {
 	const uint32_t *pids;
@@ -16,6 +23,8 @@ struct match_config {
 	const char *const *pnames; /* NULL-terminated, may be NULL */
 	const uint32_t *uids;
 	size_t nuids;
+	const struct match_user *users;
+	size_t nusers;
 	const char *const *container_ids, *const *container_names, *const *pod_names;
 	/* The descendants of what satisfies --pid satisfy it, too, and so with --pname; with neither of these, with --uid. As
 	 * far as events and annotations tell. */
@@ -38,13 +47,13 @@ void match_add_pid(struct match *m, uint32_t pid);
 bool match_active(const struct match *m);
 /* annot: NULL none. Without criteria everything matches. */
 enum match_end match_annotation(struct match *m, const struct annotation *annot);
-/*
- * Live, with follow_forks: a process that was there at the start. True: it satisfies more than was known of it, so its
- * children may, too.
- */
-bool match_process(struct match *m, const struct process *p);
 /* Live: validated records of the process ring, for follow_forks and for pids that are used again. */
 void match_event(struct match *m, uint32_t type, const void *event);
+/*
+ * Live, with follow_forks: a process that exists already. True: it satisfies more than was known of it. Until that is true of
+ * none, the children of some may be missing.
+ */
+bool match_found(struct match *m, const struct process_desc *p, uint32_t parent, uint32_t uid);
 void match_free(struct match *m);
 
 #endif

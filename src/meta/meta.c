@@ -68,9 +68,25 @@ int meta_scan(struct meta *m)
 	return err;
 }
 
-void meta_each_process(const struct meta *m, void (*look)(void *arg, const struct process *p), void *arg)
+struct each {
+	void (*fn)(void *arg, const struct process_desc *p, uint32_t parent, uint32_t uid);
+	void *arg;
+};
+
+static void describe_to(void *arg, const struct process *p)
 {
-	process_table_each(m->processes, look, arg);
+	const struct each *each = arg;
+	const struct process_desc d = process_describe(p);
+
+	each->fn(each->arg, &d, p->parent_tgid, p->uid);
+}
+
+void meta_each_process(struct meta *m,
+		       void (*fn)(void *arg, const struct process_desc *p, uint32_t parent, uint32_t uid), void *arg)
+{
+	struct each each = { fn, arg };
+
+	process_each(m->processes, describe_to, &each);
 }
 
 /* The container of a new process is asked for before its first packet. */

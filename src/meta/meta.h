@@ -30,8 +30,9 @@ enum meta_verdict { META_READY, META_WAIT };
 int meta_new(struct meta **ret, const struct meta_config *config);
 /* Reads /proc for the processes that exist already. */
 int meta_scan(struct meta *m);
-/* look: for each process that is known. */
-void meta_each_process(const struct meta *m, void (*look)(void *arg, const struct process *p), void *arg);
+/* Calls fn for each process that lives, as far as known. */
+void meta_each_process(struct meta *m,
+		       void (*fn)(void *arg, const struct process_desc *p, uint32_t parent, uint32_t uid), void *arg);
 /* One validated record of the process ring. */
 void meta_event(struct meta *m, uint32_t type, const void *event, size_t size);
 /*

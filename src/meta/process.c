@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "meta/name.h"
 #include "util/cgroup2.h"
 #include "util/clock.h"
 #include "util/procfs.h"
@@ -29,7 +30,7 @@
 /* What execve() sets; shared by all who forked since. */
 struct image {
 	unsigned refs;
-	struct str cmd, args;
+	struct str cmd, args, name;
 	char text[];
 };
 
@@ -99,17 +100,18 @@ static void image_put(struct image *image)
 }
 
 /* args still has a NUL after each argument. */
-static struct image *image_new(struct str cmd, bool cmd_cut, struct str args, bool args_cut)
+static struct image *image_new(struct str cmd, bool cmd_cut, struct str args, bool args_cut, struct str name)
 {
 	static const char dots[] = "...";
 	const size_t ndots = sizeof(dots) - 1;
-	struct image *image = malloc(sizeof(*image) + cmd.n + args.n + 2 * ndots);
+	struct image *image = malloc(sizeof(*image) + cmd.n + args.n + name.n + 2 * ndots);
 	char *p;
 
 	if (!image)
 		return NULL;
 	image->refs = 1;
-	p = image->text;
+	image->name = (struct str){ image->text, name.n };
+	p = mempcpy(image->text, name.p, name.n);
 	/* A path that is too deep lacks its first directories. */
 	image->cmd = (struct str){ p, cmd.n + (cmd_cut ? (uint32_t)ndots : 0) };
 	if (cmd_cut)
@@ -128,6 +130,17 @@ static struct image *image_new(struct str cmd, bool cmd_cut, struct str args, bo
 	return image;
 }
 
+/* The comm is all of who has nothing else. */
+static void entry_set_comm(struct entry *e, const char comm[EVENT_COMM_LEN])
+{
+	memcpy(e->p.comm, comm, sizeof(e->p.comm));
+	e->p.comm[sizeof(e->p.comm) - 1] = '\0';
+	if (!e->image || !e->image->cmd.n)
+		e->p.cmd = str_of(e->p.comm);
+	if (!e->image)
+		e->p.name = str_of(e->p.comm);
+}
+
 static void entry_set_image(struct entry *e, struct image *image)
 {
 	image_put(e->image);
@@ -135,11 +148,13 @@ static void entry_set_image(struct entry *e, struct image *image)
 	if (image) {
 		e->p.cmd = image->cmd;
 		e->p.args = image->args;
+		e->p.name = image->name;
 	}
-	if (!image || !e->p.cmd.n) {
-		e->p.cmd = (struct str){ e->p.comm, (uint32_t)strnlen(e->p.comm, sizeof(e->p.comm)) };
-		if (!image)
-			e->p.args = (struct str){ "", 0 };
+	if (!image || !image->cmd.n)
+		e->p.cmd = str_of(e->p.comm);
+	if (!image) {
+		e->p.args = str_of("");
+		e->p.name = str_of(e->p.comm);
 	}
 }
 
@@ -233,8 +248,7 @@ static void entry_set_task(struct process_table *t, struct entry *e, const struc
 	e->p.pidns = task->pidns;
 	e->p.mntns = task->mntns;
 	e->p.netns = task->netns;
-	memcpy(e->p.comm, task->comm, sizeof(e->p.comm));
-	e->p.comm[sizeof(e->p.comm) - 1] = '\0';
+	entry_set_comm(e, task->comm);
 	e->p.version = ++t->version;
 }
 
@@ -249,7 +263,7 @@ static struct entry *entry_of_task(struct process_table *t, const struct event_t
 
 static void take_exec(struct process_table *t, const struct event_exec *e, size_t size)
 {
-	struct str cmd, args;
+	struct str cmd, args, name;
 	struct entry *entry;
 
 	if (size < sizeof(*e) || size - sizeof(*e) < (size_t)e->filename_len + e->args_len)
@@ -260,7 +274,8 @@ static void take_exec(struct process_table *t, const struct event_exec *e, size_
 	cmd = (struct str){ (const char *)e->data, e->filename_len };
 	args = (struct str){ (const char *)e->data + e->filename_len, e->args_len };
 	entry_set_task(t, entry, &e->task);
-	entry_set_image(entry, image_new(cmd, e->filename_cut, args, e->args_cut));
+	name = name_at_exec(&(struct name_facts){ entry->p.comm, cmd, args });
+	entry_set_image(entry, image_new(cmd, e->filename_cut, args, e->args_cut, name));
 }
 
 static void read_image(struct process_table *t, struct entry *e);
@@ -298,6 +313,19 @@ static void take_exit(struct process_table *t, const struct event_exit *x, size_
 		entry_died(t, e, x->ts);
 }
 
+static struct thread *thread_slot(struct process_table *t, uint32_t tid)
+{
+	return &t->threads[tid % THREADS];
+}
+
+static void thread_named(struct process_table *t, const struct event_rename *r)
+{
+	struct thread *th = thread_slot(t, r->tid);
+
+	*th = (struct thread){ .when = clock_ns(CLOCK_MONOTONIC), .tgid = r->tgid, .tid = r->tid };
+	memcpy(th->name, r->comm, sizeof(th->name) - 1);
+}
+
 static void take_cgroup(struct process_table *t, const struct event_cgroup *c, size_t size)
 {
 	struct entry *e;
@@ -312,12 +340,31 @@ static void take_cgroup(struct process_table *t, const struct event_cgroup *c, s
 	e->p.version = ++t->version;
 }
 
+/* A thread's name is never its process's, but for the leader's. */
+static void take_rename(struct process_table *t, const struct event_rename *r, size_t size)
+{
+	struct entry *e;
+
+	if (size < sizeof(*r))
+		return;
+	if (r->tid != r->tgid) {
+		thread_named(t, r);
+		return;
+	}
+	e = find_entry(t, r->tgid, r->start);
+	if (!e)
+		return;
+	entry_set_comm(e, r->comm);
+	e->p.version = ++t->version;
+}
+
 void process_table_event(struct process_table *t, uint32_t type, const void *event, size_t size)
 {
 	switch (type) {
 	case EVENT_EXEC: take_exec(t, event, size); break;
 	case EVENT_FORK: take_fork(t, event, size); break;
 	case EVENT_EXIT: take_exit(t, event, size); break;
+	case EVENT_RENAME: take_rename(t, event, size); break;
 	case EVENT_CGROUP: take_cgroup(t, event, size); break;
 	}
 	/* Only here: whoever looks up several processes keeps them all until the next event. */
@@ -364,25 +411,20 @@ static uint32_t read_uid(struct process_table *t, uint32_t pid)
 
 static void read_image(struct process_table *t, struct entry *e)
 {
-	static const char deleted[] = " (deleted)";
 	char exe[EVENT_FILENAME_MAX * 8];
+	struct str cmd, args, name;
 	struct procfs_stat st;
 	int len, n;
 
-	len = procfs_link(e->p.tgid, "exe", exe, sizeof(exe));
-	if (len > (int)sizeof(deleted) && strcmp(exe + len - (sizeof(deleted) - 1), deleted) == 0)
-		len -= (int)sizeof(deleted) - 1;
+	len = procfs_exe(e->p.tgid, exe, sizeof(exe));
 	n = procfs_read(e->p.tgid, "cmdline", t->scratch, EVENT_ARGS_MAX + 2);
 	/* Another process may have got the pid while we read. */
 	if (procfs_stat(e->p.tgid, &st) || !same_start(t, st.start, e->p.start))
 		len = n = 0;
-	len = len < 0 ? 0 : len;
-	n = n < 0 ? 0 : n;
-	entry_set_image(
-		e, len || n ? image_new((struct str){ exe, (uint32_t)len }, false,
-					(struct str){ t->scratch, n > EVENT_ARGS_MAX ? EVENT_ARGS_MAX : (uint32_t)n },
-					n > EVENT_ARGS_MAX)
-			    : NULL);
+	cmd = (struct str){ exe, len < 0 ? 0 : (uint32_t)len };
+	args = (struct str){ t->scratch, n < 0 ? 0 : n > EVENT_ARGS_MAX ? EVENT_ARGS_MAX : (uint32_t)n };
+	name = name_later(&(struct name_facts){ e->p.comm, cmd, args });
+	entry_set_image(e, cmd.n || args.n ? image_new(cmd, false, args, n > EVENT_ARGS_MAX, name) : NULL);
 }
 
 /* Adds what /proc says of a process that is not in the table. start 0: whoever has the pid. */
@@ -396,7 +438,7 @@ static struct entry *read_process(struct process_table *t, uint32_t tgid, uint64
 	e = entry_new(t, tgid, start ? start : st.start, clock_ns(CLOCK_MONOTONIC));
 	if (!e)
 		return NULL;
-	memcpy(e->p.comm, st.comm, sizeof(e->p.comm));
+	entry_set_comm(e, st.comm);
 	e->p.parent_tgid = st.parent;
 	if (st.parent && procfs_stat(st.parent, &parent) == 0)
 		e->p.parent_start = parent.start;
@@ -425,14 +467,6 @@ int process_table_scan(struct process_table *t)
 	return 0;
 }
 
-void process_table_each(const struct process_table *t, void (*look)(void *arg, const struct process *p), void *arg)
-{
-	for (size_t i = 0; i < BUCKETS; i++) {
-		for (const struct entry *e = t->buckets[i]; e; e = e->next)
-			look(arg, &e->p);
-	}
-}
-
 const struct process *process_find(struct process_table *t, uint32_t tgid, uint64_t start)
 {
 	struct miss *miss = &t->misses[(tgid ^ start) % MISSES];
@@ -455,6 +489,22 @@ const struct process *process_find(struct process_table *t, uint32_t tgid, uint6
 	return NULL;
 }
 
+struct process_desc process_describe(const struct process *p)
+{
+	struct process_desc d = { .pid = p->tgid, .cmd = p->cmd, .args = p->args };
+
+	process_desc_set_names(&d, p->name, str_of(p->comm));
+	return d;
+}
+
+void process_each(struct process_table *t, void (*fn)(void *arg, const struct process *p), void *arg)
+{
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (const struct entry *e = t->buckets[i]; e; e = e->next)
+			if (!e->p.dead)
+				fn(arg, &e->p);
+}
+
 /* The last process that had this pid, alive or not: the newest is first in its bucket. */
 static struct entry *find_last(struct process_table *t, uint32_t tgid)
 {
@@ -467,7 +517,7 @@ static struct entry *find_last(struct process_table *t, uint32_t tgid)
 
 struct str process_thread_name(struct process_table *t, uint32_t tgid, uint32_t tid)
 {
-	struct thread *th = &t->threads[tid % THREADS];
+	struct thread *th = thread_slot(t, tid);
 	struct entry *e = find_last(t, tgid);
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	char name[64];
@@ -475,10 +525,9 @@ struct str process_thread_name(struct process_table *t, uint32_t tgid, uint32_t 
 
 	if (e && tid == tgid)
 		return str_of(e->p.comm);
-	if (th->tid != tid || th->tgid != tgid || now - th->when >= THREAD_KEEP_NS) {
-		memset(th, 0, sizeof(*th));
-		th->tgid = tgid;
-		th->tid = tid;
+	if (th->tid != tid || th->tgid != tgid)
+		*th = (struct thread){ .tgid = tgid, .tid = tid };
+	if (now - th->when >= THREAD_KEEP_NS) {
 		th->when = now;
 		snprintf(name, sizeof(name), "task/%u/comm", tid);
 		n = procfs_read(tgid, name, th->name, sizeof(th->name));

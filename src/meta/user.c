@@ -97,6 +97,22 @@ static char *look_up(uint32_t uid)
 	return strdup(pw.pw_name);
 }
 
+int user_find(const char *name, uint32_t *uid, char **usual)
+{
+	struct passwd pw, *found = NULL;
+	char text[PASSWD_MAX];
+
+	if (getpwnam_r(name, &pw, text, sizeof(text), &found) || !found)
+		return -ENOENT;
+	*uid = pw.pw_uid;
+	if (usual) {
+		*usual = local_name(*uid);
+		if (!*usual)
+			*usual = look_up(*uid);
+	}
+	return 0;
+}
+
 /* What is not in the file is asked beside the capture: a directory service may take its time. */
 static void *work(void *arg)
 {

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "output/text_fields.h"
 
-#include <ptcpdump/event.h>
 #include <stdio.h>
 
 #include "output/color.h"
 
-enum { BRIEF_PLACES = 2, COMM_MAX = EVENT_COMM_LEN - 1 };
+enum { BRIEF_PLACES = 2 };
 
 void text_put_name(struct buf *b, struct str name)
 {
@@ -25,24 +24,6 @@ void text_put_name(struct buf *b, struct str name)
 	}
 }
 
-/* Base name of the executable. Kernel threads have a name only, with slashes of its own ("kworker/0:1"), no arguments. */
-static struct str process_name(const struct process_desc *p)
-{
-	static const char deleted[] = " (deleted)"; /* d_path() adds it */
-	const uint32_t mark = sizeof(deleted) - 1;
-	struct str s = p->cmd;
-	const char *slash;
-
-	if (!s.p || s.n == 0 || (s.p[0] != '/' && s.p[0] != '.' && p->args.n == 0))
-		return s;
-	if (s.n > mark && memcmp(s.p + s.n - mark, deleted, mark) == 0)
-		s.n -= mark;
-	slash = memrchr(s.p, '/', s.n);
-	if (!slash || slash + 1 == s.p + s.n)
-		return s;
-	return (struct str){ slash + 1, s.n - (uint32_t)(slash + 1 - s.p) };
-}
-
 static void put_brief_value(struct buf *b, const struct annotation *a, const struct annot_field *f)
 {
 	const char *at = (const char *)a + f->offset;
@@ -50,7 +31,7 @@ static void put_brief_value(struct buf *b, const struct annotation *a, const str
 	if (f->kind == FIELD_U32)
 		buf_printf(b, "%u", annot_u32(a, f));
 	else if (f->kind == FIELD_CMD)
-		text_put_name(b, process_name((const void *)(at - offsetof(struct process_desc, cmd))));
+		text_put_name(b, process_desc_name((const void *)(at - offsetof(struct process_desc, cmd))));
 	else if (annot_is_string(f))
 		text_put_name(b, annot_str(a, f));
 }
@@ -81,7 +62,7 @@ void text_put_brief(struct buf *b, const struct annot_schema *s, const struct an
 /* The main thread, under the name of the process or what the kernel leaves of it. */
 static bool is_main_thread(const struct annotation *a)
 {
-	const struct str name = process_name(&a->process);
+	const struct str name = process_desc_name(&a->process);
 	const bool cut = a->thread.n == COMM_MAX && name.n > COMM_MAX;
 
 	return (a->has & ANNOT_PROCESS) && a->tid == a->process.pid &&
@@ -173,7 +154,7 @@ static void put_line(struct buf *b, const struct annot_schema *s, const struct a
 	for (size_t i = 0; i < s->nfields; i++) {
 		const struct annot_field *f = &s->fields[i];
 
-		if (f->bit != g->bit || !f->label || (f->optional && !annot_str(a, f).n))
+		if (f->bit != g->bit || !f->label || !annot_is_told(a, f))
 			continue;
 		buf_puts(b, before);
 		buf_puts(b, f->label);

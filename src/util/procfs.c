@@ -47,6 +47,19 @@ int procfs_link(uint32_t pid, const char *name, char *buf, size_t size)
 	return (int)n;
 }
 
+int procfs_exe(uint32_t pid, char *buf, size_t size)
+{
+	static const char deleted[] = " (deleted)";
+	const int mark = (int)sizeof(deleted) - 1;
+	int n = procfs_link(pid, "exe", buf, size);
+
+	if (n > mark && strcmp(buf + n - mark, deleted) == 0) {
+		n -= mark;
+		buf[n] = '\0';
+	}
+	return n;
+}
+
 uint32_t procfs_namespace(uint32_t pid, const char *name)
 {
 	char path[64];

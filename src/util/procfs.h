@@ -26,6 +26,8 @@ uint64_t procfs_start(uint32_t pid);
 int procfs_read(uint32_t pid, const char *name, char *buf, size_t size);
 /* Target of the link /proc/PID/NAME, NUL added, cut to fit. Returns its length or a negative errno. */
 int procfs_link(uint32_t pid, const char *name, char *buf, size_t size);
+/* The path of the executable, without the mark of one that was deleted. As procfs_link(). */
+int procfs_exe(uint32_t pid, char *buf, size_t size);
 /* Inode number of /proc/PID/ns/NAME, with pid 0 of our own; 0 unknown. */
 uint32_t procfs_namespace(uint32_t pid, const char *name);
 /* s is the name of a process's folder; *ret is its pid. */

@@ -17,10 +17,9 @@ static const uint32_t pids[] = {
 	0,
 	SELECT_PID_LIVE,
 	SELECT_PID_NAME,
-	SELECT_PID_NAMED,
 	SELECT_PID_USER,
 	SELECT_PID_LIVE | SELECT_PID_NAME,
-	SELECT_PID_LIVE | SELECT_PID_NAMED | SELECT_PID_DEAD,
+	SELECT_PID_LIVE | SELECT_PID_NAME | SELECT_PID_DEAD,
 };
 enum { PIDS = sizeof(pids) / sizeof(pids[0]) };
 
@@ -38,13 +37,14 @@ static enum verdict expected_of_end(const struct end *e, uint32_t kinds, bool fo
 		return MAYBE;
 	if ((kinds & SELECT_PID) && !(bits & SELECT_PID_LIVE))
 		return NO;
-	if ((kinds & SELECT_NAME) && !(bits & (SELECT_PID_NAME | SELECT_PID_NAMED)))
+	if ((kinds & SELECT_NAME) && !(bits & SELECT_PID_NAME))
 		return NO;
 	if ((kinds & SELECT_UID) && e->uid != USER && !by_user)
 		return NO;
 	if ((kinds & SELECT_CGROUP) && e->cgroup != CGROUP_YES)
 		return e->cgroup == CGROUP_NO ? NO : MAYBE;
-	return YES;
+	/* A name is for user space to decide. */
+	return kinds & SELECT_NAME ? MAYBE : YES;
 }
 
 static enum verdict expected(const struct end ends[2], uint32_t kinds, bool follow)

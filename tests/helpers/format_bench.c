@@ -44,12 +44,13 @@ static void make_owners(void)
 		owners[i] = (struct annotation){
 			.serial = i + 1,
 			.has = ANNOT_PROCESS | ANNOT_THREAD | ANNOT_USER | ANNOT_PARENT,
-			.process = { 1000 + i, str_of("/usr/bin/curl"),
-				     str_of("curl -s http://10.0.0.1:8080/index.html") },
+			.process = { .pid = 1000 + i,
+				     .cmd = str_of("/usr/bin/curl"),
+				     .args = str_of("curl -s http://10.0.0.1:8080/index.html") },
 			.tid = 1000 + i,
 			.thread = str_of("curl"),
 			.uid = 1000,
-			.parent = { 900, str_of("/usr/bin/bash"), str_of("-bash") },
+			.parent = { .pid = 900, .cmd = str_of("/usr/bin/bash"), .args = str_of("-bash") },
 		};
 	}
 }

@@ -11,14 +11,14 @@ static struct annotation sample(void)
 	return (struct annotation){
 		.serial = 7,
 		.has = ANNOT_ALL,
-		.process = { 122868, str_of("/usr/bin/curl"), str_of("curl kernel.com") },
+		.process = { .pid = 122868, .cmd = str_of("/usr/bin/curl"), .args = str_of("curl kernel.com") },
 		.tid = 122869,
 		.thread = str_of("worker"),
 		.uid = 1000,
-		.parent = { 53229, str_of("/usr/bin/bash"), str_of("-bash") },
+		.parent = { .pid = 53229, .cmd = str_of("/usr/bin/bash"), .args = str_of("-bash") },
 		.container = { str_of("i"), str_of("n"), str_of("img"), str_of("{\"a\":\"b\"}") },
 		.pod = { str_of("p"), str_of("ns"), str_of("u"), str_of("{}"), str_of("{\"k\":\"x\\ny\"}") },
-		.peer = { 9, str_of("/usr/sbin/nginx"), str_of("nginx: worker") },
+		.peer = { .pid = 9, .cmd = str_of("/usr/sbin/nginx"), .args = str_of("nginx: worker") },
 		.peer_uid = 33,
 		.peer_user = str_of("www-data"),
 		.peer_container = { .id = str_of("j"), .name = str_of("m") },
@@ -80,7 +80,8 @@ static void test_annotation_context(void)
 
 static bool same_process(const struct process_desc *a, const struct process_desc *b)
 {
-	return a->pid == b->pid && str_eq(a->cmd, b->cmd) && str_eq(a->args, b->args);
+	return a->pid == b->pid && str_eq(a->cmd, b->cmd) && str_eq(a->args, b->args) && str_eq(a->name, b->name) &&
+	       str_eq(a->comm, b->comm);
 }
 
 static bool same(const struct annotation *a, const struct annotation *b)
@@ -113,12 +114,33 @@ static void test_annotation_round_trip(void)
 	struct buf b = { 0 };
 
 	a.user = str_of("root");
+	a.process.name = str_of("nslookup");
+	a.process.comm = str_of("a\nb");
+	a.parent.comm = str_of("renamed");
+	a.peer.name = str_of("a-server");
 	annotation_encode(&annotation_schema, &b, &a, ANNOT_ALL);
 	back = decode(&b);
 	CHECK(back);
 	CHECK_INT(back->serial, 42);
 	CHECK(same(&a, back));
 	free(back);
+	buf_done(&b);
+}
+
+/* Behind what other readers know; what says nothing is not written. */
+static void test_annotation_names(void)
+{
+	struct annotation a = sample();
+	struct buf b = { 0 };
+	char *text;
+
+	process_desc_set_names(&a.process, str_of("nslookup"), str_of("nslookup"));
+	process_desc_set_names(&a.parent, str_of("bash"), str_of("renamed"));
+	annotation_encode(&annotation_schema, &b, &a, ANNOT_PROCESS | ANNOT_PARENT);
+	text = comments_text(&b);
+	CHECK_STR(text, "PID: 122868\nCmd: /usr/bin/curl\nArgs: curl kernel.com\nName: nslookup|"
+			"ParentPID: 53229\nParentCmd: /usr/bin/bash\nParentArgs: -bash\nParentComm: renamed");
+	free(text);
 	buf_done(&b);
 }
 
@@ -279,13 +301,15 @@ static void test_annotation_forged_lines(void)
 
 static void test_annotation_of_others(void)
 {
-	const char *const notes[] = { "look at this one", "", "PID: seven\nCmd: x", "PID: 99999999999", NULL };
-	const char *const mixed[] = { "a note: here", "PID: 5\nCmd: x\nArgs: y", NULL };
+	const char *const notes[] = {
+		"look at this one", "", "PID: seven\nCmd: x", "PID: 99999999999", "Name: x", NULL
+	};
+	const char *const mixed[] = { "a note: here", "Name: of a note", "PID: 5\nCmd: x\nArgs: y", NULL };
 	struct annotation *a;
 
 	CHECK(!decode_comments(notes));
 	a = decode_comments(mixed);
-	CHECK(a && a->process.pid == 5);
+	CHECK(a && a->process.pid == 5 && !a->process.name.n);
 	free(a);
 }
 
@@ -293,6 +317,7 @@ int main(void)
 {
 	RUN(test_annotation_text);
 	RUN(test_annotation_context);
+	RUN(test_annotation_names);
 	RUN(test_annotation_round_trip);
 	RUN(test_annotation_escapes);
 	RUN(test_annotation_newline_is_no_new_line);

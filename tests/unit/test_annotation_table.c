@@ -59,7 +59,7 @@ static struct extended sample(void)
 	return (struct extended){
 		.annot = { .serial = 1,
 			   .has = ANNOT_PROCESS | ANNOT_SERVICE,
-			   .process = { 7, str_of("/usr/sbin/sshd"), str_of("sshd -D") } },
+			   .process = { .pid = 7, .cmd = str_of("/usr/sbin/sshd"), .args = str_of("sshd -D") } },
 		.unit = str_of("ssh.service"),
 	};
 }

@@ -101,7 +101,7 @@ static struct annotation owner(unsigned pid, const char *args)
 	return (struct annotation){
 		.serial = pid,
 		.has = ANNOT_PROCESS,
-		.process = { pid, str_of("/bin/x"), str_of(args) },
+		.process = { .pid = pid, .cmd = str_of("/bin/x"), .args = str_of(args) },
 	};
 }
 

@@ -364,6 +364,41 @@ static void test_tuples_come_again(void)
 	rig_done(&r);
 }
 
+static void check_names(struct rig *r)
+{
+	const struct event_rename rename = {
+		.type = EVENT_RENAME, .tgid = CLIENT, .tid = CLIENT, .start = 100, .comm = "renamed"
+	};
+	struct event_packet e = from_client_to_server(EVENT_DIR_OUT);
+	const struct annotation *a;
+	uint64_t serial;
+
+	CHECK_INT(join(r, &e, 0, false, &a), META_READY);
+	CHECK(!a->process.name.n && !a->process.comm.n && !a->parent.name.n && !a->peer.comm.n);
+	serial = a->serial;
+	process_table_event(r->processes, EVENT_RENAME, &rename, sizeof(rename));
+	join_changed(r->join);
+	CHECK_INT(join(r, &e, 0, false, &a), META_READY);
+	CHECK(a->serial != serial);
+	CHECK(!a->process.name.n && str_eq(a->process.comm, str_of("renamed")));
+	/* The packet's own comm is the thread's: the process's only where the main thread sends. */
+	e.src.source = OWNER_CURRENT;
+	snprintf(e.comm, sizeof(e.comm), "again");
+	CHECK_INT(join(r, &e, 0, false, &a), META_READY);
+	CHECK(str_eq(a->process.comm, str_of("again")));
+	e.src.tid++;
+	CHECK_INT(join(r, &e, 0, false, &a), META_READY);
+	CHECK(str_eq(a->process.comm, str_of("renamed")) && str_eq(a->thread, str_of("again")));
+}
+
+static void test_names(void)
+{
+	struct rig r = rig_make(0, true);
+
+	check_names(&r);
+	rig_done(&r);
+}
+
 static void check_unknown(struct rig *r)
 {
 	struct event_packet e = from_client_to_server(EVENT_DIR_OUT);
@@ -529,6 +564,7 @@ int main(void)
 	RUN(test_settled_owner);
 	RUN(test_expired_owner);
 	RUN(test_tuples_come_again);
+	RUN(test_names);
 	RUN(test_unknown_process);
 	RUN(test_cache_is_bounded);
 	RUN(test_user_of_the_peer);

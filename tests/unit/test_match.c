@@ -71,6 +71,61 @@ static void test_name(void)
 	CHECK(!matches(&config, &a));
 }
 
+static bool named(const char *given, struct process_desc p)
+{
+	const char *const list[] = { given, NULL };
+	const struct match_config config = { .pnames = list };
+	const struct annotation a = { .serial = 1, .has = ANNOT_PROCESS, .process = p };
+
+	return matches(&config, &a);
+}
+
+static struct process_desc called(const char *cmd, const char *name, const char *comm)
+{
+	struct process_desc p = { .pid = 20, .cmd = str_of(cmd), .args = str_of("x") };
+
+	process_desc_set_names(&p, str_of(name), str_of(comm));
+	return p;
+}
+
+/* The name, the executable's, and what the process calls itself. */
+static void test_names(void)
+{
+	const struct process_desc applet = called("/bin/busybox", "nslookup", "renamed");
+
+	CHECK(named("nslookup", applet));
+	CHECK(named("busybox", applet));
+	CHECK(named("renamed", applet));
+	CHECK(!named("nslook", applet));
+	CHECK(!named("x", applet));
+}
+
+/* 15 characters are known of a comm, and of a name where nothing tells the rest. */
+static void test_long_names(void)
+{
+	const struct process_desc full = called("/bin/python3", "ansible-playbook", "ansible-playboo");
+	const struct process_desc cut = called("/bin/python3", "ansible-playboo", "ansible-playboo");
+	const struct process_desc exact = called("/bin/ansible-playboo", "ansible-playboo", "ansible-playboo");
+	const struct process_desc renamed = called("/bin/python3", "python3", "ansible-playboo");
+
+	CHECK(named("ansible-playbook", full) && named("ansible-playboo", full) && !named("ansible-playboom", full));
+	CHECK(named("ansible-playbook", cut) && named("ansible-playboo", cut));
+	CHECK(!named("ansible-playbook", exact) && named("ansible-playboo", exact));
+	CHECK(named("ansible-playbook", renamed) && named("python3", renamed));
+}
+
+/* The name of another thread than the main one is not its process's. */
+static void test_thread_is_no_process(void)
+{
+	const char *const worker[] = { "worker", NULL };
+	const struct match_config config = { .pnames = worker };
+	struct annotation a = curl_of_bash();
+
+	a.has |= ANNOT_THREAD;
+	a.thread = str_of("worker");
+	CHECK(!matches(&config, &a));
+}
+
 static void test_uid(void)
 {
 	const uint32_t uid[] = { 1000 }, root[] = { 0 };
@@ -84,6 +139,31 @@ static void test_uid(void)
 	a.has &= ~(unsigned)ANNOT_USER;
 	a.uid = 0;
 	CHECK(!matches(&config, &a));
+}
+
+/* In a file the name that was saved counts; where none was, the number that the name has here. */
+static void test_user_by_name(void)
+{
+	char usual[] = "root";
+	struct match_user user = { .name = "toor", .known = true, .usual = usual };
+	const struct match_config config = { .users = &user, .nusers = 1 };
+	struct annotation a = curl_of_bash();
+
+	a.uid = 0;
+	CHECK(matches(&config, &a));
+	a.user = str_of("somebody");
+	CHECK(!matches(&config, &a));
+	a.user = str_of("root");
+	CHECK(matches(&config, &a));
+	a.uid = 1000;
+	a.user = str_of("toor");
+	CHECK(matches(&config, &a));
+	user = (struct match_user){ .name = "elsewhere" };
+	a.uid = 0;
+	a.user = str_of("");
+	CHECK(!matches(&config, &a));
+	a.user = str_of("elsewhere");
+	CHECK(matches(&config, &a));
 }
 
 static void test_container(void)
@@ -347,33 +427,6 @@ static void test_family_of_a_user(void)
 	CHECK_INT(second, MATCH_OWNER);
 }
 
-/* What is there at the start comes in any order. */
-static void test_family_of_the_start(void)
-{
-	const char *const name[] = { "make", NULL };
-	const struct match_config config = { .pnames = name, .follow_forks = true };
-	const struct process make = { .tgid = 8, .comm = "make" };
-	const struct process sh = { .tgid = 10, .parent_tgid = 8, .comm = "sh" };
-	const struct process curl = { .tgid = 20, .parent_tgid = 10, .comm = "curl" };
-	struct annotation a = curl_of_bash();
-	enum match_end end;
-	struct match *m;
-	unsigned turns = 0;
-	bool again = true;
-
-	CHECK_INT(match_new(&m, &config), 0);
-	while (again) {
-		again = match_process(m, &curl);
-		again |= match_process(m, &sh);
-		again |= match_process(m, &make);
-		turns++;
-	}
-	end = match_annotation(m, &a);
-	match_free(m);
-	CHECK_INT(turns, 4);
-	CHECK_INT(end, MATCH_OWNER);
-}
-
 /* What talks to a wanted process is shown, but its children are not wanted. */
 static void test_peer_has_no_children(void)
 {
@@ -438,6 +491,58 @@ static void test_children_of_an_interpreter(void)
 	CHECK(after);
 }
 
+static void test_children_of_the_renamed(void)
+{
+	const char *const name[] = { "worker", NULL };
+	const struct match_config config = { .pnames = name, .follow_forks = true };
+	const struct event_fork fork = { .type = EVENT_FORK, .child = { .tgid = 20, .parent_tgid = 50 } };
+	struct event_rename rename = { .type = EVENT_RENAME, .tgid = 50, .tid = 51, .comm = "worker" };
+	struct annotation a = curl_of_bash();
+	struct match *m;
+	bool before, after;
+
+	CHECK_INT(match_new(&m, &config), 0);
+	match_event(m, EVENT_RENAME, &rename);
+	match_event(m, EVENT_FORK, &fork);
+	before = match_annotation(m, &a);
+	rename.tid = 50;
+	match_event(m, EVENT_RENAME, &rename);
+	match_event(m, EVENT_FORK, &fork);
+	after = match_annotation(m, &a);
+	match_free(m);
+	CHECK(!before && after);
+}
+
+/* Found at the start, the child before its parents. */
+static void test_families_that_exist(void)
+{
+	const char *const name[] = { "make", NULL };
+	struct match_config config = { .pnames = name, .follow_forks = true };
+	const struct process_desc child = { .pid = 20, .cmd = str_of("/usr/bin/curl") };
+	const struct process_desc between = { .pid = 10, .cmd = str_of("/bin/sh") };
+	const struct process_desc make = { .pid = 5, .cmd = str_of("/usr/bin/make") };
+	struct annotation a = curl_of_bash();
+	struct match *m;
+	bool after;
+
+	a.has &= ~(unsigned)ANNOT_PARENT;
+	CHECK_INT(match_new(&m, &config), 0);
+	CHECK(!match_found(m, &child, 10, 0));
+	CHECK(!match_found(m, &between, 5, 0));
+	CHECK(match_found(m, &make, 1, 0));
+	CHECK(!match_found(m, &make, 1, 0));
+	CHECK(!match_found(m, &child, 10, 0));
+	CHECK(match_found(m, &between, 5, 0));
+	CHECK(match_found(m, &child, 10, 0));
+	after = match_annotation(m, &a);
+	match_free(m);
+	CHECK(after);
+	config.follow_forks = false;
+	CHECK_INT(match_new(&m, &config), 0);
+	CHECK(!match_found(m, &make, 1, 0));
+	match_free(m);
+}
+
 /* Somebody else has got the pid of --pid, or of a child of it. */
 static void test_pid_used_again(bool follow_forks)
 {
@@ -484,7 +589,11 @@ int main(void)
 	RUN(test_nothing_asked);
 	RUN(test_pid);
 	RUN(test_name);
+	RUN(test_names);
+	RUN(test_long_names);
+	RUN(test_thread_is_no_process);
 	RUN(test_uid);
+	RUN(test_user_by_name);
 	RUN(test_container);
 	RUN(test_pod);
 	RUN(test_every_kind);
@@ -493,10 +602,11 @@ int main(void)
 	RUN(test_children_by_annotation);
 	RUN(test_family_of_each_kind);
 	RUN(test_family_of_a_user);
-	RUN(test_family_of_the_start);
 	RUN(test_peer_has_no_children);
 	RUN(test_children_by_event);
 	RUN(test_children_of_an_interpreter);
+	RUN(test_children_of_the_renamed);
+	RUN(test_families_that_exist);
 	RUN(test_pids_used_again);
 	RUN(test_added_pid);
 	return check_status();

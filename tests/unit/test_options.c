@@ -104,10 +104,19 @@ static void test_processes(void)
 	CHECK_INT(opts.pids.n, 3);
 	CHECK_INT(opts.pids.v[2], 333);
 	CHECK_INT(opts.uids.n, 1);
+	CHECK_INT(opts.users.n, 0);
 	CHECK_INT(opts.pnames.n, 1);
 	CHECK_STR(opts.pnames.v[0], "a,b");
 	CHECK_INT(opts.follow_forks, 1);
 	CHECK(options_select_process(&opts) && !options_select_container(&opts));
+	CHECK_INT(parse("--uid 5,root"), 0);
+	CHECK_INT(opts.uids.n, 2);
+	CHECK_INT(opts.uids.v[1], 0);
+	CHECK(!opts.saved_users);
+	CHECK_INT(parse("-r x --uid 5,root,no-such-user-is-here"), 0);
+	CHECK_INT(opts.uids.n, 1);
+	CHECK_INT(opts.users.n, 2);
+	CHECK(opts.saved_users && opts.saved_users[0].known && !opts.saved_users[1].known);
 	CHECK_INT(parse("--pod-name a.b"), 0);
 	CHECK(options_select_container(&opts));
 }
@@ -207,6 +216,8 @@ static void test_refused(void)
 		"--pid 4194305",
 		"--uid -1",
 		"--uid 4294967295",
+		"--uid 1,",
+		"--uid no-such-user-is-here",
 		"--pname",
 		"--container-id 12345678901",
 		"--settle 10001",

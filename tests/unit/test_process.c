@@ -88,6 +88,50 @@ static void test_args_cut_and_raw(void)
 	CHECK(is(p->args, "a \x1b[2J\xff b..."));
 }
 
+static const struct process *after_exec(const char *comm, const char *file, const char *args, size_t args_len)
+{
+	static uint64_t start = 1000;
+
+	send_exec(task_of(PID + 5, start += 2000000000, comm), file, args, args_len, false);
+	return process_find(table, PID + 5, start);
+}
+
+#define AFTER_EXEC(comm, file, args) after_exec(comm, file, args, sizeof(args))
+
+/* What it was started as, in full. */
+static void test_names(void)
+{
+	CHECK(is(AFTER_EXEC("nslookup", "/bin/busybox", "nslookup\0x")->name, "nslookup"));
+	CHECK(is(AFTER_EXEC("redis-server", "/usr/bin/redis-check-rdb", "redis-server\0*")->name, "redis-server"));
+	CHECK(is(AFTER_EXEC("python3", "/usr/bin/python3.11", "python3\0-c")->name, "python3"));
+	CHECK(is(AFTER_EXEC("ansible-playboo", "/usr/bin/python3.11", "/usr/bin/python3\0/usr/bin/ansible-playbook\0x")
+			 ->name,
+		 "ansible-playbook"));
+	CHECK(is(AFTER_EXEC("a-very-long-nam", "/bin/a-very-long-name", "x")->name, "a-very-long-name"));
+	CHECK(is(AFTER_EXEC("a-very-long-nam", "/bin/busybox", "x\0/a-very-long")->name, "a-very-long-nam"));
+	/* By descriptor. */
+	CHECK(is(AFTER_EXEC("3", "/memfd:secret tool", "py\0-c")->name, "memfd:secret tool"));
+	CHECK(is(AFTER_EXEC("exe", "/usr/bin/dockerd", "docker-untar")->name, "dockerd"));
+	/* Nothing known but the comm. */
+	CHECK(is(AFTER_EXEC("7", "", "")->name, "7"));
+	CHECK(is(AFTER_EXEC("", "/bin/x", "")->name, "x"));
+}
+
+/* What was renamed keeps its name, and so does what it forks. */
+static void test_name_stays(void)
+{
+	const struct event_rename r = {
+		.type = EVENT_RENAME, .tgid = PID + 6, .tid = PID + 6, .start = 5, .comm = "busy"
+	};
+
+	send_exec(task_of(PID + 6, 5, "ash"), "/bin/busybox", "ash", 4, false);
+	process_table_event(table, EVENT_RENAME, &r, sizeof(r));
+	CHECK(is(process_find(table, PID + 6, 5)->name, "ash"));
+	CHECK_STR(process_find(table, PID + 6, 5)->comm, "busy");
+	send_fork(PID + 6, 5, PID + 7, 6);
+	CHECK(is(process_find(table, PID + 7, 6)->name, "ash"));
+}
+
 static void test_no_name(void)
 {
 	const struct process *p;
@@ -96,6 +140,7 @@ static void test_no_name(void)
 	p = process_find(table, PID + 2, 5);
 	CHECK(p);
 	CHECK(is(p->cmd, "comm"));
+	CHECK(is(p->name, "comm"));
 	CHECK_INT(p->args.n, 0);
 }
 
@@ -177,11 +222,42 @@ static void test_cgroup_move(void)
 	CHECK(process_find(table, PID + 50, 5)->version != version);
 }
 
+static void send_rename(uint32_t tgid, uint32_t tid, const char *comm)
+{
+	struct event_rename r = { .type = EVENT_RENAME, .tgid = tgid, .tid = tid, .start = 5 };
+
+	strncpy(r.comm, comm, sizeof(r.comm) - 1);
+	process_table_event(table, EVENT_RENAME, &r, sizeof(r));
+}
+
+static void test_rename(void)
+{
+	uint32_t version;
+
+	send_exec(task_of(PID + 55, 5, "a"), "/bin/a", "a", 2, false);
+	version = process_find(table, PID + 55, 5)->version;
+	send_rename(PID + 55, PID + 56, "worker");
+	CHECK_STR(process_find(table, PID + 55, 5)->comm, "a");
+	CHECK(is(process_thread_name(table, PID + 55, PID + 56), "worker"));
+	CHECK_INT(process_find(table, PID + 55, 5)->version, version);
+	send_rename(PID + 55, PID + 55, "renamed");
+	CHECK_STR(process_find(table, PID + 55, 5)->comm, "renamed");
+	CHECK(is(process_find(table, PID + 55, 5)->cmd, "/bin/a"));
+	CHECK(is(process_thread_name(table, PID + 55, PID + 55), "renamed"));
+	CHECK(is(process_thread_name(table, PID + 55, PID + 56), "worker"));
+	CHECK(process_find(table, PID + 55, 5)->version != version);
+	/* Without a path, the name is what is shown. */
+	send_exec(task_of(PID + 57, 5, "b"), "", "", 0, false);
+	send_rename(PID + 57, PID + 57, "longer");
+	CHECK(is(process_find(table, PID + 57, 5)->cmd, "longer"));
+	CHECK(is(process_find(table, PID + 57, 5)->name, "b"));
+}
+
 /* Short, long and lying events: nothing happens, and ASan is silent. */
 static void test_hostile(void)
 {
-	static const uint32_t types[] = { EVENT_NONE, EVENT_PACKET, EVENT_EXEC,	  EVENT_FORK,
-					  EVENT_EXIT, EVENT_OWNER,  EVENT_CGROUP, 77 };
+	static const uint32_t types[] = { EVENT_NONE,  EVENT_PACKET, EVENT_EXEC,   EVENT_FORK, EVENT_EXIT,
+					  EVENT_OWNER, EVENT_CGROUP, EVENT_RENAME, 77 };
 	unsigned char *p;
 	size_t i, size;
 
@@ -298,12 +374,15 @@ int main(void)
 		return 1;
 	RUN(test_exec);
 	RUN(test_args_cut_and_raw);
+	RUN(test_names);
+	RUN(test_name_stays);
 	RUN(test_no_name);
 	RUN(test_fork_inherits);
 	RUN(test_pid_reuse);
 	RUN(test_tick);
 	RUN(test_dead_are_kept_and_bounded);
 	RUN(test_cgroup_move);
+	RUN(test_rename);
 	RUN(test_hostile);
 	RUN(test_valid);
 	RUN(test_proc);

@@ -18,8 +18,8 @@ static struct iface eth0 = { .dlt = DLT_RAW, .name = (char[]){ "eth0" } };
 static const struct annotation curl = {
 	.serial = 1,
 	.has = ANNOT_PROCESS | ANNOT_PARENT,
-	.process = { 1234, { "/usr/bin/curl", 13 }, { "curl -v", 7 } },
-	.parent = { 99, { "/bin/sh", 7 }, { "sh", 2 } },
+	.process = { .pid = 1234, .cmd = { "/usr/bin/curl", 13 }, .args = { "curl -v", 7 } },
+	.parent = { .pid = 99, .cmd = { "/bin/sh", 7 }, .args = { "sh", 2 } },
 };
 
 static char text[8192];
@@ -140,11 +140,32 @@ static void test_names_of_processes(void)
 		struct annotation a = { .serial = 10 + i, .has = ANNOT_PROCESS };
 		char expected[256];
 
-		a.process = (struct process_desc){ 5, str_of(names[i].cmd), str_of(names[i].args) };
+		a.process =
+			(struct process_desc){ .pid = 5, .cmd = str_of(names[i].cmd), .args = str_of(names[i].args) };
 		snprintf(expected, sizeof(expected), "eth0 %s.5 In " TAIL "\n", names[i].shown);
 		CHECK_INT(print(&(struct text_config){ .t = 1 }, &eth0, DIR_IN, &a), 0);
 		CHECK_STR(text, expected);
 	}
+}
+
+/* Started as another name than the executable's, and calling itself something else: only what differs is told. */
+static void test_names_that_differ(void)
+{
+	struct annotation a = curl;
+
+	a.serial = 30;
+	a.has |= ANNOT_PEER;
+	a.peer = a.process;
+	process_desc_set_names(&a.process, str_of("nslookup"), str_of("worker 1"));
+	process_desc_set_names(&a.parent, str_of("sh"), str_of("sh"));
+	process_desc_set_names(&a.peer, str_of("a-name-of-20-letters"), str_of("a-name-of-20-le"));
+	CHECK_INT(print(&(struct text_config){ .t = 1 }, &eth0, DIR_OUT, &a), 0);
+	CHECK_STR(text, "eth0 nslookup.1234 Out " TAIL ", ParentProc [sh.99]\n");
+	CHECK_INT(print(&(struct text_config){ .t = 1, .v = 1, .K = 1 }, &eth0, DIR_OUT, &a), 0);
+	CHECK(strstr(text,
+		     "\n    Process (pid 1234, cmd /usr/bin/curl, args curl -v, name nslookup, comm worker 1)\n"));
+	CHECK(strstr(text, "\n    ParentProc (pid 99, cmd /bin/sh, args sh)\n"));
+	CHECK(strstr(text, "\n    Peer (pid 1234, cmd /usr/bin/curl, args curl -v, name a-name-of-20-letters)\n"));
 }
 
 static void test_verbose(void)
@@ -157,9 +178,10 @@ static void test_verbose(void)
 	a.tid = 1235;
 	a.thread = str_of("worker");
 	a.uid = 1000;
+	a.user = str_of("jo");
 	a.container = (struct container_desc){ str_of("d902"), str_of("test"), str_of("alpine:3.18"), str_of("{}") };
 	a.pod = (struct pod_desc){ str_of("p"), str_of("default"), str_of("9e4b"), str_of("{}"), str_of("{}") };
-	a.peer = (struct process_desc){ 80, str_of("/usr/sbin/nginx"), str_of("nginx: worker") };
+	a.peer = (struct process_desc){ .pid = 80, .cmd = str_of("/usr/sbin/nginx"), .args = str_of("nginx: worker") };
 	a.peer_uid = 33;
 	a.peer_user = str_of("www-data");
 	a.peer_container = (struct container_desc){ .id = str_of("e013"), .name = str_of("web") };
@@ -170,7 +192,7 @@ static void test_verbose(void)
 		  "    10.0.0.1.5000 > 10.0.0.2.6000: UDP, length 4\n"
 		  "    Process (pid 1234, cmd /usr/bin/curl, args curl two\\nlines)\n"
 		  "    Thread (tid 1235, name worker)\n"
-		  "    User (uid 1000)\n"
+		  "    User (uid 1000, name jo)\n"
 		  "    ParentProc (pid 99, cmd /bin/sh, args sh)\n"
 		  "    Container (name test, id d902, image alpine:3.18, labels {})\n"
 		  "    Pod (name p, namespace default, UID 9e4b, labels {}, annotations {})\n"
@@ -201,7 +223,7 @@ static void test_thread(void)
 	for (size_t i = 0; i < sizeof(threads) / sizeof(threads[0]); i++) {
 		struct annotation a = { .serial = 50 + i, .has = ANNOT_PROCESS | ANNOT_THREAD };
 
-		a.process = (struct process_desc){ 5, str_of(threads[i].cmd), str_of("x") };
+		a.process = (struct process_desc){ .pid = 5, .cmd = str_of(threads[i].cmd), .args = str_of("x") };
 		a.tid = threads[i].tid;
 		a.thread = str_of(threads[i].thread);
 		CHECK_INT(print(&(struct text_config){ .t = 1 }, &eth0, DIR_IN, &a), 0);
@@ -217,7 +239,7 @@ static struct annotation curl_of_nginx(uint64_t serial)
 
 	a.serial = serial;
 	a.has |= ANNOT_PEER;
-	a.peer = (struct process_desc){ 80, str_of("/usr/sbin/nginx"), str_of("nginx") };
+	a.peer = (struct process_desc){ .pid = 80, .cmd = str_of("/usr/sbin/nginx"), .args = str_of("nginx") };
 	return a;
 }
 
@@ -333,9 +355,11 @@ static void test_brief_is_bounded(void)
 		"00:00:00.123456 curl.1234 > nginx.80 a-..-nic IP6 2001:db..666.65535 > 2001:db8..666.65535: tcp 1300\n");
 	a.serial++;
 	iface.other_netns = true;
-	a.process = (struct process_desc){ 4194301, str_of("/usr/bin/a name \xe2\x82\xac that\x1b[2J is long"),
-					   str_of("x") };
-	a.peer = (struct process_desc){ 4194302, str_of("/usr/bin/another.one.of.them"), str_of("x") };
+	a.process.pid = 4194301;
+	a.process.cmd = str_of("/usr/bin/a name \xe2\x82\xac that\x1b[2J is long");
+	a.peer = (struct process_desc){ .pid = 4194302,
+					.cmd = str_of("/usr/bin/another.one.of.them"),
+					.args = str_of("x") };
 	CHECK_INT(print_packet(&(struct text_config){ .brief = true }, &packet), 0);
 	CHECK(strlen(text) <= 101);
 	CHECK(strstr(text, ".4194301 > ") && strstr(text, ".4194302 ") && strstr(text, ".65535: tcp 1300\n"));
@@ -448,6 +472,7 @@ int main(void)
 	RUN(test_no_name);
 	RUN(test_hostile_names);
 	RUN(test_names_of_processes);
+	RUN(test_names_that_differ);
 	RUN(test_verbose);
 	RUN(test_thread);
 	RUN(test_peer);
