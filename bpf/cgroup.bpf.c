@@ -32,7 +32,7 @@ static __always_inline void flow_anywhere(struct owner_scratch *S, const struct 
 	S->flow[FLOW_INNER].netns = 0;
 	S->rec = *rec;
 	there = bpf_map_lookup_elem(&ptcp_flows, &S->flow[FLOW_INNER]);
-	if (!there || there->tgid != S->rec.tgid || there->cookie != S->rec.cookie)
+	if (!there || !owner_same(there, &S->rec) || there->cookie != S->rec.cookie)
 		bpf_map_update_elem(&ptcp_flows, &S->flow[FLOW_INNER], &S->rec, BPF_ANY);
 }
 
@@ -42,7 +42,7 @@ static __always_inline void note_sender(struct owner_scratch *S, struct bpf_sock
 
 	if (!task_context(task) || !task_is_user(task) || !task_sends(S, full))
 		return;
-	if (!found || S->provisional || S->rec.tgid != (__u32)TASK_READ(task, tgid))
+	if (!found || S->provisional || !task_is_owner(task, &S->rec))
 		owner_store_current(S, full, cookie, task);
 }
 

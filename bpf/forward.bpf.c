@@ -11,9 +11,9 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define PROCEED 1
 
-static __always_inline __u32 forward_hash(const struct flow_key *k, __u32 tgid)
+static __always_inline __u32 forward_hash(const struct flow_key *k, const struct owner_rec *rec)
 {
-	return flow_short(k) ^ tgid << 1;
+	return flow_short(k) ^ rec->tgid << 1 ^ (__u32)rec->image << 16;
 }
 
 /* What was told last, and not long ago: an LRU map forgets what nobody asks for. */
@@ -21,7 +21,7 @@ static __always_inline bool forward_again(const struct owner_rec *rec, const str
 {
 	enum { JIFFIES = 64 };
 
-	return rec && rec->certain && rec->forward_told == forward_hash(k, rec->tgid) &&
+	return rec && rec->certain && rec->forward_told == forward_hash(k, rec) &&
 	       (__u32)bpf_jiffies64() - rec->forward_time < JIFFIES;
 }
 
@@ -47,13 +47,13 @@ static __always_inline void forward_store(struct bpf_sock *sk, struct owner_rec 
 	if (!new.certain && rec)
 		owner_expose(rec, cookie);
 	other = bpf_map_lookup_elem(&ptcp_flows, k);
-	if (!other || other->cookie != new.cookie || other->certain != new.certain || other->tgid != new.tgid) {
+	if (!other || other->cookie != new.cookie || other->certain != new.certain || !owner_same(other, &new)) {
 		bpf_map_update_elem(&ptcp_flows, k, &new, BPF_ANY);
 		if (!egress && k->proto != IPPROTO_TCP)
 			forward_tell(&new, k);
 	}
 	if (rec == known && new.certain && k->proto == IPPROTO_UDP) {
-		rec->forward_told = forward_hash(k, new.tgid);
+		rec->forward_told = forward_hash(k, &new);
 		rec->forward_time = (__u32)bpf_jiffies64();
 	}
 	/* Whose it is later, ptcp_cookies tells. */

@@ -66,7 +66,7 @@ static __always_inline bool nat_source(struct __sk_buff *skb, struct owner_scrat
 	if (!attrib_forwarded || !nat_original(skb, S, k) || !flow_get(S, &S->forward))
 		return false;
 	old = bpf_map_lookup_elem(&ptcp_flows, k);
-	if (old && old->cookie == S->rec.cookie && old->certain == S->rec.certain && old->tgid == S->rec.tgid)
+	if (old && old->cookie == S->rec.cookie && old->certain == S->rec.certain && owner_same(old, &S->rec))
 		return true;
 	S->rec.forwarded = 1;
 	bpf_map_update_elem(&ptcp_flows, k, &S->rec, BPF_ANY);

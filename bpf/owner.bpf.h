@@ -58,6 +58,12 @@ struct {
 	__type(value, struct owner_rec);
 } ptcp_flows SEC(".maps") __weak;
 
+/* The same program of the same process. */
+static __always_inline bool owner_same(const struct owner_rec *a, const struct owner_rec *b)
+{
+	return a->tgid == b->tgid && a->image == b->image;
+}
+
 static __always_inline bool owner_provisional(const struct owner_rec *rec, __u64 cookie)
 {
 	return !rec->certain || rec->cookie != cookie;
@@ -78,6 +84,7 @@ static __always_inline bool owner_publish(struct owner_rec *rec, const struct ow
 	rec->tgid = owner->tgid;
 	rec->tid = owner->tid;
 	rec->uid = owner->uid;
+	rec->image = owner->image;
 	rec->source = owner->source;
 	asm volatile("" ::: "memory");
 	rec->certain = owner->certain;
@@ -96,6 +103,7 @@ static __always_inline bool owner_current(struct owner_rec *rec, struct task_str
 	rec->tid = BPF_CORE_READ(task, pid);
 	rec->start = task_start(task);
 	rec->uid = BPF_CORE_READ(task, cred, uid.val);
+	rec->image = EVENT_IMAGE(BPF_CORE_READ(task, self_exec_id));
 	rec->cgroup = task_cgroup(task);
 	return rec->tgid != 0;
 }
@@ -114,6 +122,7 @@ static __always_inline void owner_tell(const struct owner_rec *rec, __u64 cookie
 	e.owner.tgid = rec->tgid;
 	e.owner.tid = rec->tid;
 	e.owner.uid = rec->uid;
+	e.owner.image = rec->image;
 	e.owner.source = rec->source == OWNER_SCAN ? OWNER_SCAN : OWNER_STORAGE;
 	process_event(&e, sizeof(e), false);
 }
@@ -195,6 +204,17 @@ static __noinline void owner_settled(const struct owner_rec *rec, unsigned long 
 	forward_settled(rec, &k);
 }
 
+/* setuid() tells nobody: the record of a socket that was used before shows it. */
+static __noinline void owner_user_changed(const struct owner_rec *now, __u32 before)
+{
+	struct event_user e = {
+		.type = EVENT_USER, .tgid = now->tgid, .start = now->start, .before = before, .uid = now->uid
+	};
+
+	e.ts = bpf_ktime_get_ns();
+	process_event(&e, sizeof(e), false);
+}
+
 /*
  * The running task made (!used) or uses the socket. storage: whether this program type may use socket storage here.
  * sk is a struct bpf_sock * or a BTF-typed struct sock *, so its type must survive inlining: void.
@@ -210,10 +230,12 @@ static __always_inline struct owner_rec *owner_note(void *sk, __u64 cookie, bool
 		rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0);
 	else
 		rec = bpf_map_lookup_elem(&ptcp_cookies, &cookie);
-	if (rec && rec->cookie == cookie && rec->certain >= used && rec->tgid == (__u32)TASK_READ(task, tgid))
+	if (rec && rec->cookie == cookie && rec->certain >= used && task_is_owner(task, rec))
 		return rec;
 	if (!owner_current(&new, task))
 		return rec;
+	if (rec && rec->cookie == cookie && owner_same(rec, &new) && rec->uid != new.uid)
+		owner_user_changed(&new, rec->uid);
 	if (!attrib_forwarded && socket_elsewhere(pointer_value(sk)))
 		attrib_forwarded = 1;
 	settled = used && (!rec || owner_provisional(rec, cookie));

@@ -58,6 +58,7 @@ static __always_inline void fill_task(struct event_task *t, struct task_struct *
 	t->tgid = BPF_CORE_READ(task, tgid);
 	t->parent_tgid = BPF_CORE_READ(parent, tgid);
 	t->uid = BPF_CORE_READ(task, cred, uid.val);
+	t->image = EVENT_IMAGE(BPF_CORE_READ(task, self_exec_id));
 	t->mntns = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
 	t->netns = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
 	/* The namespace the task lives in; nsproxy->pid_ns_for_children differs after unshare(). */
@@ -272,21 +273,22 @@ SEC("raw_tp/sched_process_exit")
 int BPF_PROG(ptcp_exit, struct task_struct *task)
 {
 	struct event_exit e = { .type = EVENT_EXIT };
-	__u32 *bits, value;
+	__u32 *bits, value, tgid;
 
 	/* The leader may go first; the process ends with its last thread. */
 	if (BPF_CORE_READ(task, signal, live.counter) > 0)
 		return 0;
-	e.tgid = BPF_CORE_READ(task, tgid);
+	tgid = BPF_CORE_READ(task, tgid);
 	if (select_pids()) {
-		bits = bpf_map_lookup_elem(&ptcp_pids, &e.tgid);
+		bits = bpf_map_lookup_elem(&ptcp_pids, &tgid);
 		if (bits) {
 			value = *bits | SELECT_PID_DEAD;
-			bpf_map_update_elem(&ptcp_pids, &e.tgid, &value, BPF_ANY);
+			bpf_map_update_elem(&ptcp_pids, &tgid, &value, BPF_ANY);
 		}
 	}
 	e.ts = bpf_ktime_get_ns();
-	e.start = task_start(task);
+	fill_task(&e.task, task);
+	BPF_CORE_READ_STR_INTO(&e.task.comm, task, group_leader, comm);
 	process_event(&e, sizeof(e), false);
 	return 0;
 }

@@ -25,7 +25,7 @@ static __always_inline bool source_again(struct __sk_buff *skb, struct owner_scr
 	if (!sk || flow_again(S, k))
 		return false;
 	rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0);
-	if (!rec || !rec->certain || rec->tgid != (__u32)TASK_READ(task, tgid) || rec->flow != flow_short(k))
+	if (!rec || !rec->certain || !task_is_owner(task, rec) || rec->flow != flow_short(k))
 		return false;
 	if ((TASK_READ(task, flags) & PF_KTHREAD) || !task_context(task))
 		return false;
@@ -38,6 +38,7 @@ static __always_inline bool source_again(struct __sk_buff *skb, struct owner_scr
 	e->src.tgid = rec->tgid;
 	e->src.tid = TASK_READ(task, pid);
 	e->src.uid = rec->uid;
+	e->src.image = rec->image;
 	e->src.source = OWNER_CURRENT;
 	task_comm(e->comm, task);
 	S->provisional = 0;
@@ -61,7 +62,7 @@ static __always_inline __u8 source_by_socket(struct __sk_buff *skb, struct owner
 	full = bpf_sk_fullsock(sk);
 	found = owner_of_socket(S, full, cookie, &S->flow[FLOW_SRC]);
 	if (egress && !(TASK_READ(task, flags) & PF_KTHREAD) && task_context(task) && task_sends(S, full)) {
-		if (!found || S->provisional || S->rec.tgid != (__u32)TASK_READ(task, tgid))
+		if (!found || S->provisional || !task_is_owner(task, &S->rec))
 			owner_store_current(S, full, cookie, task);
 		S->provisional = 0;
 		S->rec.source = 0;

@@ -244,6 +244,7 @@ int ptcp_task_file(struct bpf_iter__task_file *ctx)
 	new.cgroup = task_cgroup(task);
 	new.tgid = task->tgid;
 	new.uid = task->cred->uid.val;
+	new.image = EVENT_IMAGE(task->self_exec_id);
 	new.certain = file_held_once(file);
 	rec->shared = !new.certain;
 	if (!owner_publish(rec, &new))

@@ -154,6 +154,21 @@ static __always_inline bool task_is_user(struct task_struct *task)
 	return !(BPF_CORE_READ(task, flags) & PF_KTHREAD);
 }
 
+static __always_inline __u16 task_image(struct task_struct *task)
+{
+	return EVENT_IMAGE(TASK_READ(task, self_exec_id));
+}
+
+/*
+ * The program that the task runs, under the same user, is what rec names. Who the user is costs another two probes where
+ * the task cannot be read directly: there a process that only changes its user keeps the one before.
+ */
+static __always_inline bool task_is_owner(struct task_struct *task, const struct owner_rec *rec)
+{
+	return rec->tgid == (__u32)TASK_READ(task, tgid) && rec->image == task_image(task) &&
+	       (!attrib_task_btf || rec->uid == task->cred->uid.val);
+}
+
 static __always_inline __u64 task_cgroup(struct task_struct *task)
 {
 	return BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);

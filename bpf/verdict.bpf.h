@@ -20,6 +20,7 @@ static __always_inline void owner_fill(struct event_owner *o, const struct owner
 	o->tgid = S->rec.tgid;
 	o->tid = S->rec.tid;
 	o->uid = S->rec.uid;
+	o->image = S->rec.image;
 	o->source = S->rec.source ? S->rec.source : source;
 	o->flags = S->provisional ? OWNER_F_PROVISIONAL : 0;
 }

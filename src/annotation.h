@@ -13,6 +13,9 @@
 
 #include "util/str.h"
 
+/* Stands for the name of a process of which only its id is known. */
+#define ANNOT_UNKNOWN "-"
+
 struct process_desc {
 	uint32_t pid;
 	struct str cmd;	 /* executable path (or comm when the path is unknown) */

@@ -290,9 +290,12 @@ static int live_open(struct live *l, const char *const *ifaces)
 	if (!err)
 		err = session_loop_open(l);
 	if (!err)
-		err = capture_attach(l->capture);
+		err = capture_watch(l->capture);
+	/* Before the first packet: who runs now is read while it runs, who comes or goes from now on is told. */
 	if (!err)
 		err = meta_scan(l->meta);
+	if (!err)
+		err = capture_attach(l->capture);
 	if (!err)
 		err = drop_privileges(l);
 	if (err)

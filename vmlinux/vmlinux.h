@@ -145,6 +145,7 @@ struct task_struct {
 	unsigned int flags;
 	pid_t pid, tgid;
 	u64 start_boottime;
+	u64 self_exec_id;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;

@@ -26,6 +26,7 @@ enum event_type {
 	EVENT_OWNER,  /* process ring: struct event_socket_owner, a provisional owner became certain */
 	EVENT_CGROUP, /* process ring: struct event_cgroup, a process moved to another cgroup */
 	EVENT_RENAME, /* process ring: struct event_rename, by task_rename: a thread took a name, other than in execve() */
+	EVENT_USER,  /* process ring: struct event_user, a process uses a socket under another user than before */
 	EVENT_NETNS, /* process ring: struct event_netns, a socket was made in a namespace not heard of before */
 };
 
@@ -45,7 +46,14 @@ enum owner_source {
 
 enum {
 	OWNER_F_PROVISIONAL = 1, /* inherited from a listener or the scan: EVENT_OWNER may correct it */
+	OWNER_F_LATER = 2,	 /* asked for after the packet: it may run another program by now */
 };
+
+/*
+ * task_struct.self_exec_id counts what a process has executed, its forefathers before the fork included. Enough of it to
+ * tell programs apart that follow each other; 0: unknown.
+ */
+#define EVENT_IMAGE(self_exec_id) ((__u16)(self_exec_id))
 
 /* One end of a packet. tgid 0: nobody known (cookie may still be set). */
 struct event_owner {
@@ -56,7 +64,7 @@ struct event_owner {
 	__u32 uid;
 	__u8 source; /* enum owner_source */
 	__u8 flags;  /* OWNER_F_* */
-	__u8 pad[2];
+	__u16 image; /* which of its programs the process ran then: EVENT_IMAGE() */
 };
 EVENT_ASSERT_SIZE(struct event_owner, 32);
 
@@ -99,8 +107,10 @@ struct event_task {
 	__u32 uid;
 	__u32 pidns, mntns, netns; /* inode numbers */
 	char comm[EVENT_COMM_LEN];
+	__u16 image; /* EVENT_IMAGE() */
+	__u16 pad[3];
 };
-EVENT_ASSERT_SIZE(struct event_task, 64);
+EVENT_ASSERT_SIZE(struct event_task, 72);
 
 #define EVENT_ARGS_MAX 4096 /* longer argument vectors are cut and marked */
 #define EVENT_FILENAME_MAX 512
@@ -126,9 +136,9 @@ struct event_fork {
 
 struct event_exit {
 	__u32 type;
-	__u32 tgid;
+	__u32 pad;
 	__u64 ts;
-	__u64 start;
+	struct event_task task; /* for who has not heard of it before; its comm is the leader's */
 };
 
 struct event_socket_owner {
@@ -154,6 +164,14 @@ struct event_rename {
 	__u64 ts;
 	__u64 start; /* of the process */
 	char comm[EVENT_COMM_LEN];
+};
+
+struct event_user {
+	__u32 type;
+	__u32 tgid;
+	__u64 ts;
+	__u64 start;
+	__u32 before, uid;
 };
 
 struct event_netns {

@@ -161,6 +161,7 @@ bool attrib_event_valid(const void *event, size_t size)
 	case EVENT_EXIT: return size == sizeof(struct event_exit);
 	case EVENT_OWNER: return size == sizeof(struct event_socket_owner);
 	case EVENT_RENAME: return size == sizeof(struct event_rename);
+	case EVENT_USER: return size == sizeof(struct event_user);
 	case EVENT_CGROUP: return size == sizeof(struct event_cgroup);
 	case EVENT_NETNS: return size == sizeof(struct event_netns);
 	default: return false;

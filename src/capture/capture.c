@@ -124,14 +124,21 @@ int capture_fd(const struct capture *c)
 	return c->poll.epoll_fd;
 }
 
-int capture_attach(struct capture *c)
+int capture_watch(struct capture *c)
 {
 	const struct capture_handler handler = { .arg = c, .process = process_handle };
 	int err = attrib_attach(c->attrib, &handler);
 
 	if (!err && attrib_fd(c->attrib) >= 0)
 		err = poll_add(c, attrib_fd(c->attrib), EPOLLIN, NULL);
-	if (!err && attrib_scan_first(c->attrib))
+	return err;
+}
+
+int capture_attach(struct capture *c)
+{
+	int err = 0;
+
+	if (attrib_scan_first(c->attrib))
 		err = attrib_scan(c->attrib);
 	if (!err)
 		err = c->backend->attach(c);

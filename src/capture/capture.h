@@ -69,6 +69,9 @@ struct capture_stats {
 /* Errors are logged (what, where, cure) and returned as negative errno. */
 int capture_new(struct capture **ret, const struct capture_config *config, const struct capture_handler *handler);
 int capture_load(struct capture *c);
+/* From now on the handler's process() is told, at the next poll, of what happens to processes. */
+int capture_watch(struct capture *c);
+/* Packets are taken; after capture_watch(). */
 int capture_attach(struct capture *c);
 /* Says whether tasks of a cgroup match the container filter. Unknown cgroups pass as EVENT_PKT_MAYBE. */
 int capture_set_cgroup(struct capture *c, uint64_t cgroup, bool match);

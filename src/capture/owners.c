@@ -36,7 +36,7 @@
 struct cached {
 	struct flow_key key;
 	struct event_owner owner; /* tgid 0: nobody */
-	uint64_t until;
+	uint64_t asked, until;
 };
 
 struct held {
@@ -63,6 +63,7 @@ struct tuple {
 	struct flow_key src, dst; /* each end seen as the local one */
 	bool request;		  /* TCP SYN: cached answers are of an earlier connection */
 	bool opening;		  /* SYN or SYN-ACK: the maps may hold an earlier one, too */
+	uint64_t ts;
 };
 
 int owners_new(struct owners **ret, int flows_fd, int cookies_fd)
@@ -213,6 +214,7 @@ static bool parse(int dlt, const struct event_packet *e, const uint8_t *data, st
 	off = parse_network(data, e->caplen, off, protocol, &t->src);
 	if (!parse_transport(data, e->caplen, off, t))
 		return false;
+	t->ts = e->ts;
 	t->src.netns = e->netns;
 	t->dst = t->src;
 	memcpy(t->dst.l, t->src.r, sizeof(t->dst.l));
@@ -257,7 +259,8 @@ static bool ask_maps(struct owners *o, const struct flow_key *key, struct event_
 		.tid = rec.tid,
 		.uid = rec.uid,
 		.source = rec.source ? rec.source : OWNER_FLOW,
-		.flags = rec.certain ? 0 : OWNER_F_PROVISIONAL,
+		.flags = OWNER_F_LATER | (rec.certain ? 0 : OWNER_F_PROVISIONAL),
+		.image = rec.image,
 	};
 	return true;
 }
@@ -423,24 +426,43 @@ static struct cached *cache_slot(struct owners *o, const struct flow_key *k)
 	return &o->cache[h >> 48 & (CACHE_SIZE - 1)];
 }
 
-static bool find(struct owners *o, const struct flow_key *k, bool fresh, uint64_t now, struct event_owner *ret)
+/*
+ * What is cached of a tuple whose connection begins anew is of the one before. And who has sent since may be another
+ * program, which the maps know.
+ */
+static bool outdated(const struct owners *o, const struct cached *c, const struct tuple *t)
+{
+	return t->request || (o->flows_fd >= 0 && c->owner.tgid && t->ts > c->asked);
+}
+
+static bool find(struct owners *o, const struct flow_key *k, const struct tuple *t, uint64_t now,
+		 struct event_owner *ret)
 {
 	struct cached *c = cache_slot(o, k);
 	bool found;
 
-	if (memcmp(&c->key, k, sizeof(*k)) == 0 && now < c->until && !fresh) {
+	if (memcmp(&c->key, k, sizeof(*k)) == 0 && now < c->until && !outdated(o, c, t)) {
 		*ret = c->owner;
 		return ret->tgid != 0;
 	}
 	memset(&c->owner, 0, sizeof(c->owner));
 	found = o->flows_fd >= 0 ? ask_maps(o, k, &c->owner) : ask_proc(o, k, now, &c->owner);
 	c->key = *k;
+	c->asked = now;
 	if (!found)
 		c->until = now + CACHE_MISSED_NS;
 	else
 		c->until = now + (o->flows_fd >= 0 ? CACHE_FOUND_NS : CACHE_PROC_NS);
 	*ret = c->owner;
 	return found;
+}
+
+/* Who sends a datagram was there; what its port was used for since, says nothing. A connection may be inherited. */
+static bool began_later(const struct tuple *t, const struct flow_key *k, const struct event_owner *found)
+{
+	const uint64_t asleep = clock_ns(CLOCK_BOOTTIME) - clock_ns(CLOCK_MONOTONIC);
+
+	return k == &t->src && k->proto != IPPROTO_TCP && found->start > t->ts + asleep;
 }
 
 /* What a cookie stands for may be known by now; else it is waited for. */
@@ -451,8 +473,7 @@ static bool find_end(struct owners *o, const struct tuple *t, const struct flow_
 
 	if (end->tgid || (end->cookie && t->opening))
 		return true;
-	/* What is cached of a tuple whose connection begins anew is of the one before. */
-	if (find(o, k, t->request, now, &found)) {
+	if (find(o, k, t, now, &found) && !began_later(t, k, &found)) {
 		*end = found;
 		return true;
 	}

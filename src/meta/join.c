@@ -20,21 +20,25 @@ static const uint64_t container_wait_ns = 500 * UINT64_C(1000000);
 struct annot_key {
 	uint64_t start, peer_start;
 	uint32_t tgid, tid, uid, peer_tgid, peer_uid, pad;
+	uint16_t image, peer_image;
+	uint16_t later, peer_later; /* 1: OWNER_F_LATER */
 	char comm[EVENT_COMM_LEN];
 };
-EVENT_ASSERT_SIZE(struct annot_key, 56);
+EVENT_ASSERT_SIZE(struct annot_key, 64);
 
 /* Contents that an annotation was made of; when one changes, it is made anew, with a new serial. */
 struct annot_versions {
 	uint64_t container, peer_container;
 	uint32_t process, parent, peer;
-	bool parent_known, peer_known;
+	bool image_known, parent_known, peer_known, peer_image_known;
+	char thread[EVENT_COMM_LEN];
 };
 
 struct annot_entry {
 	struct annot_key key;
 	struct annot_versions versions;
-	uint64_t checked; /* generation in which the versions were seen to be right */
+	uint64_t checked;   /* generation in which the versions were seen to be right, */
+	struct period when; /* for packets of this time */
 	struct annotation annot;
 	char *strings;
 	int32_t next;  /* in the bucket */
@@ -56,7 +60,11 @@ struct join {
 struct facts {
 	const struct process *process, *parent, *peer;
 	const struct container *container, *peer_container;
-	bool pending; /* a container may become known */
+	struct str thread;
+	struct period when;
+	bool image_known, peer_image_known; /* else process tells of another program than the one that is asked for */
+	bool earlier;			    /* process tells of before: the thread and the user are not of then */
+	bool pending;			    /* a container may become known */
 };
 
 int join_new(struct join **ret, const struct join_config *config)
@@ -158,17 +166,70 @@ static const struct container *container_of(struct join *j, const struct process
 	return container;
 }
 
-static struct facts look_up(struct join *j, const struct annot_key *key)
+static struct str comm_of(const char comm[EVENT_COMM_LEN])
 {
-	struct process_table *t = j->config.processes;
-	struct facts f = { .process = process_find(t, key->tgid, key->start) };
+	return (struct str){ comm, (uint32_t)strnlen(comm, EVENT_COMM_LEN) };
+}
 
-	if (key->peer_tgid)
-		f.peer = process_find(t, key->peer_tgid, key->peer_start);
+static struct str thread_of(struct join *j, const struct annot_key *key, struct facts *f)
+{
+	const struct thread_id id = { key->start, key->tgid, key->tid };
+
+	if (f->earlier)
+		return str_of("");
+	if (key->comm[0] || !key->tid)
+		return comm_of(key->comm);
+	if (key->tid == key->tgid && f->image_known)
+		return comm_of(f->process->comm);
+	return process_thread_name(j->config.processes, &id, &f->when);
+}
+
+/* Else p tells of another program. */
+static bool runs(const struct process *p, const struct process_id *id)
+{
+	return p && (id->later || !id->image || !p->image || p->image == id->image);
+}
+
+static struct process_id owner_id(const struct annot_key *key)
+{
+	return (struct process_id){ key->start, key->tgid, key->image, key->later };
+}
+
+static struct process_id peer_id(const struct annot_key *key)
+{
+	return (struct process_id){ key->peer_start, key->peer_tgid, key->peer_image, key->peer_later };
+}
+
+static void look_up_ends(struct join *j, const struct annot_key *key, struct facts *f)
+{
+	const struct process_id owner = owner_id(key), peer = peer_id(key);
+
+	f->process = process_at(j->config.processes, &owner, &f->when);
+	f->image_known = runs(f->process, &owner);
+	f->earlier = owner.later && f->process && f->process->image && f->process->image != owner.image;
+	f->peer = peer.tgid ? process_at(j->config.processes, &peer, &f->when) : NULL;
+	f->peer_image_known = runs(f->peer, &peer);
+}
+
+static struct facts look_up(struct join *j, const struct annot_key *key, uint64_t ts)
+{
+	const struct process_id owner = owner_id(key), peer = peer_id(key);
+	struct process_table *t = j->config.processes;
+	struct facts f = { .when = period_at(ts) };
+	struct process_id parent;
+
+	look_up_ends(j, key, &f);
+	if ((f.process && !f.image_known) || (f.peer && !f.peer_image_known)) {
+		process_catch_up(t, &owner, ts);
+		process_catch_up(t, &peer, ts);
+		look_up_ends(j, key, &f);
+	}
+	f.thread = thread_of(j, key, &f);
 	if (!f.process)
 		return f;
-	if (f.process->parent_tgid)
-		f.parent = process_find(t, f.process->parent_tgid, f.process->parent_start);
+	parent = (struct process_id){ f.process->parent_start, f.process->parent_tgid, 0, false };
+	if (parent.tgid)
+		f.parent = process_at(t, &parent, &f.when);
 	f.container = container_of(j, f.process, &f.pending);
 	if (f.peer)
 		f.peer_container = container_of(j, f.peer, &f.pending);
@@ -177,43 +238,45 @@ static struct facts look_up(struct join *j, const struct annot_key *key)
 
 static struct annot_versions versions_of(const struct facts *f)
 {
-	return (struct annot_versions){
+	struct annot_versions v = {
 		.container = f->container ? f->container->serial : 0,
 		.peer_container = f->peer_container ? f->peer_container->serial : 0,
 		.process = f->process ? f->process->version : 0,
 		.parent = f->parent ? f->parent->version : 0,
 		.peer = f->peer ? f->peer->version : 0,
+		.image_known = f->image_known,
 		.parent_known = f->parent != NULL,
 		.peer_known = f->peer != NULL,
+		.peer_image_known = f->peer_image_known,
 	};
+
+	memcpy(v.thread, f->thread.p, f->thread.n);
+	return v;
 }
 
 static bool versions_equal(const struct annot_versions *a, const struct annot_versions *b)
 {
 	return a->container == b->container && a->peer_container == b->peer_container && a->process == b->process &&
 	       a->parent == b->parent && a->peer == b->peer && a->parent_known == b->parent_known &&
-	       a->peer_known == b->peer_known;
+	       a->peer_known == b->peer_known && memcmp(a->thread, b->thread, sizeof(a->thread)) == 0;
 }
 
 /* Who ended and was forgotten since is what he was: that counts as unchanged. */
 static void versions_keep(struct annot_versions *now, const struct annot_versions *before)
 {
-	if (!now->process && before->process)
+	if ((!now->process && before->process) || (!now->image_known && before->image_known))
 		*now = *before;
+	if (!now->thread[0])
+		memcpy(now->thread, before->thread, sizeof(now->thread));
 	if (!now->parent_known && before->parent_known) {
 		now->parent_known = true;
 		now->parent = before->parent;
 	}
-	if (!now->peer_known && before->peer_known) {
-		now->peer_known = true;
+	if (!now->peer_image_known && before->peer_image_known) {
+		now->peer_known = now->peer_image_known = true;
 		now->peer = before->peer;
 		now->peer_container = before->peer_container;
 	}
-}
-
-static struct str comm_of(const char comm[EVENT_COMM_LEN])
-{
-	return (struct str){ comm, (uint32_t)strnlen(comm, EVENT_COMM_LEN) };
 }
 
 /* comm: what is known better than by p, or when nothing else is; n == 0 nothing. */
@@ -226,8 +289,8 @@ static struct process_desc describe(const struct process *p, uint32_t pid, struc
 		if (comm.n)
 			process_desc_set_names(&d, p->name, comm);
 	} else {
-		d.cmd = comm;
-		process_desc_set_names(&d, comm, comm);
+		d.cmd = comm.n ? comm : str_of(ANNOT_UNKNOWN);
+		process_desc_set_names(&d, d.cmd, d.cmd);
 	}
 	return d;
 }
@@ -260,20 +323,19 @@ static void entry_fill(struct join *j, struct annot_entry *e, const struct facts
 	const struct str comm = comm_of(key->comm);
 	struct buf strings = { 0 };
 
-	/* Of a process that is known, another thread's name says nothing. */
-	a.process = describe(f->process, key->tgid, f->process && key->tid != key->tgid ? str_of("") : comm);
-	a.uid = key->uid;
-	a.user = users_find(j->config.users, key->uid, &e->nameless);
-	if (key->tid) {
+	/* A thread's name is not its process's. */
+	a.process = describe(f->image_known ? f->process : NULL, key->tgid, key->tid == key->tgid ? comm : str_of(""));
+	a.uid = key->later && f->process ? process_uid(j->config.processes, f->process, key->uid) : key->uid;
+	a.user = users_find(j->config.users, a.uid, &e->nameless);
+	/* The other direction of its packets does not tell it. */
+	if (key->comm[0])
+		process_thread_told(j->config.processes, &(struct thread_id){ key->start, key->tgid, key->tid },
+				    key->comm, f->when.at);
+	/* None: gone before anybody could ask, its process too. */
+	if (f->thread.n) {
 		a.has |= ANNOT_THREAD;
 		a.tid = key->tid;
-		a.thread = comm.n ? comm : process_thread_name(j->config.processes, key->tgid, key->tid);
-		/* The dead cannot be asked; the main thread bears the process's name. */
-		if (!a.thread.n && key->tid == key->tgid && f->process)
-			a.thread = comm_of(f->process->comm);
-		/* Gone before anybody could ask, its process too. */
-		if (!a.thread.n)
-			a.has &= ~(unsigned)ANNOT_THREAD;
+		a.thread = f->thread;
 	}
 	if (f->parent) {
 		a.has |= ANNOT_PARENT;
@@ -288,7 +350,7 @@ static void entry_fill(struct join *j, struct annot_entry *e, const struct facts
 		}
 	}
 	if (key->peer_tgid)
-		fill_peer(j, e, &a, f->peer);
+		fill_peer(j, e, &a, f->peer_image_known ? f->peer : NULL);
 	if (f->peer_container)
 		fill_peer_container(&a, f->peer_container);
 	annot_strings_move(&annotation_schema, &a, buf_reserve(&strings, annot_strings_size(&annotation_schema, &a)));
@@ -298,8 +360,8 @@ static void entry_fill(struct join *j, struct annot_entry *e, const struct facts
 	e->annot = a;
 }
 
-/* *pending: its container may become known. */
-static const struct annotation *annotate(struct join *j, const struct annot_key *key, bool *pending)
+/* Of a packet of ts. *pending: its container may become known. */
+static const struct annotation *annotate(struct join *j, const struct annot_key *key, uint64_t ts, bool *pending)
 {
 	struct annot_entry *e = entry_get(j, key);
 	struct annot_versions versions;
@@ -309,9 +371,9 @@ static const struct annotation *annotate(struct join *j, const struct annot_key 
 	*pending = false;
 	if (users_changed(j->config.users))
 		join_changed(j);
-	if (e->checked == j->generation)
+	if (e->checked == j->generation && e->when.from <= ts && ts < e->when.until)
 		return &e->annot;
-	f = look_up(j, key);
+	f = look_up(j, key, ts);
 	versions = versions_of(&f);
 	versions_keep(&versions, &e->versions);
 	if (!e->annot.serial || e->nameless || !versions_equal(&e->versions, &versions)) {
@@ -320,6 +382,7 @@ static const struct annotation *annotate(struct join *j, const struct annot_key 
 	}
 	/* A pending answer ends with time, not with an event. */
 	e->checked = f.pending ? 0 : j->generation;
+	e->when = f.when;
 	*pending = f.pending;
 	return &e->annot;
 }
@@ -355,21 +418,28 @@ static bool in_container(struct join *j, const struct process *p)
 	return containers_find(j->config.containers, p, &container) != CONTAINER_NONE;
 }
 
+static const struct process *owner_at(struct join *j, const struct event_owner *owner, uint64_t ts)
+{
+	const struct process_id id = { owner->start, owner->tgid, owner->image, owner->flags & OWNER_F_LATER };
+	struct period when = period_at(ts);
+
+	return process_at(j->config.processes, &id, &when);
+}
+
 /*
  * A device that only forwards, such as a bridge or the host's side of a veth pair, has neither process in its namespace.
  * When one end is in a container and the other is not, the container is what the device is looked at for.
  */
 static bool container_first(struct join *j, const struct event_packet *e, const struct ends *ends)
 {
-	struct process_table *t = j->config.processes;
 	const struct process *p;
 
 	if (!j->config.containers || !e->netns || !ends->other.tgid)
 		return false;
-	p = process_find(t, ends->shown.tgid, ends->shown.start);
+	p = owner_at(j, &ends->shown, e->ts);
 	if (!p || !p->netns || p->netns == e->netns || in_container(j, p))
 		return false;
-	p = process_find(t, ends->other.tgid, ends->other.start);
+	p = owner_at(j, &ends->other, e->ts);
 	return p && p->netns && p->netns != e->netns && in_container(j, p);
 }
 
@@ -404,9 +474,13 @@ static struct annot_key make_key(const struct event_packet *e, const struct even
 		.tgid = shown->tgid,
 		.tid = shown->tid,
 		.uid = shown->uid,
+		.image = shown->image,
+		.later = (shown->flags & OWNER_F_LATER) != 0,
 		.peer_tgid = peer ? peer->tgid : 0,
 		.peer_start = peer ? peer->start : 0,
 		.peer_uid = peer ? peer->uid : 0,
+		.peer_image = peer ? peer->image : 0,
+		.peer_later = peer && (peer->flags & OWNER_F_LATER),
 	};
 
 	if (sends && shown->source == OWNER_CURRENT)
@@ -429,7 +503,7 @@ enum meta_verdict join_packet(struct join *j, struct packet *packet, uint64_t no
 	if (!ends.shown.tgid)
 		return META_READY;
 	key = make_key(e, &ends.shown, ends.shown_sends, &ends.other);
-	packet->annot = annotate(j, &key, &pending);
+	packet->annot = annotate(j, &key, e->ts, &pending);
 	j->in_hand = packet->annot;
 	return pending && !force && age < container_wait_ns ? META_WAIT : META_READY;
 }
@@ -444,7 +518,7 @@ const struct annotation *join_other_end(struct join *j, const struct packet *pac
 	if (!ends.other.tgid)
 		return NULL;
 	key = make_key(e, &ends.other, !ends.shown_sends, NULL);
-	return annotate(j, &key, &pending);
+	return annotate(j, &key, e->ts, &pending);
 }
 
 void join_free(struct join *j)

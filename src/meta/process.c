@@ -7,36 +7,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "meta/image.h"
 #include "meta/name.h"
+#include "meta/past.h"
 #include "util/cgroup2.h"
 #include "util/clock.h"
 #include "util/procfs.h"
 
 #define BUCKETS 16384 /* a power of two; chains stay short up to some ten thousand processes */
 #define DEAD_MAX 8192
-#define DEAD_KEEP_NS (10 * NSEC_PER_SEC)
 #define SWEEP_MIN 8192 /* entries, before any is suspected to be of a process that has ended */
 #define MISSES 1024    /* direct-mapped: processes that /proc did not know either */
 #define MISS_KEEP_NS NSEC_PER_SEC
-#define THREADS 1024 /* direct-mapped cache of thread names */
-#define THREAD_KEEP_NS NSEC_PER_SEC
 
 #define INIT_PIDNS 0xeffffffcu /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
-
-/* What execve() sets; shared by all who forked since. */
-struct image {
-	unsigned refs;
-	struct str cmd, args, name;
-	char text[];
-};
 
 struct entry {
 	struct process p;
 	struct image *image;
+	uint64_t read;		     /* when /proc told the image, 0: an event did */
 	struct entry *next;	     /* in its bucket */
 	struct entry *older, *newer; /* among the dead, by time of death */
 	uint64_t died;
@@ -45,12 +37,6 @@ struct entry {
 struct miss {
 	uint64_t start, when;
 	uint32_t tgid;
-};
-
-struct thread {
-	uint64_t when;
-	uint32_t tgid, tid;
-	char name[EVENT_COMM_LEN];
 };
 
 struct process_table {
@@ -63,7 +49,7 @@ struct process_table {
 	uint64_t tick;
 	int cgroup; /* root of cgroup v2, -1 none */
 	struct miss misses[MISSES];
-	struct thread threads[THREADS];
+	struct threads *threads;
 	char scratch[EVENT_FILENAME_MAX * 8 + EVENT_ARGS_MAX + 8];
 };
 
@@ -93,69 +79,40 @@ static struct entry *find_entry(struct process_table *t, uint32_t tgid, uint64_t
 	return NULL;
 }
 
-static void image_put(struct image *image)
-{
-	if (image && --image->refs == 0)
-		free(image);
-}
-
-/* args still has a NUL after each argument. */
-static struct image *image_new(struct str cmd, bool cmd_cut, struct str args, bool args_cut, struct str name)
-{
-	static const char dots[] = "...";
-	const size_t ndots = sizeof(dots) - 1;
-	struct image *image = malloc(sizeof(*image) + cmd.n + args.n + name.n + 2 * ndots);
-	char *p;
-
-	if (!image)
-		return NULL;
-	image->refs = 1;
-	image->name = (struct str){ image->text, name.n };
-	p = mempcpy(image->text, name.p, name.n);
-	/* A path that is too deep lacks its first directories. */
-	image->cmd = (struct str){ p, cmd.n + (cmd_cut ? (uint32_t)ndots : 0) };
-	if (cmd_cut)
-		p = mempcpy(p, dots, ndots);
-	if (cmd.n)
-		p = mempcpy(p, cmd.p, cmd.n);
-	while (!args_cut && args.n && args.p[args.n - 1] == '\0')
-		args.n--;
-	image->args = (struct str){ p, args.n };
-	for (size_t i = 0; i < args.n; i++)
-		*p++ = args.p[i] ? args.p[i] : ' ';
-	if (args_cut) {
-		memcpy(p, dots, ndots);
-		image->args.n += (uint32_t)ndots;
-	}
-	return image;
-}
-
-/* The comm is all of who has nothing else. */
 static void entry_set_comm(struct entry *e, const char comm[EVENT_COMM_LEN])
 {
 	memcpy(e->p.comm, comm, sizeof(e->p.comm));
 	e->p.comm[sizeof(e->p.comm) - 1] = '\0';
-	if (!e->image || !e->image->cmd.n)
-		e->p.cmd = str_of(e->p.comm);
-	if (!e->image)
-		e->p.name = str_of(e->p.comm);
+	image_texts(&e->p, e->image);
 }
 
 static void entry_set_image(struct entry *e, struct image *image)
 {
 	image_put(e->image);
 	e->image = image;
-	if (image) {
-		e->p.cmd = image->cmd;
-		e->p.args = image->args;
-		e->p.name = image->name;
-	}
-	if (!image || !image->cmd.n)
-		e->p.cmd = str_of(e->p.comm);
-	if (!image) {
-		e->p.args = str_of("");
-		e->p.name = str_of(e->p.comm);
-	}
+	image_texts(&e->p, image);
+}
+
+/*
+ * From ts on something else is true of e: keeps what was. What /proc told was read after things happened that are told
+ * only now; how it was before them nobody knows. exec: the image changes, too.
+ */
+static void entry_change(struct entry *e, uint64_t ts, bool exec)
+{
+	if (!e->p.version || ts <= e->p.since || (ts <= e->read && !e->p.since))
+		return;
+	if (exec && ts <= e->read)
+		entry_set_image(e, NULL);
+	past_keep(&e->p, e->image, ts);
+}
+
+/* This was its user until now. */
+static void entry_end_user(struct process_table *t, struct entry *e, uint32_t uid)
+{
+	if (e->p.uid != uid)
+		e->p.version = ++t->version;
+	e->p.uid = uid;
+	e->p.uid_told = true;
 }
 
 static void dead_unlink(struct process_table *t, struct entry *e)
@@ -181,6 +138,7 @@ static void entry_free(struct process_table *t, struct entry *e)
 	*link = e->next;
 	if (e->p.dead)
 		dead_unlink(t, e);
+	past_free(&e->p);
 	image_put(e->image);
 	free(e);
 	t->entries--;
@@ -204,7 +162,7 @@ static void entry_died(struct process_table *t, struct entry *e, uint64_t when)
 
 static void forget_dead(struct process_table *t)
 {
-	while (t->oldest != t->newest && (t->dead > DEAD_MAX || t->oldest->died + DEAD_KEEP_NS < t->newest->died))
+	while (t->oldest != t->newest && (t->dead > DEAD_MAX || t->oldest->died + PAST_KEEP_NS < t->newest->died))
 		entry_free(t, t->oldest);
 }
 
@@ -220,14 +178,10 @@ static void find_dead(struct process_table *t)
 	t->sweep_at = 2 * (t->entries - t->dead) + SWEEP_MIN;
 }
 
-/* A new living process; one that had its pid must be dead, whether or not anybody told. */
-static struct entry *entry_new(struct process_table *t, uint32_t tgid, uint64_t start, uint64_t when)
+static struct entry *entry_add(struct process_table *t, uint32_t tgid, uint64_t start)
 {
-	struct entry *e = find_entry(t, tgid, 0);
+	struct entry *e = calloc(1, sizeof(*e));
 
-	if (e)
-		entry_died(t, e, when);
-	e = calloc(1, sizeof(*e));
 	if (!e)
 		return NULL;
 	t->entries++;
@@ -236,6 +190,16 @@ static struct entry *entry_new(struct process_table *t, uint32_t tgid, uint64_t 
 	e->next = t->buckets[bucket_of(tgid)];
 	t->buckets[bucket_of(tgid)] = e;
 	return e;
+}
+
+/* A new living process; one that had its pid must be dead, whether or not anybody told. */
+static struct entry *entry_new(struct process_table *t, uint32_t tgid, uint64_t start, uint64_t when)
+{
+	struct entry *e = find_entry(t, tgid, 0);
+
+	if (e)
+		entry_died(t, e, when);
+	return entry_add(t, tgid, start);
 }
 
 static void entry_set_task(struct process_table *t, struct entry *e, const struct event_task *task)
@@ -248,6 +212,9 @@ static void entry_set_task(struct process_table *t, struct entry *e, const struc
 	e->p.pidns = task->pidns;
 	e->p.mntns = task->mntns;
 	e->p.netns = task->netns;
+	e->p.image = task->image;
+	e->p.told = true;
+	e->p.uid_told = false;
 	entry_set_comm(e, task->comm);
 	e->p.version = ++t->version;
 }
@@ -273,57 +240,73 @@ static void take_exec(struct process_table *t, const struct event_exec *e, size_
 		return;
 	cmd = (struct str){ (const char *)e->data, e->filename_len };
 	args = (struct str){ (const char *)e->data + e->filename_len, e->args_len };
+	/* Executing a program leaves the user as it is. */
+	entry_end_user(t, entry, e->task.uid);
+	entry_change(entry, e->ts, true);
 	entry_set_task(t, entry, &e->task);
 	name = name_at_exec(&(struct name_facts){ entry->p.comm, cmd, args });
 	entry_set_image(entry, image_new(cmd, e->filename_cut, args, e->args_cut, name));
+	entry->read = 0;
 }
 
 static void read_image(struct process_table *t, struct entry *e);
 
+/* The child runs what its parent ran then. NULL: not known. */
+static struct image *forked_image(struct process_table *t, const struct event_fork *f)
+{
+	struct entry *parent = find_entry(t, f->child.parent_tgid, f->child.parent_start);
+	struct period then = period_at(f->ts);
+	struct process *p;
+
+	if (!parent || parent->p.tgid == f->child.tgid)
+		return NULL;
+	p = past_find(&parent->p, f->child.image, &then);
+	if (p->image && p->image != f->child.image)
+		return NULL;
+	/* /proc told after the fork: the parent may have executed another program in between, which is told next. */
+	if (f->ts <= parent->read && strncmp(p->comm, f->child.comm, sizeof(p->comm)) != 0)
+		return NULL;
+	return p == &parent->p ? parent->image : past_image(p);
+}
+
 static void take_fork(struct process_table *t, const struct event_fork *f, size_t size)
 {
-	struct entry *parent, *e;
+	struct image *image;
+	struct entry *e;
 
 	if (size < sizeof(*f))
 		return;
 	e = entry_of_task(t, &f->child, f->ts);
-	if (!e)
+	if (!e || e->p.told)
 		return;
 	entry_set_task(t, e, &f->child);
-	/* The scan may have read it already, after an exec perhaps that is told next. */
-	if (e->image)
-		return;
-	parent = find_entry(t, f->child.parent_tgid, f->child.parent_start);
-	if (parent && parent != e && parent->image) {
-		parent->image->refs++;
-		entry_set_image(e, parent->image);
-	} else {
+	e->p.since = f->ts;
+	image = forked_image(t, f);
+	if (image) {
+		entry_set_image(e, image_get(image));
+		e->read = 0;
+	} else if (!e->image) {
 		read_image(t, e);
 	}
 }
 
+/* Who ran before anybody listened, and ended before /proc was read, is known from here. */
 static void take_exit(struct process_table *t, const struct event_exit *x, size_t size)
 {
 	struct entry *e;
 
 	if (size < sizeof(*x))
 		return;
-	e = find_entry(t, x->tgid, x->start);
-	if (e)
-		entry_died(t, e, x->ts);
-}
-
-static struct thread *thread_slot(struct process_table *t, uint32_t tid)
-{
-	return &t->threads[tid % THREADS];
-}
-
-static void thread_named(struct process_table *t, const struct event_rename *r)
-{
-	struct thread *th = thread_slot(t, r->tid);
-
-	*th = (struct thread){ .when = clock_ns(CLOCK_MONOTONIC), .tgid = r->tgid, .tid = r->tid };
-	memcpy(th->name, r->comm, sizeof(th->name) - 1);
+	e = find_entry(t, x->task.tgid, x->task.start);
+	if (!e) {
+		/* Another may have its pid by now. */
+		e = entry_add(t, x->task.tgid, x->task.start);
+		if (!e)
+			return;
+		entry_set_task(t, e, &x->task);
+		e->p.told = false;
+	}
+	entry_died(t, e, x->ts);
 }
 
 static void take_cgroup(struct process_table *t, const struct event_cgroup *c, size_t size)
@@ -335,6 +318,7 @@ static void take_cgroup(struct process_table *t, const struct event_cgroup *c, s
 	e = find_entry(t, c->tgid, c->start);
 	if (!e)
 		return;
+	entry_change(e, c->ts, false);
 	e->p.cgroup = c->cgroup;
 	e->p.moves++;
 	e->p.version = ++t->version;
@@ -348,13 +332,30 @@ static void take_rename(struct process_table *t, const struct event_rename *r, s
 	if (size < sizeof(*r))
 		return;
 	if (r->tid != r->tgid) {
-		thread_named(t, r);
+		thread_told(t->threads, &(struct thread_id){ r->start, r->tgid, r->tid }, r->comm, r->ts, true);
 		return;
 	}
 	e = find_entry(t, r->tgid, r->start);
 	if (!e)
 		return;
+	entry_change(e, r->ts, false);
 	entry_set_comm(e, r->comm);
+	e->p.version = ++t->version;
+}
+
+static void take_user(struct process_table *t, const struct event_user *u, size_t size)
+{
+	struct entry *e;
+
+	if (size < sizeof(*u))
+		return;
+	e = find_entry(t, u->tgid, u->start);
+	if (!e)
+		return;
+	entry_end_user(t, e, u->before);
+	entry_change(e, u->ts, false);
+	e->p.uid = u->uid;
+	e->p.uid_told = false;
 	e->p.version = ++t->version;
 }
 
@@ -365,48 +366,13 @@ void process_table_event(struct process_table *t, uint32_t type, const void *eve
 	case EVENT_FORK: take_fork(t, event, size); break;
 	case EVENT_EXIT: take_exit(t, event, size); break;
 	case EVENT_RENAME: take_rename(t, event, size); break;
+	case EVENT_USER: take_user(t, event, size); break;
 	case EVENT_CGROUP: take_cgroup(t, event, size); break;
 	}
 	/* Only here: whoever looks up several processes keeps them all until the next event. */
 	if (t->entries - t->dead >= t->sweep_at)
 		find_dead(t);
 	forget_dead(t);
-}
-
-/* The id of the v2 cgroup: the inode number of its folder. "0::/path" is its line in /proc/PID/cgroup. */
-static uint64_t read_cgroup(struct process_table *t, uint32_t pid)
-{
-	char *line, *end;
-	struct stat st;
-	int n;
-
-	n = procfs_read(pid, "cgroup", t->scratch, sizeof(t->scratch));
-	if (n <= 0 || t->cgroup < 0)
-		return 0;
-	line = strncmp(t->scratch, "0::", 3) == 0 ? t->scratch : strstr(t->scratch, "\n0::");
-	if (!line)
-		return 0;
-	line = strchr(line, '/');
-	if (!line)
-		return 0;
-	end = strchr(line, '\n');
-	if (end)
-		*end = '\0';
-	line += strspn(line, "/");
-	/* Outside of our cgroup namespace. */
-	if (strcmp(line, "..") == 0 || strncmp(line, "../", 3) == 0)
-		return 0;
-	return fstatat(t->cgroup, *line ? line : ".", &st, 0) == 0 ? st.st_ino : 0;
-}
-
-static uint32_t read_uid(struct process_table *t, uint32_t pid)
-{
-	unsigned uid = 0;
-	char *p;
-
-	if (procfs_read(pid, "status", t->scratch, sizeof(t->scratch)) > 0 && (p = strstr(t->scratch, "\nUid:")))
-		sscanf(p + 5, "%u", &uid);
-	return uid;
 }
 
 static void read_image(struct process_table *t, struct entry *e)
@@ -421,6 +387,7 @@ static void read_image(struct process_table *t, struct entry *e)
 	/* Another process may have got the pid while we read. */
 	if (procfs_stat(e->p.tgid, &st) || !same_start(t, st.start, e->p.start))
 		len = n = 0;
+	e->read = clock_ns(CLOCK_MONOTONIC);
 	cmd = (struct str){ exe, len < 0 ? 0 : (uint32_t)len };
 	args = (struct str){ t->scratch, n < 0 ? 0 : n > EVENT_ARGS_MAX ? EVENT_ARGS_MAX : (uint32_t)n };
 	name = name_later(&(struct name_facts){ e->p.comm, cmd, args });
@@ -442,8 +409,8 @@ static struct entry *read_process(struct process_table *t, uint32_t tgid, uint64
 	e->p.parent_tgid = st.parent;
 	if (st.parent && procfs_stat(st.parent, &parent) == 0)
 		e->p.parent_start = parent.start;
-	e->p.uid = read_uid(t, tgid);
-	e->p.cgroup = read_cgroup(t, tgid);
+	e->p.uid = procfs_uid(tgid);
+	e->p.cgroup = cgroup2_of_pid(t->cgroup, tgid, t->scratch, sizeof(t->scratch));
 	e->p.pidns = procfs_namespace(tgid, "pid");
 	e->p.mntns = procfs_namespace(tgid, "mnt");
 	e->p.netns = procfs_namespace(tgid, "net");
@@ -467,7 +434,8 @@ int process_table_scan(struct process_table *t)
 	return 0;
 }
 
-const struct process *process_find(struct process_table *t, uint32_t tgid, uint64_t start)
+/* The table's entry, or one out of /proc. */
+static struct entry *find_or_read(struct process_table *t, uint32_t tgid, uint64_t start)
 {
 	struct miss *miss = &t->misses[(tgid ^ start) % MISSES];
 	struct entry *e = find_entry(t, tgid, start);
@@ -477,16 +445,35 @@ const struct process *process_find(struct process_table *t, uint32_t tgid, uint6
 		/* An event's start is exact where that of /proc is not. */
 		if (e && start && e->p.start != start && e->p.start % t->tick == 0)
 			e->p.start = start;
-		return e ? &e->p : NULL;
+		return e;
 	}
 	now = clock_ns(CLOCK_MONOTONIC);
 	if (miss->tgid == tgid && miss->start == start && now - miss->when < MISS_KEEP_NS)
 		return NULL;
 	e = read_process(t, tgid, start);
-	if (e)
-		return &e->p;
-	*miss = (struct miss){ start, now, tgid };
-	return NULL;
+	if (!e)
+		*miss = (struct miss){ start, now, tgid };
+	return e;
+}
+
+const struct process *process_find(struct process_table *t, uint32_t tgid, uint64_t start)
+{
+	struct entry *e = find_or_read(t, tgid, start);
+
+	return e ? &e->p : NULL;
+}
+
+uint32_t process_uid(struct process_table *t, const struct process *p, uint32_t uid)
+{
+	struct entry *e = find_entry(t, p->tgid, p->start);
+	const struct process *then = e ? &e->p : p;
+
+	while (then != p && then->before) {
+		then = then->before;
+		if (then->uid_told)
+			uid = then->uid;
+	}
+	return uid;
 }
 
 struct process_desc process_describe(const struct process *p)
@@ -505,39 +492,49 @@ void process_each(struct process_table *t, void (*fn)(void *arg, const struct pr
 				fn(arg, &e->p);
 }
 
-/* The last process that had this pid, alive or not: the newest is first in its bucket. */
-static struct entry *find_last(struct process_table *t, uint32_t tgid)
+void process_catch_up(struct process_table *t, const struct process_id *id, uint64_t ts)
 {
-	struct entry *e = t->buckets[bucket_of(tgid)];
+	struct entry *e = id->image ? find_entry(t, id->tgid, id->start) : NULL;
 
-	while (e && e->p.tgid != tgid)
-		e = e->next;
-	return e;
+	if (!e || !e->p.image || (int16_t)(id->image - e->p.image) <= 0 || e->p.dead || ts <= e->p.since)
+		return;
+	entry_change(e, ts, true);
+	e->p.image = id->image;
+	e->p.version = ++t->version;
+	read_image(t, e);
 }
 
-struct str process_thread_name(struct process_table *t, uint32_t tgid, uint32_t tid)
+const struct process *process_at(struct process_table *t, const struct process_id *id, struct period *when)
 {
-	struct thread *th = thread_slot(t, tid);
-	struct entry *e = find_last(t, tgid);
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
-	char name[64];
-	int n;
+	struct entry *e = find_or_read(t, id->tgid, id->start);
 
-	if (e && tid == tgid)
-		return str_of(e->p.comm);
-	if (th->tid != tid || th->tgid != tgid)
-		*th = (struct thread){ .tgid = tgid, .tid = tid };
-	if (now - th->when >= THREAD_KEEP_NS) {
-		th->when = now;
-		snprintf(name, sizeof(name), "task/%u/comm", tid);
-		n = procfs_read(tgid, name, th->name, sizeof(th->name));
-		if (n > 0 && th->name[n - 1] == '\n')
-			th->name[n - 1] = '\0';
-	}
-	/* A thread that is gone had its process's name, unless it took another. */
-	if (!th->name[0] && e)
-		memcpy(th->name, e->p.comm, sizeof(th->name));
-	return str_of(th->name);
+	const struct period asked = *when;
+	const struct process *p;
+
+	if (!e)
+		return NULL;
+	p = past_find(&e->p, id->image, when);
+	if (!id->later || p->since <= when->at)
+		return p;
+	*when = asked;
+	return past_find(&e->p, 0, when);
+}
+
+void process_thread_told(struct process_table *t, const struct thread_id *id, const char comm[EVENT_COMM_LEN],
+			 uint64_t ts)
+{
+	thread_told(t->threads, id, comm, ts, false);
+}
+
+struct str process_thread_name(struct process_table *t, const struct thread_id *id, struct period *when)
+{
+	struct entry *e = find_entry(t, id->tgid, id->start);
+	struct str name = thread_name(t->threads, id, !e || !e->p.dead, when);
+
+	/* Nobody told that it took a name of its own: then it has its process's. */
+	if (!name.n && e && e->p.told)
+		name = str_of(past_find(&e->p, 0, when)->comm);
+	return name;
 }
 
 int process_table_new(struct process_table **ret)
@@ -546,6 +543,10 @@ int process_table_new(struct process_table **ret)
 
 	if (!t)
 		return -ENOMEM;
+	if (threads_new(&t->threads)) {
+		free(t);
+		return -ENOMEM;
+	}
 	t->tick = procfs_tick_ns();
 	t->cgroup = cgroup2_open();
 	t->sweep_at = SWEEP_MIN;
@@ -561,10 +562,12 @@ void process_table_free(struct process_table *t)
 	for (size_t i = 0; i < BUCKETS; i++)
 		for (struct entry *e = t->buckets[i], *next; e; e = next) {
 			next = e->next;
+			past_free(&e->p);
 			image_put(e->image);
 			free(e);
 		}
 	if (t->cgroup >= 0)
 		close(t->cgroup);
+	threads_free(t->threads);
 	free(t);
 }

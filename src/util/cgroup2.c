@@ -8,9 +8,12 @@
 #include <mntent.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+#include "util/procfs.h"
 
 /* Another mount may lie upon the one that the list names: what is there now counts. */
 static int open_checked(int folder, const char *path)
@@ -72,4 +75,28 @@ int cgroup2_open(void)
 	int fd = open_mounted();
 
 	return fd >= 0 ? fd : open_unmounted();
+}
+
+/* "0::/path" is its line. */
+uint64_t cgroup2_of_pid(int root, uint32_t pid, char *scratch, size_t size)
+{
+	char *line, *end;
+	struct stat st;
+
+	if (root < 0 || procfs_read(pid, "cgroup", scratch, size) <= 0)
+		return 0;
+	line = strncmp(scratch, "0::", 3) == 0 ? scratch : strstr(scratch, "\n0::");
+	if (!line)
+		return 0;
+	line = strchr(line, '/');
+	if (!line)
+		return 0;
+	end = strchr(line, '\n');
+	if (end)
+		*end = '\0';
+	line += strspn(line, "/");
+	/* Outside of our cgroup namespace. */
+	if (strcmp(line, "..") == 0 || strncmp(line, "../", 3) == 0)
+		return 0;
+	return fstatat(root, *line ? line : ".", &st, 0) == 0 ? st.st_ino : 0;
 }

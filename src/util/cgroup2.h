@@ -3,10 +3,15 @@
 #ifndef UTIL_CGROUP2_H
 #define UTIL_CGROUP2_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 /*
  * A descriptor of the root folder, close-on-exec, to be closed by the caller; or -errno. Where no mount shows it, as within
  * "ip netns exec", which mounts another /sys, cgroup v2 is mounted for this descriptor alone: Linux 5.2, CAP_SYS_ADMIN.
  */
 int cgroup2_open(void);
+/* The id of a process's cgroup, the inode number of its folder below root; 0 unknown. scratch: for /proc/PID/cgroup. */
+uint64_t cgroup2_of_pid(int root, uint32_t pid, char *scratch, size_t size);
 
 #endif

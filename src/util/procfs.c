@@ -60,6 +60,16 @@ int procfs_exe(uint32_t pid, char *buf, size_t size)
 	return n;
 }
 
+uint32_t procfs_uid(uint32_t pid)
+{
+	char status[4096], *line;
+	unsigned uid = 0;
+
+	if (procfs_read(pid, "status", status, sizeof(status)) > 0 && (line = strstr(status, "\nUid:")))
+		sscanf(line + 5, "%u", &uid);
+	return uid;
+}
+
 uint32_t procfs_namespace(uint32_t pid, const char *name)
 {
 	char path[64];

@@ -28,6 +28,8 @@ int procfs_read(uint32_t pid, const char *name, char *buf, size_t size);
 int procfs_link(uint32_t pid, const char *name, char *buf, size_t size);
 /* The path of the executable, without the mark of one that was deleted. As procfs_link(). */
 int procfs_exe(uint32_t pid, char *buf, size_t size);
+/* Its real user, 0 also when unknown. */
+uint32_t procfs_uid(uint32_t pid);
 /* Inode number of /proc/PID/ns/NAME, with pid 0 of our own; 0 unknown. */
 uint32_t procfs_namespace(uint32_t pid, const char *name);
 /* s is the name of a process's folder; *ret is its pid. */

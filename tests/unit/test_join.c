@@ -28,24 +28,15 @@ struct rig {
 	struct containers *containers;
 };
 
-static void rig_exec_in(struct rig *r, uint32_t pid, uint64_t start, uint32_t parent, const char *cmd, uint32_t netns,
-			uint64_t cgroup)
+static void rig_exec_task(struct rig *r, const struct event_task *task, const char *cmd, uint64_t ts)
 {
 	char space[sizeof(struct event_exec) + 256] __attribute__((aligned(8))) = { 0 };
 	struct event_exec *e = (struct event_exec *)space;
 	const size_t n = strlen(cmd);
 
 	e->type = EVENT_EXEC;
-	e->task = (struct event_task){
-		.tgid = pid,
-		.start = start,
-		.parent_tgid = parent,
-		.parent_start = 1,
-		.netns = netns,
-		.cgroup = cgroup,
-		.pidns = inode_of("/proc/self/ns/pid"),
-		.mntns = inode_of("/proc/self/ns/mnt"),
-	};
+	e->ts = ts;
+	e->task = *task;
 	snprintf(e->task.comm, sizeof(e->task.comm), "%.15s", strrchr(cmd, '/') + 1);
 	e->filename_len = (uint16_t)n;
 	e->args_len = (uint32_t)n + 1;
@@ -55,9 +46,35 @@ static void rig_exec_in(struct rig *r, uint32_t pid, uint64_t start, uint32_t pa
 	join_changed(r->join);
 }
 
+static void rig_exec_in(struct rig *r, uint32_t pid, uint64_t start, uint32_t parent, const char *cmd, uint32_t netns,
+			uint64_t cgroup)
+{
+	const struct event_task task = {
+		.tgid = pid,
+		.start = start,
+		.parent_tgid = parent,
+		.parent_start = 1,
+		.netns = netns,
+		.cgroup = cgroup,
+		.pidns = inode_of("/proc/self/ns/pid"),
+		.mntns = inode_of("/proc/self/ns/mnt"),
+	};
+
+	rig_exec_task(r, &task, cmd, 0);
+}
+
 static void rig_exec(struct rig *r, uint32_t pid, uint64_t start, uint32_t parent, const char *cmd)
 {
 	rig_exec_in(r, pid, start, parent, cmd, 0, 0);
+}
+
+static void rig_exec_at(struct rig *r, uint32_t pid, uint64_t start, const char *cmd, uint64_t ts, uint16_t image)
+{
+	const struct event_task task = {
+		.tgid = pid, .start = start, .parent_tgid = PARENT, .parent_start = 1, .image = image
+	};
+
+	rig_exec_task(r, &task, cmd, ts);
 }
 
 static struct rig rig_make(uint64_t settle_ns, bool reverse_match)
@@ -229,9 +246,149 @@ static void test_serial_changes_with_contents(void)
 	rig_done(&r);
 }
 
+/* What was sent before an exec stays the first program's, with its serial. */
+static void check_exec(struct rig *r)
+{
+	struct event_packet e = from_client_to_server(EVENT_DIR_OUT);
+	const struct annotation *a;
+	uint64_t serial;
+
+	rig_exec_at(r, CLIENT, 100, "/usr/bin/first", 900 * MSEC, 7);
+	e.src.image = 7;
+	join(r, &e, 0, false, &a);
+	serial = a->serial;
+	rig_exec_at(r, CLIENT, 100, "/usr/bin/second", 1100 * MSEC, 8);
+	join(r, &e, 0, false, &a);
+	CHECK(str_eq(a->process.cmd, str_of("/usr/bin/first")));
+	CHECK(a->serial == serial);
+	/* Its socket still sends; the second program has one of its own. */
+	e.ts = 1200 * MSEC;
+	join(r, &e, 0, false, &a);
+	CHECK(str_eq(a->process.cmd, str_of("/usr/bin/first")));
+	CHECK(a->serial == serial);
+	e.src.image = 8;
+	join(r, &e, 0, false, &a);
+	CHECK(str_eq(a->process.cmd, str_of("/usr/bin/second")));
+	/* Whose image is not known goes by the time. */
+	e.src.image = 0;
+	e.ts = 1000 * MSEC;
+	join(r, &e, 0, false, &a);
+	CHECK(str_eq(a->process.cmd, str_of("/usr/bin/first")));
+	e.ts = 1200 * MSEC;
+	join(r, &e, 0, false, &a);
+	CHECK(str_eq(a->process.cmd, str_of("/usr/bin/second")));
+	/* One that nobody told of. */
+	rig_exec_at(r, CLIENT + 9, 100, "/usr/bin/other", 900 * MSEC, 8);
+	e.src = owner(CLIENT + 9, 100);
+	e.src.image = 7;
+	join(r, &e, 0, false, &a);
+	CHECK(str_eq(a->process.cmd, str_of("-")));
+	CHECK(str_eq(a->parent.cmd, str_of("/bin/parent")));
+}
+
+static void test_exec_after_sending(void)
+{
+	struct rig r = rig_make(0, true);
+
+	check_exec(&r);
+	rig_done(&r);
+}
+
+/* The owner was asked for later, when it ran another program: what is known of the one of then is the process's. */
+static void check_later(struct rig *r)
+{
+	struct event_packet e = from_client_to_server(EVENT_DIR_OUT);
+	const struct event_user user = {
+		.type = EVENT_USER, .tgid = CLIENT, .ts = 1300 * MSEC, .start = 100, .before = 43, .uid = 42
+	};
+	const struct annotation *a;
+
+	rig_exec_at(r, CLIENT, 100, "/usr/bin/first", 900 * MSEC, 7);
+	rig_exec_at(r, CLIENT, 100, "/usr/bin/second", 1100 * MSEC, 8);
+	e.src.image = 8;
+	e.src.uid = 42;
+	e.src.flags = OWNER_F_LATER;
+	join(r, &e, 0, false, &a);
+	CHECK(str_eq(a->process.cmd, str_of("/usr/bin/first")));
+	CHECK_INT(a->uid, 0); /* as the exec says */
+	CHECK(!(a->has & ANNOT_THREAD));
+	e.ts = 1200 * MSEC;
+	join(r, &e, 0, false, &a);
+	CHECK(str_eq(a->process.cmd, str_of("/usr/bin/second")));
+	CHECK_INT(a->uid, 42);
+	process_table_event(r->processes, EVENT_USER, &user, sizeof(user));
+	join_changed(r->join);
+	join(r, &e, 0, false, &a);
+	CHECK_INT(a->uid, 43);
+	CHECK(str_eq(a->thread, str_of("second")));
+}
+
+static void test_owner_asked_for_later(void)
+{
+	struct rig r = rig_make(0, true);
+
+	check_later(&r);
+	rig_done(&r);
+}
+
+/* Peer and parent, too, are what they were. */
+static void check_others(struct rig *r)
+{
+	struct event_packet e = from_client_to_server(EVENT_DIR_OUT);
+	const struct annotation *a;
+
+	rig_exec_at(r, SERVER, 200, "/usr/sbin/next", 1100 * MSEC, 8);
+	rig_exec_at(r, PARENT, 1, "/bin/other", 1100 * MSEC, 8);
+	join(r, &e, 0, false, &a);
+	CHECK(str_eq(a->peer.cmd, str_of("/usr/sbin/server")));
+	CHECK(str_eq(a->parent.cmd, str_of("/bin/parent")));
+	e.ts = 1200 * MSEC;
+	join(r, &e, 0, false, &a);
+	CHECK(str_eq(a->peer.cmd, str_of("/usr/sbin/next")));
+	CHECK(str_eq(a->parent.cmd, str_of("/bin/other")));
+}
+
+static void test_exec_of_others(void)
+{
+	struct rig r = rig_make(0, true);
+
+	check_others(&r);
+	rig_done(&r);
+}
+
+/* One thread, one name, in both directions. */
+static void check_thread(struct rig *r)
+{
+	struct event_packet e = from_client_to_server(EVENT_DIR_OUT);
+	const struct annotation *a;
+
+	e.src.source = OWNER_CURRENT;
+	e.src.tid = CLIENT + 50;
+	snprintf(e.comm, sizeof(e.comm), "worker");
+	join(r, &e, 0, false, &a);
+	CHECK(str_eq(a->thread, str_of("worker")));
+	e.dir = EVENT_DIR_IN;
+	e.dst = e.src;
+	e.src = owner(SERVER, 200);
+	e.dst.source = OWNER_LOOKUP;
+	memset(e.comm, 0, sizeof(e.comm));
+	join(r, &e, 0, false, &a);
+	CHECK_INT(a->process.pid, CLIENT);
+	CHECK(str_eq(a->process.cmd, str_of("/usr/bin/client")));
+	CHECK(str_eq(a->thread, str_of("worker")));
+}
+
+static void test_thread_has_one_name(void)
+{
+	struct rig r = rig_make(0, true);
+
+	check_thread(&r);
+	rig_done(&r);
+}
+
 static void rig_exit(struct rig *r, uint32_t pid, uint64_t start, uint64_t ts)
 {
-	const struct event_exit e = { .type = EVENT_EXIT, .tgid = pid, .start = start, .ts = ts };
+	const struct event_exit e = { .type = EVENT_EXIT, .ts = ts, .task = { .tgid = pid, .start = start } };
 
 	process_table_event(r->processes, EVENT_EXIT, &e, sizeof(e));
 	join_changed(r->join);
@@ -408,8 +565,12 @@ static void check_unknown(struct rig *r)
 	snprintf(e.comm, sizeof(e.comm), "fleeting");
 	CHECK_INT(join(r, &e, 0, false, &a), META_READY);
 	CHECK(a);
-	CHECK(str_eq(a->process.cmd, str_of("fleeting")));
+	/* The name of a thread is not that of its process. */
+	CHECK(str_eq(a->process.cmd, str_of("-")));
 	CHECK(str_eq(a->thread, str_of("fleeting")));
+	e.src.tid = e.src.tgid;
+	CHECK_INT(join(r, &e, 0, false, &a), META_READY);
+	CHECK(str_eq(a->process.cmd, str_of("fleeting")));
 	/* Nothing tells how its thread was called: then that is not shown. */
 	e.src = owner(CLIENT + 101, 5);
 	CHECK_INT(join(r, &e, 0, false, &a), META_READY);
@@ -559,6 +720,10 @@ int main(void)
 	RUN(test_other_end_leaves_the_annotation);
 	RUN(test_other_end_unless_disabled);
 	RUN(test_serial_changes_with_contents);
+	RUN(test_exec_after_sending);
+	RUN(test_owner_asked_for_later);
+	RUN(test_exec_of_others);
+	RUN(test_thread_has_one_name);
 	RUN(test_forgotten_process);
 	RUN(test_forgotten_peer);
 	RUN(test_settled_owner);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "owners_rig.h"
+#include "util/clock.h"
 #include "util/procfs.h"
 
 /* --- maps ------------------------------------------------------------------------------- */
@@ -66,7 +67,9 @@ static void test_record_becomes_owner(void)
 	struct owner_rec *rec;
 
 	start(FLOWS, COOKIES);
-	put_flow(false, NETNS, 10)->cookie = 3;
+	rec = put_flow(false, NETNS, 10);
+	rec->cookie = 3;
+	rec->image = 7;
 	rec = put_flow(true, NETNS, 20);
 	rec->certain = 1;
 	rec->source = OWNER_SCAN;
@@ -77,10 +80,53 @@ static void test_record_becomes_owner(void)
 	CHECK_INT(found.src.start, 99);
 	CHECK_INT(found.src.cookie, 3);
 	CHECK_INT(found.src.source, OWNER_FLOW);
-	CHECK_INT(found.src.flags, OWNER_F_PROVISIONAL);
+	CHECK_INT(found.src.flags, OWNER_F_PROVISIONAL | OWNER_F_LATER);
+	CHECK_INT(found.src.image, 7);
 	CHECK_INT(found.dst.tgid, 20);
 	CHECK_INT(found.dst.source, OWNER_SCAN);
-	CHECK_INT(found.dst.flags, 0);
+	CHECK_INT(found.dst.flags, OWNER_F_LATER);
+}
+
+/* Its port is another process's by now. */
+static void test_sender_was_there(void)
+{
+	const uint64_t asleep = clock_ns(CLOCK_BOOTTIME) - clock_ns(CLOCK_MONOTONIC),
+		       began = asleep + 1000 * NSEC_PER_SEC;
+
+	start(FLOWS, COOKIES);
+	put_flow(false, NETNS, 10)->start = began;
+	put_flow(true, NETNS, 20)->start = began;
+	flows[0].key.proto = flows[1].key.proto = IPPROTO_UDP;
+	for (unsigned later = 0; later < 2; later++) {
+		packet_len = 0;
+		ipv4(IPPROTO_UDP);
+		ports(0);
+		found = (struct event_packet){ .ifindex = ETH0, .ts = (998 + 4 * later) * NSEC_PER_SEC };
+		ask(DLT_RAW, packet_len, &found, T0);
+		CHECK_INT(found.src.tgid, later ? 10 : 0);
+		/* A receiver may come later than what it receives. */
+		CHECK_INT(found.dst.tgid, 20);
+	}
+}
+
+/* The answer holds for what was sent until then. */
+static void test_another_program_sends(void)
+{
+	struct owner_rec *rec;
+
+	start(FLOWS, COOKIES);
+	rec = put_flow(false, NETNS, 10);
+	rec->image = 7;
+	for (unsigned later = 0; later < 2; later++) {
+		tcp(ACK);
+		found = (struct event_packet){ .ifindex = ETH0, .ts = T0 + later };
+		ask(DLT_RAW, packet_len, &found, T0 + later);
+		CHECK_INT(found.src.image, 7 + later);
+		rec->image = 8;
+	}
+	found = (struct event_packet){ .ifindex = ETH0, .ts = T0 };
+	ask(DLT_RAW, packet_len, &found, T0 + 2);
+	CHECK_INT(found.src.image, 8);
 }
 
 /* That of this namespace is better than one of any. */
@@ -630,6 +676,8 @@ int main(void)
 		return 1;
 	list_process(getpid());
 	RUN(test_record_becomes_owner);
+	RUN(test_sender_was_there);
+	RUN(test_another_program_sends);
 	RUN(test_namespaces);
 	RUN(test_cookies_of_flows);
 	RUN(test_ends_that_count);

@@ -52,9 +52,16 @@ static void send_fork(uint32_t parent, uint64_t parent_start, uint32_t child, ui
 
 static void send_exit(uint32_t pid, uint64_t start, uint64_t ts)
 {
-	struct event_exit x = { .type = EVENT_EXIT, .tgid = pid, .start = start, .ts = ts };
+	struct event_exit x = { .type = EVENT_EXIT, .ts = ts, .task = task_of(pid, start, "ended") };
 
 	process_table_event(table, EVENT_EXIT, &x, sizeof(x));
+}
+
+static struct str thread_at(uint32_t pid, uint64_t start, uint32_t tid, uint64_t ts)
+{
+	struct period when = period_at(ts);
+
+	return process_thread_name(table, &(struct thread_id){ start, pid, tid }, &when);
 }
 
 static bool is(struct str s, const char *want)
@@ -224,7 +231,7 @@ static void test_cgroup_move(void)
 
 static void send_rename(uint32_t tgid, uint32_t tid, const char *comm)
 {
-	struct event_rename r = { .type = EVENT_RENAME, .tgid = tgid, .tid = tid, .start = 5 };
+	struct event_rename r = { .type = EVENT_RENAME, .tgid = tgid, .tid = tid, .ts = ++clock_ns, .start = 5 };
 
 	strncpy(r.comm, comm, sizeof(r.comm) - 1);
 	process_table_event(table, EVENT_RENAME, &r, sizeof(r));
@@ -238,13 +245,12 @@ static void test_rename(void)
 	version = process_find(table, PID + 55, 5)->version;
 	send_rename(PID + 55, PID + 56, "worker");
 	CHECK_STR(process_find(table, PID + 55, 5)->comm, "a");
-	CHECK(is(process_thread_name(table, PID + 55, PID + 56), "worker"));
+	CHECK(is(thread_at(PID + 55, 5, PID + 56, clock_ns), "worker"));
 	CHECK_INT(process_find(table, PID + 55, 5)->version, version);
 	send_rename(PID + 55, PID + 55, "renamed");
 	CHECK_STR(process_find(table, PID + 55, 5)->comm, "renamed");
 	CHECK(is(process_find(table, PID + 55, 5)->cmd, "/bin/a"));
-	CHECK(is(process_thread_name(table, PID + 55, PID + 55), "renamed"));
-	CHECK(is(process_thread_name(table, PID + 55, PID + 56), "worker"));
+	CHECK(is(thread_at(PID + 55, 5, PID + 56, clock_ns), "worker"));
 	CHECK(process_find(table, PID + 55, 5)->version != version);
 	/* Without a path, the name is what is shown. */
 	send_exec(task_of(PID + 57, 5, "b"), "", "", 0, false);
@@ -253,11 +259,188 @@ static void test_rename(void)
 	CHECK(is(process_find(table, PID + 57, 5)->name, "b"));
 }
 
+static struct event_task image_of(uint32_t pid, uint64_t start, const char *comm, uint16_t image)
+{
+	struct event_task t = task_of(pid, start, comm);
+
+	t.image = image;
+	return t;
+}
+
+static void exec_image(uint32_t pid, uint64_t start, const char *comm, uint16_t image)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/bin/%s", comm);
+	send_exec(image_of(pid, start, comm, image), path, comm, strlen(comm) + 1, false);
+}
+
+static const char *cmd_at(const struct process_id *id, uint64_t ts, struct period *ret)
+{
+	static char text[128];
+	struct period when = period_at(ts);
+	const struct process *p = process_at(table, id, &when);
+
+	if (p && (ts < when.from || ts >= when.until))
+		return "a period of another time";
+	if (ret)
+		*ret = when;
+	snprintf(text, sizeof(text), "%.*s", p ? (int)p->cmd.n : 4, p ? p->cmd.p : "none");
+	return text;
+}
+
+/* A program that sends, and executes another: each has what it sent, by its image, else by the time. */
+static void test_image_of_then(void)
+{
+	const struct process_id any = { 5, PID + 60, 0, false }, first = { 5, PID + 60, 7, false },
+				second = { 5, PID + 60, 8, false }, later = { 5, PID + 60, 8, true };
+	struct period when;
+	uint64_t t1, t2;
+
+	exec_image(PID + 60, 5, "first", 7);
+	t1 = clock_ns;
+	clock_ns += 1000;
+	exec_image(PID + 60, 5, "second", 8);
+	t2 = clock_ns;
+	CHECK_STR(cmd_at(&any, t1 + 1, &when), "/bin/first");
+	CHECK_INT(when.until, t2);
+	CHECK_STR(cmd_at(&any, t2, &when), "/bin/second");
+	CHECK_INT(when.from, t2);
+	CHECK(when.until == UINT64_MAX);
+	/* Its socket may send after the exec; a child's may have been credited with what came before its fork. */
+	CHECK_STR(cmd_at(&first, t2 + 10, NULL), "/bin/first");
+	CHECK_STR(cmd_at(&second, t1 - 10, NULL), "/bin/second");
+	/* Asked for after the packet, it had run the other by then. */
+	CHECK_STR(cmd_at(&later, t1 + 1, NULL), "/bin/first");
+	CHECK_STR(cmd_at(&later, t2 + 1, NULL), "/bin/second");
+	CHECK(is(process_find(table, PID + 60, 5)->cmd, "/bin/second"));
+}
+
+static void test_forked_before_exec(void)
+{
+	struct event_fork f = { .type = EVENT_FORK, .child = image_of(PID + 62, 6, "first", 7) };
+	const struct process_id child = { 6, PID + 62, 7, false };
+
+	exec_image(PID + 61, 5, "first", 7);
+	f.child.parent_tgid = PID + 61;
+	f.child.parent_start = 5;
+	f.ts = ++clock_ns;
+	exec_image(PID + 61, 5, "second", 8);
+	/* Another CPU's event: it comes after, and is of before. */
+	process_table_event(table, EVENT_FORK, &f, sizeof(f));
+	CHECK_STR(cmd_at(&child, clock_ns, NULL), "/bin/first");
+}
+
+static void test_names_and_cgroups_of_then(void)
+{
+	struct event_cgroup c = { .type = EVENT_CGROUP, .tgid = PID + 63, .start = 5, .cgroup = 4242 };
+	const struct process_id id = { 5, PID + 63, 0, false };
+	struct period when;
+	uint64_t ts;
+
+	exec_image(PID + 63, 5, "a", 7);
+	ts = clock_ns;
+	send_rename(PID + 63, PID + 63, "renamed");
+	c.ts = ++clock_ns;
+	process_table_event(table, EVENT_CGROUP, &c, sizeof(c));
+	when = period_at(ts);
+	CHECK_STR(process_at(table, &id, &when)->comm, "a");
+	when = period_at(ts + 1);
+	CHECK_STR(process_at(table, &id, &when)->comm, "renamed");
+	CHECK_INT(process_at(table, &id, &when)->cgroup, 0);
+	when = period_at(ts + 2);
+	CHECK_INT(process_at(table, &id, &when)->cgroup, 4242);
+}
+
+static void test_history_is_bounded(void)
+{
+	const struct process_id id = { 5, PID + 64, 0, false }, lost = { 5, PID + 64, 100, false };
+	struct period when = period_at(0);
+	char name[16];
+	unsigned n = 0;
+
+	for (uint16_t i = 100; i < 200; i++) {
+		snprintf(name, sizeof(name), "p%u", i);
+		exec_image(PID + 64, 5, name, i);
+	}
+	for (const struct process *p = process_find(table, PID + 64, 5); p; p = p->before)
+		n++;
+	CHECK_INT(n, 9);
+	CHECK_STR(cmd_at(&id, 0, NULL), "/bin/p191");
+	/* What is not known any more is not taken for another. */
+	CHECK(process_at(table, &lost, &when)->image != 100);
+	clock_ns += 20000000000;
+	exec_image(PID + 64, 5, "late", 200);
+	exec_image(PID + 64, 5, "later", 201);
+	CHECK_INT(process_find(table, PID + 64, 5)->before->before->before == NULL, 1);
+}
+
+/* It ran before anybody listened. */
+static void test_exit_tells(void)
+{
+	struct event_exit x = { .type = EVENT_EXIT, .ts = ++clock_ns, .task = image_of(PID + 65, 5, "brief", 7) };
+	const struct process *p;
+
+	exec_image(PID + 65, 900, "next", 3);
+	process_table_event(table, EVENT_EXIT, &x, sizeof(x));
+	p = process_find(table, PID + 65, 5);
+	CHECK(p && p->dead);
+	CHECK(is(p->cmd, "brief"));
+	CHECK_INT(p->uid, 33);
+	CHECK(!process_find(table, PID + 65, 900)->dead);
+}
+
+static void test_thread_names(void)
+{
+	static const char other[EVENT_COMM_LEN] = "other";
+	uint64_t ts;
+
+	exec_image(PID + 66, 5, "server", 7);
+	ts = ++clock_ns;
+	/* Nobody saw it take a name. */
+	CHECK(is(thread_at(PID + 66, 5, PID + 67, ts), "server"));
+	send_rename(PID + 66, PID + 67, "worker");
+	CHECK(is(thread_at(PID + 66, 5, PID + 67, ts), "server"));
+	CHECK(is(thread_at(PID + 66, 5, PID + 67, clock_ns), "worker"));
+	process_thread_told(table, &(struct thread_id){ 5, PID + 66, PID + 68 }, other, clock_ns);
+	CHECK(is(thread_at(PID + 66, 5, PID + 68, clock_ns - 1), "other"));
+	send_exit(PID + 66, 5, ++clock_ns);
+	CHECK(is(thread_at(PID + 66, 5, PID + 67, clock_ns), "worker"));
+	CHECK(is(thread_at(PID + 66, 5, PID + 67, ts), "server"));
+}
+
+static void test_thread_of_unseen_process(void)
+{
+	struct event_exit x = { .type = EVENT_EXIT, .ts = ++clock_ns, .task = task_of(PID + 69, 5, "unseen") };
+
+	process_table_event(table, EVENT_EXIT, &x, sizeof(x));
+	/* It may have had any name. */
+	CHECK_INT(thread_at(PID + 69, 5, PID + 70, clock_ns).n, 0);
+}
+
+/* An event is lost, and a packet tells that there was one. */
+static void test_catch_up(void)
+{
+	const struct process_id newer = { 0, (uint32_t)getpid(), 9, false };
+	const struct process *p;
+	char exe[512] = "";
+
+	CHECK(readlink("/proc/self/exe", exe, sizeof(exe) - 1) > 0);
+	p = process_find(table, newer.tgid, 0);
+	CHECK(p);
+	exec_image(newer.tgid, p->start, "before", 8);
+	process_catch_up(table, &(struct process_id){ p->start, newer.tgid, 8, false }, clock_ns + 1);
+	CHECK(is(process_find(table, newer.tgid, 0)->cmd, "/bin/before"));
+	process_catch_up(table, &(struct process_id){ p->start, newer.tgid, 9, false }, clock_ns + 1);
+	CHECK_STR(cmd_at(&newer, clock_ns + 1, NULL), exe);
+	CHECK_STR(cmd_at(&(struct process_id){ 0, newer.tgid, 8, false }, clock_ns + 1, NULL), "/bin/before");
+}
+
 /* Short, long and lying events: nothing happens, and ASan is silent. */
 static void test_hostile(void)
 {
 	static const uint32_t types[] = { EVENT_NONE,  EVENT_PACKET, EVENT_EXEC,   EVENT_FORK, EVENT_EXIT,
-					  EVENT_OWNER, EVENT_CGROUP, EVENT_RENAME, 77 };
+					  EVENT_OWNER, EVENT_CGROUP, EVENT_RENAME, EVENT_USER, 77 };
 	unsigned char *p;
 	size_t i, size;
 
@@ -314,7 +497,7 @@ static void test_proc(void)
 	CHECK(!process_find(table, PID + 999, 0));
 	CHECK(process_table_scan(table) == 0);
 	CHECK(process_find(table, (uint32_t)getpid(), 0) == p);
-	CHECK(process_thread_name(table, (uint32_t)getpid(), (uint32_t)getpid()).n > 0);
+	CHECK(thread_at((uint32_t)getpid(), p->start, (uint32_t)getpid(), clock_ns).n > 0);
 }
 
 /* A fork whose parent nobody knew: /proc tells while it lives. */
@@ -383,10 +566,21 @@ int main(void)
 	RUN(test_dead_are_kept_and_bounded);
 	RUN(test_cgroup_move);
 	RUN(test_rename);
+	RUN(test_image_of_then);
+	RUN(test_forked_before_exec);
+	RUN(test_names_and_cgroups_of_then);
+	RUN(test_history_is_bounded);
+	RUN(test_exit_tells);
+	RUN(test_thread_names);
+	RUN(test_thread_of_unseen_process);
 	RUN(test_hostile);
 	RUN(test_valid);
 	RUN(test_proc);
 	RUN(test_unknown_parent);
+	process_table_free(table);
+	if (process_table_new(&table))
+		return 1;
+	RUN(test_catch_up);
 	process_table_free(table);
 	if (process_table_new(&table))
 		return 1;
