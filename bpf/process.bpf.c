@@ -134,6 +134,12 @@ static __always_inline __u32 read_args(struct exec_scratch *s, __u32 filename_le
 	return size;
 }
 
+/* Whether ptcp_pids is asked for anything. */
+static __always_inline bool select_pids(void)
+{
+	return (select_kinds & (SELECT_PID | SELECT_NAME)) || (select_kinds && select_follow);
+}
+
 static __always_inline bool comm_given(char name[SELECT_NAME_LEN], const char *comm)
 {
 	__builtin_memset(name, 0, SELECT_NAME_LEN);
@@ -180,7 +186,7 @@ int BPF_PROG(ptcp_exec, struct task_struct *task)
 	fill_task(&s->event.task, task);
 	s->event.filename_len = read_filename(s, exe);
 	s->event.args_len = read_args(s, s->event.filename_len);
-	if (select_kinds & SELECT_PID)
+	if (select_pids())
 		filter_exec(s, exe);
 	size = sizeof(s->event) + s->event.filename_len + s->event.args_len;
 	asm volatile("" : "+r"(size));
@@ -190,12 +196,21 @@ int BPF_PROG(ptcp_exec, struct task_struct *task)
 	return 0;
 }
 
-static __always_inline void filter_fork(__u32 parent, __u32 child)
+/* What a child is of what its parent is. */
+static __always_inline __u32 inherited(__u32 bits)
 {
-	__u32 *bits = bpf_map_lookup_elem(&ptcp_pids, &parent), value = 0;
+	if (bits & SELECT_PID_DEAD)
+		return 0;
+	return bits & (select_follow ? SELECT_PID_LIVE | SELECT_PID_NAME | SELECT_PID_USER : SELECT_PID_NAME);
+}
 
-	if (bits && !(*bits & SELECT_PID_DEAD))
-		value = *bits & (select_follow ? SELECT_PID_LIVE | SELECT_PID_NAME : SELECT_PID_NAME);
+static __always_inline void filter_fork(__u32 parent, __u32 child, __u32 uid)
+{
+	__u32 *bits = bpf_map_lookup_elem(&ptcp_pids, &parent), value = bits ? inherited(*bits) : 0;
+
+	/* A child starts as its parent's user. */
+	if (select_by_user() && bpf_map_lookup_elem(&ptcp_uids, &uid))
+		value |= SELECT_PID_USER;
 	if (value)
 		bpf_map_update_elem(&ptcp_pids, &child, &value, BPF_ANY);
 	else
@@ -213,8 +228,8 @@ int BPF_PROG(ptcp_fork, struct task_struct *parent, struct task_struct *child)
 	fill_task(&e.child, child);
 	/* With CLONE_PARENT the real parent is another, but what the child runs comes from the task that forked. */
 	e.child.parent_tgid = task_tgid(parent, BPF_CORE_READ(parent, tgid));
-	if (select_kinds & SELECT_PID)
-		filter_fork(e.child.parent_tgid, e.child.tgid);
+	if (select_pids())
+		filter_fork(e.child.parent_tgid, e.child.tgid, e.child.uid);
 	e.child.parent_start = task_start(parent);
 	process_event(&e, sizeof(e), netns_is_news(e.child.netns));
 	return 0;
@@ -230,7 +245,7 @@ int BPF_PROG(ptcp_exit, struct task_struct *task)
 	if (BPF_CORE_READ(task, signal, live.counter) > 0)
 		return 0;
 	tgid = task_tgid(task, BPF_CORE_READ(task, tgid));
-	if (select_kinds & SELECT_PID) {
+	if (select_pids()) {
 		bits = bpf_map_lookup_elem(&ptcp_pids, &tgid);
 		if (bits) {
 			value = *bits | SELECT_PID_DEAD;
@@ -269,7 +284,7 @@ int BPF_PROG(ptcp_rename, struct task_struct *task, const char *comm)
 	e.tgid = task_tgid(task, BPF_CORE_READ(task, tgid));
 	e.tid = task_tid(task, BPF_CORE_READ(task, pid));
 	bpf_probe_read_kernel_str(e.comm, sizeof(e.comm), comm);
-	if ((select_kinds & SELECT_PID) && e.tid == e.tgid)
+	if (select_pids() && e.tid == e.tgid)
 		filter_rename(e.tgid, comm);
 	e.ts = bpf_ktime_get_ns();
 	e.start = task_start(task);

@@ -79,6 +79,12 @@ static __always_inline unsigned long pointer_value(const void *p)
 	return spilled.value;
 }
 
+/* Children are followed of the users that are asked for: with no process to follow. */
+static __always_inline bool select_by_user(void)
+{
+	return select_follow && !(select_kinds & (SELECT_PID | SELECT_NAME));
+}
+
 struct thread_info___arm64 {
 	__u64 preempt_count;
 } CORE;

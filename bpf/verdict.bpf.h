@@ -25,29 +25,48 @@ static __always_inline void owner_fill(struct event_owner *o, const struct owner
 	o->flags = S->provisional ? OWNER_F_PROVISIONAL : 0;
 }
 
+/* Of the kinds that ptcp_pids tells of: a name is decided by user space. */
+static __always_inline enum owner_verdict process_judge(__u32 tgid)
+{
+	const __u32 *bits = bpf_map_lookup_elem(&ptcp_pids, &tgid);
+
+	if (!bits || ((select_kinds & SELECT_PID) && !(*bits & SELECT_PID_LIVE)))
+		return OWNER_NO;
+	if (!(select_kinds & SELECT_NAME))
+		return OWNER_MATCH;
+	return name_possible(*bits) ? OWNER_MAYBE : OWNER_NO;
+}
+
+static __always_inline bool user_selected(const struct owner_rec *rec)
+{
+	const __u32 *bits;
+
+	if (bpf_map_lookup_elem(&ptcp_uids, &rec->uid))
+		return true;
+	if (!select_by_user())
+		return false;
+	bits = bpf_map_lookup_elem(&ptcp_pids, &rec->tgid);
+	return bits && (*bits & SELECT_PID_USER);
+}
+
 /* What the filter says of the owner in S->rec. */
 static __noinline enum owner_verdict owner_judge(struct owner_scratch *S)
 {
-	enum owner_verdict other = OWNER_NO;
+	enum owner_verdict verdict = OWNER_MATCH;
 	__u32 *known;
 
 	if (S->provisional)
 		return OWNER_MAYBE;
-	if (select_kinds & SELECT_PID) {
-		known = bpf_map_lookup_elem(&ptcp_pids, &S->rec.tgid);
-		if (known && (*known & SELECT_PID_LIVE))
-			return OWNER_MATCH;
-		if (known && name_possible(*known))
-			other = OWNER_MAYBE;
-	}
-	if ((select_kinds & SELECT_UID) && bpf_map_lookup_elem(&ptcp_uids, &S->rec.uid))
-		return OWNER_MATCH;
+	if (select_kinds & (SELECT_PID | SELECT_NAME))
+		verdict = process_judge(S->rec.tgid);
+	if (verdict == OWNER_NO || ((select_kinds & SELECT_UID) && !user_selected(&S->rec)))
+		return OWNER_NO;
 	if (!(select_kinds & SELECT_CGROUP))
-		return other;
+		return verdict;
 	known = bpf_map_lookup_elem(&ptcp_cgroups, &S->rec.cgroup);
 	if (!known)
 		return OWNER_MAYBE;
-	return *known ? OWNER_MATCH : other;
+	return *known ? verdict : OWNER_NO;
 }
 
 static __always_inline enum owner_verdict owner_take(struct event_owner *o, struct owner_scratch *S, __u8 source)

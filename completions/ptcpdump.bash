@@ -60,6 +60,7 @@ _ptcpdump()
 	-E) return ;;
 	-m) _ptcpdump_files -f; return ;;
 	-M) return ;;
+	--color) _ptcpdump_words -W 'auto always never'; return ;;
 	--time-stamp-precision) _ptcpdump_words -W 'micro nano'; return ;;
 	-T) _ptcpdump_words -W 'aodv carp cnfp domain lmp pgm pgm_zmtp1 ptp radius resp rpc rtcp rtp snmp someip tftp vat vxlan wb zmtp1'; return ;;
 	-r|--read-file) _ptcpdump_files -f; return ;;

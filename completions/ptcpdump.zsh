@@ -44,8 +44,8 @@ _arguments -s \
 	'*--pid=[only traffic of this process; repeatable; also with -r]:PID:_pids' \
 	'*--pname=[only traffic of processes of this name; repeatable; also with -r]:NAME: ' \
 	'*--uid=[only traffic of this user'\''s processes, by number or name; repeatable; also with -r]:USER:_users' \
-	'*-f[with --pid, --pname and --uid\: their child processes too (not tcpdump'\''s -f)]' \
-	'*--follow-forks[with --pid, --pname and --uid\: their child processes too (not tcpdump'\''s -f)]' \
+	'*-f[children of what --pid and --pname (without them\: --uid) ask for count as asked for, too (not tcpdump'\''s -f)]' \
+	'*--follow-forks[children of what --pid and --pname (without them\: --uid) ask for count as asked for, too (not tcpdump'\''s -f)]' \
 	'*--container-id=[only traffic of this container, at least 12 characters of its id; repeatable; also with -r]:ID: ' \
 	'*--container-name=[only traffic of the containers of this name; repeatable; also with -r]:NAME: ' \
 	'*--pod-name=[only traffic of this pod (without a namespace\: default); repeatable; also with -r]:NAME.NAMESPACE: ' \
@@ -75,6 +75,8 @@ _arguments -s \
 	'*-#[print a number in front of each packet]' \
 	'*--number[print a number in front of each packet]' \
 	'*--oneline[print the verbose output of a packet on one line]' \
+	'*--brief[print each packet on one short line\: both ends where they are known, and what -q tells]' \
+	'*--color=[colour processes, containers, directions and resets (auto\: on a terminal, unless NO_COLOR is set; default never)]:WHEN:(auto always never)' \
 	'*-q[print less protocol information]' \
 	'*--quiet[print less protocol information]' \
 	'*-S[print absolute TCP sequence numbers]' \

@@ -16,7 +16,8 @@
 	NEXT(ANNOT_CONTAINER, container, "container", .desc = DESC_CONTAINER, .title = "Container",                    \
 	     .brief = "Container")                                                                                     \
 	NEXT(ANNOT_POD, pod, "pod", .desc = DESC_POD, .title = "Pod", .brief = "Pod")                                  \
-	NEXT(ANNOT_PEER, peer, "peer", .role = ROLE_PEER, .desc = DESC_PROCESS, .title = "Peer")                       \
+	NEXT(ANNOT_PEER, peer, "peer", .role = ROLE_PEER, .desc = DESC_PROCESS, .title = "Peer", .brief = "Peer")      \
+	ALSO(ANNOT_PEER_USER, peer_uid, "peer", .role = ROLE_PEER, .desc = DESC_USER, .title = "PeerUser")             \
 	ALSO(ANNOT_PEER_CONTAINER, peer_container, "container", .role = ROLE_PEER, .desc = DESC_CONTAINER,             \
 	     .title = "PeerContainer", .brief = "PeerContainer")                                                       \
 	ALSO(ANNOT_PEER_POD, peer_pod, "pod", .role = ROLE_PEER, .desc = DESC_POD, .title = "PeerPod",                 \
@@ -69,11 +70,13 @@
 	MEMBER(pod.annotations, FIELD_JSON, .bit = ANNOT_POD, .key = "PodAnnotations", .label = "annotations")         \
 	MEMBER(user, FIELD_STR, .bit = ANNOT_USER, .key = "UserName", .optional = true, .label = "name",               \
 	       .json = "user.name")                                                                                    \
-	MEMBER(peer.pid, FIELD_PID, .bit = ANNOT_PEER, .key = "PeerPID", .label = "pid")                               \
-	MEMBER(peer.cmd, FIELD_CMD, .bit = ANNOT_PEER, .key = "PeerCmd", .label = "cmd")                               \
+	MEMBER(peer.pid, FIELD_PID, .bit = ANNOT_PEER, .key = "PeerPID", .label = "pid", .brief = 2)                   \
+	MEMBER(peer.cmd, FIELD_CMD, .bit = ANNOT_PEER, .key = "PeerCmd", .label = "cmd", .brief = 1)                   \
 	MEMBER(peer.args, FIELD_STR, .bit = ANNOT_PEER, .key = "PeerArgs", .label = "args")                            \
 	MEMBER(peer.name, FIELD_STR, .bit = ANNOT_PEER, .key = "PeerName", .optional = true, .label = "name")          \
 	MEMBER(peer.comm, FIELD_STR, .bit = ANNOT_PEER, .key = "PeerComm", .optional = true, .label = "comm")          \
+	MEMBER(peer_uid, FIELD_U32, .bit = ANNOT_PEER_USER, .key = "PeerUserId", .label = "uid")                       \
+	MEMBER(peer_user, FIELD_STR, .bit = ANNOT_PEER_USER, .key = "PeerUserName", .optional = true, .label = "name") \
 	MEMBER(peer_container.name, FIELD_STR, .bit = ANNOT_PEER_CONTAINER, .key = "PeerContainerName",                \
 	       .label = "name", .brief = 1)                                                                            \
 	MEMBER(peer_container.id, FIELD_STR, .bit = ANNOT_PEER_CONTAINER, .key = "PeerContainerId", .label = "id")     \

@@ -44,10 +44,11 @@ enum annotation_bit {
 	ANNOT_CONTAINER = 1 << 4,
 	ANNOT_POD = 1 << 5,
 	ANNOT_PEER = 1 << 6, /* the process at the other end, when local too */
-	/* The peer's, when it has one and the process shown has none. Names and ids only. */
+	/* The peer's. Names and ids only. */
 	ANNOT_PEER_CONTAINER = 1 << 7,
 	ANNOT_PEER_POD = 1 << 8,
-	ANNOT_ALL = (1 << 9) - 1,
+	ANNOT_PEER_USER = 1 << 9,
+	ANNOT_ALL = (1 << 10) - 1,
 };
 
 /*
@@ -67,6 +68,8 @@ struct annotation {
 	struct container_desc container;
 	struct pod_desc pod;
 	struct process_desc peer;
+	uint32_t peer_uid;
+	struct str peer_user; /* name, p == NULL unknown */
 	struct container_desc peer_container;
 	struct pod_desc peer_pod;
 };
@@ -87,7 +90,8 @@ struct annot_field {
 	size_t offset;	   /* into struct annotation */
 	const char *key;   /* in a comment, NULL: neither saved nor read */
 	const char *alias; /* also read, never written; NULL none */
-	bool optional; /* neither saved nor shown when empty, and alone it does not make its group present when read */
+	/* Neither saved nor shown when it is empty, and alone it does not make its group present when read. */
+	bool optional;
 	const char *label; /* in the group's line with -v, NULL: not shown there */
 	unsigned brief;	   /* 1, 2: its place in the short text, 0: not shown there */
 	const char *json;  /* name in the Elastic Common Schema, NULL: it has none */

@@ -245,6 +245,8 @@ static int check_output(const struct options *o)
 		text = "-G cannot be used without -w.";
 	else if (o->file.command && (!o->write_file || (!o->file.rotate_bytes && !o->file.rotate_seconds)))
 		text = "-z cannot be used without -w and (-C or -G).";
+	else if (o->text.brief && o->text.v)
+		text = "--brief and -v are mutually exclusive: one line, or more of them";
 	else if (o->text.t > 5)
 		text = "only -t, -tt, -ttt, -tttt and -ttttt are supported";
 	else if (o->write_file && strcmp(o->write_file, "-") == 0 && (o->file.rotate_bytes || o->file.rotate_seconds))
@@ -341,6 +343,8 @@ int options_parse(struct options *o, int argc, char **argv)
 	if (err || o->action >= ACTION_PROBE)
 		return err;
 	log_set_level(o->log_level);
+	/* By default it is told with -v only: on a loopback interface it would be in every line. */
+	o->text.peer = !(o->context & CONTEXT_DEFAULT) && (o->context & ANNOT_PEER);
 	o->context &= ~(unsigned)CONTEXT_DEFAULT;
 	err = check_output(o);
 	if (!err && o->action == ACTION_NONE)

@@ -53,6 +53,8 @@ enum options_action {
 	ACTION_COMPLETION,
 };
 
+enum color_when { COLOR_NEVER, COLOR_AUTO, COLOR_ALWAYS };
+
 /* How often each one was given, or its value; 0 and NULL: not given. */
 struct options {
 	/* Of each part what options say of it, in its own terms; the session fills in the rest. */
@@ -86,6 +88,7 @@ struct options {
 
 	/* output */
 	int print, count_only;
+	enum color_when color;
 
 	/* files */
 	const char *read_file, *list_file, *write_file;

@@ -223,6 +223,24 @@ static int parse_context(struct options *o, const struct option_desc *d, const c
 	return err;
 }
 
+static int parse_color(struct options *o, const struct option_desc *d, const char *arg)
+{
+	static const char *const words[] = {
+		[COLOR_NEVER] = "never",
+		[COLOR_AUTO] = "auto",
+		[COLOR_ALWAYS] = "always",
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcmp(arg, words[i]) == 0) {
+			o->color = (enum color_when)i;
+			return 0;
+		}
+	}
+	log_error("--color '%s' is none of %s", arg, d->choices);
+	return -EINVAL;
+}
+
 static int parse_completion(struct options *o, const struct option_desc *d, const char *arg)
 {
 	if (!word_in(d->choices, arg)) {
@@ -266,6 +284,8 @@ enum {
 	OPT_EMBED,
 	OPT_ONELINE,
 	OPT_ADD_ETHERNET,
+	OPT_BRIEF,
+	OPT_COLOR,
 	OPT_COUNT,
 	OPT_PRINT,
 	OPT_UTC,
@@ -356,7 +376,8 @@ const struct option_desc option_table[] = {
 	  .refusal = "--uid '%s' is not a user: give a name or a number from 0 to %lld; commas separate several",
 	  .help = "only traffic of this user's processes, by number or name; repeatable; also with -r" },
 	{ .key = 'f', .name = "follow-forks", .group = GROUP_PROCESS, .parse = parse_count, AT(follow_forks),
-	  .help = "with --pid, --pname and --uid: their child processes too (not tcpdump's -f)" },
+	  .help = "children of what --pid and --pname (without them: --uid) ask for count as asked for, too (not tcpdump's "
+		  "-f)" },
 	{ .key = OPT_CONTAINER_ID, .name = "container-id", .arg = "ID", .group = GROUP_PROCESS,
 	  .parse = parse_container_id, AT(container_ids),
 	  .help = "only traffic of this container, at least 12 characters of its id; repeatable; also with -r" },
@@ -412,6 +433,12 @@ const struct option_desc option_table[] = {
 	  .help = "print a number in front of each packet" },
 	{ .key = OPT_ONELINE, .name = "oneline", .group = GROUP_OUTPUT, .parse = parse_true, AT(text.oneline),
 	  .help = "print the verbose output of a packet on one line" },
+	{ .key = OPT_BRIEF, .name = "brief", .group = GROUP_OUTPUT, .parse = parse_true, AT(text.brief),
+	  .help = "print each packet on one short line: both ends where they are known, and what -q tells" },
+	{ .key = OPT_COLOR, .name = "color", .arg = "WHEN", .group = GROUP_OUTPUT, .parse = parse_color,
+	  .choices = "auto always never",
+	  .help = "colour processes, containers, directions and resets (auto: on a terminal, unless NO_COLOR is set; "
+		  "default never)" },
 	{ .key = 'q', .name = "quiet", .group = GROUP_OUTPUT, .parse = parse_count, AT(text.q),
 	  .help = "print less protocol information" },
 	{ .key = 'S', .name = "absolute-tcp-sequence-numbers", .group = GROUP_OUTPUT, .parse = parse_count, AT(text.S),

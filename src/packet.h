@@ -48,6 +48,7 @@ struct packet {
 	const struct iface *iface;
 	enum direction dir;
 	const struct annotation *annot; /* NULL none */
+	bool by_peer;			/* the process filter let it pass for its other end */
 	/* pcapng source only: the block's options verbatim in host byte order, for rewriting; NULL else */
 	const uint8_t *options;
 	size_t options_len;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "util/log.h"
@@ -27,6 +28,14 @@ static int output_failed(struct session *s, struct output *output, int err)
 	return err;
 }
 
+/* https://no-color.org */
+static bool wants_color(enum color_when when)
+{
+	const char *no_color = getenv("NO_COLOR");
+
+	return when == COLOR_ALWAYS || (when == COLOR_AUTO && isatty(STDOUT_FILENO) && !(no_color && *no_color));
+}
+
 static int open_text(struct session *s)
 {
 	const struct options *o = s->o;
@@ -34,6 +43,7 @@ static int open_text(struct session *s)
 	int err;
 
 	config.fd = STDOUT_FILENO;
+	config.color = wants_color(o->color);
 	config.program = "ptcpdump";
 	config.interrupted = s->interrupted;
 	/* Live packets reach a terminal when the capture is idle; a file may keep a reader waiting, so by lines. */

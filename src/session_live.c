@@ -85,16 +85,23 @@ static void live_process(void *arg, uint32_t type, const void *event, size_t siz
 	match_event(l->s.match, type, event);
 }
 
-static bool owner_matches(struct live *l, const struct packet *packet)
+/* By which end it is wanted. What the kernel has decided is not decided again, but the line tells by which end. */
+static enum match_end selected_by(struct live *l, const struct packet *packet)
 {
-	return match_annotation(l->s.match, packet->annot) ||
-	       match_annotation(l->s.match, meta_other_end(l->meta, packet));
+	const enum match_end end = match_annotation(l->s.match, packet->annot);
+
+	if (end != MATCH_NONE)
+		return end;
+	if (!(packet->event->flags & EVENT_PKT_MAYBE))
+		return MATCH_OWNER;
+	return match_annotation(l->s.match, meta_other_end(l->meta, packet)) ? MATCH_PEER : MATCH_NONE;
 }
 
 static int live_packet(void *arg, const struct packet *packet, bool force)
 {
 	struct live *l = arg;
 	struct packet joined = *packet;
+	enum match_end end;
 	int err;
 
 	/* What is left in the rings after -c stays there, uncounted. */
@@ -104,10 +111,12 @@ static int live_packet(void *arg, const struct packet *packet, bool force)
 		return CAPTURE_WAIT;
 	if (meta_join(l->meta, &joined, l->now, force) == META_WAIT)
 		return CAPTURE_WAIT;
-	if ((packet->event->flags & EVENT_PKT_MAYBE) && !owner_matches(l, &joined)) {
+	end = selected_by(l, &joined);
+	if (end == MATCH_NONE) {
 		l->rejected++;
 		return CAPTURE_DONE;
 	}
+	joined.by_peer = end == MATCH_PEER;
 	err = session_packet(&l->s, &joined);
 	l->last_packet = l->now;
 	return err < 0 ? err : CAPTURE_DONE;
@@ -231,11 +240,11 @@ struct family {
 	bool grew;
 };
 
-static void find_member(void *arg, const struct process_desc *p, uint32_t parent)
+static void find_member(void *arg, const struct process_desc *p, uint32_t parent, uint32_t uid)
 {
 	struct family *f = arg;
 
-	f->grew |= match_found(f->match, p, parent);
+	f->grew |= match_found(f->match, p, parent, uid);
 }
 
 /* -f: the children of what runs already, one generation at least a pass. */

@@ -140,7 +140,8 @@ static int offline_packet(void *arg, const struct packet *packet)
 	struct session *s = &off->s;
 	const struct source_iface *si = &off->ifaces[packet->iface->id];
 	struct annotation annot;
-	struct packet renamed;
+	struct packet copy;
+	enum match_end end;
 
 	if (interrupted)
 		return 1;
@@ -157,18 +158,22 @@ static int offline_packet(void *arg, const struct packet *packet)
 	off->unnamed |= !packet->annot;
 	if (si->filter.n && !filter_match(&si->filter, packet->data, packet->caplen, packet->len))
 		return 0;
-	if (match_active(s->match) && !match_annotation(s->match, packet->annot))
+	end = match_active(s->match) ? match_annotation(s->match, packet->annot) : MATCH_OWNER;
+	if (end == MATCH_NONE)
 		return 0;
+	if (si->renamed || end == MATCH_PEER) {
+		copy = *packet;
+		copy.by_peer = end == MATCH_PEER;
+		packet = &copy;
+	}
 	if (si->renamed) {
-		renamed = *packet;
-		renamed.iface = si->renamed;
+		copy.iface = si->renamed;
 		/* Each file counts its annotations from 1; to the outputs their numbers must differ. */
-		if (packet->annot) {
-			annot = *packet->annot;
+		if (copy.annot) {
+			annot = *copy.annot;
 			annot.serial += (uint64_t)off->nreaders << 40;
-			renamed.annot = &annot;
+			copy.annot = &annot;
 		}
-		packet = &renamed;
 	}
 	if (s->pcap && packet->annot)
 		session_warn_pcap(s);

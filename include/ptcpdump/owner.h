@@ -5,17 +5,18 @@
 
 #include <ptcpdump/event.h>
 
-/* select_kinds: which criteria are given; a packet passes when any of them matches either end */
-enum { SELECT_PID = 1, SELECT_UID = 2, SELECT_CGROUP = 4 };
+/* select_kinds: which kinds of criteria are given; a packet passes when either end satisfies all of them by itself */
+enum { SELECT_PID = 1, SELECT_NAME = 2, SELECT_UID = 4, SELECT_CGROUP = 8 };
 
 /*
- * Values of ptcp_pids. The dead stay, since their packets may still be in flight, until their pid is used again. A name is
- * more than the kernel knows: user space decides.
+ * Values of ptcp_pids: the kinds that a process satisfies. The dead stay, since their packets may still be in flight, until
+ * their pid is used again. A name is more than the kernel knows: user space decides.
  */
 enum {
-	SELECT_PID_LIVE = 1, /* matches */
+	SELECT_PID_LIVE = 1, /* SELECT_PID; with select_follow descendants, too */
 	SELECT_PID_NAME = 2, /* its name may match; so may that of what it forks */
 	SELECT_PID_DEAD = 4,
+	SELECT_PID_USER = 8,  /* with select_follow: SELECT_UID by descent, where neither of the above is asked for */
 	SELECT_PID_SINCE = 8, /* from this bit on: when its name ceased to match, in units of 2^30 ns */
 };
 

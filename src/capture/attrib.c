@@ -36,13 +36,15 @@ static uint32_t filter_of(const struct capture_config *c)
 {
 	uint32_t f = 0;
 
-	if (c->npids || (c->pnames && c->pnames[0]))
+	if (c->npids)
 		f |= SELECT_PID;
+	if (c->pnames && c->pnames[0])
+		f |= SELECT_NAME;
 	if (c->nuids)
 		f |= SELECT_UID;
 	if (c->container_filter)
 		f |= SELECT_CGROUP;
-	return f && c->follow_forks ? f | SELECT_PID : f;
+	return f;
 }
 
 int attrib_new(struct attrib **ret, const struct capture_config *config)
@@ -121,7 +123,7 @@ int attrib_prepare(struct attrib *a, struct ptcpdump *skel)
 	kernel_tell(a->support.has, skel->rodata);
 	if (a->pids.initial)
 		bpf_map__set_max_entries(skel->maps.ptcp_outside, 1);
-	if (!(a->filter & SELECT_PID))
+	if (!(a->filter & (SELECT_PID | SELECT_NAME)) && !a->config->follow_forks)
 		bpf_map__set_max_entries(skel->maps.ptcp_pids, 1);
 	if (!(a->filter & SELECT_CGROUP))
 		bpf_map__set_max_entries(skel->maps.ptcp_cgroups, 1);
@@ -256,7 +258,7 @@ int attrib_attach(struct attrib *a, const struct capture_handler *handler)
 		return err;
 	attach_hooks(a);
 	/* After the hooks, so that a process started meanwhile is seen by one or the other. */
-	if ((a->config->pnames && a->config->pnames[0]) || (a->config->follow_forks && a->config->npids))
+	if ((a->filter & SELECT_NAME) || (a->filter && a->config->follow_forks))
 		return scan_filter_pids(bpf_map__fd(a->skel->maps.ptcp_pids), a->config);
 	return 0;
 }

@@ -55,6 +55,33 @@ static bool pid_given(uint32_t pid, const struct capture_config *c)
 	return false;
 }
 
+static bool user_given(uint32_t pid, const struct capture_config *c)
+{
+	struct stat st;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%u", pid);
+	if (c->npids || (c->pnames && c->pnames[0]) || stat(path, &st))
+		return false;
+	for (size_t i = 0; i < c->nuids; i++) {
+		if (c->uids[i] == st.st_uid)
+			return true;
+	}
+	return false;
+}
+
+/* comm: of the process. */
+static uint32_t bits_of(uint32_t pid, const char *comm, const struct capture_config *c)
+{
+	uint32_t bits = pid_given(pid, c) ? SELECT_PID_LIVE : 0;
+
+	if (name_given(pid, comm, c->pnames))
+		bits |= SELECT_PID_NAME;
+	if (c->follow_forks && user_given(pid, c))
+		bits |= SELECT_PID_USER;
+	return bits;
+}
+
 static int list_candidates(const struct capture_config *c, struct candidate **ret, size_t *ret_n)
 {
 	struct candidate *list = NULL, *more;
@@ -81,9 +108,7 @@ static int list_candidates(const struct capture_config *c, struct candidate **re
 		}
 		list[n].pid = pid;
 		list[n].parent = st.parent;
-		list[n].bits = pid_given(pid, c) ? SELECT_PID_LIVE : 0;
-		if (name_given(pid, st.comm, c->pnames))
-			list[n].bits |= SELECT_PID_NAME;
+		list[n].bits = bits_of(pid, st.comm, c);
 		n++;
 	}
 	closedir(dir);

@@ -6,7 +6,7 @@
 #include "capture/capture.h"
 
 /* Puts living processes into ptcp_pids: those that bear one of config->pnames, and with config->follow_forks the
- * descendants of all that match. */
+ * descendants of all that match, or with neither pids nor names those of the users. */
 int scan_filter_pids(int pids_fd, const struct capture_config *config);
 /* Without an iterator over sockets: owners from /proc/PID/fd, cookies from sock_diag in every network namespace. */
 int scan_sockets(int cookies_fd);

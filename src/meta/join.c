@@ -19,12 +19,12 @@ static const uint64_t container_wait_ns = 500 * UINT64_C(1000000);
 /* What makes two packets share an annotation. Compared as bytes: no padding. */
 struct annot_key {
 	uint64_t start, peer_start;
-	uint32_t tgid, tid, uid, peer_tgid;
+	uint32_t tgid, tid, uid, peer_tgid, peer_uid, pad;
 	uint16_t image, peer_image;
 	uint16_t later, peer_later; /* 1: OWNER_F_LATER */
 	char comm[EVENT_COMM_LEN];
 };
-EVENT_ASSERT_SIZE(struct annot_key, 56);
+EVENT_ASSERT_SIZE(struct annot_key, 64);
 
 /* Contents that an annotation was made of; when one changes, it is made anew, with a new serial. */
 struct annot_versions {
@@ -43,7 +43,7 @@ struct annot_entry {
 	char *strings;
 	int32_t next;  /* in the bucket */
 	bool used;     /* since the hand passed */
-	bool nameless; /* the user's name is still asked for */
+	bool nameless; /* a user's name is still asked for */
 };
 
 struct join {
@@ -231,8 +231,7 @@ static struct facts look_up(struct join *j, const struct annot_key *key, uint64_
 	if (parent.tgid)
 		f.parent = process_at(t, &parent, &f.when);
 	f.container = container_of(j, f.process, &f.pending);
-	/* Of a packet between a container and somebody else, the container is to be told in any case. */
-	if (f.peer && !f.container && !f.pending)
+	if (f.peer)
 		f.peer_container = container_of(j, f.peer, &f.pending);
 	return f;
 }
@@ -296,6 +295,17 @@ static struct process_desc describe(const struct process *p, uint32_t pid, struc
 	return d;
 }
 
+static void fill_peer(struct join *j, struct annot_entry *e, struct annotation *a, const struct process *peer)
+{
+	bool nameless = false;
+
+	a->has |= ANNOT_PEER | ANNOT_PEER_USER;
+	a->peer = describe(peer, e->key.peer_tgid, str_of(""));
+	a->peer_uid = e->key.peer_uid;
+	a->peer_user = users_find(j->config.users, e->key.peer_uid, &nameless);
+	e->nameless |= nameless;
+}
+
 static void fill_peer_container(struct annotation *a, const struct container *c)
 {
 	a->has |= ANNOT_PEER_CONTAINER;
@@ -339,10 +349,8 @@ static void entry_fill(struct join *j, struct annot_entry *e, const struct facts
 			a.pod = f->container->pod;
 		}
 	}
-	if (key->peer_tgid) {
-		a.has |= ANNOT_PEER;
-		a.peer = describe(f->peer_image_known ? f->peer : NULL, key->peer_tgid, str_of(""));
-	}
+	if (key->peer_tgid)
+		fill_peer(j, e, &a, f->peer_image_known ? f->peer : NULL);
 	if (f->peer_container)
 		fill_peer_container(&a, f->peer_container);
 	if (key->tid == OWNER_TID_NOBODY)
@@ -485,6 +493,7 @@ static struct annot_key make_key(const struct event_packet *e, const struct even
 		.later = (shown->flags & OWNER_F_LATER) != 0,
 		.peer_tgid = known ? peer->tgid : 0,
 		.peer_start = known ? peer->start : 0,
+		.peer_uid = known ? peer->uid : 0,
 		.peer_image = known ? peer->image : 0,
 		.peer_later = known && (peer->flags & OWNER_F_LATER),
 	};

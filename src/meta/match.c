@@ -11,13 +11,29 @@ enum {
 	WORD_BITS = 64,
 };
 
+/* The kinds that --follow-forks may extend to children have a set of processes each. */
+enum { PID_SET, NAME_SET, UID_SET, SETS };
+
+/* What is asked for: each option is a kind of its own. */
+enum kind {
+	KIND_PID = 1 << PID_SET,
+	KIND_NAME = 1 << NAME_SET,
+	KIND_UID = 1 << UID_SET,
+	KIND_CONTAINER_ID = 1 << 3,
+	KIND_CONTAINER_NAME = 1 << 4,
+	KIND_POD_NAME = 1 << 5,
+};
+
 struct match {
 	struct match_config config;
-	bool active;
-	unsigned groups[ROLES]; /* ANNOT_* that a criterion looks at */
-	/* One bit per pid, behind them those with PID_OUTSIDE: set are those of --pid and, with --follow-forks, their
-	 * descendants as far as seen; until used again. */
-	uint64_t *pids;
+	unsigned wanted;	/* KIND_* that were given: one end has to satisfy all of them */
+	unsigned followed;	/* those of them that children inherit */
+	unsigned groups[ROLES]; /* ANNOT_* that a kind looks at */
+	/*
+	 * By the kind: one bit per pid, behind them those with PID_OUTSIDE, until it is used again. Of KIND_PID those of --pid; of each that is followed those
+	 * that satisfied it, as far as seen, and their descendants. Only with follow_forks, but for that of KIND_PID.
+	 */
+	uint64_t *pids[SETS];
 };
 
 /* Its place among the bits; that of pid 0, which nobody has, when there is no such pid. */
@@ -30,26 +46,47 @@ static uint32_t pid_slot(uint32_t pid)
 	return pid & PID_OUTSIDE ? PID_LIMIT + number : number;
 }
 
-static void pid_set(struct match *m, uint32_t pid)
+static void pid_set(struct match *m, unsigned i, uint32_t pid)
 {
 	const uint32_t slot = pid_slot(pid);
 
 	if (slot)
-		m->pids[slot / WORD_BITS] |= UINT64_C(1) << slot % WORD_BITS;
+		m->pids[i][slot / WORD_BITS] |= UINT64_C(1) << slot % WORD_BITS;
 }
 
-static void pid_clear(struct match *m, uint32_t pid)
+static void pid_clear(struct match *m, unsigned i, uint32_t pid)
 {
 	const uint32_t slot = pid_slot(pid);
 
-	m->pids[slot / WORD_BITS] &= ~(UINT64_C(1) << slot % WORD_BITS);
+	m->pids[i][slot / WORD_BITS] &= ~(UINT64_C(1) << slot % WORD_BITS);
 }
 
-static bool pid_isset(const struct match *m, uint32_t pid)
+static bool pid_isset(const struct match *m, unsigned i, uint32_t pid)
 {
 	const uint32_t slot = pid_slot(pid);
 
-	return m->pids[slot / WORD_BITS] >> slot % WORD_BITS & 1;
+	return m->pids[i][slot / WORD_BITS] >> slot % WORD_BITS & 1;
+}
+
+/* The kinds that a process satisfies by its number. */
+static unsigned kinds_of_pid(const struct match *m, uint32_t pid)
+{
+	unsigned kinds = pid_isset(m, PID_SET, pid) ? KIND_PID : 0;
+
+	for (unsigned i = PID_SET + 1; m->followed && i < SETS; i++) {
+		if (pid_isset(m, i, pid))
+			kinds |= 1U << i;
+	}
+	return kinds;
+}
+
+/* Its children inherit the followed ones of these kinds. */
+static void remember(struct match *m, uint32_t pid, unsigned kinds)
+{
+	for (unsigned i = 0; i < SETS; i++) {
+		if (kinds & m->followed & 1U << i)
+			pid_set(m, i, pid);
+	}
 }
 
 static bool given(const char *const *list)
@@ -57,16 +94,42 @@ static bool given(const char *const *list)
 	return list && *list;
 }
 
-static bool looks_at(const struct match_config *c, enum annot_desc desc)
+static bool looks_at(const struct match *m, enum annot_desc desc)
 {
 	switch (desc) {
 	case DESC_PROCESS: return true; /* pids are added at any time */
-	case DESC_USER: return c->nuids || c->nusers;
-	case DESC_CONTAINER: return given(c->container_ids) || given(c->container_names);
-	case DESC_POD: return given(c->pod_names);
+	case DESC_USER: return m->wanted & KIND_UID;
+	case DESC_CONTAINER: return m->wanted & (KIND_CONTAINER_ID | KIND_CONTAINER_NAME);
+	case DESC_POD: return m->wanted & KIND_POD_NAME;
 	case DESC_OTHER: break;
 	}
 	return false;
+}
+
+static int open_sets(struct match *m)
+{
+	for (unsigned i = 0; i < SETS; i++) {
+		if (i != PID_SET && !m->config.follow_forks)
+			continue;
+		m->pids[i] = calloc(2 * PID_LIMIT / WORD_BITS, sizeof(*m->pids[i]));
+		if (!m->pids[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void want(struct match *m, unsigned kinds)
+{
+	m->wanted |= kinds;
+	if (m->config.follow_forks)
+		m->followed = m->wanted & (KIND_PID | KIND_NAME) ? KIND_PID | KIND_NAME : KIND_UID;
+}
+
+static unsigned kinds_given(const struct match_config *c)
+{
+	return (given(c->pnames) ? KIND_NAME : 0) | (c->nuids || c->nusers ? KIND_UID : 0) |
+	       (given(c->container_ids) ? KIND_CONTAINER_ID : 0) |
+	       (given(c->container_names) ? KIND_CONTAINER_NAME : 0) | (given(c->pod_names) ? KIND_POD_NAME : 0);
 }
 
 int match_new(struct match **ret, const struct match_config *config)
@@ -76,34 +139,32 @@ int match_new(struct match **ret, const struct match_config *config)
 	if (!m)
 		return -ENOMEM;
 	m->config = *config;
-	m->pids = calloc(2 * PID_LIMIT / WORD_BITS, sizeof(*m->pids));
-	if (!m->pids) {
-		free(m);
+	if (open_sets(m)) {
+		match_free(m);
 		return -ENOMEM;
 	}
+	want(m, kinds_given(config));
 	for (size_t i = 0; i < config->npids; i++)
-		pid_set(m, config->pids[i]);
+		match_add_pid(m, config->pids[i]);
 	for (size_t i = 0; i < annotation_schema.ngroups; i++) {
 		const struct annot_group *g = &annotation_schema.groups[i];
 
-		if (looks_at(config, g->desc))
+		if (looks_at(m, g->desc))
 			m->groups[g->role] |= g->bit;
 	}
-	m->active = config->npids || config->nuids || config->nusers || given(config->pnames) ||
-		    given(config->container_ids) || given(config->container_names) || given(config->pod_names);
 	*ret = m;
 	return 0;
 }
 
 void match_add_pid(struct match *m, uint32_t pid)
 {
-	pid_set(m, pid);
-	m->active = true;
+	pid_set(m, PID_SET, pid);
+	want(m, KIND_PID);
 }
 
 bool match_active(const struct match *m)
 {
-	return m->active;
+	return m->wanted;
 }
 
 static bool equal(struct str s, const char *text)
@@ -137,9 +198,11 @@ static bool match_name(const struct match *m, const struct process_desc *p)
 	return false;
 }
 
-static bool match_process(const struct match *m, const struct process_desc *p)
+static unsigned kinds_of_process(const struct match *m, const struct process_desc *p)
 {
-	return pid_isset(m, p->pid) || match_name(m, p);
+	const unsigned kinds = kinds_of_pid(m, p->pid);
+
+	return (m->wanted & KIND_NAME) && match_name(m, p) ? kinds | KIND_NAME : kinds;
 }
 
 /* name: the saved one; n == 0 none. */
@@ -175,20 +238,22 @@ static struct str string_of(const struct annotation *a, const struct annot_group
 	return (struct str){ 0 };
 }
 
-static bool match_container(const struct match *m, const struct container_desc *c)
+static unsigned kinds_of_container(const struct match *m, const struct container_desc *c)
 {
+	unsigned kinds = 0;
+
 	for (const char *const *p = m->config.container_ids; p && *p; p++) {
 		size_t n = strlen(*p);
 
 		if (c->id.n >= n && memcmp(c->id.p, *p, n) == 0)
-			return true;
+			kinds |= KIND_CONTAINER_ID;
 	}
 	for (const char *const *p = m->config.container_names; p && *p; p++) {
 		/* Docker's API names containers with a slash in front. */
 		if (equal(c->name, **p == '/' ? *p + 1 : *p))
-			return true;
+			kinds |= KIND_CONTAINER_NAME;
 	}
-	return false;
+	return kinds;
 }
 
 static bool match_pod(const struct match *m, const struct pod_desc *pod)
@@ -203,60 +268,78 @@ static bool match_pod(const struct match *m, const struct pod_desc *pod)
 	return false;
 }
 
-static bool match_group(const struct match *m, const struct annotation *a, const struct annot_group *g)
+static unsigned kinds_of_group(const struct match *m, const struct annotation *a, const struct annot_group *g)
 {
 	const void *at = (const char *)a + g->offset;
 
 	switch (g->desc) {
-	case DESC_PROCESS: return match_process(m, at);
-	case DESC_USER: return match_user(m, *(const uint32_t *)at, string_of(a, g));
-	case DESC_CONTAINER: return match_container(m, at);
-	case DESC_POD: return match_pod(m, at);
+	case DESC_PROCESS: return kinds_of_process(m, at);
+	case DESC_USER: return match_user(m, *(const uint32_t *)at, string_of(a, g)) ? KIND_UID : 0;
+	case DESC_CONTAINER: return kinds_of_container(m, at);
+	case DESC_POD: return match_pod(m, at) ? KIND_POD_NAME : 0;
 	case DESC_OTHER: break;
 	}
-	return false;
+	return 0;
 }
 
-static bool match_role(const struct match *m, const struct annotation *a, enum annot_role role)
+static unsigned kinds_of_role(const struct match *m, const struct annotation *a, enum annot_role role)
 {
-	unsigned left = a->has & m->groups[role];
+	unsigned left = a->has & m->groups[role], kinds = 0;
 
 	for (const struct annot_group *g = annotation_schema.groups; left; g++) {
-		if ((left & g->bit) && match_group(m, a, g))
-			return true;
+		if (left & g->bit)
+			kinds |= kinds_of_group(m, a, g);
 		left &= ~g->bit;
 	}
-	return false;
+	return kinds;
 }
 
-static bool match_owner(const struct match *m, const struct annotation *a)
+static bool owner_matches(struct match *m, const struct annotation *a)
 {
-	if (match_role(m, a, ROLE_OWNER))
-		return true;
-	return m->config.follow_forks && (a->has & ANNOT_PROCESS) && match_role(m, a, ROLE_PARENT);
+	unsigned kinds = kinds_of_role(m, a, ROLE_OWNER);
+
+	if (m->followed && (a->has & ANNOT_PROCESS)) {
+		kinds |= kinds_of_role(m, a, ROLE_PARENT) & m->followed;
+		remember(m, a->process.pid, kinds);
+	}
+	return (kinds & m->wanted) == m->wanted;
 }
 
-bool match_annotation(struct match *m, const struct annotation *annot)
+static bool peer_matches(struct match *m, const struct annotation *a)
 {
-	if (!m->active)
-		return true;
+	const unsigned kinds = kinds_of_role(m, a, ROLE_PEER);
+
+	if (a->has & ANNOT_PEER)
+		remember(m, a->peer.pid, kinds);
+	return (kinds & m->wanted) == m->wanted;
+}
+
+enum match_end match_annotation(struct match *m, const struct annotation *annot)
+{
+	bool owner, peer;
+
+	if (!m->wanted)
+		return MATCH_OWNER;
 	if (!annot)
-		return false;
-	if (!match_owner(m, annot))
-		return match_role(m, annot, ROLE_PEER);
-	/* Children of this process will name it as their parent. Not so when only the other end matched. */
-	if (m->config.follow_forks && (annot->has & ANNOT_PROCESS))
-		pid_set(m, annot->process.pid);
-	return true;
+		return MATCH_NONE;
+	owner = owner_matches(m, annot);
+	/* Asked in any case when it is to be remembered for its children. */
+	peer = (!owner || m->followed) && peer_matches(m, annot);
+	if (owner)
+		return MATCH_OWNER;
+	return peer ? MATCH_PEER : MATCH_NONE;
 }
 
-/* A new process: wanted as a child, else not, though one before may have been whose pid it has. */
+/* A new process: it has what it inherits, and nothing of one before whose pid it has. */
 static void match_fork(struct match *m, const struct event_fork *fork)
 {
-	if (m->config.follow_forks && pid_isset(m, fork->child.parent_tgid))
-		pid_set(m, fork->child.tgid);
-	else
-		pid_clear(m, fork->child.tgid);
+	const unsigned inherited = kinds_of_pid(m, fork->child.parent_tgid);
+
+	for (unsigned i = 0; i < SETS; i++) {
+		if (m->pids[i])
+			pid_clear(m, i, fork->child.tgid);
+	}
+	remember(m, fork->child.tgid, inherited);
 }
 
 static struct process_desc desc_of_exec(const struct event_exec *e)
@@ -277,7 +360,7 @@ static void match_exec(struct match *m, const struct event_exec *exec)
 	const struct process_desc d = desc_of_exec(exec);
 
 	if (match_name(m, &d))
-		pid_set(m, d.pid);
+		remember(m, d.pid, KIND_NAME);
 }
 
 static void match_rename(struct match *m, const struct event_rename *rename)
@@ -285,33 +368,37 @@ static void match_rename(struct match *m, const struct event_rename *rename)
 	const struct process_desc d = { .comm = str_of(rename->comm) };
 
 	if (rename->tid == rename->tgid && match_name(m, &d))
-		pid_set(m, rename->tgid);
+		remember(m, rename->tgid, KIND_NAME);
 }
 
 void match_event(struct match *m, uint32_t type, const void *event)
 {
-	if (!m->active)
+	if (!m->wanted)
 		return;
 	if (type == EVENT_FORK)
 		match_fork(m, event);
-	else if (type == EVENT_EXEC && m->config.follow_forks)
+	else if (type == EVENT_EXEC && (m->followed & KIND_NAME))
 		match_exec(m, event);
-	else if (type == EVENT_RENAME && m->config.follow_forks)
+	else if (type == EVENT_RENAME && (m->followed & KIND_NAME))
 		match_rename(m, event);
 }
 
-bool match_found(struct match *m, const struct process_desc *p, uint32_t parent)
+bool match_found(struct match *m, const struct process_desc *p, uint32_t parent, uint32_t uid)
 {
-	if (!m->config.follow_forks || pid_isset(m, p->pid) || !(pid_isset(m, parent) || match_name(m, p)))
-		return false;
-	pid_set(m, p->pid);
-	return true;
+	const unsigned known = kinds_of_pid(m, p->pid);
+	unsigned kinds = kinds_of_pid(m, parent) | kinds_of_process(m, p);
+
+	if (match_user(m, uid, (struct str){ 0 }))
+		kinds |= KIND_UID;
+	remember(m, p->pid, kinds);
+	return kinds & m->followed & ~known;
 }
 
 void match_free(struct match *m)
 {
 	if (!m)
 		return;
-	free(m->pids);
+	for (unsigned i = 0; i < SETS; i++)
+		free(m->pids[i]);
 	free(m);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * --pid, --pname, --uid, --container-id, --container-name, --pod-name on annotations: for -r, and for live packets whose
- * owner was settled in user space. A packet passes when any given criterion matches either end.
+ * owner was settled in user space. Each option is a kind; of one kind any value will do, of those given all have to be
+ * satisfied, and by one end: a packet passes when either end satisfies them.
  */
 #ifndef META_MATCH_H
 #define META_MATCH_H
@@ -25,10 +26,19 @@ struct match_config {
 	const struct match_user *users;
 	size_t nusers;
 	const char *const *container_ids, *const *container_names, *const *pod_names;
-	bool follow_forks; /* and the descendants of processes that match, as far as events or annotations tell */
+	/* The descendants of what satisfies --pid satisfy it, too, and so with --pname; with neither of these, with --uid. As
+	 * far as events and annotations tell. */
+	bool follow_forks;
 };
 
 struct match;
+
+/* By which end a packet passes. */
+enum match_end {
+	MATCH_NONE, /* it does not */
+	MATCH_OWNER,
+	MATCH_PEER, /* by the other one alone */
+};
 
 /* config's lists are borrowed for the life of the object. 0 or -ENOMEM. */
 int match_new(struct match **ret, const struct match_config *config);
@@ -36,14 +46,14 @@ int match_new(struct match **ret, const struct match_config *config);
 void match_add_pid(struct match *m, uint32_t pid);
 bool match_active(const struct match *m);
 /* annot: NULL none. Without criteria everything matches. */
-bool match_annotation(struct match *m, const struct annotation *annot);
+enum match_end match_annotation(struct match *m, const struct annotation *annot);
 /* Live: validated records of the process ring, for follow_forks and for pids that are used again. */
 void match_event(struct match *m, uint32_t type, const void *event);
 /*
- * Live, with follow_forks: a process that exists already. True: it is wanted, which was not known. Until that is true of
+ * Live, with follow_forks: a process that exists already. True: it satisfies more than was known of it. Until that is true of
  * none, the children of some may be missing.
  */
-bool match_found(struct match *m, const struct process_desc *p, uint32_t parent);
+bool match_found(struct match *m, const struct process_desc *p, uint32_t parent, uint32_t uid);
 void match_free(struct match *m);
 
 #endif

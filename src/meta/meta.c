@@ -69,7 +69,7 @@ int meta_scan(struct meta *m)
 }
 
 struct each {
-	void (*fn)(void *arg, const struct process_desc *p, uint32_t parent);
+	void (*fn)(void *arg, const struct process_desc *p, uint32_t parent, uint32_t uid);
 	void *arg;
 };
 
@@ -78,10 +78,11 @@ static void describe_to(void *arg, const struct process *p)
 	const struct each *each = arg;
 	const struct process_desc d = process_describe(p);
 
-	each->fn(each->arg, &d, p->parent_tgid);
+	each->fn(each->arg, &d, p->parent_tgid, p->uid);
 }
 
-void meta_each_process(struct meta *m, void (*fn)(void *arg, const struct process_desc *p, uint32_t parent), void *arg)
+void meta_each_process(struct meta *m,
+		       void (*fn)(void *arg, const struct process_desc *p, uint32_t parent, uint32_t uid), void *arg)
 {
 	struct each each = { fn, arg };
 

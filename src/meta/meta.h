@@ -10,6 +10,7 @@
 #include "packet.h"
 
 struct meta;
+struct process;
 
 struct meta_config {
 	uint64_t settle_ns;		      /* how long a packet waits for its provisional owner; 0: not at all */
@@ -30,7 +31,8 @@ int meta_new(struct meta **ret, const struct meta_config *config);
 /* Reads /proc for the processes that exist already. */
 int meta_scan(struct meta *m);
 /* Calls fn for each process that lives, as far as known. */
-void meta_each_process(struct meta *m, void (*fn)(void *arg, const struct process_desc *p, uint32_t parent), void *arg);
+void meta_each_process(struct meta *m,
+		       void (*fn)(void *arg, const struct process_desc *p, uint32_t parent, uint32_t uid), void *arg);
 /* One validated record of the process ring. */
 void meta_event(struct meta *m, uint32_t type, const void *event, size_t size);
 /*

@@ -258,6 +258,8 @@ void tcp_print(netdissect_options *ndo, const u_char *bp, u_int length, const u_
 	/* Should the look at the version find nothing captured. */
 	ndo->ndo_protocol = "tcp";
 	ipv6 = IP_V((const struct ip *)bp2) == 6;
+	if (text_of(ndo)->config.color && ND_TTEST_1(tp->th_flags))
+		text_of(ndo)->resets = GET_U_1(tp->th_flags) & TH_RST;
 	/* The conditions on which the library comes to look at its table. */
 	if (!ndo->ndo_Sflag && !ndo->ndo_qflag && ND_TTEST_LEN(bp, sizeof(*tp)) &&
 	    ND_TTEST_LEN(bp2, ipv6 ? sizeof(struct ip6_hdr) : sizeof(struct ip)) && TH_OFF(tp) * 4U >= sizeof(*tp) &&

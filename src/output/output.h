@@ -35,6 +35,9 @@ struct output {
 struct text_config {
 	int A, b, e, f, g, H, K, n, N, q, S, t, u, v, x, X, number; /* how often given */
 	bool oneline, utc, nano, lengths, line_buffered, packet_buffered;
+	bool brief; /* with q, without v */
+	bool peer;  /* the other end is in the line without -v, too */
+	bool color;
 	const char *type;	/* -T */
 	const char *esp_secret; /* -E */
 	const char *md5_secret; /* -M */

@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "output/color.h"
 #include "output/text_private.h"
 #include "util/decimal.h"
 #include "util/format.h"
@@ -189,23 +190,44 @@ static void join_lines(struct buf *b, size_t start)
 	b->len = to;
 }
 
-static void print_annotated(struct text *t, const struct pcap_pkthdr *h, const u_char *data)
+size_t text_color_reset(struct text *t, size_t start, size_t end)
 {
-	struct str prefix, suffix;
-	const char *line_end = NULL;
+	static const char color[] = COLOR_RESET, color_none[] = COLOR_END;
+
+	if (!t->resets)
+		return end;
+	buf_insert(&t->buf, end, color_none, sizeof(color_none) - 1);
+	buf_insert(&t->buf, start, color, sizeof(color) - 1);
+	return end + sizeof(color) - 1 + sizeof(color_none) - 1;
+}
+
+/* Where what follows the dissection goes: with -v behind all of it, else behind its first line. */
+static size_t dissection_end(const struct text *t, size_t start)
+{
+	const size_t end = t->dump_start != NO_DUMP ? t->dump_start : t->buf.len;
+	const char *line_end = t->config.v == 0 ? memchr(t->buf.p + start, '\n', end - start) : NULL;
+
+	return line_end ? (size_t)(line_end - t->buf.p) : end;
+}
+
+static void print_annotated(struct text *t, const struct pcap_pkthdr *h, const u_char *data, bool plain)
+{
+	struct str prefix = { 0 }, suffix = { 0 };
 	size_t start, end;
 
-	annotation_cache_get(t->annotations, t->packet, &prefix, &suffix);
+	if (!plain && !t->config.brief)
+		annotation_cache_get(t->annotations, t->packet, &prefix, &suffix);
 	buf_put(&t->buf, prefix.p, prefix.n);
 	start = t->buf.len;
 	t->dump_start = NO_DUMP;
+	t->resets = false;
 	print_dissection(t, h, data);
-	if (suffix.n == 0)
-		return;
-	end = t->dump_start != NO_DUMP ? t->dump_start : t->buf.len;
-	if (t->config.v == 0)
-		line_end = memchr(t->buf.p + start, '\n', end - start);
-	buf_insert(&t->buf, line_end ? (size_t)(line_end - t->buf.p) : end, suffix.p, suffix.n);
+	if (t->config.brief) {
+		text_make_brief(t, start);
+	} else if (suffix.n || t->resets) {
+		end = text_color_reset(t, start, dissection_end(t, start));
+		buf_insert(&t->buf, end, suffix.p, suffix.n);
+	}
 }
 
 /*
@@ -216,12 +238,13 @@ static void print_annotated(struct text *t, const struct pcap_pkthdr *h, const u
 static void hook_if_printer(netdissect_options *ndo, const struct pcap_pkthdr *h, const u_char *data)
 {
 	struct text *t = text_of(ndo);
+	const bool plain = t->packet->dir == DIR_NONE && !t->packet->annot;
 
 	put_time(t, h);
-	if (t->packet->dir == DIR_NONE && !t->packet->annot)
+	if (plain && !t->config.brief && !t->config.color)
 		t->ifaces[t->packet->iface->id].print(ndo, h, data);
 	else
-		print_annotated(t, h, data);
+		print_annotated(t, h, data, plain);
 	if (t->config.oneline)
 		join_lines(&t->buf, t->packet_start);
 }
@@ -324,6 +347,7 @@ static void text_free(struct output *o)
 	conversations_free(t->conversations);
 	annotation_cache_free(t->annotations);
 	buf_done(&t->buf);
+	buf_done(&t->brief);
 	free(t->ifaces);
 	free(t->esp_secret);
 	free(t);
@@ -360,6 +384,8 @@ static int check_config(const struct text_config *c)
 		conflict = "-A and -X[X] are mutually exclusive.";
 	else if (c->x && c->X)
 		conflict = "-x[x] and -X[X] are mutually exclusive.";
+	else if (c->brief && c->v)
+		conflict = "--brief and -v are mutually exclusive: one line, or more of them";
 	else if (c->t > 5)
 		conflict = "only -t, -tt, -ttt, -tttt and -ttttt are supported";
 	if (!conflict)
@@ -397,14 +423,14 @@ static int set_options(struct text *t)
 	ndo->ndo_Kflag = c->K;
 	ndo->ndo_nflag = c->n;
 	ndo->ndo_Nflag = c->N;
-	ndo->ndo_qflag = c->q;
+	ndo->ndo_qflag = c->q + c->brief;
 	ndo->ndo_Sflag = c->S;
 	ndo->ndo_uflag = c->u;
 	ndo->ndo_vflag = c->v;
 	ndo->ndo_xflag = c->x;
 	ndo->ndo_Xflag = c->X;
 	ndo->ndo_packet_number = c->number > 0;
-	ndo->ndo_suppress_default_print = c->q + c->x + c->X;
+	ndo->ndo_suppress_default_print = c->q + c->brief + c->x + c->X;
 	/* Cut into pieces when the first ESP packet comes. */
 	if (c->esp_secret) {
 		t->esp_secret = strdup(c->esp_secret);

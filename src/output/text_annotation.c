@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "output/color.h"
 #include "output/text_fields.h"
 #include "output/text_private.h"
 
@@ -15,12 +16,15 @@ struct cached_text {
 	uint64_t serial;
 	const struct iface *iface; /* NULL: empty */
 	enum direction dir;
+	bool by_peer;
 	size_t prefix_len;
 	struct buf text; /* prefix, then suffix */
 };
 
 struct annotation_cache {
 	bool lines; /* -v */
+	bool color;
+	unsigned unlisted; /* ANNOT_* */
 	struct cached_text slots[CACHE_SLOTS];
 	struct cached_text large;
 };
@@ -38,42 +42,58 @@ static void put_netns(struct buf *b, const struct iface *iface)
 	text_put_name(b, str_of(iface->netns_name));
 }
 
-static void put_prefix(struct buf *b, const struct packet *packet)
+void text_put_iface(struct buf *b, const struct iface *iface)
 {
-	const struct iface *iface = packet->iface;
+	if (!iface->name || iface->name[0] == '\0')
+		return;
+	text_put_name(b, str_of(iface->name));
+	put_netns(b, iface);
+}
+
+static void put_prefix(struct buf *b, const struct packet *packet, bool color)
+{
+	const char *process = color ? COLOR_PROCESS : NULL;
+	const char *direction = color_of_direction(packet->dir, color);
 	const struct annotation *annot = packet->annot;
+	const size_t start = b->len;
 
 	/* A plain file that tells neither direction nor process: tcpdump's line. */
 	if (packet->dir == DIR_NONE && !annot)
 		return;
-	if (iface->name && iface->name[0] != '\0') {
-		text_put_name(b, str_of(iface->name));
-		put_netns(b, iface);
+	text_put_iface(b, packet->iface);
+	if (b->len > start)
 		buf_putc(b, ' ');
-	}
 	if (annot && (annot->has & ANNOT_PROCESS)) {
+		color_begin(b, process);
 		text_put_brief(b, &annotation_schema, annot, ANNOT_PROCESS);
+		color_end(b, process);
 		buf_putc(b, ' ');
 	}
-	if (packet->dir != DIR_NONE)
-		buf_puts(b, packet->dir == DIR_IN ? "In " : "Out ");
+	if (packet->dir != DIR_NONE) {
+		color_begin(b, direction);
+		buf_puts(b, packet->dir == DIR_IN ? "In" : "Out");
+		color_end(b, direction);
+		buf_putc(b, ' ');
+	}
 }
 
 static void make_text(const struct annotation_cache *c, struct cached_text *t, const struct packet *packet)
 {
+	const struct text_style style = { .unlisted = c->unlisted, .by_peer = packet->by_peer, .color = c->color };
+
 	t->text.len = 0;
-	put_prefix(&t->text, packet);
+	put_prefix(&t->text, packet, c->color);
 	t->prefix_len = t->text.len;
 	if (packet->annot && c->lines)
-		text_put_lines(&t->text, &annotation_schema, packet->annot);
+		text_put_lines(&t->text, &annotation_schema, packet->annot, &style);
 	else if (packet->annot)
-		text_put_list(&t->text, &annotation_schema, packet->annot);
+		text_put_list(&t->text, &annotation_schema, packet->annot, &style);
 }
 
 static struct cached_text *slot_find(struct annotation_cache *c, const struct packet *packet, uint64_t serial)
 {
 	/* Fibonacci hashing; serials and interface numbers count up. */
-	const uint64_t key = (serial << 10) + packet->iface->id * 4 + packet->dir;
+	const uint64_t key = (serial << 10) + packet->iface->id * 8 + packet->dir * 2 + packet->by_peer;
 
 	return &c->slots[key * 0x9e3779b97f4a7c15ULL >> 32 & (CACHE_SLOTS - 1)];
 }
@@ -84,12 +104,14 @@ void annotation_cache_get(struct annotation_cache *c, const struct packet *packe
 	const uint64_t serial = packet->annot ? packet->annot->serial : 0;
 	struct cached_text *t = slot_find(c, packet, serial);
 
-	if (t->iface != packet->iface || t->serial != serial || t->dir != packet->dir) {
+	if (t->iface != packet->iface || t->serial != serial || t->dir != packet->dir ||
+	    t->by_peer != packet->by_peer) {
 		make_text(c, &c->large, packet);
 		if (c->large.text.len <= TEXT_MAX) {
 			t->iface = packet->iface;
 			t->serial = serial;
 			t->dir = packet->dir;
+			t->by_peer = packet->by_peer;
 			t->prefix_len = c->large.prefix_len;
 			t->text.len = 0;
 			buf_put(&t->text, c->large.text.p, c->large.text.len);
@@ -114,6 +136,8 @@ int annotation_cache_new(struct annotation_cache **ret, const struct text_config
 	if (!c)
 		return -ENOMEM;
 	c->lines = config->v > 0;
+	c->color = config->color;
+	c->unlisted = config->peer ? 0 : ANNOT_PEER;
 	/* So that an empty text is an empty string, not a null pointer. */
 	buf_reserve(&c->large.text, 1);
 	for (size_t i = 0; i < CACHE_SLOTS; i++)

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "output/color.h"
+
 enum { BRIEF_PLACES = 2 };
 
 void text_put_name(struct buf *b, struct str name)
@@ -57,10 +59,62 @@ void text_put_brief(struct buf *b, const struct annot_schema *s, const struct an
 	}
 }
 
-void text_put_list(struct buf *b, const struct annot_schema *s, const struct annotation *a)
+/* The main thread, under the name of the process or what the kernel leaves of it. */
+static bool is_main_thread(const struct annotation *a)
 {
-	unsigned left = a->has;
+	const struct str name = process_desc_name(&a->process);
+	const bool cut = a->thread.n == COMM_MAX && name.n > COMM_MAX;
 
+	return (a->has & ANNOT_PROCESS) && a->tid == a->process.pid &&
+	       str_eq(a->thread, cut ? (struct str){ name.p, COMM_MAX } : name);
+}
+
+/* What the short text has said with other words. */
+static bool is_said(const struct annotation *a, unsigned bit)
+{
+	switch (bit) {
+	case ANNOT_THREAD: return is_main_thread(a);
+	case ANNOT_PEER_CONTAINER:
+		return (a->has & ANNOT_CONTAINER) && str_eq(a->peer_container.id, a->container.id) &&
+		       str_eq(a->peer_container.name, a->container.name);
+	case ANNOT_PEER_POD:
+		return (a->has & ANNOT_POD) && str_eq(a->peer_pod.name, a->pod.name) &&
+		       str_eq(a->peer_pod.namespace, a->pod.namespace);
+	default: return false;
+	}
+}
+
+static const char *color_of(const struct annot_group *g, const struct text_style *style)
+{
+	if (!style->color)
+		return NULL;
+	switch (g->desc) {
+	case DESC_PROCESS: return COLOR_PROCESS;
+	case DESC_CONTAINER:
+	case DESC_POD: return COLOR_CONTAINER;
+	default: return NULL;
+	}
+}
+
+static void put_listed(struct buf *b, const struct annotation *a, const struct annot_group *g, struct annot_run run,
+		       const struct text_style *style)
+{
+	const char *color = color_of(g, style);
+
+	buf_printf(b, ", %s [", g->brief);
+	color_begin(b, color);
+	put_brief(b, a, run);
+	color_end(b, color);
+	buf_puts(b, style->by_peer && g->bit == ANNOT_PEER ? "]*" : "]");
+}
+
+void text_put_list(struct buf *b, const struct annot_schema *s, const struct annotation *a,
+		   const struct text_style *style)
+{
+	unsigned left = a->has & ~style->unlisted;
+
+	if (style->by_peer)
+		left |= a->has & ANNOT_PEER;
 	for (size_t i = 0; i < s->nfields && left; i++) {
 		const struct annot_field *f = &s->fields[i];
 		const struct annot_group *g;
@@ -69,12 +123,11 @@ void text_put_list(struct buf *b, const struct annot_schema *s, const struct ann
 			continue;
 		left &= ~f->bit;
 		g = annot_group_of(s, f->bit);
-		if (!g || !g->brief)
-			continue;
-		buf_printf(b, ", %s [", g->brief);
-		put_brief(b, a, annot_run_from(s, f));
-		buf_putc(b, ']');
+		if (g && g->brief && !is_said(a, f->bit))
+			put_listed(b, a, g, annot_run_from(s, f), style);
 	}
+	if (style->by_peer && !(a->has & ANNOT_PEER))
+		buf_puts(b, ", Peer*");
 }
 
 static void put_value(struct buf *b, const struct annotation *a, const struct annot_field *f)
@@ -91,11 +144,14 @@ static void put_value(struct buf *b, const struct annotation *a, const struct an
 
 /* All of one group, wherever its rows are. */
 static void put_line(struct buf *b, const struct annot_schema *s, const struct annotation *a,
-		     const struct annot_group *g)
+		     const struct annot_group *g, const struct text_style *style)
 {
-	const char *before = " (";
+	const char *before = " (", *color = color_of(g, style);
 
-	buf_printf(b, "\n    %s", g->title);
+	buf_puts(b, "\n    ");
+	color_begin(b, color);
+	buf_puts(b, g->title);
+	color_end(b, color);
 	for (size_t i = 0; i < s->nfields; i++) {
 		const struct annot_field *f = &s->fields[i];
 
@@ -107,10 +163,11 @@ static void put_line(struct buf *b, const struct annot_schema *s, const struct a
 		put_value(b, a, f);
 		before = ", ";
 	}
-	buf_putc(b, ')');
+	buf_puts(b, style->by_peer && g->bit == ANNOT_PEER ? "), selected" : ")");
 }
 
-void text_put_lines(struct buf *b, const struct annot_schema *s, const struct annotation *a)
+void text_put_lines(struct buf *b, const struct annot_schema *s, const struct annotation *a,
+		    const struct text_style *style)
 {
 	unsigned left = a->has;
 
@@ -123,6 +180,8 @@ void text_put_lines(struct buf *b, const struct annot_schema *s, const struct an
 		left &= ~f->bit;
 		g = annot_group_of(s, f->bit);
 		if (g)
-			put_line(b, s, a, g);
+			put_line(b, s, a, g, style);
 	}
+	if (style->by_peer && !(a->has & ANNOT_PEER))
+		buf_puts(b, "\n    Peer, selected");
 }

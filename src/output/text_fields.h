@@ -3,6 +3,8 @@
 #ifndef OUTPUT_TEXT_FIELDS_H
 #define OUTPUT_TEXT_FIELDS_H
 
+#include <stdbool.h>
+
 #include "annotation.h"
 #include "util/buf.h"
 
@@ -10,9 +12,18 @@
 void text_put_name(struct buf *b, struct str name);
 /* "curl.1234": what the short text shows of a group. */
 void text_put_brief(struct buf *b, const struct annot_schema *s, const struct annotation *a, unsigned bit);
-/* ", Thread [curl.1235], Pod [p.default]" */
-void text_put_list(struct buf *b, const struct annot_schema *s, const struct annotation *a);
+
+struct text_style {
+	unsigned unlisted; /* ANNOT_* that the list leaves out */
+	bool by_peer;	   /* the packet was selected for its other end: that one is named, and marked */
+	bool color;
+};
+
+/* ", ParentProc [sh.99], Pod [p.default]"; not what the text has said already. */
+void text_put_list(struct buf *b, const struct annot_schema *s, const struct annotation *a,
+		   const struct text_style *style);
 /* Each line begins with a line feed. */
-void text_put_lines(struct buf *b, const struct annot_schema *s, const struct annotation *a);
+void text_put_lines(struct buf *b, const struct annot_schema *s, const struct annotation *a,
+		    const struct text_style *style);
 
 #endif

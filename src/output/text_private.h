@@ -41,7 +41,9 @@ struct text {
 	struct text_config config;
 	struct buf buf; /* whole packets, then the current one from packet_start */
 	size_t packet_start;
+	struct buf brief;  /* scratch space of --brief */
 	size_t dump_start; /* where a dump inside the dissection starts, SIZE_MAX none */
+	bool resets;	   /* what is being printed: a TCP segment with that flag; known when there are colours */
 	unsigned packets;  /* printed, as -# shows; wraps as tcpdump's does */
 	const struct packet *packet;
 	struct clock_text clock;
@@ -78,8 +80,16 @@ int annotation_cache_new(struct annotation_cache **ret, const struct text_config
  * begin with a line feed). Borrowed until the next call. */
 void annotation_cache_get(struct annotation_cache *c, const struct packet *packet, struct str *prefix,
 			  struct str *suffix);
+/* "eth0", of another network namespace "eth0@4026532300", nothing when it has no name. */
+void text_put_iface(struct buf *b, const struct iface *iface);
 /* Interfaces and serials of another source follow. */
 void annotation_cache_clear(struct annotation_cache *c);
 void annotation_cache_free(struct annotation_cache *c);
+
+/* --brief (text_brief.c): makes its line of the packet's dissection, which is the text from start on. */
+void text_make_brief(struct text *t, size_t start);
+
+/* Colours the text between two places when the packet resets a connection; returns where it ends then (text.c). */
+size_t text_color_reset(struct text *t, size_t start, size_t end);
 
 #endif

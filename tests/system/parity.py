@@ -232,7 +232,7 @@ def contents(data):
 PREFIX = re.compile(r"^( *\d+  )?( ?(?:[\d-]+ )?(?:\d\d:\d\d:\d\d|\d+)\.\d+ |(?:\d\d:\d\d:\d\d\.\d+) )?"
                     r"(?:pa7?8?|lo) +(?:\S+\.\d+ )?(?:In|Out) ", re.M)
 SUFFIX = re.compile(r"(?:, (?:Thread|ParentProc|User) \[[^]]*\])+$", re.M)
-DETAIL = re.compile(r"^    (?:Process|Thread|User|ParentProc|Peer) \(.*\)\n", re.M)
+DETAIL = re.compile(r"^    (?:Process|Thread|User|ParentProc|Peer|PeerUser) \(.*\)\n", re.M)
 
 
 def plain(text):

@@ -20,6 +20,8 @@ static struct annotation sample(void)
 		.container = { str_of("i"), str_of("n"), str_of("img"), str_of("{\"a\":\"b\"}") },
 		.pod = { str_of("p"), str_of("ns"), str_of("u"), str_of("{}"), str_of("{\"k\":\"x\\ny\"}") },
 		.peer = { .pid = 9, .cmd = str_of("/usr/sbin/nginx"), .args = str_of("nginx: worker") },
+		.peer_uid = 33,
+		.peer_user = str_of("www-data"),
 		.peer_container = { .id = str_of("j"), .name = str_of("m") },
 		.peer_pod = { .name = str_of("q"), .namespace = str_of("ms") },
 	};
@@ -58,6 +60,7 @@ static void test_annotation_text(void)
 			"ContainerName: n\nContainerId: i\nContainerImage: img\nContainerLabels: {\"a\":\"b\"}|"
 			"PodName: p\nPodNamespace: ns\nPodUID: u\nPodLabels: {}\nPodAnnotations: {\"k\":\"x\\ny\"}|"
 			"PeerPID: 9\nPeerCmd: /usr/sbin/nginx\nPeerArgs: nginx: worker|"
+			"PeerUserId: 33\nPeerUserName: www-data|"
 			"PeerContainerName: m\nPeerContainerId: j|PeerPodName: q\nPeerPodNamespace: ms");
 	free(text);
 	buf_done(&b);
@@ -91,7 +94,7 @@ static bool same(const struct annotation *a, const struct annotation *b)
 	       str_eq(a->container.labels, b->container.labels) && str_eq(a->pod.name, b->pod.name) &&
 	       str_eq(a->pod.namespace, b->pod.namespace) && str_eq(a->pod.uid, b->pod.uid) &&
 	       str_eq(a->pod.labels, b->pod.labels) && str_eq(a->pod.annotations, b->pod.annotations) &&
-	       same_process(&a->peer, &b->peer);
+	       same_process(&a->peer, &b->peer) && a->peer_uid == b->peer_uid && str_eq(a->peer_user, b->peer_user);
 }
 
 static struct annotation *decode(const struct buf *b)
@@ -283,7 +286,7 @@ static void test_annotation_of_the_go_program(void)
 	struct annotation *a = decode_comments(comments);
 
 	CHECK(a);
-	CHECK_INT(a->has, ANNOT_ALL & ~(ANNOT_PEER | ANNOT_PEER_CONTAINER | ANNOT_PEER_POD));
+	CHECK_INT(a->has, ANNOT_ALL & ~(ANNOT_PEER | ANNOT_PEER_USER | ANNOT_PEER_CONTAINER | ANNOT_PEER_POD));
 	CHECK_INT(a->process.pid, 10);
 	CHECK(str_eq(a->process.args, str_of("wget kernel.org")));
 	CHECK_INT(a->tid, 11);

@@ -142,9 +142,9 @@ static void check_shown(const char *lines, const char *list)
 	const struct extended x = sample();
 	struct buf b = { 0 };
 
-	text_put_lines(&b, &schema, &x.annot);
+	text_put_lines(&b, &schema, &x.annot, &(struct text_style){ 0 });
 	CHECK(text_is(&b, lines));
-	text_put_list(&b, &schema, &x.annot);
+	text_put_list(&b, &schema, &x.annot, &(struct text_style){ 0 });
 	CHECK(text_is(&b, list));
 	buf_done(&b);
 }

@@ -136,7 +136,7 @@ static void check_sender(struct rig *r)
 
 	CHECK_INT(join(r, &e, 0, false, &a), META_READY);
 	CHECK(a && a->serial);
-	CHECK_INT(a->has, ANNOT_PROCESS | ANNOT_THREAD | ANNOT_USER | ANNOT_PARENT | ANNOT_PEER);
+	CHECK_INT(a->has, ANNOT_PROCESS | ANNOT_THREAD | ANNOT_USER | ANNOT_PARENT | ANNOT_PEER | ANNOT_PEER_USER);
 	CHECK_INT(a->process.pid, CLIENT);
 	CHECK(str_eq(a->process.cmd, str_of("/usr/bin/client")));
 	CHECK(str_eq(a->parent.cmd, str_of("/bin/parent")));
@@ -646,20 +646,20 @@ static void check_container_first(struct rig *r, uint64_t container, uint64_t no
 	check_shown(r, FORWARDS, CLIENT, SERVER);
 }
 
-/* The one that is shown is in none: the container is told as that of its peer. */
-static void check_peer_container(struct rig *r, uint64_t container, uint64_t none)
+/* Its container is told, whether the one that is shown is in one or not. */
+static void check_peer_container(struct rig *r, uint64_t client, uint64_t container, unsigned expected)
 {
 	const struct event_packet e = from_client_to_server(EVENT_DIR_OUT);
 	const struct annotation *a;
 
-	rig_exec_in(r, CLIENT, 100, PARENT, "/usr/bin/client", OF_CLIENT, none);
+	rig_exec_in(r, CLIENT, 100, PARENT, "/usr/bin/client", OF_CLIENT, client);
 	rig_exec_in(r, SERVER, 200, PARENT, "/usr/sbin/server", OF_SERVER, container);
 	for (int i = 0; i < 100 && join(r, &e, 0, false, &a) == META_WAIT; i++) {
 		usleep(10000);
 		containers_step(r->containers);
 	}
 	CHECK_INT(a->process.pid, CLIENT);
-	CHECK_INT(a->has & (ANNOT_CONTAINER | ANNOT_PEER_CONTAINER | ANNOT_PEER_POD), ANNOT_PEER_CONTAINER);
+	CHECK_INT(a->has & (ANNOT_CONTAINER | ANNOT_PEER_CONTAINER | ANNOT_PEER_POD), expected);
 	CHECK(str_eq(a->peer_container.name, str_of("cccccccccccc")));
 }
 
@@ -688,6 +688,27 @@ static void check_nobody_in_container(struct rig *r, uint64_t container, uint64_
 	CHECK_INT(a->has & ANNOT_PEER, 0);
 }
 
+/* A peer that changes its user is told anew. */
+static void test_user_of_the_peer(void)
+{
+	struct event_packet e = from_client_to_server(EVENT_DIR_OUT);
+	struct rig r = rig_make(0, true);
+	const struct annotation *a;
+	uint64_t serial;
+
+	join(&r, &e, 0, false, &a);
+	CHECK(a && (a->has & ANNOT_PEER_USER));
+	CHECK_INT(a->peer_uid, 0);
+	CHECK(str_eq(a->peer_user, str_of("root")));
+	serial = a->serial;
+	e.dst.uid = 4242;
+	join(&r, &e, 0, false, &a);
+	CHECK_INT(a->peer_uid, 4242);
+	CHECK_INT(a->uid, 0);
+	CHECK(a->serial != serial);
+	rig_done(&r);
+}
+
 static void test_container_first(void)
 {
 	static const char name[] = "docker-cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc.scope";
@@ -710,7 +731,8 @@ static void test_container_first(void)
 						       .users = r.users,
 						       .reverse_match = true }) == 0);
 	check_container_first(&r, id, fs.root_id);
-	check_peer_container(&r, id, fs.root_id);
+	check_peer_container(&r, fs.root_id, id, ANNOT_PEER_CONTAINER);
+	check_peer_container(&r, id, id, ANNOT_CONTAINER | ANNOT_PEER_CONTAINER);
 	check_nobody_in_container(&r, id, fs.root_id);
 	rig_done(&r);
 	unlinkat(fs.fd, name, AT_REMOVEDIR);
@@ -736,6 +758,7 @@ int main(void)
 	RUN(test_names);
 	RUN(test_unknown_process);
 	RUN(test_cache_is_bounded);
+	RUN(test_user_of_the_peer);
 	RUN(test_container_first);
 	return check_status();
 }

@@ -18,13 +18,13 @@ static struct annotation curl_of_bash(void)
 static bool matches(const struct match_config *config, const struct annotation *a)
 {
 	struct match *m;
-	bool result;
+	enum match_end end;
 
 	if (match_new(&m, config))
 		return false;
-	result = match_annotation(m, a);
+	end = match_annotation(m, a);
 	match_free(m);
-	return result;
+	return end != MATCH_NONE;
 }
 
 static void test_nothing_asked(void)
@@ -223,13 +223,167 @@ static void test_pod(void)
 	CHECK(matches(&config, &a));
 }
 
-static void test_either_criterion(void)
+static enum match_end selects(const struct match_config *config, const struct annotation *a)
 {
-	const uint32_t pid[] = { 20 }, uid[] = { 7 };
-	const struct match_config config = { .pids = pid, .npids = 1, .uids = uid, .nuids = 1 };
+	enum match_end end = MATCH_NONE;
+	struct match *m;
+
+	if (match_new(&m, config))
+		return MATCH_NONE;
+	end = match_annotation(m, a);
+	match_free(m);
+	return end;
+}
+
+static void test_every_kind(void)
+{
+	const uint32_t pid[] = { 20 }, other_uid[] = { 7, 8 }, uid[] = { 7, 1000 };
+	struct match_config config = { .pids = pid, .npids = 1, .uids = other_uid, .nuids = 2 };
 	struct annotation a = curl_of_bash();
 
-	CHECK(matches(&config, &a));
+	CHECK_INT(selects(&config, &a), MATCH_NONE);
+	config.uids = uid;
+	CHECK_INT(selects(&config, &a), MATCH_OWNER);
+}
+
+/* What one end lacks the other one does not lend it. */
+static void test_one_end_alone(void)
+{
+	const char *const curl[] = { "curl", NULL };
+	const uint32_t root[] = { 0 };
+	const struct match_config config = { .pnames = curl, .uids = root, .nuids = 1 };
+	struct annotation a = curl_of_bash();
+
+	a.has |= ANNOT_PEER | ANNOT_PEER_USER;
+	a.peer = (struct process_desc){ .pid = 30, .cmd = str_of("/usr/sbin/nginx") };
+	a.peer_uid = 0;
+	CHECK_INT(selects(&config, &a), MATCH_NONE);
+	a.peer.cmd = str_of("/usr/bin/curl");
+	CHECK_INT(selects(&config, &a), MATCH_PEER);
+	a.has &= ~(unsigned)ANNOT_PEER_USER;
+	CHECK_INT(selects(&config, &a), MATCH_NONE);
+	a.uid = 0;
+	CHECK_INT(selects(&config, &a), MATCH_OWNER);
+}
+
+/* One end, as the rule of the manual has it: of each kind that is given, one value has to be right. */
+struct end {
+	bool process, user, container, pod;
+	uint32_t pid, uid;
+	const char *name, *id, *container_name, *pod_name;
+};
+
+static bool is_any(const char *s, const char *const *list, size_t prefix)
+{
+	for (; *list; list++) {
+		if (prefix ? strncmp(s, *list, prefix) == 0 : strcmp(s, *list) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_number(uint32_t n, const uint32_t *list, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (list[i] == n)
+			return true;
+	}
+	return false;
+}
+
+static bool end_wanted(const struct match_config *c, const struct end *e)
+{
+	if (c->npids && !(e->process && is_number(e->pid, c->pids, c->npids)))
+		return false;
+	if (c->pnames && !(e->process && is_any(e->name, c->pnames, 0)))
+		return false;
+	if (c->nuids && !(e->user && is_number(e->uid, c->uids, c->nuids)))
+		return false;
+	if (c->container_ids && !(e->container && is_any(e->id, c->container_ids, 12)))
+		return false;
+	if (c->container_names && !(e->container && is_any(e->container_name, c->container_names, 0)))
+		return false;
+	return !c->pod_names || (e->pod && is_any(e->pod_name, c->pod_names, 0));
+}
+
+static uint32_t random_below(uint32_t n)
+{
+	static uint64_t state = 88172645463325252U;
+
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return (uint32_t)(state >> 20) % n;
+}
+
+static const char *const names[] = { "curl", "nginx", "sh" }, *const ids[] = { "0123456789ab", "ba9876543210" };
+
+static struct end random_end(void)
+{
+	return (struct end){
+		.process = random_below(8),
+		.user = random_below(8),
+		.container = random_below(4),
+		.pod = random_below(4),
+		.pid = 1 + random_below(3),
+		.uid = random_below(3),
+		.name = names[random_below(3)],
+		.id = ids[random_below(2)],
+		.container_name = names[random_below(3)],
+		.pod_name = names[random_below(3)],
+	};
+}
+
+static struct annotation annotation_of(const struct end *owner, const struct end *peer)
+{
+	return (struct annotation){
+		.serial = 1,
+		.has = (owner->process ? ANNOT_PROCESS : 0) | (owner->user ? ANNOT_USER : 0) |
+		       (owner->container ? ANNOT_CONTAINER : 0) | (owner->pod ? ANNOT_POD : 0) |
+		       (peer->process ? ANNOT_PEER : 0) | (peer->user ? ANNOT_PEER_USER : 0) |
+		       (peer->container ? ANNOT_PEER_CONTAINER : 0) | (peer->pod ? ANNOT_PEER_POD : 0),
+		.process = { .pid = owner->pid, .cmd = str_of(owner->name) },
+		.uid = owner->uid,
+		.container = { .id = str_of(owner->id), .name = str_of(owner->container_name) },
+		.pod = { .name = str_of(owner->pod_name), .namespace = str_of("default") },
+		.peer = { .pid = peer->pid, .cmd = str_of(peer->name) },
+		.peer_uid = peer->uid,
+		.peer_container = { .id = str_of(peer->id), .name = str_of(peer->container_name) },
+		.peer_pod = { .name = str_of(peer->pod_name), .namespace = str_of("default") },
+	};
+}
+
+static void test_rule(void)
+{
+	uint32_t counts[3] = { 0 }, wrong = 0;
+
+	for (unsigned i = 0; i < 20000; i++) {
+		const uint32_t kinds = random_below(64), pids[] = { 1, 1 + random_below(3) },
+			       uids[] = { random_below(3) };
+		const char *const one[] = { names[random_below(3)], NULL };
+		const char *const two[] = { names[random_below(3)], names[random_below(3)], NULL };
+		const char *const id[] = { ids[random_below(2)], NULL };
+		const struct match_config config = {
+			.pids = pids,
+			.npids = kinds & 1 ? 2 : 0,
+			.pnames = kinds & 2 ? two : NULL,
+			.uids = uids,
+			.nuids = kinds >> 2 & 1,
+			.container_ids = kinds & 8 ? id : NULL,
+			.container_names = kinds & 16 ? two : NULL,
+			.pod_names = kinds & 32 ? one : NULL,
+		};
+		const struct end owner = random_end(), peer = random_end();
+		const struct annotation a = annotation_of(&owner, &peer);
+		const enum match_end expected = end_wanted(&config, &owner)  ? MATCH_OWNER
+						: end_wanted(&config, &peer) ? MATCH_PEER
+									     : MATCH_NONE;
+
+		counts[expected]++;
+		wrong += selects(&config, &a) != expected;
+	}
+	CHECK_INT(wrong, 0);
+	CHECK(counts[MATCH_NONE] > 1000 && counts[MATCH_OWNER] > 1000 && counts[MATCH_PEER] > 1000);
 }
 
 static void test_children_by_annotation(void)
@@ -249,6 +403,48 @@ static void test_children_by_annotation(void)
 	match_free(m);
 	CHECK(!before);
 	CHECK(first && second);
+}
+
+/* Each kind has descendants of its own: pid 10's that are curl, of this user. */
+static void test_family_of_each_kind(void)
+{
+	const char *const curl[] = { "curl", NULL };
+	const uint32_t pid[] = { 10 }, uid[] = { 1000 };
+	struct match_config config = { .pids = pid, .npids = 1, .pnames = curl, .follow_forks = true };
+	struct annotation a = curl_of_bash();
+
+	CHECK_INT(selects(&config, &a), MATCH_OWNER);
+	a.process.cmd = str_of("/usr/bin/wget");
+	CHECK_INT(selects(&config, &a), MATCH_NONE);
+	/* The user is asked of the process itself, not of those that it comes from. */
+	config = (struct match_config){ .pids = pid, .npids = 1, .uids = uid, .nuids = 1, .follow_forks = true };
+	CHECK_INT(selects(&config, &a), MATCH_OWNER);
+	a.uid = 0;
+	CHECK_INT(selects(&config, &a), MATCH_NONE);
+}
+
+/* With nothing else to follow, it is the users' processes. */
+static void test_family_of_a_user(void)
+{
+	const uint32_t uid[] = { 1000 };
+	const struct match_config config = { .uids = uid, .nuids = 1, .follow_forks = true };
+	const struct event_fork fork = { .type = EVENT_FORK, .child = { .tgid = 30, .parent_tgid = 20 } };
+	struct annotation sh = curl_of_bash(), sudo = curl_of_bash();
+	enum match_end before, first, second;
+	struct match *m;
+
+	sudo.process.pid = 30;
+	sudo.parent.pid = 20;
+	sudo.uid = 0;
+	CHECK_INT(match_new(&m, &config), 0);
+	before = match_annotation(m, &sudo);
+	first = match_annotation(m, &sh);
+	match_event(m, EVENT_FORK, &fork);
+	second = match_annotation(m, &sudo);
+	match_free(m);
+	CHECK_INT(before, MATCH_NONE);
+	CHECK_INT(first, MATCH_OWNER);
+	CHECK_INT(second, MATCH_OWNER);
 }
 
 /* What talks to a wanted process is shown, but its children are not wanted. */
@@ -351,19 +547,19 @@ static void test_families_that_exist(void)
 
 	a.has &= ~(unsigned)ANNOT_PARENT;
 	CHECK_INT(match_new(&m, &config), 0);
-	CHECK(!match_found(m, &child, 10));
-	CHECK(!match_found(m, &between, 5));
-	CHECK(match_found(m, &make, 1));
-	CHECK(!match_found(m, &make, 1));
-	CHECK(!match_found(m, &child, 10));
-	CHECK(match_found(m, &between, 5));
-	CHECK(match_found(m, &child, 10));
+	CHECK(!match_found(m, &child, 10, 0));
+	CHECK(!match_found(m, &between, 5, 0));
+	CHECK(match_found(m, &make, 1, 0));
+	CHECK(!match_found(m, &make, 1, 0));
+	CHECK(!match_found(m, &child, 10, 0));
+	CHECK(match_found(m, &between, 5, 0));
+	CHECK(match_found(m, &child, 10, 0));
 	after = match_annotation(m, &a);
 	match_free(m);
 	CHECK(after);
 	config.follow_forks = false;
 	CHECK_INT(match_new(&m, &config), 0);
-	CHECK(!match_found(m, &make, 1));
+	CHECK(!match_found(m, &make, 1, 0));
 	match_free(m);
 }
 
@@ -421,8 +617,12 @@ int main(void)
 	RUN(test_user_by_name);
 	RUN(test_container);
 	RUN(test_pod);
-	RUN(test_either_criterion);
+	RUN(test_every_kind);
+	RUN(test_one_end_alone);
+	RUN(test_rule);
 	RUN(test_children_by_annotation);
+	RUN(test_family_of_each_kind);
+	RUN(test_family_of_a_user);
 	RUN(test_peer_has_no_children);
 	RUN(test_children_by_event);
 	RUN(test_children_of_an_interpreter);

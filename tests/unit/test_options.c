@@ -186,10 +186,26 @@ static void test_processes(void)
 static void test_context(void)
 {
 	CHECK_INT(parse("--context process,peer"), 0);
-	CHECK_INT(opts.context, ANNOT_PROCESS | ANNOT_PEER);
+	CHECK_INT(opts.context, ANNOT_PROCESS | ANNOT_PEER | ANNOT_PEER_USER);
+	CHECK(opts.text.peer);
+	CHECK_INT(parse(""), 0);
+	CHECK(!opts.text.peer && (opts.context & ANNOT_PEER));
 	CHECK_INT(parse("--context process --context pod"), 0);
 	CHECK_INT(opts.context, ANNOT_PROCESS | ANNOT_POD | ANNOT_PEER_POD);
 	CHECK_INT(parse("--context process,nonsense"), -EINVAL);
+}
+
+static void test_line(void)
+{
+	CHECK_INT(parse("--brief --color auto"), 0);
+	CHECK(opts.text.brief);
+	CHECK_INT(opts.color, COLOR_AUTO);
+	CHECK_INT(parse(""), 0);
+	CHECK_INT(opts.color, COLOR_NEVER);
+	CHECK_INT(parse("--color=always"), 0);
+	CHECK_INT(opts.color, COLOR_ALWAYS);
+	CHECK_INT(parse("--color sometimes"), -EINVAL);
+	CHECK_INT(parse("--brief -v"), -EINVAL);
 }
 
 static void test_precision(void)
@@ -333,6 +349,7 @@ int main(void)
 	RUN(test_addresses);
 	RUN(test_processes);
 	RUN(test_context);
+	RUN(test_line);
 	RUN(test_precision);
 	RUN(test_expression_file);
 	RUN(test_refused);

@@ -25,20 +25,10 @@ static const struct annotation curl = {
 static char text[8192];
 
 /* Prints one packet and leaves all of the output in text. */
-static int print(const struct text_config *given, struct iface *iface, enum direction dir,
-		 const struct annotation *annot)
+static int print_packet(const struct text_config *given, const struct packet *given_packet)
 {
 	struct text_config config = *given;
-	struct packet packet = {
-		.sec = 0,
-		.nsec = 123456789,
-		.caplen = sizeof(udp),
-		.len = sizeof(udp),
-		.data = udp,
-		.iface = iface,
-		.dir = dir,
-		.annot = annot,
-	};
+	struct packet packet = *given_packet;
 	struct output *o;
 	ssize_t n;
 	int err;
@@ -47,8 +37,10 @@ static int print(const struct text_config *given, struct iface *iface, enum dire
 	config.program = "test";
 	config.n = config.utc = 1;
 	err = output_text_new(&o, &config);
+	packet.sec = 0;
+	packet.nsec = 123456789;
 	if (!err)
-		err = o->ops->iface(o, iface);
+		err = o->ops->iface(o, packet.iface);
 	for (int i = 0; !err && i < 2; i++)
 		err = o->ops->packet(o, &packet);
 	if (!err)
@@ -62,6 +54,21 @@ static int print(const struct text_config *given, struct iface *iface, enum dire
 	if (n > 0 && n % 2 == 0 && memcmp(text, text + n / 2, (size_t)n / 2) == 0)
 		text[n / 2] = '\0';
 	return err;
+}
+
+static int print(const struct text_config *given, const struct iface *iface, enum direction dir,
+		 const struct annotation *annot)
+{
+	const struct packet packet = {
+		.caplen = sizeof(udp),
+		.len = sizeof(udp),
+		.data = udp,
+		.iface = iface,
+		.dir = dir,
+		.annot = annot,
+	};
+
+	return print_packet(given, &packet);
 }
 
 #define TAIL "IP 10.0.0.1.5000 > 10.0.0.2.6000: UDP, length 4"
@@ -195,6 +202,8 @@ static void test_verbose(void)
 	a.container = (struct container_desc){ str_of("d902"), str_of("test"), str_of("alpine:3.18"), str_of("{}") };
 	a.pod = (struct pod_desc){ str_of("p"), str_of("default"), str_of("9e4b"), str_of("{}"), str_of("{}") };
 	a.peer = (struct process_desc){ .pid = 80, .cmd = str_of("/usr/sbin/nginx"), .args = str_of("nginx: worker") };
+	a.peer_uid = 33;
+	a.peer_user = str_of("www-data");
 	a.peer_container = (struct container_desc){ .id = str_of("e013"), .name = str_of("web") };
 	a.peer_pod = (struct pod_desc){ .name = str_of("q"), .namespace = str_of("prod") };
 	CHECK_INT(print(&(struct text_config){ .t = 1, .v = 1, .K = 1 }, &eth0, DIR_OUT, &a), 0);
@@ -208,11 +217,233 @@ static void test_verbose(void)
 		  "    Container (name test, id d902, image alpine:3.18, labels {})\n"
 		  "    Pod (name p, namespace default, UID 9e4b, labels {}, annotations {})\n"
 		  "    Peer (pid 80, cmd /usr/sbin/nginx, args nginx: worker)\n"
+		  "    PeerUser (uid 33, name www-data)\n"
 		  "    PeerContainer (name web, id e013)\n"
 		  "    PeerPod (name q, namespace prod)\n");
 	CHECK_INT(print(&(struct text_config){ .t = 1, .v = 1, .oneline = true }, &eth0, DIR_OUT, &curl), 0);
 	CHECK(strchr(text, '\n') == text + strlen(text) - 1);
 	CHECK(strstr(text, "UDP, length 4, Process (pid 1234, cmd /usr/bin/curl, args curl -v), ParentProc (pid 99"));
+}
+
+/* Of the main thread only what its name says beside that of the process. */
+static void test_thread(void)
+{
+	static const struct {
+		const char *cmd, *thread;
+		uint32_t tid;
+		const char *shown;
+	} threads[] = {
+		{ "/usr/bin/curl", "curl", 5, "" },
+		{ "/usr/bin/curl", "curl", 6, ", Thread [curl.6]" },
+		{ "/usr/bin/curl", "resolver", 5, ", Thread [resolver.5]" },
+		{ "/usr/bin/a-very-long-name-indeed", "a-very-long-nam", 5, "" },
+		{ "/usr/bin/a-very-long-name-indeed", "a-very-long-n", 5, ", Thread [a-very-long-n.5]" },
+	};
+
+	for (size_t i = 0; i < sizeof(threads) / sizeof(threads[0]); i++) {
+		struct annotation a = { .serial = 50 + i, .has = ANNOT_PROCESS | ANNOT_THREAD };
+
+		a.process = (struct process_desc){ .pid = 5, .cmd = str_of(threads[i].cmd), .args = str_of("x") };
+		a.tid = threads[i].tid;
+		a.thread = str_of(threads[i].thread);
+		CHECK_INT(print(&(struct text_config){ .t = 1 }, &eth0, DIR_IN, &a), 0);
+		CHECK(strncmp(text + strlen(text) - 1 - strlen(threads[i].shown), threads[i].shown,
+			      strlen(threads[i].shown)) == 0);
+		CHECK(!strstr(text, "Thread") == !*threads[i].shown);
+	}
+}
+
+static struct annotation curl_of_nginx(uint64_t serial)
+{
+	struct annotation a = curl;
+
+	a.serial = serial;
+	a.has |= ANNOT_PEER;
+	a.peer = (struct process_desc){ .pid = 80, .cmd = str_of("/usr/sbin/nginx"), .args = str_of("nginx") };
+	return a;
+}
+
+static void test_peer(void)
+{
+	const struct annotation a = curl_of_nginx(60);
+	struct packet packet = {
+		.caplen = sizeof(udp),
+		.len = sizeof(udp),
+		.data = udp,
+		.iface = &eth0,
+		.dir = DIR_OUT,
+		.annot = &a,
+	};
+	struct annotation hidden = a;
+
+	CHECK_INT(print_packet(&(struct text_config){ .t = 1 }, &packet), 0);
+	CHECK_STR(text, "eth0 curl.1234 Out " TAIL ", ParentProc [sh.99]\n");
+	CHECK_INT(print_packet(&(struct text_config){ .t = 1, .peer = true }, &packet), 0);
+	CHECK_STR(text, "eth0 curl.1234 Out " TAIL ", ParentProc [sh.99], Peer [nginx.80]\n");
+	packet.by_peer = true;
+	CHECK_INT(print_packet(&(struct text_config){ .t = 1 }, &packet), 0);
+	CHECK_STR(text, "eth0 curl.1234 Out " TAIL ", ParentProc [sh.99], Peer [nginx.80]*\n");
+	CHECK_INT(print_packet(&(struct text_config){ .t = 1, .v = 1, .K = 1 }, &packet), 0);
+	CHECK(strstr(text, "\n    Peer (pid 80, cmd /usr/sbin/nginx, args nginx), selected\n"));
+	hidden.has &= ~(unsigned)ANNOT_PEER;
+	packet.annot = &hidden;
+	CHECK_INT(print_packet(&(struct text_config){ .t = 1 }, &packet), 0);
+	CHECK_STR(text, "eth0 curl.1234 Out " TAIL ", ParentProc [sh.99], Peer*\n");
+}
+
+/* What is the same at both ends is said once. */
+static void test_containers_of_both_ends(void)
+{
+	struct annotation a = { .serial = 70,
+				.has = ANNOT_CONTAINER | ANNOT_POD | ANNOT_PEER_CONTAINER | ANNOT_PEER_POD };
+
+	a.container = a.peer_container = (struct container_desc){ .id = str_of("d902"), .name = str_of("web") };
+	a.pod = a.peer_pod = (struct pod_desc){ .name = str_of("p"), .namespace = str_of("n") };
+	CHECK_INT(print(&(struct text_config){ .t = 1 }, &eth0, DIR_OUT, &a), 0);
+	CHECK_STR(text, "eth0 Out " TAIL ", Container [web], Pod [p.n]\n");
+	a.serial++;
+	a.peer_container.id = str_of("e013");
+	a.peer_pod.namespace = str_of("m");
+	CHECK_INT(print(&(struct text_config){ .t = 1 }, &eth0, DIR_OUT, &a), 0);
+	CHECK_STR(text, "eth0 Out " TAIL ", Container [web], Pod [p.n], PeerContainer [web], PeerPod [p.m]\n");
+}
+
+static void test_brief(void)
+{
+	const struct text_config brief = { .brief = true };
+	struct annotation a = curl_of_nginx(80);
+	struct packet packet = {
+		.caplen = sizeof(udp),
+		.len = sizeof(udp),
+		.data = udp,
+		.iface = &eth0,
+		.dir = DIR_IN,
+		.annot = &a,
+	};
+
+	CHECK_INT(print_packet(&brief, &packet), 0);
+	CHECK_STR(text, "00:00:00.123456 curl.1234 < nginx.80 eth0 " TAIL "\n");
+	packet.by_peer = true;
+	packet.dir = DIR_OUT;
+	CHECK_INT(print_packet(&brief, &packet), 0);
+	CHECK_STR(text, "00:00:00.123456 curl.1234 > nginx.80* eth0 " TAIL "\n");
+	packet.annot = NULL;
+	CHECK_INT(print_packet(&brief, &packet), 0);
+	CHECK_STR(text, "00:00:00.123456 - > eth0 " TAIL "\n");
+	packet.dir = DIR_NONE;
+	CHECK_INT(print_packet(&brief, &packet), 0);
+	CHECK_STR(text, "00:00:00.123456 " TAIL "\n");
+	CHECK_INT(print_packet(&(struct text_config){ .brief = true, .v = 1 }, &packet), -EINVAL);
+}
+
+/* TCP from [2001:db8:1111:2222:3333:4444:5555:6666].65535 to the same address, with 1,300 bytes of data. */
+static size_t long_ipv6(uint8_t packet[1360])
+{
+	static const uint8_t address[] = { 0x20, 0x01, 0x0d, 0xb8, 0x11, 0x11, 0x22, 0x22,
+					   0x33, 0x33, 0x44, 0x44, 0x55, 0x55, 0x66, 0x66 };
+
+	memset(packet, 0, 1360);
+	packet[0] = 0x60;
+	packet[4] = 1320 >> 8;
+	packet[5] = 1320 & 0xff;
+	packet[6] = 6;
+	packet[7] = 64;
+	memcpy(packet + 8, address, 16);
+	memcpy(packet + 24, address, 16);
+	packet[40] = packet[41] = packet[42] = packet[43] = 0xff;
+	packet[52] = 0x50;
+	return 1360;
+}
+
+static void test_brief_is_bounded(void)
+{
+	struct iface iface = { .dlt = DLT_RAW, .name = (char[]){ "a-very-long-nic" }, .netns = 4026532300U };
+	struct annotation a = curl_of_nginx(90);
+	uint8_t data[1360];
+	const struct packet packet = {
+		.caplen = sizeof(data),
+		.len = (uint32_t)long_ipv6(data),
+		.data = data,
+		.iface = &iface,
+		.dir = DIR_OUT,
+		.annot = &a,
+	};
+
+	CHECK_INT(print_packet(&(struct text_config){ .brief = true }, &packet), 0);
+	CHECK_STR(
+		text,
+		"00:00:00.123456 curl.1234 > nginx.80 a-..-nic IP6 2001:db..666.65535 > 2001:db8..666.65535: tcp 1300\n");
+	a.serial++;
+	iface.other_netns = true;
+	a.process.pid = 4194301;
+	a.process.cmd = str_of("/usr/bin/a name \xe2\x82\xac that\x1b[2J is long");
+	a.peer = (struct process_desc){ .pid = 4194302,
+					.cmd = str_of("/usr/bin/another.one.of.them"),
+					.args = str_of("x") };
+	CHECK_INT(print_packet(&(struct text_config){ .brief = true }, &packet), 0);
+	CHECK(strlen(text) <= 101);
+	CHECK(strstr(text, ".4194301 > ") && strstr(text, ".4194302 ") && strstr(text, ".65535: tcp 1300\n"));
+}
+
+static void test_brief_of_what_is_no_ip(void)
+{
+	/* Of a local experiment (IEEE 802): the link header is printed. */
+	uint8_t data[420] = { [12] = 0x88, [13] = 0xb5 };
+	struct iface odd = { .dlt = 1 /* DLT_EN10MB */, .name = (char[]){ "odd0" } };
+	const struct packet packet = {
+		.caplen = sizeof(data),
+		.len = sizeof(data),
+		.data = data,
+		.iface = &odd,
+		.dir = DIR_OUT,
+		.annot = &curl,
+	};
+
+	CHECK_INT(print_packet(&(struct text_config){ .brief = true }, &packet), 0);
+	CHECK_STR(
+		text,
+		"00:00:00.123456 curl.1234 > odd0 00:00:00:00:00:00 > 00:00:00:00:00:00, Unknown Ethertype (0x88b5)..\n");
+	CHECK_INT(print_packet(&(struct text_config){ .brief = true, .e = 1 }, &packet), 0);
+	CHECK(strlen(text) > 101);
+}
+
+#define CYAN(s) "\033[1;36m" s "\033[0m"
+
+static void test_color(void)
+{
+	struct annotation a = curl;
+
+	a.serial = 100;
+	a.has |= ANNOT_CONTAINER;
+	a.container = (struct container_desc){ .id = str_of("d902"), .name = str_of("w\x1b[31meb") };
+	CHECK_INT(print(&(struct text_config){ .t = 1, .color = true }, &eth0, DIR_IN, &a), 0);
+	CHECK_STR(text, "eth0 " CYAN("curl.1234") " \033[32mIn\033[0m " TAIL ", ParentProc [" CYAN(
+				"sh.99") "], Container [\033[35mw\\x1b\\x5b31meb\033[0m]\n");
+	CHECK_INT(print(&(struct text_config){ .t = 1, .brief = true, .color = true }, &eth0, DIR_OUT, &a), 0);
+	CHECK_STR(text, CYAN("curl.1234") "\033[33m >\033[0m eth0 " TAIL "\n");
+}
+
+static void test_color_of_resets(void)
+{
+	uint8_t data[] = { 0x45, 0,    0,    40,   0, 0, 0x40, 0, 64, 6, 0, 0, 10,   0, 0, 1, 10, 0, 0, 2,
+			   0x13, 0x88, 0x17, 0x70, 0, 0, 0,    1, 0,  0, 0, 0, 0x50, 4, 0, 0, 0,  0, 0, 0 };
+	const struct packet packet = {
+		.caplen = sizeof(data),
+		.len = sizeof(data),
+		.data = data,
+		.iface = &eth0,
+		.dir = DIR_OUT,
+		.annot = &curl,
+	};
+
+	CHECK_INT(print_packet(&(struct text_config){ .t = 1, .color = true }, &packet), 0);
+	CHECK(strstr(text,
+		     "\033[31mIP 10.0.0.1.5000 > 10.0.0.2.6000: Flags [R], seq 1, win 0, length 0\033[0m, Parent"));
+	CHECK_INT(print_packet(&(struct text_config){ .t = 1, .color = true, .brief = true }, &packet), 0);
+	CHECK(strstr(text, " eth0 \033[31mIP 10.0.0.1.5000 > 10.0.0.2.6000: tcp 0\033[0m\n"));
+	data[33] = 0x10;
+	CHECK_INT(print_packet(&(struct text_config){ .t = 1, .color = true }, &packet), 0);
+	CHECK(!strstr(text, "\033[31m"));
 }
 
 /* Labels are JSON: its own escapes are not escaped again, and the line stays one that cannot forge others. */
@@ -264,6 +495,14 @@ int main(void)
 	RUN(test_names_of_processes);
 	RUN(test_names_that_differ);
 	RUN(test_verbose);
+	RUN(test_thread);
+	RUN(test_peer);
+	RUN(test_containers_of_both_ends);
+	RUN(test_brief);
+	RUN(test_brief_is_bounded);
+	RUN(test_brief_of_what_is_no_ip);
+	RUN(test_color);
+	RUN(test_color_of_resets);
 	RUN(test_labels_stay_json);
 	RUN(test_dump);
 	RUN(test_unknown_link_type);

@@ -15,7 +15,8 @@ Packet = collections.namedtuple("Packet", "dir data comments iface ns")
 
 
 class Program:
-    """One that captures until it is told to end; its standard error, and what it prints, in files NAME.log and NAME.out."""
+    """One that captures until it is told to end; its standard error, and what it prints, in files, which need a name of
+    their own where several run at a time."""
 
     def __init__(self, cmd, name="capture"):
         self.log, self.out = open(path(name + ".log"), "w+"), open(path(name + ".out"), "w+")
