@@ -165,7 +165,7 @@ static void print_dissection(struct text *t, const struct pcap_pkthdr *h, const 
 
 size_t text_color_reset(struct text *t, size_t start, size_t end)
 {
-	static const char color[] = COLOR_RESET, color_none[] = COLOR_END;
+	static const char color[] = COLOR_BAD, color_none[] = COLOR_END;
 
 	if (!t->resets)
 		return end;
