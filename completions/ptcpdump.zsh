@@ -76,7 +76,7 @@ _arguments -s \
 	'*--number[print a number in front of each packet]' \
 	'*--oneline[print the verbose output of a packet on one line]' \
 	'*--brief[print each packet on one short line\: both ends where they are known, and what -q tells]' \
-	'*--color=[colour processes, containers, directions and resets (auto\: on a terminal, unless NO_COLOR is set; default never)]:WHEN:(auto always never)' \
+	'*--color=[colour processes, containers, directions, resets and the number of lost packets (auto\: on a terminal, unless NO_COLOR is set; default never)]:WHEN:(auto always never)' \
 	'*-q[print less protocol information]' \
 	'*--quiet[print less protocol information]' \
 	'*-S[print absolute TCP sequence numbers]' \

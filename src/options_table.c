@@ -437,8 +437,8 @@ const struct option_desc option_table[] = {
 	  .help = "print each packet on one short line: both ends where they are known, and what -q tells" },
 	{ .key = OPT_COLOR, .name = "color", .arg = "WHEN", .group = GROUP_OUTPUT, .parse = parse_color,
 	  .choices = "auto always never",
-	  .help = "colour processes, containers, directions and resets (auto: on a terminal, unless NO_COLOR is set; "
-		  "default never)" },
+	  .help = "colour processes, containers, directions, resets and the number of lost packets (auto: on a terminal, "
+		  "unless NO_COLOR is set; default never)" },
 	{ .key = 'q', .name = "quiet", .group = GROUP_OUTPUT, .parse = parse_count, AT(text.q),
 	  .help = "print less protocol information" },
 	{ .key = 'S', .name = "absolute-tcp-sequence-numbers", .group = GROUP_OUTPUT, .parse = parse_count, AT(text.S),

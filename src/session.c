@@ -28,12 +28,11 @@ static int output_failed(struct session *s, struct output *output, int err)
 	return err;
 }
 
-/* https://no-color.org */
-static bool wants_color(enum color_when when)
+bool session_color(const struct options *o, int fd)
 {
-	const char *no_color = getenv("NO_COLOR");
+	const char *no_color = getenv("NO_COLOR"); /* https://no-color.org */
 
-	return when == COLOR_ALWAYS || (when == COLOR_AUTO && isatty(STDOUT_FILENO) && !(no_color && *no_color));
+	return o->color == COLOR_ALWAYS || (o->color == COLOR_AUTO && isatty(fd) && !(no_color && *no_color));
 }
 
 static int open_text(struct session *s)
@@ -43,7 +42,7 @@ static int open_text(struct session *s)
 	int err;
 
 	config.fd = STDOUT_FILENO;
-	config.color = wants_color(o->color);
+	config.color = session_color(o, STDOUT_FILENO);
 	config.program = "ptcpdump";
 	config.interrupted = s->interrupted;
 	/* Live packets reach a terminal when the capture is idle; a file may keep a reader waiting, so by lines. */

@@ -14,6 +14,7 @@
 #include "format/pcapng.h"
 #include "keylog.h"
 #include "meta/meta.h"
+#include "output/color.h"
 #include "util/clock.h"
 
 /* Outputs are flushed when packets stop coming, and not more often than this while they come. */
@@ -87,12 +88,15 @@ static void print_stats(const struct live *l, const char *prefix, const char *se
 {
 	struct capture_stats stats;
 	unsigned long long received, captured = l->s.captured;
+	bool color;
 
 	capture_stats(l->capture, &stats);
 	received = stats.received > l->rejected ? stats.received - l->rejected : 0;
-	fprintf(stderr, "%s%llu packet%s captured%s%llu packet%s received by filter%s%llu packet%s dropped by kernel\n",
-		prefix, captured, plural(captured), separator, received, plural(received), separator,
-		(unsigned long long)stats.dropped, plural(stats.dropped));
+	color = stats.dropped && session_color(l->s.o, STDERR_FILENO);
+	fprintf(stderr, "%s%llu packet%s captured%s%llu packet%s received by filter%s", prefix, captured,
+		plural(captured), separator, received, plural(received), separator);
+	fprintf(stderr, "%s%llu packet%s dropped by kernel%s\n", color ? COLOR_BAD : "",
+		(unsigned long long)stats.dropped, plural(stats.dropped), color ? COLOR_END : "");
 }
 
 /* A hang-up of our terminal ends us; one that somebody sends is a wish for a new file, when files are changed at all. */

@@ -46,6 +46,8 @@ int session_rotate(struct session *s);
 void session_finish(struct session *s);
 void session_close(struct session *s);
 
+/* Whether --color asks for colours in what goes to fd. */
+bool session_color(const struct options *o, int fd);
 /* "EN10MB (Ethernet)" into text, as tcpdump names a DLT_*; the number of one that libpcap has no name for. */
 void session_name_dlt(int dlt, char *text, size_t size);
 

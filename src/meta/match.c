@@ -324,7 +324,7 @@ enum match_end match_annotation(struct match *m, const struct annotation *annot)
 		return MATCH_NONE;
 	owner = owner_matches(m, annot);
 	/* Asked in any case when it is to be remembered for its children. */
-	peer = (!owner || m->followed) && peer_matches(m, annot);
+	peer = (!owner || m->followed) && (annot->has & m->groups[ROLE_PEER]) && peer_matches(m, annot);
 	if (owner)
 		return MATCH_OWNER;
 	return peer ? MATCH_PEER : MATCH_NONE;

@@ -10,7 +10,7 @@
 #define COLOR_CONTAINER "\033[35m"
 #define COLOR_IN "\033[32m"
 #define COLOR_OUT "\033[33m"
-#define COLOR_RESET "\033[31m" /* a TCP segment that resets its connection */
+#define COLOR_BAD "\033[31m" /* a segment that resets its connection, packets that were lost */
 #define COLOR_END "\033[0m"
 
 /* NULL: none. */

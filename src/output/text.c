@@ -192,7 +192,7 @@ static void join_lines(struct buf *b, size_t start)
 
 size_t text_color_reset(struct text *t, size_t start, size_t end)
 {
-	static const char color[] = COLOR_RESET, color_none[] = COLOR_END;
+	static const char color[] = COLOR_BAD, color_none[] = COLOR_END;
 
 	if (!t->resets)
 		return end;
