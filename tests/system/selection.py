@@ -69,6 +69,9 @@ class Traffic:
                 self.servers.append(p)
         wait_for(10 * SLOW, lambda: self.text().count("ready") >= 12)
 
+    def forking(self):
+        return [p for (_, port), p in self.server_at.items() if port == FORKS]
+
     def text(self):
         with open(self.out.name) as f:
             return f.read()
@@ -167,7 +170,8 @@ def some(rng, option, values, most):
 
 def criterion(rng, traffic, kind):
     if kind == "pid":
-        return some(rng, "--pid", [p.pid for p in traffic.procs + traffic.servers], 3)
+        # Not of a server that forks for each connection: at the very moment, captures may differ on whose it is.
+        return some(rng, "--pid", [p.pid for p in traffic.procs + traffic.servers if p not in traffic.forking()], 3)
     if kind == "uid":
         return some(rng, "--uid", (0,) + USERS, 2)
     return some(rng, "--pname", NAMES, 3)
@@ -199,7 +203,7 @@ def selections(rng, traffic):
 class Selected(Program):
     def __init__(self, n, selection, backend):
         self.file = path("%d.pcapng" % n)
-        args = list(selection.live) if "-i" in selection.live else ["-i", "any", *selection.live]
+        args = list(selection.live) if "-i" in selection.live else ["-i", "lo,va", *selection.live]
         cmd = [PTCPDUMP, "-w", self.file, "--settle", str(int(1000 * SLOW)), *args, *selection.args]
         super().__init__(cmd + (["--backend", backend] if backend else []) + list(selection.expression), "sel%d" % n)
         self.cmd = cmd
@@ -315,7 +319,7 @@ def command_round(n, rng, there, backend, results):
         everything = Selected(0, Selection("all", []), backend)
         file = path("command.pcapng")
         words = ["say:command"] + traffic.steps() + ["wait:0.1"]
-        cmd = [PTCPDUMP, "-i", "any", "-w", file, "--settle", str(int(1000 * SLOW))]
+        cmd = [PTCPDUMP, "-i", "lo,va", "-w", file, "--settle", str(int(1000 * SLOW))]
         cmd += ["--backend", backend] if backend else []
         p = traffic.start(cmd + ["--", *IMAGE, "first"], plan=" ".join(words))
         traffic.run(5)
