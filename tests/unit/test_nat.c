@@ -143,7 +143,7 @@ static void test_receiver_known(void)
 	CHECK_INT(end.tgid, INSIDE);
 	CHECK_INT(end.cookie, 9);
 	CHECK_INT(end.source, OWNER_CONNTRACK);
-	CHECK_INT(end.flags, OWNER_F_NAT);
+	CHECK_INT(end.flags, OWNER_F_NAT | OWNER_F_LATER);
 	CHECK_STR(what_was_told(), "flow 88 forwarded tie ");
 }
 
