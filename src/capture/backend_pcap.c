@@ -46,6 +46,7 @@ struct source {
 };
 
 struct pcap_backend {
+	uint64_t started; /* older packets do not count */
 	struct source sources[RINGS_MAX];
 	unsigned nsources;
 	struct owners *owners; /* NULL: nobody is asked for */
@@ -271,6 +272,7 @@ int pcap_backend_attach(struct capture *c)
 		c->rings.size *= 2;
 	if (c->config.attribution)
 		err = owners_open(c);
+	c->pcap->started = clock_ns(CLOCK_MONOTONIC);
 	for (unsigned i = 0; !err && i < c->pcap->nsources; i++)
 		err = source_start(c, &c->pcap->sources[i]);
 	c->programs.control->wake_fill = c->rings.size / 2;
@@ -302,6 +304,9 @@ static void on_packet(void *arg, const struct pcap_live_packet *p)
 		e.dir = owners_direction(s->link->iface.dlt, p->data, p->caplen);
 	/* The time to be shown follows the packet; this one orders it, and tells how long it waits. */
 	e.ts = at > 0 && now - (uint64_t)at < CLOCK_SKEW_NS ? (uint64_t)at : now;
+	/* libpcap received it while it opened the device: nobody watched yet, nor is its direction known. */
+	if (e.ts < c->pcap->started)
+		return;
 	ring_put(s->ring, parts, sizeof(parts) / sizeof(parts[0]));
 }
 
