@@ -11,7 +11,8 @@ listener = socket.create_server((address, 7139), family=socket.AF_INET6 if ":" i
 LINGER_NOT = struct.pack("ii", 1, 0)
 
 
-def talk(c):
+def talk(c, alone=lambda: None):
+    """alone: waits until nobody else holds the socket, since who closes it last is who leaves."""
     c.recv(4)
     # What came before is of the process that accepted.
     told = ("tcp", *c.getsockname()[:2], *c.getpeername()[:2])
@@ -22,6 +23,7 @@ def talk(c):
         c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
     elif leaves == "unread":
         c.recv(1, socket.MSG_PEEK)
+    alone()
     c.close()
 
 
@@ -30,15 +32,15 @@ def receiver(channel):
         fds = array.array("i")
         _, data, _, _ = channel.recvmsg(1, socket.CMSG_SPACE(4))
         fds.frombytes(data[0][2])
-        talk(socket.socket(fileno=fds[0]))
+        talk(socket.socket(fileno=fds[0]), lambda: channel.recv(1))
 
 
 accepts = os.getpid()
-mine, theirs = socket.socketpair()
+say_closed, hear_closed = socket.socketpair()
 if how == "passed" and os.fork() == 0:
     listener.close()
-    mine.close()
-    receiver(theirs)
+    say_closed.close()
+    receiver(hear_closed)
 say("ready")
 while True:
     c = listener.accept()[0]
@@ -46,9 +48,14 @@ while True:
         threading.Thread(target=talk, args=(c,)).start()
         continue
     if how == "passed":
-        mine.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [c.fileno()]))])
-    elif os.fork() == 0:
-        listener.close()
-        talk(c)
-        os._exit(0)
+        fds = array.array("i", [c.fileno()])
+        say_closed.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
+    else:
+        say_closed, hear_closed = socket.socketpair()
+        if os.fork() == 0:
+            listener.close()
+            say_closed.close()
+            talk(c, lambda: hear_closed.recv(1))
+            os._exit(0)
     c.close()
+    say_closed.send(b"y")
