@@ -19,7 +19,7 @@ struct {
 /* Their comm is all that is known of their names. */
 static __always_inline void outside_select(struct task_struct *leader, __u32 tgid)
 {
-	__u32 value = SELECT_PID_NAME | (select_follow ? SELECT_PID_LIVE : 0);
+	__u32 value = SELECT_PID_NAME;
 	char name[SELECT_NAME_LEN] = {};
 
 	bpf_probe_read_kernel_str(name, EVENT_COMM_LEN, &leader->comm);
@@ -41,7 +41,7 @@ __weak __attribute__((noinline)) int outside_tell(unsigned long address, __u32 t
 	if (told && *told == start)
 		return 0;
 	bpf_map_update_elem(&ptcp_outside, &tgid, &start, BPF_ANY);
-	if (select_kinds & SELECT_PID)
+	if (select_kinds & SELECT_NAME)
 		outside_select(leader, tgid);
 	e.ts = bpf_ktime_get_ns();
 	fill_task(&e.task, leader);

@@ -330,10 +330,25 @@ enum match_end match_annotation(struct match *m, const struct annotation *annot)
 	return peer ? MATCH_PEER : MATCH_NONE;
 }
 
-/* A new process: it has what it inherits, and nothing of one before whose pid it has. */
+/* Live, users are told by number. */
+static unsigned kinds_of_user(const struct match *m, uint32_t uid)
+{
+	return match_user(m, uid, (struct str){ 0 }) ? KIND_UID : 0;
+}
+
+bool match_found(struct match *m, const struct process_desc *p, uint32_t parent, uint32_t uid)
+{
+	const unsigned known = kinds_of_pid(m, p->pid);
+	const unsigned kinds = kinds_of_process(m, p) | kinds_of_user(m, uid) | kinds_of_pid(m, parent);
+
+	remember(m, p->pid, kinds);
+	return kinds & m->followed & ~known;
+}
+
+/* A new process: it has what it inherits, and nothing of one before whose pid it has. It starts as its parent's user. */
 static void match_fork(struct match *m, const struct event_fork *fork)
 {
-	const unsigned inherited = kinds_of_pid(m, fork->child.parent_tgid);
+	const unsigned inherited = kinds_of_pid(m, fork->child.parent_tgid) | kinds_of_user(m, fork->child.uid);
 
 	for (unsigned i = 0; i < SETS; i++) {
 		if (m->pids[i])
@@ -371,6 +386,15 @@ static void match_rename(struct match *m, const struct event_rename *rename)
 		remember(m, rename->tgid, KIND_NAME);
 }
 
+/* Of a process outside of our pid namespace its comm is all that is known of its name. */
+static void match_seen(struct match *m, const struct event_seen *seen)
+{
+	const struct event_task *task = &seen->task;
+	const struct process_desc d = { .pid = task->tgid, .cmd = str_of(task->comm) };
+
+	match_found(m, &d, task->parent_tgid, task->uid);
+}
+
 void match_event(struct match *m, uint32_t type, const void *event)
 {
 	if (!m->wanted)
@@ -381,17 +405,8 @@ void match_event(struct match *m, uint32_t type, const void *event)
 		match_exec(m, event);
 	else if (type == EVENT_RENAME && (m->followed & KIND_NAME))
 		match_rename(m, event);
-}
-
-bool match_found(struct match *m, const struct process_desc *p, uint32_t parent, uint32_t uid)
-{
-	const unsigned known = kinds_of_pid(m, p->pid);
-	unsigned kinds = kinds_of_pid(m, parent) | kinds_of_process(m, p);
-
-	if (match_user(m, uid, (struct str){ 0 }))
-		kinds |= KIND_UID;
-	remember(m, p->pid, kinds);
-	return kinds & m->followed & ~known;
+	else if (type == EVENT_SEEN && m->followed)
+		match_seen(m, event);
 }
 
 void match_free(struct match *m)

@@ -547,13 +547,13 @@ static void test_families_that_exist(void)
 
 	a.has &= ~(unsigned)ANNOT_PARENT;
 	CHECK_INT(match_new(&m, &config), 0);
-	CHECK(!match_found(m, &child, 10, 0));
-	CHECK(!match_found(m, &between, 5, 0));
+	CHECK(!match_found(m, &child, 10, 1000));
+	CHECK(!match_found(m, &between, 5, 1000));
 	CHECK(match_found(m, &make, 1, 0));
 	CHECK(!match_found(m, &make, 1, 0));
-	CHECK(!match_found(m, &child, 10, 0));
-	CHECK(match_found(m, &between, 5, 0));
-	CHECK(match_found(m, &child, 10, 0));
+	CHECK(!match_found(m, &child, 10, 1000));
+	CHECK(match_found(m, &between, 5, 1000));
+	CHECK(match_found(m, &child, 10, 1000));
 	after = match_annotation(m, &a);
 	match_free(m);
 	CHECK(after);
@@ -561,6 +561,53 @@ static void test_families_that_exist(void)
 	CHECK_INT(match_new(&m, &config), 0);
 	CHECK(!match_found(m, &make, 1, 0));
 	match_free(m);
+}
+
+/* The users' processes, with nothing else to follow: what exists, and what it forks. */
+static void test_families_of_users(void)
+{
+	const uint32_t uid[] = { 1000 };
+	const struct match_config config = { .uids = uid, .nuids = 1, .follow_forks = true };
+	const struct event_fork fork = { .type = EVENT_FORK, .child = { .tgid = 60, .parent_tgid = 5, .uid = 1000 } };
+	const struct process_desc sudo = { .pid = 20, .cmd = str_of("/usr/bin/sudo") };
+	const struct process_desc shell = { .pid = 10, .cmd = str_of("/bin/sh") };
+	struct annotation found = curl_of_bash(), forked = curl_of_bash();
+	struct match *m;
+	bool both;
+
+	found.has = forked.has = ANNOT_PROCESS | ANNOT_USER;
+	found.uid = forked.uid = 0;
+	forked.process.pid = 60;
+	CHECK_INT(match_new(&m, &config), 0);
+	CHECK(!match_found(m, &sudo, 10, 0));
+	CHECK(match_found(m, &shell, 1, 1000));
+	CHECK(match_found(m, &sudo, 10, 0));
+	match_event(m, EVENT_FORK, &fork);
+	both = match_annotation(m, &found) && match_annotation(m, &forked);
+	match_free(m);
+	CHECK(both);
+}
+
+/* Of a process outside of the pid namespace an event of its own tells. */
+static void test_children_of_who_is_outside(void)
+{
+	const char *const name[] = { "worker", NULL };
+	const struct match_config config = { .pnames = name, .follow_forks = true };
+	const struct event_seen seen = { .type = EVENT_SEEN, .task = { .tgid = 50 | PID_OUTSIDE, .comm = "worker" } };
+	const struct event_fork fork = { .type = EVENT_FORK, .child = { .tgid = 20, .parent_tgid = 50 | PID_OUTSIDE } };
+	struct annotation a = curl_of_bash();
+	struct match *m;
+	bool before, after;
+
+	a.has &= ~(unsigned)ANNOT_PARENT;
+	CHECK_INT(match_new(&m, &config), 0);
+	match_event(m, EVENT_FORK, &fork);
+	before = match_annotation(m, &a);
+	match_event(m, EVENT_SEEN, &seen);
+	match_event(m, EVENT_FORK, &fork);
+	after = match_annotation(m, &a);
+	match_free(m);
+	CHECK(!before && after);
 }
 
 /* Somebody else has got the pid of --pid, or of a child of it. */
@@ -628,6 +675,8 @@ int main(void)
 	RUN(test_children_of_an_interpreter);
 	RUN(test_children_of_the_renamed);
 	RUN(test_families_that_exist);
+	RUN(test_families_of_users);
+	RUN(test_children_of_who_is_outside);
 	RUN(test_pids_used_again);
 	RUN(test_added_pid);
 	return check_status();
