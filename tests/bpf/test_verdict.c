@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <ptcpdump/owner.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -12,14 +13,20 @@ enum verdict { NO, YES, MAYBE }; /* as enum owner_verdict */
 enum { KINDS = SELECT_PID | SELECT_NAME | SELECT_UID | SELECT_CGROUP };
 enum { USER = 1000, OTHER_USER, CGROUP_YES = 1, CGROUP_NO, CGROUP_UNKNOWN };
 
-/* What ptcp_pids says of the processes 1, 2 and so on; 0: it does not hold them. */
-static const uint32_t pids[] = {
-	0,
-	SELECT_PID_LIVE,
-	SELECT_PID_NAME,
-	SELECT_PID_USER,
-	SELECT_PID_LIVE | SELECT_PID_NAME,
-	SELECT_PID_LIVE | SELECT_PID_NAME | SELECT_PID_DEAD,
+/* What ptcp_pids says of the processes 1, 2 and so on; nothing: it does not hold them. */
+static const struct {
+	uint32_t bits;
+	uint32_t ago; /* when its name ceased to match, in units of 2^30 ns; 0: never */
+} pids[] = {
+	{ 0, 0 },
+	{ SELECT_PID_LIVE, 0 },
+	{ SELECT_PID_NAME, 0 },
+	{ SELECT_PID_USER, 0 },
+	{ SELECT_PID_LIVE | SELECT_PID_NAME, 0 },
+	{ SELECT_PID_LIVE | SELECT_PID_NAME | SELECT_PID_DEAD, 0 },
+	{ SELECT_PID_LIVE, 1 },
+	{ SELECT_PID_LIVE, 2 * SELECT_NAME_KEEP },
+	{ 0, 1 },
 };
 enum { PIDS = sizeof(pids) / sizeof(pids[0]) };
 
@@ -28,22 +35,28 @@ struct end {
 	bool provisional;
 };
 
+static bool name_possible(uint32_t pid)
+{
+	const uint32_t ago = pids[pid - 1].ago;
+
+	return (pids[pid - 1].bits & SELECT_PID_NAME) || (ago && ago < SELECT_NAME_KEEP);
+}
+
 static enum verdict expected_of_end(const struct end *e, uint32_t kinds, bool follow)
 {
-	const uint32_t bits = pids[e->pid - 1];
+	const uint32_t bits = pids[e->pid - 1].bits;
 	const bool by_user = follow && !(kinds & (SELECT_PID | SELECT_NAME)) && (bits & SELECT_PID_USER);
 
 	if (e->provisional)
 		return MAYBE;
 	if ((kinds & SELECT_PID) && !(bits & SELECT_PID_LIVE))
 		return NO;
-	if ((kinds & SELECT_NAME) && !(bits & SELECT_PID_NAME))
+	if ((kinds & SELECT_NAME) && !name_possible(e->pid))
 		return NO;
 	if ((kinds & SELECT_UID) && e->uid != USER && !by_user)
 		return NO;
 	if ((kinds & SELECT_CGROUP) && e->cgroup != CGROUP_YES)
 		return e->cgroup == CGROUP_NO ? NO : MAYBE;
-	/* A name is for user space to decide. */
 	return kinds & SELECT_NAME ? MAYBE : YES;
 }
 
@@ -57,14 +70,25 @@ static enum verdict expected(const struct end ends[2], uint32_t kinds, bool foll
 	return src == NO && dst == NO ? NO : MAYBE;
 }
 
+static uint32_t units_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint32_t)(((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec) >> 30);
+}
+
 static void fill(const struct verdict_host *host)
 {
 	const uint32_t user = USER, yes = 1, no = 0;
 	const uint64_t in = CGROUP_YES, out = CGROUP_NO;
 
 	for (uint32_t pid = 1; pid <= PIDS; pid++) {
-		if (pids[pid - 1])
-			bpf_map_update_elem(bpf_map__fd(host->maps.ptcp_pids), &pid, &pids[pid - 1], BPF_ANY);
+		const uint32_t ago = pids[pid - 1].ago, since = ago ? units_now() - ago : 0;
+		const uint32_t value = pids[pid - 1].bits | since << SELECT_PID_SINCE;
+
+		if (value)
+			bpf_map_update_elem(bpf_map__fd(host->maps.ptcp_pids), &pid, &value, BPF_ANY);
 	}
 	bpf_map_update_elem(bpf_map__fd(host->maps.ptcp_uids), &user, &yes, BPF_ANY);
 	bpf_map_update_elem(bpf_map__fd(host->maps.ptcp_cgroups), &in, &yes, BPF_ANY);
