@@ -19,7 +19,8 @@ static const uint64_t container_wait_ns = 500 * UINT64_C(1000000);
 /* What makes two packets share an annotation. Compared as bytes: no padding. */
 struct annot_key {
 	uint64_t start, peer_start;
-	uint32_t tgid, tid, uid, peer_tgid, peer_uid, pad;
+	uint32_t tgid, tid, uid, peer_tgid, peer_uid;
+	uint32_t peer_nobody; /* 1: OWNER_TID_NOBODY */
 	uint16_t image, peer_image;
 	uint16_t later, peer_later; /* 1: OWNER_F_LATER */
 	char comm[EVENT_COMM_LEN];
@@ -225,14 +226,14 @@ static struct facts look_up(struct join *j, const struct annot_key *key, uint64_
 		look_up_ends(j, key, &f);
 	}
 	f.thread = thread_of(j, key, &f);
+	if (f.peer)
+		f.peer_container = container_of(j, f.peer, &f.pending);
 	if (!f.process)
 		return f;
 	parent = (struct process_id){ f.process->parent_start, f.process->parent_tgid, 0, false };
 	if (parent.tgid)
 		f.parent = process_at(t, &parent, &f.when);
 	f.container = container_of(j, f.process, &f.pending);
-	if (f.peer)
-		f.peer_container = container_of(j, f.peer, &f.pending);
 	return f;
 }
 
@@ -295,14 +296,16 @@ static struct process_desc describe(const struct process *p, uint32_t pid, struc
 	return d;
 }
 
-static void fill_peer(struct join *j, struct annot_entry *e, struct annotation *a, const struct process *peer)
+static void fill_peer(struct join *j, struct annot_entry *e, struct annotation *a, const struct facts *f)
 {
+	const struct annot_key *key = &e->key;
 	bool nameless = false;
 
 	a->has |= ANNOT_PEER | ANNOT_PEER_USER;
-	a->peer = describe(peer, e->key.peer_tgid, str_of(""));
-	a->peer_uid = e->key.peer_uid;
-	a->peer_user = users_find(j->config.users, e->key.peer_uid, &nameless);
+	a->peer = describe(f->peer_image_known ? f->peer : NULL, key->peer_tgid, str_of(""));
+	a->peer_uid = key->peer_later && f->peer ? process_uid(j->config.processes, f->peer, key->peer_uid)
+						 : key->peer_uid;
+	a->peer_user = users_find(j->config.users, a->peer_uid, &nameless);
 	e->nameless |= nameless;
 }
 
@@ -349,12 +352,12 @@ static void entry_fill(struct join *j, struct annot_entry *e, const struct facts
 			a.pod = f->container->pod;
 		}
 	}
-	if (key->peer_tgid)
-		fill_peer(j, e, &a, f->peer_image_known ? f->peer : NULL);
+	if (key->peer_tgid && !key->peer_nobody)
+		fill_peer(j, e, &a, f);
 	if (f->peer_container)
 		fill_peer_container(&a, f->peer_container);
 	if (key->tid == OWNER_TID_NOBODY)
-		a.has &= ANNOT_CONTAINER | ANNOT_POD | ANNOT_PEER;
+		a.has &= ~(unsigned)(ANNOT_PROCESS | ANNOT_THREAD | ANNOT_USER | ANNOT_PARENT);
 	annot_strings_move(&annotation_schema, &a, buf_reserve(&strings, annot_strings_size(&annotation_schema, &a)));
 	a.serial = j->next_serial++;
 	free(e->strings);
@@ -483,7 +486,6 @@ static struct ends find_ends(struct join *j, const struct event_packet *e, bool 
 static struct annot_key make_key(const struct event_packet *e, const struct event_owner *shown, bool sends,
 				 const struct event_owner *peer)
 {
-	const bool known = peer && peer->tid != OWNER_TID_NOBODY;
 	struct annot_key key = {
 		.start = shown->start,
 		.tgid = shown->tgid,
@@ -491,13 +493,16 @@ static struct annot_key make_key(const struct event_packet *e, const struct even
 		.uid = shown->uid,
 		.image = shown->image,
 		.later = (shown->flags & OWNER_F_LATER) != 0,
-		.peer_tgid = known ? peer->tgid : 0,
-		.peer_start = known ? peer->start : 0,
-		.peer_uid = known ? peer->uid : 0,
-		.peer_image = known ? peer->image : 0,
-		.peer_later = known && (peer->flags & OWNER_F_LATER),
 	};
 
+	if (peer) {
+		key.peer_tgid = peer->tgid;
+		key.peer_start = peer->start;
+		key.peer_uid = peer->uid;
+		key.peer_image = peer->image;
+		key.peer_later = (peer->flags & OWNER_F_LATER) != 0;
+		key.peer_nobody = peer->tid == OWNER_TID_NOBODY;
+	}
 	if (sends && shown->source == OWNER_CURRENT)
 		memcpy(key.comm, e->comm, sizeof(key.comm));
 	return key;

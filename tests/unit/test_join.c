@@ -673,19 +673,20 @@ static void check_nobody_in_container(struct rig *r, uint64_t container, uint64_
 	rig_exec_in(r, CLIENT, 100, PARENT, "/usr/bin/client", OF_CLIENT, none);
 	rig_exec_in(r, SERVER, 200, PARENT, "/usr/sbin/server", OF_SERVER, container);
 	CHECK_INT(join(r, &e, 0, true, &a), META_READY);
-	CHECK_INT(a->has, ANNOT_CONTAINER | ANNOT_PEER);
+	CHECK_INT(a->has, ANNOT_CONTAINER | ANNOT_PEER | ANNOT_PEER_USER);
 	CHECK(str_eq(a->container.name, str_of("cccccccccccc")));
 	/* It is in none: then who sends is all that is known. */
 	rig_exec_in(r, SERVER, 200, PARENT, "/usr/sbin/server", OF_SERVER, none);
 	CHECK_INT(join(r, &e, 0, true, &a), META_READY);
 	CHECK_INT(a->process.pid, CLIENT);
 	CHECK_INT(a->has & ANNOT_PEER, 0);
-	/* Nor is it the peer of who sends. */
+	/* Nor is it the peer of who sends: the container alone is. */
 	rig_exec_in(r, SERVER, 200, PARENT, "/usr/sbin/server", OF_SERVER, container);
 	e.dir = EVENT_DIR_OUT;
 	CHECK_INT(join(r, &e, 0, true, &a), META_READY);
 	CHECK_INT(a->process.pid, CLIENT);
-	CHECK_INT(a->has & ANNOT_PEER, 0);
+	CHECK_INT(a->has & (ANNOT_PEER | ANNOT_PEER_USER | ANNOT_PEER_CONTAINER), ANNOT_PEER_CONTAINER);
+	CHECK(str_eq(a->peer_container.name, str_of("cccccccccccc")));
 }
 
 /* A peer that changes its user is told anew. */
