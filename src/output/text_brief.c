@@ -9,10 +9,12 @@ enum {
 	COLUMNS = 84,	   /* behind the time stamp, which takes 16 */
 	ADDRESS_FAIR = 21, /* 255.255.255.255.65535 */
 	NAME_FAIR = 8,
-	/* With pids of seven digits, all of them fit at their least. */
+	/* With pids of seven digits, all of them fit at their least, with "@host" behind both at the last. */
 	ADDRESS_LEAST = 14,
+	ADDRESS_LAST = 11,
 	NAME_LEAST = 4,
 	IFACE_LEAST = 8,
+	IFACE_LAST = 4,
 	REST_LEAST = 11, /* ": tcp 65495" */
 };
 static const char cut_mark[] = "..";
@@ -200,7 +202,9 @@ static void fit(struct line *line)
 	excess = shrink(&p[IFACE], &p[IFACE], IFACE_LEAST, excess);
 	excess = cut(line, REST_LEAST, excess);
 	excess = shrink(&p[SOURCE], &p[DESTINATION], ADDRESS_LEAST, excess);
-	shrink(&p[NAME], &p[PEER], NAME_LEAST, excess);
+	excess = shrink(&p[NAME], &p[PEER], NAME_LEAST, excess);
+	excess = shrink(&p[SOURCE], &p[DESTINATION], ADDRESS_LAST, excess);
+	shrink(&p[IFACE], &p[IFACE], IFACE_LAST, excess);
 }
 
 static void put_end(struct buf *b, const struct part *name, struct str pid, const char *color)

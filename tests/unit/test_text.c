@@ -229,21 +229,26 @@ static void test_verbose(void)
 static void test_thread(void)
 {
 	static const struct {
-		const char *cmd, *thread;
+		const char *cmd, *name, *thread;
 		uint32_t tid;
 		const char *shown;
 	} threads[] = {
-		{ "/usr/bin/curl", "curl", 5, "" },
-		{ "/usr/bin/curl", "curl", 6, ", Thread [curl.6]" },
-		{ "/usr/bin/curl", "resolver", 5, ", Thread [resolver.5]" },
-		{ "/usr/bin/a-very-long-name-indeed", "a-very-long-nam", 5, "" },
-		{ "/usr/bin/a-very-long-name-indeed", "a-very-long-n", 5, ", Thread [a-very-long-n.5]" },
+		{ "/usr/bin/curl", "curl", "curl", 5, "" },
+		{ "/usr/bin/curl", "curl", "curl", 6, ", Thread [curl.6]" },
+		{ "/usr/bin/curl", "curl", "resolver", 5, ", Thread [resolver.5]" },
+		{ "/usr/bin/a-very-long-name-indeed", "a-very-long-name-indeed", "a-very-long-nam", 5, "" },
+		{ "/usr/bin/a-very-long-name-indeed", "a-very-long-name-indeed", "a-very-long-n", 5,
+		  ", Thread [a-very-long-n.5]" },
+		{ "/bin/busybox", "nc", "nc", 5, "" },
+		{ "/bin/busybox", "nc", "busybox", 5, ", Thread [busybox.5]" },
+		{ "/usr/bin/python3.11", "a-script-with-a-long-name", "a-script-with-a", 5, "" },
 	};
 
 	for (size_t i = 0; i < sizeof(threads) / sizeof(threads[0]); i++) {
 		struct annotation a = { .serial = 50 + i, .has = ANNOT_PROCESS | ANNOT_THREAD };
 
 		a.process = (struct process_desc){ .pid = 5, .cmd = str_of(threads[i].cmd), .args = str_of("x") };
+		process_desc_set_names(&a.process, str_of(threads[i].name), str_of(threads[i].thread));
 		a.tid = threads[i].tid;
 		a.thread = str_of(threads[i].thread);
 		CHECK_INT(print(&(struct text_config){ .t = 1 }, &eth0, DIR_IN, &a), 0);
@@ -375,14 +380,21 @@ static void test_brief_is_bounded(void)
 		"00:00:00.123456 curl.1234 > nginx.80 a-..-nic IP6 2001:db..666.65535 > 2001:db8..666.65535: tcp 1300\n");
 	a.serial++;
 	iface.other_netns = true;
-	a.process.pid = 4194301;
-	a.process.cmd = str_of("/usr/bin/a name \xe2\x82\xac that\x1b[2J is long");
+	a.process = (struct process_desc){ .pid = 4194301,
+					   .cmd = str_of("/usr/bin/a name \xe2\x82\xac that\x1b[2J is long"),
+					   .args = str_of("x") };
 	a.peer = (struct process_desc){ .pid = 4194302,
 					.cmd = str_of("/usr/bin/another.one.of.them"),
 					.args = str_of("x") };
 	CHECK_INT(print_packet(&(struct text_config){ .brief = true }, &packet), 0);
 	CHECK(strlen(text) <= 101);
 	CHECK(strstr(text, ".4194301 > ") && strstr(text, ".4194302 ") && strstr(text, ".65535: tcp 1300\n"));
+	a.serial++;
+	a.process.pid |= PID_OUTSIDE;
+	a.peer.pid |= PID_OUTSIDE;
+	CHECK_INT(print_packet(&(struct text_config){ .brief = true }, &packet), 0);
+	CHECK(strlen(text) <= 101);
+	CHECK(strstr(text, ".4194301@host > ") && strstr(text, ".4194302@host ") && strstr(text, ": tcp 1300\n"));
 }
 
 static void test_brief_of_what_is_no_ip(void)
