@@ -31,8 +31,9 @@ def say(text):
     os.write(1, (text + "\n").encode())
 
 
-def born():
-    say("process %d %d" % (os.getpid(), os.getppid()))
+def born(parent):
+    """Of a parent that may have ended."""
+    say("process %d %d" % (os.getpid(), parent))
 
 
 def last_argument(pid):
@@ -63,11 +64,11 @@ def make(word, arg):
 
 def fork_all(count, apart):
     """Returns in the children only."""
-    children = []
+    children, me = [], os.getpid()
     for _ in range(count):
         children.append(os.fork())
         if not children[-1]:
-            born()
+            born(me)
             return
         time.sleep(apart)
     for pid in children:
@@ -136,8 +137,9 @@ def go():
     while plan:
         word, _, arg = plan.pop(0).partition(":")
         if word == "child":
+            me = os.getpid()
             if os.fork() == 0:
-                born()
+                born(me)
                 plan[:] = arg.split(",")
         elif word == "thread":
             t = threading.Thread(target=go_on)
@@ -148,5 +150,5 @@ def go():
     os._exit(0)
 
 
-born()
+born(os.getppid())
 go()
