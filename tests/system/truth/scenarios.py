@@ -67,6 +67,7 @@ SCENARIOS = {f.__name__.replace("_", "-"): f for f in (
     others.raw_ip,
     tcp.mptcp,
     icmp.icmp_errors,
+    icmp.icmp_errors_beside_a_ping,
     load.many_sockets_from_before,
     load.received_during_the_start,
     load.thousand_connections_a_second,
