@@ -9,9 +9,9 @@ from .peers import Peers
 from .score import Score, parse, pids
 
 
-def ping(args, dev, local):
+def ping(args, dev, local, *options):
     peers = Peers()
-    cap = Capture("-i", dev, "icmp or icmp6")
+    cap = Capture("-i", dev, *options, "icmp or icmp6")
     idents = {}
     for _ in range(10):
         p = subprocess.Popen(["ping", "-c", "2", "-i", "0.05", *args], stdout=subprocess.PIPE, text=True)
@@ -47,6 +47,11 @@ def ping_v6_over_veth():
 
 def ping_on_lo():
     return ping(["127.0.0.1"], "lo", ["127.0.0.1"])
+
+
+def ping_replies_only():
+    """The requests are not seen."""
+    return ping([B], DEV, [A], "-Q", "in")
 
 
 def answer_always(ns):

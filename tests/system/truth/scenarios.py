@@ -50,6 +50,7 @@ SCENARIOS = {f.__name__.replace("_", "-"): f for f in (
     icmp.ping_v4_over_veth,
     icmp.ping_v6_over_veth,
     icmp.ping_on_lo,
+    icmp.ping_replies_only,
     tcp.same_tuples_in_two_namespaces,
     servers.nginx_with_four_workers,
     servers.preforked_python,
