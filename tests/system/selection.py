@@ -242,7 +242,7 @@ def example(key, facts, live):
     what = "%s %s.%s > %s.%s" % t[:5] if t else "frame"
     told = " ".join("%s=%s" % (k, facts[k][:60]) for k in TOLD if k in facts)
     if live:
-        told += "".join("; %s=%s there" % (k, live.get(k)) for k in TOLD if k in facts and live.get(k, facts[k]) != facts[k])
+        told += "".join("; %s=%s there" % (k, live[k]) for k in TOLD if k in facts and live.get(k, facts[k]) != facts[k])
     return "%s %s %s (%s; %s)" % (key[0], key[1], what, describe(key[2]), told or "nobody")
 
 
@@ -280,8 +280,8 @@ class Results:
                 n, shown, *count, "; ".join(texts))
 
     def again(self, strict):
-        """Whether the round is to be done once more: what differs by chance, when one capture came a moment later than the
-        other, will not do so again."""
+        """Whether the round is to be done once more: what differs by chance, when one capture came a moment later than
+        the other, will not do so again."""
         before, self.before, self.now = self.before, self.now, {}
         if before is None and self.before and not strict:
             return True
