@@ -2,7 +2,7 @@
 /*
  * Flows of sockets in other network namespaces, for the packets that are forwarded for them: on a bridge, on the
  * host's end of a veth pair, or behind NAT, no socket is on the packet. Sockets of the namespace that is captured in
- * are passed over after their first packet.
+ * are passed over after their first packet, but for those that cannot be looked up: own_note().
  */
 #include "owner.bpf.h"
 #include "parse.bpf.h"
@@ -25,18 +25,26 @@ static __always_inline bool forward_again(const struct owner_rec *rec, const str
 	       (__u32)bpf_jiffies64() - rec->forward_time < JIFFIES;
 }
 
-static __always_inline void forward_store(struct bpf_sock *sk, struct owner_rec *rec, __u64 cookie,
-					  const struct flow_key *k, bool egress)
+/* NULL: nobody is known. rec: of the socket, or NULL. */
+static __always_inline struct owner_rec *forward_owner(struct owner_rec *rec, __u64 cookie)
 {
-	struct owner_rec *known = rec, *other, new;
-	bool listens = sk->state == BPF_TCP_LISTEN;
+	struct owner_rec *known = rec, *other;
 
 	if (!known || owner_provisional(known, cookie)) {
 		other = bpf_map_lookup_elem(&ptcp_cookies, &cookie);
 		if (other && (other->certain || !known))
 			known = other;
 	}
-	if (!known || !known->tgid)
+	return known && known->tgid ? known : NULL;
+}
+
+static __always_inline void forward_store(struct bpf_sock *sk, struct owner_rec *rec, __u64 cookie,
+					  const struct flow_key *k, bool egress)
+{
+	struct owner_rec *known = forward_owner(rec, cookie), *other, new;
+	bool listens = sk->state == BPF_TCP_LISTEN;
+
+	if (!known)
 		return;
 	new = *known;
 	new.certain = !listens && !owner_provisional(known, cookie);
@@ -110,6 +118,40 @@ static __always_inline bool is_syn_ack(struct __sk_buff *skb, __u16 protocol)
 	return !bpf_skb_load_bytes(skb, off + FLAGS, &b, 1) && (b & TCPHDR_SYN);
 }
 
+/* As flow_remember(), from what a socket sends; what was inherited may not go in. */
+static __always_inline void own_store(struct owner_rec *rec, __u64 cookie, const struct flow_key *k)
+{
+	struct owner_rec *known = forward_owner(rec, cookie), *old, new;
+
+	if (!known || known->cookie != cookie)
+		return;
+	old = bpf_map_lookup_elem(&ptcp_flows, k);
+	if (old && old->cookie == cookie && old->certain >= known->certain && owner_same(old, known))
+		return;
+	new = *known;
+	/* An INIT waits for it: see init_tell(). */
+	if (old && !old->tgid)
+		owner_tell(&new, flow_cookie(k));
+	bpf_map_update_elem(&ptcp_flows, k, &new, BPF_ANY);
+}
+
+/*
+ * A socket of the captured namespace. What comes for one that cannot be looked up by tuple is known by its flow alone.
+ * The program at the device tells that, too, but not where it is left out (-Q in), or where requests leave by another.
+ */
+static __always_inline void own_note(struct __sk_buff *skb, struct bpf_sock *sk, struct owner_rec *rec, bool egress)
+{
+	struct flow_key k = { .netns = only_netns };
+
+	if (sk->protocol == IPPROTO_TCP || sk->protocol == IPPROTO_UDP) {
+		if (rec)
+			rec->forward_done = 1;
+		return;
+	}
+	if (egress && forward_parse(skb, &k, bpf_ntohs(skb->protocol)))
+		own_store(rec, bpf_get_socket_cookie(skb), &k);
+}
+
 static __always_inline int forward_note(struct __sk_buff *skb, bool egress)
 {
 	struct bpf_sock *sk = skb->sk;
@@ -134,8 +176,7 @@ static __always_inline int forward_note(struct __sk_buff *skb, bool egress)
 	if (!egress && hears_all(sk))
 		return PROCEED;
 	if (!socket_elsewhere(pointer_value(sk))) {
-		if (rec)
-			rec->forward_done = 1;
+		own_note(skb, sk, rec, egress);
 		return PROCEED;
 	}
 	attrib_forwarded = 1;

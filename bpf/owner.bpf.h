@@ -189,11 +189,13 @@ static __always_inline bool socket_is_chosen(struct bpf_sock *sk)
 	return group && BPF_CORE_READ(group, prog);
 }
 
-/* A raw socket gets copies of what is meant for the sockets of its protocol: they are not its own. */
+/*
+ * A raw socket gets copies of what is meant for the sockets of its protocol, and one of ICMP the answers to the pings of
+ * others, and errors: they are not its own. What is, is known from what it sent.
+ */
 static __always_inline bool hears_all(const struct bpf_sock *sk)
 {
-	return sk->type == SOCK_RAW && proto_has_ports(sk->protocol) && sk->protocol != IPPROTO_ICMP &&
-	       sk->protocol != IPPROTO_ICMPV6;
+	return sk->type == SOCK_RAW && proto_has_ports(sk->protocol);
 }
 
 /* sk: address of a struct sock. */

@@ -3,15 +3,15 @@
 import struct
 import subprocess
 
-from .base import A, A6, B, B6, DEV, NS, ports, run
+from .base import A, A6, B, B6, DEV, NS, inside, ports, run, running
 from .capture import Capture
 from .peers import Peers
 from .score import Score, parse, pids
 
 
-def ping(args, dev, local):
+def ping(args, dev, local, *options):
     peers = Peers()
-    cap = Capture("-i", dev, "icmp or icmp6")
+    cap = Capture("-i", dev, *options, "icmp or icmp6")
     idents = {}
     for _ in range(10):
         p = subprocess.Popen(["ping", "-c", "2", "-i", "0.05", *args], stdout=subprocess.PIPE, text=True)
@@ -49,11 +49,20 @@ def ping_on_lo():
     return ping(["127.0.0.1"], "lo", ["127.0.0.1"])
 
 
+def ping_replies_only():
+    """The requests are not seen."""
+    return ping([B], DEV, [A], "-Q", "in")
+
+
+def answer_always(ns):
+    """Else the kernel sends six errors at once, and one a second then."""
+    run(*inside(ns), "sysctl", "-q", "net.ipv4.icmp_ratemask=0", "net.ipv4.icmp_ratelimit=0")
+
+
 def icmp_errors():
     """The answer to a closed port names who sent there, by the packet that it quotes."""
     peers = Peers()
-    # Else the kernel answers six times at once, and once a second then.
-    run("ip", "netns", "exec", NS[0], "sysctl", "-q", "net.ipv4.icmp_ratemask=0", "net.ipv4.icmp_ratelimit=0")
+    answer_always(NS[0])
     cap = Capture("-i", DEV, "icmp[0] == 3")
     known = {}
     for _ in range(10):
@@ -67,4 +76,27 @@ def icmp_errors():
         s.add("client", pids(p)[1], known.get(struct.unpack_from("!H", p.data, 62)[0]), p.dir)
     if len(packets) != len(known):
         raise RuntimeError("%d errors for %d datagrams" % (len(packets), len(known)))
+    return s, len(packets)
+
+
+def icmp_errors_beside_a_ping():
+    """A raw socket hears the errors that come; those that go the same way are not its own."""
+    peers = Peers()
+    answer_always(NS[0])
+    cap = Capture("-i", DEV, "icmp[0] == 3")
+    p = subprocess.Popen(inside(NS[0]) + ["ping", "-q", "-i", "0.2", A], stdout=subprocess.PIPE)
+    running.append(p)
+    try:
+        for _ in range(10):
+            peers.script("udp_to_nobody", next(ports), A, ns=NS[0])
+            peers.script("udp_to_nobody", next(ports))
+    finally:
+        p.kill()
+        p.communicate()
+        running.remove(p)
+    packets = cap.stop()
+    peers.finish()
+    s = Score()
+    for pkt in packets:
+        s.add("kernel", p.pid if p.pid in pids(pkt) else None, None, pkt.dir)
     return s, len(packets)
