@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "meta/image.h"
 #include "meta/settle.h"
 #include "util/buf.h"
 
@@ -301,6 +302,9 @@ static void fill_peer(struct join *j, struct annot_entry *e, struct annotation *
 
 	a->has |= ANNOT_PEER | ANNOT_PEER_USER;
 	a->peer = describe(peer, e->key.peer_tgid, str_of(""));
+	a->peer_ancestors = peer ? process_ancestry(j->config.processes, peer) : str_of(NULL);
+	if (a->peer_ancestors.n)
+		a->has |= ANNOT_PEER_ANCESTORS;
 	a->peer_uid = e->key.peer_uid;
 	a->peer_user = users_find(j->config.users, e->key.peer_uid, &nameless);
 	e->nameless |= nameless;
@@ -341,6 +345,9 @@ static void entry_fill(struct join *j, struct annot_entry *e, const struct facts
 		a.has |= ANNOT_PARENT;
 		a.parent = describe(f->parent, f->parent->tgid, str_of(""));
 	}
+	a.ancestors = f->process ? process_ancestry(j->config.processes, f->process) : str_of(NULL);
+	if (a.ancestors.n)
+		a.has |= ANNOT_ANCESTORS;
 	if (f->container) {
 		a.has |= ANNOT_CONTAINER;
 		a.container = f->container->desc;
