@@ -12,6 +12,8 @@
 	NEXT(ANNOT_THREAD, thread, "thread", .title = "Thread", .brief = "Thread")                                     \
 	NEXT(ANNOT_PARENT, parent, "parentproc", .role = ROLE_PARENT, .desc = DESC_PROCESS, .title = "ParentProc",     \
 	     .brief = "ParentProc")                                                                                    \
+	ALSO(ANNOT_ANCESTORS, ancestors, "parentproc", .role = ROLE_PARENT, .desc = DESC_ANCESTORS,                    \
+	     .title = "Ancestors")                                                                                     \
 	NEXT(ANNOT_USER, uid, "user", .desc = DESC_USER, .title = "User")                                              \
 	NEXT(ANNOT_CONTAINER, container, "container", .desc = DESC_CONTAINER, .title = "Container",                    \
 	     .brief = "Container")                                                                                     \
@@ -21,7 +23,9 @@
 	ALSO(ANNOT_PEER_CONTAINER, peer_container, "container", .role = ROLE_PEER, .desc = DESC_CONTAINER,             \
 	     .title = "PeerContainer", .brief = "PeerContainer")                                                       \
 	ALSO(ANNOT_PEER_POD, peer_pod, "pod", .role = ROLE_PEER, .desc = DESC_POD, .title = "PeerPod",                 \
-	     .brief = "PeerPod")
+	     .brief = "PeerPod")                                                                                       \
+	ALSO(ANNOT_PEER_ANCESTORS, peer_ancestors, "parentproc", .role = ROLE_PEER_PARENT, .desc = DESC_ANCESTORS,     \
+	     .title = "PeerAncestors")
 
 /*
  * The fields, in the order of files and of -v. The user's name is a comment of its own, so that readers that know the
@@ -70,6 +74,7 @@
 	MEMBER(pod.annotations, FIELD_JSON, .bit = ANNOT_POD, .key = "PodAnnotations", .label = "annotations")         \
 	MEMBER(user, FIELD_STR, .bit = ANNOT_USER, .key = "UserName", .optional = true, .label = "name",               \
 	       .json = "user.name")                                                                                    \
+	MEMBER(ancestors, FIELD_STR, .bit = ANNOT_ANCESTORS, .key = "Ancestors", .label = "processes")                 \
 	MEMBER(peer.pid, FIELD_PID, .bit = ANNOT_PEER, .key = "PeerPID", .label = "pid", .brief = 2)                   \
 	MEMBER(peer.cmd, FIELD_CMD, .bit = ANNOT_PEER, .key = "PeerCmd", .label = "cmd", .brief = 1)                   \
 	MEMBER(peer.args, FIELD_STR, .bit = ANNOT_PEER, .key = "PeerArgs", .label = "args")                            \
@@ -87,7 +92,8 @@
 	       .brief = 2)                                                                                             \
 	MEMBER(peer_pod.uid, FIELD_STR, .bit = ANNOT_PEER_POD)                                                         \
 	MEMBER(peer_pod.labels, FIELD_JSON, .bit = ANNOT_PEER_POD)                                                     \
-	MEMBER(peer_pod.annotations, FIELD_JSON, .bit = ANNOT_PEER_POD)
+	MEMBER(peer_pod.annotations, FIELD_JSON, .bit = ANNOT_PEER_POD)                                                \
+	MEMBER(peer_ancestors, FIELD_STR, .bit = ANNOT_PEER_ANCESTORS, .key = "PeerAncestors", .label = "processes")
 
 #define GROUP(b, m, w, ...) { .bit = (b), .word = (w), .offset = offsetof(struct annotation, m), __VA_ARGS__ },
 #define FIELD(m, k, ...) { .kind = (k), .offset = offsetof(struct annotation, m), __VA_ARGS__ },
@@ -203,12 +209,54 @@ unsigned annot_context(const struct annot_schema *s, const char *word)
 	return bits;
 }
 
+bool annot_parse_u32(struct str s, uint32_t *ret)
+{
+	uint64_t v = 0;
+
+	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\r'))
+		s.n--;
+	if (s.n == 0 || s.n > 10)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return false;
+		v = v * 10 + (uint64_t)(s.p[i] - '0');
+	}
+	if (v > UINT32_MAX)
+		return false;
+	*ret = (uint32_t)v;
+	return true;
+}
+
+bool annot_parse_pid(struct str s, uint32_t *ret)
+{
+	static const char mark[] = PID_OUTSIDE_MARK;
+	const uint32_t n = sizeof(mark) - 1;
+	uint32_t outside = 0;
+
+	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\r'))
+		s.n--;
+	if (s.n > n && memcmp(s.p + s.n - n, mark, n) == 0) {
+		outside = PID_OUTSIDE;
+		s.n -= n;
+	}
+	if (!annot_parse_u32(s, ret) || *ret & PID_OUTSIDE)
+		return false;
+	*ret |= outside;
+	return true;
+}
+
+void annot_put_pid(struct buf *b, uint32_t pid)
+{
+	buf_printf(b, pid & PID_OUTSIDE ? "%u" PID_OUTSIDE_MARK : "%u", pid & ~PID_OUTSIDE);
+}
+
 void annot_put_number(struct buf *b, const struct annotation *a, const struct annot_field *f)
 {
 	const uint32_t v = annot_u32(a, f);
 
-	if (f->kind == FIELD_PID && v & PID_OUTSIDE)
-		buf_printf(b, "%u" PID_OUTSIDE_MARK, v & ~PID_OUTSIDE);
+	if (f->kind == FIELD_PID)
+		annot_put_pid(b, v);
 	else
 		buf_printf(b, "%u", v);
 }

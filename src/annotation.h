@@ -48,7 +48,9 @@ enum annotation_bit {
 	ANNOT_PEER_CONTAINER = 1 << 7,
 	ANNOT_PEER_POD = 1 << 8,
 	ANNOT_PEER_USER = 1 << 9,
-	ANNOT_ALL = (1 << 10) - 1,
+	ANNOT_ANCESTORS = 1 << 10,
+	ANNOT_PEER_ANCESTORS = 1 << 11,
+	ANNOT_ALL = (1 << 12) - 1,
 };
 
 /*
@@ -65,6 +67,7 @@ struct annotation {
 	uint32_t uid;
 	struct str user; /* name, p == NULL unknown */
 	struct process_desc parent;
+	struct str ancestors; /* what the process comes from, as of its beginning: meta/ancestry.h */
 	struct container_desc container;
 	struct pod_desc pod;
 	struct process_desc peer;
@@ -72,6 +75,7 @@ struct annotation {
 	struct str peer_user; /* name, p == NULL unknown */
 	struct container_desc peer_container;
 	struct pod_desc peer_pod;
+	struct str peer_ancestors;
 };
 
 enum annot_kind {
@@ -102,6 +106,7 @@ enum annot_role {
 	ROLE_OWNER,
 	ROLE_PARENT, /* of the owner */
 	ROLE_PEER,
+	ROLE_PEER_PARENT,
 	ROLES,
 };
 
@@ -109,6 +114,7 @@ enum annot_role {
 enum annot_desc {
 	DESC_OTHER,	/* no option selects packets by it */
 	DESC_PROCESS,	/* struct process_desc */
+	DESC_ANCESTORS, /* struct str */
 	DESC_USER,	/* uint32_t, its number */
 	DESC_CONTAINER, /* struct container_desc */
 	DESC_POD,	/* struct pod_desc */
@@ -184,6 +190,11 @@ unsigned annot_context(const struct annot_schema *s, const char *word);
 /* Behind the pids of processes outside of the pid namespace that all others are of. */
 #define PID_OUTSIDE_MARK "@host"
 
+void annot_put_pid(struct buf *b, uint32_t pid);
+/* Its reverse. */
+bool annot_parse_pid(struct str s, uint32_t *ret);
+/* Nothing but digits, and blanks behind them. */
+bool annot_parse_u32(struct str s, uint32_t *ret);
 /* The text of a FIELD_U32 or FIELD_PID, as it is shown and saved. */
 void annot_put_number(struct buf *b, const struct annotation *a, const struct annot_field *f);
 

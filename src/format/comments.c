@@ -269,43 +269,6 @@ static uint32_t unescape(char *out, struct str s)
 	return (uint32_t)(out - start);
 }
 
-static bool parse_u32(struct str s, uint32_t *ret)
-{
-	uint64_t v = 0;
-
-	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\r'))
-		s.n--;
-	if (s.n == 0 || s.n > 10)
-		return false;
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] < '0' || s.p[i] > '9')
-			return false;
-		v = v * 10 + (uint64_t)(s.p[i] - '0');
-	}
-	if (v > UINT32_MAX)
-		return false;
-	*ret = (uint32_t)v;
-	return true;
-}
-
-static bool parse_pid(struct str s, uint32_t *ret)
-{
-	static const char mark[] = PID_OUTSIDE_MARK;
-	const uint32_t n = sizeof(mark) - 1;
-	uint32_t outside = 0;
-
-	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\r'))
-		s.n--;
-	if (s.n > n && memcmp(s.p + s.n - n, mark, n) == 0) {
-		outside = PID_OUTSIDE;
-		s.n -= n;
-	}
-	if (!parse_u32(s, ret) || *ret & PID_OUTSIDE)
-		return false;
-	*ret |= outside;
-	return true;
-}
-
 /* Stores a value; strings move to *text, which advances. */
 static bool set_field(struct annotation *a, const struct annot_field *f, struct str value, char **text)
 {
@@ -316,7 +279,7 @@ static bool set_field(struct annotation *a, const struct annot_field *f, struct 
 	switch (f->kind) {
 	case FIELD_U32:
 	case FIELD_PID:
-		if (!(f->kind == FIELD_PID ? parse_pid(value, &v) : parse_u32(value, &v)))
+		if (!(f->kind == FIELD_PID ? annot_parse_pid(value, &v) : annot_parse_u32(value, &v)))
 			return false;
 		memcpy(at, &v, sizeof(v));
 		return true;

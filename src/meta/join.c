@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "meta/image.h"
 #include "meta/settle.h"
 #include "util/buf.h"
 
@@ -298,11 +299,15 @@ static struct process_desc describe(const struct process *p, uint32_t pid, struc
 
 static void fill_peer(struct join *j, struct annot_entry *e, struct annotation *a, const struct facts *f)
 {
+	const struct process *peer = f->peer_image_known ? f->peer : NULL;
 	const struct annot_key *key = &e->key;
 	bool nameless = false;
 
 	a->has |= ANNOT_PEER | ANNOT_PEER_USER;
-	a->peer = describe(f->peer_image_known ? f->peer : NULL, key->peer_tgid, str_of(""));
+	a->peer = describe(peer, key->peer_tgid, str_of(""));
+	a->peer_ancestors = peer ? process_ancestry(j->config.processes, peer) : str_of(NULL);
+	if (a->peer_ancestors.n)
+		a->has |= ANNOT_PEER_ANCESTORS;
 	a->peer_uid = key->peer_later && f->peer ? process_uid(j->config.processes, f->peer, key->peer_uid)
 						 : key->peer_uid;
 	a->peer_user = users_find(j->config.users, a->peer_uid, &nameless);
@@ -344,6 +349,9 @@ static void entry_fill(struct join *j, struct annot_entry *e, const struct facts
 		a.has |= ANNOT_PARENT;
 		a.parent = describe(f->parent, f->parent->tgid, str_of(""));
 	}
+	a.ancestors = f->process ? process_ancestry(j->config.processes, f->process) : str_of(NULL);
+	if (a.ancestors.n)
+		a.has |= ANNOT_ANCESTORS;
 	if (f->container) {
 		a.has |= ANNOT_CONTAINER;
 		a.container = f->container->desc;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "meta/ancestry.h"
 #include "meta/name.h"
 
 enum {
@@ -98,6 +99,7 @@ static bool looks_at(const struct match *m, enum annot_desc desc)
 {
 	switch (desc) {
 	case DESC_PROCESS: return true; /* pids are added at any time */
+	case DESC_ANCESTORS: return m->config.follow_forks;
 	case DESC_USER: return m->wanted & KIND_UID;
 	case DESC_CONTAINER: return m->wanted & (KIND_CONTAINER_ID | KIND_CONTAINER_NAME);
 	case DESC_POD: return m->wanted & KIND_POD_NAME;
@@ -268,12 +270,23 @@ static bool match_pod(const struct match *m, const struct pod_desc *pod)
 	return false;
 }
 
+static unsigned kinds_of_ancestors(const struct match *m, struct str ancestry)
+{
+	struct ancestor ancestor;
+	unsigned kinds = 0;
+
+	while (ancestry_next(&ancestry, &ancestor))
+		kinds |= kinds_of_process(m, &ancestor.desc);
+	return kinds;
+}
+
 static unsigned kinds_of_group(const struct match *m, const struct annotation *a, const struct annot_group *g)
 {
 	const void *at = (const char *)a + g->offset;
 
 	switch (g->desc) {
 	case DESC_PROCESS: return kinds_of_process(m, at);
+	case DESC_ANCESTORS: return kinds_of_ancestors(m, *(const struct str *)at);
 	case DESC_USER: return match_user(m, *(const uint32_t *)at, string_of(a, g)) ? KIND_UID : 0;
 	case DESC_CONTAINER: return kinds_of_container(m, at);
 	case DESC_POD: return match_pod(m, at) ? KIND_POD_NAME : 0;
@@ -294,23 +307,29 @@ static unsigned kinds_of_role(const struct match *m, const struct annotation *a,
 	return kinds;
 }
 
+/* from: those that pid, which satisfies *kinds by itself, comes from. */
+static void inherit(struct match *m, const struct annotation *a, enum annot_role from, uint32_t pid, unsigned *kinds)
+{
+	if (m->followed & ~*kinds)
+		*kinds |= kinds_of_role(m, a, from) & m->followed;
+	remember(m, pid, *kinds);
+}
+
 static bool owner_matches(struct match *m, const struct annotation *a)
 {
 	unsigned kinds = kinds_of_role(m, a, ROLE_OWNER);
 
-	if (m->followed && (a->has & ANNOT_PROCESS)) {
-		kinds |= kinds_of_role(m, a, ROLE_PARENT) & m->followed;
-		remember(m, a->process.pid, kinds);
-	}
+	if (a->has & ANNOT_PROCESS)
+		inherit(m, a, ROLE_PARENT, a->process.pid, &kinds);
 	return (kinds & m->wanted) == m->wanted;
 }
 
 static bool peer_matches(struct match *m, const struct annotation *a)
 {
-	const unsigned kinds = kinds_of_role(m, a, ROLE_PEER);
+	unsigned kinds = kinds_of_role(m, a, ROLE_PEER);
 
 	if (a->has & ANNOT_PEER)
-		remember(m, a->peer.pid, kinds);
+		inherit(m, a, ROLE_PEER_PARENT, a->peer.pid, &kinds);
 	return (kinds & m->wanted) == m->wanted;
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "meta/image.h"
 #include "meta/join.h"
 #include "util/log.h"
 

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "meta/ancestry.h"
 #include "meta/image.h"
 #include "meta/name.h"
 #include "meta/past.h"
@@ -27,6 +28,7 @@
 struct entry {
 	struct process p;
 	struct image *image;
+	char *ancestry;		     /* NULL: not looked for yet, or nothing known */
 	uint64_t read;		     /* when /proc told the image, 0: an event did */
 	struct entry *next;	     /* in its bucket */
 	struct entry *older, *newer; /* among the dead, by time of death */
@@ -57,23 +59,12 @@ static size_t bucket_of(uint32_t tgid)
 	return (tgid * 0x9e3779b1u) >> 18 & (BUCKETS - 1);
 }
 
-/* Start times from /proc are whole ticks. Two processes of one pid cannot have started in the same tick, short of all
- * other pids having been used in between. */
-static bool same_start(const struct process_table *t, uint64_t a, uint64_t b)
-{
-	if (a == b)
-		return true;
-	if (a % t->tick && b % t->tick)
-		return false;
-	return a / t->tick == b / t->tick;
-}
-
 static struct entry *find_entry(struct process_table *t, uint32_t tgid, uint64_t start)
 {
 	struct entry *e;
 
 	for (e = t->buckets[bucket_of(tgid)]; e; e = e->next)
-		if (e->p.tgid == tgid && (start ? same_start(t, e->p.start, start) : !e->p.dead))
+		if (e->p.tgid == tgid && (start ? procfs_same_start(t->tick, e->p.start, start) : !e->p.dead))
 			return e;
 	return NULL;
 }
@@ -128,6 +119,14 @@ static void dead_unlink(struct process_table *t, struct entry *e)
 	t->dead--;
 }
 
+static void entry_done(struct entry *e)
+{
+	past_free(&e->p);
+	image_put(e->image);
+	free(e->ancestry);
+	free(e);
+}
+
 static void entry_free(struct process_table *t, struct entry *e)
 {
 	struct entry **link = &t->buckets[bucket_of(e->p.tgid)];
@@ -137,9 +136,7 @@ static void entry_free(struct process_table *t, struct entry *e)
 	*link = e->next;
 	if (e->p.dead)
 		dead_unlink(t, e);
-	past_free(&e->p);
-	image_put(e->image);
-	free(e);
+	entry_done(e);
 	t->entries--;
 }
 
@@ -297,6 +294,8 @@ static void take_fork(struct process_table *t, const struct event_fork *f, size_
 	} else if (!e->image) {
 		read_image(t, e);
 	}
+	/* Now: the parent may end, and execute another program. */
+	process_ancestry(t, &e->p);
 }
 
 /* Who ran before anybody listened, and ended before /proc was read, is known from here. */
@@ -401,21 +400,10 @@ void process_table_event(struct process_table *t, uint32_t type, const void *eve
 
 static void read_image(struct process_table *t, struct entry *e)
 {
-	char exe[EVENT_FILENAME_MAX * 8];
-	struct str cmd, args, name;
-	struct procfs_stat st;
-	int len, n;
+	struct image *image = image_read(&e->p, t->tick);
 
-	len = procfs_exe(e->p.tgid, exe, sizeof(exe));
-	n = procfs_read(e->p.tgid, "cmdline", t->scratch, EVENT_ARGS_MAX + 2);
-	/* Another process may have got the pid while we read. */
-	if (procfs_stat(e->p.tgid, &st) || !same_start(t, st.start, e->p.start))
-		len = n = 0;
 	e->read = clock_ns(CLOCK_MONOTONIC);
-	cmd = (struct str){ exe, len < 0 ? 0 : (uint32_t)len };
-	args = (struct str){ t->scratch, n < 0 ? 0 : n > EVENT_ARGS_MAX ? EVENT_ARGS_MAX : (uint32_t)n };
-	name = name_later(&(struct name_facts){ e->p.comm, cmd, args });
-	entry_set_image(e, cmd.n || args.n ? image_new(cmd, false, args, n > EVENT_ARGS_MAX, name) : NULL);
+	entry_set_image(e, image);
 }
 
 /* Adds what /proc says of a process that is not in the table. start 0: whoever has the pid. */
@@ -424,7 +412,7 @@ static struct entry *read_process(struct process_table *t, uint32_t tgid, uint64
 	struct procfs_stat st, parent;
 	struct entry *e;
 
-	if (procfs_stat(tgid, &st) || (start && !same_start(t, st.start, start)))
+	if (procfs_stat(tgid, &st) || (start && !procfs_same_start(t->tick, st.start, start)))
 		return NULL;
 	e = entry_new(t, tgid, start ? start : st.start, clock_ns(CLOCK_MONOTONIC));
 	if (!e)
@@ -487,6 +475,28 @@ const struct process *process_find(struct process_table *t, uint32_t tgid, uint6
 	return e ? &e->p : NULL;
 }
 
+static struct str find_ancestry(struct process_table *t, struct entry *e, unsigned generation)
+{
+	struct process_desc parent;
+	struct entry *from;
+
+	if (e->ancestry || generation == ANCESTRY_GENERATIONS || !e->p.parent_start)
+		return str_of(e->ancestry);
+	from = find_or_read(t, e->p.parent_tgid, e->p.parent_start);
+	if (!from || from == e)
+		return str_of(NULL);
+	parent = process_describe(&from->p);
+	e->ancestry = ancestry_new(&parent, find_ancestry(t, from, generation + 1));
+	return str_of(e->ancestry);
+}
+
+struct str process_ancestry(struct process_table *t, const struct process *p)
+{
+	struct entry *e = find_entry(t, p->tgid, p->start);
+
+	return e ? find_ancestry(t, e, 0) : str_of(NULL);
+}
+
 uint32_t process_uid(struct process_table *t, const struct process *p, uint32_t uid)
 {
 	struct entry *e = find_entry(t, p->tgid, p->start);
@@ -498,14 +508,6 @@ uint32_t process_uid(struct process_table *t, const struct process *p, uint32_t 
 			uid = then->uid;
 	}
 	return uid;
-}
-
-struct process_desc process_describe(const struct process *p)
-{
-	struct process_desc d = { .pid = p->tgid, .cmd = p->cmd, .args = p->args };
-
-	process_desc_set_names(&d, p->name, str_of(p->comm));
-	return d;
 }
 
 void process_each(struct process_table *t, void (*fn)(void *arg, const struct process *p), void *arg)
@@ -586,9 +588,7 @@ void process_table_free(struct process_table *t)
 	for (size_t i = 0; i < BUCKETS; i++)
 		for (struct entry *e = t->buckets[i], *next; e; e = next) {
 			next = e->next;
-			past_free(&e->p);
-			image_put(e->image);
-			free(e);
+			entry_done(e);
 		}
 	if (t->cgroup >= 0)
 		close(t->cgroup);

@@ -61,7 +61,8 @@ uint32_t process_uid(struct process_table *t, const struct process *p, uint32_t 
  * asked. Ends what was found before.
  */
 void process_catch_up(struct process_table *t, const struct process_id *id, uint64_t ts);
-struct process_desc process_describe(const struct process *p);
+/* meta/ancestry.h: when it was forked, or else first seen. Absent: nothing is known. Valid until the next event. */
+struct str process_ancestry(struct process_table *t, const struct process *p);
 /* Those that live, in any order. */
 void process_each(struct process_table *t, void (*fn)(void *arg, const struct process *p), void *arg);
 /* A packet told the name of the thread that sent it. */

@@ -16,6 +16,17 @@ uint64_t procfs_tick_ns(void)
 	return 1000000000ULL / (uint64_t)(hz > 0 ? hz : 100);
 }
 
+/* Start times from /proc are whole ticks. Two processes of one pid cannot have started in the same tick, short of all
+ * other pids having been used in between. */
+bool procfs_same_start(uint64_t tick, uint64_t a, uint64_t b)
+{
+	if (a == b)
+		return true;
+	if (a % tick && b % tick)
+		return false;
+	return a / tick == b / tick;
+}
+
 int procfs_read(uint32_t pid, const char *name, char *buf, size_t size)
 {
 	size_t len = 0;

@@ -18,6 +18,8 @@ struct procfs_stat {
 
 /* Times in /proc are exact to this. */
 uint64_t procfs_tick_ns(void);
+/* Whether these may be the start of one process, either of them out of /proc. */
+bool procfs_same_start(uint64_t tick, uint64_t a, uint64_t b);
 /* 0; -ESRCH: no such process; else a negative errno. */
 int procfs_stat(uint32_t pid, struct procfs_stat *ret);
 /* struct procfs_stat, start; 0: no such process, or only its zombie. */

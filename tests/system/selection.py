@@ -198,6 +198,7 @@ def selections(rng, traffic):
     yield Selection("interface", any_of(), ("-i", dev), lambda iface, d: iface == dev)
     pid = rng.choice(traffic.procs + traffic.servers).pid
     yield Selection("follow forks", ["--pid", str(pid)], ("-f",), family=pid)
+    yield Selection("descendants", ["--pid", str(pid), "-f"])
 
 
 class Selected(Program):

@@ -24,6 +24,8 @@ static struct annotation sample(void)
 		.peer_user = str_of("www-data"),
 		.peer_container = { .id = str_of("j"), .name = str_of("m") },
 		.peer_pod = { .name = str_of("q"), .namespace = str_of("ms") },
+		.ancestors = str_of("bash.53229,init.1"),
+		.peer_ancestors = str_of("init.1"),
 	};
 }
 
@@ -59,9 +61,11 @@ static void test_annotation_text(void)
 			"ParentPID: 53229\nParentCmd: /usr/bin/bash\nParentArgs: -bash|"
 			"ContainerName: n\nContainerId: i\nContainerImage: img\nContainerLabels: {\"a\":\"b\"}|"
 			"PodName: p\nPodNamespace: ns\nPodUID: u\nPodLabels: {}\nPodAnnotations: {\"k\":\"x\\ny\"}|"
+			"Ancestors: bash.53229,init.1|"
 			"PeerPID: 9\nPeerCmd: /usr/sbin/nginx\nPeerArgs: nginx: worker|"
 			"PeerUserId: 33\nPeerUserName: www-data|"
-			"PeerContainerName: m\nPeerContainerId: j|PeerPodName: q\nPeerPodNamespace: ms");
+			"PeerContainerName: m\nPeerContainerId: j|PeerPodName: q\nPeerPodNamespace: ms|"
+			"PeerAncestors: init.1");
 	free(text);
 	buf_done(&b);
 }
@@ -286,7 +290,7 @@ static void test_annotation_of_the_go_program(void)
 	struct annotation *a = decode_comments(comments);
 
 	CHECK(a);
-	CHECK_INT(a->has, ANNOT_ALL & ~(ANNOT_PEER | ANNOT_PEER_USER | ANNOT_PEER_CONTAINER | ANNOT_PEER_POD));
+	CHECK_INT(a->has, ANNOT_PROCESS | ANNOT_THREAD | ANNOT_USER | ANNOT_PARENT | ANNOT_CONTAINER | ANNOT_POD);
 	CHECK_INT(a->process.pid, 10);
 	CHECK(str_eq(a->process.args, str_of("wget kernel.org")));
 	CHECK_INT(a->tid, 11);

@@ -136,7 +136,10 @@ static void check_sender(struct rig *r)
 
 	CHECK_INT(join(r, &e, 0, false, &a), META_READY);
 	CHECK(a && a->serial);
-	CHECK_INT(a->has, ANNOT_PROCESS | ANNOT_THREAD | ANNOT_USER | ANNOT_PARENT | ANNOT_PEER | ANNOT_PEER_USER);
+	CHECK_INT(a->has, ANNOT_PROCESS | ANNOT_THREAD | ANNOT_USER | ANNOT_PARENT | ANNOT_PEER | ANNOT_PEER_USER |
+				  ANNOT_ANCESTORS | ANNOT_PEER_ANCESTORS);
+	CHECK(str_eq(a->ancestors, str_of("parent.5000004")));
+	CHECK(str_eq(a->peer_ancestors, str_of("parent.5000004")));
 	CHECK_INT(a->process.pid, CLIENT);
 	CHECK(str_eq(a->process.cmd, str_of("/usr/bin/client")));
 	CHECK(str_eq(a->parent.cmd, str_of("/bin/parent")));

@@ -405,6 +405,44 @@ static void test_children_by_annotation(void)
 	CHECK(first && second);
 }
 
+/* Nothing was seen of those between. */
+static void test_descendants(void)
+{
+	const uint32_t pid[] = { 7 };
+	const char *const name[] = { "sshd", NULL }, *const other[] = { "ssh", NULL };
+	const struct match_config by_pid = { .pids = pid, .npids = 1, .follow_forks = true };
+	const struct match_config by_name = { .pnames = name, .follow_forks = true };
+	struct annotation a = curl_of_bash();
+
+	CHECK(!matches(&by_pid, &a));
+	a.has |= ANNOT_ANCESTORS;
+	a.ancestors = str_of("bash.10,sshd.7,systemd.1");
+	CHECK(matches(&by_pid, &a));
+	CHECK(matches(&by_name, &a));
+	CHECK(!matches(&(struct match_config){ .pids = pid, .npids = 1 }, &a));
+	CHECK(!matches(&(struct match_config){ .pnames = other, .follow_forks = true }, &a));
+}
+
+static void test_descendants_at_the_other_end(void)
+{
+	const uint32_t pid[] = { 7 };
+	const struct match_config config = { .pids = pid, .npids = 1, .follow_forks = true };
+	struct annotation a = curl_of_bash(), child = curl_of_bash();
+	enum match_end first, second;
+	struct match *m;
+
+	a.has |= ANNOT_PEER | ANNOT_PEER_ANCESTORS;
+	a.peer = (struct process_desc){ .pid = 30, .cmd = str_of("/bin/server") };
+	a.peer_ancestors = str_of("bash.8,sshd.7,systemd.1");
+	child.parent.pid = 30;
+	CHECK_INT(match_new(&m, &config), 0);
+	first = match_annotation(m, &a);
+	second = match_annotation(m, &child);
+	match_free(m);
+	CHECK_INT(first, MATCH_PEER);
+	CHECK_INT(second, MATCH_OWNER);
+}
+
 /* Each kind has descendants of its own: pid 10's that are curl, of this user. */
 static void test_family_of_each_kind(void)
 {
@@ -668,6 +706,8 @@ int main(void)
 	RUN(test_one_end_alone);
 	RUN(test_rule);
 	RUN(test_children_by_annotation);
+	RUN(test_descendants);
+	RUN(test_descendants_at_the_other_end);
 	RUN(test_family_of_each_kind);
 	RUN(test_family_of_a_user);
 	RUN(test_peer_has_no_children);

@@ -6,6 +6,7 @@
 
 #include "capture/attrib.h"
 #include "check.h"
+#include "meta/ancestry.h"
 #include "meta/process.h"
 #include "util/procfs.h"
 
@@ -439,8 +440,8 @@ static void test_catch_up(void)
 /* Short, long and lying events: nothing happens, and ASan is silent. */
 static void test_hostile(void)
 {
-	static const uint32_t types[] = { EVENT_NONE,  EVENT_PACKET, EVENT_EXEC,   EVENT_FORK, EVENT_EXIT,
-					  EVENT_OWNER, EVENT_CGROUP, EVENT_RENAME, EVENT_SEEN, EVENT_USER, 77 };
+	static const uint32_t types[] = { EVENT_NONE,	EVENT_PACKET, EVENT_EXEC, EVENT_FORK, EVENT_EXIT, EVENT_OWNER,
+					  EVENT_CGROUP, EVENT_RENAME, EVENT_SEEN, EVENT_USER, 77 };
 	unsigned char *p;
 	size_t i, size;
 
@@ -550,6 +551,42 @@ static void test_unknown_parent(void)
 	CHECK(p->cmd.n > 0);
 }
 
+static struct str ancestry_of(uint32_t pid, uint64_t start)
+{
+	const struct process *p = process_find(table, pid, start);
+
+	return p ? process_ancestry(table, p) : str_of("nobody");
+}
+
+/* What a process comes from is what that was at the fork, whatever becomes of it. */
+static void test_ancestry(void)
+{
+	struct event_task first = task_of(PID + 70, 9000000001, "init");
+
+	first.parent_tgid = 0;
+	send_exec(first, "/sbin/init", "", 0, false);
+	send_fork(PID + 70, 9000000001, PID + 71, 9000000002);
+	send_exec(task_of(PID + 71, 9000000002, "sh"), "/bin/sh", "sh", 3, false);
+	send_fork(PID + 71, 9000000002, PID + 72, 9000000003);
+	send_exec(task_of(PID + 71, 9000000002, "later"), "/bin/later", "later", 6, false);
+	send_exit(PID + 71, 9000000002, ++clock_ns);
+	CHECK(is(ancestry_of(PID + 72, 9000000003), "sh.5000071,init.5000070"));
+	CHECK(!ancestry_of(PID + 70, 9000000001).n);
+}
+
+/* Those that were there before. */
+static void test_ancestry_from_proc(void)
+{
+	struct ancestor a;
+	struct str left;
+	struct procfs_stat us;
+
+	CHECK_INT(procfs_stat((uint32_t)getpid(), &us), 0);
+	left = ancestry_of((uint32_t)getpid(), us.start);
+	CHECK(ancestry_next(&left, &a));
+	CHECK_INT(a.desc.pid, getppid());
+}
+
 /* Whoever looks up both ends of an old packet must not lose the first with the second. */
 static void test_found_stay(void)
 {
@@ -613,6 +650,8 @@ int main(void)
 	RUN(test_proc);
 	RUN(test_outside);
 	RUN(test_unknown_parent);
+	RUN(test_ancestry);
+	RUN(test_ancestry_from_proc);
 	process_table_free(table);
 	if (process_table_new(&table))
 		return 1;
