@@ -316,6 +316,14 @@ static void test_image_of_then(void)
 	CHECK(is(process_find(table, PID + 60, 5)->cmd, "/bin/second"));
 }
 
+/* Of what it was before, nothing is known: not even that it had no name. */
+static void test_unknown_before_exec(void)
+{
+	exec_image(PID + 71, 5, "first", 7);
+	CHECK(!process_find(table, PID + 71, 5)->before);
+	CHECK_STR(cmd_at(&(struct process_id){ 5, PID + 71, 6, false }, clock_ns - 1, NULL), "/bin/first");
+}
+
 static void test_forked_before_exec(void)
 {
 	struct event_fork f = { .type = EVENT_FORK, .child = image_of(PID + 62, 6, "first", 7) };
@@ -439,8 +447,8 @@ static void test_catch_up(void)
 /* Short, long and lying events: nothing happens, and ASan is silent. */
 static void test_hostile(void)
 {
-	static const uint32_t types[] = { EVENT_NONE,  EVENT_PACKET, EVENT_EXEC,   EVENT_FORK, EVENT_EXIT,
-					  EVENT_OWNER, EVENT_CGROUP, EVENT_RENAME, EVENT_SEEN, EVENT_USER, 77 };
+	static const uint32_t types[] = { EVENT_NONE,	EVENT_PACKET, EVENT_EXEC, EVENT_FORK, EVENT_EXIT, EVENT_OWNER,
+					  EVENT_CGROUP, EVENT_RENAME, EVENT_SEEN, EVENT_USER, 77 };
 	unsigned char *p;
 	size_t i, size;
 
@@ -602,6 +610,7 @@ int main(void)
 	RUN(test_cgroup_move);
 	RUN(test_rename);
 	RUN(test_image_of_then);
+	RUN(test_unknown_before_exec);
 	RUN(test_forked_before_exec);
 	RUN(test_names_and_cgroups_of_then);
 	RUN(test_history_is_bounded);
