@@ -96,9 +96,11 @@ static void entry_change(struct entry *e, uint64_t ts, bool exec)
 	past_keep(&e->p, e->image, ts);
 }
 
-/* This was its user until now. */
+/* This was its user until now, if anything is known of then. */
 static void entry_end_user(struct process_table *t, struct entry *e, uint32_t uid)
 {
+	if (!e->p.version)
+		return;
 	if (e->p.uid != uid)
 		e->p.version = ++t->version;
 	e->p.uid = uid;

@@ -317,6 +317,14 @@ static void test_image_of_then(void)
 	CHECK(is(process_find(table, PID + 60, 5)->cmd, "/bin/second"));
 }
 
+/* Of what it was before, nothing is known: not even that it had no name. */
+static void test_unknown_before_exec(void)
+{
+	exec_image(PID + 71, 5, "first", 7);
+	CHECK(!process_find(table, PID + 71, 5)->before);
+	CHECK_STR(cmd_at(&(struct process_id){ 5, PID + 71, 6, false }, clock_ns - 1, NULL), "/bin/first");
+}
+
 static void test_forked_before_exec(void)
 {
 	struct event_fork f = { .type = EVENT_FORK, .child = image_of(PID + 62, 6, "first", 7) };
@@ -639,6 +647,7 @@ int main(void)
 	RUN(test_cgroup_move);
 	RUN(test_rename);
 	RUN(test_image_of_then);
+	RUN(test_unknown_before_exec);
 	RUN(test_forked_before_exec);
 	RUN(test_names_and_cgroups_of_then);
 	RUN(test_history_is_bounded);
