@@ -365,7 +365,7 @@ static void entry_fill(struct join *j, struct annot_entry *e, const struct facts
 	if (f->peer_container)
 		fill_peer_container(&a, f->peer_container);
 	if (key->tid == OWNER_TID_NOBODY)
-		a.has &= ~(unsigned)(ANNOT_PROCESS | ANNOT_THREAD | ANNOT_USER | ANNOT_PARENT);
+		a.has &= ~(unsigned)(ANNOT_PROCESS | ANNOT_THREAD | ANNOT_USER | ANNOT_PARENT | ANNOT_ANCESTORS);
 	annot_strings_move(&annotation_schema, &a, buf_reserve(&strings, annot_strings_size(&annotation_schema, &a)));
 	a.serial = j->next_serial++;
 	free(e->strings);

@@ -676,7 +676,7 @@ static void check_nobody_in_container(struct rig *r, uint64_t container, uint64_
 	rig_exec_in(r, CLIENT, 100, PARENT, "/usr/bin/client", OF_CLIENT, none);
 	rig_exec_in(r, SERVER, 200, PARENT, "/usr/sbin/server", OF_SERVER, container);
 	CHECK_INT(join(r, &e, 0, true, &a), META_READY);
-	CHECK_INT(a->has, ANNOT_CONTAINER | ANNOT_PEER | ANNOT_PEER_USER);
+	CHECK_INT(a->has, ANNOT_CONTAINER | ANNOT_PEER | ANNOT_PEER_USER | ANNOT_PEER_ANCESTORS);
 	CHECK(str_eq(a->container.name, str_of("cccccccccccc")));
 	/* It is in none: then who sends is all that is known. */
 	rig_exec_in(r, SERVER, 200, PARENT, "/usr/sbin/server", OF_SERVER, none);
