@@ -2,6 +2,7 @@
 #include "options_parse.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "options_table.h"
@@ -155,13 +156,28 @@ int parse_socket(struct options *o, const struct option_desc *d, const char *arg
 	return parse_string(o, d, arg);
 }
 
+/* Of HOST:PORT, [ADDRESS]:PORT or what has none. */
+static bool port_is_valid(const char *host, size_t n)
+{
+	const char *bracket = memchr(host, ']', n), *from = bracket ? bracket : host;
+	const char *colon = memchr(from, ':', n - (size_t)(from - host));
+	const size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
+	unsigned long port;
+
+	if (!colon)
+		return !bracket || bracket + 1 == host + n;
+	port = strtoul(colon + 1, NULL, 10);
+	return digits && colon + 1 + digits == host + n && (!bracket || colon == bracket + 1) && port > 0 &&
+	       port <= UINT16_MAX;
+}
+
 /* HOST or HOST:PORT, maybe with a slash. */
 static bool is_host(const char *host)
 {
 	const size_t n = strcspn(host, "/");
 
 	return n > 0 && n <= HOST_MAX && strspn(host + n, "/") == strlen(host + n) &&
-	       strcspn(host, "@?# ") == strlen(host);
+	       strcspn(host, "@?# ") == strlen(host) && port_is_valid(host, n);
 }
 
 int parse_docker(struct options *o, const struct option_desc *d, const char *arg)
@@ -171,8 +187,9 @@ int parse_docker(struct options *o, const struct option_desc *d, const char *arg
 	if (strncmp(arg, "tcp://", 6) != 0 && strncmp(arg, "http://", 7) != 0 && strncmp(arg, "https://", 8) != 0)
 		return parse_socket(o, d, arg);
 	if (strncmp(arg, "https://", 8) == 0 || !is_host(arg + scheme + 3)) {
-		log_error("--%s '%s': give a socket, or tcp://HOST:PORT of a daemon that is spoken to without TLS",
-			  d->name, arg);
+		log_error(
+			"--%s '%s': give a socket, or tcp://HOST:PORT (1 to 65535) of a daemon that is spoken to without TLS",
+			d->name, arg);
 		return -EINVAL;
 	}
 	return parse_string(o, d, arg);

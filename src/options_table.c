@@ -23,6 +23,12 @@ static int parse_name(struct options *o, const struct option_desc *d, const char
 		log_error("--%s needs a value that is not empty", d->name);
 		return -EINVAL;
 	}
+	/* Of the kernel's threads only have some a slash in their name, and none begins with it. */
+	if (*arg == '/' || strncmp(arg, "./", 2) == 0) {
+		log_error("--%s '%s': give the name of a program, not its path: '%s'", d->name, arg,
+			  strrchr(arg, '/') + 1);
+		return -EINVAL;
+	}
 	str_list_add(option_field(o, d), arg, strlen(arg));
 	return 0;
 }

@@ -142,6 +142,7 @@ static int offline_packet(void *arg, const struct packet *packet)
 	struct annotation annot;
 	struct packet copy;
 	enum match_end end;
+	bool passes;
 
 	if (interrupted)
 		return 1;
@@ -156,10 +157,11 @@ static int offline_packet(void *arg, const struct packet *packet)
 	}
 	off->named |= packet->annot != NULL;
 	off->unnamed |= !packet->annot;
-	if (si->filter.n && !filter_match(&si->filter, packet->data, packet->caplen, packet->len))
+	passes = !si->filter.n || filter_match(&si->filter, packet->data, packet->caplen, packet->len);
+	if (!passes && !match_learns(s->match))
 		return 0;
 	end = match_active(s->match) ? match_annotation(s->match, packet->annot) : MATCH_OWNER;
-	if (end == MATCH_NONE)
+	if (!passes || end == MATCH_NONE)
 		return 0;
 	if (si->renamed || end == MATCH_PEER) {
 		copy = *packet;

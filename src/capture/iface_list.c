@@ -85,14 +85,18 @@ static void flags_put(struct buf *line, const pcap_if_t *dev)
 	buf_putc(line, ']');
 }
 
-/* where: what follows the name of a device. */
-static void device_put(struct buf *line, unsigned n, const pcap_if_t *dev, const char *where)
+/* netns: "", or the name of its namespace. */
+static void device_put(struct buf *line, unsigned n, const pcap_if_t *dev, const char *netns)
 {
 	const struct rtnl_handler handler = { .arg = line, .link = altnames_put };
 
 	buf_printf(line, "%u.", n);
 	buf_put_escaped(line, str_of(dev->name));
-	buf_put_escaped(line, str_of(where));
+	if (*netns) {
+		buf_puts(line, " (netns ");
+		buf_put_escaped(line, str_of(netns));
+		buf_putc(line, ')');
+	}
 	rtnl_find(dev->name, &handler);
 	if (dev->description)
 		buf_printf(line, " (%s)", dev->description);
@@ -100,7 +104,7 @@ static void device_put(struct buf *line, unsigned n, const pcap_if_t *dev, const
 	buf_putc(line, '\n');
 }
 
-static int devices_print(FILE *out, const char *where)
+static int devices_print(FILE *out, const char *netns)
 {
 	struct buf text = { 0 };
 	pcap_if_t *devs;
@@ -110,7 +114,7 @@ static int devices_print(FILE *out, const char *where)
 	if (err)
 		return err;
 	for (const pcap_if_t *dev = devs; dev; dev = dev->next)
-		device_put(&text, ++n, dev, where);
+		device_put(&text, ++n, dev, netns);
 	pcap_freealldevs(devs);
 	fwrite(text.p, 1, text.len, out);
 	buf_done(&text);
@@ -119,7 +123,7 @@ static int devices_print(FILE *out, const char *where)
 
 static int netns_print(const struct capture *c, const struct netns *ns, FILE *out)
 {
-	char where[NAME_MAX + 2] = "";
+	char name[NAME_MAX + 1] = "";
 	int err = netns_enter(c, ns);
 
 	if (err) {
@@ -127,10 +131,10 @@ static int netns_print(const struct capture *c, const struct netns *ns, FILE *ou
 		return err;
 	}
 	if (!ns->own && ns->name)
-		snprintf(where, sizeof(where), "@%s", ns->name);
+		snprintf(name, sizeof(name), "%s", ns->name);
 	else if (!ns->own)
-		snprintf(where, sizeof(where), "@%" PRIu32, ns->inode);
-	err = devices_print(out, where);
+		snprintf(name, sizeof(name), "%" PRIu32, ns->inode);
+	err = devices_print(out, name);
 	netns_leave(c, ns);
 	return err;
 }

@@ -169,6 +169,11 @@ bool match_active(const struct match *m)
 	return m->wanted;
 }
 
+bool match_learns(const struct match *m)
+{
+	return m->followed;
+}
+
 static bool equal(struct str s, const char *text)
 {
 	return s.p && str_eq(s, str_of(text));

@@ -45,6 +45,8 @@ int match_new(struct match **ret, const struct match_config *config);
 /* As one more --pid. */
 void match_add_pid(struct match *m, uint32_t pid);
 bool match_active(const struct match *m);
+/* Whether annotations of packets that do not pass for another reason have to be shown to it, too. */
+bool match_learns(const struct match *m);
 /* annot: NULL none. Without criteria everything matches. */
 enum match_end match_annotation(struct match *m, const struct annotation *annot);
 /* Live: validated records of the process ring, for follow_forks and for pids that are used again. */

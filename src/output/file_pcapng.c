@@ -32,7 +32,11 @@ struct comments {
 	uint64_t serial;
 	uint8_t *p;
 	size_t len;
+	size_t once; /* so many bytes more, for its next packet alone */
 };
+
+/* Long, and asked for by readers that remember them: each file tells them with the first packet of an annotation. */
+#define TOLD_ONCE (ANNOT_ANCESTORS | ANNOT_PEER_ANCESTORS)
 
 /* libpcap wants one interface block at least, and all with the same link type and snapshot length, though no packet be
  * of them: so a block is written with the first packet. Those of a file that is being rewritten stay as they are. */
@@ -100,6 +104,15 @@ static int state_new(struct file_output *o)
 	return 0;
 }
 
+static void forget_comments(struct pcapng_state *st)
+{
+	for (size_t i = 0; i < COMMENT_SLOTS; i++) {
+		free(st->comments[i].p);
+		st->comments[i] = (struct comments){ 0 };
+	}
+	st->comment_bytes = 0;
+}
+
 static int pcapng_begin(struct file_output *o)
 {
 	struct pcapng_state *st = o->state;
@@ -108,6 +121,7 @@ static int pcapng_begin(struct file_output *o)
 		return state_new(o);
 	st->header = false;
 	st->first = NULL;
+	forget_comments(st);
 	return 0;
 }
 
@@ -255,31 +269,25 @@ static int number_of(struct file_output *o, const struct iface *iface, uint32_t 
 	return ret;
 }
 
-static void forget_comments(struct pcapng_state *st)
-{
-	for (size_t i = 0; i < COMMENT_SLOTS; i++) {
-		free(st->comments[i].p);
-		st->comments[i] = (struct comments){ 0 };
-	}
-	st->comment_bytes = 0;
-}
-
-static const struct comments *make_comments(struct pcapng_state *st, const struct annotation *a, unsigned context)
+static struct comments *make_comments(struct pcapng_state *st, const struct annotation *a, unsigned context)
 {
 	struct comments *c;
+	size_t always;
 	uint8_t *p;
 
 	if (st->comment_bytes > COMMENT_BYTES_MAX)
 		forget_comments(st);
 	c = &st->comments[a->serial & (COMMENT_SLOTS - 1)];
-	annotation_encode(&annotation_schema, &st->scratch, a, context);
+	annotation_encode(&annotation_schema, &st->scratch, a, context & ~(unsigned)TOLD_ONCE);
+	always = st->scratch.len;
+	annotation_encode(&annotation_schema, &st->scratch, a, context & TOLD_ONCE);
 	p = realloc(c->p, st->scratch.len + 1);
 	if (!p) {
 		st->scratch.len = 0;
 		return NULL;
 	}
-	st->comment_bytes += st->scratch.len - c->len;
-	*c = (struct comments){ a->serial, p, st->scratch.len };
+	st->comment_bytes += always - c->len;
+	*c = (struct comments){ a->serial, p, always, st->scratch.len - always };
 	if (st->scratch.len)
 		memcpy(c->p, st->scratch.p, st->scratch.len);
 	st->scratch.len = 0;
@@ -287,10 +295,10 @@ static const struct comments *make_comments(struct pcapng_state *st, const struc
 }
 
 /* Serials are handed out in order, so neighbours do not share a slot. */
-static const struct comments *find_comments(struct file_output *o, const struct annotation *a)
+static struct comments *find_comments(struct file_output *o, const struct annotation *a)
 {
 	struct pcapng_state *st = o->state;
-	const struct comments *c = &st->comments[a->serial & (COMMENT_SLOTS - 1)];
+	struct comments *c = &st->comments[a->serial & (COMMENT_SLOTS - 1)];
 
 	return c->serial == a->serial ? c : make_comments(st, a, o->config.context);
 }
@@ -316,7 +324,7 @@ static void put_context(struct buf *b, const struct packet *packet, unsigned con
 static int prepare(struct file_output *o, const struct packet *packet, struct pcapng_packet *pp)
 {
 	struct pcapng_state *st = o->state;
-	const struct comments *c;
+	struct comments *c;
 	const int ret = number_of(o, packet->iface, &pp->iface);
 
 	if (ret)
@@ -343,7 +351,8 @@ static int prepare(struct file_output *o, const struct packet *packet, struct pc
 		if (!c)
 			return -ENOMEM;
 		pp->options = c->p;
-		pp->options_len = c->len;
+		pp->options_len = c->len + c->once;
+		c->once = 0;
 	}
 	return 0;
 }

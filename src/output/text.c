@@ -180,7 +180,7 @@ static void join_lines(struct buf *b, size_t start)
 			p[to++] = p[from++];
 			continue;
 		}
-		while (from < end && strchr("\n\t ", p[from]))
+		while (from < end && (p[from] == '\n' || p[from] == '\t' || p[from] == ' '))
 			from++;
 		if (from < end) {
 			p[to++] = ',';

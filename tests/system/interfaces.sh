@@ -130,7 +130,7 @@ ip -n "$other" link property del dev eth1 altname later
 
 is altname-list "$(inside "$PTCPDUMP" -D | grep -c "^$number\.eth0 (altname $alt) \[Up, Running, Connected\]$")" 1
 is list "$(inside "$PTCPDUMP" -D | sed 's/ (altname [^)]*)//')" "$(inside tcpdump -D)"
-is list-netns "$("$PTCPDUMP" -D --netns "$other" | sed -n "s/^[0-9]*\.\(eth1@$other\) .*/\1/p")" "eth1@$other"
+is list-netns "$("$PTCPDUMP" -D --netns "$other" | sed -n "s/^[0-9]*\.\(eth1 (netns $other)\) .*/\1/p")" "eth1 (netns $other)"
 is link-types-netns "$("$PTCPDUMP" -L --netns "$other" -i eth1 | head -n 1)" "Data link types for eth1 (use option -y to set):"
 is link-types "$(inside "$PTCPDUMP" -L -i "$alt" | head -n 1)" "Data link types for eth0 (use option -y to set):"
 

@@ -168,6 +168,45 @@ static void test_output_live(void)
 	empty_dir();
 }
 
+static unsigned times(const char *path, const char *text)
+{
+	char all[4096], *at = all;
+	FILE *f = fopen(path, "r");
+	const size_t n = f ? fread(all, 1, sizeof(all), f) : 0;
+	unsigned found = 0;
+
+	if (f)
+		fclose(f);
+	while ((at = memmem(at, n - (size_t)(at - all), text, strlen(text)))) {
+		at += strlen(text);
+		found++;
+	}
+	return found;
+}
+
+/* Each file tells ancestors with the first packet of those that tell the same. */
+static void test_ancestors_once(void)
+{
+	struct annotation a = owner(12, "a"), b = owner(13, "b");
+	struct output *o = open_output((struct file_config){ 0 }, in_dir("once.pcapng"));
+
+	a.has |= ANNOT_ANCESTORS;
+	a.ancestors = str_of("sh.7");
+	b.has |= ANNOT_PEER_ANCESTORS;
+	b.peer_ancestors = str_of("zsh.8");
+	CHECK(o);
+	CHECK_INT(o->ops->iface(o, &eth0), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		CHECK_INT(put(o, &eth0, 61, DIR_OUT, &a), 0);
+		CHECK_INT(put(o, &eth0, 61, DIR_IN, &b), 0);
+	}
+	CHECK_INT(close_output(o), 0);
+	CHECK_INT(times(in_dir("once.pcapng"), "PID: 12"), 3);
+	CHECK_INT(times(in_dir("once.pcapng"), "Ancestors: sh.7"), 1);
+	CHECK_INT(times(in_dir("once.pcapng"), "PeerAncestors: zsh.8"), 1);
+	empty_dir();
+}
+
 static int keep_iface(void *arg, const struct iface *iface)
 {
 	const struct iface **kept = arg;
@@ -706,6 +745,7 @@ int main(void)
 	if (!mkdtemp(dir))
 		return 1;
 	RUN(test_output_live);
+	RUN(test_ancestors_once);
 	RUN(test_output_iface_fields);
 	RUN(test_output_rewrite);
 	RUN(test_output_pcap);

@@ -155,6 +155,18 @@ static void test_addresses(void)
 	CHECK_INT(parse("--docker-address http://"), -EINVAL);
 	CHECK_INT(parse("--docker-address http://h/v1.44"), -EINVAL);
 	CHECK_INT(parse("--docker-address http://u@h"), -EINVAL);
+	CHECK_INT(parse("--pname /usr/bin/curl"), -EINVAL);
+	CHECK_INT(parse("--pname ./a.out"), -EINVAL);
+	CHECK_INT(parse("--pname kworker/0:1"), 0);
+	CHECK_INT(parse("--docker-address http://127.0.0.1:99999"), -EINVAL);
+	CHECK_INT(parse("--docker-address tcp://[::1]:x"), -EINVAL);
+	CHECK_INT(parse("--docker-address tcp://h:0"), -EINVAL);
+	CHECK_INT(parse("--docker-address tcp://h:"), -EINVAL);
+	CHECK_INT(parse("--docker-address tcp://::1"), -EINVAL);
+	CHECK_INT(parse("--docker-address tcp://[::1"), -EINVAL);
+	CHECK_INT(parse("--docker-address tcp://[::1]2375"), -EINVAL);
+	CHECK_INT(parse("--docker-address tcp://h:65535/"), 0);
+	CHECK_INT(parse("--docker-address tcp://[::1]"), 0);
 	CHECK_INT(parse("--containerd-address tcp://10.0.0.1:1"), -EINVAL);
 	CHECK_INT(parse("--cri-runtime-address http://10.0.0.1:1"), -EINVAL);
 }
