@@ -205,6 +205,18 @@ static bool match_name(const struct match *m, const struct process_desc *p)
 	return false;
 }
 
+/*
+ * Of an owner whose names were not saved (older files, those of the older program): what the main thread is called, is the
+ * process's own name.
+ */
+static bool match_main_thread(const struct match *m, const struct annotation *a)
+{
+	const unsigned both = ANNOT_PROCESS | ANNOT_THREAD;
+	const struct process_desc d = { .comm = a->thread };
+
+	return (a->has & both) == both && a->tid == a->process.pid && a->thread.n && match_name(m, &d);
+}
+
 static unsigned kinds_of_process(const struct match *m, const struct process_desc *p)
 {
 	const unsigned kinds = kinds_of_pid(m, p->pid);
@@ -324,6 +336,8 @@ static bool owner_matches(struct match *m, const struct annotation *a)
 {
 	unsigned kinds = kinds_of_role(m, a, ROLE_OWNER);
 
+	if ((m->wanted & KIND_NAME) && !(kinds & KIND_NAME) && match_main_thread(m, a))
+		kinds |= KIND_NAME;
 	if (a->has & ANNOT_PROCESS)
 		inherit(m, a, ROLE_PARENT, a->process.pid, &kinds);
 	return (kinds & m->wanted) == m->wanted;

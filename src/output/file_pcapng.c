@@ -253,19 +253,19 @@ static int pcapng_iface(struct file_output *o, const struct iface *iface)
 static int number_of(struct file_output *o, const struct iface *iface, uint32_t *number)
 {
 	struct pcapng_state *st = o->state;
-	struct described *d;
-	int ret = pcapng_headers(o);
+	struct described *d = find_iface(st, iface);
+	int ret = 0;
 
-	if (!ret && !find_iface(st, iface))
+	if (!st->header || !d) {
 		ret = pcapng_iface(o, iface);
-	if (ret)
-		return ret;
-	d = find_iface(st, iface);
-	if (!d->number) {
+		d = find_iface(st, iface);
+	}
+	if (!ret && !d->number) {
 		describe(o, d);
 		ret = put_scratch(o);
 	}
-	*number = d->number - 1;
+	if (!ret)
+		*number = d->number - 1;
 	return ret;
 }
 

@@ -134,7 +134,7 @@ static void test_long_names(void)
 	CHECK(named("ansible-playbook", renamed) && named("python3", renamed));
 }
 
-/* The name of another thread than the main one is not its process's. */
+/* The name of another thread than the main one is not its process's; the main one's is, where no other was saved. */
 static void test_thread_is_no_process(void)
 {
 	const char *const worker[] = { "worker", NULL };
@@ -144,6 +144,8 @@ static void test_thread_is_no_process(void)
 	a.has |= ANNOT_THREAD;
 	a.thread = str_of("worker");
 	CHECK(!matches(&config, &a));
+	a.tid = a.process.pid;
+	CHECK(matches(&config, &a));
 }
 
 static void test_uid(void)
