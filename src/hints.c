@@ -151,12 +151,16 @@ bool hint_translate(const char *display, char *expr, size_t size)
 /* "NAME.NAME", and a comparison somewhere. */
 static bool is_display_filter(const char *expr)
 {
+	static const char *const comparisons[] = { " eq ", " ne ", " gt ",	 " lt ",      " ge ",
+						   " le ", " in ", " contains ", " matches ", NULL };
 	const size_t name = strspn(expr + strspn(expr, " (!"), "abcdefghijklmnopqrstuvwxyz0123456789_");
 	const char *dot = expr + strspn(expr, " (!") + name;
+	bool compares = strpbrk(expr, "=<>");
 
-	return name && isalpha((unsigned char)expr[strspn(expr, " (!")]) && *dot == '.' &&
-	       isalpha((unsigned char)dot[1]) &&
-	       (strpbrk(expr, "=<>") || strstr(expr, " contains ") || strstr(expr, " eq "));
+	for (size_t i = 0; comparisons[i] && !compares; i++)
+		compares = strstr(expr, comparisons[i]);
+	return compares && name && isalpha((unsigned char)expr[strspn(expr, " (!")]) && *dot == '.' &&
+	       isalpha((unsigned char)dot[1]);
 }
 
 /* --- a word too few --------------------------------------------------------------- */

@@ -269,11 +269,10 @@ static struct ends put_texts(struct text *t, size_t start)
 		else
 			buf_putc(b, '-');
 		e.name = b->len;
-		if (a && (a->has & ANNOT_PEER) && packet->dir != DIR_NONE) {
+		if (a && (a->has & ANNOT_PEER) && packet->dir != DIR_NONE)
 			text_put_brief(b, &annotation_schema, a, ANNOT_PEER);
-			if (packet->by_peer)
-				buf_putc(b, '*');
-		}
+		if (a && packet->by_peer)
+			buf_putc(b, '*');
 		e.peer = b->len;
 		text_put_iface(b, packet->iface);
 	}

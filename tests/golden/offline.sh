@@ -139,8 +139,10 @@ done
 hints() { grep -c '^ptcpdump: ' "$tmp/err"; }
 run -r plain.pcap ip.addr == 10.0.0.1
 is hint_display_filter "$STATUS $(grep -c "here: 'host 10.0.0.1'" "$tmp/err")" "1 1"
-run -r plain.pcap 'http.host == "x"'
-is hint_unknown_display_filter "$STATUS $(grep -c "display filter of Wireshark; expressions" "$tmp/err")" "1 1"
+for filter in 'http.host == "x"' 'http.host matches x' 'udp.port in {53 123}' 'frame.len gt 100'; do
+	run -r plain.pcap "$filter"
+	is "hint_display_filter ($filter)" "$STATUS $(grep -c "display filter of Wireshark; expressions" "$tmp/err")" "1 1"
+done
 run cat -s /etc/passwd
 is hint_options_of_a_command "$STATUS $(grep -c 'invalid snaplen' "$tmp/err") $(grep -c 'ptcpdump -- cat ...$' "$tmp/err")" "1 1 1"
 run host -s /etc/passwd

@@ -95,4 +95,6 @@ same help_names_each_option_once "$TEST_TMP/twice" /dev/null
 "$PTCPDUMP" --help | sed -n 's/^\([A-Z].*\):$/\1/p' >"$TEST_TMP/groups"
 printf '%s\n' Capture Filter 'Process and container' Output Files Tuning Other >"$TEST_TMP/expected"
 same help_groups "$TEST_TMP/groups" "$TEST_TMP/expected"
+"$PTCPDUMP" --help | awk 'length > 80' >"$TEST_TMP/long"
+same help_fits_a_terminal "$TEST_TMP/long" /dev/null
 end_test

@@ -336,6 +336,9 @@ static void test_brief(void)
 	packet.dir = DIR_OUT;
 	CHECK_INT(print_packet(&brief, &packet), 0);
 	CHECK_STR(text, "00:00:00.123456 curl.1234 > nginx.80* eth0 " TAIL "\n");
+	a.has &= ~(unsigned)ANNOT_PEER;
+	CHECK_INT(print_packet(&brief, &packet), 0);
+	CHECK_STR(text, "00:00:00.123456 curl.1234 > * eth0 " TAIL "\n");
 	packet.annot = NULL;
 	CHECK_INT(print_packet(&brief, &packet), 0);
 	CHECK_STR(text, "00:00:00.123456 - > eth0 " TAIL "\n");
