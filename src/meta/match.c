@@ -214,7 +214,9 @@ static bool match_main_thread(const struct match *m, const struct annotation *a)
 	const unsigned both = ANNOT_PROCESS | ANNOT_THREAD;
 	const struct process_desc d = { .comm = a->thread };
 
-	return (a->has & both) == both && a->tid == a->process.pid && a->thread.n && match_name(m, &d);
+	if ((a->has & both) != both || a->tid != a->process.pid || !a->thread.n)
+		return false;
+	return !str_eq(a->thread, process_desc_comm(&a->process)) && match_name(m, &d);
 }
 
 static unsigned kinds_of_process(const struct match *m, const struct process_desc *p)

@@ -146,6 +146,12 @@ static void test_thread_is_no_process(void)
 	CHECK(!matches(&config, &a));
 	a.tid = a.process.pid;
 	CHECK(matches(&config, &a));
+	/* Nor does it tell anything when it is but the cut name. */
+	a.process = called("/bin/python3", "ansible-playbook", "ansible-playboo");
+	a.process.pid = a.tid;
+	a.thread = str_of("ansible-playboo");
+	CHECK(matches(&(struct match_config){ .pnames = (const char *const[]){ "ansible-playbook", NULL } }, &a));
+	CHECK(!matches(&(struct match_config){ .pnames = (const char *const[]){ "ansible-playboom", NULL } }, &a));
 }
 
 static void test_uid(void)
