@@ -16,17 +16,6 @@ struct {
 	__type(value, __u64);
 } ptcp_outside SEC(".maps") __weak;
 
-/* Their comm is all that is known of their names. */
-static __always_inline void outside_select(struct task_struct *leader, __u32 tgid)
-{
-	__u32 value = SELECT_PID_NAME;
-	char name[SELECT_NAME_LEN] = {};
-
-	bpf_probe_read_kernel_str(name, EVENT_COMM_LEN, &leader->comm);
-	if (bpf_map_lookup_elem(&ptcp_names, name))
-		bpf_map_update_elem(&ptcp_pids, &tgid, &value, BPF_NOEXIST);
-}
-
 /* address: of the process's main thread. A global function, which the verifier checks once. */
 __weak __attribute__((noinline)) int outside_tell(unsigned long address, __u32 tgid)
 {
@@ -41,8 +30,9 @@ __weak __attribute__((noinline)) int outside_tell(unsigned long address, __u32 t
 	if (told && *told == start)
 		return 0;
 	bpf_map_update_elem(&ptcp_outside, &tgid, &start, BPF_ANY);
+	/* Their comm is all that is known of their names. */
 	if (select_kinds & SELECT_NAME)
-		outside_select(leader, tgid);
+		select_by_comm(tgid, leader->comm);
 	e.ts = bpf_ktime_get_ns();
 	fill_task(&e.task, leader);
 	process_event(&e, sizeof(e), false);

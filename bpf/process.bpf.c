@@ -140,13 +140,6 @@ static __always_inline bool select_pids(void)
 	return (select_kinds & (SELECT_PID | SELECT_NAME)) || (select_kinds && select_follow);
 }
 
-static __always_inline bool comm_given(char name[SELECT_NAME_LEN], const char *comm)
-{
-	__builtin_memset(name, 0, SELECT_NAME_LEN);
-	bpf_probe_read_kernel_str(name, EVENT_COMM_LEN, comm);
-	return bpf_map_lookup_elem(&ptcp_names, name);
-}
-
 static __always_inline bool name_given(struct exec_scratch *s, struct file *exe)
 {
 	if (comm_given(s->name, s->event.task.comm))
@@ -265,15 +258,6 @@ static __always_inline bool task_in_execve(struct task_struct *task)
 	return bpf_core_field_exists(task->in_execve) && BPF_CORE_READ_BITFIELD_PROBED(task, in_execve);
 }
 
-static __always_inline void filter_rename(__u32 tgid, const char *comm)
-{
-	__u32 *bits = bpf_map_lookup_elem(&ptcp_pids, &tgid), value = SELECT_PID_NAME | (bits ? *bits : 0);
-	char name[SELECT_NAME_LEN];
-
-	if (comm_given(name, comm))
-		bpf_map_update_elem(&ptcp_pids, &tgid, &value, BPF_ANY);
-}
-
 SEC("raw_tp/task_rename")
 int BPF_PROG(ptcp_rename, struct task_struct *task, const char *comm)
 {
@@ -285,7 +269,7 @@ int BPF_PROG(ptcp_rename, struct task_struct *task, const char *comm)
 	e.tid = task_tid(task, BPF_CORE_READ(task, pid));
 	bpf_probe_read_kernel_str(e.comm, sizeof(e.comm), comm);
 	if (select_pids() && e.tid == e.tgid)
-		filter_rename(e.tgid, comm);
+		select_by_comm(e.tgid, comm);
 	e.ts = bpf_ktime_get_ns();
 	e.start = task_start(task);
 	process_event(&e, sizeof(e), false);

@@ -85,6 +85,23 @@ static __always_inline bool select_by_user(void)
 	return select_follow && !(select_kinds & (SELECT_PID | SELECT_NAME));
 }
 
+static __always_inline bool comm_given(char name[SELECT_NAME_LEN], const char *comm)
+{
+	__builtin_memset(name, 0, SELECT_NAME_LEN);
+	bpf_probe_read_kernel_str(name, EVENT_COMM_LEN, comm);
+	return bpf_map_lookup_elem(&ptcp_names, name);
+}
+
+/* A process that is called so may match by its name. */
+static __always_inline void select_by_comm(__u32 tgid, const char *comm)
+{
+	__u32 *bits = bpf_map_lookup_elem(&ptcp_pids, &tgid), value = SELECT_PID_NAME | (bits ? *bits : 0);
+	char name[SELECT_NAME_LEN];
+
+	if (comm_given(name, comm))
+		bpf_map_update_elem(&ptcp_pids, &tgid, &value, BPF_ANY);
+}
+
 struct thread_info___arm64 {
 	__u64 preempt_count;
 } CORE;

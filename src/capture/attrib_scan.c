@@ -57,14 +57,12 @@ static bool pid_given(uint32_t pid, const struct capture_config *c)
 
 static bool user_given(uint32_t pid, const struct capture_config *c)
 {
-	struct stat st;
-	char path[32];
+	const uint32_t uid = procfs_uid(pid);
 
-	snprintf(path, sizeof(path), "/proc/%u", pid);
-	if (c->npids || (c->pnames && c->pnames[0]) || stat(path, &st))
+	if (c->npids || (c->pnames && c->pnames[0]))
 		return false;
 	for (size_t i = 0; i < c->nuids; i++) {
-		if (c->uids[i] == st.st_uid)
+		if (c->uids[i] == uid)
 			return true;
 	}
 	return false;

@@ -85,6 +85,11 @@ within() {
 	finish
 	is "$name-pname-outside" "$(owners "$TEST_TMP/out")" "o-$name.$outside"
 
+	start --pid "$outside" --pname "o-$name"
+	others
+	finish
+	is "$name-both-outside" "$(owners "$TEST_TMP/out")" "o-$name.$outside"
+
 	start --pname "$name-late"
 	others
 	finish
@@ -118,7 +123,7 @@ fi
 # --- outside -------------------------------------------------------------------------
 
 tests="shown read-shown read-pid read-pid-of-host read-pid-outside read-verbose pid pid-outside pname-from-before
-pname-outside pname-from-now follow-forks command"
+pname-outside both-outside pname-from-now follow-forks command"
 names="foreign-proc-said foreign-proc-command"
 for name in $(backends) nested; do
 	for test in $tests; do names="$names $name-$test"; done
