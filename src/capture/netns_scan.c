@@ -32,8 +32,9 @@ static const char *const named_dirs[] = { "/run/netns", "/run/docker/netns" };
 #define SCAN_SECONDS 1
 /* Where nothing has ended, all of /proc is looked at only each so many times, for what nothing has told of. */
 #define ROUNDS_ALL 10
-/* A name in /run/netns is made first and bound to its namespace a little later. */
+/* A name in /run/netns is made first and bound to its namespace a little later, on a busy machine much later. */
 #define NAMED_NS (20 * NSEC_PER_MSEC)
+#define NAMED_TIMES 50
 
 /* given: the word of the configuration that names it, NULL: it was found otherwise. */
 static int netns_add(struct capture *c, const char *path, const char *given)
@@ -74,6 +75,7 @@ static void scan_mark(struct capture *c, const char *path, uint32_t inode)
 	if (!c->namespaces.any)
 		return;
 	err = netns_add(c, path, NULL);
+	c->namespaces.unbound = c->namespaces.unbound || err == -EINVAL;
 	if (err && err != -EINVAL && err != -ENOENT)
 		log_info("network namespace '%s': %s", path, strerror(-err));
 	else if ((ns = netns_find(c, inode)))
@@ -224,13 +226,24 @@ static void names_watch(const struct capture *c)
 		inotify_add_watch(c->namespaces.inotify_fd, named_dirs[i], IN_CREATE);
 }
 
+static void scan_soon(struct capture *c)
+{
+	const struct itimerspec soon = { .it_value.tv_nsec = (long)NAMED_NS, .it_interval.tv_sec = SCAN_SECONDS };
+
+	c->namespaces.soon--;
+	c->namespaces.names_only = true;
+	timerfd_settime(c->namespaces.scan_fd, 0, &soon, NULL);
+}
+
 void netns_scan(struct capture *c)
 {
 	scan_given(c);
 	/* All of /proc takes some 10 ms, in which the next ones may be coming. */
 	if (c->namespaces.names_only) {
-		c->namespaces.names_only = false;
+		c->namespaces.names_only = c->namespaces.unbound = false;
 		scan_names(c);
+		if (c->namespaces.unbound && c->namespaces.soon > 0)
+			scan_soon(c);
 		return;
 	}
 	links_release(c);
@@ -260,13 +273,12 @@ void netns_seen(struct capture *c, uint32_t inode, uint32_t pid)
 
 void netns_named(struct capture *c)
 {
-	const struct itimerspec soon = { .it_value.tv_nsec = (long)NAMED_NS, .it_interval.tv_sec = SCAN_SECONDS };
 	char buf[4096];
 
 	while (read(c->namespaces.inotify_fd, buf, sizeof(buf)) > 0)
 		;
-	c->namespaces.names_only = true;
-	timerfd_settime(c->namespaces.scan_fd, 0, &soon, NULL);
+	c->namespaces.soon = NAMED_TIMES;
+	scan_soon(c);
 }
 
 static int netns_add_configured(struct capture *c, const char *given)

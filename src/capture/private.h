@@ -27,15 +27,15 @@ struct netns {
 	struct watch watch; /* rtnl_fd; first, so that it leads back to us */
 	struct capture *capture;
 	uint32_t inode;
-	uint32_t pid;  /* a process that was seen in it; 0: none */
-	bool own;      /* the one that we run in */
-	bool before;   /* "newly", and it was there: not captured, held so that its number means no other */
-	bool seen;     /* by the scan */
-	bool ended;    /* let go: all descriptors are closed */
-	int fd;	       /* to enter it; -1: our own */
-	int rtnl_fd;   /* -1: not open */
-	int packet_fd; /* holds the promiscuous memberships; -1: not open */
-	int tap_fd;    /* a packet socket whose filter sees every device; -1: not open */
+	uint32_t pid;	  /* a process that was seen in it; 0: none */
+	bool own;	  /* the one that we run in */
+	bool before;	  /* "newly", and it was there: not captured, held so that its number means no other */
+	bool seen;	  /* by the scan */
+	bool ended;	  /* let go: all descriptors are closed */
+	int fd;		  /* to enter it; -1: our own */
+	int rtnl_fd;	  /* -1: not open */
+	int packet_fd;	  /* holds the promiscuous memberships; -1: not open */
+	int tap_fd;	  /* a packet socket whose filter sees every device; -1: not open */
 	int conntrack_fd; /* CONNTRACK_NOT_OPEN; another negative number: it cannot be asked here */
 	char *path;
 	const char *given; /* the word of the configuration that it was found by; NULL: none */
@@ -94,6 +94,8 @@ struct namespaces {
 	bool scanning;	 /* namespaces other than our own are looked after */
 	bool started;	 /* the first scan is over */
 	bool names_only; /* the next scan is for what inotify told of */
+	bool unbound;	 /* it found a name that has no namespace yet */
+	unsigned soon;	 /* so many times more it may come soon */
 	/* Processes that a scan may not look at. More than in the first: a namespace that is not seen may have one. */
 	unsigned hidden, hidden_first;
 	unsigned rounds; /* of the timer */

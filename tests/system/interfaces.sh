@@ -10,7 +10,7 @@ for backend in $(backends); do
 	for name in altname renamed renamed-file ended; do names="$names $backend-$name"; done
 	[ "$backend" = pcap ] || names="$names $backend-made-again"
 done
-names="$names number altname-later altname-list list list-netns link-types-netns link-types newly name-file names-any ended-any descriptors"
+names="$names number altname-later altname-list list list-netns link-types-netns link-types newly named-first name-file names-any ended-any descriptors"
 
 why=$(lacks ip ping tcpdump nsenter)
 # shellcheck disable=SC2086 # words
@@ -26,7 +26,7 @@ cleanup() {
 	# shellcheck disable=SC2046 # a list of numbers
 	kill $(jobs -p) 2>/dev/null
 	wait 2>/dev/null
-	for name in "$ns" "$other" "${ns}n"; do ip netns del "$name" 2>/dev/null; done
+	for name in "$ns" "$other" "${ns}n" "${ns}l"; do ip netns del "$name" 2>/dev/null; done
 }
 
 # eth0 of one namespace and eth1 of the other; eth1 answers.
@@ -146,6 +146,21 @@ inode=$(stat -L -c %i "/run/netns/${ns}n")
 ip netns del "${ns}n"
 stop
 is newly "$(lines 10.204.1) $(lines "lo@$inode .*> 127.204.1.1: ICMP echo request")" "0 1"
+
+# Its name is there long before it; nothing else tells of it: no process starts there.
+held() { find "/proc/$pid/fd" -lname "/run/netns/${ns}l" | grep -q .; }
+start --netns newly -i any icmp
+python3 -c 'if True:
+    import ctypes, sys, time
+    name = sys.argv[1]
+    open(name, "w").close()
+    time.sleep(0.1)  # the first look at it is over
+    libc = ctypes.CDLL(None)
+    libc.unshare(0x40000000)
+    sys.exit(libc.mount(b"/proc/self/ns/net", name.encode(), b"none", 4096, 0))' "/run/netns/${ns}l"
+is named-first "$(wait_for 0.5 held && echo held)" held
+ip netns del "${ns}l"
+stop
 
 # What -r prints is what was printed.
 start --netns "$ns" -i eth0 -w "$TEST_TMP/name.pcapng" --print icmp
