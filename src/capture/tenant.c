@@ -11,9 +11,10 @@
 #include "util/procfs.h"
 
 enum {
-	SLOTS = 64,
+	SLOTS = 1024,
 	NAMESPACES = 1024, /* that are looked at */
 	LINES = 10000,	   /* of a table of routes */
+	REST = 20,	   /* after a search, times what it took */
 };
 
 struct answer {
@@ -24,6 +25,7 @@ struct answer {
 
 struct tenants {
 	struct answer slots[SLOTS];
+	uint64_t rests_until;
 	uint32_t seen[NAMESPACES]; /* by the search */
 	unsigned nseen;
 };
@@ -116,15 +118,32 @@ static struct tenant search(struct tenants *t, const uint32_t address[4], uint32
 	return homes == 1 && found.start ? found : (struct tenant){ 0 };
 }
 
+/* Where many addresses are nobody's, as of other machines behind this one, we are not to search all the time. */
+static struct tenant search_at(struct tenants *t, const uint32_t address[4], uint32_t netns, uint64_t now)
+{
+	const struct tenant found = search(t, address, netns);
+	const uint64_t end = clock_ns(CLOCK_MONOTONIC);
+
+	t->rests_until = end > now ? end + REST * (end - now) : now;
+	return found;
+}
+
 struct tenant tenants_find(struct tenants *t, const uint32_t address[4], uint32_t netns, uint64_t now)
 {
 	struct answer *a = &t->slots[(ntohl(address[3]) ^ netns) % SLOTS];
+	const bool same = a->netns == netns && memcmp(a->address, address, sizeof(a->address)) == 0;
 
-	if (now >= a->until || a->netns != netns || memcmp(a->address, address, sizeof(a->address)) != 0) {
-		*a = (struct answer){ .netns = netns, .until = now + NSEC_PER_SEC };
-		memcpy(a->address, address, sizeof(a->address));
-		a->tenant = search(t, address, netns);
+	if (same && now < a->until)
+		return a->tenant;
+	if (same && a->tenant.pid && procfs_start(a->tenant.pid) == a->tenant.start) {
+		a->until = now + NSEC_PER_SEC;
+		return a->tenant;
 	}
+	if (now < t->rests_until)
+		return (struct tenant){ 0 };
+	*a = (struct answer){ .netns = netns, .until = now + NSEC_PER_SEC };
+	memcpy(a->address, address, sizeof(a->address));
+	a->tenant = search_at(t, address, netns, now);
 	return a->tenant;
 }
 
