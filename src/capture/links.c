@@ -322,12 +322,12 @@ static int link_news(void *arg, const struct rtnl_link *news)
 	return link_appeared(c, ns, news, l3 || c->backend->raw_ip);
 }
 
-/* News were lost. A dump tells of the devices that are there, not of those that have gone. */
+/* News were lost. A dump tells of the devices that are there, not of those that have gone; of these libpcap tells itself. */
 static int links_missed(struct capture *c, const struct netns *ns)
 {
 	char name[IF_NAMESIZE];
 
-	for (unsigned i = 0; i < c->links.n; i++) {
+	for (unsigned i = 0; i < c->links.n && c->backend->programs; i++) {
 		struct link *link = c->links.all[i];
 
 		if (link->ns == ns && !if_indextoname(link->iface.ifindex, name) && errno == ENXIO)
