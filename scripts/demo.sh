@@ -45,8 +45,8 @@ as_root "$ptcpdump" -i lo --print -w "$file" -- curl -s "$url" | tee "$dir/live"
 [ "$(id -u)" -eq 0 ] || as_root chown "$(id -u):$(id -g)" "$file"
 
 echo
-echo "\$ ptcpdump -r $file"
-"$ptcpdump" -r "$file" | tee "$dir/read"
+echo "\$ ptcpdump -r $file --pname curl"
+"$ptcpdump" -r "$file" --pname curl | tee "$dir/read"
 
 echo
 echo "\$ ptcpdump -r $file -v -c 1"

@@ -261,7 +261,7 @@ static int make_private_file(struct keylog *k, const struct keylog_config *confi
 static int follow_user_file(struct keylog *k, const char *path)
 {
 	char *folder = NULL;
-	struct stat st;
+	struct stat st = { 0 };
 	int err;
 
 	k->path = strdup(path);

@@ -102,6 +102,8 @@ static void print_spellings(const struct option_desc *d, const char *separator)
 
 static void bash_value(const struct option_desc *d)
 {
+	static const char netns[] = "if [[ $cur == */* ]]; then _ptcpdump_files -f; else "
+				    "_ptcpdump_list \"any newly $(ls /run/netns 2>/dev/null)\"; fi";
 	static const char *const action[] = {
 		[HINT_NONE] = NULL,
 		[HINT_FILE] = "_ptcpdump_files -f",
@@ -109,8 +111,7 @@ static void bash_value(const struct option_desc *d)
 		[HINT_COMMAND] = "_ptcpdump_words -c",
 		[HINT_USER] = "_ptcpdump_words -u",
 		[HINT_IFACE] = "_ptcpdump_list \"any $(ls /sys/class/net 2>/dev/null)\"",
-		[HINT_NETNS] = "if [[ $cur == */* ]]; then _ptcpdump_files -f; else "
-			       "_ptcpdump_list \"any newly $(ls /run/netns 2>/dev/null)\"; fi",
+		[HINT_NETNS] = netns,
 		[HINT_PID] = "_ptcpdump_list \"$(cd /proc && echo [0-9]*)\"",
 		[HINT_LIST] = NULL,
 	};

@@ -232,7 +232,7 @@ static struct described *find_iface(const struct pcapng_state *st, const struct 
 {
 	const uint32_t place = iface->id < st->nplaces ? st->places[iface->id] : 0;
 
-	return place ? &st->ifaces[place - 1] : NULL;
+	return place && st->ifaces ? &st->ifaces[place - 1] : NULL;
 }
 
 static int pcapng_iface(struct file_output *o, const struct iface *iface)
