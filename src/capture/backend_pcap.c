@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/uio.h>
+#include <time.h>
 
 #include "capture/backend.h"
 #include "capture/nat.h"
@@ -329,6 +330,16 @@ static void source_count(struct source *s)
 	s->dropped = dropped;
 }
 
+/* What came before the device went may be in a block that is not full. */
+static void source_drain(struct source *s)
+{
+	const struct timespec lag = { .tv_nsec = LAG_NS };
+
+	nanosleep(&lag, NULL);
+	while (source_room(s) && pcap_live_read(s->live, 1, on_packet, s) > 0)
+		;
+}
+
 static void source_close(struct source *s)
 {
 	source_count(s);
@@ -382,6 +393,7 @@ static void source_lost(struct source *s)
 {
 	char name[IF_NAMESIZE];
 
+	source_drain(s);
 	source_close(s);
 	if (!source_device(s, name))
 		source_gone(s);
