@@ -74,7 +74,7 @@
 	MEMBER(pod.annotations, FIELD_JSON, .bit = ANNOT_POD, .key = "PodAnnotations", .label = "annotations")         \
 	MEMBER(user, FIELD_STR, .bit = ANNOT_USER, .key = "UserName", .optional = true, .label = "name",               \
 	       .json = "user.name")                                                                                    \
-	MEMBER(ancestors, FIELD_STR, .bit = ANNOT_ANCESTORS, .key = "Ancestors", .label = "processes")                 \
+	MEMBER(ancestors, FIELD_STR, .bit = ANNOT_ANCESTORS, .key = "Ancestors")                                       \
 	MEMBER(peer.pid, FIELD_PID, .bit = ANNOT_PEER, .key = "PeerPID", .label = "pid", .brief = 2)                   \
 	MEMBER(peer.cmd, FIELD_CMD, .bit = ANNOT_PEER, .key = "PeerCmd", .label = "cmd", .brief = 1)                   \
 	MEMBER(peer.args, FIELD_STR, .bit = ANNOT_PEER, .key = "PeerArgs", .label = "args")                            \
@@ -93,7 +93,7 @@
 	MEMBER(peer_pod.uid, FIELD_STR, .bit = ANNOT_PEER_POD)                                                         \
 	MEMBER(peer_pod.labels, FIELD_JSON, .bit = ANNOT_PEER_POD)                                                     \
 	MEMBER(peer_pod.annotations, FIELD_JSON, .bit = ANNOT_PEER_POD)                                                \
-	MEMBER(peer_ancestors, FIELD_STR, .bit = ANNOT_PEER_ANCESTORS, .key = "PeerAncestors", .label = "processes")
+	MEMBER(peer_ancestors, FIELD_STR, .bit = ANNOT_PEER_ANCESTORS, .key = "PeerAncestors")
 
 #define GROUP(b, m, w, ...) { .bit = (b), .word = (w), .offset = offsetof(struct annotation, m), __VA_ARGS__ },
 #define FIELD(m, k, ...) { .kind = (k), .offset = offsetof(struct annotation, m), __VA_ARGS__ },

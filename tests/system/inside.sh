@@ -88,7 +88,7 @@ wait $curl_pid
 docker run -d --rm --name brief localhost/bb:test wget -q -O /dev/null http://10.232.0.2/3 >/dev/null
 inside_end tool
 why=
-grep 'GET /2 ' "$TEST_TMP/tool.out" | grep -q "up0 curl.$curl_pid Out .*ParentProc \\[bash\\.$$\\]" ||
+grep 'GET /2 ' "$TEST_TMP/tool.out" | grep -q "up0 curl.$curl_pid Out .*ParentProc \\[inside\\.sh\\.$$\\]" ||
 	why="$(grep 'GET /2 ' "$TEST_TMP/tool.out" | head -n 1)"
 [ "$(stat_of tool dropped)" = 0 ] || why="$why packets dropped"
 result inside_sees_host "$why"

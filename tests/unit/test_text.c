@@ -194,8 +194,6 @@ static void test_verbose(void)
 
 	a.serial = 3;
 	a.has = ANNOT_ALL;
-	a.ancestors = str_of("sh.99,init.1");
-	a.peer_ancestors = str_of("init\t.1");
 	a.process.args = str_of("curl two\nlines");
 	a.tid = 1235;
 	a.thread = str_of("worker");
@@ -218,12 +216,10 @@ static void test_verbose(void)
 		  "    ParentProc (pid 99, cmd /bin/sh, args sh)\n"
 		  "    Container (name test, id d902, image alpine:3.18, labels {})\n"
 		  "    Pod (name p, namespace default, UID 9e4b, labels {}, annotations {})\n"
-		  "    Ancestors (processes sh.99,init.1)\n"
 		  "    Peer (pid 80, cmd /usr/sbin/nginx, args nginx: worker)\n"
 		  "    PeerUser (uid 33, name www-data)\n"
 		  "    PeerContainer (name web, id e013)\n"
-		  "    PeerPod (name q, namespace prod)\n"
-		  "    PeerAncestors (processes init\\t.1)\n");
+		  "    PeerPod (name q, namespace prod)\n");
 	CHECK_INT(print(&(struct text_config){ .t = 1, .v = 1, .oneline = true }, &eth0, DIR_OUT, &curl), 0);
 	CHECK(strchr(text, '\n') == text + strlen(text) - 1);
 	CHECK(strstr(text, "UDP, length 4, Process (pid 1234, cmd /usr/bin/curl, args curl -v), ParentProc (pid 99"));
