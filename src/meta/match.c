@@ -15,14 +15,13 @@ enum {
 /* The kinds that --follow-forks may extend to children have a set of processes each. */
 enum { PID_SET, NAME_SET, UID_SET, SETS };
 
-/* What is asked for: each option is a kind of its own. */
+/* What is asked for: each option is a kind of its own, but for the two by which a container is told. */
 enum kind {
 	KIND_PID = 1 << PID_SET,
 	KIND_NAME = 1 << NAME_SET,
 	KIND_UID = 1 << UID_SET,
-	KIND_CONTAINER_ID = 1 << 3,
-	KIND_CONTAINER_NAME = 1 << 4,
-	KIND_POD_NAME = 1 << 5,
+	KIND_CONTAINER = 1 << 3, /* by id or name */
+	KIND_POD_NAME = 1 << 4,
 };
 
 struct match {
@@ -31,8 +30,9 @@ struct match {
 	unsigned followed;	/* those of them that children inherit */
 	unsigned groups[ROLES]; /* ANNOT_* that a kind looks at */
 	/*
-	 * By the kind: one bit per pid, behind them those with PID_OUTSIDE, until it is used again. Of KIND_PID those of --pid; of each that is followed those
-	 * that satisfied it, as far as seen, and their descendants. Only with follow_forks, but for that of KIND_PID.
+	 * By the kind: one bit per pid, behind them those with PID_OUTSIDE, until it is used again. Of KIND_PID those of
+	 * --pid; of each that is followed those that satisfied it, as far as seen, and their descendants. Only with
+	 * follow_forks, but for that of KIND_PID.
 	 */
 	uint64_t *pids[SETS];
 };
@@ -101,7 +101,7 @@ static bool looks_at(const struct match *m, enum annot_desc desc)
 	case DESC_PROCESS: return true; /* pids are added at any time */
 	case DESC_ANCESTORS: return m->config.follow_forks;
 	case DESC_USER: return m->wanted & KIND_UID;
-	case DESC_CONTAINER: return m->wanted & (KIND_CONTAINER_ID | KIND_CONTAINER_NAME);
+	case DESC_CONTAINER: return m->wanted & KIND_CONTAINER;
 	case DESC_POD: return m->wanted & KIND_POD_NAME;
 	case DESC_OTHER: break;
 	}
@@ -130,8 +130,8 @@ static void want(struct match *m, unsigned kinds)
 static unsigned kinds_given(const struct match_config *c)
 {
 	return (given(c->pnames) ? KIND_NAME : 0) | (c->nuids || c->nusers ? KIND_UID : 0) |
-	       (given(c->container_ids) ? KIND_CONTAINER_ID : 0) |
-	       (given(c->container_names) ? KIND_CONTAINER_NAME : 0) | (given(c->pod_names) ? KIND_POD_NAME : 0);
+	       (given(c->container_ids) || given(c->container_names) ? KIND_CONTAINER : 0) |
+	       (given(c->pod_names) ? KIND_POD_NAME : 0);
 }
 
 int match_new(struct match **ret, const struct match_config *config)
@@ -259,22 +259,20 @@ static struct str string_of(const struct annotation *a, const struct annot_group
 	return (struct str){ 0 };
 }
 
-static unsigned kinds_of_container(const struct match *m, const struct container_desc *c)
+static bool match_container(const struct match *m, const struct container_desc *c)
 {
-	unsigned kinds = 0;
-
 	for (const char *const *p = m->config.container_ids; p && *p; p++) {
 		size_t n = strlen(*p);
 
 		if (c->id.n >= n && memcmp(c->id.p, *p, n) == 0)
-			kinds |= KIND_CONTAINER_ID;
+			return true;
 	}
 	for (const char *const *p = m->config.container_names; p && *p; p++) {
 		/* Docker's API names containers with a slash in front. */
 		if (equal(c->name, **p == '/' ? *p + 1 : *p))
-			kinds |= KIND_CONTAINER_NAME;
+			return true;
 	}
-	return kinds;
+	return false;
 }
 
 static bool match_pod(const struct match *m, const struct pod_desc *pod)
@@ -307,7 +305,7 @@ static unsigned kinds_of_group(const struct match *m, const struct annotation *a
 	case DESC_PROCESS: return kinds_of_process(m, at);
 	case DESC_ANCESTORS: return kinds_of_ancestors(m, *(const struct str *)at);
 	case DESC_USER: return match_user(m, *(const uint32_t *)at, string_of(a, g)) ? KIND_UID : 0;
-	case DESC_CONTAINER: return kinds_of_container(m, at);
+	case DESC_CONTAINER: return match_container(m, at) ? KIND_CONTAINER : 0;
 	case DESC_POD: return match_pod(m, at) ? KIND_POD_NAME : 0;
 	case DESC_OTHER: break;
 	}

@@ -99,9 +99,10 @@ docker exec c0 wget -q -O /dev/null "http://$web/none" 2>/dev/null
 capture_end
 why=
 grep -q 'GET /none' "$TEST_TMP/between.out" || why="no request;"
-grep -v ', Container \[\(c0\|web\)\]$' "$TEST_TMP/between.out" | grep -q . && why="$why $(grep -v -m 1 ', Container \[' "$TEST_TMP/between.out")"
+both=', Container \[\(c0\|web\)\], PeerContainer \[\(c0\|web\)\]$'
+grep -v "$both" "$TEST_TMP/between.out" | grep -q . && why="$why $(grep -v -m 1 "$both" "$TEST_TMP/between.out")"
 # In on docker0 is for its receiver, Out of its port on the bridge from its sender.
-grep 'docker0 .*In .*GET /none' "$TEST_TMP/between.out" | grep -qv 'Container \[web\]' && why="$why In is not for web;"
+grep 'docker0 .*In .*GET /none' "$TEST_TMP/between.out" | grep -qv ', Container \[web\]' && why="$why In is not for web;"
 result between_containers "$why"
 
 # --- the host talks to a container: its own process is shown, and a filter for the container takes all of it ---

@@ -307,9 +307,9 @@ static bool end_wanted(const struct match_config *c, const struct end *e)
 		return false;
 	if (c->nuids && !(e->user && is_number(e->uid, c->uids, c->nuids)))
 		return false;
-	if (c->container_ids && !(e->container && is_any(e->id, c->container_ids, 12)))
-		return false;
-	if (c->container_names && !(e->container && is_any(e->container_name, c->container_names, 0)))
+	if ((c->container_ids || c->container_names) &&
+	    !(e->container && ((c->container_ids && is_any(e->id, c->container_ids, 12)) ||
+			       (c->container_names && is_any(e->container_name, c->container_names, 0)))))
 		return false;
 	return !c->pod_names || (e->pod && is_any(e->pod_name, c->pod_names, 0));
 }
