@@ -32,7 +32,7 @@ struct entry {
 	uint64_t read;		     /* when /proc told the image, 0: an event did */
 	struct entry *next;	     /* in its bucket */
 	struct entry *older, *newer; /* among the dead, by time of death */
-	uint64_t died;
+	uint64_t heard;		     /* when we heard of its death: its packets may be as late as that */
 };
 
 struct miss {
@@ -142,12 +142,12 @@ static void entry_free(struct process_table *t, struct entry *e)
 	t->entries--;
 }
 
-static void entry_died(struct process_table *t, struct entry *e, uint64_t when)
+static void entry_died(struct process_table *t, struct entry *e)
 {
 	if (e->p.dead)
 		return;
 	e->p.dead = true;
-	e->died = when;
+	e->heard = clock_ns(CLOCK_MONOTONIC);
 	e->older = t->newest;
 	e->newer = NULL;
 	if (t->newest)
@@ -160,7 +160,7 @@ static void entry_died(struct process_table *t, struct entry *e, uint64_t when)
 
 static void forget_dead(struct process_table *t)
 {
-	while (t->oldest != t->newest && (t->dead > DEAD_MAX || t->oldest->died + PAST_KEEP_NS < t->newest->died))
+	while (t->oldest != t->newest && (t->dead > DEAD_MAX || t->oldest->heard + PAST_KEEP_NS < t->newest->heard))
 		entry_free(t, t->oldest);
 }
 
@@ -177,12 +177,10 @@ static bool is_gone(const struct process_table *t, uint32_t tgid)
 /* Events are lost when they come faster than they are read: who is gone although no exit was told? */
 static void find_dead(struct process_table *t)
 {
-	const uint64_t now = clock_ns(CLOCK_MONOTONIC);
-
 	for (size_t i = 0; i < BUCKETS; i++)
 		for (struct entry *e = t->buckets[i]; e; e = e->next)
 			if (!e->p.dead && is_gone(t, e->p.tgid))
-				entry_died(t, e, now);
+				entry_died(t, e);
 	t->sweep_at = 2 * (t->entries - t->dead) + SWEEP_MIN;
 }
 
@@ -201,12 +199,12 @@ static struct entry *entry_add(struct process_table *t, uint32_t tgid, uint64_t 
 }
 
 /* A new living process; one that had its pid must be dead, whether or not anybody told. */
-static struct entry *entry_new(struct process_table *t, uint32_t tgid, uint64_t start, uint64_t when)
+static struct entry *entry_new(struct process_table *t, uint32_t tgid, uint64_t start)
 {
 	struct entry *e = find_entry(t, tgid, 0);
 
 	if (e)
-		entry_died(t, e, when);
+		entry_died(t, e);
 	return entry_add(t, tgid, start);
 }
 
@@ -227,12 +225,12 @@ static void entry_set_task(struct process_table *t, struct entry *e, const struc
 	e->p.version = ++t->version;
 }
 
-static struct entry *entry_of_task(struct process_table *t, const struct event_task *task, uint64_t when)
+static struct entry *entry_of_task(struct process_table *t, const struct event_task *task)
 {
 	struct entry *e = find_entry(t, task->tgid, task->start);
 
 	if (!e)
-		e = entry_new(t, task->tgid, task->start, when);
+		e = entry_new(t, task->tgid, task->start);
 	return e;
 }
 
@@ -243,7 +241,7 @@ static void take_exec(struct process_table *t, const struct event_exec *e, size_
 
 	if (size < sizeof(*e) || size - sizeof(*e) < (size_t)e->filename_len + e->args_len)
 		return;
-	entry = entry_of_task(t, &e->task, e->ts);
+	entry = entry_of_task(t, &e->task);
 	if (!entry)
 		return;
 	cmd = (struct str){ (const char *)e->data, e->filename_len };
@@ -284,7 +282,7 @@ static void take_fork(struct process_table *t, const struct event_fork *f, size_
 
 	if (size < sizeof(*f))
 		return;
-	e = entry_of_task(t, &f->child, f->ts);
+	e = entry_of_task(t, &f->child);
 	if (!e || e->p.told)
 		return;
 	entry_set_task(t, e, &f->child);
@@ -316,7 +314,7 @@ static void take_exit(struct process_table *t, const struct event_exit *x, size_
 		entry_set_task(t, e, &x->task);
 		e->p.told = false;
 	}
-	entry_died(t, e, x->ts);
+	entry_died(t, e);
 }
 
 /* Whose path and arguments nobody tells. */
@@ -326,7 +324,7 @@ static void take_seen(struct process_table *t, const struct event_seen *s, size_
 
 	if (size < sizeof(*s) || find_entry(t, s->task.tgid, s->task.start))
 		return;
-	e = entry_new(t, s->task.tgid, s->task.start, s->ts);
+	e = entry_new(t, s->task.tgid, s->task.start);
 	if (!e)
 		return;
 	entry_set_task(t, e, &s->task);
@@ -416,7 +414,7 @@ static struct entry *read_process(struct process_table *t, uint32_t tgid, uint64
 
 	if (procfs_stat(tgid, &st) || (start && !procfs_same_start(t->tick, st.start, start)))
 		return NULL;
-	e = entry_new(t, tgid, start ? start : st.start, clock_ns(CLOCK_MONOTONIC));
+	e = entry_new(t, tgid, start ? start : st.start);
 	if (!e)
 		return NULL;
 	entry_set_comm(e, st.comm);

@@ -5,12 +5,26 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
+#include "fake.h"
 #include "meta/cgroup.h"
 
 #define MSEC UINT64_C(1000000)
+
+static time_t ahead; /* s, that the clocks are ahead */
+
+int __real_clock_gettime(clockid_t clock, struct timespec *ret);
+
+FAKE(int, clock_gettime, clockid_t clock, struct timespec *ret)
+{
+	const int err = __real_clock_gettime(clock, ret);
+
+	ret->tv_sec += ahead;
+	return err;
+}
 
 enum { CLIENT = 5000001, SERVER, WORKER, PARENT }; /* larger than any pid: /proc has none of them */
 
@@ -410,6 +424,7 @@ static void test_forgotten_process(void)
 	rig_exit(&r, CLIENT, 100, 1000 * MSEC);
 	rig_exit(&r, SERVER, 200, 2000 * MSEC);
 	rig_exit(&r, PARENT, 1, 3000 * MSEC);
+	ahead += 60;
 	rig_exit(&r, WORKER, 300, 60000 * MSEC);
 	CHECK(!process_find(r.processes, CLIENT, 100));
 	join(&r, &e, 0, false, &a);
@@ -429,6 +444,7 @@ static void test_forgotten_peer(void)
 
 	join(&r, &e, 0, false, &a);
 	rig_exit(&r, SERVER, 200, 1000 * MSEC);
+	ahead += 60;
 	rig_exit(&r, WORKER, 300, 60000 * MSEC);
 	join(&r, &e, 0, false, &a);
 	CHECK(str_eq(a->peer.cmd, str_of("/usr/sbin/server")));

@@ -2,16 +2,30 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "capture/attrib.h"
 #include "check.h"
+#include "fake.h"
 #include "meta/ancestry.h"
 #include "meta/process.h"
 #include "util/procfs.h"
 
 static struct process_table *table;
 static uint64_t clock_ns = 1000;
+
+static time_t ahead; /* s, that the clocks are ahead */
+
+int __real_clock_gettime(clockid_t clock, struct timespec *ret);
+
+FAKE(int, clock_gettime, clockid_t clock, struct timespec *ret)
+{
+	const int err = __real_clock_gettime(clock, ret);
+
+	ret->tv_sec += ahead;
+	return err;
+}
 
 /* Pids that /proc never knows: above the kernel's limit of 4194304. */
 #define PID 5000000u
@@ -211,7 +225,12 @@ static void test_dead_are_kept_and_bounded(void)
 		kept += process_find(table, PID + 100 + i, 77 + i) != NULL;
 	CHECK(kept > 1000);
 	CHECK(kept < 10000);
+	/* However late they ended: what they have sent may wait as we did. */
+	send_fork(PID, 12345678, PID + 42, 5);
+	send_exit(PID + 42, 5, ts + 10000000000);
+	CHECK(process_find(table, PID + 100 + 19999, 77 + 19999));
 	/* ten seconds later the rest goes with the next death */
+	ahead += 20;
 	send_fork(PID, 12345678, PID + 41, 5);
 	send_exit(PID + 41, 5, ts + 20000000000);
 	CHECK(!process_find(table, PID + 100 + 19999, 77 + 19999));
