@@ -3,6 +3,8 @@
  * Who makes and uses which socket, in every network namespace: hooks of the root of cgroup v2, BTF tracepoints, and
  * an iterator over the sockets that exist already. Each is optional.
  */
+/* All types of programs here have bpf_get_current_uid_gid(). */
+#define HAVE_CURRENT_UID
 #include "owner.bpf.h"
 #include <bpf/bpf_tracing.h>
 
