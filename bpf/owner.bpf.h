@@ -218,7 +218,7 @@ static __noinline void owner_settled(const struct owner_rec *rec, unsigned long 
 }
 
 /* setuid() tells nobody: the record of a socket that was used before shows it. */
-static __always_inline void owner_user_changed(const struct owner_rec *now, __u32 before)
+static __noinline void owner_user_changed(const struct owner_rec *now, __u32 before)
 {
 	struct event_user e = {
 		.type = EVENT_USER, .tgid = now->tgid, .start = now->start, .before = before, .uid = now->uid

@@ -241,36 +241,24 @@ static __always_inline bool task_is_of(struct task_struct *task, const struct ow
 	return rec->start == (attrib_task_btf ? task->group_leader->start_boottime : task_start(task));
 }
 
-#ifndef HAVE_CURRENT_UID
 /*
- * The user of the running task. Global, so that each program verifies it once: to walk a pointer of a task makes the verifier
- * look for names among all of the kernel's types, a ms each time.
+ * Whether rec names the user of the running task. Packet programs have no helper for it on older kernels. To walk a pointer of a
+ * task makes the verifier look for names among all of the kernel's types, a ms each time; where it cannot be walked, another
+ * two probes would be paid for each packet, and the user before is kept.
  */
-__weak __attribute__((noinline)) __u32 task_uid(void)
-{
-	if (!attrib_task_btf)
-		return 0;
-	return ((struct task_struct *)bpf_get_current_task_btf())->cred->uid.val;
-}
-#endif
-
-/*
- * Whether rec names this user. Packet programs have no helper for it on older kernels, and where the task cannot be read
- * directly it costs another two probes: there they keep the user before.
- */
-static __always_inline bool task_user_is(const struct owner_rec *rec)
+static __always_inline bool task_user_is(struct task_struct *task, const struct owner_rec *rec)
 {
 #ifdef HAVE_CURRENT_UID
 	return rec->uid == (__u32)bpf_get_current_uid_gid();
 #else
-	return !attrib_task_btf || rec->uid == task_uid();
+	return !attrib_task_btf || rec->uid == task->cred->uid.val;
 #endif
 }
 
 /* The program that the running task has, under the same user, is what rec names. */
 static __always_inline bool task_is_owner(struct task_struct *task, const struct owner_rec *rec)
 {
-	return task_is_of(task, rec) && rec->image == task_image(task) && task_user_is(rec);
+	return task_is_of(task, rec) && rec->image == task_image(task) && task_user_is(task, rec);
 }
 
 static __always_inline __u64 task_cgroup(struct task_struct *task)
