@@ -12,8 +12,7 @@
 	NEXT(ANNOT_THREAD, thread, "thread", .title = "Thread", .brief = "Thread")                                     \
 	NEXT(ANNOT_PARENT, parent, "parentproc", .role = ROLE_PARENT, .desc = DESC_PROCESS, .title = "ParentProc",     \
 	     .brief = "ParentProc")                                                                                    \
-	ALSO(ANNOT_ANCESTORS, ancestors, "parentproc", .role = ROLE_PARENT, .desc = DESC_ANCESTORS,                    \
-	     .title = "Ancestors")                                                                                     \
+	ALSO(ANNOT_ANCESTORS, ancestors, "parentproc", .role = ROLE_PARENT, .desc = DESC_ANCESTORS)                    \
 	NEXT(ANNOT_USER, uid, "user", .desc = DESC_USER, .title = "User")                                              \
 	NEXT(ANNOT_CONTAINER, container, "container", .desc = DESC_CONTAINER, .title = "Container",                    \
 	     .brief = "Container")                                                                                     \
@@ -24,8 +23,7 @@
 	     .title = "PeerContainer", .brief = "PeerContainer")                                                       \
 	ALSO(ANNOT_PEER_POD, peer_pod, "pod", .role = ROLE_PEER, .desc = DESC_POD, .title = "PeerPod",                 \
 	     .brief = "PeerPod")                                                                                       \
-	ALSO(ANNOT_PEER_ANCESTORS, peer_ancestors, "parentproc", .role = ROLE_PEER_PARENT, .desc = DESC_ANCESTORS,     \
-	     .title = "PeerAncestors")
+	ALSO(ANNOT_PEER_ANCESTORS, peer_ancestors, "parentproc", .role = ROLE_PEER_PARENT, .desc = DESC_ANCESTORS)
 
 /*
  * The fields, in the order of files and of -v. The user's name is a comment of its own, so that readers that know the

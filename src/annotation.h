@@ -126,7 +126,7 @@ struct annot_group {
 	enum annot_role role;
 	enum annot_desc desc;
 	size_t offset;	   /* into struct annotation */
-	const char *title; /* of its line with -v */
+	const char *title; /* of its line with -v, NULL: it has none */
 	const char *brief; /* title in the short text, NULL: not in its list */
 };
 

@@ -7,6 +7,7 @@
 #include "check.h"
 #include "output/file.h"
 #include "output/output.h"
+#include "pass.h"
 #include "util/log.h"
 
 static char dir[] = "/tmp/file_link.XXXXXX", path[64];
@@ -318,27 +319,6 @@ static void test_link_left_out_until(void)
 	libpcap_reads(2, DLT_EN10MB);
 	snprintf(path, sizeof(path), "%s/until.pcap1", dir);
 	libpcap_reads(1, DLT_LINUX_SLL2);
-}
-
-static int pass_iface(void *arg, const struct iface *iface)
-{
-	struct output *o = arg;
-
-	return o->ops->iface(o, iface);
-}
-
-static int pass_packet(void *arg, const struct packet *p)
-{
-	struct output *o = arg;
-
-	return o->ops->packet(o, p);
-}
-
-static int pass_block(void *arg, const struct pcapng_block *b)
-{
-	struct output *o = arg;
-
-	return o->ops->block(o, b);
 }
 
 /* A file stays as it is, whatever libpcap makes of it, its numbers for raw IP too; unless it is to become alike. */

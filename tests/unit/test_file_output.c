@@ -12,6 +12,7 @@
 
 #include "capfile.h"
 #include "check.h"
+#include "pass.h"
 
 static const uint8_t bytes[300] = { 1, 2, 3, 4, 5, 6, 7, 8, 9 };
 static char dir[] = "/tmp/file_output.XXXXXX";
@@ -250,27 +251,6 @@ static void test_output_iface_fields(void)
 	CHECK_STR(kept[1]->netns_name, "a, b");
 	reader_free(r);
 	empty_dir();
-}
-
-static int pass_iface(void *arg, const struct iface *iface)
-{
-	struct output *o = arg;
-
-	return o->ops->iface(o, iface);
-}
-
-static int pass_packet(void *arg, const struct packet *p)
-{
-	struct output *o = arg;
-
-	return o->ops->packet(o, p);
-}
-
-static int pass_block(void *arg, const struct pcapng_block *b)
-{
-	struct output *o = arg;
-
-	return o->ops->block(o, b);
 }
 
 static int rewrite(const char *from, const char *to, struct file_config config)
