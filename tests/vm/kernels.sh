@@ -71,10 +71,11 @@ for suite in ${VM_KERNELS:-bullseye bookworm bookworm-backports sid}; do
 		limit=1200
 		file=$results/$suite.tsv
 		[ "$PTCPDUMP" -nt "$results/$suite.begin" ] && rm -f "$file"
+		[ -e "$file" ] || touch "$results/$suite.begin"
 	else
 		rm -f "$file"
 	fi
-	[ -e "$file" ] || { touch "$results/$suite.begin"; : >"$file"; }
+	: >>"$file"
 	# shellcheck disable=SC2086
 	lines=$(VM_TIMEOUT=${VM_TIMEOUT:-$limit} run_suite "$suite" "$file" $scenarios)
 	printf '%s\n' "$lines"
