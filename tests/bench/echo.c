@@ -72,8 +72,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	address.sin_port = htons((uint16_t)atoi(argv[2]));
-	if (argc > 3 ? connect(fd, (struct sockaddr *)&address, sizeof(address)) :
-		       bind(fd, (struct sockaddr *)&address, sizeof(address))) {
+	if (argc > 3 ? connect(fd, (struct sockaddr *)&address, sizeof(address))
+		     : bind(fd, (struct sockaddr *)&address, sizeof(address))) {
 		perror("echo");
 		return 1;
 	}
