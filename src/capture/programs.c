@@ -362,7 +362,8 @@ int programs_load(struct capture *c)
 
 void programs_log(void)
 {
-	libbpf_set_print(bpf_message);
+	/* It has thousands. */
+	libbpf_set_print(log_shows(LOG_DEBUG) ? bpf_message : NULL);
 }
 
 /* Waits for all programs that did not see it. */
