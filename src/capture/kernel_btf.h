@@ -45,4 +45,11 @@ struct kernel_btf_data {
 int kernel_btf_read(struct kernel_btf_data *ret, const char *path);
 void kernel_btf_done(struct kernel_btf_data *d);
 
+/*
+ * A file with those types of the kernel's BTF, or of its modules', that the relocations of an object name: libbpf looks
+ * through all types for each name. Pointers in it lead nowhere, so it tells fields and sizes, and of types whether they exist,
+ * but not their numbers. folder: of the kernel's own. elf: the object as it was compiled. A descriptor, or -errno.
+ */
+int kernel_btf_subset(const char *folder, const void *elf, size_t size);
+
 #endif
