@@ -27,9 +27,10 @@ struct offline {
 	size_t nifaces;
 	size_t unsupported; /* interfaces for whose link type the expression makes no sense */
 	char unsupported_text[FILTER_ERR_LEN];
-	FILE *list;	     /* -V, NULL none */
-	bool named, unnamed; /* packets with and without a process */
-	uint32_t id_base;    /* -V: interfaces of the files before this one */
+	FILE *list;	  /* -V, NULL none */
+	bool packets;	  /* there were some */
+	unsigned told;	  /* ANNOT_*, of any of them */
+	uint32_t id_base; /* -V: interfaces of the files before this one */
 	/* Interfaces of earlier files: outputs know them until the end. */
 	struct iface **kept;
 	struct reader **readers;
@@ -155,8 +156,8 @@ static int offline_packet(void *arg, const struct packet *packet)
 		fprintf(stderr, "ptcpdump: %llu packet%s captured\n", (unsigned long long)s->captured,
 			s->captured == 1 ? "" : "s");
 	}
-	off->named |= packet->annot != NULL;
-	off->unnamed |= !packet->annot;
+	off->packets = true;
+	off->told |= packet->annot ? packet->annot->has : 0;
 	passes = !si->filter.n || filter_match(&si->filter, packet->data, packet->caplen, packet->len);
 	if (!passes && !match_learns(s->match))
 		return 0;
@@ -438,6 +439,14 @@ static void offline_done(struct offline *off)
 	free(off->ifaces);
 }
 
+static void say_untold(const struct offline *off, const char *path)
+{
+	const char *untold = hint_untold(off->s.o, off->told);
+
+	if (untold)
+		log_warn("no packet of %s %s", off->list ? "these files" : path, untold);
+}
+
 int session_run_offline(const struct options *o)
 {
 	struct offline off = {
@@ -456,10 +465,8 @@ int session_run_offline(const struct options *o)
 	err = o->dump ? dump_filter(&off, path) : read_all(&off, path);
 	if (err)
 		hint_expression(o);
-	else if (off.unnamed && !off.named && options_select_process(o))
-		log_warn("no packet of %s says whose it is, as no pcap file does: a selection by process, user or "
-			 "container finds nothing there",
-			 o->list_file ? "these files" : path);
+	else if (off.packets)
+		say_untold(&off, path);
 	if (!err && !o->dump && o->count_only)
 		printf("%llu packet%s\n", (unsigned long long)off.s.captured, off.s.captured == 1 ? "" : "s");
 	err = err || off.s.failed ? 1 : 0;

@@ -153,6 +153,7 @@ static void settings_prepare(const struct capture *c, struct ptcpdump *skel)
 		skel->rodata->only_netns = c->namespaces.own;
 	skel->rodata->any_netns = c->namespaces.any;
 	skel->rodata->owner_nested = c->config.flows;
+	skel->rodata->flows_told = c->backend->flow_was != NULL;
 	skel->rodata->tap_in = c->config.direction != DIR_OUT;
 	skel->rodata->tap_out = c->config.direction != DIR_IN;
 	if (!c->namespaces.any)
