@@ -255,3 +255,18 @@ void hint_children(const struct options *o, uint64_t forks)
 		log_warn("nothing came of --pid itself; -f takes the packets of its child process%s, too",
 			 n == 1 ? "" : "es");
 }
+
+/* --- containers -------------------------------------------------------------------- */
+
+void hint_netns(const struct options *o)
+{
+	const bool pod = !o->container_names.n && o->pod_names.n;
+	const char *name = pod			  ? o->pod_names.v[0]
+			   : o->container_names.n ? o->container_names.v[0]
+			   : o->container_ids.n	  ? o->container_ids.v[0]
+						  : "NAME";
+
+	log_warn(
+		"nothing came of what is asked for on -i %s; containers' own interfaces, such as lo, are seen with -i any, or with --netns %s:%s",
+		o->ifaces.n ? o->ifaces.v[0] : "any", pod ? "pod" : "container", name);
+}

@@ -11,6 +11,8 @@ void hint_expression(const struct options *o);
 void hint_command(const char *word);
 /* After a capture without packets: the processes of --pid have children, or had (forks: how many in the meantime). */
 void hint_children(const struct options *o, uint64_t forks);
+/* Likewise: containers that are asked for have network namespaces of their own, which were not looked at. */
+void hint_netns(const struct options *o);
 /* A display filter of Wireshark as an expression of pcap-filter(7); false: it is none, or one that has no such form. */
 bool hint_translate(const char *display, char *expr, size_t size);
 

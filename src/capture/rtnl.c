@@ -2,10 +2,12 @@
 #include "capture/rtnl.h"
 
 #include <errno.h>
+#include <linux/net_namespace.h>
 #include <linux/netlink.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -79,6 +81,23 @@ static const char *altnames_parse(struct rtattr *list)
 	return start;
 }
 
+/* Whether the attribute says that the device is of a kind that comes in pairs. */
+static bool is_pair(struct rtattr *info)
+{
+	static const char *const pairs[] = { "veth", "netkit" };
+	int left = (int)RTA_PAYLOAD(info);
+
+	for (struct rtattr *attr = RTA_DATA(info); RTA_OK(attr, left); attr = RTA_NEXT(attr, left)) {
+		for (size_t i = 0; attr->rta_type == IFLA_INFO_KIND && i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+			const size_t n = strlen(pairs[i]) + 1;
+
+			if (RTA_PAYLOAD(attr) == n && memcmp(RTA_DATA(attr), pairs[i], n) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
 static int link_parse(struct nlmsghdr *msg, struct rtnl_link *ret)
 {
 	struct ifinfomsg *info = NLMSG_DATA(msg);
@@ -92,12 +111,17 @@ static int link_parse(struct nlmsghdr *msg, struct rtnl_link *ret)
 	ret->type = info->ifi_type;
 	ret->flags = info->ifi_flags;
 	ret->gone = msg->nlmsg_type == RTM_DELLINK;
+	ret->peer_nsid = -1;
 	left = (int)IFLA_PAYLOAD(msg);
 	for (attr = IFLA_RTA(info); RTA_OK(attr, left); attr = RTA_NEXT(attr, left)) {
 		size_t n = RTA_PAYLOAD(attr);
 
 		if (attr->rta_type == IFLA_IFNAME && n > 0)
 			memcpy(ret->name, RTA_DATA(attr), n < sizeof(ret->name) ? n : sizeof(ret->name) - 1);
+		else if (attr->rta_type == IFLA_LINK_NETNSID && n >= sizeof(ret->peer_nsid))
+			memcpy(&ret->peer_nsid, RTA_DATA(attr), sizeof(ret->peer_nsid));
+		else if ((attr->rta_type & NLA_TYPE_MASK) == IFLA_LINKINFO)
+			ret->pair = is_pair(attr);
 		else if ((attr->rta_type & NLA_TYPE_MASK) == IFLA_PROP_LIST)
 			ret->altnames = altnames_parse(attr);
 	}
@@ -213,6 +237,61 @@ int rtnl_find(const char *name, const struct rtnl_handler *handler)
 	}
 	close(fd);
 	return err;
+}
+
+static int nsid_request(int fd, int ns)
+{
+	struct {
+		struct nlmsghdr header;
+		struct rtgenmsg any;
+		_Alignas(NLMSG_ALIGNTO) struct rtattr attr;
+		int ns;
+	} request = {
+		.header = { .nlmsg_len = sizeof(request),
+			    .nlmsg_type = RTM_GETNSID,
+			    .nlmsg_flags = NLM_F_REQUEST,
+			    .nlmsg_seq = 1 },
+		.any = { .rtgen_family = AF_UNSPEC },
+		.attr = { .rta_len = RTA_LENGTH(sizeof(ns)), .rta_type = NETNSA_FD },
+		.ns = ns,
+	};
+
+	_Static_assert(offsetof(__typeof__(request), attr) == NLMSG_LENGTH(NLMSG_ALIGN(sizeof(struct rtgenmsg))),
+		       "the attribute follows the aligned header");
+	return send(fd, &request, sizeof(request), 0) == (ssize_t)sizeof(request) ? 0 : -errno;
+}
+
+static int nsid_parse(struct nlmsghdr *msg)
+{
+	int left = (int)(msg->nlmsg_len - NLMSG_LENGTH(NLMSG_ALIGN(sizeof(struct rtgenmsg)))), nsid = -1;
+	struct rtattr *attr = (void *)((char *)NLMSG_DATA(msg) + NLMSG_ALIGN(sizeof(struct rtgenmsg)));
+
+	for (; msg->nlmsg_type == RTM_NEWNSID && RTA_OK(attr, left); attr = RTA_NEXT(attr, left)) {
+		if (attr->rta_type == NETNSA_NSID && RTA_PAYLOAD(attr) >= sizeof(nsid))
+			memcpy(&nsid, RTA_DATA(attr), sizeof(nsid));
+	}
+	return nsid;
+}
+
+int rtnl_nsid(int ns)
+{
+	_Alignas(struct nlmsghdr) char buf[4096];
+	struct nlmsghdr *msg = (struct nlmsghdr *)(void *)buf;
+	const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	int nsid = -1;
+	ssize_t n = -1;
+
+	if (fd < 0)
+		return nsid;
+	if (!nsid_request(fd, ns)) {
+		do
+			n = recv(fd, buf, sizeof(buf), 0);
+		while (n < 0 && errno == EINTR);
+	}
+	if (n > 0 && NLMSG_OK(msg, (int)n))
+		nsid = nsid_parse(msg);
+	close(fd);
+	return nsid;
 }
 
 static void filter_options_parse(struct rtattr *options, struct rtnl_filter *ret)
