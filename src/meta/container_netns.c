@@ -26,10 +26,11 @@ struct resident {
 	struct resident *next;
 	struct container_entry *entry;
 	unsigned depth;
-	uint32_t pid;	 /* the last that was heard of */
-	uint64_t start;	 /* of the first process */
-	uint64_t since;	 /* CLOCK_MONOTONIC ns */
-	uint64_t judged; /* what was known of it when it was last asked whether it is asked for: that serial + 1 */
+	uint32_t pid;	    /* a process in it: the last that was heard of, or one that lives */
+	uint32_t first_pid; /* likewise the first, since the last may be gone soon */
+	uint64_t start;	    /* of the first */
+	uint64_t since;	    /* CLOCK_MONOTONIC ns */
+	uint64_t judged;    /* what was known of it when it was last asked whether it is asked for: that serial + 1 */
 	bool wanted;
 };
 
@@ -275,11 +276,24 @@ static bool is_in(uint32_t pid, uint32_t inode)
 	return pid && procfs_namespace(pid, "net") == inode;
 }
 
+static bool resident_lives(struct resident *r, uint32_t inode)
+{
+	const uint32_t pids[] = { r->entry->init_pid, r->first_pid, r->pid };
+
+	for (size_t i = 0; i < sizeof(pids) / sizeof(pids[0]); i++) {
+		if (is_in(pids[i], inode)) {
+			r->pid = pids[i];
+			return true;
+		}
+	}
+	return false;
+}
+
 /* The kernel gives the number of a namespace that has ended to a new one: whoever was in that is not in this. */
 static void home_check(struct home *h)
 {
 	for (struct resident **p = &h->residents; *p;) {
-		if (is_in((*p)->entry->init_pid, h->inode) || is_in((*p)->pid, h->inode))
+		if (resident_lives(*p, h->inode))
 			p = &(*p)->next;
 		else
 			resident_remove(h, p);
@@ -367,8 +381,10 @@ void container_netns_note(struct container_netns *n, struct container_entry *e, 
 	r->pid = pid;
 	if (depth < r->depth)
 		r->depth = depth;
-	if (start < r->start)
+	if (start < r->start) {
 		r->start = start;
+		r->first_pid = pid;
+	}
 	home_tell(n, h, now);
 }
 

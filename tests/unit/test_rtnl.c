@@ -276,6 +276,33 @@ static void property(uint16_t type, const char *value, size_t n)
 	nlist += RTA_ALIGN(a->rta_len);
 }
 
+/* Which devices come in pairs, and where the other end is. */
+static void test_pairs(void)
+{
+	static const struct {
+		const char *kind;
+		size_t n;
+		bool pair;
+	} kinds[] = {
+		{ "veth", 5, true },  { "netkit", 7, true }, { "vlan", 5, false },
+		{ "veth", 4, false }, { "veth", 0, false },  { "vethx", 6, false },
+	};
+	const int nsid = 3;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		start();
+		nlist = 0;
+		property(IFLA_INFO_KIND, kinds[i].kind, kinds[i].n);
+		link_message(RTM_NEWLINK, 7, "veth0"), put_attribute(IFLA_LINKINFO | NLA_F_NESTED, list, nlist);
+		put_attribute(IFLA_LINK_NETNSID, &nsid, i ? sizeof(nsid) : 2);
+		datagram(header->nlmsg_len);
+		CHECK_INT(read_all(NULL), 0);
+		what_was_told();
+		CHECK_INT(last.pair, kinds[i].pair);
+		CHECK_INT(last.peer_nsid, i ? 3 : -1);
+	}
+}
+
 static void test_altnames(void)
 {
 	static char longest[128];
@@ -781,6 +808,7 @@ static void test_filters_request(void)
 int main(void)
 {
 	RUN(test_link);
+	RUN(test_pairs);
 	RUN(test_altnames);
 	RUN(test_odd_altnames);
 	RUN(test_named);
