@@ -291,3 +291,18 @@ const char *hint_untold(const struct options *o, unsigned told)
 		return "tells of parents: -f finds no children there";
 	return NULL;
 }
+
+/* --- containers -------------------------------------------------------------------- */
+
+void hint_netns(const struct options *o)
+{
+	const bool pod = !o->container_names.n && o->pod_names.n;
+	const char *name = pod			  ? o->pod_names.v[0]
+			   : o->container_names.n ? o->container_names.v[0]
+			   : o->container_ids.n	  ? o->container_ids.v[0]
+						  : "NAME";
+
+	log_warn(
+		"nothing came of what is asked for on -i %s; containers' own interfaces, such as lo, are seen with -i any, or with --netns %s:%s",
+		o->ifaces.n ? o->ifaces.v[0] : "any", pod ? "pod" : "container", name);
+}

@@ -95,7 +95,7 @@ static struct iface tun0 = {
 	.snaplen = 100,
 	.name = (char *)"tun0",
 	.netns_path = (char *)"/run/netns/a, b",
-	.netns_name = (char *)"a, b",
+	.netns_name = (char *)"a, netNsPath: /proc/self/ns/net, b",
 };
 
 static struct annotation owner(unsigned pid, const char *args)
@@ -248,7 +248,9 @@ static void test_output_iface_fields(void)
 	CHECK_INT(kept[1]->netns, 4026532999u);
 	CHECK(kept[1]->other_netns);
 	CHECK_STR(kept[1]->netns_path, "/run/netns/a, b");
-	CHECK_STR(kept[1]->netns_name, "a, b");
+	CHECK_STR(kept[1]->netns_name, "a, netNsPath: /proc/self/ns/net, b");
+	CHECK_STR(kept[1]->name, "tun0");
+	CHECK(strstr((const char *)kept[1]->options + 4, "tun0@a, netNsPath: "));
 	reader_free(r);
 	empty_dir();
 }
