@@ -78,7 +78,9 @@ refused no_pid "'abc' is not a process number" -r plain.pcap --pid abc
 refused size_zero "invalid file size 0" -r plain.pcap -w "$tmp/x" -C 0
 refused size_of_another_unit "invalid file size 10tb" -r plain.pcap -w "$tmp/x" -C 10tb
 refused buffer_too_large "invalid packet buffer size 2097152 (KiB, 1 to 2097151)" -B 2097152
-refused docker_with_tls "give a socket, or tcp://HOST:PORT" --docker-address https://10.0.0.1:2376
+refused docker_with_tls "give a socket (PATH or unix://PATH), or tcp://HOST:PORT or http" --docker-address https://10.0.0.1:2376
+refused docker_by_another_scheme "give a socket (PATH or unix://PATH), or tcp://HOST:PORT or http" --docker-address ftp://x:1
+refused cri_by_another_scheme "give PATH or unix://PATH" --cri-runtime-address tcp://x:1
 refused seconds_of_letters "invalid number of seconds x" -r plain.pcap -w "$tmp/x" -G x
 refused missing_program "no-such-program" -r plain.pcap -w "$tmp/x" -C 1 -z no-such-program
 refused unknown_user "no-such-user" -r plain.pcap -Z no-such-user
