@@ -25,7 +25,7 @@ print('not ok - inside_daemonset_example: what it names does not fit together' i
 END
 
 tests="inside_starts inside_sees_host inside_names_container inside_filters_container inside_without_host_cgroups inside_saves inside_own_pids \
-	inside_says_which_flags"
+	inside_says_which_flags inside_without_var_run"
 need dockerd docker containerd runc python3 curl iptables ip nsenter -- $tests
 # The file that "make static" makes; else the one that was linked with this system's libraries, and those libraries.
 program=$BUILD/static/ptcpdump
@@ -152,4 +152,13 @@ done
 grep -q -e '--security-opt systempaths' "$TEST_TMP/flags.err" || why="$why $(head -n 1 "$TEST_TMP/flags.err")"
 result inside_says_which_flags "$why"
 
+# The image of this test has no /var/run, neither as a link nor as a folder.
+docker run --rm --name varrun ${readme/-v \/run:\/run:ro/} -v "$DOCKER:/run/docker.sock:ro" ptcpdump -i docker0 -n 'tcp port 80' \
+	>"$TEST_TMP/varrun.out" 2>"$TEST_TMP/varrun.err" &
+listens $! "$TEST_TMP/varrun.err"
+get web 13
+inside_end varrun
+why=
+grep 'GET /13 ' "$TEST_TMP/varrun.out" | grep -q 'Container \[web\]$' || why="$(cat "$TEST_TMP/varrun.out" "$TEST_TMP/varrun.err" | head -n 3)"
+result inside_without_var_run "$why"
 end_test
