@@ -9,6 +9,7 @@
 
 #include "filter/filter.h"
 #include "hints.h"
+#include "hints_containers.h"
 #include "reader/reader.h"
 #include "session_private.h"
 
@@ -27,9 +28,10 @@ struct offline {
 	size_t nifaces;
 	size_t unsupported; /* interfaces for whose link type the expression makes no sense */
 	char unsupported_text[FILTER_ERR_LEN];
-	FILE *list;	     /* -V, NULL none */
-	bool named, unnamed; /* packets with and without a process */
-	uint32_t id_base;    /* -V: interfaces of the files before this one */
+	FILE *list;		      /* -V, NULL none */
+	bool named, unnamed;	      /* packets with and without a process */
+	struct seen_containers *seen; /* NULL: none are asked for */
+	uint32_t id_base;	      /* -V: interfaces of the files before this one */
 	/* Interfaces of earlier files: outputs know them until the end. */
 	struct iface **kept;
 	struct reader **readers;
@@ -157,6 +159,8 @@ static int offline_packet(void *arg, const struct packet *packet)
 	}
 	off->named |= packet->annot != NULL;
 	off->unnamed |= !packet->annot;
+	if (off->seen && packet->annot)
+		seen_containers_add(off->seen, packet->annot, match_containers(s->match, packet->annot));
 	passes = !si->filter.n || filter_match(&si->filter, packet->data, packet->caplen, packet->len);
 	if (!passes && !match_learns(s->match))
 		return 0;
@@ -436,6 +440,20 @@ static void offline_done(struct offline *off)
 	free(off->readers);
 	free(off->kept);
 	free(off->ifaces);
+	seen_containers_free(off->seen);
+}
+
+/* After all packets: what was asked for may have been meant otherwise. */
+static void say_hints(const struct offline *off, const char *path)
+{
+	const struct options *o = off->s.o;
+
+	if (off->unnamed && !off->named && options_select_process(o))
+		log_warn("no packet of %s says whose it is, as no pcap file does: a selection by process, user or "
+			 "container finds nothing there",
+			 path);
+	else if (off->seen && !off->s.stop && !interrupted)
+		seen_containers_warn(off->seen, o, path);
 }
 
 int session_run_offline(const struct options *o)
@@ -453,13 +471,13 @@ int session_run_offline(const struct options *o)
 			return 1;
 		path = first;
 	}
+	if (options_select_container(o))
+		off.seen = seen_containers_new();
 	err = o->dump ? dump_filter(&off, path) : read_all(&off, path);
 	if (err)
 		hint_expression(o);
-	else if (off.unnamed && !off.named && options_select_process(o))
-		log_warn("no packet of %s says whose it is, as no pcap file does: a selection by process, user or "
-			 "container finds nothing there",
-			 o->list_file ? "these files" : path);
+	else if (!o->dump)
+		say_hints(&off, o->list_file ? "these files" : path);
 	if (!err && !o->dump && o->count_only)
 		printf("%llu packet%s\n", (unsigned long long)off.s.captured, off.s.captured == 1 ? "" : "s");
 	err = err || off.s.failed ? 1 : 0;

@@ -207,6 +207,76 @@ bool runtimes_alive(const struct runtimes *rs)
 	return false;
 }
 
+bool runtimes_ready(const struct runtimes *rs)
+{
+	for (size_t i = 0; i < rs->n; i++) {
+		if (rs->v[i]->state == RUNTIME_READY)
+			return true;
+	}
+	return false;
+}
+
+static void put_name(const struct runtime *r, struct buf *b)
+{
+	buf_printf(b, "%s at '", r->ops->name);
+	buf_put_escaped(b, str_of(r->path));
+	buf_putc(b, '\'');
+}
+
+size_t runtimes_put_ready(const struct runtimes *rs, struct buf *b)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < rs->n; i++) {
+		if (rs->v[i]->state != RUNTIME_READY)
+			continue;
+		buf_puts(b, n++ ? ", " : "");
+		put_name(rs->v[i], b);
+	}
+	return n;
+}
+
+size_t runtimes_put_denied(const struct runtimes *rs, struct buf *b)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < rs->n; i++) {
+		const struct runtime *r = rs->v[i];
+
+		if (r->state != RUNTIME_DOWN || r->failure != EACCES || r->optional)
+			continue;
+		buf_puts(b, n++ ? ", " : "");
+		put_name(r, b);
+	}
+	return n;
+}
+
+/* Of a place where nothing is only when somebody named it, or nobody is anywhere. */
+static bool is_expected(const struct runtime *r, bool others_answer)
+{
+	if (r->state == RUNTIME_READY || r->state == RUNTIME_OFF)
+		return false;
+	if (r->failure == ENOENT || r->failure == ENOTDIR)
+		return r->given || (!r->optional && !others_answer);
+	return true;
+}
+
+void runtimes_put_down(const struct runtimes *rs, struct buf *b)
+{
+	const bool others_answer = runtimes_ready(rs);
+
+	for (size_t i = 0; i < rs->n; i++) {
+		const struct runtime *r = rs->v[i];
+
+		if (!is_expected(r, others_answer))
+			continue;
+		buf_puts(b, "; ");
+		put_name(r, b);
+		buf_puts(b, ": ");
+		buf_put_escaped(b, str_of(r->state == RUNTIME_OPENED ? "has not answered yet" : r->why));
+	}
+}
+
 bool runtimes_answered(const struct runtimes *rs, uint64_t now)
 {
 	for (size_t i = 0; i < rs->n; i++) {

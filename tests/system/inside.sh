@@ -25,7 +25,7 @@ print('not ok - inside_daemonset_example: what it names does not fit together' i
 END
 
 tests="inside_starts inside_sees_host inside_names_container inside_filters_container inside_without_host_cgroups inside_saves inside_own_pids \
-	inside_says_which_flags inside_without_var_run"
+	inside_says_what_it_misses inside_says_which_flags inside_without_var_run"
 need dockerd docker containerd runc python3 curl iptables ip nsenter -- $tests
 # The file that "make static" makes; else the one that was linked with this system's libraries, and those libraries.
 program=$BUILD/static/ptcpdump
@@ -141,6 +141,18 @@ inside command "${readme/--pid=host/}" -i any -n 'tcp port 80' -- wget -q -O /de
 wait_for 5 not docker inspect command >/dev/null 2>&1
 grep -q 'up0 wget\.[0-9]* Out .*GET /12 ' "$TEST_TMP/command.out" || why="$why command: $(head -n 1 "$TEST_TMP/command.out")"
 result inside_own_pids "$why"
+
+# What a namespace hides is said, and only where it does. Without /sys there is no other root than that of our own namespace.
+own=${readme/--cgroupns=host/--cgroupns=private}
+inside groups "${own/-v \/sys:\/sys:ro/}" -i any -n 'tcp port 80'
+inside_end groups
+why=
+grep -q "pid namespace here .*--pid=host" "$TEST_TMP/pids.err" || why="nothing of pids;"
+grep -q "root of the control groups .*--cgroupns=host" "$TEST_TMP/groups.err" || why="$why nothing of control groups;"
+for name in tool filter private saver; do
+	grep -q "not the host's" "$TEST_TMP/$name.err" && why="$why $name: $(grep -m 1 "not the host's" "$TEST_TMP/$name.err");"
+done
+result inside_says_what_it_misses "$why"
 
 # Without any of the flags, all that the documentation names are told.
 docker run --rm ptcpdump -i any >"$TEST_TMP/flags.err" 2>&1
