@@ -99,7 +99,7 @@ static void test_docker_status(void)
 	};
 
 	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
-		struct fake f = { .serve = serve_text_and_close, .text = answers[i][0] };
+		struct fake f = { .serve = serve_text, .text = answers[i][0] };
 		struct rig rig;
 
 		socket_path(&f, "status");
