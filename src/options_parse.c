@@ -150,7 +150,8 @@ static size_t scheme_of(const char *address)
 int parse_socket(struct options *o, const struct option_desc *d, const char *arg)
 {
 	if (scheme_of(arg) && strncmp(arg, "unix://", 7) != 0) {
-		log_error("--%s '%s': only a socket of this machine can be asked: give its path", d->name, arg);
+		log_error("--%s '%s': only a socket of this machine can be asked: give PATH or unix://PATH", d->name,
+			  arg);
 		return -EINVAL;
 	}
 	return parse_string(o, d, arg);
@@ -183,12 +184,12 @@ static bool is_host(const char *host)
 int parse_docker(struct options *o, const struct option_desc *d, const char *arg)
 {
 	const size_t scheme = scheme_of(arg);
+	const bool tcp = strncmp(arg, "tcp://", 6) == 0 || strncmp(arg, "http://", 7) == 0;
 
-	if (strncmp(arg, "tcp://", 6) != 0 && strncmp(arg, "http://", 7) != 0 && strncmp(arg, "https://", 8) != 0)
-		return parse_socket(o, d, arg);
-	if (strncmp(arg, "https://", 8) == 0 || !is_host(arg + scheme + 3)) {
+	if (scheme && strncmp(arg, "unix://", 7) != 0 && (!tcp || !is_host(arg + scheme + 3))) {
 		log_error(
-			"--%s '%s': give a socket, or tcp://HOST:PORT (1 to 65535) of a daemon that is spoken to without TLS",
+			"--%s '%s': give a socket (PATH or unix://PATH), or tcp://HOST:PORT or http://HOST:PORT (1 to "
+			"65535) of a daemon that is spoken to without TLS",
 			d->name, arg);
 		return -EINVAL;
 	}

@@ -9,6 +9,7 @@
 
 #include "filter/filter.h"
 #include "hints.h"
+#include "hints_containers.h"
 #include "reader/reader.h"
 #include "session_private.h"
 
@@ -27,10 +28,11 @@ struct offline {
 	size_t nifaces;
 	size_t unsupported; /* interfaces for whose link type the expression makes no sense */
 	char unsupported_text[FILTER_ERR_LEN];
-	FILE *list;	  /* -V, NULL none */
-	bool packets;	  /* there were some */
-	unsigned told;	  /* ANNOT_*, of any of them */
-	uint32_t id_base; /* -V: interfaces of the files before this one */
+	FILE *list;		      /* -V, NULL none */
+	bool packets;		      /* there were some */
+	unsigned told;		      /* ANNOT_*, of any of them */
+	struct seen_containers *seen; /* NULL: none are asked for */
+	uint32_t id_base;	      /* -V: interfaces of the files before this one */
 	/* Interfaces of earlier files: outputs know them until the end. */
 	struct iface **kept;
 	struct reader **readers;
@@ -158,6 +160,8 @@ static int offline_packet(void *arg, const struct packet *packet)
 	}
 	off->packets = true;
 	off->told |= packet->annot ? packet->annot->has : 0;
+	if (off->seen && packet->annot)
+		seen_containers_add(off->seen, packet->annot, match_containers(s->match, packet->annot));
 	passes = !si->filter.n || filter_match(&si->filter, packet->data, packet->caplen, packet->len);
 	if (!passes && !match_learns(s->match))
 		return 0;
@@ -437,14 +441,18 @@ static void offline_done(struct offline *off)
 	free(off->readers);
 	free(off->kept);
 	free(off->ifaces);
+	seen_containers_free(off->seen);
 }
 
-static void say_untold(const struct offline *off, const char *path)
+/* After all packets: what was asked for may have been meant otherwise. */
+static void say_hints(const struct offline *off, const char *path)
 {
 	const char *untold = hint_untold(off->s.o, off->told);
 
 	if (untold)
-		log_warn("no packet of %s %s", off->list ? "these files" : path, untold);
+		log_warn("no packet of %s %s", path, untold);
+	else if (off->seen && !off->s.stop && !interrupted)
+		seen_containers_warn(off->seen, off->s.o, path);
 }
 
 int session_run_offline(const struct options *o)
@@ -462,11 +470,13 @@ int session_run_offline(const struct options *o)
 			return 1;
 		path = first;
 	}
+	if (options_select_container(o))
+		off.seen = seen_containers_new();
 	err = o->dump ? dump_filter(&off, path) : read_all(&off, path);
 	if (err)
 		hint_expression(o);
-	else if (off.packets)
-		say_untold(&off, path);
+	else if (!o->dump && off.packets)
+		say_hints(&off, o->list_file ? "these files" : path);
 	if (!err && !o->dump && o->count_only)
 		printf("%llu packet%s\n", (unsigned long long)off.s.captured, off.s.captured == 1 ? "" : "s");
 	err = err || off.s.failed ? 1 : 0;

@@ -76,8 +76,9 @@ static void capabilities_advise(const struct backend *backend, const char *missi
 	if (root_of_container()) {
 		log_error(
 			"no permission to capture: %s missing; this is a container: start it with \"docker run "
-			"--privileged --pid=host --net=host\", or with --cap-add SYS_ADMIN --cap-add NET_ADMIN --cap-add "
-			"NET_RAW --cap-add SYS_PTRACE instead of --privileged",
+			"--privileged --pid=host --net=host --cgroupns=host\", or instead of --privileged with \"--cap-add "
+			"SYS_ADMIN --cap-add NET_ADMIN --cap-add NET_RAW --cap-add SYS_PTRACE --cap-add DAC_READ_SEARCH "
+			"--security-opt seccomp=unconfined --security-opt systempaths=unconfined\"",
 			missing);
 		return;
 	}

@@ -7,13 +7,17 @@
 
 #include "meta/container_store.h"
 #include "meta/match.h"
+#include "meta/no_match.h"
 #include "meta/place.h"
 #include "meta/process.h"
 #include "meta/runtime/loop.h"
 #include "meta/runtimes.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/pidns.h"
 #include "util/procfs.h"
+
+enum { ROOT_CGROUP = 1 }; /* the inode of the root of all */
 
 struct containers {
 	struct containers_config config;
@@ -23,7 +27,7 @@ struct containers {
 	struct places places;
 	uint64_t told;	     /* version of the store that the verdicts are of */
 	struct match *match; /* NULL: nobody asks for verdicts */
-	bool said_no_match;
+	bool said_no_match, said_no_runtime, said_denied, said_namespaces;
 	bool say_no_netns;	       /* if it is so */
 	struct container_netns *netns; /* NULL: nobody asks for them */
 };
@@ -149,15 +153,58 @@ static bool any_match(struct containers *c)
 	return false;
 }
 
+/* Once; when no runtime answered then, once more when one does. */
 static void say_no_match(struct containers *c, uint64_t now)
 {
 	if (!c->match || c->said_no_match || !runtimes_answered(c->runtimes, now))
 		return;
+	if (c->said_no_runtime && !runtimes_ready(c->runtimes))
+		return;
 	c->said_no_match = true;
-	if (!any_match(c))
-		log_warn("no container matches yet: waiting for one to start%s",
-			 runtimes_alive(c->runtimes) ? ""
-						     : " (no container runtime answers; --log-level info tells why)");
+	if (any_match(c))
+		no_match_warn_of_values(&c->config, c->store);
+	else
+		c->said_no_match = no_match_warn(&c->config, c->store, c->runtimes);
+	c->said_no_runtime = !c->said_no_match;
+}
+
+/* Programs that are attached to the root of the control groups see nothing beside it. */
+static void warn_own_namespaces(const struct containers *c)
+{
+	if (!pidns_of_proc().initial)
+		log_warn(
+			"the pid namespace here is not the host's: of what runs outside of it names and pids are known, and "
+			"containers by their control groups only; in a container, \"docker run --pid=host\" shows more");
+	if (c->places.fs.fd >= 0 && c->places.fs.root_id != ROOT_CGROUP)
+		log_warn(
+			"the root of the control groups here is not the host's: processes and containers beside it may stay "
+			"unknown; in a container, \"docker run --cgroupns=host\" changes that");
+}
+
+static void warn_denied(const struct containers *c)
+{
+	struct buf b = { 0 };
+
+	if (runtimes_put_denied(c->runtimes, &b))
+		log_warn(
+			"%.*s may not be opened, its containers go without names: that takes root, CAP_DAC_OVERRIDE or "
+			"the socket's group",
+			(int)b.len, b.p);
+	buf_done(&b);
+}
+
+/* What stands in the way of names, once: when they are asked for, or somebody could tell them. */
+static void say_obstacles(struct containers *c, uint64_t now)
+{
+	if (!runtimes_answered(c->runtimes, now))
+		return;
+	if (!c->said_denied)
+		warn_denied(c);
+	c->said_denied = true;
+	if (c->said_namespaces || (!c->match && !runtimes_ready(c->runtimes)))
+		return;
+	c->said_namespaces = true;
+	warn_own_namespaces(c);
 }
 
 static int open_match(struct containers *c)
@@ -251,6 +298,7 @@ void containers_step(struct containers *c)
 	if (c->netns)
 		container_netns_step(c->netns, now);
 	say_no_match(c, now);
+	say_obstacles(c, now);
 	say_no_netns(c, now);
 }
 

@@ -368,6 +368,14 @@ enum match_end match_annotation(struct match *m, const struct annotation *annot)
 	return peer ? MATCH_PEER : MATCH_NONE;
 }
 
+bool match_containers(const struct match *m, const struct annotation *annot)
+{
+	const unsigned wanted = m->wanted & (KIND_CONTAINER | KIND_POD_NAME);
+
+	return (kinds_of_role(m, annot, ROLE_OWNER) & wanted) == wanted ||
+	       (kinds_of_role(m, annot, ROLE_PEER) & wanted) == wanted;
+}
+
 /* Live, users are told by number. */
 static unsigned kinds_of_user(const struct match *m, uint32_t uid)
 {

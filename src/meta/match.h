@@ -49,6 +49,8 @@ bool match_active(const struct match *m);
 bool match_learns(const struct match *m);
 /* annot: NULL none. Without criteria everything matches. */
 enum match_end match_annotation(struct match *m, const struct annotation *annot);
+/* Whether an end satisfies what is asked for of containers and pods, whatever else is. */
+bool match_containers(const struct match *m, const struct annotation *annot);
 /* Live: validated records of the process ring, for follow_forks and for pids that are used again. */
 void match_event(struct match *m, uint32_t type, const void *event);
 /*

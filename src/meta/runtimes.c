@@ -116,13 +116,13 @@ static void drop_users(struct runtimes *rs)
 	rs->n = kept;
 }
 
-static void add_user(struct runtimes *rs, const struct runtime_row *row, const char *uid)
+static void add_user(struct runtimes *rs, const struct runtime_row *row, const char *root, const char *uid)
 {
 	char path[128];
 	struct runtime *r;
 	int fd;
 
-	snprintf(path, sizeof(path), "/run/user/%.32s/%s", uid, row->of_users);
+	snprintf(path, sizeof(path), "%s%.32s/%s", root, uid, row->of_users);
 	if (has_runtime(rs, row->ops, path) || (fd = user_socket_find(path)) < 0)
 		return;
 	close(fd);
@@ -137,6 +137,7 @@ static void add_user(struct runtimes *rs, const struct runtime_row *row, const c
 /* Sockets of the users' own daemons, below folders that only they and root may enter. */
 static void look_for_users(struct runtimes *rs, uint64_t now)
 {
+	const char *root;
 	struct dirent *d;
 	bool raised;
 	DIR *dir;
@@ -146,11 +147,12 @@ static void look_for_users(struct runtimes *rs, uint64_t now)
 	rs->users_at = now + USERS_NS;
 	raised = caps_raise(CAP_DAC_OVERRIDE);
 	drop_users(rs);
-	dir = opendir("/run/user");
+	root = user_socket_root();
+	dir = opendir(root);
 	while (dir && (d = readdir(dir))) {
 		for (size_t i = 0; i < RUNTIMES; i++) {
 			if (rows[i].of_users)
-				add_user(rs, &rows[i], d->d_name);
+				add_user(rs, &rows[i], root, d->d_name);
 		}
 	}
 	if (dir)
@@ -162,10 +164,12 @@ static void look_for_users(struct runtimes *rs, uint64_t now)
 static void add_row(struct runtimes *rs, const struct runtime_row *row, const char *address)
 {
 	const char *variable = row->variable ? getenv(row->variable) : NULL;
-	const char *usual = variable && strncmp(variable, "unix://", 7) == 0 ? variable : row->usual;
+	const bool given = address || (variable && strncmp(variable, "unix://", 7) == 0);
+	const char *first = address ? address : given ? variable : row->usual;
+	struct runtime *r = first ? add_runtime(rs, row->ops, first, false) : NULL;
 
-	if (address || usual)
-		add_runtime(rs, row->ops, address ? address : usual, false);
+	if (r)
+		r->given = given;
 	for (size_t i = 0; !address && row->others[i]; i++)
 		add_runtime(rs, row->ops, row->others[i], true);
 }
@@ -201,6 +205,76 @@ bool runtimes_alive(const struct runtimes *rs)
 			return true;
 	}
 	return false;
+}
+
+bool runtimes_ready(const struct runtimes *rs)
+{
+	for (size_t i = 0; i < rs->n; i++) {
+		if (rs->v[i]->state == RUNTIME_READY)
+			return true;
+	}
+	return false;
+}
+
+static void put_name(const struct runtime *r, struct buf *b)
+{
+	buf_printf(b, "%s at '", r->ops->name);
+	buf_put_escaped(b, str_of(r->path));
+	buf_putc(b, '\'');
+}
+
+size_t runtimes_put_ready(const struct runtimes *rs, struct buf *b)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < rs->n; i++) {
+		if (rs->v[i]->state != RUNTIME_READY)
+			continue;
+		buf_puts(b, n++ ? ", " : "");
+		put_name(rs->v[i], b);
+	}
+	return n;
+}
+
+size_t runtimes_put_denied(const struct runtimes *rs, struct buf *b)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < rs->n; i++) {
+		const struct runtime *r = rs->v[i];
+
+		if (r->state != RUNTIME_DOWN || r->failure != EACCES || r->optional)
+			continue;
+		buf_puts(b, n++ ? ", " : "");
+		put_name(r, b);
+	}
+	return n;
+}
+
+/* Of a place where nothing is only when somebody named it, or nobody is anywhere. */
+static bool is_expected(const struct runtime *r, bool others_answer)
+{
+	if (r->state == RUNTIME_READY || r->state == RUNTIME_OFF)
+		return false;
+	if (r->failure == ENOENT || r->failure == ENOTDIR)
+		return r->given || (!r->optional && !others_answer);
+	return true;
+}
+
+void runtimes_put_down(const struct runtimes *rs, struct buf *b)
+{
+	const bool others_answer = runtimes_ready(rs);
+
+	for (size_t i = 0; i < rs->n; i++) {
+		const struct runtime *r = rs->v[i];
+
+		if (!is_expected(r, others_answer))
+			continue;
+		buf_puts(b, "; ");
+		put_name(r, b);
+		buf_puts(b, ": ");
+		buf_put_escaped(b, str_of(r->state == RUNTIME_OPENED ? "has not answered yet" : r->why));
+	}
 }
 
 bool runtimes_answered(const struct runtimes *rs, uint64_t now)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "util/buf.h"
 #include "util/clock.h"
 
 struct container_entry;
@@ -22,6 +23,13 @@ int runtimes_new(struct runtimes **ret, struct loop *loop, struct container_stor
 void runtimes_step(struct runtimes *rs, uint64_t now);
 /* Somebody can be asked. */
 bool runtimes_alive(const struct runtimes *rs);
+/* Somebody has told what exists. */
+bool runtimes_ready(const struct runtimes *rs);
+/* Their names: of those that answer, and of those whose sockets are there and may not be opened. How many there are. */
+size_t runtimes_put_ready(const struct runtimes *rs, struct buf *b);
+size_t runtimes_put_denied(const struct runtimes *rs, struct buf *b);
+/* Of those that do not answer and of whom one would expect it, why. */
+void runtimes_put_down(const struct runtimes *rs, struct buf *b);
 /* Nobody need be waited for (any longer): all have told what exists, or are silent, or not there. */
 bool runtimes_answered(const struct runtimes *rs, uint64_t now);
 /* Asks for what is not known of a container: at once, a few times soon, and seldom later. */

@@ -78,7 +78,9 @@ refused no_pid "'abc' is not a process number" -r plain.pcap --pid abc
 refused size_zero "invalid file size 0" -r plain.pcap -w "$tmp/x" -C 0
 refused size_of_another_unit "invalid file size 10tb" -r plain.pcap -w "$tmp/x" -C 10tb
 refused buffer_too_large "invalid packet buffer size 2097152 (KiB, 1 to 2097151)" -B 2097152
-refused docker_with_tls "give a socket, or tcp://HOST:PORT" --docker-address https://10.0.0.1:2376
+refused docker_with_tls "give a socket (PATH or unix://PATH), or tcp://HOST:PORT or http" --docker-address https://10.0.0.1:2376
+refused docker_by_another_scheme "give a socket (PATH or unix://PATH), or tcp://HOST:PORT or http" --docker-address ftp://x:1
+refused cri_by_another_scheme "give PATH or unix://PATH" --cri-runtime-address tcp://x:1
 refused seconds_of_letters "invalid number of seconds x" -r plain.pcap -w "$tmp/x" -G x
 refused missing_program "no-such-program" -r plain.pcap -w "$tmp/x" -C 1 -z no-such-program
 refused unknown_user "no-such-user" -r plain.pcap -Z no-such-user
@@ -170,6 +172,18 @@ untold no_parents process 'tells of parents: -f finds' -f --pname zzparent
 untold nothing "" 'says whose it is' --uid root
 run -r annotated.pcapng -f --pname zzparent --uid 4200001 --container-name zzcontainer --pod-name zzpod.zzspace
 is no_hint_with_all "$STATUS $(hints) $(grep -c . "$tmp/out" | sed 's/[1-9][0-9]*/some/')" "0 0 some"
+run -r annotated.pcapng --container-name nothing
+is hint_containers_of_the_file "$STATUS $(hints) $(grep -c "no container of annotated.pcapng matches; there is 'zzcontainer' of pod 'zzpod.zzspace'$" "$tmp/err")" "0 1 1"
+run -r annotated.pcapng --container-name zzcontianer
+is hint_container_misspelt "$STATUS $(hints) $(grep -c "'zzcontianer': did you mean 'zzcontainer'?$" "$tmp/err")" "0 2 1"
+run -r annotated.pcapng --pod-name zzpod
+is hint_pod_of_another_namespace "$STATUS $(hints) $(grep -c "'zzpod': did you mean 'zzpod.zzspace'?$" "$tmp/err")" "0 2 1"
+run -r annotated.pcapng --container-name zzcontainer --pname nobody
+is no_hint_when_others_turn_it_down "$STATUS $(hints)" "0 0"
+run -r annotated.pcapng --container-name zzcontainr -c 1
+is hint_all_was_read "$STATUS $(hints)" "0 2"
+run -r annotated.pcapng --container-name zzcontainr,zzcontainer -c 1
+is no_hint_before_all_was_read "$STATUS $(hints)" "0 0"
 run -r annotated.pcapng -w "$tmp/lost.pcap"
 is hint_pcap_keeps_no_processes "$STATUS $(hints) $(grep -c 'a pcap file keeps no processes' "$tmp/err")" "0 1 1"
 run -r plain.pcap -w "$tmp/nothing-lost.pcap"

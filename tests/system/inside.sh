@@ -24,7 +24,8 @@ wrong = (d['spec']['selector']['matchLabels'] != d['spec']['template']['metadata
 print('not ok - inside_daemonset_example: what it names does not fit together' if wrong else 'ok - inside_daemonset_example')
 END
 
-tests="inside_starts inside_sees_host inside_names_container inside_filters_container inside_without_host_cgroups inside_saves inside_own_pids"
+tests="inside_starts inside_sees_host inside_names_container inside_filters_container inside_without_host_cgroups inside_saves inside_own_pids \
+	inside_says_what_it_misses inside_says_which_flags inside_without_var_run"
 need dockerd docker containerd runc python3 curl iptables ip nsenter -- $tests
 # The file that "make static" makes; else the one that was linked with this system's libraries, and those libraries.
 program=$BUILD/static/ptcpdump
@@ -140,4 +141,36 @@ inside command "${readme/--pid=host/}" -i any -n 'tcp port 80' -- wget -q -O /de
 wait_for 5 not docker inspect command >/dev/null 2>&1
 grep -q 'up0 wget\.[0-9]* Out .*GET /12 ' "$TEST_TMP/command.out" || why="$why command: $(head -n 1 "$TEST_TMP/command.out")"
 result inside_own_pids "$why"
+
+# What a namespace hides is said, and only where it does. Without /sys there is no other root than that of our own namespace.
+own=${readme/--cgroupns=host/--cgroupns=private}
+inside groups "${own/-v \/sys:\/sys:ro/}" -i any -n 'tcp port 80'
+inside_end groups
+why=
+grep -q "pid namespace here .*--pid=host" "$TEST_TMP/pids.err" || why="nothing of pids;"
+grep -q "root of the control groups .*--cgroupns=host" "$TEST_TMP/groups.err" || why="$why nothing of control groups;"
+for name in tool filter private saver; do
+	grep -q "not the host's" "$TEST_TMP/$name.err" && why="$why $name: $(grep -m 1 "not the host's" "$TEST_TMP/$name.err");"
+done
+result inside_says_what_it_misses "$why"
+
+# Without any of the flags, all that the documentation names are told.
+docker run --rm ptcpdump -i any >"$TEST_TMP/flags.err" 2>&1
+why=
+for flag in $(sed -n '/^To see all/,/^Started with less/s/^ \{8,\}\(docker run\|--cap-add\|--security-opt\)/\1/p' "$TOP/docs/containers.md" |
+	grep -o -- '--cap-add [A-Z_]*\|--security-opt [a-z=]*\|--cgroupns=host' | tr ' ' +); do
+	grep -q -e "${flag/+/ }" "$TEST_TMP/flags.err" || why="$why ${flag/+/ } is not named;"
+done
+grep -q -e '--security-opt systempaths' "$TEST_TMP/flags.err" || why="$why $(head -n 1 "$TEST_TMP/flags.err")"
+result inside_says_which_flags "$why"
+
+# The image of this test has no /var/run, neither as a link nor as a folder.
+docker run --rm --name varrun ${readme/-v \/run:\/run:ro/} -v "$DOCKER:/run/docker.sock:ro" ptcpdump -i docker0 -n 'tcp port 80' \
+	>"$TEST_TMP/varrun.out" 2>"$TEST_TMP/varrun.err" &
+listens $! "$TEST_TMP/varrun.err"
+get web 13
+inside_end varrun
+why=
+grep 'GET /13 ' "$TEST_TMP/varrun.out" | grep -q 'Container \[web\]$' || why="$(cat "$TEST_TMP/varrun.out" "$TEST_TMP/varrun.err" | head -n 3)"
+result inside_without_var_run "$why"
 end_test

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Which container a process is in. */
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "check.h"
 #include "meta/cgroup.h"
@@ -173,6 +174,122 @@ static void test_short_lived_child(void)
 	rmdir(dir);
 }
 
+static void two_containers(struct fake *f, int fd, const char *path)
+{
+	(void)f;
+	if (strncmp(path, "/events", 7) == 0) {
+		fake_http_stream(fd);
+		fake_hold(fd);
+	} else if (strcmp(path, "/containers/json") == 0) {
+		fake_http_answer(fd, 200,
+				 "[{\"Id\":\"" ID_A "\",\"Names\":[\"/web\"],\"Image\":\"i\",\"Labels\":{}},"
+				 "{\"Id\":\"" ID_B "\",\"Names\":[\"/db\"],\"Image\":\"i\",\"Labels\":{}}]");
+	} else {
+		fake_http_answer(fd, 404, "");
+	}
+}
+
+static bool is_said(const char *text)
+{
+	static char all[1 << 16];
+	FILE *f = fopen(messages, "r");
+	const size_t n = f ? fread(all, 1, sizeof(all) - 1, f) : 0;
+
+	if (f)
+		fclose(f);
+	all[n] = '\0';
+	return strstr(all, text);
+}
+
+/* Until it is said, for some seconds at most. */
+static bool says(struct containers *c, const char *text)
+{
+	const uint64_t end = clock_ns(CLOCK_MONOTONIC) + 5000000000u;
+
+	while (!is_said(text)) {
+		if (clock_ns(CLOCK_MONOTONIC) >= end)
+			return false;
+		poll(&(struct pollfd){ .fd = containers_fd(c), .events = POLLIN }, 1, 10);
+		containers_step(c);
+	}
+	return true;
+}
+
+/* A daemon that is not there yet is another matter than a name that it does not know. */
+static void test_no_match(void)
+{
+	struct fake f = { .serve = fake_serve_http, .http = two_containers };
+	const char *names[] = { "wbe", NULL };
+	const char *addresses[RUNTIMES] = { [RUNTIME_PODMAN] = "", [RUNTIME_CONTAINERD] = "", [RUNTIME_CRI] = "" };
+	struct containers_config config = { .addresses = addresses, .names = names, .verdict = on_verdict };
+	char down[256], up[256];
+	struct containers *c = NULL;
+
+	socket_path(&f, "typo");
+	addresses[RUNTIME_DOCKER] = f.path;
+	snprintf(down, sizeof(down), "no container runtime answers; docker at '%s': No such file", f.path);
+	snprintf(up, sizeof(up), "waiting for one to start; docker at '%s' answers: 2 containers\n", f.path);
+	CHECK_INT(containers_new(&c, &config), 0);
+	CHECK(says(c, down));
+	CHECK(!is_said("did you mean"));
+	fake_start(&f);
+	CHECK(says(c, up));
+	CHECK(is_said("--container-name 'wbe': did you mean 'web'?"));
+	containers_free(c);
+	fake_stop(&f);
+}
+
+/* One of two that are asked for is there. */
+static void test_one_does_not_match(void)
+{
+	struct fake f = { .serve = fake_serve_http, .http = two_containers };
+	const char *names[] = { "web", "dbb", NULL };
+	const char *addresses[RUNTIMES] = { [RUNTIME_PODMAN] = "", [RUNTIME_CONTAINERD] = "", [RUNTIME_CRI] = "" };
+	struct containers_config config = { .addresses = addresses, .names = names, .verdict = on_verdict };
+	struct containers *c = NULL;
+	char text[256];
+
+	socket_path(&f, "one");
+	fake_start(&f);
+	addresses[RUNTIME_DOCKER] = f.path;
+	CHECK_INT(containers_new(&c, &config), 0);
+	CHECK(says(c, "--container-name 'dbb': did you mean 'db'?"));
+	snprintf(text, sizeof(text), "docker at '%s' answers: 2", f.path);
+	CHECK(!is_said(text));
+	containers_free(c);
+	fake_stop(&f);
+}
+
+/* By somebody who may not open the socket. */
+static void test_denied(void)
+{
+	const char *addresses[RUNTIMES] = { [RUNTIME_PODMAN] = "", [RUNTIME_CONTAINERD] = "" };
+	struct containers_config config = { .addresses = addresses };
+	struct fake f = { .serve = fake_serve_http, .http = two_containers };
+	struct containers *c = NULL;
+	char text[512];
+	pid_t pid;
+
+	if (geteuid() != 0)
+		CHECK_SKIP("needs root");
+	socket_path(&f, "denied");
+	fake_start(&f);
+	CHECK(chmod(directory, 0711) == 0 && chmod(f.path, 0600) == 0);
+	addresses[RUNTIME_DOCKER] = addresses[RUNTIME_CRI] = f.path;
+	pid = fork();
+	if (pid == 0) {
+		if (setresuid(65534, 65534, 65534) || containers_new(&c, &config))
+			_exit(1);
+		containers_step(c);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	snprintf(text, sizeof(text), "docker at '%s', cri at '%s' may not be opened, its containers go without names",
+		 f.path, f.path);
+	CHECK(is_said(text));
+	fake_stop(&f);
+}
+
 static void test_messages_cannot_be_forged(void)
 {
 	check_messages(1, NULL);
@@ -185,6 +302,9 @@ int main(void)
 	RUN(test_find_by_cgroup);
 	RUN(test_places_are_bounded);
 	RUN(test_short_lived_child);
+	RUN(test_no_match);
+	RUN(test_one_does_not_match);
+	RUN(test_denied);
 	RUN(test_messages_cannot_be_forged);
 	rig_end();
 	return check_status();

@@ -89,6 +89,29 @@ static void test_docker_garbage(void)
 }
 
 /* A stream of events without end, which would keep us from reading packets. */
+/* A status without words, and one whose words end in newlines. */
+static void test_docker_status(void)
+{
+	static const char *const answers[][2] = {
+		{ "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "HTTP status 404" },
+		{ "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n \n", "HTTP status 404" },
+		{ "HTTP/1.1 503 Busy\r\nContent-Length: 8\r\n\r\nlater \r\n", "HTTP status 503: later" },
+	};
+
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		struct fake f = { .serve = serve_text, .text = answers[i][0] };
+		struct rig rig;
+
+		socket_path(&f, "status");
+		fake_start(&f);
+		rig_open(&rig, &docker_ops, f.path);
+		CHECK(rig_until(&rig, RUNTIME_DOWN, 2000));
+		CHECK_STR(rig.r->why, answers[i][1]);
+		rig_close(&rig);
+		fake_stop(&f);
+	}
+}
+
 static void serve_events(struct fake *f, int fd)
 {
 	static const char events[] = "{\"status\":\"create\",\"id\":\"ab\"}\n";
@@ -136,6 +159,7 @@ int main(void)
 	RUN(test_docker_tcp);
 	RUN(test_docker_restarts);
 	RUN(test_docker_garbage);
+	RUN(test_docker_status);
 	RUN(test_users_cannot_keep_us_busy);
 	RUN(test_messages_cannot_be_forged);
 	rig_end();

@@ -2,6 +2,9 @@
 /* Which sockets are tried: those that were given, else the usual ones and those of users. */
 #include "meta/runtimes.h"
 
+#include <sched.h>
+#include <sys/mount.h>
+
 #include "check.h"
 #include "runtime_rig.h"
 
@@ -72,12 +75,58 @@ static void test_daemons_of_users(void)
 	reach_user("docker.sock");
 }
 
+/* /run and what is in it, and an empty /var, with or without a folder in a link's place; for this process alone. */
+static bool own_run(bool var_run)
+{
+	if (mount("none", "/run", "tmpfs", 0, NULL) < 0 || mount("none", "/var", "tmpfs", 0, NULL) < 0)
+		return false;
+	return !var_run || (mkdir("/var/run", 0755) == 0 && mkdir("/var/run/containerd", 0755) == 0 &&
+			    mkdir("/var/run/user", 0755) == 0);
+}
+
+/* In an image that has not the link that all systems have. */
+static void test_var_run_is_no_link(void)
+{
+	const char *addresses[RUNTIMES] = { NULL, "", "", "" };
+	struct fake f = { .serve = fake_serve_http, .http = docker_answers, .path = "/run/docker.sock" };
+
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || !own_run(false))
+		CHECK_SKIP("cannot mount");
+	fake_start(&f);
+	CHECK(reaches(&f, addresses, 2000));
+	/* One that was given is where it was said to be. */
+	addresses[RUNTIME_DOCKER] = "/var/run/docker.sock";
+	CHECK(!reaches(&f, addresses, 100));
+	fake_stop(&f);
+	CHECK(own_run(true));
+	f = (struct fake){ .serve = fake_serve_http,
+			   .http = docker_answers,
+			   .path = "/var/run/containerd/containerd.sock" };
+	fake_start(&f);
+	addresses[RUNTIME_DOCKER] = "";
+	addresses[RUNTIME_CONTAINERD] = NULL;
+	CHECK(reaches(&f, addresses, 2000));
+	addresses[RUNTIME_CONTAINERD] = "";
+	addresses[RUNTIME_CRI] = NULL;
+	CHECK(reaches(&f, addresses, 2000));
+	fake_stop(&f);
+	f = (struct fake){ .serve = fake_serve_http, .http = docker_answers, .path = "/var/run/user/4321/docker.sock" };
+	CHECK(mkdir("/var/run/user/4321", 0700) == 0);
+	fake_start(&f);
+	CHECK(chown("/var/run/user/4321", 4321, 0) == 0 && chown(f.path, 4321, 0) == 0);
+	addresses[RUNTIME_DOCKER] = NULL;
+	addresses[RUNTIME_CRI] = "";
+	CHECK(reaches(&f, addresses, 2000));
+	fake_stop(&f);
+}
+
 int main(void)
 {
 	if (rig_begin())
 		return 2;
 	RUN(test_variable_and_address);
 	RUN(test_daemons_of_users);
+	RUN(test_var_run_is_no_link); /* the last: it changes where files are */
 	rig_end();
 	return check_status();
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "meta/runtime/http.h"
 
+#include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@ enum {
 	LINE_BYTES_MAX = 1 << 20,  /* bytes of one line of a stream */
 	REQUEST_TIMEOUT_MS = 5000, /* for a whole answer */
 	USER_BYTES_MAX = 4 << 20,  /* bytes a second from a daemon of some user */
+	WORDS_MAX = 160,	   /* bytes of an error's that are told */
 	EVENT_WEIGHT = 16,	   /* a byte of many small lines costs more than one of a list */
 };
 
@@ -349,6 +351,16 @@ static void request_free(struct http_request *r)
 	free(r);
 }
 
+/* A daemon may send no words, or end them with a newline. */
+static void status_text(long status, const char *body, char *error, size_t size)
+{
+	size_t n = body ? strnlen(body, WORDS_MAX) : 0;
+
+	while (n && isspace((unsigned char)body[n - 1]))
+		n--;
+	snprintf(error, size, "HTTP status %ld%s%.*s", status, n ? ": " : "", (int)n, n ? body : "");
+}
+
 static void request_finish(struct http_request *r, CURLcode code)
 {
 	const struct http_handler handler = r->handler;
@@ -367,7 +379,7 @@ static void request_finish(struct http_request *r, CURLcode code)
 	else if (code)
 		snprintf(error, sizeof(error), "%s", curl_easy_strerror(code));
 	else if (status != 200)
-		snprintf(error, sizeof(error), "HTTP status %ld: %.160s", status, body ? body : "");
+		status_text(status, body, error, sizeof(error));
 	r->data = NULL;
 	r->cap = 0;
 	request_free(r);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "meta/container_store.h"
 #include "meta/runtime/http.h"
@@ -95,6 +96,25 @@ static void runtime_retry(struct runtime *r, uint64_t now, uint64_t after)
 	container_store_touch(r->store);
 }
 
+/* /var/run is a link to /run; in a container either may be missing, or hold something else. */
+static void look_elsewhere(struct runtime *r)
+{
+	const bool var = strncmp(r->path, "/var/run/", 9) == 0;
+	struct stat st;
+	char *other;
+
+	if (r->given || r->user || (!var && strncmp(r->path, "/run/", 5) != 0) || stat(r->path, &st) == 0)
+		return;
+	if (asprintf(&other, "%s%s", var ? "" : "/var", r->path + (var ? strlen("/var") : 0)) < 0)
+		return;
+	if (stat(other, &st) < 0) {
+		free(other);
+		return;
+	}
+	free(r->path);
+	r->path = other;
+}
+
 static void runtime_open(struct runtime *r, uint64_t now)
 {
 	/* The socket is root's, also when we are no longer. */
@@ -104,13 +124,16 @@ static void runtime_open(struct runtime *r, uint64_t now)
 	r->state = RUNTIME_OPENED;
 	r->opened_at = now;
 	r->heard_from = 0;
+	look_elsewhere(r);
 	err = r->ops->open(r);
 	if (raised)
 		caps_lower(CAP_DAC_OVERRIDE);
+	r->failure = -err;
 	if (!err)
 		return;
 	r->ops->close(r);
-	say_down(r, strerror(-err), err == -ENOENT || err == -ECONNREFUSED || err == -ENOTDIR);
+	snprintf(r->why, sizeof(r->why), "%s", strerror(-err));
+	say_down(r, r->why, err == -ENOENT || err == -ECONNREFUSED || err == -ENOTDIR);
 	runtime_retry(r, now, r->was_ready ? r->backoff : ABSENT_RETRY_NS);
 }
 

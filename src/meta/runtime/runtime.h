@@ -44,12 +44,14 @@ struct runtime {
 	char *path;
 	uint32_t user; /* whose daemon it is, who must not rename the containers of others; 0: not of a user */
 	bool optional; /* one of several usual places: its absence is not worth a message */
+	bool given;    /* somebody named the place */
 	enum runtime_state state;
 	uint64_t opened_at, retry_at; /* CLOCK_MONOTONIC ns */
 	uint64_t heard_from; /* when we listened first; until then we were busy, and it is not silent; 0 not yet */
 	uint64_t backoff;    /* ns */
 	bool said_down, said_slow, was_ready;
-	char why[200]; /* lost */
+	int failure;   /* errno of the last try to open it, 0: it was opened */
+	char why[200]; /* it does not answer; "" not known */
 };
 
 /* path: a socket, with or without "unix://". NULL: no memory. */

@@ -12,15 +12,30 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static const char root[] = "/run/user/";
+static const char *const roots[] = { "/run/user/", "/var/run/user/" };
+
+const char *user_socket_root(void)
+{
+	return roots[access(roots[0], F_OK) != 0 && access(roots[1], F_OK) == 0];
+}
+
+/* Length of the root that path is below; 0: of none. */
+static size_t root_of(const char *path)
+{
+	for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
+		if (strncmp(path, roots[i], strlen(roots[i])) == 0)
+			return strlen(roots[i]);
+	}
+	return 0;
+}
 
 uid_t user_socket_owner(const char *path)
 {
-	const size_t n = sizeof(root) - 1;
+	const size_t n = root_of(path);
 	unsigned long uid;
 	char *end;
 
-	if (strncmp(path, root, n) != 0 || path[n] < '1' || path[n] > '9')
+	if (n == 0 || path[n] < '1' || path[n] > '9')
 		return 0;
 	uid = strtoul(path + n, &end, 10);
 	return *end == '/' && uid < UINT32_MAX ? (uid_t)uid : 0;
@@ -47,12 +62,13 @@ int user_socket_find(const char *path)
 {
 	const uid_t uid = user_socket_owner(path);
 	char part[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	size_t n = sizeof(root) - 1 + strcspn(path + sizeof(root) - 1, "/");
+	size_t n = root_of(path);
 	int err = -EINVAL, at = AT_FDCWD;
 	dev_t dev = 0;
 
 	if (!uid || strlen(path) >= sizeof(part) || strstr(path, ".."))
 		return -EINVAL;
+	n += strcspn(path + n, "/");
 	for (;; path += n + 1, n = strcspn(path, "/")) {
 		const bool last = path[n] == '\0';
 		const int from = at;

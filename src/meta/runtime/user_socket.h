@@ -8,9 +8,11 @@
 
 #include <sys/types.h>
 
+/* "/run/user/", or "/var/run/user/" where only that is. */
+const char *user_socket_root(void);
 /* Whose folder a path is in; 0: no user's. */
 uid_t user_socket_owner(const char *path);
-/* An O_PATH fd of the socket, which is that user's, in folders of theirs, on the file system of /run/user/UID. -errno.
+/* An O_PATH fd of the socket, which is that user's, in folders of theirs, on the file system of their folder. -errno.
  * Connect to /proc/self/fd/FD: whatever has the name by then. */
 int user_socket_find(const char *path);
 

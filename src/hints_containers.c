@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "hints_containers.h"
+
+#include <stdlib.h>
+
+#include "meta/meant.h"
+#include "util/log.h"
+
+enum {
+	SLOTS = 2048,	 /* a power of two */
+	SEEN_MAX = 1024, /* containers that are remembered */
+	LISTED = 8,
+};
+
+struct seen_container {
+	uint32_t hash;
+	struct container_desc container; /* the strings belong to it: id, name */
+	struct pod_desc pod;		 /* name, namespace */
+};
+
+struct seen_containers {
+	uint64_t serial; /* of the annotation before */
+	bool wanted;
+	size_t n;
+	struct seen_container *v; /* in the order in which they came */
+	uint16_t slots[SLOTS];	  /* places in v, counted from 1 */
+};
+
+struct seen_containers *seen_containers_new(void)
+{
+	struct seen_containers *s = calloc(1, sizeof(*s));
+
+	if (s)
+		s->v = calloc(SEEN_MAX, sizeof(*s->v));
+	if (s && !s->v) {
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+/* FNV-1a */
+static uint32_t hash_of(uint32_t h, struct str s)
+{
+	for (uint32_t i = 0; i < s.n; i++)
+		h = (h ^ (unsigned char)s.p[i]) * 16777619u;
+	return h * 31;
+}
+
+static bool is_seen(const struct seen_container *c, uint32_t hash, const struct container_desc *container,
+		    const struct pod_desc *pod)
+{
+	return c->hash == hash && str_eq(c->container.id, container->id) &&
+	       str_eq(c->container.name, container->name) && str_eq(c->pod.name, pod->name) &&
+	       str_eq(c->pod.namespace, pod->namespace);
+}
+
+static struct str copy(struct str s)
+{
+	char *p = s.p ? malloc(s.n + 1) : NULL;
+
+	if (!p)
+		return (struct str){ 0 };
+	memcpy(p, s.p, s.n);
+	return (struct str){ p, s.n };
+}
+
+static void add(struct seen_containers *s, const struct container_desc *container, const struct pod_desc *pod)
+{
+	uint32_t hash = hash_of(hash_of(hash_of(hash_of(2166136261u, container->id), container->name), pod->name),
+				pod->namespace);
+	uint32_t at = hash & (SLOTS - 1);
+
+	for (; s->slots[at]; at = (at + 1) & (SLOTS - 1)) {
+		if (is_seen(&s->v[s->slots[at] - 1], hash, container, pod))
+			return;
+	}
+	if (s->n == SEEN_MAX)
+		return;
+	s->v[s->n] = (struct seen_container){
+		.hash = hash,
+		.container = { .id = copy(container->id), .name = copy(container->name) },
+		.pod = { .name = copy(pod->name), .namespace = copy(pod->namespace) },
+	};
+	s->slots[at] = (uint16_t)++s->n;
+}
+
+void seen_containers_add(struct seen_containers *s, const struct annotation *a, bool wanted)
+{
+	static const struct pod_desc none;
+
+	if (a->serial == s->serial)
+		return;
+	s->serial = a->serial;
+	s->wanted |= wanted;
+	if (a->has & ANNOT_CONTAINER)
+		add(s, &a->container, a->has & ANNOT_POD ? &a->pod : &none);
+	if (a->has & ANNOT_PEER_CONTAINER)
+		add(s, &a->peer_container, a->has & ANNOT_PEER_POD ? &a->peer_pod : &none);
+}
+
+static void put_container(struct buf *b, const struct seen_container *c)
+{
+	buf_puts(b, b->len ? ", '" : "'");
+	buf_put_escaped(b, c->container.name);
+	buf_putc(b, '\'');
+	if (!c->pod.name.p)
+		return;
+	buf_puts(b, " of pod '");
+	buf_put_escaped(b, c->pod.name);
+	buf_putc(b, '.');
+	buf_put_escaped(b, c->pod.namespace);
+	buf_putc(b, '\'');
+}
+
+static void warn_of_none(const struct seen_containers *s, const char *file)
+{
+	struct buf b = { 0 };
+
+	for (size_t i = 0; i < s->n && i < LISTED; i++)
+		put_container(&b, &s->v[i]);
+	if (s->n > LISTED)
+		buf_printf(&b, " and %zu%s more", s->n - LISTED, s->n == SEEN_MAX ? " or" : "");
+	log_warn("no container of %s matches; there %s %.*s", file, s->n == 1 ? "is" : "are", (int)b.len, b.p);
+	buf_done(&b);
+}
+
+void seen_containers_warn(const struct seen_containers *s, const struct options *o, const char *file)
+{
+	struct meant *m = meant_new((const char *const *)o->container_ids.v, (const char *const *)o->container_names.v,
+				    (const char *const *)o->pod_names.v);
+
+	if (!s->wanted && s->n)
+		warn_of_none(s, file);
+	for (size_t i = 0; m && i < s->n; i++)
+		meant_offer(m, &s->v[i].container, &s->v[i].pod);
+	if (m)
+		meant_warn(m);
+	meant_free(m);
+}
+
+static void free_str(struct str s)
+{
+	free((void *)s.p);
+}
+
+void seen_containers_free(struct seen_containers *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->n; i++) {
+		free_str(s->v[i].container.id);
+		free_str(s->v[i].container.name);
+		free_str(s->v[i].pod.name);
+		free_str(s->v[i].pod.namespace);
+	}
+	free(s->v);
+	free(s);
+}
