@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "meta/container_query.h"
 #include "packet.h"
 
 struct meta;
@@ -18,8 +19,7 @@ struct meta_config {
 	bool peer;			      /* the other end is wanted as well: wait for it too */
 	bool containers;		      /* talk to runtimes at all */
 	const char *const *runtime_addresses; /* sockets by enum runtime_kind; NULL: the usual ones */
-	/* Container filters, NULL-terminated or NULL, and who is told of a cgroup's verdict. */
-	const char *const *container_ids, *const *container_names, *const *pod_names;
+	struct container_query query; /* which are asked for, and who is told of a cgroup's verdict */
 	void (*verdict)(void *arg, uint64_t cgroup, bool match);
 	void *arg;
 };

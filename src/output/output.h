@@ -37,6 +37,7 @@ struct text_config {
 	bool oneline, utc, nano, lengths, line_buffered, packet_buffered;
 	bool brief; /* with q, without v */
 	bool peer;  /* the other end is in the line without -v, too */
+	bool context_prefix; /* the container and pod stand in front */
 	bool color;
 	const char *type;	/* -T */
 	const char *esp_secret; /* -E */

@@ -60,7 +60,7 @@ static void test_find_by_cgroup(void)
 	struct fake f = { .serve = fake_serve_http, .http = one_container };
 	const char *names[] = { "late", NULL };
 	const char *addresses[RUNTIMES] = { [RUNTIME_CONTAINERD] = "", [RUNTIME_CRI] = "" };
-	struct containers_config config = { .addresses = addresses, .names = names, .verdict = on_verdict };
+	struct containers_config config = { .addresses = addresses, .query.names = names, .verdict = on_verdict };
 	char known[200], unknown[200], mount[] = "/sys/fs/cgroup/unified/test_container";
 	struct containers *c = NULL;
 	struct process p = { .tgid = 1, .start = 1 };
