@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "meta/meant.h"
+#include "options_containers.h"
 #include "util/log.h"
 
 enum {
@@ -127,8 +128,8 @@ static void warn_of_none(const struct seen_containers *s, const char *file)
 
 void seen_containers_warn(const struct seen_containers *s, const struct options *o, const char *file)
 {
-	struct meant *m = meant_new((const char *const *)o->container_ids.v, (const char *const *)o->container_names.v,
-				    (const char *const *)o->pod_names.v);
+	const struct container_query query = options_containers(o);
+	struct meant *m = meant_new(&query);
 
 	if (!s->wanted && s->n)
 		warn_of_none(s, file);

@@ -277,9 +277,7 @@ static int open_meta(struct live *l)
 	config.peer = needs_peer(o);
 	config.containers = needs_containers(o);
 	config.runtime_addresses = o->runtime_addresses;
-	config.container_ids = (const char *const *)o->container_ids.v;
-	config.container_names = (const char *const *)o->container_names.v;
-	config.pod_names = (const char *const *)o->pod_names.v;
+	config.query = options_containers(o);
 	config.verdict = options_select_container(o) ? on_cgroup_verdict : NULL;
 	config.arg = l;
 	config.netns = (struct netns_config){

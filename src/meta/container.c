@@ -209,11 +209,7 @@ static void say_obstacles(struct containers *c, uint64_t now)
 
 static int open_match(struct containers *c)
 {
-	const struct match_config config = {
-		.container_ids = c->config.ids,
-		.container_names = c->config.names,
-		.pod_names = c->config.pods,
-	};
+	const struct match_config config = { .containers = c->config.query };
 	int err = match_new(&c->match, &config);
 
 	if (!err && !match_active(c->match)) {

@@ -9,6 +9,7 @@
 
 #include "meta/container_info.h"
 #include "meta/container_netns.h"
+#include "meta/container_query.h"
 #include "meta/runtime/kinds.h"
 
 struct process;
@@ -16,9 +17,8 @@ struct containers;
 
 struct containers_config {
 	const char *const *addresses; /* sockets by enum runtime_kind; NULL, as a whole or each: the usual ones */
-	/* --container-id, --container-name, --pod-name; NULL-terminated, may be NULL */
-	const char *const *ids, *const *names, *const *pods;
-	/* A cgroup's verdict for those filters became known. */
+	struct container_query query; /* which are asked for */
+	/* A cgroup's verdict for that became known. */
 	void (*verdict)(void *arg, uint64_t cgroup, bool match);
 	void *arg;
 	struct netns_config netns;

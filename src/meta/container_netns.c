@@ -71,7 +71,7 @@ static bool may_be_id(const char *word)
 static int open_containers(struct container_netns *n)
 {
 	const char *const *words = n->config.containers;
-	struct match_config config = { .container_names = words };
+	struct match_config config = { .containers.names = words };
 	size_t count = 0, nids = 0;
 	const char **ids;
 	int err;
@@ -87,7 +87,7 @@ static int open_containers(struct container_netns *n)
 		if (may_be_id(words[i]))
 			ids[nids++] = words[i];
 	}
-	config.container_ids = ids;
+	config.containers.ids = ids;
 	err = match_new(&n->containers, &config);
 	if (err)
 		free(ids);
@@ -98,7 +98,7 @@ static int open_containers(struct container_netns *n)
 
 static int open_pods(struct container_netns *n)
 {
-	const struct match_config config = { .pod_names = n->config.pods };
+	const struct match_config config = { .containers.pods = n->config.pods };
 
 	return n->config.pods && n->config.pods[0] ? match_new(&n->pods, &config) : 0;
 }

@@ -22,9 +22,7 @@ static int open_containers(struct meta *m, const struct meta_config *config)
 {
 	const struct containers_config containers = {
 		.addresses = config->runtime_addresses,
-		.ids = config->container_ids,
-		.names = config->container_names,
-		.pods = config->pod_names,
+		.query = config->query,
 		.verdict = config->verdict,
 		.arg = config->arg,
 		.netns = config->netns,

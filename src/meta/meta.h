@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "meta/container_netns.h"
+#include "meta/container_query.h"
 #include "packet.h"
 
 struct meta;
@@ -19,8 +20,7 @@ struct meta_config {
 	bool peer;			      /* the other end is wanted as well: wait for it too */
 	bool containers;		      /* talk to runtimes at all */
 	const char *const *runtime_addresses; /* sockets by enum runtime_kind; NULL: the usual ones */
-	/* Container filters, NULL-terminated or NULL, and who is told of a cgroup's verdict. */
-	const char *const *container_ids, *const *container_names, *const *pod_names;
+	struct container_query query;	      /* which are asked for, and who is told of a cgroup's verdict */
 	void (*verdict)(void *arg, uint64_t cgroup, bool match);
 	void *arg;
 	struct netns_config netns; /* needs containers */

@@ -303,7 +303,7 @@ static void test_words(void)
 static void test_selected(void)
 {
 	static const char *const names[] = { "web", NULL };
-	const struct match_config filter = { .container_names = names };
+	const struct match_config filter = { .containers.names = names };
 	const struct netns_config asked = { .selected = true };
 	struct match *match;
 
