@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "capture/backend.h"
 #include "capture/conntrack.h"
@@ -23,6 +24,8 @@
 #define UNKNOWN_NS (10 * NSEC_PER_MSEC)
 /* The receiver of a flow is waited for only so long after its first packet. */
 #define YOUNG_NS (200 * NSEC_PER_MSEC)
+/* A packet has passed NAT, or was dropped, so long after we have seen it. */
+#define PASSED_NS (2 * NSEC_PER_MSEC)
 /* A port that NAT has taken is not trusted for so long. */
 #define PUBLISHED_NS (60 * NSEC_PER_SEC)
 
@@ -121,9 +124,30 @@ static void make_plain(struct nat *n, const struct nat_question *q, uint64_t now
 		bpf_map_update_elem(n->maps.plain, &slot, &p, BPF_ANY);
 }
 
+static void wait_until(uint64_t ns)
+{
+	const struct timespec t = { (time_t)(ns / NSEC_PER_SEC), (long)(ns % NSEC_PER_SEC) };
+
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+}
+
+/*
+ * To conclude too early that it is not translated would be wrong for a second. Others of the batch have aged meanwhile, and the
+ * port is not asked about for a while, so this wait is seldom.
+ */
+static int ask_conntrack(int fd, const struct nat_question *q, uint64_t now, struct flow_key *ret)
+{
+	int err = conntrack_ask(fd, &q->k, ret);
+
+	if (err != -ENOENT || now < q->ts || now - q->ts >= PASSED_NS)
+		return err;
+	wait_until(q->ts + PASSED_NS);
+	return conntrack_ask(fd, &q->k, ret);
+}
+
 static void ask(struct flow *f, int fd, const struct nat_question *q, uint64_t now)
 {
-	const int err = fd < 0 ? -ENOENT : conntrack_ask(fd, &q->k, &f->to);
+	const int err = fd < 0 ? -ENOENT : ask_conntrack(fd, q, now, &f->to);
 
 	f->ts = q->ts;
 	f->until = now + ANSWER_NS;
