@@ -219,7 +219,21 @@ static void test_not_tracked(void)
 	end = settle_at(T0);
 	CHECK_INT(end.tgid, PROXY);
 	CHECK_INT(end.flags, 0);
+	/* It may be on its way, and so the next ones. */
+	CHECK_STR(what_was_told(), "");
+	q.k.rport++;
+	settle_at(T0 + 200 * MSEC);
 	CHECK_STR(what_was_told(), "plain ");
+	settle_at(T0 + 200 * SEC);
+	CHECK_STR(what_was_told(), "");
+	/* One that is known says that others were late. */
+	answer = 0;
+	settle_at(T0 + 201 * SEC);
+	CHECK_STR(what_was_told(), "plain ");
+	answer = -ENOENT;
+	q.k.rport++;
+	settle_at(T0 + 204 * SEC);
+	CHECK_STR(what_was_told(), "");
 }
 
 /* We may ask before the packet has come to NAT. */
