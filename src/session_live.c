@@ -92,7 +92,7 @@ static enum match_end selected_by(struct live *l, const struct packet *packet)
 
 	if (end != MATCH_NONE)
 		return end;
-	if (!(packet->event->flags & EVENT_PKT_MAYBE))
+	if (!l->undecided && !(packet->event->flags & EVENT_PKT_MAYBE))
 		return MATCH_OWNER;
 	return match_annotation(l->s.match, meta_other_end(l->meta, packet)) ? MATCH_PEER : MATCH_NONE;
 }
@@ -213,6 +213,16 @@ static int check_pids(const struct options *o)
 	return -ESRCH;
 }
 
+/* The kernel knows a name of everybody; whose name we do not know, only we do. */
+static bool asks_for_unknown(const struct options *o)
+{
+	for (size_t i = 0; i < o->pnames.n; i++) {
+		if (strcmp(o->pnames.v[i], ANNOT_UNKNOWN) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int open_capture(struct live *l, const char *const *ifaces)
 {
 	const struct options *o = l->s.o;
@@ -229,7 +239,8 @@ static int open_capture(struct live *l, const char *const *ifaces)
 	config.filter = o->expr;
 	config.backend = l->backend;
 	config.promiscuous = !o->no_promiscuous;
-	config.pnames = (const char *const *)o->pnames.v;
+	l->undecided = asks_for_unknown(o);
+	config.pnames = l->undecided ? NULL : (const char *const *)o->pnames.v;
 	config.uids = o->uids.v;
 	config.nuids = o->uids.n;
 	config.follow_forks = o->follow_forks || o->command;

@@ -34,6 +34,7 @@ struct live {
 	bool ending; /* a signal asks for the end */
 
 	/* session_live.c's own. */
+	bool undecided; /* the kernel is not asked for names: we decide on all that it lets pass */
 	const struct backend *backend;
 	uint32_t *pids; /* of --pid, and the command */
 	size_t npids;

@@ -40,10 +40,8 @@ out=$TEST_TMP/out
 err=$TEST_TMP/err
 # Starts a capture in the background and waits until it listens.
 start() {
-	: >"$err"
-	"$PTCPDUMP" -nn "$@" >"$out" 2>"$err" &
+	start_capture "$out" "$err" "$PTCPDUMP" -nn "$@"
 	pid=$!
-	listens $pid "$err"
 }
 shown() { drained "$err" kill -USR1 $pid; }
 stop() {
@@ -274,10 +272,8 @@ EOF
 	seen=$(lines 'lo@.* > 127.203.1.3.7999')
 	[ "$seen" -ge 50 ] && ok netns-unshared || bad netns-unshared "$seen of 100 datagrams"
 	# As in a container's namespace entered by nsenter(1): /sys is still the host's.
-	: >"$err"
-	nsenter --net="/run/netns/$ns" "$PTCPDUMP" --log-level info -nn -c 1 -i "$b" icmp >"$out" 2>"$err" &
+	start_capture "$out" "$err" nsenter --net="/run/netns/$ns" "$PTCPDUMP" --log-level info -nn -c 1 -i "$b" icmp
 	pid=$!
-	listens $pid "$err"
 	ping -q -c 1 -W 1 $peer >/dev/null
 	wait $pid
 	is netns-foreign-sys "$(lines "request") $(grep -c 'backend pcap' "$err")" "1 0"

@@ -53,10 +53,8 @@ fi
 in_ns=(nsenter --net="/run/netns/$ns")
 inside() { "${in_ns[@]}" "$@"; }
 launch() { # PROGRAM OPTION..., which may be in front of another program
-	: >"$err"
-	"$@" >"$out" 2>"$err" &
+	start_capture "$out" "$err" "$@"
 	pid=$!
-	listens $pid "$err"
 }
 start() { launch "$PTCPDUMP" -nn "$@"; }
 start_inside() { launch "${in_ns[@]}" "$PTCPDUMP" -nn "$@"; }
