@@ -258,6 +258,10 @@ bench: $(B)/ptcpdump $(BENCH_TOOLS)
 	tests/bench/bench.py $(BENCH) $(B)/ptcpdump $(B)/tests
 	tests/bench/bpfcost.py $(B)/ptcpdump $(B)/tests
 
+# What servers do meanwhile (BENCH="--only nginx --rounds 3").
+bench-apps: $(B)/ptcpdump $(BENCH_TOOLS)
+	tests/bench/apps.py $(BENCH) $(B)/ptcpdump $(B)/tests
+
 check-clean:
 	tests/clean-debian.sh
 

@@ -32,8 +32,11 @@ static __always_inline void flow_anywhere(struct owner_scratch *S, const struct 
 	S->flow[FLOW_INNER].netns = 0;
 	S->rec = *rec;
 	there = bpf_map_lookup_elem(&ptcp_flows, &S->flow[FLOW_INNER]);
-	if (!there || !owner_same(there, &S->rec) || there->cookie != S->rec.cookie)
-		bpf_map_update_elem(&ptcp_flows, &S->flow[FLOW_INNER], &S->rec, BPF_ANY);
+	if (there && owner_same(there, &S->rec) && there->cookie == S->rec.cookie)
+		return;
+	if (flows_told && S->begins)
+		flow_tell(S, &S->flow[FLOW_INNER]);
+	bpf_map_update_elem(&ptcp_flows, &S->flow[FLOW_INNER], &S->rec, BPF_ANY);
 }
 
 static __always_inline void note_sender(struct owner_scratch *S, struct bpf_sock *full, __u64 cookie, bool found)
@@ -78,6 +81,8 @@ static __always_inline void note(struct __sk_buff *skb, bool egress)
 	if (!parse_packet(skb, FLOW_SRC, 0, bpf_ntohs(skb->protocol)) || S->head.later_frag || !S->flow[FLOW_SRC].proto)
 		return;
 	flow_flip(&S->flow[FLOW_DST], &S->flow[FLOW_SRC]);
+	/* Of a connection, who connects: what comes before is of an earlier one. Others have it before they send on it. */
+	S->begins = egress && (S->flow[FLOW_SRC].proto != IPPROTO_TCP || tcp_is(S, TCPHDR_SYN));
 	k = egress ? &S->flow[FLOW_SRC] : &S->flow[FLOW_DST];
 	found = owner_of_socket(S, full, cookie, k);
 	if (egress)

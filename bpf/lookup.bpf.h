@@ -26,6 +26,26 @@ static __always_inline bool flow_again(const struct owner_scratch *S, const stru
 	       S->head.sctp_chunk == SCTP_CID_INIT_ACK;
 }
 
+/* Of whom the flow has been, whose packets may be looked at later, where S->rec is of another. */
+static __noinline void flow_tell(const struct owner_scratch *S, const struct flow_key *k)
+{
+	const struct owner_rec *old = bpf_map_lookup_elem(&ptcp_flows, k);
+	struct event_flow e = { .type = EVENT_FLOW };
+
+	if (!old || !old->tgid || (owner_same(old, &S->rec) && old->uid == S->rec.uid))
+		return;
+	e.ts = bpf_ktime_get_ns();
+	e.flow = flow_hash(k);
+	e.before.start = old->start;
+	e.before.cookie = old->cookie;
+	e.before.tgid = old->tgid;
+	e.before.tid = old->tid;
+	e.before.uid = old->uid;
+	e.before.source = old->source;
+	e.before.image = old->image;
+	process_event(&e, sizeof(e), false);
+}
+
 /* Tells ptcp_flows whose tuple it is; rec is the socket's own record. Once per socket and tuple, and flow_again(). */
 static __always_inline void flow_remember(struct owner_scratch *S, struct owner_rec *rec, const struct flow_key *k)
 {
@@ -35,6 +55,8 @@ static __always_inline void flow_remember(struct owner_scratch *S, struct owner_
 		return;
 	if (k->proto == IPPROTO_SCTP)
 		init_tell(S, k);
+	if (flows_told && S->begins)
+		flow_tell(S, k);
 	bpf_map_update_elem(&ptcp_flows, k, &S->rec, BPF_ANY);
 	rec->flow = hash;
 }

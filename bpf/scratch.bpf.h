@@ -33,6 +33,7 @@ struct owner_scratch {
 	struct owner_rec rec;	 /* what the last lookup found */
 	__u8 provisional;	 /* of rec */
 	__u8 state;		 /* of the socket that was looked up; of UDP BPF_TCP_LISTEN: it hears everybody */
+	__u8 begins; /* of packets that cgroup.bpf.c sees: its source may be the first to send on this flow */
 	struct packet_head head;
 };
 

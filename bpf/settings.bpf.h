@@ -26,6 +26,9 @@ const volatile __u32 select_kinds __weak = 0;  /* SELECT_* */
 const volatile __u32 select_follow __weak = 0; /* children of matching processes match */
 const volatile __u32 shown_pidns __weak = 0;   /* inode of the pid namespace whose pids are told; 0: the initial one */
 
+/* Packets are looked at later, by ptcp_flows: of whom a flow was before is told. */
+const volatile __u32 flows_told __weak = 0;
+
 /* What this kernel can do. */
 const volatile __u32 attrib_trace_storage __weak = 0;  /* tracing programs may use socket storage (5.11) */
 const volatile __u32 attrib_bind_certain __weak = 0;   /* nothing tells who receives: whoever made the socket */

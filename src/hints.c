@@ -255,3 +255,39 @@ void hint_children(const struct options *o, uint64_t forks)
 		log_warn("nothing came of --pid itself; -f takes the packets of its child process%s, too",
 			 n == 1 ? "" : "es");
 }
+
+/* --- what a file does not tell ------------------------------------------------------ */
+
+/* What is told of both ends, or of who they come from. */
+static unsigned bits_of(enum annot_desc desc, bool ends)
+{
+	unsigned bits = 0;
+
+	for (size_t i = 0; i < annotation_schema.ngroups; i++) {
+		const struct annot_group *g = &annotation_schema.groups[i];
+
+		if (g->desc == desc && ends == (g->role == ROLE_OWNER || g->role == ROLE_PEER))
+			bits |= g->bit;
+	}
+	return bits;
+}
+
+const char *hint_untold(const struct options *o, unsigned told)
+{
+	const unsigned origins = bits_of(DESC_PROCESS, false) | bits_of(DESC_ANCESTORS, false);
+
+	if (!told && options_select_process(o))
+		return "says whose it is, as no pcap file does: a selection by process, user or container finds "
+		       "nothing there";
+	if ((o->pids.n || o->pnames.n) && !(told & bits_of(DESC_PROCESS, true)))
+		return "tells of a process: --pid and --pname find nothing there";
+	if ((o->uids.n || o->users.n) && !(told & bits_of(DESC_USER, true)))
+		return "tells of a user: --uid finds nothing there";
+	if ((o->container_ids.n || o->container_names.n) && !(told & bits_of(DESC_CONTAINER, true)))
+		return "tells of a container: --container-id and --container-name find nothing there";
+	if (o->pod_names.n && !(told & bits_of(DESC_POD, true)))
+		return "tells of a pod: --pod-name finds nothing there";
+	if (o->follow_forks && !(told & origins))
+		return "tells of parents: -f finds no children there";
+	return NULL;
+}

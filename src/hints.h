@@ -11,6 +11,9 @@ void hint_expression(const struct options *o);
 void hint_command(const char *word);
 /* After a capture without packets: the processes of --pid have children, or had (forks: how many in the meantime). */
 void hint_children(const struct options *o, uint64_t forks);
+/* What a selection finds nothing by in files of which no packet tells more than this, ANNOT_*, behind "no packet of FILE";
+ * NULL: nothing is lacking. */
+const char *hint_untold(const struct options *o, unsigned told);
 /* A display filter of Wireshark as an expression of pcap-filter(7); false: it is none, or one that has no such form. */
 bool hint_translate(const char *display, char *expr, size_t size);
 

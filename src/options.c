@@ -243,6 +243,8 @@ static int check_output(const struct options *o)
 		text = "-C cannot be used without -w.";
 	else if (o->file.rotate_seconds && !o->write_file)
 		text = "-G cannot be used without -w.";
+	else if (o->file.add_ethernet && !o->write_file)
+		text = "--add-ethernet-header cannot be used without -w.";
 	else if (o->file.command && (!o->write_file || (!o->file.rotate_bytes && !o->file.rotate_seconds)))
 		text = "-z cannot be used without -w and (-C or -G).";
 	else if (o->text.brief && o->text.v)
@@ -277,8 +279,6 @@ static int check_source(const struct options *o)
 		text = "-V and -r are mutually exclusive.";
 	else if (options_offline(o) && o->command)
 		text = "a command cannot be run with -r or -V: there is nothing to capture";
-	else if (options_offline(o) && o->netns.n)
-		text = "--netns cannot be used with -r or -V";
 	else if ((o->keylog_file || o->embed_keylog) && !o->command)
 		text = "--write-keylog-file and --embed-keylog-to-pcapng collect the TLS secrets of a command: give it after "
 		       "\"--\"";
@@ -290,9 +290,12 @@ static int check_source(const struct options *o)
 	else if (o->follow_forks && !names_processes(o) && !o->command)
 		text = "-f follows the children of the processes of --pid, --pname or --uid: give one (tcpdump's -f, foreign "
 		       "addresses as numbers, is -n here)";
-	if (!text)
+	if (text)
+		log_error("%s", text);
+	else if (options_offline(o) && o->live)
+		log_error("--%s cannot be used with -r or -V: it is for captures", o->live->name);
+	else
 		return 0;
-	log_error("%s", text);
 	return -EINVAL;
 }
 

@@ -55,6 +55,8 @@ enum options_action {
 
 enum color_when { COLOR_NEVER, COLOR_AUTO, COLOR_ALWAYS };
 
+struct option_desc;
+
 /* How often each one was given, or its value; 0 and NULL: not given. */
 struct options {
 	/* Of each part what options say of it, in its own terms; the session fills in the rest. */
@@ -97,6 +99,8 @@ struct options {
 
 	/* tuning */
 	enum log_level log_level;
+
+	const struct option_desc *live; /* the last that is for captures only; NULL none */
 
 	enum options_action action;
 	const char *shell; /* of ACTION_COMPLETION */

@@ -202,14 +202,23 @@ static void switch_off(struct options *o, const struct option_desc *d)
 		*(int *)option_field(o, d) = 0;
 	else if (d->parse == parse_true)
 		*(bool *)option_field(o, d) = false;
+	if (o->live == d)
+		o->live = NULL;
+}
+
+static int switch_on(struct options *o, const struct option_desc *d, const char *value)
+{
+	if (d->live)
+		o->live = d;
+	return d->parse(o, d, value);
 }
 
 int option_apply(struct options *o, const struct option_desc *d, const char *value)
 {
 	if (d->arg || !value || d->parse == parse_repeat)
-		return d->parse(o, d, value);
+		return switch_on(o, d, value);
 	if (word_in("true True TRUE t T 1", value))
-		return d->parse(o, d, NULL);
+		return switch_on(o, d, NULL);
 	if (!word_in("false False FALSE f F 0", value)) {
 		refuse_value(d, value, "true or false");
 		return -EINVAL;

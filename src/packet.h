@@ -22,6 +22,8 @@ struct iface {
 	uint32_t ifindex;  /* 0 unknown */
 	uint32_t netns;	   /* inode number of its network namespace, 0 unknown */
 	bool other_netns;  /* not the namespace that ptcpdump runs in: printed as name@netns_name or name@netns */
+	bool paired;	   /* live: one end of a pair of devices, whose other end is in another namespace, as of now */
+	bool bridged;	   /* live: a port of a bridge, as of now */
 	int dlt;	   /* DLT_* (pcap/dlt.h) of its packets */
 	uint32_t snaplen;  /* bytes; 0 no limit */
 	char *name;	   /* "" when a file does not tell; raw, escape before printing */

@@ -218,13 +218,26 @@ static bool needs_containers(const struct options *o)
 	return (o->context & (ANNOT_CONTAINER | ANNOT_POD)) || options_select_container(o);
 }
 
+/* Whoever selects needs both ends, whatever is shown of them. */
+static bool needs_peer(const struct options *o)
+{
+	bool told = options_select_process(o);
+
+	for (size_t i = 0; i < annotation_schema.ngroups; i++) {
+		const struct annot_group *g = &annotation_schema.groups[i];
+
+		told |= (o->context & g->bit) && (g->role == ROLE_PEER || g->role == ROLE_PEER_PARENT);
+	}
+	return told;
+}
+
 static int open_meta(struct live *l)
 {
 	const struct options *o = l->s.o;
 	struct meta_config config = o->meta;
 
 	config.reverse_match = !o->no_reverse_match;
-	config.peer = o->context & ANNOT_PEER;
+	config.peer = needs_peer(o);
 	config.containers = needs_containers(o);
 	config.runtime_addresses = o->runtime_addresses;
 	config.container_ids = (const char *const *)o->container_ids.v;

@@ -29,7 +29,8 @@ struct offline {
 	size_t unsupported; /* interfaces for whose link type the expression makes no sense */
 	char unsupported_text[FILTER_ERR_LEN];
 	FILE *list;		      /* -V, NULL none */
-	bool named, unnamed;	      /* packets with and without a process */
+	bool packets;		      /* there were some */
+	unsigned told;		      /* ANNOT_*, of any of them */
 	struct seen_containers *seen; /* NULL: none are asked for */
 	uint32_t id_base;	      /* -V: interfaces of the files before this one */
 	/* Interfaces of earlier files: outputs know them until the end. */
@@ -157,8 +158,8 @@ static int offline_packet(void *arg, const struct packet *packet)
 		fprintf(stderr, "ptcpdump: %llu packet%s captured\n", (unsigned long long)s->captured,
 			s->captured == 1 ? "" : "s");
 	}
-	off->named |= packet->annot != NULL;
-	off->unnamed |= !packet->annot;
+	off->packets = true;
+	off->told |= packet->annot ? packet->annot->has : 0;
 	if (off->seen && packet->annot)
 		seen_containers_add(off->seen, packet->annot, match_containers(s->match, packet->annot));
 	passes = !si->filter.n || filter_match(&si->filter, packet->data, packet->caplen, packet->len);
@@ -446,14 +447,12 @@ static void offline_done(struct offline *off)
 /* After all packets: what was asked for may have been meant otherwise. */
 static void say_hints(const struct offline *off, const char *path)
 {
-	const struct options *o = off->s.o;
+	const char *untold = hint_untold(off->s.o, off->told);
 
-	if (off->unnamed && !off->named && options_select_process(o))
-		log_warn("no packet of %s says whose it is, as no pcap file does: a selection by process, user or "
-			 "container finds nothing there",
-			 path);
+	if (untold)
+		log_warn("no packet of %s %s", path, untold);
 	else if (off->seen && !off->s.stop && !interrupted)
-		seen_containers_warn(off->seen, o, path);
+		seen_containers_warn(off->seen, off->s.o, path);
 }
 
 int session_run_offline(const struct options *o)
@@ -476,7 +475,7 @@ int session_run_offline(const struct options *o)
 	err = o->dump ? dump_filter(&off, path) : read_all(&off, path);
 	if (err)
 		hint_expression(o);
-	else if (!o->dump)
+	else if (off.packets)
 		say_hints(&off, o->list_file ? "these files" : path);
 	if (!err && !o->dump && o->count_only)
 		printf("%llu packet%s\n", (unsigned long long)off.s.captured, off.s.captured == 1 ? "" : "s");

@@ -27,7 +27,8 @@ enum event_type {
 	EVENT_CGROUP, /* process ring: struct event_cgroup, a process moved to another cgroup */
 	EVENT_RENAME, /* process ring: struct event_rename, by task_rename: a thread took a name, other than in execve() */
 	EVENT_SEEN, /* process ring: struct event_seen, by bpf/outside.bpf.h, of whom no other event and no /proc tells */
-	EVENT_USER,  /* process ring: struct event_user, a process uses a socket under another user than before */
+	EVENT_USER, /* process ring: struct event_user, a process uses a socket under another user than before */
+	EVENT_FLOW, /* process ring: struct event_flow, a flow is another process's than before: told when flows_told */
 	EVENT_NETNS, /* process ring: struct event_netns, a socket was made in a namespace not heard of before */
 };
 
@@ -193,6 +194,14 @@ struct event_user {
 	__u64 ts;
 	__u64 start;
 	__u32 before, uid;
+};
+
+struct event_flow {
+	__u32 type;
+	__u32 pad;
+	__u64 ts;
+	__u64 flow; /* flow_hash() of its key */
+	struct event_owner before;
 };
 
 struct event_netns {

@@ -169,6 +169,7 @@ bool attrib_event_valid(const void *event, size_t size)
 	case EVENT_SEEN: return size == sizeof(struct event_seen);
 	case EVENT_RENAME: return size == sizeof(struct event_rename);
 	case EVENT_USER: return size == sizeof(struct event_user);
+	case EVENT_FLOW: return size == sizeof(struct event_flow);
 	case EVENT_CGROUP: return size == sizeof(struct event_cgroup);
 	case EVENT_NETNS: return size == sizeof(struct event_netns);
 	default: return false;

@@ -38,9 +38,9 @@
 	NEXT("pcap", .help = "libpcap's own capture: every device that it opens; -I, -y and -j are served by it",           \
 	     .missing = pcap_backend_missing, .bpf_optional = true, .packet_sockets = true, .opens_proc = true,             \
 	     .open = pcap_backend_open, .attach = pcap_backend_attach, .renamed = pcap_backend_renamed,                     \
-	     .up = pcap_backend_up, .forget = pcap_backend_forget, .collect = pcap_backend_collect,                         \
-	     .finish = pcap_backend_finish, .stop = pcap_backend_stop, .wait = pcap_backend_wait,                           \
-	     .count = pcap_backend_count, .close = pcap_backend_close)
+	     .up = pcap_backend_up, .flow_was = pcap_backend_flow_was, .forget = pcap_backend_forget,                       \
+	     .collect = pcap_backend_collect, .finish = pcap_backend_finish, .stop = pcap_backend_stop,                     \
+	     .wait = pcap_backend_wait, .count = pcap_backend_count, .close = pcap_backend_close)
 
 #define ROW(text, ...) { .name = text, __VA_ARGS__ },
 #define FIRST_WORD(text, ...) text

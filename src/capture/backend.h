@@ -12,6 +12,7 @@
 #include "capture/kernel.h"
 
 struct capture;
+struct event_flow;
 struct event_packet;
 struct link;
 struct netns;
@@ -49,6 +50,8 @@ struct backend {
 	void (*renamed)(struct capture *c, struct link *from, struct link *to);
 	/* For the same: it is told that a device is up, perhaps not for the first time. */
 	void (*up)(struct capture *c, struct link *link);
+	/* For the same, which look at packets later: whose a flow was up to now. NULL: that is of no use here. */
+	void (*flow_was)(struct capture *c, const struct event_flow *e);
 	/* For the same: a namespace has ended, its devices are closed. */
 	void (*forget)(struct capture *c, struct netns *ns);
 	/* For the same: moves packets into the rings; 0 or a negative errno. */
@@ -101,6 +104,7 @@ int pcap_backend_open(struct capture *c);
 int pcap_backend_attach(struct capture *c);
 void pcap_backend_renamed(struct capture *c, struct link *from, struct link *to);
 void pcap_backend_up(struct capture *c, struct link *link);
+void pcap_backend_flow_was(struct capture *c, const struct event_flow *e);
 void pcap_backend_forget(struct capture *c, struct netns *ns);
 int pcap_backend_collect(struct capture *c);
 int pcap_backend_finish(struct capture *c, struct event_packet *e, bool force, int64_t *ns);

@@ -30,7 +30,7 @@
 #define RING_MIN (1U << 20)
 /* Blocks that are not full reach us 10 to 20 ms late (TIMEOUT_MS); none of them may be overtaken. */
 #define LAG_NS (30 * NSEC_PER_MSEC)
-/* A clock that is off by more than this is not the one that we merge by. */
+/* A clock by which a packet came so long before we had read all is not the one that we merge by. */
 #define CLOCK_SKEW_NS (2 * NSEC_PER_SEC)
 /* After the stop, how long packets are waited for that the kernel has counted but not handed on. */
 #define STOP_NS (200 * NSEC_PER_MSEC)
@@ -43,6 +43,7 @@ struct source {
 	enum direction dir;
 	enum direction asked, hidden; /* of libpcap */
 	bool gone;
+	uint64_t emptied;	    /* CLOCK_MONOTONIC, ns: nothing had been left to be read */
 	uint64_t received, dropped; /* as of the last count */
 };
 
@@ -280,6 +281,14 @@ int pcap_backend_attach(struct capture *c)
 	return !err && c->namespaces.scanning ? netns_scan_start(c) : err;
 }
 
+/* Whether that may be a time of our clock: a packet waits long only where we do not read. */
+static bool time_is_ours(const struct source *s, int64_t at, uint64_t now)
+{
+	const uint64_t since = s->emptied ? s->emptied : s->capture->pcap->started;
+
+	return at > 0 && (uint64_t)at <= now && (uint64_t)at + CLOCK_SKEW_NS > since;
+}
+
 static void on_packet(void *arg, const struct pcap_live_packet *p)
 {
 	const struct source *s = arg;
@@ -304,7 +313,7 @@ static void on_packet(void *arg, const struct pcap_live_packet *p)
 	if (s->dir == DIR_NONE)
 		e.dir = owners_direction(s->link->iface.dlt, p->data, p->caplen);
 	/* The time to be shown follows the packet; this one orders it, and tells how long it waits. */
-	e.ts = at > 0 && now - (uint64_t)at < CLOCK_SKEW_NS ? (uint64_t)at : now;
+	e.ts = time_is_ours(s, at, now) ? (uint64_t)at : now;
 	/* libpcap received it while it opened the device: nobody watched yet, nor is its direction known. */
 	if (e.ts < c->pcap->started)
 		return;
@@ -425,6 +434,8 @@ static int source_read(struct source *s)
 		n = pcap_live_read(s->live, 1, on_packet, s);
 	if (n > 0)
 		return 0;
+	if (n == 0)
+		s->emptied = clock_ns(CLOCK_MONOTONIC);
 	if (n != -ENODEV)
 		return n;
 	source_lost(s);
@@ -488,6 +499,12 @@ void pcap_backend_renamed(struct capture *c, struct link *from, struct link *to)
 			source_count(s);
 		s->link = to;
 	}
+}
+
+void pcap_backend_flow_was(struct capture *c, const struct event_flow *e)
+{
+	if (c->pcap && c->pcap->owners)
+		owners_flow_was(c->pcap->owners, e);
 }
 
 /* Sockets in a namespace keep it from ending. */

@@ -106,6 +106,11 @@ static void process_handle(void *arg, uint32_t type, const void *event, size_t s
 		netns_seen(c, news->netns, news->tid);
 		return;
 	}
+	if (type == EVENT_FLOW) {
+		if (c->backend->flow_was)
+			c->backend->flow_was(c, event);
+		return;
+	}
 	if (type == EVENT_EXEC)
 		task = &((const struct event_exec *)event)->task;
 	else if (type == EVENT_FORK)

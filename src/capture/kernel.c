@@ -4,15 +4,14 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/btf.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include "capture/attach.h"
+#include "capture/kernel_btf.h"
 #include "ptcpdump.skel.h"
 #include "util/cgroup2.h"
 
@@ -210,34 +209,6 @@ bool kernel_has(enum kernel_feature feature)
 	return features[feature].here && features[feature].here();
 }
 
-/* All of a sysfs file, whose stat size is right for BTF but need not be. NULL: errno tells. */
-static char *read_file(const char *path, size_t *ret_size)
-{
-	const int fd = open(path, O_RDONLY | O_CLOEXEC);
-	size_t size = 0, cap = 8 << 20;
-	ssize_t n;
-	char *p;
-
-	if (fd < 0)
-		return NULL;
-	p = malloc(cap);
-	while (p && (n = read(fd, p + size, cap - size)) > 0) {
-		char *more;
-
-		size += (size_t)n;
-		if (size < cap)
-			continue;
-		cap *= 2;
-		more = realloc(p, cap);
-		if (!more)
-			free(p);
-		p = more;
-	}
-	close(fd);
-	*ret_size = size;
-	return p;
-}
-
 /* A name that is looked for in the BTF. */
 struct wanted {
 	const char *name;
@@ -274,8 +245,9 @@ int kernel_look(bool has[KERNEL_FEATURES], const char *const *names, bool *found
 {
 	struct wanted wanted[KERNEL_FEATURES * FEATURE_NAMES + KERNEL_NAMES_MAX];
 	bool seen[KERNEL_FEATURES][FEATURE_NAMES] = { 0 };
-	size_t size, count = 0;
-	char *btf;
+	struct kernel_btf_data btf;
+	size_t count = 0;
+	int err;
 
 	for (size_t i = 0; i < KERNEL_FEATURES; i++)
 		has[i] = features[i].told && features[i].here && features[i].here();
@@ -290,11 +262,11 @@ int kernel_look(bool has[KERNEL_FEATURES], const char *const *names, bool *found
 		if (names[i])
 			wanted[count++] = (struct wanted){ names[i], &found[i] };
 	}
-	btf = read_file(KERNEL_BTF_PATH, &size);
-	if (!btf)
-		return errno == ENOMEM ? -ENOMEM : 0;
-	find_names(btf, size, wanted, count);
-	free(btf);
+	err = kernel_btf_read(&btf, KERNEL_BTF_PATH);
+	if (err)
+		return err == -ENOMEM ? err : 0;
+	find_names(btf.p, btf.size, wanted, count);
+	kernel_btf_done(&btf);
 	has[KERNEL_BTF] = true;
 	for (size_t i = 0; i < KERNEL_FEATURES; i++) {
 		if (features[i].btf[0])

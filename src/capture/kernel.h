@@ -9,7 +9,8 @@
 
 struct ptcpdump__rodata;
 
-#define KERNEL_BTF_PATH "/sys/kernel/btf/vmlinux"
+#define KERNEL_BTF_FOLDER "/sys/kernel/btf"
+#define KERNEL_BTF_PATH KERNEL_BTF_FOLDER "/vmlinux"
 
 enum kernel_feature {
 	/* Found in the kernel's BTF: kernel_look(). */

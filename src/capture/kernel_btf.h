@@ -7,6 +7,7 @@
 #define CAPTURE_KERNEL_BTF_H
 
 #include <limits.h>
+#include <stdbool.h>
 
 #include "util/buf.h"
 
@@ -32,5 +33,23 @@ int kernel_btf_find_in(const struct kernel_btf_places *places, const char *given
 int kernel_btf_fetch(const struct kernel_btf_places *places, const char *url, size_t max, struct buf *ret, char *why);
 /* The first file *.btf in a .tar.xz, where it is in unpacked. -EBADMSG, with a reason. */
 int kernel_btf_unpack(const struct buf *archive, struct buf *unpacked, struct str *ret, const char **why);
+
+/* Of the folder of the kernel's own. */
+struct kernel_btf_data {
+	char *p;
+	size_t size;
+	bool mapped;
+};
+
+/* -errno */
+int kernel_btf_read(struct kernel_btf_data *ret, const char *path);
+void kernel_btf_done(struct kernel_btf_data *d);
+
+/*
+ * A file with those types of the kernel's BTF, or of its modules', that the relocations of an object name: libbpf looks
+ * through all types for each name. Pointers in it lead nowhere, so it tells fields and sizes, and of types whether they exist,
+ * but not their numbers. folder: of the kernel's own. elf: the object as it was compiled. A descriptor, or -errno.
+ */
+int kernel_btf_subset(const char *folder, const void *elf, size_t size);
 
 #endif

@@ -72,6 +72,12 @@ struct link *links_lookup(struct capture *c, uint32_t netns, uint32_t ifindex)
 	return link;
 }
 
+static void link_set_place(struct link *link, const struct rtnl_link *news)
+{
+	link->iface.paired = news->paired;
+	link->iface.bridged = news->master != 0;
+}
+
 static struct link *link_new(struct capture *c, struct netns *ns, const struct rtnl_link *news, bool l3)
 {
 	struct link *link = calloc(1, sizeof(*link)), **p;
@@ -89,6 +95,7 @@ static struct link *link_new(struct capture *c, struct netns *ns, const struct r
 	link->up = news->flags & IFF_UP;
 	link->iface.ifindex = news->ifindex;
 	link->iface.netns = ns->inode;
+	link_set_place(link, news);
 	link->iface.other_netns = !ns->own;
 	link->iface.dlt = l3 ? DLT_RAW : DLT_EN10MB;
 	link->iface.snaplen = c->config.snaplen;
@@ -288,6 +295,7 @@ static int link_changed(struct capture *c, struct link *link, const struct rtnl_
 		return err;
 	link = links_lookup(c, link->iface.netns, link->iface.ifindex);
 	link->up = news->flags & IFF_UP;
+	link_set_place(link, news);
 	if (link->up && c->backend->up)
 		c->backend->up(c, link);
 	return link->due && link->up ? link_attach_try(c, link) : 0;

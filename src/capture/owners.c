@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "capture/flow_past.h"
 #include "util/clock.h"
 #include "util/procfs.h"
 
@@ -51,6 +52,7 @@ struct door {
 
 struct owners {
 	int flows_fd, cookies_fd;
+	struct flow_past *past; /* NULL: no flow has changed hands */
 	struct cached cache[CACHE_SIZE];
 	struct door *doors;
 	unsigned ndoors;
@@ -254,6 +256,12 @@ uint8_t owners_direction(int dlt, const uint8_t *data, uint32_t caplen)
 	return type == PACKET_OUTGOING ? EVENT_DIR_OUT : EVENT_DIR_IN;
 }
 
+/* Whoever uses the socket by now. */
+static bool now_of_cookie(int cookies_fd, uint64_t cookie, struct owner_rec *now)
+{
+	return cookie && bpf_map_lookup_elem(cookies_fd, &cookie, now) == 0 && now->tgid;
+}
+
 bool owners_record(int flows_fd, int cookies_fd, const struct flow_key *key, struct owner_rec *ret)
 {
 	struct flow_key anywhere = *key;
@@ -266,8 +274,7 @@ bool owners_record(int flows_fd, int cookies_fd, const struct flow_key *key, str
 		if (bpf_map_lookup_elem(flows_fd, &anywhere, ret) != 0)
 			return false;
 	}
-	/* whoever uses the socket by now */
-	if (ret->cookie && bpf_map_lookup_elem(cookies_fd, &ret->cookie, &now) == 0 && now.tgid)
+	if (now_of_cookie(cookies_fd, ret->cookie, &now))
 		*ret = now;
 	return ret->tgid != 0;
 }
@@ -496,6 +503,38 @@ static bool began_later(const struct tuple *t, const struct flow_key *k, const s
 	return k == &t->src && k->proto != IPPROTO_TCP && found->start > t->ts + asleep;
 }
 
+void owners_flow_was(struct owners *o, const struct event_flow *e)
+{
+	struct event_owner before = e->before;
+	struct owner_rec now;
+
+	if (!o->past)
+		o->past = flow_past_new();
+	if (!o->past)
+		return;
+	if (now_of_cookie(o->cookies_fd, before.cookie, &now))
+		before = owners_of_record(&now);
+	before.flags |= OWNER_F_LATER;
+	flow_past_add(o->past, e->flow, e->ts, &before);
+}
+
+/* Whoever had the tuple then, if it has become another's since. */
+static bool find_past(const struct owners *o, const struct flow_key *k, uint64_t ts, struct event_owner *end)
+{
+	struct flow_key anywhere = *k;
+	const struct event_owner *then;
+
+	if (!o->past)
+		return false;
+	anywhere.netns = 0;
+	then = flow_past_find(o->past, flow_hash(k), ts);
+	if (!then)
+		then = flow_past_find(o->past, flow_hash(&anywhere), ts);
+	if (then)
+		*end = *then;
+	return then;
+}
+
 /* What a cookie stands for may be known by now; else it is waited for. */
 static bool find_end(struct owners *o, const struct tuple *t, const struct flow_key *k, uint64_t now,
 		     struct event_owner *end)
@@ -503,6 +542,8 @@ static bool find_end(struct owners *o, const struct tuple *t, const struct flow_
 	struct event_owner found;
 
 	if (end->tgid || (end->flags & OWNER_F_NAT) || (end->cookie && t->opening))
+		return true;
+	if (find_past(o, k, t->ts, end))
 		return true;
 	if (find(o, k, t, now, &found) && !began_later(t, k, &found)) {
 		*end = found;
@@ -547,5 +588,6 @@ void owners_free(struct owners *o)
 		close(o->doors[i].fd);
 	free(o->doors);
 	free(o->held);
+	flow_past_free(o->past);
 	free(o);
 }

@@ -23,6 +23,8 @@ void owners_forget_netns(struct owners *o, uint32_t inode);
  * already. now: CLOCK_MONOTONIC ns. Returns false when an end that shall be shown is unknown and may become known soon.
  */
 bool owners_find(struct owners *o, int dlt, struct event_packet *e, const uint8_t *data, uint64_t now);
+/* From then on a flow is another's in the maps: packets from before are still the one's that had it. */
+void owners_flow_was(struct owners *o, const struct event_flow *e);
 /* The destination's end of a packet, seen as the local one; *request: it is a TCP SYN. False: it has no ports. */
 bool owners_destination(int dlt, const struct event_packet *e, const uint8_t *data, struct flow_key *ret,
 			bool *request);

@@ -153,6 +153,7 @@ static void settings_prepare(const struct capture *c, struct ptcpdump *skel)
 		skel->rodata->only_netns = c->namespaces.own;
 	skel->rodata->any_netns = c->namespaces.any;
 	skel->rodata->owner_nested = c->config.flows;
+	skel->rodata->flows_told = c->backend->flow_was != NULL;
 	skel->rodata->tap_in = c->config.direction != DIR_OUT;
 	skel->rodata->tap_out = c->config.direction != DIR_IN;
 	if (!c->namespaces.any)
@@ -209,15 +210,13 @@ static int skeleton_prepare(struct capture *c, struct ptcpdump *skel)
 	return err ? err : filter_prepare(c, skel);
 }
 
-/* Loads; a part that this kernel refuses is left out, and it is tried again. */
-static int skeleton_load(struct capture *c, const char *btf)
+/* A part that this kernel refuses is left out, and it is tried again. */
+static int skeleton_load_from(struct capture *c, const struct bpf_object_open_opts *opts)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = *btf ? btf : NULL);
-
 	for (;;) {
 		int err;
 
-		c->programs.skel = ptcpdump__open_opts(&opts);
+		c->programs.skel = ptcpdump__open_opts(opts);
 		if (!c->programs.skel)
 			return -errno;
 		err = skeleton_prepare(c, c->programs.skel);
@@ -235,6 +234,25 @@ static int skeleton_load(struct capture *c, const char *btf)
 		ptcpdump__destroy(c->programs.skel);
 		c->programs.skel = NULL;
 	}
+}
+
+/* btf: "" for the kernel's own. */
+static int skeleton_load(struct capture *c, const char *btf)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = *btf ? btf : NULL);
+	char path[32];
+	size_t size;
+	const void *elf = ptcpdump__elf_bytes(&size);
+	const int subset = *btf ? -ENOENT : kernel_btf_subset(KERNEL_BTF_FOLDER, elf, size);
+	int err;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", subset);
+	if (subset >= 0 && access(path, R_OK) == 0)
+		opts.btf_custom_path = path;
+	err = skeleton_load_from(c, &opts);
+	if (subset >= 0)
+		close(subset);
+	return err;
 }
 
 static int control_map(struct capture *c)
@@ -362,7 +380,8 @@ int programs_load(struct capture *c)
 
 void programs_log(void)
 {
-	libbpf_set_print(bpf_message);
+	/* It has thousands. */
+	libbpf_set_print(log_shows(LOG_DEBUG) ? bpf_message : NULL);
 }
 
 /* Waits for all programs that did not see it. */

@@ -79,10 +79,55 @@ static const char *altnames_parse(struct rtattr *list)
 	return start;
 }
 
+/* Its kind makes pairs. */
+static bool makes_pairs(struct rtattr *info)
+{
+	static const char *const kinds[] = { "veth", "netkit" };
+	int left = (int)RTA_PAYLOAD(info);
+
+	for (struct rtattr *attr = RTA_DATA(info); RTA_OK(attr, left); attr = RTA_NEXT(attr, left)) {
+		if (attr->rta_type != IFLA_INFO_KIND)
+			continue;
+		for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+			const size_t n = strlen(kinds[i]);
+
+			if (RTA_PAYLOAD(attr) >= n && strncmp(RTA_DATA(attr), kinds[i], RTA_PAYLOAD(attr)) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+static uint32_t attr_u32(struct rtattr *attr)
+{
+	uint32_t v = 0;
+
+	if (RTA_PAYLOAD(attr) >= sizeof(v))
+		memcpy(&v, RTA_DATA(attr), sizeof(v));
+	return v;
+}
+
+static void attr_parse(struct rtattr *attr, struct rtnl_link *ret, bool *pairs, bool *leads_away)
+{
+	const size_t n = RTA_PAYLOAD(attr);
+
+	switch (attr->rta_type & NLA_TYPE_MASK) {
+	case IFLA_IFNAME:
+		if (n > 0)
+			memcpy(ret->name, RTA_DATA(attr), n < sizeof(ret->name) ? n : sizeof(ret->name) - 1);
+		break;
+	case IFLA_PROP_LIST: ret->altnames = altnames_parse(attr); break;
+	case IFLA_LINKINFO: *pairs = makes_pairs(attr); break;
+	case IFLA_LINK_NETNSID: *leads_away = true; break;
+	case IFLA_MASTER: ret->master = attr_u32(attr); break;
+	default: break;
+	}
+}
+
 static int link_parse(struct nlmsghdr *msg, struct rtnl_link *ret)
 {
 	struct ifinfomsg *info = NLMSG_DATA(msg);
-	struct rtattr *attr;
+	bool pairs = false, leads_away = false;
 	int left;
 
 	if (msg->nlmsg_len < NLMSG_LENGTH(sizeof(*info)))
@@ -93,14 +138,9 @@ static int link_parse(struct nlmsghdr *msg, struct rtnl_link *ret)
 	ret->flags = info->ifi_flags;
 	ret->gone = msg->nlmsg_type == RTM_DELLINK;
 	left = (int)IFLA_PAYLOAD(msg);
-	for (attr = IFLA_RTA(info); RTA_OK(attr, left); attr = RTA_NEXT(attr, left)) {
-		size_t n = RTA_PAYLOAD(attr);
-
-		if (attr->rta_type == IFLA_IFNAME && n > 0)
-			memcpy(ret->name, RTA_DATA(attr), n < sizeof(ret->name) ? n : sizeof(ret->name) - 1);
-		else if ((attr->rta_type & NLA_TYPE_MASK) == IFLA_PROP_LIST)
-			ret->altnames = altnames_parse(attr);
-	}
+	for (struct rtattr *attr = IFLA_RTA(info); RTA_OK(attr, left); attr = RTA_NEXT(attr, left))
+		attr_parse(attr, ret, &pairs, &leads_away);
+	ret->paired = pairs && leads_away;
 	return 0;
 }
 

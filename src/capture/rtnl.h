@@ -12,6 +12,8 @@ struct rtnl_link {
 	uint16_t type;	/* ARPHRD_* */
 	unsigned flags; /* IFF_* */
 	bool gone;
+	bool paired;	 /* one end of a veth or netkit pair, and the other is in another namespace */
+	uint32_t master; /* its bridge, or what else it is a port of; 0: none */
 	char name[IF_NAMESIZE];
 	/* Alternative names, each ended by a NUL, up to an empty one; NULL: none. Valid until the handler returns. */
 	const char *altnames;

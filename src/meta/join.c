@@ -448,24 +448,44 @@ static bool stands_for_container(struct join *j, const struct event_owner *owner
 }
 
 /*
- * A device that only forwards, such as a bridge or the host's side of a veth pair, has neither process in its namespace.
- * When one end is in a container and the other is not, the container is what the device is looked at for.
+ * The outer end of a pair whose inner one is in the network namespace of a container. In a namespace that is not ours, what
+ * is no port of a bridge is its own way out.
  */
-static bool container_first(struct join *j, const struct event_packet *e, const struct ends *ends)
+static bool is_cable(const struct iface *iface)
 {
+	return iface && iface->paired && (iface->bridged || !iface->other_netns);
+}
+
+/*
+ * A device that only forwards, such as a bridge or the host's side of a veth pair, has neither process in its namespace.
+ * When one end is in a container and the other is not, the container is what the device is looked at for; when both are,
+ * a container's cable is looked at for the one that it leads to: that has sent what comes in. Whether it leads out of a
+ * container that we run in ourselves, is not known of one without a bridge: there our namespace's own end comes first.
+ */
+static bool other_first(struct join *j, const struct packet *packet, const struct ends *ends)
+{
+	const struct event_packet *e = packet->event;
+	const struct iface *iface = packet->iface;
+	const bool cable = is_cable(iface) && e->dir != EVENT_DIR_NONE;
 	const struct process *p;
+	bool ours, contained;
 
 	if (!j->config.containers || !e->netns || !ends->other.tgid)
 		return false;
 	p = owner_at(j, &ends->shown, e->ts);
-	if (!p || !p->netns || p->netns == e->netns || in_container(j, p))
+	ours = p && p->netns == e->netns;
+	if (!p || !p->netns || (ours && !(cable && iface->bridged)))
+		return false;
+	contained = in_container(j, p);
+	if (contained ? !cable : ours)
 		return false;
 	p = owner_at(j, &ends->other, e->ts);
 	return p && p->netns && p->netns != e->netns && in_container(j, p);
 }
 
-static struct ends find_ends(struct join *j, const struct event_packet *e, bool expired)
+static struct ends find_ends(struct join *j, const struct packet *packet, bool expired)
 {
+	const struct event_packet *e = packet->event;
 	const bool in = e->dir == EVENT_DIR_IN;
 	struct ends ends;
 
@@ -477,7 +497,7 @@ static struct ends find_ends(struct join *j, const struct event_packet *e, bool 
 	if (ends.other.tid == OWNER_TID_NOBODY && !stands_for_container(j, &ends.other, e->ts))
 		ends.other.tgid = 0;
 	if (ends.shown.tgid) {
-		if (container_first(j, e, &ends))
+		if (other_first(j, packet, &ends))
 			ends = (struct ends){ ends.other, ends.shown, ends.waiting_other, ends.waiting_shown, in };
 		return ends;
 	}
@@ -521,7 +541,7 @@ enum meta_verdict join_packet(struct join *j, struct packet *packet, uint64_t no
 	const struct event_packet *e = packet->event;
 	const uint64_t age = now > e->ts ? now - e->ts : 0;
 	const bool expired = force || age >= j->config.settle_ns;
-	struct ends ends = find_ends(j, e, expired);
+	struct ends ends = find_ends(j, packet, expired);
 	struct annot_key key;
 	bool pending;
 
@@ -539,7 +559,7 @@ enum meta_verdict join_packet(struct join *j, struct packet *packet, uint64_t no
 const struct annotation *join_other_end(struct join *j, const struct packet *packet)
 {
 	const struct event_packet *e = packet->event;
-	struct ends ends = find_ends(j, e, true);
+	struct ends ends = find_ends(j, packet, true);
 	struct annot_key key;
 	bool pending;
 

@@ -6,16 +6,18 @@
 #include "output/text_private.h"
 
 enum {
-	COLUMNS = 84,	   /* behind the time stamp, which takes 16 */
-	ADDRESS_FAIR = 21, /* 255.255.255.255.65535 */
+	COLUMNS = 84, /* behind the time stamp, which takes 16 */
+	/* One address looks the same in all lines. */
+	ADDRESS_WHOLE = 21, /* 255.255.255.255.65535 */
+	ADDRESS_CUT = 17,   /* of a longer one */
 	NAME_FAIR = 8,
-	/* With pids of seven digits, all of them fit at their least, with "@host" behind both at the last. */
-	ADDRESS_LEAST = 14,
+	/* With pids of seven digits, all of them fit at their least; with "@host" behind these, addresses too at the last. */
 	ADDRESS_LAST = 11,
 	NAME_LEAST = 4,
 	IFACE_LEAST = 8,
-	IFACE_LAST = 4,
+	IFACE_LAST = 3,
 	REST_LEAST = 11, /* ": tcp 65495" */
+	PID_LONGEST = 9, /* ".4194303*" */
 };
 static const char cut_mark[] = "..";
 enum { MARK = sizeof(cut_mark) - 1 };
@@ -190,21 +192,36 @@ static unsigned cut(struct line *line, unsigned least, unsigned excess)
 	return excess - (columns - left);
 }
 
-/* Addresses down to the longest of IPv4, then names, then the end, then all as far as they can still be told apart. */
+/* A pid with a mark behind it. */
+static bool outside(const struct line *line)
+{
+	return columns_of(line->pid) > PID_LONGEST || columns_of(line->peer_pid) > PID_LONGEST;
+}
+
+static void fit_address(struct part *p)
+{
+	if (p->columns > ADDRESS_WHOLE)
+		p->columns = ADDRESS_CUT;
+}
+
+/* Names, then the end, then both and the interface as far as they can still be told apart. */
 static void fit(struct line *line)
 {
 	struct part *p = line->parts;
-	const unsigned used = columns_of_line(line);
-	unsigned excess = used > COLUMNS ? used - COLUMNS : 0;
+	unsigned used, excess;
 
-	excess = shrink(&p[SOURCE], &p[DESTINATION], ADDRESS_FAIR, excess);
+	fit_address(&p[SOURCE]);
+	fit_address(&p[DESTINATION]);
+	used = columns_of_line(line);
+	excess = used > COLUMNS ? used - COLUMNS : 0;
 	excess = shrink(&p[NAME], &p[PEER], NAME_FAIR, excess);
 	excess = shrink(&p[IFACE], &p[IFACE], IFACE_LEAST, excess);
 	excess = cut(line, REST_LEAST, excess);
-	excess = shrink(&p[SOURCE], &p[DESTINATION], ADDRESS_LEAST, excess);
 	excess = shrink(&p[NAME], &p[PEER], NAME_LEAST, excess);
-	excess = shrink(&p[SOURCE], &p[DESTINATION], ADDRESS_LAST, excess);
-	shrink(&p[IFACE], &p[IFACE], IFACE_LAST, excess);
+	excess = shrink(&p[IFACE], &p[IFACE], IFACE_LAST, excess);
+	if (outside(line))
+		excess = shrink(&p[SOURCE], &p[DESTINATION], ADDRESS_LAST, excess);
+	cut(line, MARK, excess);
 }
 
 static void put_end(struct buf *b, const struct part *name, struct str pid, const char *color)

@@ -14,6 +14,11 @@ void log_set_level(enum log_level level)
 	max_level = level;
 }
 
+bool log_shows(enum log_level level)
+{
+	return level <= max_level;
+}
+
 int log_parse_level(const char *name, enum log_level *ret)
 {
 	static const char *const names[] = {
@@ -37,7 +42,7 @@ void log_msg(enum log_level level, const char *fmt, ...)
 	va_list ap;
 	int n;
 
-	if (level > max_level)
+	if (!log_shows(level))
 		return;
 	va_start(ap, fmt);
 	n = vsnprintf(text + prefix, sizeof(text) - prefix - 1, fmt, ap);

@@ -3,10 +3,13 @@
 #ifndef UTIL_LOG_H
 #define UTIL_LOG_H
 
+#include <stdbool.h>
+
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /* Messages above this level are not shown; the default is LOG_WARN. */
 void log_set_level(enum log_level level);
+bool log_shows(enum log_level level);
 /* "debug", "info", "warn", "error"; returns 0, or -EINVAL and leaves the level as it was. */
 int log_parse_level(const char *name, enum log_level *ret);
 void log_msg(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -169,11 +169,21 @@ run -r annotated.pcapng --container-name zzcontainr -c 1
 is hint_all_was_read "$STATUS $(hints)" "0 2"
 run -r annotated.pcapng --container-name zzcontainr,zzcontainer -c 1
 is no_hint_before_all_was_read "$STATUS $(hints)" "0 0"
-run -r plain.pcap --container-name zz
-is hint_no_containers "$STATUS $(hints) $(grep -c 'says whose it is' "$tmp/err")" "0 1 1"
-run -r annotated.pcapng -w "$tmp/no-containers.pcapng" --context process
-run -r "$tmp/no-containers.pcapng" --container-name zz
-is hint_no_containers_but_processes "$STATUS $(grep -c 'no packet of .* is of a container' "$tmp/err")" "0 1"
+untold() { # NAME CONTEXT EXPECTED OPTIONS...
+	"$program" -r annotated.pcapng --context "$2" -w "$tmp/untold.pcapng" 2>/dev/null
+	run -r "$tmp/untold.pcapng" "${@:4}"
+	is "hint_$1" "$STATUS $(wc -l <"$tmp/out") $(hints) $(grep -c "no packet of $tmp/untold.pcapng $3" "$tmp/err")" "0 0 1 1"
+}
+untold no_users process 'tells of a user: --uid finds' --uid root
+untold no_users_by_number process 'tells of a user: --uid finds' --uid 4200001 --pid 4000001
+untold no_pids user 'tells of a process: --pid and' --pid 4000001
+untold no_names user,container 'tells of a process: --pid and' --pname zzcmd
+untold no_containers process 'tells of a container: ' --container-name zzcontainer
+untold no_pods process,container 'tells of a pod: ' --pod-name zzpod.zzspace
+untold no_parents process 'tells of parents: -f finds' -f --pname zzparent
+untold nothing "" 'says whose it is' --uid root
+run -r annotated.pcapng -f --pname zzparent --uid 4200001 --container-name zzcontainer --pod-name zzpod.zzspace
+is no_hint_with_all "$STATUS $(hints) $(grep -c . "$tmp/out" | sed 's/[1-9][0-9]*/some/')" "0 0 some"
 run -r annotated.pcapng -w "$tmp/lost.pcap"
 is hint_pcap_keeps_no_processes "$STATUS $(hints) $(grep -c 'a pcap file keeps no processes' "$tmp/err")" "0 1 1"
 run -r plain.pcap -w "$tmp/nothing-lost.pcap"

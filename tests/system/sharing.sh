@@ -5,7 +5,7 @@
 # shellcheck source=tests/system/lib-containers.sh
 . "$(dirname "$0")/lib-containers.sh"
 
-tests="shared_namespaces shared_namespaces_uplink shared_filters saved_filters unknown_namespaces between_containers from_the_host docker_in_docker
+tests="shared_namespaces shared_namespaces_uplink shared_filters saved_filters unknown_namespaces between_containers veth_of_a_container from_the_host docker_in_docker
 	docker_in_docker_inside"
 need dockerd docker containerd runc python3 curl iptables ip nsenter -- $tests
 net_up && dockerd_start && docker_image || {
@@ -104,6 +104,30 @@ grep -v "$both" "$TEST_TMP/between.out" | grep -q . && why="$why $(grep -v -m 1 
 # In on docker0 is for its receiver, Out of its port on the bridge from its sender.
 grep 'docker0 .*In .*GET /none' "$TEST_TMP/between.out" | grep -qv ', Container \[web\]' && why="$why In is not for web;"
 result between_containers "$why"
+
+# --- the host's end of a pair is its container's cable: that one is shown, either way, also from a file ---
+veth_of() { # CONTAINER
+	local index
+	index=$(nsenter -t "$(docker inspect -f '{{.State.Pid}}' "$1")" -n ip -o link show eth0 | sed 's/.*@if\([0-9]*\):.*/\1/')
+	in_ns ip -o link | sed -n "s/^$index: \([^@:]*\)[@:].*/\1/p"
+}
+why=
+cables() { # FILE
+	local name other
+	for name in c0 web; do
+		other=$([ $name = c0 ] && echo web || echo c0)
+		grep -q "$(veth_of $name) .* In IP .*, Container \[$name\], PeerContainer \[$other\]$" "$1" || why="$why no In of $name;"
+		grep -q "$(veth_of $name) .* Out IP .*, Container \[$name\], PeerContainer \[$other\]$" "$1" || why="$why no Out of $name;"
+		grep "$(veth_of $name) " "$1" | grep -q "Container \[$other\], Peer" && why="$why $other on the cable of $name;"
+	done
+}
+cables "$TEST_TMP/between.out"
+capture cable -i any -w "$TEST_TMP/cable.pcapng" 'tcp port 80'
+docker exec c0 wget -q -O /dev/null "http://$web/none" 2>/dev/null
+capture_end
+"$PTCPDUMP" -n -r "$TEST_TMP/cable.pcapng" >"$TEST_TMP/cable.out" 2>/dev/null
+cables "$TEST_TMP/cable.out"
+result veth_of_a_container "$why"
 
 # --- the host talks to a container: its own process is shown, and a filter for the container takes all of it ---
 capture host -i any -n --container-name web 'tcp port 80'

@@ -35,6 +35,38 @@ static void test_no_translation(void)
 	CHECK(!hint_translate("ip.addr == 1.2.3.4", small, sizeof(small)));
 }
 
+static bool lacks(const struct options *o, unsigned told, const char *begins)
+{
+	const char *untold = hint_untold(o, told);
+
+	return untold && strncmp(untold, begins, strlen(begins)) == 0;
+}
+
+static void test_untold(void)
+{
+	char name[] = "x", *names[] = { name, NULL };
+	uint32_t number = 1;
+	const struct options nothing = { 0 }, pid = { .pids = { &number, 1 } }, uid = { .uids = { &number, 1 } },
+			     user = { .users = { names, 1 } }, container = { .container_names = { names, 1 } },
+			     pod = { .pod_names = { names, 1 } }, forks = { .pids = { &number, 1 }, .follow_forks = 1 },
+			     both = { .pids = { &number, 1 }, .uids = { &number, 1 } };
+
+	CHECK(!hint_untold(&nothing, 0));
+	CHECK(lacks(&uid, 0, "says whose it is"));
+	CHECK(lacks(&pid, ANNOT_USER | ANNOT_PARENT, "tells of a process"));
+	CHECK(!hint_untold(&pid, ANNOT_PEER));
+	CHECK(lacks(&uid, ANNOT_PROCESS, "tells of a user"));
+	CHECK(lacks(&user, ANNOT_PROCESS, "tells of a user"));
+	CHECK(!hint_untold(&uid, ANNOT_PEER_USER));
+	CHECK(lacks(&both, ANNOT_PROCESS, "tells of a user"));
+	CHECK(lacks(&container, ANNOT_PROCESS | ANNOT_POD, "tells of a container"));
+	CHECK(!hint_untold(&container, ANNOT_PEER_CONTAINER));
+	CHECK(lacks(&pod, ANNOT_CONTAINER, "tells of a pod"));
+	CHECK(lacks(&forks, ANNOT_PROCESS | ANNOT_PEER, "tells of parents"));
+	CHECK(!hint_untold(&forks, ANNOT_PROCESS | ANNOT_PARENT));
+	CHECK(!hint_untold(&forks, ANNOT_PROCESS | ANNOT_PEER_ANCESTORS));
+}
+
 static void test_hostile(void)
 {
 	char text[4096], expr[4096];
@@ -53,6 +85,7 @@ int main(void)
 {
 	RUN(test_translate);
 	RUN(test_no_translation);
+	RUN(test_untold);
 	RUN(test_hostile);
 	return check_status();
 }

@@ -133,14 +133,20 @@ static struct event_packet from_client_to_server(uint8_t dir)
 	};
 }
 
-static enum meta_verdict join(struct rig *r, const struct event_packet *e, uint64_t age, bool force,
-			      const struct annotation **ret)
+static enum meta_verdict join_on(struct rig *r, const struct iface *iface, const struct event_packet *e, uint64_t age,
+				 bool force, const struct annotation **ret)
 {
-	struct packet p = { .event = e, .dir = (enum direction)e->dir };
+	struct packet p = { .event = e, .iface = iface, .dir = (enum direction)e->dir };
 	enum meta_verdict verdict = join_packet(r->join, &p, e->ts + age, force);
 
 	*ret = p.annot;
 	return verdict;
+}
+
+static enum meta_verdict join(struct rig *r, const struct event_packet *e, uint64_t age, bool force,
+			      const struct annotation **ret)
+{
+	return join_on(r, NULL, e, age, force, ret);
 }
 
 static void check_sender(struct rig *r)
@@ -665,6 +671,50 @@ static void check_container_first(struct rig *r, uint64_t container, uint64_t no
 	check_shown(r, FORWARDS, CLIENT, SERVER);
 }
 
+/* On a device of namespace netns, from the client to the server: who is shown of what goes out, and of what comes in. */
+static void check_shown_on(struct rig *r, const struct iface *iface, uint32_t netns, uint32_t out, uint32_t in)
+{
+	struct event_packet e = from_client_to_server(EVENT_DIR_OUT);
+	const struct annotation *a;
+
+	e.netns = netns;
+	join_on(r, iface, &e, 0, true, &a);
+	CHECK_INT(a->process.pid, out);
+	CHECK_INT(a->peer.pid, out == CLIENT ? SERVER : CLIENT);
+	e.dir = EVENT_DIR_IN;
+	join_on(r, iface, &e, 0, true, &a);
+	CHECK_INT(a->process.pid, in);
+	CHECK_INT(a->peer.pid, in == CLIENT ? SERVER : CLIENT);
+}
+
+/* A veth pair's outer end shows the container that it leads to: who sends what comes in. */
+static void check_cable(struct rig *r, uint64_t container, uint64_t none)
+{
+	static const struct iface bridged = { .paired = true, .bridged = true }, routed = { .paired = true },
+				  inner = { .paired = true, .other_netns = true },
+				  elsewhere = { .paired = true, .bridged = true, .other_netns = true },
+				  port = { .bridged = true };
+
+	rig_exec_in(r, CLIENT, 100, PARENT, "/usr/bin/client", OF_CLIENT, container);
+	rig_exec_in(r, SERVER, 200, PARENT, "/usr/sbin/server", OF_SERVER, container);
+	check_shown_on(r, &bridged, FORWARDS, SERVER, CLIENT);
+	check_shown_on(r, &routed, FORWARDS, SERVER, CLIENT);
+	check_shown_on(r, &elsewhere, FORWARDS, SERVER, CLIENT);
+	check_shown_on(r, &inner, FORWARDS, CLIENT, SERVER);
+	check_shown_on(r, &port, FORWARDS, CLIENT, SERVER);
+	/* A container in the network of the device; of one without a bridge it may be the way out. */
+	check_shown_on(r, &bridged, OF_CLIENT, SERVER, SERVER);
+	check_shown_on(r, &bridged, OF_SERVER, CLIENT, CLIENT);
+	check_shown_on(r, &routed, OF_CLIENT, CLIENT, SERVER);
+	check_shown_on(r, &inner, OF_CLIENT, CLIENT, SERVER);
+	/* The machine itself, and who is in no container. */
+	rig_exec_in(r, SERVER, 200, PARENT, "/usr/sbin/server", OF_SERVER, none);
+	check_shown_on(r, &bridged, OF_SERVER, CLIENT, SERVER);
+	check_shown_on(r, &bridged, FORWARDS, CLIENT, CLIENT);
+	rig_exec_in(r, CLIENT, 100, PARENT, "/usr/bin/client", OF_CLIENT, none);
+	check_shown_on(r, &bridged, FORWARDS, CLIENT, SERVER);
+}
+
 /* Its container is told, whether the one that is shown is in one or not. */
 static void check_peer_container(struct rig *r, uint64_t client, uint64_t container, unsigned expected)
 {
@@ -751,6 +801,7 @@ static void test_container_first(void)
 						       .users = r.users,
 						       .reverse_match = true }) == 0);
 	check_container_first(&r, id, fs.root_id);
+	check_cable(&r, id, fs.root_id);
 	check_peer_container(&r, fs.root_id, id, ANNOT_PEER_CONTAINER);
 	check_peer_container(&r, id, id, ANNOT_CONTAINER | ANNOT_PEER_CONTAINER);
 	check_nobody_in_container(&r, id, fs.root_id);

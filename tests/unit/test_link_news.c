@@ -32,6 +32,24 @@ static void test_egress_of_all_comes_first(void)
 	CHECK_STR(what_was_told(), "in 6 l2; ");
 }
 
+/* A pair whose other end moves away when it exists already, and which becomes a port of a bridge. */
+static void test_pair_is_told_later(void)
+{
+	run_any();
+	is_up(5, "veth0");
+	CHECK_INT(hear(), 0);
+	CHECK(!lookup(5)->iface.paired && !lookup(5)->iface.bridged);
+	is_up(5, "veth0");
+	news[nnews - 1].paired = true;
+	news[nnews - 1].master = 3;
+	CHECK_INT(hear(), 0);
+	CHECK(lookup(5)->iface.paired && lookup(5)->iface.bridged);
+	is_up(5, "other");
+	news[nnews - 1].paired = true;
+	CHECK_INT(hear(), 0);
+	CHECK(lookup(5)->iface.paired && !lookup(5)->iface.bridged);
+}
+
 /* One side only: nothing is left to do. */
 static void test_one_side_is_finished(void)
 {
@@ -488,6 +506,7 @@ int main(void)
 {
 	RUN(test_appears_up);
 	RUN(test_egress_of_all_comes_first);
+	RUN(test_pair_is_told_later);
 	RUN(test_one_side_is_finished);
 	RUN(test_appears_down);
 	RUN(test_down_comes_up);

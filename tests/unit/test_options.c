@@ -265,6 +265,15 @@ static void test_refused(void)
 		"-C 9223372036854775807g -w x",
 		"-C 1",
 		"-G 1",
+		"--add-ethernet-header",
+		"-r a --netns any",
+		"-r a --backend tc",
+		"-V a --settle 0",
+		"-r a --kernel-btf x",
+		"-r a --disable-reverse-match",
+		"-r a --docker-address /x",
+		"-r a --containerd-address /x",
+		"-r a --cri-runtime-address /x",
 		"-G x -w x",
 		"-G -1 -w x",
 		"-W 0",
@@ -318,6 +327,15 @@ static void test_refused(void)
 	}
 }
 
+/* As tcpdump does, whose options of captures have no effect there. */
+static void test_taken_with_files(void)
+{
+	CHECK_INT(parse("-r a -i lo -p -B 100 -Q in --immediate-mode -s 100 --print -W 3"), 0);
+	CHECK_INT(parse("-r a --disable-reverse-match=false --add-ethernet-header=false"), 0);
+	CHECK_INT(parse("-r a -w b --add-ethernet-header"), 0);
+	CHECK_INT(parse("-r a --backend help"), 0);
+}
+
 static void test_actions(void)
 {
 	CHECK_INT(parse("-D"), 0);
@@ -365,6 +383,7 @@ int main(void)
 	RUN(test_precision);
 	RUN(test_expression_file);
 	RUN(test_refused);
+	RUN(test_taken_with_files);
 	RUN(test_actions);
 	RUN(test_first_action_wins);
 	options_done(&opts);

@@ -468,7 +468,7 @@ static void test_catch_up(void)
 static void test_hostile(void)
 {
 	static const uint32_t types[] = { EVENT_NONE,	EVENT_PACKET, EVENT_EXEC, EVENT_FORK, EVENT_EXIT, EVENT_OWNER,
-					  EVENT_CGROUP, EVENT_RENAME, EVENT_SEEN, EVENT_USER, 77 };
+					  EVENT_CGROUP, EVENT_RENAME, EVENT_SEEN, EVENT_USER, EVENT_FLOW, 77 };
 	unsigned char *p;
 	size_t i, size;
 

@@ -312,6 +312,36 @@ static void test_odd_altnames(void)
 	CHECK_STR(what_was_told(), "eth0 abcd efgh; eth1 ok; eth2; ");
 }
 
+/* A pair counts only where its other end is in another namespace. */
+static void test_pairs(void)
+{
+	static const struct {
+		const char *kind;
+		size_t n;
+		bool away, paired;
+	} links[] = {
+		{ "veth", 5, true, true },     { "veth", 4, true, true },   { "netkit", 7, true, true },
+		{ "veth", 5, false, false },   { "vethx", 6, true, false }, { "vet", 3, true, false },
+		{ "macvlan", 8, true, false }, { "", 0, true, false },
+	};
+	const uint32_t master = 9;
+
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+		start();
+		nlist = 0;
+		property(IFLA_INFO_DATA, "veth", 5), property(IFLA_INFO_KIND, links[i].kind, links[i].n);
+		link_message(RTM_NEWLINK, 2, "v0"), put_attribute(IFLA_LINKINFO | NLA_F_NESTED, list, nlist);
+		if (links[i].away)
+			put_attribute(IFLA_LINK_NETNSID, "\0\0\0", 4);
+		if (i == 0)
+			put_attribute(IFLA_MASTER, (const char *)&master, sizeof(master));
+		datagram(header->nlmsg_len);
+		CHECK_INT(read_all(NULL), 0);
+		CHECK_INT(last.paired, links[i].paired);
+		CHECK_INT(last.master, i == 0 ? master : 0);
+	}
+}
+
 static void test_named(void)
 {
 	const struct rtnl_link link = { .name = "eth0", .altnames = "enp0s3\0enx02\0" }, plain = { .name = "lo" };
@@ -783,6 +813,7 @@ int main(void)
 	RUN(test_link);
 	RUN(test_altnames);
 	RUN(test_odd_altnames);
+	RUN(test_pairs);
 	RUN(test_named);
 	RUN(test_find);
 	RUN(test_link_gone);

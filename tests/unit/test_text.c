@@ -380,7 +380,7 @@ static void test_brief_is_bounded(void)
 	CHECK_INT(print_packet(&(struct text_config){ .brief = true }, &packet), 0);
 	CHECK_STR(
 		text,
-		"00:00:00.123456 curl.1234 > nginx.80 a-..-nic IP6 2001:db..666.65535 > 2001:db8..666.65535: tcp 1300\n");
+		"00:00:00.123456 curl.1234 > nginx.80 a-ve..g-nic IP6 2001:db..66.65535 > 2001:db..66.65535: tcp 1300\n");
 	a.serial++;
 	iface.other_netns = true;
 	a.process = (struct process_desc){ .pid = 4194301,
@@ -391,13 +391,41 @@ static void test_brief_is_bounded(void)
 					.args = str_of("x") };
 	CHECK_INT(print_packet(&(struct text_config){ .brief = true }, &packet), 0);
 	CHECK(strlen(text) <= 101);
-	CHECK(strstr(text, ".4194301 > ") && strstr(text, ".4194302 ") && strstr(text, ".65535: tcp 1300\n"));
+	CHECK(strstr(text, ".4194301 > ") && strstr(text, ".4194302 ") &&
+	      strstr(text, " IP6 2001:db..66.65535 > 2001:db..66.65535: tcp 1300\n"));
 	a.serial++;
 	a.process.pid |= PID_OUTSIDE;
 	a.peer.pid |= PID_OUTSIDE;
 	CHECK_INT(print_packet(&(struct text_config){ .brief = true }, &packet), 0);
 	CHECK(strlen(text) <= 101);
 	CHECK(strstr(text, ".4194301@host > ") && strstr(text, ".4194302@host ") && strstr(text, ": tcp 1300\n"));
+}
+
+/* Whatever else is in the line. */
+static void test_brief_addresses(void)
+{
+	struct iface iface = { .dlt = DLT_RAW, .name = (char[]){ "a-very-long-nic" }, .netns = 4026532300U };
+	static char name[] = "/usr/bin/a-very-long-name-of-a-program";
+	struct annotation a = curl_of_nginx(90);
+	uint8_t data[1360];
+	struct packet packet = {
+		.caplen = sizeof(data), .len = (uint32_t)long_ipv6(data), .data = data, .iface = &iface, .annot = &a
+	};
+	const unsigned has = a.has;
+
+	for (unsigned i = 0; i < 64; i++) {
+		a.serial++;
+		a.has = i & 1 ? has : has & ~(unsigned)ANNOT_PEER;
+		a.process.pid = i & 2 ? 4194301 : 1;
+		a.peer.pid = i & 4 ? 4194302 : 2;
+		a.process.cmd = a.peer.cmd = i & 8 ? str_of(name) : str_of("/bin/sh");
+		packet.dir = i & 16 ? DIR_IN : DIR_OUT;
+		packet.by_peer = i & 32;
+		packet.annot = i ? &a : NULL;
+		CHECK_INT(print_packet(&(struct text_config){ .brief = true }, &packet), 0);
+		CHECK(strlen(text) <= 101);
+		CHECK(strstr(text, "IP6 2001:db..66.65535 > 2001:db..66.65535: t"));
+	}
 }
 
 static void test_brief_of_what_is_no_ip(void)
@@ -515,6 +543,7 @@ int main(void)
 	RUN(test_containers_of_both_ends);
 	RUN(test_brief);
 	RUN(test_brief_is_bounded);
+	RUN(test_brief_addresses);
 	RUN(test_brief_of_what_is_no_ip);
 	RUN(test_color);
 	RUN(test_color_of_resets);

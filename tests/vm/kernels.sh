@@ -13,13 +13,14 @@ short="server-from-before prefork-without-address same-tuple-after-time-wait mpt
 	published-port-from-before"
 cd "$TOP" || exit 1
 
-# Boots SUITE and runs SCENARIOS; their lines are in FILE afterwards.
+# Boots SUITE and runs SCENARIOS; their lines are in FILE afterwards, what the machine printed in FILE.log. The kernel's own modprobe
+# would look into the initrd: what it loads by itself elsewhere is loaded before.
 boot() { # SUITE FILE SCENARIO...
 	local suite=$1 file=$2
 	shift 2
 	VM_SHARE=$(dirname "$file") bash tests/vm/vm-run "$suite" \
 		"for m in sch_ingress cls_bpf veth ipv6 inet_diag tcp_diag udp_diag raw_diag bridge br_netfilter nft_chain_nat \
-			nft_masq nft_nat sctp sctp_diag tun
+			nft_masq nft_nat nf_conntrack_netlink sctp sctp_diag tun
 		do modprobe -q \$m; done
 		TRUTH_COUNT=${TRUTH_COUNT:-10} TRUTH_SECONDS=${TRUTH_SECONDS:-3} TRUTH_STARTS=${TRUTH_STARTS:-3} TRUTH_SLOW=3 TRUTH_SETTLE=${TRUTH_SETTLE:-1000} \
 			TRUTH_TABLE=$file tests/system/truth.py $*" 2>&1
@@ -40,7 +41,7 @@ run_suite() { # SUITE FILE SCENARIO...
 	todo=$(left "$file" "$@")
 	while [ -n "$todo" ]; do
 		# shellcheck disable=SC2086
-		out=$(boot "$suite" "$file" $todo)
+		out=$(boot "$suite" "$file" $todo | tee "$file.log")
 		again=$(left "$file" "$@")
 		[ -n "$again" ] || break
 		# Not even one: some machine or other does not come up.

@@ -159,16 +159,26 @@ def exec_while_packets_wait():
     return run.end(forks()[0] * 5)
 
 
-def exec_while_capture_is_behind():
+def behind(opens):
     """All events of processes are there before the first of the packets is read."""
     run = Run("-B", "32768", "udp dst port %d" % PORT)
     run.capture()
     run.cap.p.send_signal(signal.SIGSTOP)
     for delay in DELAYS:
-        run.start("d%g" % delay, "forks:%d:%g open send close wait:%g exec:later open send sleep:0.1"
-                  % (*forks(), delay), ready=0)
+        run.start("d%g" % delay, "forks:%d:%g %s send close wait:%g exec:later %s send sleep:0.1"
+                  % (*forks(), opens, delay, opens), ready=0)
     run.cap.p.send_signal(signal.SIGCONT)
     return run.end(len(DELAYS) * forks()[0] * 2)
+
+
+def exec_while_capture_is_behind():
+    """Programs follow each other in a pid."""
+    return behind("open")
+
+
+def port_changes_hands_while_capture_is_behind():
+    """Programs and processes follow each other on a port."""
+    return behind("open:7151")
 
 
 def exec_keeps_socket():

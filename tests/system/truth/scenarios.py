@@ -77,6 +77,7 @@ SCENARIOS = {f.__name__.replace("_", "-"): f for f in (
     images.exec_after_connection,
     images.exec_while_packets_wait,
     images.exec_while_capture_is_behind,
+    images.port_changes_hands_while_capture_is_behind,
     images.exec_keeps_socket,
     images.exec_many_times,
     images.exec_in_thread,

@@ -2,7 +2,8 @@
 """MARK: does what the environment's IMAGE_PLAN says, word by word; what is left of it after an exec is done by the next
 image. Each thing sent tells who sent it: pid, executable, last argument, user, thread.
 
-open, keep: a datagram socket, kept over exec or not; connect:PORT; send; recv; close; wait:SECONDS; until:FILE
+open, keep: a datagram socket, kept over exec or not; open:PORT: it sends from there; connect:PORT; send; recv; close
+wait:SECONDS; until:FILE
 forks:N:SECONDS: N children do the rest, started so far apart; child:WORD,WORD: a child does these
 touch:FILE: makes it; uid:N; name:TEXT: the thread's; thread: another thread does the rest
 exec:MARK, bash:MARK, sleep:SECONDS: becomes this program; bash sends once before it goes on with the rest.
@@ -56,6 +57,9 @@ def make(word, arg):
         say("connected %d %s" % (sock.getsockname()[1], record()))
     else:
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        if arg:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((HOST, int(arg)))
         sock.connect((HOST, PORT))
         if word == "keep":
             sock.set_inheritable(True)
