@@ -52,6 +52,10 @@ _ptcpdump()
 	--container-id) return ;;
 	--container-name) return ;;
 	--pod-name) return ;;
+	--namespace) return ;;
+	--image) return ;;
+	--label) return ;;
+	--compose) return ;;
 	--context) _ptcpdump_list 'process thread parentproc user container pod peer'; return ;;
 	--docker-address) _ptcpdump_files -f; return ;;
 	--containerd-address) _ptcpdump_files -f; return ;;
@@ -80,7 +84,7 @@ _ptcpdump()
 	--completion) _ptcpdump_words -W 'bash zsh fish'; return ;;
 	esac
 	if [[ $cur == -* ]]; then
-		_ptcpdump_words -W '-i --interface --netns -c --receive-count -Q --direction -s --snapshot-length -p --no-promiscuous-mode --backend --kernel-btf --immediate-mode -I --monitor-mode -j --time-stamp-type -y --linktype -D --list-interfaces -L --list-data-link-types -J --list-time-stamp-types --probe -F --expression-file -O --no-optimize -d --pid --pname --uid -f --follow-forks --container-id --container-name --pod-name --context --disable-reverse-match --docker-address --containerd-address --cri-runtime-address --write-keylog-file --embed-keylog-to-pcapng -A --print-data-in-ascii -b -e -E -g --ip-oneline -H -K --dont-verify-checksums -l -m -M -n --no-convert-addr -N -# --number --oneline --brief --color -q --quiet -S --absolute-tcp-sequence-numbers -t --print-timestamp --utc-time --time-stamp-precision --micro --nano -T -u -v --verbose -x --print-data-in-hex -X --print-data-in-hex-ascii --print --count -r --read-file -V -w --write-file -C --file-size -G -W --file-count -z -U --packet-buffered -Z --relinquish-privileges --add-ethernet-header -B --buffer-size --settle --event-chan-size --exec-events-worker-number --delay-before-handle-packet-events --log-level --version -h --help --completion --'
+		_ptcpdump_words -W '-i --interface --netns -c --receive-count -Q --direction -s --snapshot-length -p --no-promiscuous-mode --backend --kernel-btf --immediate-mode -I --monitor-mode -j --time-stamp-type -y --linktype -D --list-interfaces -L --list-data-link-types -J --list-time-stamp-types --probe -F --expression-file -O --no-optimize -d --pid --pname --uid -f --follow-forks --container-id --container-name --pod-name --namespace --image --label --compose --context --disable-reverse-match --docker-address --containerd-address --cri-runtime-address --write-keylog-file --embed-keylog-to-pcapng -A --print-data-in-ascii -b -e -E -g --ip-oneline -H -K --dont-verify-checksums -l -m -M -n --no-convert-addr -N -# --number --oneline --brief --context-prefix --color -q --quiet -S --absolute-tcp-sequence-numbers -t --print-timestamp --utc-time --time-stamp-precision --micro --nano -T -u -v --verbose -x --print-data-in-hex -X --print-data-in-hex-ascii --print --count -r --read-file -V -w --write-file -C --file-size -G -W --file-count -z -U --packet-buffered -Z --relinquish-privileges --add-ethernet-header -B --buffer-size --settle --event-chan-size --exec-events-worker-number --delay-before-handle-packet-events --log-level --version -h --help --completion --'
 	fi
 }
 complete -F _ptcpdump ptcpdump

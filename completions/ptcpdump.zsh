@@ -11,7 +11,7 @@ fi
 _arguments -s \
 	'*-i+[listen on this interface, by name, alternative name or the number that -D shows; repeat it or separate with commas; any\: all of them. Default\: any when a process, user, container or command is asked for, else the first usable one]:INTERFACE:{_sequence compadd - any /sys/class/net/*(N\:t)}' \
 	'*--interface=[listen on this interface, by name, alternative name or the number that -D shows; repeat it or separate with commas; any\: all of them. Default\: any when a process, user, container or command is asked for, else the first usable one]:INTERFACE:{_sequence compadd - any /sys/class/net/*(N\:t)}' \
-	'*--netns=[listen in this network namespace, by name or path; repeatable; any\: all of them, later ones too; newly\: only later ones]:NAME|PATH|any|newly:{_sequence compadd - any newly /run/netns/*(N\:t) || _files}' \
+	'*--netns=[listen in this network namespace, by name, path, container (its name or id) or pod; repeatable; any\: all of them, later ones too; newly\: only later ones. Default\: our own; with -i any also those of the containers and pods that are asked for]:NAME|PATH|container\:NAME|pod\:NAME.NAMESPACE|any|newly:{_sequence compadd - any newly /run/netns/*(N\:t) || _files}' \
 	'*-c+[stop after N packets]:N: ' \
 	'*--receive-count=[stop after N packets]:N: ' \
 	'*-Q+[only packets that come in, go out, or both (inout, the default)]:DIRECTION:(in out inout)' \
@@ -47,8 +47,12 @@ _arguments -s \
 	'*-f[children of what --pid and --pname (without them\: --uid) ask for count as asked for, too (not tcpdump'\''s -f)]' \
 	'*--follow-forks[children of what --pid and --pname (without them\: --uid) ask for count as asked for, too (not tcpdump'\''s -f)]' \
 	'*--container-id=[only traffic of this container, at least 12 characters of its id; repeatable; also with -r]:ID: ' \
-	'*--container-name=[only traffic of the containers of this name; repeatable; also with -r]:NAME: ' \
-	'*--pod-name=[only traffic of this pod (without a namespace\: default); repeatable; also with -r]:NAME.NAMESPACE: ' \
+	'*--container-name=[only traffic of the containers of this name, or of those that a pattern (web-*) takes; repeatable; also with -r]:NAME: ' \
+	'*--pod-name=[only traffic of this pod (without a namespace\: of --namespace, else default), or of those that a pattern takes; repeatable; also with -r]:NAME.NAMESPACE: ' \
+	'*--namespace=[only traffic of pods in this namespace of Kubernetes, or pattern; repeatable; also with -r]:NAMESPACE: ' \
+	'*--image=[only traffic of containers of this image, or pattern, with or without registry and tag (nginx, nginx\:1.*); repeatable; also with -r]:IMAGE: ' \
+	'*--label=[only traffic of containers that have, or whose pod has, all these labels (VALUE may be a pattern); repeatable; also with -r]:KEY\[=VALUE\],...: ' \
+	'*--compose=[only traffic of this project of docker or podman compose, or this service of it; repeatable; also with -r]:PROJECT\[/SERVICE\]: ' \
 	'*--context=[which annotations to show and save (default\: all)]:LIST:_values -s , word process thread parentproc user container pod peer' \
 	'*--disable-reverse-match[never show the process of the other end when that of the right end is unknown]' \
 	'*--docker-address=[socket of the Docker Engine (default /var/run/docker.sock), or tcp\://HOST\:PORT]:ADDRESS:_files' \
@@ -76,6 +80,7 @@ _arguments -s \
 	'*--number[print a number in front of each packet]' \
 	'*--oneline[print the verbose output of a packet on one line]' \
 	'*--brief[print each packet on one short line\: both ends where they are known, and what -q tells]' \
+	'*--context-prefix[print the container or pod in front of the interface\: \[web\], \[pod.namespace/container\], else -]' \
 	'*--color=[colour processes, containers, directions, resets and the number of lost packets (auto\: on a terminal, unless NO_COLOR is set; default never)]:WHEN:(auto always never)' \
 	'*-q[print less protocol information]' \
 	'*--quiet[print less protocol information]' \

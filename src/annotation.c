@@ -23,11 +23,13 @@
 	     .title = "PeerContainer", .brief = "PeerContainer")                                                       \
 	ALSO(ANNOT_PEER_POD, peer_pod, "pod", .role = ROLE_PEER, .desc = DESC_POD, .title = "PeerPod",                 \
 	     .brief = "PeerPod")                                                                                       \
+	ALSO(ANNOT_PEER_IMAGE, peer_container.image, "container", .role = ROLE_PEER)                                   \
+	ALSO(ANNOT_PEER_POD_LABELS, peer_pod.labels, "pod", .role = ROLE_PEER)                                         \
 	ALSO(ANNOT_PEER_ANCESTORS, peer_ancestors, "parentproc", .role = ROLE_PEER_PARENT, .desc = DESC_ANCESTORS)
 
 /*
  * The fields, in the order of files and of -v. The user's name is a comment of its own, so that readers that know the
- * user's as a single number find it so. Of a peer's container and pod only names and ids are told.
+ * user's as a single number find it so. Of a peer's container and pod only names and ids are shown.
  * MEMBER(member of struct annotation, kind, more of the row), OTHER(kind, row)
  */
 #define FIELDS(MEMBER, OTHER)                                                                                          \
@@ -83,14 +85,14 @@
 	MEMBER(peer_container.name, FIELD_STR, .bit = ANNOT_PEER_CONTAINER, .key = "PeerContainerName",                \
 	       .label = "name", .brief = 1)                                                                            \
 	MEMBER(peer_container.id, FIELD_STR, .bit = ANNOT_PEER_CONTAINER, .key = "PeerContainerId", .label = "id")     \
-	MEMBER(peer_container.image, FIELD_STR, .bit = ANNOT_PEER_CONTAINER)                                           \
-	MEMBER(peer_container.labels, FIELD_JSON, .bit = ANNOT_PEER_CONTAINER)                                         \
+	MEMBER(peer_container.image, FIELD_STR, .bit = ANNOT_PEER_IMAGE, .key = "PeerContainerImage")                  \
+	MEMBER(peer_container.labels, FIELD_JSON, .bit = ANNOT_PEER_IMAGE, .key = "PeerContainerLabels")               \
 	MEMBER(peer_pod.name, FIELD_STR, .bit = ANNOT_PEER_POD, .key = "PeerPodName", .label = "name", .brief = 1)     \
 	MEMBER(peer_pod.namespace, FIELD_STR, .bit = ANNOT_PEER_POD, .key = "PeerPodNamespace", .label = "namespace",  \
 	       .brief = 2)                                                                                             \
 	MEMBER(peer_pod.uid, FIELD_STR, .bit = ANNOT_PEER_POD)                                                         \
-	MEMBER(peer_pod.labels, FIELD_JSON, .bit = ANNOT_PEER_POD)                                                     \
 	MEMBER(peer_pod.annotations, FIELD_JSON, .bit = ANNOT_PEER_POD)                                                \
+	MEMBER(peer_pod.labels, FIELD_JSON, .bit = ANNOT_PEER_POD_LABELS, .key = "PeerPodLabels")                      \
 	MEMBER(peer_ancestors, FIELD_STR, .bit = ANNOT_PEER_ANCESTORS, .key = "PeerAncestors")
 
 #define GROUP(b, m, w, ...) { .bit = (b), .word = (w), .offset = offsetof(struct annotation, m), __VA_ARGS__ },

@@ -44,13 +44,16 @@ enum annotation_bit {
 	ANNOT_CONTAINER = 1 << 4,
 	ANNOT_POD = 1 << 5,
 	ANNOT_PEER = 1 << 6, /* the process at the other end, when local too */
-	/* The peer's. Names and ids only. */
+	/* The peer's names and ids. */
 	ANNOT_PEER_CONTAINER = 1 << 7,
 	ANNOT_PEER_POD = 1 << 8,
 	ANNOT_PEER_USER = 1 << 9,
 	ANNOT_ANCESTORS = 1 << 10,
 	ANNOT_PEER_ANCESTORS = 1 << 11,
-	ANNOT_ALL = (1 << 12) - 1,
+	/* What else may be asked for of the peer's container and pod. */
+	ANNOT_PEER_IMAGE = 1 << 12,
+	ANNOT_PEER_POD_LABELS = 1 << 13,
+	ANNOT_ALL = (1 << 14) - 1,
 };
 
 /*

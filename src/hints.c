@@ -272,6 +272,12 @@ static unsigned bits_of(enum annot_desc desc, bool ends)
 	return bits;
 }
 
+/* A label may be a pod's. */
+static bool asks_for_containers(const struct options *o)
+{
+	return o->container_ids.n || o->container_names.n || o->images.n || o->labels.n || o->compose.n;
+}
+
 const char *hint_untold(const struct options *o, unsigned told)
 {
 	const unsigned origins = bits_of(DESC_PROCESS, false) | bits_of(DESC_ANCESTORS, false);
@@ -283,11 +289,26 @@ const char *hint_untold(const struct options *o, unsigned told)
 		return "tells of a process: --pid and --pname find nothing there";
 	if ((o->uids.n || o->users.n) && !(told & bits_of(DESC_USER, true)))
 		return "tells of a user: --uid finds nothing there";
-	if ((o->container_ids.n || o->container_names.n) && !(told & bits_of(DESC_CONTAINER, true)))
-		return "tells of a container: --container-id and --container-name find nothing there";
-	if (o->pod_names.n && !(told & bits_of(DESC_POD, true)))
-		return "tells of a pod: --pod-name finds nothing there";
+	if (asks_for_containers(o) && !(told & bits_of(DESC_CONTAINER, true)))
+		return "tells of a container: --container-id, --container-name, --image, --label and --compose find nothing there";
+	if ((o->pod_names.n || o->namespaces.n) && !(told & bits_of(DESC_POD, true)))
+		return "tells of a pod: --pod-name and --namespace find nothing there";
 	if (o->follow_forks && !(told & origins))
 		return "tells of parents: -f finds no children there";
 	return NULL;
+}
+
+/* --- containers -------------------------------------------------------------------- */
+
+void hint_netns(const struct options *o)
+{
+	const bool pod = !o->container_names.n && o->pod_names.n;
+	const char *name = pod			  ? o->pod_names.v[0]
+			   : o->container_names.n ? o->container_names.v[0]
+			   : o->container_ids.n	  ? o->container_ids.v[0]
+						  : "NAME";
+
+	log_warn(
+		"nothing came of what is asked for on -i %s; containers' own interfaces, such as lo, are seen with -i any, or with --netns %s:%s",
+		o->ifaces.n ? o->ifaces.v[0] : "any", pod ? "pod" : "container", name);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "meta/meant.h"
+#include "options_containers.h"
 #include "util/log.h"
 
 enum {
@@ -117,10 +118,6 @@ static void warn_of_none(const struct seen_containers *s, const char *file)
 {
 	struct buf b = { 0 };
 
-	if (s->n == 0) {
-		log_warn("no packet of %s is of a container", file);
-		return;
-	}
 	for (size_t i = 0; i < s->n && i < LISTED; i++)
 		put_container(&b, &s->v[i]);
 	if (s->n > LISTED)
@@ -131,10 +128,10 @@ static void warn_of_none(const struct seen_containers *s, const char *file)
 
 void seen_containers_warn(const struct seen_containers *s, const struct options *o, const char *file)
 {
-	struct meant *m = meant_new((const char *const *)o->container_ids.v, (const char *const *)o->container_names.v,
-				    (const char *const *)o->pod_names.v);
+	const struct container_query query = options_containers(o);
+	struct meant *m = meant_new(&query);
 
-	if (!s->wanted)
+	if (!s->wanted && s->n)
 		warn_of_none(s, file);
 	for (size_t i = 0; m && i < s->n; i++)
 		meant_offer(m, &s->v[i].container, &s->v[i].pod);

@@ -7,12 +7,48 @@
 #include <stdio.h>
 
 #include "capture/capture.h"
+#include "netns_words.h"
 #include "output/output.h"
+
+/* Of --netns; who is in them is asked for where it matters. */
+static int find_netns(struct netns_words *w, const struct options *o)
+{
+	int err = netns_words_split(w, o);
+
+	return err ? err : netns_words_find(w, o);
+}
+
+static const char *const *netns_of(const struct netns_words *w, const struct options *o)
+{
+	return (const char *const *)(w->found ? w->found : o->netns.v);
+}
+
+int list_ifaces(const struct options *o)
+{
+	struct netns_words w = { 0 };
+	int err = find_netns(&w, o);
+
+	if (!err)
+		err = capture_list_ifaces(stdout, netns_of(&w, o), w.known, w.nknown);
+	netns_words_done(&w);
+	return err;
+}
+
+static int enter_netns(const struct options *o)
+{
+	struct netns_words w = { 0 };
+	int err = find_netns(&w, o);
+
+	if (!err)
+		err = capture_enter_netns(netns_of(&w, o));
+	netns_words_done(&w);
+	return err;
+}
 
 /* The interface that is asked about: the first -i, else the one that a capture would take. */
 static int chosen_iface(const struct options *o, char name[IF_NAMESIZE])
 {
-	const int err = o->netns.n ? capture_enter_netns((const char *const *)o->netns.v) : 0;
+	const int err = o->netns.n ? enter_netns(o) : 0;
 
 	if (err)
 		return err;

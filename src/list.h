@@ -6,6 +6,7 @@
 #include "options.h"
 
 /* On stdout. 0, or a negative errno with a message written. */
+int list_ifaces(const struct options *o);
 int list_link_types(const struct options *o);
 int list_tstamp_types(const struct options *o);
 

@@ -31,7 +31,7 @@ static int act(const struct options *o)
 		return session_run(o);
 	switch (o->action) {
 	case ACTION_NONE: return session_run(o);
-	case ACTION_LIST_IFACES: return capture_list_ifaces(stdout, (const char *const *)o->netns.v) ? 1 : 0;
+	case ACTION_LIST_IFACES: return list_ifaces(o) ? 1 : 0;
 	case ACTION_LIST_LINK_TYPES: return list_link_types(o) ? 1 : 0;
 	case ACTION_LIST_TSTAMP_TYPES: return list_tstamp_types(o) ? 1 : 0;
 	case ACTION_LIST_BACKENDS: return capture_list_backends(stdout) ? 1 : 0;

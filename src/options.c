@@ -247,6 +247,8 @@ static int check_output(const struct options *o)
 		text = "--add-ethernet-header cannot be used without -w.";
 	else if (o->file.command && (!o->write_file || (!o->file.rotate_bytes && !o->file.rotate_seconds)))
 		text = "-z cannot be used without -w and (-C or -G).";
+	else if (o->text.context_prefix && !(o->context & (ANNOT_CONTAINER | ANNOT_POD)))
+		text = "--context-prefix shows containers and pods, but --context leaves both out";
 	else if (o->text.brief && o->text.v)
 		text = "--brief and -v are mutually exclusive: one line, or more of them";
 	else if (o->text.t > 5)
@@ -313,7 +315,9 @@ bool options_pcap(const struct options *o)
 
 bool options_select_container(const struct options *o)
 {
-	return o->container_ids.n || o->container_names.n || o->pod_names.n;
+	const struct container_query query = options_containers(o);
+
+	return container_query_any(&query);
 }
 
 bool options_select_process(const struct options *o)
@@ -364,8 +368,9 @@ int options_parse(struct options *o, int argc, char **argv)
 
 void options_done(struct options *o)
 {
-	struct str_list *const lists[] = { &o->ifaces,	      &o->netns,	   &o->pnames,
-					   &o->container_ids, &o->container_names, &o->pod_names };
+	struct str_list *const lists[] = { &o->ifaces,		&o->netns,     &o->pnames,     &o->container_ids,
+					   &o->container_names, &o->pod_names, &o->namespaces, &o->images,
+					   &o->labels,		&o->compose };
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		str_list_done(lists[i]);

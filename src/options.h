@@ -80,7 +80,7 @@ struct options {
 	struct u32_list pids, uids;
 	struct str_list users;		/* of --uid, those that are names; live, uids has their numbers too */
 	struct match_user *saved_users; /* with -r and -V, the same */
-	struct str_list pnames, container_ids, container_names, pod_names;
+	struct str_list pnames, container_ids, container_names, pod_names, namespaces, images, labels, compose;
 	int follow_forks, no_reverse_match;
 	unsigned context; /* ANNOT_* */
 	const char *runtime_addresses[RUNTIMES];
@@ -112,6 +112,8 @@ void options_done(struct options *o);
 /* A process, user or container is asked for, by name or by "-- command". */
 bool options_select_process(const struct options *o);
 bool options_select_container(const struct options *o);
+/* Which; borrows from o. */
+struct container_query options_containers(const struct options *o);
 bool options_offline(const struct options *o);
 /* The name of -w asks for pcap instead of pcapng. */
 bool options_pcap(const struct options *o);

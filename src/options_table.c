@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "capture/capture.h"
+#include "options_containers.h"
 #include "options_parse.h"
 #include "options_users.h"
 #include "options_value.h"
@@ -30,21 +31,6 @@ static int parse_name(struct options *o, const struct option_desc *d, const char
 		return -EINVAL;
 	}
 	str_list_add(option_field(o, d), arg, strlen(arg));
-	return 0;
-}
-
-static int parse_container_id(struct options *o, const struct option_desc *d, const char *arg)
-{
-	struct str_list *list = option_field(o, d);
-
-	if (parse_list(o, d, arg))
-		return -EINVAL;
-	for (size_t i = 0; i < list->n; i++) {
-		if (strlen(list->v[i]) >= 12)
-			continue;
-		log_error("--container-id '%s' is too short: at least 12 characters of the id are needed", list->v[i]);
-		return -EINVAL;
-	}
 	return 0;
 }
 
@@ -281,6 +267,10 @@ enum {
 	OPT_CONTAINER_ID,
 	OPT_CONTAINER_NAME,
 	OPT_POD_NAME,
+	OPT_NAMESPACE,
+	OPT_IMAGE,
+	OPT_LABEL,
+	OPT_COMPOSE,
 	OPT_CONTEXT,
 	OPT_NO_REVERSE,
 	OPT_DOCKER,
@@ -291,6 +281,7 @@ enum {
 	OPT_ONELINE,
 	OPT_ADD_ETHERNET,
 	OPT_BRIEF,
+	OPT_CONTEXT_PREFIX,
 	OPT_COLOR,
 	OPT_COUNT,
 	OPT_PRINT,
@@ -324,10 +315,11 @@ const struct option_desc option_table[] = {
 	  .help = "listen on this interface, by name, alternative name or the number that -D shows; repeat it or separate with "
 		  "commas; any: all of them. Default: any when a process, user, container or command is asked for, "
 		  "else the first usable one" },
-	{ .key = OPT_NETNS, .name = "netns", .arg = "NAME|PATH|any|newly", .group = GROUP_CAPTURE, .parse = parse_list,
+	{ .key = OPT_NETNS, .name = "netns", .arg = "NAME|PATH|container:NAME|pod:NAME.NAMESPACE|any|newly", .group = GROUP_CAPTURE, .parse = parse_list,
 	  AT(netns), .hint = HINT_NETNS, .live = true,
-	  .help = "listen in this network namespace, by name or path; repeatable; any: all of them, later ones too; newly: "
-		  "only later ones" },
+	  .help = "listen in this network namespace, by name, path, container (its name or id) or pod; repeatable; any: all of "
+		  "them, later ones too; newly: only later ones. Default: our own; with -i any also those of the containers and "
+		  "pods that are asked for" },
 	{ .key = 'c', .name = "receive-count", .arg = "N", .group = GROUP_CAPTURE, NUMBER(count, 1, INT64_MAX),
 	  .refusal = "invalid packet count %s (must be a number >= 1)", .help = "stop after N packets" },
 	{ .key = 'Q', .name = "direction", .arg = "DIRECTION", .group = GROUP_CAPTURE, .parse = parse_direction,
@@ -388,10 +380,27 @@ const struct option_desc option_table[] = {
 	  .parse = parse_container_id, AT(container_ids),
 	  .help = "only traffic of this container, at least 12 characters of its id; repeatable; also with -r" },
 	{ .key = OPT_CONTAINER_NAME, .name = "container-name", .arg = "NAME", .group = GROUP_PROCESS,
-	  .parse = parse_list, AT(container_names),
-	  .help = "only traffic of the containers of this name; repeatable; also with -r" },
-	{ .key = OPT_POD_NAME, .name = "pod-name", .arg = "NAME.NAMESPACE", .group = GROUP_PROCESS, .parse = parse_list,
-	  AT(pod_names), .help = "only traffic of this pod (without a namespace: default); repeatable; also with -r" },
+	  .parse = parse_patterns, AT(container_names),
+	  .help = "only traffic of the containers of this name, or of those that a pattern (web-*) takes; repeatable; also "
+		  "with -r" },
+	{ .key = OPT_POD_NAME, .name = "pod-name", .arg = "NAME.NAMESPACE", .group = GROUP_PROCESS,
+	  .parse = parse_patterns, AT(pod_names),
+	  .help = "only traffic of this pod (without a namespace: of --namespace, else default), or of those that a pattern "
+		  "takes; repeatable; also with -r" },
+	{ .key = OPT_NAMESPACE, .name = "namespace", .arg = "NAMESPACE", .group = GROUP_PROCESS,
+	  .parse = parse_namespace, AT(namespaces),
+	  .help = "only traffic of pods in this namespace of Kubernetes, or pattern; repeatable; also with -r" },
+	{ .key = OPT_IMAGE, .name = "image", .arg = "IMAGE", .group = GROUP_PROCESS, .parse = parse_patterns, AT(images),
+	  .help = "only traffic of containers of this image, or pattern, with or without registry and tag (nginx, "
+		  "nginx:1.*); repeatable; also with -r" },
+	{ .key = OPT_LABEL, .name = "label", .arg = "KEY[=VALUE],...", .group = GROUP_PROCESS, .parse = parse_label,
+	  AT(labels),
+	  .help = "only traffic of containers that have, or whose pod has, all these labels (VALUE may be a pattern); "
+		  "repeatable; also with -r" },
+	{ .key = OPT_COMPOSE, .name = "compose", .arg = "PROJECT[/SERVICE]", .group = GROUP_PROCESS,
+	  .parse = parse_compose, AT(compose),
+	  .help = "only traffic of this project of docker or podman compose, or this service of it; repeatable; also with "
+		  "-r" },
 	{ .key = OPT_CONTEXT, .name = "context", .arg = "LIST", .group = GROUP_PROCESS, .parse = parse_context,
 	  AT(context), .choices = annotation_words, .hint = HINT_LIST,
 	  .help = "which annotations to show and save (default: all)" },
@@ -441,6 +450,9 @@ const struct option_desc option_table[] = {
 	  .help = "print the verbose output of a packet on one line" },
 	{ .key = OPT_BRIEF, .name = "brief", .group = GROUP_OUTPUT, .parse = parse_true, AT(text.brief),
 	  .help = "print each packet on one short line: both ends where they are known, and what -q tells" },
+	{ .key = OPT_CONTEXT_PREFIX, .name = "context-prefix", .group = GROUP_OUTPUT, .parse = parse_true,
+	  AT(text.context_prefix),
+	  .help = "print the container or pod in front of the interface: [web], [pod.namespace/container], else -" },
 	{ .key = OPT_COLOR, .name = "color", .arg = "WHEN", .group = GROUP_OUTPUT, .parse = parse_color,
 	  .choices = "auto always never",
 	  .help = "colour processes, containers, directions, resets and the number of lost packets (auto: on a terminal, "

@@ -102,9 +102,7 @@ int session_open(struct session *s, const struct options *o, int dlt)
 		.nuids = o->uids.n,
 		.users = o->saved_users,
 		.nusers = o->saved_users ? o->users.n : 0,
-		.container_ids = (const char *const *)o->container_ids.v,
-		.container_names = (const char *const *)o->container_names.v,
-		.pod_names = (const char *const *)o->pod_names.v,
+		.containers = options_containers(o),
 		.follow_forks = o->follow_forks || o->command,
 	};
 	int err;

@@ -92,7 +92,7 @@ static enum match_end selected_by(struct live *l, const struct packet *packet)
 
 	if (end != MATCH_NONE)
 		return end;
-	if (!(packet->event->flags & EVENT_PKT_MAYBE))
+	if (!l->undecided && !(packet->event->flags & EVENT_PKT_MAYBE))
 		return MATCH_OWNER;
 	return match_annotation(l->s.match, meta_other_end(l->meta, packet)) ? MATCH_PEER : MATCH_NONE;
 }
@@ -129,6 +129,42 @@ static void on_cgroup_verdict(void *arg, uint64_t cgroup, bool match)
 
 	if (err)
 		log_debug("container filter: %s", strerror(-err));
+}
+
+/* Also without -i any, so that who gets nothing can be told where it may be. */
+static void on_netns(void *arg, const struct netns_news *news)
+{
+	struct live *l = arg;
+	const struct capture_netns ns = {
+		.inode = news->inode,
+		.pid = news->pid,
+		.name = news->name,
+		.chosen = news->chosen,
+	};
+	const int err = capture_netns(l->capture, &ns);
+
+	l->elsewhere |= news->chosen && !news->own;
+	if (err && !l->said_netns)
+		log_warn("network namespace of '%s': %s", news->name ? news->name : "a container", strerror(-err));
+	l->said_netns |= err != 0;
+}
+
+static bool listens_on_any(const struct options *o)
+{
+	for (size_t i = 0; i < o->ifaces.n; i++) {
+		if (strcmp(o->ifaces.v[i], "any") == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Those of the selected containers, unless it is said where to look. */
+static bool chooses_netns(const struct live *l)
+{
+	const struct options *o = l->s.o;
+
+	return options_select_container(o) && !o->netns.n && capture_follows_netns(l->backend) &&
+	       (!o->ifaces.n || listens_on_any(o));
 }
 
 /* --- opening ---------------------------------------------------------------- */
@@ -177,6 +213,16 @@ static int check_pids(const struct options *o)
 	return -ESRCH;
 }
 
+/* The kernel knows a name of everybody; whose name we do not know, only we do. */
+static bool asks_for_unknown(const struct options *o)
+{
+	for (size_t i = 0; i < o->pnames.n; i++) {
+		if (strcmp(o->pnames.v[i], ANNOT_UNKNOWN) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int open_capture(struct live *l, const char *const *ifaces)
 {
 	const struct options *o = l->s.o;
@@ -189,15 +235,17 @@ static int open_capture(struct live *l, const char *const *ifaces)
 	};
 
 	config.ifaces = ifaces;
-	config.netns = (const char *const *)o->netns.v;
+	config.netns = (const char *const *)(l->netns.found ? l->netns.found : o->netns.v);
 	config.filter = o->expr;
 	config.backend = l->backend;
 	config.promiscuous = !o->no_promiscuous;
-	config.pnames = (const char *const *)o->pnames.v;
+	l->undecided = asks_for_unknown(o);
+	config.pnames = l->undecided ? NULL : (const char *const *)o->pnames.v;
 	config.uids = o->uids.v;
 	config.nuids = o->uids.n;
 	config.follow_forks = o->follow_forks || o->command;
 	config.container_filter = options_select_container(o);
+	config.chosen_netns = chooses_netns(l);
 	config.attribution = o->context || options_select_process(o);
 	l->pids = calloc(o->pids.n + 1, sizeof(*l->pids));
 	if (!l->pids) {
@@ -215,7 +263,7 @@ static int open_capture(struct live *l, const char *const *ifaces)
 
 static bool needs_containers(const struct options *o)
 {
-	return (o->context & (ANNOT_CONTAINER | ANNOT_POD)) || options_select_container(o);
+	return (o->context & (ANNOT_CONTAINER | ANNOT_POD)) || options_select_container(o) || netns_words_given(o);
 }
 
 /* Whoever selects needs both ends, whatever is shown of them. */
@@ -240,11 +288,17 @@ static int open_meta(struct live *l)
 	config.peer = needs_peer(o);
 	config.containers = needs_containers(o);
 	config.runtime_addresses = o->runtime_addresses;
-	config.container_ids = (const char *const *)o->container_ids.v;
-	config.container_names = (const char *const *)o->container_names.v;
-	config.pod_names = (const char *const *)o->pod_names.v;
+	config.query = options_containers(o);
 	config.verdict = options_select_container(o) ? on_cgroup_verdict : NULL;
 	config.arg = l;
+	config.netns = (struct netns_config){
+		.containers = (const char *const *)l->netns.containers,
+		.pods = (const char *const *)l->netns.pods,
+		.selected = !o->netns.n,
+		.waits = true,
+		.tell = o->netns.n || options_select_container(o) ? on_netns : NULL,
+		.arg = l,
+	};
 	return meta_new(&l->meta, &config);
 }
 
@@ -295,7 +349,7 @@ static int drop_privileges(const struct live *l)
 	const struct options *o = l->s.o;
 	const struct privileges_keep keep = {
 		.capture = true,
-		.netns = o->netns.n > 0,
+		.netns = o->netns.n > 0 || chooses_netns(l),
 		.folders = capture_opens_proc(l->backend) || keylog_waits(l->keylog),
 		.new_files = o->file.rotate_bytes || o->file.rotate_seconds,
 		.containers = needs_containers(o),
@@ -382,6 +436,7 @@ static void live_close(struct live *l)
 	command_free(l->command);
 	keylog_free(l->keylog);
 	session_loop_close(l);
+	netns_words_done(&l->netns);
 	free(l->pids);
 	buf_done(&l->link_types);
 }
@@ -434,6 +489,11 @@ static int capture_and_run(const struct options *o, const char *const *ifaces)
 			goto out;
 	}
 	err = choose_backend(o, ifaces, &l.backend);
+	if (!err)
+		err = netns_words_split(&l.netns, o);
+	/* What cannot be captured in later has to be there now. */
+	if (!err && netns_words_given(o) && !capture_follows_netns(l.backend))
+		err = netns_words_find(&l.netns, o);
 	if (err)
 		goto out;
 	if (o->command) {
@@ -455,8 +515,11 @@ static int capture_and_run(const struct options *o, const char *const *ifaces)
 		}
 	}
 	session_loop_run(&l);
-	if (!l.s.captured && !l.s.failed)
+	if (!l.s.captured && !l.s.failed) {
 		hint_children(o, l.forks);
+		if (l.elsewhere && !o->netns.n && !chooses_netns(&l))
+			hint_netns(o);
+	}
 	if (l.keylog && !l.secrets && !l.s.failed)
 		log_warn("no TLS secrets came from the command: it used no TLS, or its TLS library does not know "
 			 "SSLKEYLOGFILE");

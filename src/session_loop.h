@@ -3,6 +3,7 @@
 #ifndef SESSION_LOOP_H
 #define SESSION_LOOP_H
 
+#include "netns_words.h"
 #include "session_private.h"
 #include "util/buf.h"
 
@@ -33,10 +34,14 @@ struct live {
 	bool ending; /* a signal asks for the end */
 
 	/* session_live.c's own. */
+	bool undecided; /* the kernel is not asked for names: we decide on all that it lets pass */
 	const struct backend *backend;
 	uint32_t *pids; /* of --pid, and the command */
 	size_t npids;
 	struct buf link_types; /* for the banner: what the interfaces were like until then */
+	bool elsewhere;	       /* a container that is asked for has a network namespace that is not looked at */
+	bool said_netns;       /* that one cannot be entered */
+	struct netns_words netns;
 };
 
 /* Waits for packets, signals, runtimes, the command and its secrets from now on; these are open. 0, or a negative errno

@@ -475,7 +475,7 @@ int session_run_offline(const struct options *o)
 	err = o->dump ? dump_filter(&off, path) : read_all(&off, path);
 	if (err)
 		hint_expression(o);
-	else if (off.packets)
+	else if (!o->dump && off.packets)
 		say_hints(&off, o->list_file ? "these files" : path);
 	if (!err && !o->dump && o->count_only)
 		printf("%llu packet%s\n", (unsigned long long)off.s.captured, off.s.captured == 1 ? "" : "s");

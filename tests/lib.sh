@@ -104,6 +104,17 @@ listens() { said "$1" 'listening on' "$2"; } # PID FILE
 
 # --- captures --------------------------------------------------------------------
 
+# What is killed with this shell, even by SIGKILL; what drops its privileges is not. tests/run ends what is left then.
+dies_with_us=()
+! setpriv --pdeathsig KILL true 2>/dev/null || dies_with_us=(setpriv --pdeathsig KILL)
+
+# In the background; returns when it listens, and $! is its number.
+start_capture() { # OUT ERR COMMAND...
+	: >"$2"
+	"${dies_with_us[@]}" "${@:3}" >"$1" 2>"$2" &
+	listens $! "$2"
+}
+
 # The names of the backends, as the program lists them.
 backends() { "$PTCPDUMP" --backend help | sed 's/ .*//'; }
 

@@ -85,6 +85,11 @@ const char *backend_without_bpf(void)
 	return NULL;
 }
 
+bool capture_follows_netns(const struct backend *backend)
+{
+	return backend->programs;
+}
+
 bool capture_opens_proc(const struct backend *backend)
 {
 	return backend->opens_proc;

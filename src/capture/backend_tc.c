@@ -38,7 +38,7 @@ int tc_open(struct capture *c)
 
 int tc_prepare(struct capture *c, struct ptcpdump *skel)
 {
-	const bool all = c->links.any || c->namespaces.any;
+	const bool all = c->links.any || c->namespaces.any || c->namespaces.chosen;
 	bool l2 = all, l3 = all;
 
 	for (unsigned i = 0; i < c->links.n; i++) {

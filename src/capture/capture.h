@@ -35,7 +35,7 @@ struct capture_handler {
 
 struct capture_config {
 	const char *const *ifaces; /* names, alternative names or numbers, NULL-terminated; "any": all */
-	/* names, paths, "any" or "newly" (those to come), NULL-terminated; NULL: only our own */
+	/* names, paths, "any", "newly" (those to come) or who is in them; NULL-terminated; NULL: only our own */
 	const char *const *netns;
 	const char *filter; /* NULL or "": everything */
 	bool no_optimize;
@@ -59,6 +59,7 @@ struct capture_config {
 	size_t nuids;
 	bool follow_forks;
 	bool container_filter; /* cgroup verdicts come by capture_set_cgroup() */
+	bool chosen_netns;     /* without netns: capture_netns() chooses further ones beside our own */
 	bool attribution;      /* false: no process is looked for at all */
 };
 
@@ -79,6 +80,24 @@ int capture_attach(struct capture *c);
 const char *capture_iface_name(const struct capture *c, unsigned i);
 /* Says whether tasks of a cgroup match the container filter. Unknown cgroups pass as EVENT_PKT_MAYBE. */
 int capture_set_cgroup(struct capture *c, uint64_t cgroup, bool match);
+/* What is known of a network namespace by those who are in it. */
+struct capture_netns {
+	uint32_t inode;
+	uint32_t pid;	  /* a process in it, which may have ended by now */
+	const char *name; /* what its interfaces are called after: eth0@NAME, raw; NULL: not known */
+	bool chosen; /* it is captured in, where the configuration asks for chosen ones; it stays so until it ends */
+};
+
+/*
+ * Before capture_attach() or later; may be told again. 0, also of a namespace that has ended; or a negative errno, which is not
+ * logged.
+ */
+int capture_netns(struct capture *c, const struct capture_netns *news);
+/* A word of netns that stands for a container (NAME or ID), or for a pod (NAME.NAMESPACE): that; else NULL. */
+const char *capture_netns_container(const char *word);
+const char *capture_netns_pod(const char *word);
+/* Whether chosen namespaces can be captured in. */
+bool capture_follows_netns(const struct backend *backend);
 /* Becomes readable when capture_poll() has something to do (epoll fd). */
 int capture_fd(const struct capture *c);
 /* Delivers what is there: all process events, then packets in time order. Waits up to timeout_ms (-1: for ever, 0: not
@@ -89,8 +108,11 @@ int capture_drain(struct capture *c);
 void capture_stats(const struct capture *c, struct capture_stats *ret);
 void capture_free(struct capture *c);
 
-/* -D: interfaces, one per line as tcpdump lists them; netns: of these namespaces, as in the configuration. */
-int capture_list_ifaces(FILE *out, const char *const *netns);
+/*
+ * -D: interfaces, one per line as tcpdump lists them; netns: of these namespaces, as in the configuration, called as the n that are
+ * known.
+ */
+int capture_list_ifaces(FILE *out, const char *const *netns, const struct capture_netns *known, size_t n);
 /* For good, the first of these namespaces. 0 or a negative errno; what the user got wrong is logged. */
 int capture_enter_netns(const char *const *netns);
 /* --backend help: how packets can be seen here, one way per line. */

@@ -112,6 +112,8 @@ static int packet_hand(struct capture *c, const struct event_packet *e, bool for
 
 	if (!link)
 		return CAPTURE_DONE;
+	if (!force && netns_awaits_name(c, link->ns))
+		return CAPTURE_WAIT;
 	while (e->ts < link->since)
 		link = link->before;
 	/* More CPUs than rings, or a CPU taken away between clock and ring: never go back, however little. */
@@ -146,6 +148,7 @@ static int packet_hand(struct capture *c, const struct event_packet *e, bool for
 		verdict = c->handler.packet(c->handler.arg, &p, force);
 	if (verdict == CAPTURE_DONE) {
 		c->delivery.captured++;
+		link->shown = true;
 		if (e->ts > c->delivery.last_ts)
 			c->delivery.last_ts = e->ts;
 	}

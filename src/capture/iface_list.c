@@ -161,7 +161,7 @@ int capture_enter_netns(const char *const *netns)
 	return err;
 }
 
-int capture_list_ifaces(FILE *out, const char *const *netns)
+int capture_list_ifaces(FILE *out, const char *const *netns, const struct capture_netns *known, size_t n)
 {
 	struct capture c = lister(netns);
 	int err;
@@ -173,6 +173,8 @@ int capture_list_ifaces(FILE *out, const char *const *netns)
 	c.namespaces.scanning = false;
 	if (!err && c.namespaces.any)
 		netns_scan(&c);
+	for (size_t i = 0; !err && i < n; i++)
+		err = capture_netns(&c, &known[i]);
 	for (unsigned i = 0; !err && i < c.namespaces.n; i++) {
 		if (!c.namespaces.all[i]->before)
 			err = netns_print(&c, c.namespaces.all[i], out);

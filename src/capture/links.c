@@ -74,7 +74,7 @@ struct link *links_lookup(struct capture *c, uint32_t netns, uint32_t ifindex)
 
 static void link_set_place(struct link *link, const struct rtnl_link *news)
 {
-	link->iface.paired = news->paired;
+	link->iface.paired = news->pair && news->peer_nsid >= 0;
 	link->iface.bridged = news->master != 0;
 }
 
@@ -101,15 +101,19 @@ static struct link *link_new(struct capture *c, struct netns *ns, const struct r
 	link->iface.snaplen = c->config.snaplen;
 	link->iface.name = strdup(news->name);
 	link->iface.netns_path = ns->path;
-	link->iface.netns_name = (char *)(uintptr_t)ns->name;
+	link->iface.netns_name = ns->name ? strdup(ns->name) : NULL;
 	link->iface.filter = c->config.filter && *c->config.filter ? (char *)(uintptr_t)c->config.filter : NULL;
-	if (!link->iface.name)
+	if (!link->iface.name || (ns->name && !link->iface.netns_name))
 		goto fail;
 	c->links.all[c->links.n++] = link;
 	*table_find(c, ns->inode, news->ifindex) = link;
 	c->links.last = NULL;
 	return link;
 fail:
+	if (link) {
+		free(link->iface.name);
+		free(link->iface.netns_name);
+	}
 	free(link);
 	return NULL;
 }
@@ -198,6 +202,17 @@ static void link_gone(struct capture *c, struct link *link)
 		counters_stop(c, link);
 }
 
+/* Of a device that goes on, unseen. */
+static void link_leave(struct capture *c, struct link *link)
+{
+	if (!link)
+		return;
+	link_detach(c, link, false);
+	link->present = false;
+	if (c->links.attached)
+		counters_stop(c, link);
+}
+
 /*
  * An attachment waits for an RCU grace period, some 15 ms, and whoever starts a container makes two devices and moves
  * one away before they are up. So those that are down wait until they are up, or for some time.
@@ -254,7 +269,7 @@ static int link_appeared(struct capture *c, struct netns *ns, const struct rtnl_
  * The device is the same, and all that is attached to it stays. What comes from now on is of an interface of the new
  * name, which nobody has heard of yet; packets that were seen before keep the old one.
  */
-static int link_rename(struct capture *c, struct link *old, const struct rtnl_link *news)
+int link_rename(struct capture *c, struct link *old, const struct rtnl_link *news)
 {
 	struct link *link;
 	char *name;
@@ -314,6 +329,10 @@ static int link_news(void *arg, const struct rtnl_link *news)
 		/* libpcap tells that itself, after the last packet. */
 		if (link && c->backend->programs)
 			link_gone(c, link);
+		return 0;
+	}
+	if (chosen_elsewhere(c, ns, news)) {
+		link_leave(c, link);
 		return 0;
 	}
 	if (link)
@@ -447,7 +466,7 @@ int links_find(struct capture *c)
 			return err;
 		}
 	}
-	return c->links.any || c->namespaces.newly ? 0 : wishes_check(c);
+	return c->links.any || c->namespaces.newly || c->namespaces.chosen ? 0 : wishes_check(c);
 }
 
 /* Likewise from any namespace. */
@@ -499,7 +518,7 @@ int links_attach_due(struct capture *c)
 bool links_all_gone(const struct capture *c)
 {
 	/* Others may come. */
-	if (c->backend->programs && (c->links.any || c->namespaces.any))
+	if (c->backend->programs && (c->links.any || c->namespaces.any || c->namespaces.chosen))
 		return false;
 	for (unsigned i = 0; i < c->links.n; i++) {
 		if (c->links.all[i]->present)
@@ -525,6 +544,7 @@ void links_free(struct capture *c)
 {
 	for (unsigned i = 0; i < c->links.n; i++) {
 		free(c->links.all[i]->iface.name);
+		free(c->links.all[i]->iface.netns_name);
 		free(c->links.all[i]);
 	}
 	free(c->links.all);

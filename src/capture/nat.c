@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "capture/backend.h"
 #include "capture/conntrack.h"
@@ -23,6 +24,11 @@
 #define UNKNOWN_NS (10 * NSEC_PER_MSEC)
 /* The receiver of a flow is waited for only so long after its first packet. */
 #define YOUNG_NS (200 * NSEC_PER_MSEC)
+/* A packet has passed NAT, or was dropped, so long after we have seen it. */
+#define PASSED_NS (2 * NSEC_PER_MSEC)
+/* Only what conntrack knows nothing of for so long does it not track. */
+#define UNTRACKED_NS (100 * NSEC_PER_MSEC)
+#define FORGOTTEN_NS (10 * NSEC_PER_SEC)
 /* A port that NAT has taken is not trusted for so long. */
 #define PUBLISHED_NS (60 * NSEC_PER_SEC)
 
@@ -36,7 +42,9 @@ struct flow {
 };
 
 struct port {
-	uint64_t tag, until;
+	uint64_t tag;
+	uint64_t until;	  /* published up to then */
+	uint64_t unknown; /* since when nothing of it is known, 0: it is */
 };
 
 struct nat {
@@ -82,7 +90,7 @@ static void publish(struct nat *n, const struct flow_key *k, uint64_t now)
 	uint64_t tag;
 	struct port *port = port_of(n, k, &tag);
 
-	*port = (struct port){ tag, now + PUBLISHED_NS };
+	*port = (struct port){ .tag = tag, .until = now + PUBLISHED_NS };
 }
 
 static bool published(struct nat *n, const struct flow_key *k, uint64_t now)
@@ -91,6 +99,28 @@ static bool published(struct nat *n, const struct flow_key *k, uint64_t now)
 	const struct port *port = port_of(n, k, &tag);
 
 	return port->tag == tag && now < port->until;
+}
+
+/* Nothing is known of a packet for this port. Whether that has been so for long enough. */
+static bool untracked(struct nat *n, const struct flow_key *k, uint64_t now)
+{
+	uint64_t tag;
+	struct port *port = port_of(n, k, &tag);
+
+	if (port->tag != tag)
+		*port = (struct port){ .tag = tag };
+	if (!port->unknown || now - port->unknown > FORGOTTEN_NS)
+		port->unknown = now;
+	return now - port->unknown >= UNTRACKED_NS;
+}
+
+static void set_tracked(struct nat *n, const struct flow_key *k)
+{
+	uint64_t tag;
+	struct port *port = port_of(n, k, &tag);
+
+	if (port->tag == tag)
+		port->unknown = 0;
 }
 
 static uint64_t plain_hash(const struct nat_question *q)
@@ -121,9 +151,30 @@ static void make_plain(struct nat *n, const struct nat_question *q, uint64_t now
 		bpf_map_update_elem(n->maps.plain, &slot, &p, BPF_ANY);
 }
 
+static void wait_until(uint64_t ns)
+{
+	const struct timespec t = { (time_t)(ns / NSEC_PER_SEC), (long)(ns % NSEC_PER_SEC) };
+
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+}
+
+/*
+ * To conclude too early that it is not translated would be wrong for a second. Others of the batch have aged meanwhile, and the
+ * port is not asked about for a while, so this wait is seldom.
+ */
+static int ask_conntrack(int fd, const struct nat_question *q, uint64_t now, struct flow_key *ret)
+{
+	int err = conntrack_ask(fd, &q->k, ret);
+
+	if (err != -ENOENT || now < q->ts || now - q->ts >= PASSED_NS)
+		return err;
+	wait_until(q->ts + PASSED_NS);
+	return conntrack_ask(fd, &q->k, ret);
+}
+
 static void ask(struct flow *f, int fd, const struct nat_question *q, uint64_t now)
 {
-	const int err = fd < 0 ? -ENOENT : conntrack_ask(fd, &q->k, &f->to);
+	const int err = fd < 0 ? -ENOENT : ask_conntrack(fd, q, now, &f->to);
 
 	f->ts = q->ts;
 	f->until = now + ANSWER_NS;
@@ -210,13 +261,16 @@ void nat_settle(struct nat *n, int fd, const struct nat_question *q, uint64_t no
 	end->flags &= (uint8_t)~OWNER_F_NAT;
 	if (!f)
 		return;
+	if (f->where != UNKNOWN)
+		set_tracked(n, &q->k);
 	if (f->where == UNKNOWN && q->request)
 		ask_programs(n, f);
 	if (f->where == ELSEWHERE) {
 		publish(n, &q->k, now);
 		go_elsewhere(n, f, q, now, end);
 	} else if (!published(n, &q->k, now)) {
-		make_plain(n, q, now);
+		if (fd < 0 || f->where == HERE || untracked(n, &q->k, now))
+			make_plain(n, q, now);
 	} else if (f->where == UNKNOWN) {
 		/* On its way to wherever it was dropped. */
 		*end = (struct event_owner){ .flags = OWNER_F_NAT };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Network namespaces: opening, finding and entering them, and coming back. */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -61,6 +62,7 @@ int netns_new(struct capture *c, const char *path, uint32_t inode, int fd, struc
 	ns->inode = inode;
 	ns->rtnl_fd = ns->packet_fd = ns->tap_fd = -1;
 	ns->conntrack_fd = CONNTRACK_NOT_OPEN;
+	ns->nsid = -1;
 	ns->fd = fd;
 	ns->own = inode == c->namespaces.own;
 	if (ns->own) {
@@ -72,8 +74,24 @@ int netns_new(struct capture *c, const char *path, uint32_t inode, int fd, struc
 	return 0;
 }
 
-/* What "ip netns" calls it: a file of this folder, which may be written in full. */
-static const char *netns_name(const char *given)
+/* As container runtimes name them: CNI's cni-UUID, Podman's netns-UUID, CRI-O's UUID. */
+static bool ends_in_uuid(const char *name)
+{
+	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+	const size_t n = strlen(name), len = sizeof(form) - 1;
+
+	if (n < len)
+		return false;
+	name += n - len;
+	for (size_t i = 0; i < len; i++) {
+		if (form[i] == '-' ? name[i] != '-' : !isxdigit((unsigned char)name[i]))
+			return false;
+	}
+	return true;
+}
+
+/* A file of this folder, which may be written in full. */
+const char *netns_name(const char *given)
 {
 	static const char *const dirs[] = { "/run/netns/", "/var/run/netns/" };
 
@@ -83,13 +101,20 @@ static const char *netns_name(const char *given)
 			break;
 		}
 	}
-	return *given && !strchr(given, '/') ? given : NULL;
+	return *given && !strchr(given, '/') && !ends_in_uuid(given) ? given : NULL;
 }
 
-void netns_set_given(struct netns *ns, const char *given)
+int netns_set_given(struct netns *ns, const char *given)
 {
+	const char *name = given && !ns->own ? netns_name(given) : NULL;
+
 	ns->given = given;
-	ns->name = given && !ns->own ? netns_name(given) : NULL;
+	if (!name)
+		return 0;
+	free(ns->name);
+	ns->name = strdup(name);
+	ns->name_is_own = true;
+	return ns->name ? 0 : -ENOMEM;
 }
 
 int netns_enter(const struct capture *c, const struct netns *ns)
@@ -129,5 +154,6 @@ void netns_free(struct netns *ns)
 		return;
 	netns_end(ns);
 	free(ns->path);
+	free(ns->name);
 	free(ns);
 }

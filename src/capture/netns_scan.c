@@ -48,7 +48,10 @@ static int netns_add(struct capture *c, const char *path, const char *given)
 	err = netns_new(c, path, inode, fd, &ns);
 	if (err || !ns)
 		return err;
-	netns_set_given(ns, given);
+	err = netns_set_given(ns, given ? given : path);
+	if (err)
+		return err;
+	ns->given = given;
 	ns->before = c->namespaces.newly && !c->namespaces.started && !given;
 	return c->namespaces.scanning && !ns->before ? links_watch(c, ns) : 0;
 }
@@ -70,6 +73,8 @@ static void scan_mark(struct capture *c, const char *path, uint32_t inode)
 	if (ns) {
 		ns->seen = true;
 		sscanf(path, "/proc/%" SCNu32, &ns->pid);
+		if (!ns->name_is_own && strncmp(path, NAMED_DIR, strlen(NAMED_DIR)) == 0 && netns_name(path))
+			netns_set_name(c, ns, netns_name(path), true);
 		return;
 	}
 	if (!c->namespaces.any)
@@ -167,12 +172,13 @@ static void given_path(const char *given, char path[PATH_MAX])
  */
 static void scan_given(struct capture *c)
 {
-	for (const char *const *given = c->config.netns; *given; given++) {
+	for (const char *const *given = c->config.netns; given && *given; given++) {
 		char path[PATH_MAX];
 		struct stat st;
 
 		given_path(*given, path);
-		if (is_netns_word(*given) || strncmp(path, "/proc/", 6) == 0 || !c->backend->programs)
+		if (is_netns_word(*given) || is_chosen_word(*given) || strncmp(path, "/proc/", 6) == 0 ||
+		    !c->backend->programs)
 			continue;
 		if (stat(path, &st) == 0 && !netns_find(c, (uint32_t)st.st_ino))
 			netns_add(c, path, *given);
@@ -292,6 +298,10 @@ static int netns_add_configured(struct capture *c, const char *given)
 		c->namespaces.any = true;
 		return c->namespaces.newly ? 0 : netns_add(c, OWN_NETNS, NULL);
 	}
+	if (is_chosen_word(given)) {
+		c->namespaces.chosen = true;
+		return 0;
+	}
 	given_path(given, path);
 	err = netns_add(c, path, given);
 	if (err == -EINVAL)
@@ -382,6 +392,9 @@ int netns_init(struct capture *c)
 	}
 	if (!c->config.netns || !c->config.netns[0]) {
 		err = netns_add(c, OWN_NETNS, NULL);
+		c->namespaces.chosen = c->config.chosen_netns;
+		if (!err && c->namespaces.chosen)
+			err = netns_watch(c);
 	} else {
 		err = 0;
 		for (const char *const *name = c->config.netns; !err && *name; name++)

@@ -39,7 +39,11 @@ struct netns {
 	int conntrack_fd; /* CONNTRACK_NOT_OPEN; another negative number: it cannot be asked here */
 	char *path;
 	const char *given; /* the word of the configuration that it was found by; NULL: none */
-	const char *name;  /* of the file in /run/netns, where given so; NULL: none */
+	char *name;	   /* raw; NULL: none is known */
+	bool name_is_own;  /* "ip netns" calls it so; else whoever told of a container in it */
+	bool chosen;	   /* for who is in it; chosen.c */
+	int nsid;	   /* of one that is chosen, what our own has for it; -1: not known */
+	uint64_t name_by;  /* CLOCK_MONOTONIC ns, up to when packets wait for a name; 0: none has come yet */
 };
 
 /* An interface that we capture on, or did. */
@@ -52,6 +56,7 @@ struct link {
 	bool up;	     /* when last heard of */
 	bool closing;	     /* its namespace has ended: links_release() */
 	bool announced;	     /* handler->iface() has been called */
+	bool shown;	     /* a packet of it was handed on */
 	struct link *before; /* the same device under the name that it had up to: */
 	uint64_t since;	     /* CLOCK_MONOTONIC, ns; 0: it has no other */
 	uint64_t due;	     /* CLOCK_MONOTONIC ns, when to attach if it is not up before; 0: nothing to do */
@@ -91,6 +96,7 @@ struct namespaces {
 	unsigned n;
 	bool any;	 /* and those to come */
 	bool newly;	 /* only those, and what is named */
+	bool chosen;	 /* those that capture_netns() chooses are captured in, too */
 	bool scanning;	 /* namespaces other than our own are looked after */
 	bool started;	 /* the first scan is over */
 	bool names_only; /* the next scan is for what inotify told of */
@@ -190,13 +196,28 @@ int netns_open(const char *path, uint32_t *inode);
 struct netns *netns_find(const struct capture *c, uint32_t inode);
 /* Takes over fd; *ret is NULL when the namespace was known already. */
 int netns_new(struct capture *c, const char *path, uint32_t inode, int fd, struct netns **ret);
+/* What "ip netns" calls a namespace with that path, or word of the configuration; NULL: nothing that a user thought of. */
+const char *netns_name(const char *given);
 /* given: a word of the configuration, which stays as long as the capture; NULL: none. */
-void netns_set_given(struct netns *ns, const char *given);
+int netns_set_given(struct netns *ns, const char *given);
 int netns_enter(const struct capture *c, const struct netns *ns);
 void netns_leave(const struct capture *c, const struct netns *ns);
 /* Closes all descriptors. */
 void netns_end(struct netns *ns);
 void netns_free(struct netns *ns);
+
+/* chosen.c */
+/*
+ * Renames an interface's namespace: what comes from now on is of eth0@NAME. own: "ip netns" calls it so, which is better than what
+ * else is known.
+ */
+int netns_set_name(struct capture *c, struct netns *ns, const char *name, bool own);
+/* Its name is not known, but may be in a moment. */
+bool netns_awaits_name(const struct capture *c, struct netns *ns);
+/* The words of --netns that others than the capture can tell the namespaces of. */
+bool is_chosen_word(const char *given);
+/* News of a device in ns: with -i any, the other end of a pair is seen where it is chosen. */
+bool chosen_elsewhere(struct capture *c, const struct netns *ns, const struct rtnl_link *news);
 
 /* netns_scan.c */
 /* Finds the configured namespaces and prepares scan_fd and inotify_fd; errors are logged. */
@@ -248,6 +269,8 @@ void links_forget(struct capture *c, struct netns *ns);
 void links_release(struct capture *c);
 /* Attaches one link that is due. */
 int links_attach_due(struct capture *c);
+/* The same device, called otherwise: another interface for what comes from now on. */
+int link_rename(struct capture *c, struct link *old, const struct rtnl_link *news);
 /* News of one namespace's links. */
 int links_news(struct capture *c, struct netns *ns);
 /* By its newest name. */

@@ -149,7 +149,7 @@ static void settings_prepare(const struct capture *c, struct ptcpdump *skel)
 	skel->rodata->packet_snaplen = c->config.snaplen;
 	skel->rodata->ring_count = c->backend->programs ? c->rings.n : 1;
 	/* Another's name may be given to a new one. */
-	if (c->namespaces.n == 1 && !c->namespaces.any && c->namespaces.all[0]->own)
+	if (c->namespaces.n == 1 && !c->namespaces.any && !c->namespaces.chosen && c->namespaces.all[0]->own)
 		skel->rodata->only_netns = c->namespaces.own;
 	skel->rodata->any_netns = c->namespaces.any;
 	skel->rodata->owner_nested = c->config.flows;

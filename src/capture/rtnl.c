@@ -2,10 +2,12 @@
 #include "capture/rtnl.h"
 
 #include <errno.h>
+#include <linux/net_namespace.h>
 #include <linux/netlink.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -107,7 +109,7 @@ static uint32_t attr_u32(struct rtattr *attr)
 	return v;
 }
 
-static void attr_parse(struct rtattr *attr, struct rtnl_link *ret, bool *pairs, bool *leads_away)
+static void attr_parse(struct rtattr *attr, struct rtnl_link *ret)
 {
 	const size_t n = RTA_PAYLOAD(attr);
 
@@ -117,8 +119,11 @@ static void attr_parse(struct rtattr *attr, struct rtnl_link *ret, bool *pairs, 
 			memcpy(ret->name, RTA_DATA(attr), n < sizeof(ret->name) ? n : sizeof(ret->name) - 1);
 		break;
 	case IFLA_PROP_LIST: ret->altnames = altnames_parse(attr); break;
-	case IFLA_LINKINFO: *pairs = makes_pairs(attr); break;
-	case IFLA_LINK_NETNSID: *leads_away = true; break;
+	case IFLA_LINKINFO: ret->pair = makes_pairs(attr); break;
+	case IFLA_LINK_NETNSID:
+		if (n >= sizeof(ret->peer_nsid))
+			memcpy(&ret->peer_nsid, RTA_DATA(attr), sizeof(ret->peer_nsid));
+		break;
 	case IFLA_MASTER: ret->master = attr_u32(attr); break;
 	default: break;
 	}
@@ -127,7 +132,6 @@ static void attr_parse(struct rtattr *attr, struct rtnl_link *ret, bool *pairs, 
 static int link_parse(struct nlmsghdr *msg, struct rtnl_link *ret)
 {
 	struct ifinfomsg *info = NLMSG_DATA(msg);
-	bool pairs = false, leads_away = false;
 	int left;
 
 	if (msg->nlmsg_len < NLMSG_LENGTH(sizeof(*info)))
@@ -137,10 +141,10 @@ static int link_parse(struct nlmsghdr *msg, struct rtnl_link *ret)
 	ret->type = info->ifi_type;
 	ret->flags = info->ifi_flags;
 	ret->gone = msg->nlmsg_type == RTM_DELLINK;
+	ret->peer_nsid = -1;
 	left = (int)IFLA_PAYLOAD(msg);
 	for (struct rtattr *attr = IFLA_RTA(info); RTA_OK(attr, left); attr = RTA_NEXT(attr, left))
-		attr_parse(attr, ret, &pairs, &leads_away);
-	ret->paired = pairs && leads_away;
+		attr_parse(attr, ret);
 	return 0;
 }
 
@@ -253,6 +257,61 @@ int rtnl_find(const char *name, const struct rtnl_handler *handler)
 	}
 	close(fd);
 	return err;
+}
+
+static int nsid_request(int fd, int ns)
+{
+	struct {
+		struct nlmsghdr header;
+		struct rtgenmsg any;
+		_Alignas(NLMSG_ALIGNTO) struct rtattr attr;
+		int ns;
+	} request = {
+		.header = { .nlmsg_len = sizeof(request),
+			    .nlmsg_type = RTM_GETNSID,
+			    .nlmsg_flags = NLM_F_REQUEST,
+			    .nlmsg_seq = 1 },
+		.any = { .rtgen_family = AF_UNSPEC },
+		.attr = { .rta_len = RTA_LENGTH(sizeof(ns)), .rta_type = NETNSA_FD },
+		.ns = ns,
+	};
+
+	_Static_assert(offsetof(__typeof__(request), attr) == NLMSG_LENGTH(NLMSG_ALIGN(sizeof(struct rtgenmsg))),
+		       "the attribute follows the aligned header");
+	return send(fd, &request, sizeof(request), 0) == (ssize_t)sizeof(request) ? 0 : -errno;
+}
+
+static int nsid_parse(struct nlmsghdr *msg)
+{
+	int left = (int)(msg->nlmsg_len - NLMSG_LENGTH(NLMSG_ALIGN(sizeof(struct rtgenmsg)))), nsid = -1;
+	struct rtattr *attr = (void *)((char *)NLMSG_DATA(msg) + NLMSG_ALIGN(sizeof(struct rtgenmsg)));
+
+	for (; msg->nlmsg_type == RTM_NEWNSID && RTA_OK(attr, left); attr = RTA_NEXT(attr, left)) {
+		if (attr->rta_type == NETNSA_NSID && RTA_PAYLOAD(attr) >= sizeof(nsid))
+			memcpy(&nsid, RTA_DATA(attr), sizeof(nsid));
+	}
+	return nsid;
+}
+
+int rtnl_nsid(int ns)
+{
+	_Alignas(struct nlmsghdr) char buf[4096];
+	struct nlmsghdr *msg = (struct nlmsghdr *)(void *)buf;
+	const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	int nsid = -1;
+	ssize_t n = -1;
+
+	if (fd < 0)
+		return nsid;
+	if (!nsid_request(fd, ns)) {
+		do
+			n = recv(fd, buf, sizeof(buf), 0);
+		while (n < 0 && errno == EINTR);
+	}
+	if (n > 0 && NLMSG_OK(msg, (int)n))
+		nsid = nsid_parse(msg);
+	close(fd);
+	return nsid;
 }
 
 static void filter_options_parse(struct rtattr *options, struct rtnl_filter *ret)

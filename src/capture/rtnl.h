@@ -12,7 +12,8 @@ struct rtnl_link {
 	uint16_t type;	/* ARPHRD_* */
 	unsigned flags; /* IFF_* */
 	bool gone;
-	bool paired;	 /* one end of a veth or netkit pair, and the other is in another namespace */
+	bool pair;     /* one end of a pair of devices: veth, netkit */
+	int peer_nsid; /* number of the namespace that the other end is in, in this one; -1: this one too, or unknown */
 	uint32_t master; /* its bridge, or what else it is a port of; 0: none */
 	char name[IF_NAMESIZE];
 	/* Alternative names, each ended by a NUL, up to an empty one; NULL: none. Valid until the handler returns. */
@@ -42,6 +43,9 @@ int rtnl_read(int fd, const struct rtnl_handler *handler, bool *done);
 int rtnl_find(const char *name, const struct rtnl_handler *handler);
 /* Whether one of its names is this one. */
 bool rtnl_link_named(const struct rtnl_link *link, const char *name);
+
+/* The number that the calling thread's namespace has for the one of fd, as in peer_nsid; -1: none. */
+int rtnl_nsid(int fd);
 
 /* A filter on one side of a clsact qdisc. */
 struct rtnl_filter {

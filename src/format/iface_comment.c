@@ -9,13 +9,28 @@
 static const char own_path[] = "/proc/self/ns/net";
 static const char path_key[] = ", netNsPath: ", name_key[] = ", netNsName: ";
 
+/* A name that others gave may hold it, too, and comes before it. */
+static const char *last_of(const char *text, const char *key)
+{
+	const char *found = NULL;
+
+	while ((text = strstr(text, key)))
+		found = text++;
+	return found;
+}
+
+bool iface_comment_names(const struct iface *iface)
+{
+	return iface->ifindex && iface->netns && iface->netns_name && (iface->netns_path || !iface->other_netns);
+}
+
 /*
  * "ifIndex: 2, netNsInode: 4026532300, netNsName: blue, netNsPath: /run/netns/blue". The path of a foreign namespace may
  * be unknown, and the name is there only if it is printed.
  */
 bool iface_comment_write(const struct iface *iface, char text[IFACE_COMMENT_SIZE])
 {
-	const char *path = iface->netns_path, *name = iface->netns_name;
+	const char *path = iface->netns_path;
 	int n;
 
 	if (!iface->ifindex)
@@ -26,8 +41,9 @@ bool iface_comment_write(const struct iface *iface, char text[IFACE_COMMENT_SIZE
 	if (!iface->netns)
 		return true;
 	n += snprintf(text + n, IFACE_COMMENT_SIZE - (size_t)n, ", netNsInode: %" PRIu32, iface->netns);
-	if (name && path)
-		n += snprintf(text + n, IFACE_COMMENT_SIZE - (size_t)n, "%s%.*s", name_key, NAME_MAX, name);
+	if (iface_comment_names(iface))
+		n += snprintf(text + n, IFACE_COMMENT_SIZE - (size_t)n, "%s%.*s", name_key, NAME_MAX,
+			      iface->netns_name);
 	if (path)
 		snprintf(text + n, IFACE_COMMENT_SIZE - (size_t)n, "%s%.*s", path_key, PATH_MAX, path);
 	return true;
@@ -53,7 +69,7 @@ void iface_comment_parse(struct iface *iface, const uint8_t *p, size_t n)
 		return;
 	iface->ifindex = ifindex;
 	iface->netns = netns;
-	path = strstr(text, path_key);
+	path = last_of(text, path_key);
 	name = strstr(text, name_key);
 	if (path && name && name < path) {
 		name += strlen(name_key);

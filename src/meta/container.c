@@ -15,6 +15,7 @@
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/pidns.h"
+#include "util/procfs.h"
 
 enum { ROOT_CGROUP = 1 }; /* the inode of the root of all */
 
@@ -27,6 +28,8 @@ struct containers {
 	uint64_t told;	     /* version of the store that the verdicts are of */
 	struct match *match; /* NULL: nobody asks for verdicts */
 	bool said_no_match, said_no_runtime, said_denied, said_namespaces;
+	bool say_no_netns;	       /* if it is so */
+	struct container_netns *netns; /* NULL: nobody asks for them */
 };
 
 /* containerd has not told its namespaces yet. */
@@ -206,11 +209,7 @@ static void say_obstacles(struct containers *c, uint64_t now)
 
 static int open_match(struct containers *c)
 {
-	const struct match_config config = {
-		.container_ids = c->config.ids,
-		.container_names = c->config.names,
-		.pod_names = c->config.pods,
-	};
+	const struct match_config config = { .containers = c->config.query };
 	int err = match_new(&c->match, &config);
 
 	if (!err && !match_active(c->match)) {
@@ -220,15 +219,43 @@ static int open_match(struct containers *c)
 	return err;
 }
 
+static void say_no_netns(struct containers *c, uint64_t now)
+{
+	if (!c->say_no_netns || !runtimes_answered(c->runtimes, now))
+		return;
+	c->say_no_netns = false;
+	if (!container_netns_found(c->netns))
+		log_warn("--netns: no such container or pod yet: waiting for one to start");
+}
+
+/* Its first process tells its network namespace, once it is believed; the number of one that ended just now is of no use. */
+static void on_init(void *arg, struct container_entry *e)
+{
+	const uint32_t inode = procfs_namespace(e->init_pid, "net");
+	struct containers *c = arg;
+
+	places_on_init(&c->places, e);
+	if (c->netns && e->init_pid && inode)
+		container_netns_note(c->netns, e, 0, inode, e->init_pid, procfs_start(e->init_pid));
+}
+
+static void on_forget(void *arg, const struct container_entry *e)
+{
+	struct containers *c = arg;
+
+	places_on_forget(&c->places, e);
+	if (c->netns)
+		container_netns_forget(c->netns, e);
+}
+
 int containers_new(struct containers **ret, const struct containers_config *config)
 {
 	struct containers *c = calloc(1, sizeof(*c));
-	struct container_store_hooks hooks = { .init = places_on_init, .forget = places_on_forget };
+	const struct container_store_hooks hooks = { .init = on_init, .forget = on_forget, .arg = c };
 	int err;
 
 	if (!c)
 		return -ENOMEM;
-	hooks.arg = &c->places;
 	c->config = *config;
 	places_open(&c->places);
 	err = loop_open(&c->loop);
@@ -239,6 +266,8 @@ int containers_new(struct containers **ret, const struct containers_config *conf
 		err = open_match(c);
 	if (!err)
 		err = runtimes_new(&c->runtimes, &c->loop, c->store, config->addresses);
+	if (!err && config->netns.tell)
+		err = container_netns_new(&c->netns, &config->netns, c->store, c->runtimes, c->match);
 	if (err) {
 		containers_free(c);
 		return err;
@@ -262,8 +291,11 @@ void containers_step(struct containers *c)
 	runtimes_step(c->runtimes, now);
 	container_store_sweep(c->store, now);
 	tell_all(c);
+	if (c->netns)
+		container_netns_step(c->netns, now);
 	say_no_match(c, now);
 	say_obstacles(c, now);
+	say_no_netns(c, now);
 }
 
 static enum container_answer find(struct containers *c, const struct process *process, bool waits,
@@ -289,11 +321,35 @@ enum container_answer containers_find(struct containers *c, const struct process
 	return find(c, process, true, ret);
 }
 
+/* With all that its cgroup names: an inner one may be in the namespace of the outer. */
+static void note_netns(struct containers *c, const struct process *process)
+{
+	struct place *p = place_of(&c->places, process);
+
+	for (size_t i = 0; p && i < p->ncontainers; i++)
+		container_netns_note(c->netns, p->containers[i], (unsigned)i, process->netns, process->tgid,
+				     process->start);
+	if (p && !p->ncontainers && p->by_init)
+		container_netns_note(c->netns, p->by_init, 0, process->netns, process->tgid, process->start);
+}
+
 void containers_process(struct containers *c, const struct process *process)
 {
 	const struct container *container;
 
 	find(c, process, false, &container);
+	if (c->netns && process->netns)
+		note_netns(c, process);
+}
+
+void containers_processes_end(struct containers *c)
+{
+	c->say_no_netns = c->netns && c->config.netns.waits;
+}
+
+bool containers_answered(const struct containers *c)
+{
+	return runtimes_answered(c->runtimes, clock_ns(CLOCK_MONOTONIC));
 }
 
 void containers_free(struct containers *c)
@@ -303,6 +359,7 @@ void containers_free(struct containers *c)
 	runtimes_free(c->runtimes);
 	places_close(&c->places);
 	container_store_free(c->store);
+	container_netns_free(c->netns);
 	match_free(c->match);
 	loop_close(&c->loop);
 	free(c);

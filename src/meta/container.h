@@ -8,6 +8,8 @@
 #include <stdint.h>
 
 #include "meta/container_info.h"
+#include "meta/container_netns.h"
+#include "meta/container_query.h"
 #include "meta/runtime/kinds.h"
 
 struct process;
@@ -15,11 +17,11 @@ struct containers;
 
 struct containers_config {
 	const char *const *addresses; /* sockets by enum runtime_kind; NULL, as a whole or each: the usual ones */
-	/* --container-id, --container-name, --pod-name; NULL-terminated, may be NULL */
-	const char *const *ids, *const *names, *const *pods;
-	/* A cgroup's verdict for those filters became known. */
+	struct container_query query; /* which are asked for */
+	/* A cgroup's verdict for that became known. */
 	void (*verdict)(void *arg, uint64_t cgroup, bool match);
 	void *arg;
+	struct netns_config netns;
 };
 
 enum container_answer {
@@ -36,6 +38,10 @@ void containers_step(struct containers *c);
 /* Call at every exec, fork and cgroup move, and for the processes that exist at the start: looks at the process while it
  * lives and asks the runtimes before its first packet. Cheap for a cgroup that is known. */
 void containers_process(struct containers *c, const struct process *p);
+/* Those that exist at the start have all been given to containers_process(). */
+void containers_processes_end(struct containers *c);
+/* All that exists has been told, or nobody need be waited for. */
+bool containers_answered(const struct containers *c);
 /* By cgroup id and path, then pid namespace or init pid; answers from a cache. *ret is valid until the next call
  * of any function here: copy it, and compare serials. */
 enum container_answer containers_find(struct containers *c, const struct process *p, const struct container **ret);

@@ -548,6 +548,9 @@ bool container_entry_named(const struct container_entry *e)
 
 bool container_entry_complete(const struct container_entry *e)
 {
+	/* The name of its image comes with the next answer. */
+	if (e->rank == RANK_CRI && !e->image && e->asking)
+		return false;
 	return e->rank == RANK_USER || (e->rank >= RANK_CONTAINERD && (!e->pod_name || e->pod_told));
 }
 

@@ -316,11 +316,11 @@ static void fill_peer(struct join *j, struct annot_entry *e, struct annotation *
 
 static void fill_peer_container(struct annotation *a, const struct container *c)
 {
-	a->has |= ANNOT_PEER_CONTAINER;
-	a->peer_container = (struct container_desc){ .id = c->desc.id, .name = c->desc.name };
+	a->has |= ANNOT_PEER_CONTAINER | ANNOT_PEER_IMAGE;
+	a->peer_container = c->desc;
 	if (c->pod.name.p) {
-		a->has |= ANNOT_PEER_POD;
-		a->peer_pod = (struct pod_desc){ .name = c->pod.name, .namespace = c->pod.namespace };
+		a->has |= ANNOT_PEER_POD | ANNOT_PEER_POD_LABELS;
+		a->peer_pod = c->pod;
 	}
 }
 

@@ -3,7 +3,10 @@
 #ifndef META_LABEL_H
 #define META_LABEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+#include "util/str.h"
 
 enum {
 	LABEL_KEY_MAX = 512,	/* bytes of a key; longer ones are cut and end in "..." */

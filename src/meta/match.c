@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "meta/ancestry.h"
+#include "meta/container_match.h"
 #include "meta/name.h"
 
 enum {
@@ -15,18 +16,18 @@ enum {
 /* The kinds that --follow-forks may extend to children have a set of processes each. */
 enum { PID_SET, NAME_SET, UID_SET, SETS };
 
-/* What is asked for: each option is a kind of its own, but for the two by which a container is told. */
+/* What is asked for: each option is a kind of its own. Behind these come the kinds of containers. */
 enum kind {
 	KIND_PID = 1 << PID_SET,
 	KIND_NAME = 1 << NAME_SET,
 	KIND_UID = 1 << UID_SET,
-	KIND_CONTAINER = 1 << 3, /* by id or name */
-	KIND_POD_NAME = 1 << 4,
+	CONTAINERS_AT = SETS,
 };
 
 struct match {
 	struct match_config config;
-	unsigned wanted;	/* KIND_* that were given: one end has to satisfy all of them */
+	struct container_match *containers;
+	unsigned wanted;	/* KIND_* and those of containers that were given: one end has to satisfy all of them */
 	unsigned followed;	/* those of them that children inherit */
 	unsigned groups[ROLES]; /* ANNOT_* that a kind looks at */
 	/*
@@ -101,8 +102,8 @@ static bool looks_at(const struct match *m, enum annot_desc desc)
 	case DESC_PROCESS: return true; /* pids are added at any time */
 	case DESC_ANCESTORS: return m->config.follow_forks;
 	case DESC_USER: return m->wanted & KIND_UID;
-	case DESC_CONTAINER: return m->wanted & KIND_CONTAINER;
-	case DESC_POD: return m->wanted & KIND_POD_NAME;
+	case DESC_CONTAINER: return container_match_of_container(m->containers);
+	case DESC_POD: return container_match_of_pod(m->containers);
 	case DESC_OTHER: break;
 	}
 	return false;
@@ -127,11 +128,12 @@ static void want(struct match *m, unsigned kinds)
 		m->followed = m->wanted & (KIND_PID | KIND_NAME) ? KIND_PID | KIND_NAME : KIND_UID;
 }
 
-static unsigned kinds_given(const struct match_config *c)
+static unsigned kinds_given(const struct match *m)
 {
+	const struct match_config *c = &m->config;
+
 	return (given(c->pnames) ? KIND_NAME : 0) | (c->nuids || c->nusers ? KIND_UID : 0) |
-	       (given(c->container_ids) || given(c->container_names) ? KIND_CONTAINER : 0) |
-	       (given(c->pod_names) ? KIND_POD_NAME : 0);
+	       container_match_wanted(m->containers) << CONTAINERS_AT;
 }
 
 int match_new(struct match **ret, const struct match_config *config)
@@ -141,11 +143,11 @@ int match_new(struct match **ret, const struct match_config *config)
 	if (!m)
 		return -ENOMEM;
 	m->config = *config;
-	if (open_sets(m)) {
+	if (open_sets(m) || container_match_new(&m->containers, &config->containers)) {
 		match_free(m);
 		return -ENOMEM;
 	}
-	want(m, kinds_given(config));
+	want(m, kinds_given(m));
 	for (size_t i = 0; i < config->npids; i++)
 		match_add_pid(m, config->pids[i]);
 	for (size_t i = 0; i < annotation_schema.ngroups; i++) {
@@ -171,7 +173,7 @@ bool match_active(const struct match *m)
 
 bool match_learns(const struct match *m)
 {
-	return m->followed;
+	return m->followed || container_match_remembered(m->containers);
 }
 
 static bool equal(struct str s, const char *text)
@@ -259,34 +261,6 @@ static struct str string_of(const struct annotation *a, const struct annot_group
 	return (struct str){ 0 };
 }
 
-static bool match_container(const struct match *m, const struct container_desc *c)
-{
-	for (const char *const *p = m->config.container_ids; p && *p; p++) {
-		size_t n = strlen(*p);
-
-		if (c->id.n >= n && memcmp(c->id.p, *p, n) == 0)
-			return true;
-	}
-	for (const char *const *p = m->config.container_names; p && *p; p++) {
-		/* Docker's API names containers with a slash in front. */
-		if (equal(c->name, **p == '/' ? *p + 1 : *p))
-			return true;
-	}
-	return false;
-}
-
-static bool match_pod(const struct match *m, const struct pod_desc *pod)
-{
-	for (const char *const *p = m->config.pod_names; p && *p; p++) {
-		const char *dot = strrchr(*p, '.');
-		const struct str name = { *p, dot ? (uint32_t)(dot - *p) : (uint32_t)strlen(*p) };
-
-		if (pod->name.p && str_eq(pod->name, name) && equal(pod->namespace, dot ? dot + 1 : "default"))
-			return true;
-	}
-	return false;
-}
-
 static unsigned kinds_of_ancestors(const struct match *m, struct str ancestry)
 {
 	struct ancestor ancestor;
@@ -305,8 +279,8 @@ static unsigned kinds_of_group(const struct match *m, const struct annotation *a
 	case DESC_PROCESS: return kinds_of_process(m, at);
 	case DESC_ANCESTORS: return kinds_of_ancestors(m, *(const struct str *)at);
 	case DESC_USER: return match_user(m, *(const uint32_t *)at, string_of(a, g)) ? KIND_UID : 0;
-	case DESC_CONTAINER: return match_container(m, at) ? KIND_CONTAINER : 0;
-	case DESC_POD: return match_pod(m, at) ? KIND_POD_NAME : 0;
+	case DESC_CONTAINER:
+	case DESC_POD:
 	case DESC_OTHER: break;
 	}
 	return 0;
@@ -315,12 +289,23 @@ static unsigned kinds_of_group(const struct match *m, const struct annotation *a
 static unsigned kinds_of_role(const struct match *m, const struct annotation *a, enum annot_role role)
 {
 	unsigned left = a->has & m->groups[role], kinds = 0;
+	const void *container = NULL, *pod = NULL;
 
 	for (const struct annot_group *g = annotation_schema.groups; left; g++) {
-		if (left & g->bit)
-			kinds |= kinds_of_group(m, a, g);
+		const void *at = (const char *)a + g->offset;
+
+		if (!(left & g->bit))
+			continue;
 		left &= ~g->bit;
+		if (g->desc == DESC_CONTAINER)
+			container = at;
+		else if (g->desc == DESC_POD)
+			pod = at;
+		else
+			kinds |= kinds_of_group(m, a, g);
 	}
+	if (container || pod)
+		kinds |= container_match_end(m->containers, container, pod) << CONTAINERS_AT;
 	return kinds;
 }
 
@@ -361,8 +346,8 @@ enum match_end match_annotation(struct match *m, const struct annotation *annot)
 	if (!annot)
 		return MATCH_NONE;
 	owner = owner_matches(m, annot);
-	/* Asked in any case when it is to be remembered for its children. */
-	peer = (!owner || m->followed) && (annot->has & m->groups[ROLE_PEER]) && peer_matches(m, annot);
+	/* Asked in any case when it is to be remembered: for its children, or its labels. */
+	peer = (!owner || match_learns(m)) && (annot->has & m->groups[ROLE_PEER]) && peer_matches(m, annot);
 	if (owner)
 		return MATCH_OWNER;
 	return peer ? MATCH_PEER : MATCH_NONE;
@@ -370,7 +355,7 @@ enum match_end match_annotation(struct match *m, const struct annotation *annot)
 
 bool match_containers(const struct match *m, const struct annotation *annot)
 {
-	const unsigned wanted = m->wanted & (KIND_CONTAINER | KIND_POD_NAME);
+	const unsigned wanted = container_match_wanted(m->containers) << CONTAINERS_AT;
 
 	return (kinds_of_role(m, annot, ROLE_OWNER) & wanted) == wanted ||
 	       (kinds_of_role(m, annot, ROLE_PEER) & wanted) == wanted;
@@ -461,5 +446,6 @@ void match_free(struct match *m)
 		return;
 	for (unsigned i = 0; i < SETS; i++)
 		free(m->pids[i]);
+	container_match_free(m->containers);
 	free(m);
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * --pid, --pname, --uid, --container-id, --container-name, --pod-name on annotations: for -r, and for live packets whose
- * owner was settled in user space. Each option is a kind; of one kind any value will do, of those given all have to be
+ * --pid, --pname, --uid and those for containers and pods on annotations: for -r, and for live packets whose owner was
+ * settled in user space. Each option is a kind; of one kind any value will do, of those given all have to be
  * satisfied, and by one end: a packet passes when either end satisfies them.
  */
 #ifndef META_MATCH_H
 #define META_MATCH_H
 
+#include "meta/container_query.h"
 #include "packet.h"
 
 /* A user of whom the name is asked for: for files, which have their own. */
@@ -25,7 +26,7 @@ struct match_config {
 	size_t nuids;
 	const struct match_user *users;
 	size_t nusers;
-	const char *const *container_ids, *const *container_names, *const *pod_names;
+	struct container_query containers;
 	/* The descendants of what satisfies --pid satisfy it, too, and so with --pname; with neither of these, with --uid. As
 	 * far as events and annotations tell. */
 	bool follow_forks;

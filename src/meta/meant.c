@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "util/glob.h"
 #include "util/log.h"
 #include "util/nearest.h"
 
@@ -41,20 +42,21 @@ struct offer {
 	struct str pod_name;
 };
 
-static void add(struct meant *m, enum value_kind kind, const char *const *list)
+/* namespace: of pods that are given without one. */
+static void add(struct meant *m, enum value_kind kind, const char *const *list, const char *namespace)
 {
 	for (; list && *list && m->n < VALUES_MAX; list++) {
 		struct value *v = &m->values[m->n];
 		int n = 0;
 
 		/* A pattern is like nothing. */
-		if (strpbrk(*list, "*?["))
+		if (glob_is(*list))
 			continue;
 		v->kind = kind;
 		v->given = *list;
 		v->nearest.wanted = str_of(kind == VALUE_NAME && **list == '/' ? *list + 1 : *list);
 		if (kind == VALUE_POD) {
-			n = snprintf(v->pod, sizeof(v->pod), "%s%s", *list, strchr(*list, '.') ? "" : ".default");
+			n = snprintf(v->pod, sizeof(v->pod), strchr(*list, '.') ? "%s" : "%s.%s", *list, namespace);
 			v->nearest.wanted = str_of(v->pod);
 		}
 		if (n >= 0 && (size_t)n < sizeof(v->pod))
@@ -62,15 +64,15 @@ static void add(struct meant *m, enum value_kind kind, const char *const *list)
 	}
 }
 
-struct meant *meant_new(const char *const *ids, const char *const *names, const char *const *pods)
+struct meant *meant_new(const struct container_query *query)
 {
 	struct meant *m = calloc(1, sizeof(*m));
 
 	if (!m)
 		return NULL;
-	add(m, VALUE_ID, ids);
-	add(m, VALUE_NAME, names);
-	add(m, VALUE_POD, pods);
+	add(m, VALUE_ID, query->ids, NULL);
+	add(m, VALUE_NAME, query->names, NULL);
+	add(m, VALUE_POD, query->pods, query->namespaces ? query->namespaces[0] : "default");
 	return m;
 }
 

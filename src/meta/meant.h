@@ -4,11 +4,12 @@
 #define META_MEANT_H
 
 #include "annotation.h"
+#include "meta/container_query.h"
 
 struct meant;
 
-/* The values of --container-id, --container-name and --pod-name, NULL-terminated or NULL, borrowed. NULL: no memory. */
-struct meant *meant_new(const char *const *ids, const char *const *names, const char *const *pods);
+/* The ids and the names of containers and pods that are asked for, borrowed. NULL: no memory. */
+struct meant *meant_new(const struct container_query *query);
 /* A container that is there; pod->name.p NULL: it is in none. */
 void meant_offer(struct meant *m, const struct container_desc *c, const struct pod_desc *pod);
 /* A warning for each value that was not there, if there is something like it. */

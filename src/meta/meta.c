@@ -2,10 +2,12 @@
 #include "meta/meta.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 
 #include "meta/image.h"
 #include "meta/join.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 struct meta {
@@ -13,17 +15,17 @@ struct meta {
 	struct containers *containers; /* NULL: not wanted */
 	struct users *users;
 	struct join *join;
+	bool netns; /* who is in which network namespace is asked for */
 };
 
 static int open_containers(struct meta *m, const struct meta_config *config)
 {
 	const struct containers_config containers = {
 		.addresses = config->runtime_addresses,
-		.ids = config->container_ids,
-		.names = config->container_names,
-		.pods = config->pod_names,
+		.query = config->query,
 		.verdict = config->verdict,
 		.arg = config->arg,
+		.netns = config->netns,
 	};
 
 	return config->containers ? containers_new(&m->containers, &containers) : 0;
@@ -46,6 +48,7 @@ int meta_new(struct meta **ret, const struct meta_config *config)
 	if (!err)
 		err = open_containers(m, config);
 	if (!err) {
+		m->netns = m->containers && config->netns.tell;
 		join.processes = m->processes;
 		join.containers = m->containers;
 		join.users = m->users;
@@ -60,13 +63,24 @@ int meta_new(struct meta **ret, const struct meta_config *config)
 	return 0;
 }
 
+static void announce_to(void *arg, const struct process *p)
+{
+	struct meta *m = arg;
+
+	containers_process(m->containers, p);
+}
+
 int meta_scan(struct meta *m)
 {
 	int err = process_table_scan(m->processes);
 
 	if (err)
 		log_error("can't list the processes in /proc: %s", strerror(-err));
-	return err;
+	if (err || !m->netns)
+		return err;
+	process_each(m->processes, announce_to, m);
+	containers_processes_end(m->containers);
+	return 0;
 }
 
 struct each {
@@ -151,6 +165,24 @@ void meta_step(struct meta *m)
 		return;
 	containers_step(m->containers);
 	join_changed(m->join);
+}
+
+void meta_wait(struct meta *m, int timeout_ms)
+{
+	const uint64_t until = clock_ns(CLOCK_MONOTONIC) + (uint64_t)timeout_ms * NSEC_PER_MSEC;
+	struct pollfd fd = { .fd = meta_fd(m), .events = POLLIN };
+
+	if (!m->containers)
+		return;
+	meta_step(m);
+	while (!containers_answered(m->containers)) {
+		const uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+		if (now >= until)
+			break;
+		poll(&fd, 1, (int)((until - now) / NSEC_PER_MSEC) + 1);
+		meta_step(m);
+	}
 }
 
 void meta_free(struct meta *m)

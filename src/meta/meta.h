@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "meta/container_netns.h"
+#include "meta/container_query.h"
 #include "packet.h"
 
 struct meta;
@@ -18,10 +20,10 @@ struct meta_config {
 	bool peer;			      /* the other end is wanted as well: wait for it too */
 	bool containers;		      /* talk to runtimes at all */
 	const char *const *runtime_addresses; /* sockets by enum runtime_kind; NULL: the usual ones */
-	/* Container filters, NULL-terminated or NULL, and who is told of a cgroup's verdict. */
-	const char *const *container_ids, *const *container_names, *const *pod_names;
+	struct container_query query;	      /* which are asked for, and who is told of a cgroup's verdict */
 	void (*verdict)(void *arg, uint64_t cgroup, bool match);
 	void *arg;
+	struct netns_config netns; /* needs containers */
 };
 
 enum meta_verdict { META_READY, META_WAIT };
@@ -45,6 +47,8 @@ const struct annotation *meta_other_end(struct meta *m, const struct packet *pac
 /* Fds and work of the container runtimes: meta_fd() is an epoll fd, -1 none. */
 int meta_fd(const struct meta *m);
 void meta_step(struct meta *m);
+/* Before a capture, or without one: until the runtimes have told what exists; timeout_ms at most. */
+void meta_wait(struct meta *m, int timeout_ms);
 void meta_free(struct meta *m);
 
 #endif

@@ -40,7 +40,7 @@ static void put_counts(struct buf *b, struct container_store *store)
 
 void no_match_warn_of_values(const struct containers_config *config, struct container_store *store)
 {
-	struct meant *m = meant_new(config->ids, config->names, config->pods);
+	struct meant *m = meant_new(&config->query);
 
 	if (!m)
 		return;

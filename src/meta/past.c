@@ -8,6 +8,7 @@ enum { PAST_MAX = 8 };
 struct past {
 	struct process p;
 	struct image *image;
+	uint64_t heard; /* that it is past, CLOCK_MONOTONIC ns: its packets may be read as late as that */
 };
 
 static struct past *past_of(struct process *p)
@@ -27,9 +28,10 @@ void past_free(struct process *p)
 
 static void forget(struct process *now)
 {
+	const uint64_t last = now->before ? past_of(now->before)->heard : 0;
 	struct process *p = now;
 
-	for (unsigned n = 0; n < PAST_MAX && p->before && p->since + PAST_KEEP_NS >= now->since; n++)
+	for (unsigned n = 0; n < PAST_MAX && p->before && past_of(p->before)->heard + PAST_KEEP_NS >= last; n++)
 		p = p->before;
 	past_free(p);
 }
@@ -41,6 +43,7 @@ void past_keep(struct process *now, struct image *image, uint64_t ts)
 	if (past) {
 		past->p = *now;
 		past->image = image_get(image);
+		past->heard = clock_ns(CLOCK_MONOTONIC);
 		image_texts(&past->p, image);
 		now->before = &past->p;
 	}

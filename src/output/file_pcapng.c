@@ -36,7 +36,7 @@ struct comments {
 };
 
 /* Long, and asked for by readers that remember them: each file tells them with the first packet of an annotation. */
-#define TOLD_ONCE (ANNOT_ANCESTORS | ANNOT_PEER_ANCESTORS)
+#define TOLD_ONCE (ANNOT_ANCESTORS | ANNOT_PEER_ANCESTORS | ANNOT_PEER_IMAGE | ANNOT_PEER_POD_LABELS)
 
 /* libpcap wants one interface block at least, and all with the same link type and snapshot length, though no packet be
  * of them: so a block is written with the first packet. Those of a file that is being rewritten stay as they are. */

@@ -35,8 +35,9 @@ struct output {
 struct text_config {
 	int A, b, e, f, g, H, K, n, N, q, S, t, u, v, x, X, number; /* how often given */
 	bool oneline, utc, nano, lengths, line_buffered, packet_buffered;
-	bool brief; /* with q, without v */
-	bool peer;  /* the other end is in the line without -v, too */
+	bool brief;	     /* with q, without v */
+	bool peer;	     /* the other end is in the line without -v, too */
+	bool context_prefix; /* the container and pod stand in front */
 	bool color;
 	const char *type;	/* -T */
 	const char *esp_secret; /* -E */

@@ -24,6 +24,7 @@ struct cached_text {
 struct annotation_cache {
 	bool lines; /* -v */
 	bool color;
+	bool context;	   /* in front */
 	unsigned unlisted; /* ANNOT_* */
 	struct cached_text slots[CACHE_SLOTS];
 	struct cached_text large;
@@ -50,16 +51,35 @@ void text_put_iface(struct buf *b, const struct iface *iface)
 	put_netns(b, iface);
 }
 
-static void put_prefix(struct buf *b, const struct packet *packet, bool color)
+static void put_context(struct buf *b, const struct annotation *a, bool color)
 {
+	const char *container = color ? COLOR_CONTAINER : NULL;
+
+	if (!a || !(a->has & (ANNOT_CONTAINER | ANNOT_POD))) {
+		buf_puts(b, "- ");
+		return;
+	}
+	buf_putc(b, '[');
+	color_begin(b, container);
+	text_put_context(b, a);
+	color_end(b, container);
+	buf_puts(b, "] ");
+}
+
+static void put_prefix(struct buf *b, const struct annotation_cache *c, const struct packet *packet)
+{
+	const bool color = c->color;
 	const char *process = color ? COLOR_PROCESS : NULL;
 	const char *direction = color_of_direction(packet->dir, color);
 	const struct annotation *annot = packet->annot;
-	const size_t start = b->len;
+	size_t start;
 
 	/* A plain file that tells neither direction nor process: tcpdump's line. */
 	if (packet->dir == DIR_NONE && !annot)
 		return;
+	if (c->context)
+		put_context(b, annot, color);
+	start = b->len;
 	text_put_iface(b, packet->iface);
 	if (b->len > start)
 		buf_putc(b, ' ');
@@ -82,7 +102,7 @@ static void make_text(const struct annotation_cache *c, struct cached_text *t, c
 	const struct text_style style = { .unlisted = c->unlisted, .by_peer = packet->by_peer, .color = c->color };
 
 	t->text.len = 0;
-	put_prefix(&t->text, packet, c->color);
+	put_prefix(&t->text, c, packet);
 	t->prefix_len = t->text.len;
 	if (packet->annot && c->lines)
 		text_put_lines(&t->text, &annotation_schema, packet->annot, &style);
@@ -137,7 +157,8 @@ int annotation_cache_new(struct annotation_cache **ret, const struct text_config
 		return -ENOMEM;
 	c->lines = config->v > 0;
 	c->color = config->color;
-	c->unlisted = config->peer ? 0 : ANNOT_PEER;
+	c->context = config->context_prefix;
+	c->unlisted = (config->peer ? 0 : ANNOT_PEER) | (c->context ? ANNOT_CONTAINER | ANNOT_POD : 0);
 	/* So that an empty text is an empty string, not a null pointer. */
 	buf_reserve(&c->large.text, 1);
 	for (size_t i = 0; i < CACHE_SLOTS; i++)

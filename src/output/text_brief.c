@@ -10,9 +10,11 @@ enum {
 	/* One address looks the same in all lines. */
 	ADDRESS_WHOLE = 21, /* 255.255.255.255.65535 */
 	ADDRESS_CUT = 17,   /* of a longer one */
+	CONTEXT_FAIR = 16,
 	NAME_FAIR = 8,
 	/* With pids of seven digits, all of them fit at their least; with "@host" behind these, addresses too at the last. */
 	ADDRESS_LAST = 11,
+	CONTEXT_LEAST = 6,
 	NAME_LEAST = 4,
 	IFACE_LEAST = 8,
 	IFACE_LAST = 3,
@@ -29,11 +31,12 @@ struct part {
 	bool tail;	  /* plain characters, whose end says as much as their beginning */
 };
 
-enum { NAME, PEER, IFACE, SOURCE, DESTINATION, PARTS };
+enum { CONTEXT, NAME, PEER, IFACE, SOURCE, DESTINATION, PARTS };
 
 /* Empty: not there. */
 struct line {
 	struct part parts[PARTS];
+	bool in_container;	  /* brackets stand around CONTEXT */
 	struct str pid, peer_pid; /* ".1234", and a mark when the peer was selected */
 	const char *arrow;	  /* " <": the first end receives */
 	struct str family;	  /* "IP ", when there are addresses */
@@ -174,8 +177,9 @@ static unsigned columns_of_line(const struct line *line)
 
 	for (unsigned i = 0; i < PARTS; i++)
 		columns += p[i].columns;
-	for (unsigned i = NAME; i <= IFACE; i++)
+	for (unsigned i = CONTEXT; i <= IFACE; i++)
 		columns += p[i].columns > 0;
+	columns += line->in_container ? 2 : 0;
 	return columns;
 }
 
@@ -214,9 +218,11 @@ static void fit(struct line *line)
 	fit_address(&p[DESTINATION]);
 	used = columns_of_line(line);
 	excess = used > COLUMNS ? used - COLUMNS : 0;
+	excess = shrink(&p[CONTEXT], &p[CONTEXT], CONTEXT_FAIR, excess);
 	excess = shrink(&p[NAME], &p[PEER], NAME_FAIR, excess);
 	excess = shrink(&p[IFACE], &p[IFACE], IFACE_LEAST, excess);
 	excess = cut(line, REST_LEAST, excess);
+	excess = shrink(&p[CONTEXT], &p[CONTEXT], CONTEXT_LEAST, excess);
 	excess = shrink(&p[NAME], &p[PEER], NAME_LEAST, excess);
 	excess = shrink(&p[IFACE], &p[IFACE], IFACE_LAST, excess);
 	if (outside(line))
@@ -230,6 +236,24 @@ static void put_end(struct buf *b, const struct part *name, struct str pid, cons
 	put_part(b, name);
 	put_str(b, pid);
 	color_end(b, color);
+}
+
+static void put_context(struct buf *b, const struct line *line, const char *color)
+{
+	const struct part *p = &line->parts[CONTEXT];
+
+	if (!p->columns)
+		return;
+	if (!line->in_container) {
+		put_part(b, p);
+		buf_putc(b, ' ');
+		return;
+	}
+	buf_putc(b, '[');
+	color_begin(b, color);
+	put_part(b, p);
+	color_end(b, color);
+	buf_puts(b, "] ");
 }
 
 static void put_ends(struct buf *b, const struct line *line, const char *process, const char *direction)
@@ -268,7 +292,7 @@ static void put_packet(struct buf *b, const struct line *line)
 
 /* Where the texts of a line are in t->brief, one behind the other. */
 struct ends {
-	size_t name, peer, iface, packet;
+	size_t context, name, peer, iface, packet;
 };
 
 static struct ends put_texts(struct text *t, size_t start)
@@ -281,6 +305,11 @@ static struct ends put_texts(struct text *t, size_t start)
 
 	b->len = 0;
 	if (a || packet->dir != DIR_NONE) {
+		if (t->config.context_prefix && a)
+			text_put_context(b, a);
+		if (t->config.context_prefix && !b->len)
+			buf_putc(b, '-');
+		e.context = b->len;
 		if (a && (a->has & ANNOT_PROCESS))
 			text_put_brief(b, &annotation_schema, a, ANNOT_PROCESS);
 		else
@@ -309,9 +338,12 @@ void text_make_brief(struct text *t, size_t start)
 	static const char *const arrows[] = { [DIR_NONE] = "", [DIR_IN] = " <", [DIR_OUT] = " >" };
 	const struct ends e = put_texts(t, start);
 	const bool color = t->config.color;
+	const struct annotation *a = t->packet->annot;
 	struct line line = { .arrow = e.name ? arrows[t->packet->dir] : "" };
 
-	line.parts[NAME] = split_end(between(&t->brief, 0, e.name), &line.pid);
+	line.in_container = e.context && a && (a->has & (ANNOT_CONTAINER | ANNOT_POD));
+	line.parts[CONTEXT] = part_of(between(&t->brief, 0, e.context), false);
+	line.parts[NAME] = split_end(between(&t->brief, e.context, e.name), &line.pid);
 	line.parts[PEER] = split_end(between(&t->brief, e.name, e.peer), &line.peer_pid);
 	line.parts[IFACE] = part_of(between(&t->brief, e.peer, e.iface), true);
 	split_packet(&line, between(&t->brief, e.iface, e.packet));
@@ -319,6 +351,7 @@ void text_make_brief(struct text *t, size_t start)
 	if (!t->config.e)
 		fit(&line);
 	t->buf.len = start;
+	put_context(&t->buf, &line, color ? COLOR_CONTAINER : NULL);
 	put_ends(&t->buf, &line, color ? COLOR_PROCESS : NULL, color_of_direction(t->packet->dir, color));
 	start = t->buf.len;
 	put_packet(&t->buf, &line);

@@ -59,6 +59,18 @@ void text_put_brief(struct buf *b, const struct annot_schema *s, const struct an
 	}
 }
 
+void text_put_context(struct buf *b, const struct annotation *a)
+{
+	const unsigned both = ANNOT_CONTAINER | ANNOT_POD;
+
+	if (a->has & ANNOT_POD)
+		text_put_brief(b, &annotation_schema, a, ANNOT_POD);
+	if ((a->has & both) == both)
+		buf_putc(b, '/');
+	if (a->has & ANNOT_CONTAINER)
+		text_put_brief(b, &annotation_schema, a, ANNOT_CONTAINER);
+}
+
 /* The main thread, under the name of the process or what the kernel leaves of it. */
 static bool is_main_thread(const struct annotation *a)
 {

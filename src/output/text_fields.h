@@ -13,6 +13,9 @@ void text_put_name(struct buf *b, struct str name);
 /* "curl.1234": what the short text shows of a group. */
 void text_put_brief(struct buf *b, const struct annot_schema *s, const struct annotation *a, unsigned bit);
 
+/* "web-0.prod/app": pod and container, or the one of them that is known; nothing when neither is. */
+void text_put_context(struct buf *b, const struct annotation *a);
+
 struct text_style {
 	unsigned unlisted; /* ANNOT_* that the list leaves out */
 	bool by_peer;	   /* the packet was selected for its other end: that one is named, and marked */

@@ -157,18 +157,6 @@ run -r plain.pcap --pname curl --log-level error
 is hint_not_when_quiet "$STATUS $(hints)" "0 0"
 run -r annotated.pcapng --pname nobody
 is no_hint_with_processes "$STATUS $(hints)" "0 0"
-run -r annotated.pcapng --container-name nothing
-is hint_containers_of_the_file "$STATUS $(hints) $(grep -c "no container of annotated.pcapng matches; there is 'zzcontainer' of pod 'zzpod.zzspace'$" "$tmp/err")" "0 1 1"
-run -r annotated.pcapng --container-name zzcontianer
-is hint_container_misspelt "$STATUS $(hints) $(grep -c "'zzcontianer': did you mean 'zzcontainer'?$" "$tmp/err")" "0 2 1"
-run -r annotated.pcapng --pod-name zzpod
-is hint_pod_of_another_namespace "$STATUS $(hints) $(grep -c "'zzpod': did you mean 'zzpod.zzspace'?$" "$tmp/err")" "0 2 1"
-run -r annotated.pcapng --container-name zzcontainer --pname nobody
-is no_hint_when_others_turn_it_down "$STATUS $(hints)" "0 0"
-run -r annotated.pcapng --container-name zzcontainr -c 1
-is hint_all_was_read "$STATUS $(hints)" "0 2"
-run -r annotated.pcapng --container-name zzcontainr,zzcontainer -c 1
-is no_hint_before_all_was_read "$STATUS $(hints)" "0 0"
 untold() { # NAME CONTEXT EXPECTED OPTIONS...
 	"$program" -r annotated.pcapng --context "$2" -w "$tmp/untold.pcapng" 2>/dev/null
 	run -r "$tmp/untold.pcapng" "${@:4}"
@@ -184,6 +172,18 @@ untold no_parents process 'tells of parents: -f finds' -f --pname zzparent
 untold nothing "" 'says whose it is' --uid root
 run -r annotated.pcapng -f --pname zzparent --uid 4200001 --container-name zzcontainer --pod-name zzpod.zzspace
 is no_hint_with_all "$STATUS $(hints) $(grep -c . "$tmp/out" | sed 's/[1-9][0-9]*/some/')" "0 0 some"
+run -r annotated.pcapng --container-name nothing
+is hint_containers_of_the_file "$STATUS $(hints) $(grep -c "no container of annotated.pcapng matches; there is 'zzcontainer' of pod 'zzpod.zzspace'$" "$tmp/err")" "0 1 1"
+run -r annotated.pcapng --container-name zzcontianer
+is hint_container_misspelt "$STATUS $(hints) $(grep -c "'zzcontianer': did you mean 'zzcontainer'?$" "$tmp/err")" "0 2 1"
+run -r annotated.pcapng --pod-name zzpod
+is hint_pod_of_another_namespace "$STATUS $(hints) $(grep -c "'zzpod': did you mean 'zzpod.zzspace'?$" "$tmp/err")" "0 2 1"
+run -r annotated.pcapng --container-name zzcontainer --pname nobody
+is no_hint_when_others_turn_it_down "$STATUS $(hints)" "0 0"
+run -r annotated.pcapng --container-name zzcontainr -c 1
+is hint_all_was_read "$STATUS $(hints)" "0 2"
+run -r annotated.pcapng --container-name zzcontainr,zzcontainer -c 1
+is no_hint_before_all_was_read "$STATUS $(hints)" "0 0"
 run -r annotated.pcapng -w "$tmp/lost.pcap"
 is hint_pcap_keeps_no_processes "$STATUS $(hints) $(grep -c 'a pcap file keeps no processes' "$tmp/err")" "0 1 1"
 run -r plain.pcap -w "$tmp/nothing-lost.pcap"

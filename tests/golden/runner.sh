@@ -43,6 +43,17 @@ wait $first
 is same_suite_at_once "$(last first); $(last second)" "5 passed, 0 failed, 0 skipped; 5 passed, 0 failed, 0 skipped"
 is leaves_nothing "$(find "$TEST_TMP/build/test-logs" -name 'run.*')" ""
 
+# Nor what a test that is killed was running.
+program system/killed <<-EOF
+	sleep 1000 &
+	echo \$! >"$TEST_TMP/left"
+	echo "ok - before"
+	kill -KILL \$\$
+EOF
+run system >"$TEST_TMP/first"
+is killed_counts "$(grep -c 'system/killed: ended with status 137' "$TEST_TMP/first")" 2
+check killed_leaves_nothing wait_for 5 gone "$(cat "$TEST_TMP/left")"
+
 # At a time only where nothing is measured.
 rm -f "$top"/tests/*/*.sh "$TEST_TMP"/*.met
 for name in one two; do

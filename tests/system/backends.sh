@@ -66,10 +66,8 @@ wait_for 10 fetch || bad server "does not answer"
 out=$TEST_TMP/out
 err=$TEST_TMP/err
 start() {
-	: >"$err"
-	"${run[@]}" "$PTCPDUMP" -nn "$@" >"$out" 2>"$err" &
+	start_capture "$out" "$err" "${run[@]}" "$PTCPDUMP" -nn "$@"
 	pid=$!
-	listens $pid "$err"
 }
 run=()
 stop() {

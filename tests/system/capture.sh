@@ -40,10 +40,8 @@ out=$TEST_TMP/out
 err=$TEST_TMP/err
 # Starts a capture in the background and waits until it listens.
 start() {
-	: >"$err"
-	"$PTCPDUMP" -nn "$@" >"$out" 2>"$err" &
+	start_capture "$out" "$err" "$PTCPDUMP" -nn "$@"
 	pid=$!
-	listens $pid "$err"
 }
 shown() { drained "$err" kill -USR1 $pid; }
 stop() {
@@ -247,17 +245,15 @@ test_netns() {
 	start --netns "$ns" -i "$b" icmp
 	ping -q -c 1 -W 1 $peer >/dev/null
 	stop
-	local inode
 	is netns "$(lines "$b@$ns .*request") $(lines "$b@$ns .*reply")" "1 1"
 	start --netns any -i any 'icmp[icmptype] = icmp-echo and host 127.203.1.2'
 	ip netns add "${ns}x"
 	ip -n "${ns}x" link set lo up
 	wait_for 0.5 attached_in "${ns}x" lo
 	ip netns exec "${ns}x" ping -q -c 1 -W 1 127.203.1.2 >/dev/null
-	inode=$(stat -L -c %i "/run/netns/${ns}x")
 	ip netns del "${ns}x"
 	stop
-	is netns-any "$(lines "lo@$inode .*request")" 1
+	is netns-any "$(lines "lo@${ns}x .*request")" 1
 	# A namespace without a name, by a process that neither forks nor executes, so only its socket tells of it.
 	start --netns any -i any 'udp port 7999 and host 127.203.1.3'
 	python3 - <<'EOF'
@@ -276,10 +272,8 @@ EOF
 	seen=$(lines 'lo@.* > 127.203.1.3.7999')
 	[ "$seen" -ge 50 ] && ok netns-unshared || bad netns-unshared "$seen of 100 datagrams"
 	# As in a container's namespace entered by nsenter(1): /sys is still the host's.
-	: >"$err"
-	nsenter --net="/run/netns/$ns" "$PTCPDUMP" --log-level info -nn -c 1 -i "$b" icmp >"$out" 2>"$err" &
+	start_capture "$out" "$err" nsenter --net="/run/netns/$ns" "$PTCPDUMP" --log-level info -nn -c 1 -i "$b" icmp
 	pid=$!
-	listens $pid "$err"
 	ping -q -c 1 -W 1 $peer >/dev/null
 	wait $pid
 	is netns-foreign-sys "$(lines "request") $(grep -c 'backend pcap' "$err")" "1 0"

@@ -30,10 +30,8 @@ ping -q -c 1 -W 2 "$THERE" >/dev/null || exit 1
 
 # Starts ptcpdump in the background with its output in $TEST_TMP/out and err; PID is set once it listens.
 start() {
-	: >"$TEST_TMP/err"
-	"$PTCPDUMP" "$@" >"$TEST_TMP/out" 2>"$TEST_TMP/err" &
+	start_capture "$TEST_TMP/out" "$TEST_TMP/err" "$PTCPDUMP" "$@"
 	PID=$!
-	listens "$PID" "$TEST_TMP/err"
 }
 
 # Waits until the capture has shown what was sent.

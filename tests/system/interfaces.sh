@@ -53,10 +53,8 @@ fi
 in_ns=(nsenter --net="/run/netns/$ns")
 inside() { "${in_ns[@]}" "$@"; }
 launch() { # PROGRAM OPTION..., which may be in front of another program
-	: >"$err"
-	"$@" >"$out" 2>"$err" &
+	start_capture "$out" "$err" "$@"
 	pid=$!
-	listens $pid "$err"
 }
 start() { launch "$PTCPDUMP" -nn "$@"; }
 start_inside() { launch "${in_ns[@]}" "$PTCPDUMP" -nn "$@"; }
@@ -142,10 +140,9 @@ attached() { [ "$(ip netns exec "${ns}n" "$HELPERS/tcx_count" lo)" = 2 ]; }
 wait_for 1 attached
 ip netns exec "${ns}n" ping -q -c 1 10.204.9.9 >/dev/null 2>&1
 ip netns exec "${ns}n" ping -q -c 1 127.204.1.1 >/dev/null
-inode=$(stat -L -c %i "/run/netns/${ns}n")
 ip netns del "${ns}n"
 stop
-is newly "$(lines 10.204.1) $(lines "lo@$inode .*> 127.204.1.1: ICMP echo request")" "0 1"
+is newly "$(lines 10.204.1) $(lines "lo@${ns}n .*> 127.204.1.1: ICMP echo request")" "0 1"
 
 # Its name is there long before it; nothing else tells of it: no process starts there.
 held() { find "/proc/$pid/fd" -lname "/run/netns/${ns}l" | grep -q .; }
@@ -173,7 +170,6 @@ descriptors() { find "/proc/$pid/fd" -mindepth 1 | wc -l; }
 few() { [ "$(descriptors)" -lt $((before + 40)) ]; }
 start --netns any -i any 'icmp and host 127.204.1.2'
 before=$(descriptors)
-inode=$(stat -L -c %i "/run/netns/$ns")
 ip netns exec "$ns" ping -q -c 1 127.204.1.2 >/dev/null
 for _ in {1..100}; do
 	ip netns add "${ns}n" && ip -n "${ns}n" link set lo up
@@ -185,5 +181,5 @@ ip netns del "$other"
 wait_for 5 not has eth0
 is ended-any "$(has eth0 && echo kept || echo gone)" gone
 stop
-is names-any "$(lines "lo@$inode .*> 127.204.1.2: ICMP echo request")" 1
+is names-any "$(lines "lo@$ns .*> 127.204.1.2: ICMP echo request")" 1
 end_test

@@ -104,12 +104,10 @@ cri() { in_ns python3 "$here/cri.py" "$CTD" "$@"; }
 capture() { # NAME ARGUMENTS...: starts ptcpdump in the network namespace; waits until it listens
 	local name=$1
 	shift
-	: >"$TEST_TMP/$name.err" # that of an earlier capture says "listening" too
-	nsenter --net="/run/netns/$NS" "$PTCPDUMP" --docker-address "$DOCKER" --containerd-address "$CTD" --cri-runtime-address "$CTD" "$@" \
-		>"$TEST_TMP/$name.out" 2>"$TEST_TMP/$name.err" &
-	capture_pid=$!
 	capture_name=$name
-	listens $capture_pid "$TEST_TMP/$name.err"
+	start_capture "$TEST_TMP/$name.out" "$TEST_TMP/$name.err" nsenter --net="/run/netns/$NS" "$PTCPDUMP" \
+		--docker-address "$DOCKER" --containerd-address "$CTD" --cri-runtime-address "$CTD" "$@"
+	capture_pid=$!
 }
 
 # Waits until the capture has shown what came.

@@ -42,10 +42,8 @@ no_tun() {
 
 err=$TEST_TMP/err
 start() { # ARGUMENTS...
-	: >"$err"
-	ip netns exec "$ns" "$PTCPDUMP" --backend "$backend" -Z root -i any "$@" icmp >/dev/null 2>"$err" &
+	start_capture /dev/null "$err" ip netns exec "$ns" "$PTCPDUMP" --backend "$backend" -Z root -i any "$@" icmp
 	capture=$!
-	listens $capture "$err"
 }
 stop() {
 	drained "$err" kill -USR1 $capture

@@ -63,9 +63,8 @@ ip link add names0 type veth peer name names1
 ip addr add 10.0.0.1/24 dev names0
 ip link set names0 up
 ip link set names1 up
-"$PTCPDUMP" -i names0 udp >"$TEST_TMP/out" 2>"$TEST_TMP/err" &
+start_capture "$TEST_TMP/out" "$TEST_TMP/err" "$PTCPDUMP" -i names0 udp
 capture=$!
-listens $capture "$TEST_TMP/err"
 python3 -c '
 import socket, time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -19,10 +19,8 @@ program() { cp "$(command -v bash)" "$TEST_TMP/$1"; } # NAME
 # --- inside --------------------------------------------------------------------------
 
 start() {
-	: >"$TEST_TMP/err"
-	"$PTCPDUMP" --backend "$backend" -i lo -nn "$@" "udp dst port $PORT" >"$TEST_TMP/out" 2>"$TEST_TMP/err" &
+	start_capture "$TEST_TMP/out" "$TEST_TMP/err" "$PTCPDUMP" --backend "$backend" -i lo -nn "$@" "udp dst port $PORT"
 	pid=$!
-	listens "$pid" "$TEST_TMP/err"
 }
 finish() {
 	drained "$TEST_TMP/err" kill -USR1 "$pid" >/dev/null

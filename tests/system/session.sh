@@ -59,10 +59,8 @@ full_pipe() { # what reads nothing tells that there is no room for a page
 	python3 -c 'import select; w = select.poll(); w.register(4, select.POLLOUT); exit(bool(w.poll(0)))'
 }
 exec 4<>"$TEST_TMP/full"
-: >"$TEST_TMP/err"
-"$PTCPDUMP" -i "$LINK" -nn -l -XX icmp >"$TEST_TMP/full" 2>"$TEST_TMP/err" 4>&- &
+start_capture "$TEST_TMP/full" "$TEST_TMP/err" "$PTCPDUMP" -i "$LINK" -nn -l -XX icmp 4>&-
 PID=$!
-listens "$PID" "$TEST_TMP/err"
 pings 200
 # Blocked in the middle, it answers nobody.
 wait_for 5 full_pipe

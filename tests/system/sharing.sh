@@ -5,7 +5,7 @@
 # shellcheck source=tests/system/lib-containers.sh
 . "$(dirname "$0")/lib-containers.sh"
 
-tests="shared_namespaces shared_namespaces_uplink shared_filters saved_filters unknown_namespaces between_containers veth_of_a_container from_the_host docker_in_docker
+tests="shared_namespaces shared_namespaces_uplink shared_filters saved_filters labels_and_images unknown_namespaces between_containers veth_of_a_container from_the_host docker_in_docker
 	docker_in_docker_inside"
 need dockerd docker containerd runc python3 curl iptables ip nsenter -- $tests
 net_up && dockerd_start && docker_image || {
@@ -73,9 +73,45 @@ read_back "0 3" --container-name c0 --container-name c3
 read_back 3 --container-id "$(docker inspect -f '{{.Id}}' c3 | cut -c 1-12)"
 read_back "" --container-name c2
 read_back "" --pod-name c0
-"$PTCPDUMP" -r "$TEST_TMP/saved.pcapng" --container-id 0123456789a 2>&1 | grep -q "container-id '0123456789a' is too short" ||
+"$PTCPDUMP" -r "$TEST_TMP/saved.pcapng" --container-id 0123456789a 2>&1 | grep -q "container-id '0123456789a': at least 12 characters" ||
 	why="$why no message for a short id"
 result saved_filters "$why"
+
+# --- by label, image, compose project and pattern, live and of what was saved ---
+start l1 --label tier=web --label com.docker.compose.project=shop --label com.docker.compose.service=front
+start l2 --label tier=db --label com.docker.compose.project=shop --label com.docker.compose.service=back
+capture save -i any -w "$TEST_TMP/saved.pcapng" 'tcp port 80'
+others=$capture_pid
+capture label -i any -n --label 'tier=w*' 'tcp port 80'
+others="$others $capture_pid"
+capture compose -i any -n --compose shop --container-name 'l*' --image bb:test 'tcp port 80'
+# Later than the captures, too.
+start l3 --label tier=web
+for i in 1 2 3; do get "l$i" "2$i"; done
+get c0 20
+capture_end
+# shellcheck disable=SC2086
+kill -INT $others && wait $others
+why=
+read_back "20 21 22 23"
+read_back "21 23" --label tier=web
+read_back "21 22 23" --label tier
+read_back "21 22" --compose shop
+read_back 22 --compose shop/back
+read_back "" --compose shop/back --label tier=web
+read_back "20 21 22 23" --image bb
+read_back "" --image bb:1
+read_back "20 21 22 23" --image 'local*/b?:test'
+read_back "22 23" --container-name 'l[23]'
+read_back "" --namespace prod
+live() { # NAME NUMBERS: the requests that a capture saw at the uplink
+	local got
+	got=$(sed -n 's/.*up0 .*GET \/\([0-9]*\) .*/\1/p' "$TEST_TMP/$1.out" | sort -n | xargs)
+	[ "$got" = "$2" ] || why="$why live, $1: requests '$got' instead of '$2';"
+}
+live label "21 23"
+live compose "21 22"
+result labels_and_images "$why"
 
 # --- namespaces that no runtime made are no containers, with a filter or without ---
 capture alien -i any -n 'tcp port 80'

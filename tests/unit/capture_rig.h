@@ -231,6 +231,11 @@ static inline void rig_set_any_netns(struct rig *r)
 	r->c.namespaces.any = true;
 }
 
+static inline void rig_scanning(struct rig *r)
+{
+	r->c.namespaces.scanning = true;
+}
+
 static inline void rig_without_programs(struct rig *r)
 {
 	r->c.programs.skel = NULL;

@@ -85,6 +85,14 @@ FAKE(void, log_msg, enum log_level level, const char *fmt, ...)
 	va_end(args);
 }
 
+static int nsid_found = -1; /* what our own namespace has for any other */
+
+FAKE(int, rtnl_nsid, int fd)
+{
+	told("nsid of %d; ", fd);
+	return nsid_found;
+}
+
 /* libpcap's list */
 FAKE(int, iface_list_name, unsigned n, char *name)
 {
@@ -254,7 +262,8 @@ static int iface_error;
 
 static inline int iface_seen(void *arg, const struct iface *iface)
 {
-	told("iface %u %s%s; ", iface->id, iface->name, iface->other_netns ? " other" : "");
+	told("iface %u %s%s%s%s; ", iface->id, iface->name, iface->other_netns ? " other" : "",
+	     iface->netns_name ? " " : "", iface->netns_name ? iface->netns_name : "");
 	return iface_error;
 }
 
@@ -280,7 +289,7 @@ static inline void start(void)
 
 static inline void add_news(uint32_t ifindex, const char *name, unsigned flags, uint16_t type)
 {
-	news[nnews] = (struct rtnl_link){ .ifindex = ifindex, .type = type, .flags = flags };
+	news[nnews] = (struct rtnl_link){ .ifindex = ifindex, .type = type, .flags = flags, .peer_nsid = -1 };
 	snprintf(news[nnews++].name, sizeof(news[0].name), "%s", name);
 }
 
@@ -304,6 +313,14 @@ static inline void is_gone(uint32_t ifindex, const char *name)
 {
 	is_down(ifindex, name);
 	news[nnews - 1].gone = true;
+}
+
+/* One end of a pair, whose other end is in a namespace with that number. */
+static inline void is_pair(uint32_t ifindex, const char *name, int nsid)
+{
+	is_up(ifindex, name);
+	news[nnews - 1].pair = true;
+	news[nnews - 1].peer_nsid = nsid;
 }
 
 static inline int hear(void)

@@ -22,8 +22,8 @@ static struct annotation sample(void)
 		.peer = { .pid = 9, .cmd = str_of("/usr/sbin/nginx"), .args = str_of("nginx: worker") },
 		.peer_uid = 33,
 		.peer_user = str_of("www-data"),
-		.peer_container = { .id = str_of("j"), .name = str_of("m") },
-		.peer_pod = { .name = str_of("q"), .namespace = str_of("ms") },
+		.peer_container = { str_of("j"), str_of("m"), str_of("jmg"), str_of("{\"c\":\"d\"}") },
+		.peer_pod = { .name = str_of("q"), .namespace = str_of("ms"), .labels = str_of("{}") },
 		.ancestors = str_of("bash.53229,init.1"),
 		.peer_ancestors = str_of("init.1"),
 	};
@@ -64,7 +64,9 @@ static void test_annotation_text(void)
 			"Ancestors: bash.53229,init.1|"
 			"PeerPID: 9\nPeerCmd: /usr/sbin/nginx\nPeerArgs: nginx: worker|"
 			"PeerUserId: 33\nPeerUserName: www-data|"
-			"PeerContainerName: m\nPeerContainerId: j|PeerPodName: q\nPeerPodNamespace: ms|"
+			"PeerContainerName: m\nPeerContainerId: j|"
+			"PeerContainerImage: jmg\nPeerContainerLabels: {\"c\":\"d\"}|"
+			"PeerPodName: q\nPeerPodNamespace: ms|PeerPodLabels: {}|"
 			"PeerAncestors: init.1");
 	free(text);
 	buf_done(&b);

@@ -276,7 +276,7 @@ static void test_words(void)
 		all |= bits;
 	}
 	CHECK_INT(all, ANNOT_ALL);
-	CHECK_INT(annot_context(&annotation_schema, "pod"), ANNOT_POD | ANNOT_PEER_POD);
+	CHECK_INT(annot_context(&annotation_schema, "pod"), ANNOT_POD | ANNOT_PEER_POD | ANNOT_PEER_POD_LABELS);
 	CHECK_INT(annot_context(&annotation_schema, ""), 0);
 }
 

@@ -61,7 +61,7 @@ static void test_find_by_cgroup(void)
 	struct fake f = { .serve = fake_serve_http, .http = one_container };
 	const char *names[] = { "late", NULL };
 	const char *addresses[RUNTIMES] = { [RUNTIME_CONTAINERD] = "", [RUNTIME_CRI] = "" };
-	struct containers_config config = { .addresses = addresses, .names = names, .verdict = on_verdict };
+	struct containers_config config = { .addresses = addresses, .query.names = names, .verdict = on_verdict };
 	char known[200], unknown[200], mount[] = "/sys/fs/cgroup/unified/test_container";
 	struct containers *c = NULL;
 	struct process p = { .tgid = 1, .start = 1 };
@@ -221,7 +221,7 @@ static void test_no_match(void)
 	struct fake f = { .serve = fake_serve_http, .http = two_containers };
 	const char *names[] = { "wbe", NULL };
 	const char *addresses[RUNTIMES] = { [RUNTIME_PODMAN] = "", [RUNTIME_CONTAINERD] = "", [RUNTIME_CRI] = "" };
-	struct containers_config config = { .addresses = addresses, .names = names, .verdict = on_verdict };
+	struct containers_config config = { .addresses = addresses, .query.names = names, .verdict = on_verdict };
 	char down[256], up[256];
 	struct containers *c = NULL;
 
@@ -245,7 +245,7 @@ static void test_one_does_not_match(void)
 	struct fake f = { .serve = fake_serve_http, .http = two_containers };
 	const char *names[] = { "web", "dbb", NULL };
 	const char *addresses[RUNTIMES] = { [RUNTIME_PODMAN] = "", [RUNTIME_CONTAINERD] = "", [RUNTIME_CRI] = "" };
-	struct containers_config config = { .addresses = addresses, .names = names, .verdict = on_verdict };
+	struct containers_config config = { .addresses = addresses, .query.names = names, .verdict = on_verdict };
 	struct containers *c = NULL;
 	char text[256];
 

@@ -121,6 +121,38 @@ static void discard(uint32_t *header)
 
 /* --- names ------------------------------------------------------------------------- */
 
+/* What its namespace is called may become known in a moment: once, and for so long. */
+static void test_awaits_name(void)
+{
+	struct event_packet e = usual(10);
+	struct netns *ns;
+
+	start(1);
+	ns = rig_netns(&rig, 2000, -1);
+	rig_scanning(&rig);
+	links_add(&rig.c, ns, "eth0", ETH, DLT_EN10MB);
+	e.netns = 2000;
+	put_packet(0, e, FRAME, 16);
+	put(0, 11);
+	CHECK_INT(run(EVER), 0);
+	CHECK_STR(what_was_told(), "");
+	clock_now += 299 * MSEC;
+	CHECK_INT(run(EVER), 0);
+	clock_now += 1 * MSEC;
+	CHECK_INT(run(EVER), 2);
+	CHECK_STR(what_was_told(), "10 11 ");
+	put_packet(0, e, FRAME, 16);
+	CHECK_INT(run(EVER), 1);
+	/* there is one */
+	what_was_told();
+	ns->name_by = 0;
+	CHECK_INT(netns_set_name(&rig.c, ns, "web", false), 0);
+	put_packet(0, e, FRAME, 16);
+	CHECK_INT(run(EVER), 1);
+	free(ns->name);
+	ns->name = NULL;
+}
+
 static int name_seen(void *arg, const struct packet *p, bool force)
 {
 	told("%llu %s ", (unsigned long long)p->event->ts, p->iface->name);
@@ -849,6 +881,7 @@ static void test_any_interleaving(void)
 
 int main(void)
 {
+	RUN(test_awaits_name);
 	RUN(test_renamed_between);
 	RUN(test_order_over_rings);
 	RUN(test_order_of_all_permutations);

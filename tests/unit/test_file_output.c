@@ -95,7 +95,7 @@ static struct iface tun0 = {
 	.snaplen = 100,
 	.name = (char *)"tun0",
 	.netns_path = (char *)"/run/netns/a, b",
-	.netns_name = (char *)"a, b",
+	.netns_name = (char *)"a, netNsPath: /proc/self/ns/net, b",
 };
 
 static struct annotation owner(unsigned pid, const char *args)
@@ -185,16 +185,19 @@ static unsigned times(const char *path, const char *text)
 	return found;
 }
 
-/* Each file tells ancestors with the first packet of those that tell the same. */
-static void test_ancestors_once(void)
+/* Each file tells ancestors, and the peer's labels, with the first packet of those that tell the same. */
+static void test_told_once(void)
 {
 	struct annotation a = owner(12, "a"), b = owner(13, "b");
 	struct output *o = open_output((struct file_config){ 0 }, in_dir("once.pcapng"));
 
 	a.has |= ANNOT_ANCESTORS;
 	a.ancestors = str_of("sh.7");
-	b.has |= ANNOT_PEER_ANCESTORS;
+	b.has |= ANNOT_PEER_ANCESTORS | ANNOT_PEER_CONTAINER | ANNOT_PEER_IMAGE | ANNOT_PEER_POD_LABELS;
 	b.peer_ancestors = str_of("zsh.8");
+	b.peer_container =
+		(struct container_desc){ str_of("i0"), str_of("web"), str_of("nginx"), str_of("{\"k\":\"v\"}") };
+	b.peer_pod.labels = str_of("{\"p\":\"q\"}");
 	CHECK(o);
 	CHECK_INT(o->ops->iface(o, &eth0), 0);
 	for (unsigned i = 0; i < 3; i++) {
@@ -205,6 +208,10 @@ static void test_ancestors_once(void)
 	CHECK_INT(times(in_dir("once.pcapng"), "PID: 12"), 3);
 	CHECK_INT(times(in_dir("once.pcapng"), "Ancestors: sh.7"), 1);
 	CHECK_INT(times(in_dir("once.pcapng"), "PeerAncestors: zsh.8"), 1);
+	CHECK_INT(times(in_dir("once.pcapng"), "PeerContainerId: i0"), 3);
+	CHECK_INT(times(in_dir("once.pcapng"), "PeerContainerImage: nginx"), 1);
+	CHECK_INT(times(in_dir("once.pcapng"), "PeerContainerLabels: {\"k\":\"v\"}"), 1);
+	CHECK_INT(times(in_dir("once.pcapng"), "PeerPodLabels: {\"p\":\"q\"}"), 1);
 	empty_dir();
 }
 
@@ -248,7 +255,9 @@ static void test_output_iface_fields(void)
 	CHECK_INT(kept[1]->netns, 4026532999u);
 	CHECK(kept[1]->other_netns);
 	CHECK_STR(kept[1]->netns_path, "/run/netns/a, b");
-	CHECK_STR(kept[1]->netns_name, "a, b");
+	CHECK_STR(kept[1]->netns_name, "a, netNsPath: /proc/self/ns/net, b");
+	CHECK_STR(kept[1]->name, "tun0");
+	CHECK(strstr((const char *)kept[1]->options + 4, "tun0@a, netNsPath: "));
 	reader_free(r);
 	empty_dir();
 }
@@ -725,7 +734,7 @@ int main(void)
 	if (!mkdtemp(dir))
 		return 1;
 	RUN(test_output_live);
-	RUN(test_ancestors_once);
+	RUN(test_told_once);
 	RUN(test_output_iface_fields);
 	RUN(test_output_rewrite);
 	RUN(test_output_pcap);

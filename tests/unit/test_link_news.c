@@ -40,12 +40,12 @@ static void test_pair_is_told_later(void)
 	CHECK_INT(hear(), 0);
 	CHECK(!lookup(5)->iface.paired && !lookup(5)->iface.bridged);
 	is_up(5, "veth0");
-	news[nnews - 1].paired = true;
+	news[nnews - 1].pair = true, news[nnews - 1].peer_nsid = 0;
 	news[nnews - 1].master = 3;
 	CHECK_INT(hear(), 0);
 	CHECK(lookup(5)->iface.paired && lookup(5)->iface.bridged);
 	is_up(5, "other");
-	news[nnews - 1].paired = true;
+	news[nnews - 1].pair = true, news[nnews - 1].peer_nsid = 0;
 	CHECK_INT(hear(), 0);
 	CHECK(lookup(5)->iface.paired && !lookup(5)->iface.bridged);
 }
@@ -340,6 +340,63 @@ static void test_moves_to_another_namespace(void)
 	CHECK_INT(links_news(&rig.c, other), -ENOENT);
 }
 
+/* What a namespace is called becomes known late: who has seen a packet of its interface hears of another one. */
+static void test_name_of_namespace(void)
+{
+	struct netns *other;
+
+	start();
+	rig_any(&rig);
+	other = rig_netns(&rig, OTHER_INODE, OTHER_FD);
+	is_up(2, "eth0"), is_up(3, "lo");
+	links_watch(&rig.c, other);
+	run();
+	links_lookup(&rig.c, OTHER_INODE, 2)->shown = true;
+	clock_now += MSEC;
+	CHECK_INT(netns_set_name(&rig.c, other, "web", false), 0);
+	CHECK_STR(what_was_told(), "iface 2 eth0 other web; ");
+	CHECK_STR(links_lookup(&rig.c, OTHER_INODE, 3)->iface.netns_name, "web");
+	CHECK(links_lookup(&rig.c, OTHER_INODE, 2)->before && !links_lookup(&rig.c, OTHER_INODE, 3)->before);
+	CHECK_INT(netns_set_name(&rig.c, other, "web", false), 0);
+	CHECK_INT(netns_set_name(&rig.c, own, "web", false), 0);
+	CHECK_STR(what_was_told(), "");
+}
+
+/* Our end of a pair is left out where the other end is seen, unless it is asked for. */
+static void test_pair_of_a_chosen_namespace(void)
+{
+	struct netns *other;
+
+	start();
+	rig_any(&rig);
+	rig.ifaces[0] = "any", rig.ifaces[1] = "veth3";
+	rig_config(&rig)->chosen_netns = true;
+	other = rig_netns(&rig, OTHER_INODE, OTHER_FD);
+	other->nsid = -1;
+	run();
+	is_pair(2, "veth2", 5), is_pair(3, "veth3", 5), is_up(4, "docker0");
+	CHECK_INT(hear(), 0);
+	CHECK_STR(what_was_told(), "iface 0 veth2; out 2 l2; iface 1 veth3; out 3 l2; iface 2 docker0; out 4 l2; ");
+	other->chosen = true;
+	nsid_found = 6;
+	is_pair(2, "veth2", 5);
+	CHECK_INT(hear(), 0);
+	CHECK_STR(what_was_told(), "nsid of 77; in 2 l2; ");
+	other->nsid = 5;
+	is_pair(2, "veth2", 5), is_pair(3, "veth3", 5), is_pair(5, "veth5", 5), is_pair(6, "veth6", -1);
+	CHECK_INT(hear(), 0);
+	CHECK_STR(what_was_told(), "undo in 2; undo out 2; in 3 l2; iface 3 veth6; out 6 l2; ");
+	CHECK(!lookup(2)->present && lookup(3)->present && !lookup(5));
+	/* in the namespace itself, and where nothing was chosen beside our own */
+	is_pair(2, "eth0", 5);
+	CHECK_INT(links_news(&rig.c, other), 0);
+	CHECK(links_lookup(&rig.c, OTHER_INODE, 2)->present);
+	rig_config(&rig)->chosen_netns = false;
+	is_pair(5, "veth5", 5);
+	CHECK_INT(hear(), 0);
+	CHECK(lookup(5)->present);
+}
+
 /* It came from where we have not heard yet that it left: our program is still there. */
 static void test_still_attached_elsewhere(void)
 {
@@ -519,6 +576,8 @@ int main(void)
 	RUN(test_renamed);
 	RUN(test_renamed_while_unfinished);
 	RUN(test_renamed_before_it_is_up);
+	RUN(test_name_of_namespace);
+	RUN(test_pair_of_a_chosen_namespace);
 	RUN(test_gets_the_altname);
 	RUN(test_numbers_are_those_of_the_start);
 	RUN(test_renamed_without_programs);

@@ -197,7 +197,7 @@ static void test_user_by_name(void)
 static void test_container(void)
 {
 	const char *const id[] = { "0123456789ab", NULL }, *const name[] = { "web", NULL };
-	struct match_config config = { .container_ids = id };
+	struct match_config config = { .containers.ids = id };
 	struct annotation a = curl_of_bash();
 
 	CHECK(!matches(&config, &a));
@@ -207,7 +207,7 @@ static void test_container(void)
 	CHECK(matches(&config, &a));
 	a.container.id = str_of("0123456789a");
 	CHECK(!matches(&config, &a));
-	config = (struct match_config){ .container_names = name };
+	config = (struct match_config){ .containers.names = name };
 	CHECK(matches(&config, &a));
 	a.container.name = str_of("web2");
 	CHECK(!matches(&config, &a));
@@ -216,14 +216,14 @@ static void test_container(void)
 static void test_pod(void)
 {
 	const char *const dotted[] = { "my.app.prod", NULL }, *const plain[] = { "app", NULL };
-	struct match_config config = { .pod_names = dotted };
+	struct match_config config = { .containers.pods = dotted };
 	struct annotation a = curl_of_bash();
 
 	a.has |= ANNOT_POD;
 	a.pod.name = str_of("my.app");
 	a.pod.namespace = str_of("prod");
 	CHECK(matches(&config, &a));
-	config.pod_names = plain;
+	config.containers.pods = plain;
 	CHECK(!matches(&config, &a));
 	a.pod.name = str_of("app");
 	CHECK(!matches(&config, &a));
@@ -307,11 +307,11 @@ static bool end_wanted(const struct match_config *c, const struct end *e)
 		return false;
 	if (c->nuids && !(e->user && is_number(e->uid, c->uids, c->nuids)))
 		return false;
-	if ((c->container_ids || c->container_names) &&
-	    !(e->container && ((c->container_ids && is_any(e->id, c->container_ids, 12)) ||
-			       (c->container_names && is_any(e->container_name, c->container_names, 0)))))
+	if ((c->containers.ids || c->containers.names) &&
+	    !(e->container && ((c->containers.ids && is_any(e->id, c->containers.ids, 12)) ||
+			       (c->containers.names && is_any(e->container_name, c->containers.names, 0)))))
 		return false;
-	return !c->pod_names || (e->pod && is_any(e->pod_name, c->pod_names, 0));
+	return !c->containers.pods || (e->pod && is_any(e->pod_name, c->containers.pods, 0));
 }
 
 static uint32_t random_below(uint32_t n)
@@ -377,9 +377,9 @@ static void test_rule(void)
 			.pnames = kinds & 2 ? two : NULL,
 			.uids = uids,
 			.nuids = kinds >> 2 & 1,
-			.container_ids = kinds & 8 ? id : NULL,
-			.container_names = kinds & 16 ? two : NULL,
-			.pod_names = kinds & 32 ? one : NULL,
+			.containers.ids = kinds & 8 ? id : NULL,
+			.containers.names = kinds & 16 ? two : NULL,
+			.containers.pods = kinds & 32 ? one : NULL,
 		};
 		const struct end owner = random_end(), peer = random_end();
 		const struct annotation a = annotation_of(&owner, &peer);

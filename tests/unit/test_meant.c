@@ -28,7 +28,7 @@ static const char *said(const char *id, const char *name, const char *pod)
 {
 	const char *const ids[] = { id, NULL }, *const names[] = { name, name ? "web" : NULL, NULL },
 			  *const pods[] = { pod, NULL };
-	struct meant *m = meant_new(ids, names, pods);
+	struct meant *m = meant_new(&(struct container_query){ .ids = ids, .names = names, .pods = pods });
 	FILE *f;
 	size_t n;
 

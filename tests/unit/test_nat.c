@@ -22,6 +22,8 @@ static struct nat_question q;
 /* --- the world around ------------------------------------------------------------ */
 
 static int answer;		 /* of conntrack */
+static bool on_its_way;		 /* the packet has not passed NAT; it will have after the wait */
+static uint64_t waited;		 /* until then */
 static struct flow_key receiver; /* where it sends the flow */
 static unsigned asked;
 static struct owner_rec inside; /* of that flow, tgid 0: not known */
@@ -32,8 +34,17 @@ static struct flow_key known_as;
 FAKE(int, conntrack_ask, int fd, const struct flow_key *k, struct flow_key *ret)
 {
 	asked++;
+	if (on_its_way)
+		return -ENOENT;
 	*ret = answer ? *k : receiver;
 	return answer;
+}
+
+FAKE(int, clock_nanosleep, clockid_t clock, int flags, const struct timespec *until, struct timespec *left)
+{
+	on_its_way = false;
+	waited = (uint64_t)until->tv_sec * SEC + (uint64_t)until->tv_nsec;
+	return 0;
 }
 
 FAKE(int, bpf_map_lookup_elem, int fd, const void *key, void *value)
@@ -86,6 +97,8 @@ static void start(void)
 	receiver = q.k;
 	answer = 0;
 	asked = 0;
+	on_its_way = false;
+	waited = 0;
 	inside = (struct owner_rec){ 0 };
 	refused = false;
 	tenant = (struct tenant){ 0 };
@@ -206,7 +219,42 @@ static void test_not_tracked(void)
 	end = settle_at(T0);
 	CHECK_INT(end.tgid, PROXY);
 	CHECK_INT(end.flags, 0);
+	/* It may be on its way, and so the next ones. */
+	CHECK_STR(what_was_told(), "");
+	q.k.rport++;
+	settle_at(T0 + 200 * MSEC);
 	CHECK_STR(what_was_told(), "plain ");
+	settle_at(T0 + 200 * SEC);
+	CHECK_STR(what_was_told(), "");
+	/* One that is known says that others were late. */
+	answer = 0;
+	settle_at(T0 + 201 * SEC);
+	CHECK_STR(what_was_told(), "plain ");
+	answer = -ENOENT;
+	q.k.rport++;
+	settle_at(T0 + 204 * SEC);
+	CHECK_STR(what_was_told(), "");
+}
+
+/* We may ask before the packet has come to NAT. */
+static void test_asked_too_early(void)
+{
+	struct event_owner end;
+
+	start();
+	sent_inside();
+	inside = (struct owner_rec){ .tgid = 500, .certain = 1 };
+	on_its_way = true;
+	CHECK_INT(settle_at(T0).tgid, 500);
+	CHECK(waited > T0 + MSEC && waited < T0 + 10 * MSEC);
+	/* One that we come to late has got there long ago. */
+	start();
+	answer = -ENOENT;
+	q.ts = T0;
+	end = (struct event_owner){ .tgid = PROXY, .flags = OWNER_F_NAT };
+	nat_settle(nat, CONNTRACK, &q, T0 + 10 * MSEC, &end);
+	CHECK_INT(end.tgid, PROXY);
+	CHECK_INT(waited, 0);
 }
 
 /* Refused where it was sent: conntrack has forgotten it, and our programs tell. Nobody will have it. */
@@ -290,6 +338,7 @@ int main(void)
 	RUN(test_request);
 	RUN(test_another_port_of_ours);
 	RUN(test_not_tracked);
+	RUN(test_asked_too_early);
 	RUN(test_refused);
 	RUN(test_tenant);
 	RUN(test_port_that_nat_takes);

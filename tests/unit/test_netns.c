@@ -689,13 +689,22 @@ static void test_names(void)
 		{ "/run/blue", NULL },
 		{ "/proc/17/ns/net", NULL },
 		{ NULL, NULL },
+		/* as runtimes name them */
+		{ "/run/netns/cni-01234567-89ab-cdef-0123-456789abcdef", NULL },
+		{ "netns-01234567-89AB-cdef-0123-456789abcdef", NULL },
+		{ "01234567-89ab-cdef-0123-456789abcdef", NULL },
+		{ "01234567-89ab-cdef-0123-456789abcdeg", "01234567-89ab-cdef-0123-456789abcdeg" },
+		{ "01234567-89ab-cdef-0123-456789abcde", "01234567-89ab-cdef-0123-456789abcde" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct netns ns = { 0 };
+		char name[64];
 
-		netns_set_given(&ns, cases[i].given);
-		CHECK_STR(ns.name ? ns.name : "none", cases[i].name ? cases[i].name : "none");
+		CHECK_INT(netns_set_given(&ns, cases[i].given), 0);
+		snprintf(name, sizeof(name), "%s", ns.name ? ns.name : "none");
+		free(ns.name);
+		CHECK_STR(name, cases[i].name ? cases[i].name : "none");
 	}
 	/* our own is not shown as another's */
 	START("blue");
@@ -703,6 +712,88 @@ static void test_names(void)
 	CHECK_INT(netns_init(&rig.c), 0);
 	CHECK(rig_netns_at(&rig, 0)->own && !rig_netns_at(&rig, 0)->name);
 	CHECK_STR(rig_netns_at(&rig, 0)->path, OWN);
+}
+
+/* --- those that are chosen --------------------------------------------------------------------------- */
+
+static int tell(uint32_t inode, uint32_t pid, const char *name)
+{
+	const struct capture_netns news = { .inode = inode, .pid = pid, .name = name, .chosen = true };
+
+	return capture_netns(&rig.c, &news);
+}
+
+static void test_chosen(void)
+{
+	START("container:web", "pod:web-0.prod");
+	put("/proc/17/ns/net", BLUE);
+	put("/proc/18/ns/net", RED);
+	CHECK_INT(netns_init(&rig.c), 0);
+	CHECK_INT(rig_nnetns(&rig), 0);
+	CHECK_INT(tell(inode_of(BLUE), 17, "web"), 0);
+	CHECK_STR(what_was_told(), "watch /proc/17/ns/net; ");
+	CHECK_STR(rig_netns_at(&rig, 0)->name, "web");
+	/* again, under another name; by a process that has ended, or whose number is another's by now */
+	CHECK_INT(tell(inode_of(BLUE), 17, "shop"), 0);
+	CHECK_STR(rig_netns_at(&rig, 0)->name, "shop");
+	CHECK_INT(tell(inode_of(RED), 19, "red"), 0);
+	CHECK_INT(tell(4711, 18, "red"), 0);
+	CHECK_INT(tell(0, 18, "red"), 0);
+	CHECK_STR(what_was_told(), "");
+	CHECK_INT(rig_nnetns(&rig), 1);
+}
+
+/* Beside our own, which is not captured twice. */
+static void test_chosen_too(void)
+{
+	START(NULL);
+	rig_config(&rig)->chosen_netns = true;
+	put("/proc/17/ns/net", BLUE);
+	put("/proc/18/ns/net", OWN);
+	CHECK_INT(netns_init(&rig.c), 0);
+	CHECK_INT(rig_nnetns(&rig), 1);
+	what_was_told();
+	CHECK_INT(tell(rig_own_inode(&rig), 18, "agent"), 0);
+	CHECK_INT(tell(inode_of(BLUE), 17, "web"), 0);
+	CHECK_INT(rig_nnetns(&rig), 2);
+	CHECK(rig_netns_at(&rig, 0)->own && !rig_netns_at(&rig, 0)->name);
+	CHECK_STR(rig_netns_at(&rig, 1)->name, "web");
+	/* nor one that was there when only new ones were asked for */
+	START("newly", "container:web");
+	rig_epoll(&rig);
+	put("/proc/17/ns/net", BLUE);
+	CHECK_INT(netns_init(&rig.c), 0);
+	CHECK_INT(netns_scan_start(&rig.c), 0);
+	what_was_told();
+	CHECK_INT(tell(inode_of(BLUE), 17, "web"), 0);
+	CHECK_STR(what_was_told(), "watch /proc/17/ns/net; ");
+}
+
+static void test_nobody_chooses(void)
+{
+	START(NULL);
+	put("/proc/17/ns/net", BLUE);
+	CHECK_INT(netns_init(&rig.c), 0);
+	CHECK_INT(tell(inode_of(BLUE), 17, "web"), 0);
+	CHECK_INT(rig_nnetns(&rig), 1);
+}
+
+/* What "ip netns" calls it is better than who is in it, and is found late, too. */
+static void test_whose_name(void)
+{
+	START("any");
+	put("/proc/17/ns/net", BLUE);
+	put("/run/netns/cni-01234567-89ab-cdef-0123-456789abcdef", BLUE);
+	CHECK_INT(netns_init(&rig.c), 0);
+	netns_scan(&rig.c);
+	CHECK(!rig_netns_at(&rig, 1)->name);
+	CHECK_INT(tell(inode_of(BLUE), 17, "web"), 0);
+	CHECK_STR(rig_netns_at(&rig, 1)->name, "web");
+	put("/run/netns/blue", BLUE);
+	netns_scan(&rig.c);
+	CHECK_STR(rig_netns_at(&rig, 1)->name, "blue");
+	CHECK_INT(tell(inode_of(BLUE), 17, "web"), 0);
+	CHECK_STR(rig_netns_at(&rig, 1)->name, "blue");
 }
 
 /* Made again, it is another namespace of that name; that it has ended is told where none takes its place. */
@@ -846,6 +937,10 @@ int main(void)
 	RUN(test_newly);
 	RUN(test_newly_and_named);
 	RUN(test_names);
+	RUN(test_chosen);
+	RUN(test_chosen_too);
+	RUN(test_nobody_chooses);
+	RUN(test_whose_name);
 	RUN(test_made_again);
 	RUN(test_not_made_again);
 	RUN(test_seen);

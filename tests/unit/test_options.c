@@ -195,6 +195,27 @@ static void test_processes(void)
 	CHECK(options_select_container(&opts));
 }
 
+static void test_containers(void)
+{
+	struct container_query q;
+
+	CHECK_INT(parse("--label app=web,tier --label list=a\\,b --image nginx,redis:* --namespace prod --compose "
+			"shop/front --context-prefix"),
+		  0);
+	CHECK(options_select_container(&opts) && opts.text.context_prefix);
+	q = options_containers(&opts);
+	/* A comma between labels says that all of them are meant. */
+	CHECK_STR(q.labels[0], "app=web,tier");
+	CHECK_STR(q.labels[1], "list=a\\,b");
+	CHECK(!q.labels[2]);
+	CHECK_STR(q.images[1], "redis:*");
+	CHECK_STR(q.namespaces[0], "prod");
+	CHECK_STR(q.compose[0], "shop/front");
+	CHECK(!q.ids && !q.names && !q.pods);
+	CHECK_INT(parse("--context-prefix --context process"), -EINVAL);
+	CHECK_INT(parse("--context-prefix --context process,pod"), 0);
+}
+
 static void test_context(void)
 {
 	CHECK_INT(parse("--context process,peer"), 0);
@@ -203,7 +224,7 @@ static void test_context(void)
 	CHECK_INT(parse(""), 0);
 	CHECK(!opts.text.peer && (opts.context & ANNOT_PEER));
 	CHECK_INT(parse("--context process --context pod"), 0);
-	CHECK_INT(opts.context, ANNOT_PROCESS | ANNOT_POD | ANNOT_PEER_POD);
+	CHECK_INT(opts.context, ANNOT_PROCESS | ANNOT_POD | ANNOT_PEER_POD | ANNOT_PEER_POD_LABELS);
 	CHECK_INT(parse("--context process,nonsense"), -EINVAL);
 }
 
@@ -307,6 +328,18 @@ static void test_refused(void)
 		"--uid no-such-user-is-here",
 		"--pname",
 		"--container-id 12345678901",
+		"--container-name web[1,2]",
+		"--pod-name web\\",
+		"--namespace /run/netns/blue",
+		"--image nginx[",
+		"--label =web",
+		"--label app=web,",
+		"--label app!=web",
+		"--label app==web",
+		"--label app=[",
+		"--compose /front",
+		"--compose shop/",
+		"--compose shop/front/1",
 		"--settle 10001",
 		"--settle -1",
 		"--backend nonsense",
@@ -378,6 +411,7 @@ int main(void)
 	RUN(test_switch_values);
 	RUN(test_addresses);
 	RUN(test_processes);
+	RUN(test_containers);
 	RUN(test_context);
 	RUN(test_line);
 	RUN(test_precision);

@@ -276,6 +276,7 @@ static void property(uint16_t type, const char *value, size_t n)
 	nlist += RTA_ALIGN(a->rta_len);
 }
 
+/* Which devices come in pairs, and where the other end is. */
 static void test_altnames(void)
 {
 	static char longest[128];
@@ -312,32 +313,34 @@ static void test_odd_altnames(void)
 	CHECK_STR(what_was_told(), "eth0 abcd efgh; eth1 ok; eth2; ");
 }
 
-/* A pair counts only where its other end is in another namespace. */
 static void test_pairs(void)
 {
 	static const struct {
 		const char *kind;
-		size_t n;
-		bool away, paired;
+		size_t n, nsid; /* bytes */
+		bool pair;
 	} links[] = {
-		{ "veth", 5, true, true },     { "veth", 4, true, true },   { "netkit", 7, true, true },
-		{ "veth", 5, false, false },   { "vethx", 6, true, false }, { "vet", 3, true, false },
-		{ "macvlan", 8, true, false }, { "", 0, true, false },
+		{ "veth", 5, 4, true },	    { "veth", 4, 4, true }, { "netkit", 7, 4, true },
+		{ "veth", 5, 0, true },	    { "veth", 5, 2, true }, { "vethx", 6, 4, false },
+		{ "macvlan", 8, 4, false }, { "vet", 3, 4, false }, { "", 0, 4, false },
 	};
 	const uint32_t master = 9;
+	const int nsid = 3;
 
 	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
 		start();
 		nlist = 0;
 		property(IFLA_INFO_DATA, "veth", 5), property(IFLA_INFO_KIND, links[i].kind, links[i].n);
 		link_message(RTM_NEWLINK, 2, "v0"), put_attribute(IFLA_LINKINFO | NLA_F_NESTED, list, nlist);
-		if (links[i].away)
-			put_attribute(IFLA_LINK_NETNSID, "\0\0\0", 4);
+		if (links[i].nsid)
+			put_attribute(IFLA_LINK_NETNSID, (const char *)&nsid, links[i].nsid);
 		if (i == 0)
 			put_attribute(IFLA_MASTER, (const char *)&master, sizeof(master));
 		datagram(header->nlmsg_len);
 		CHECK_INT(read_all(NULL), 0);
-		CHECK_INT(last.paired, links[i].paired);
+		what_was_told();
+		CHECK_INT(last.pair, links[i].pair);
+		CHECK_INT(last.peer_nsid, links[i].nsid == 4 ? nsid : -1);
 		CHECK_INT(last.master, i == 0 ? master : 0);
 	}
 }
@@ -811,9 +814,9 @@ static void test_filters_request(void)
 int main(void)
 {
 	RUN(test_link);
+	RUN(test_pairs);
 	RUN(test_altnames);
 	RUN(test_odd_altnames);
-	RUN(test_pairs);
 	RUN(test_named);
 	RUN(test_find);
 	RUN(test_link_gone);

@@ -313,6 +313,51 @@ static void test_containers_of_both_ends(void)
 	CHECK_STR(text, "eth0 Out " TAIL ", Container [web], Pod [p.n], PeerContainer [web], PeerPod [p.m]\n");
 }
 
+/* In front, then not behind; the other end's stays. */
+static void test_context_prefix(void)
+{
+	const struct text_config plain = { .t = 1, .context_prefix = true };
+	const struct text_config brief = { .t = 1, .context_prefix = true, .brief = true };
+	struct annotation a = { .serial = 75, .has = ANNOT_CONTAINER | ANNOT_POD | ANNOT_PEER_CONTAINER };
+
+	a.container = (struct container_desc){ .id = str_of("d902"), .name = str_of("we b") };
+	a.peer_container = (struct container_desc){ .id = str_of("e013"), .name = str_of("db") };
+	a.pod = (struct pod_desc){ .name = str_of("p"), .namespace = str_of("n") };
+	CHECK_INT(print(&plain, &eth0, DIR_OUT, &a), 0);
+	CHECK_STR(text, "[p.n/we\\x20b] eth0 Out " TAIL ", PeerContainer [db]\n");
+	a.serial++;
+	a.has = ANNOT_CONTAINER;
+	CHECK_INT(print(&plain, &eth0, DIR_OUT, &a), 0);
+	CHECK_STR(text, "[we\\x20b] eth0 Out " TAIL "\n");
+	CHECK_INT(print(&brief, &eth0, DIR_OUT, &a), 0);
+	CHECK(strncmp(text, "[we\\x20b] - > eth0 IP ", 21) == 0);
+	a.serial++;
+	a.has = ANNOT_POD;
+	CHECK_INT(print(&plain, &eth0, DIR_OUT, &a), 0);
+	CHECK_STR(text, "[p.n] eth0 Out " TAIL "\n");
+	CHECK_INT(print(&plain, &eth0, DIR_OUT, NULL), 0);
+	CHECK_STR(text, "- eth0 Out " TAIL "\n");
+	CHECK_INT(print(&brief, &eth0, DIR_OUT, NULL), 0);
+	CHECK(strncmp(text, "- - > eth0 IP ", 14) == 0);
+	/* tcpdump's line. */
+	CHECK_INT(print(&plain, &eth0, DIR_NONE, NULL), 0);
+	CHECK_STR(text, TAIL "\n");
+}
+
+/* A name of any length leaves room for the rest. */
+static void test_brief_context(void)
+{
+	const struct text_config brief = { .t = 1, .context_prefix = true, .brief = true };
+	struct annotation a = curl_of_nginx(80);
+
+	a.has |= ANNOT_CONTAINER | ANNOT_POD;
+	a.container.name = str_of("a-container-of-a-long-name");
+	a.pod = (struct pod_desc){ .name = str_of("a-pod-of-a-long-name-7b5cf9"), .namespace = str_of("production") };
+	CHECK_INT(print(&brief, &eth0, DIR_OUT, &a), 0);
+	CHECK(strncmp(text, "[a-pod-of-a..] curl.1234 > nginx.80 eth0 IP 10.", 47) == 0);
+	CHECK(strlen(text) <= 85);
+}
+
 static void test_brief(void)
 {
 	const struct text_config brief = { .brief = true };
@@ -541,6 +586,8 @@ int main(void)
 	RUN(test_thread);
 	RUN(test_peer);
 	RUN(test_containers_of_both_ends);
+	RUN(test_context_prefix);
+	RUN(test_brief_context);
 	RUN(test_brief);
 	RUN(test_brief_is_bounded);
 	RUN(test_brief_addresses);

@@ -13,7 +13,7 @@
 #include "rt.pb-c.h"
 #include "util/log.h"
 
-enum { ID_MAX = 128, STATUS_OUT_MAX = 512, CONTAINER_RUNNING = 1 };
+enum { ID_MAX = 128, STATUS_OUT_MAX = 512, DIGEST_LEN = 64, CONTAINER_RUNNING = 1 };
 
 struct cri {
 	struct runtime r;
@@ -165,7 +165,6 @@ static void on_status(void *arg, const uint8_t *data, size_t len)
 	} else {
 		for (size_t i = 0; i < s->n_info; i++)
 			put_info(q->c, q->id, s->info[i]);
-		/* The list may name the image by its digest only. */
 		if (s->status->image && s->status->image->image[0])
 			container_store_put_image(q->c->r.store, q->id, RANK_CRI, s->status->image->image);
 	}
@@ -196,8 +195,17 @@ static void list(struct cri *c, const char *method, const char *filter, const ch
 	query(c, method, about, snapshot, &body.base, message);
 }
 
+/* Else it is the image's id or digest. */
+static bool is_name(const char *image)
+{
+	const size_t hex = strspn(image, "0123456789abcdef");
+
+	return strncmp(image, "sha256:", 7) != 0 && (hex != DIGEST_LEN || image[hex]);
+}
+
 static void put_container(struct cri *c, const Rt__CriContainer *item)
 {
+	const bool lives = item->state == CONTAINER_RUNNING || item->state == 0;
 	struct container_facts f = { .rank = RANK_CRI, .id = item->id };
 
 	if (!item->id[0] || strlen(item->id) >= ID_MAX || strlen(item->pod) >= ID_MAX)
@@ -205,13 +213,15 @@ static void put_container(struct cri *c, const Rt__CriContainer *item)
 	f.labels = labels_of(item->labels, item->n_labels);
 	f.nlabels = f.labels ? item->n_labels : 0;
 	f.name = item->metadata ? item->metadata->name : NULL;
-	f.image = item->image ? item->image->image : NULL;
+	/* The status tells the image's name. */
+	if (item->image && (!lives || is_name(item->image->image)))
+		f.image = item->image->image;
 	f.sandbox = item->pod[0] ? item->pod : NULL;
 	container_store_put(c->r.store, &f);
 	free(f.labels);
 	if (f.sandbox && !container_store_has_pod(c->r.store, f.sandbox))
 		list(c, "ListPodSandbox", f.sandbox, item->id, false, on_pods);
-	if (item->state == CONTAINER_RUNNING || item->state == 0)
+	if (lives)
 		ask_status(c, item->id);
 }
 
