@@ -8,6 +8,7 @@ NS=ptcc-d$$ # where dockerd and the bridges are
 SRV=ptcc-s$$ # a host behind the uplink "up0", with a web server at 10.232.0.2
 DOCKER=$TEST_TMP/docker.sock
 CTD=$TEST_TMP/ctd.sock
+ends_within=5 # seconds that a capture may take to end
 
 need() { # COMMANDS... then "--" TESTS...: without root or a command, skips the tests and ends
 	local why='' commands=()
@@ -151,8 +152,8 @@ capture_end() {
 }
 capture_stop() {
 	kill -INT $capture_pid 2>/dev/null
-	wait_for 5 gone $capture_pid && return
-	bad "capture_ends" "ptcpdump does not end within 5 s"
+	wait_for "$ends_within" gone $capture_pid && return
+	bad "capture_ends" "ptcpdump does not end within $ends_within s"
 	kill -9 $capture_pid
 }
 

@@ -6,6 +6,7 @@
 . "$(dirname "$0")/lib-containers.sh"
 
 N=${MANY:-100}
+ends_within=$((5 + N * 80 / 1000)) # as many_stop
 tests="many_named many_named_uplink many_named_socket-filter many_chosen many_start_bridge many_start_netns many_start many_stop
 	many_memory many_maps many_start_socket-filter many_stop_socket-filter many_start_namespaces"
 # shellcheck disable=SC2086 # several words
@@ -66,7 +67,10 @@ result many_named_socket-filter "$(named tap 'docker0|veth|up0')"
 
 capture one -i any -n --container-name c7 'tcp port 80'
 for n in 6 7 8; do docker exec c$n wget -q -O /dev/null http://10.232.0.2/$n; done
-capture_end
+shown
+from=$(now_ms)
+capture_stop
+echo "$N containers, -i any --container-name c7: ends within $(($(now_ms) - from)) ms" >&2
 why=
 has one.out 'GET /7 .*Container \[c7\]' || why="nothing;"
 grep -q 'GET /[68] ' "$TEST_TMP/one.out" && why="$why packets of others"
