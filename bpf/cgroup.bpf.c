@@ -75,7 +75,7 @@ static __always_inline void note(struct __sk_buff *skb, bool egress)
 			owner_expose(rec, cookie);
 		return;
 	}
-	__builtin_memset(S, 0, sizeof(*S));
+	__builtin_memset(S, 0, offsetof(struct owner_scratch, sent));
 	sc = (struct sock_common *)pointer_value(sk);
 	S->flow[FLOW_SRC].netns = BPF_CORE_READ(sc, skc_net.net, ns.inum);
 	if (!parse_packet(skb, FLOW_SRC, 0, bpf_ntohs(skb->protocol)) || S->head.later_frag || !S->flow[FLOW_SRC].proto)

@@ -103,8 +103,7 @@ static __always_inline void forward_end(struct flow_key *k, const struct flow_ke
 		flow_flip(k, sent);
 }
 
-/* Other answers of a listener (resets) are for connections whose sockets are gone: see answers_for_another(). */
-static __always_inline bool is_syn_ack(struct __sk_buff *skb, __u16 protocol)
+static __always_inline bool has_syn(struct __sk_buff *skb, __u16 protocol)
 {
 	enum { V6_HEADER = 40, FLAGS = 13 };
 	__u32 off = V6_HEADER;
@@ -152,6 +151,19 @@ static __always_inline void own_note(struct __sk_buff *skb, struct bpf_sock *sk,
 		own_store(rec, bpf_get_socket_cookie(skb), &k);
 }
 
+/*
+ * What a listener gets is not its own yet, and other answers of it than SYN-ACKs (resets) are for connections whose sockets are
+ * gone: see answers_for_another(). Before 6.12 SYN-ACKs of IPv6 do not pass here: the SYN has to do.
+ */
+static __always_inline bool of_nobody(struct __sk_buff *skb, const struct bpf_sock *sk, __u16 protocol, bool egress)
+{
+	if (sk->state != BPF_TCP_LISTEN)
+		return false;
+	if (sk->protocol != IPPROTO_TCP)
+		return !egress;
+	return (!egress && protocol != ETH_P_IPV6) || !has_syn(skb, protocol);
+}
+
 static __always_inline int forward_note(struct __sk_buff *skb, bool egress)
 {
 	struct bpf_sock *sk = skb->sk;
@@ -180,8 +192,7 @@ static __always_inline int forward_note(struct __sk_buff *skb, bool egress)
 		return PROCEED;
 	}
 	attrib_forwarded = 1;
-	/* What a listener gets is not its own yet; what it sends is the answer to a request. */
-	if (sk->state == BPF_TCP_LISTEN && (!egress || (sk->protocol == IPPROTO_TCP && !is_syn_ack(skb, protocol))))
+	if (of_nobody(skb, sk, protocol, egress))
 		return PROCEED;
 	if (!parsed) {
 		if (!forward_parse(skb, &sent, protocol))

@@ -15,50 +15,50 @@ static __always_inline bool forward_get(struct owner_scratch *S, const struct fl
 	return flow_get(S, &S->forward);
 }
 
-enum { NFCT_INFO_MASK = 7, NFCT_INFO_REPLY = 3, NFCT_DST_NAT = 1 << 5 };
+enum {
+	NFCT_INFO_MASK = 7,
+	NFCT_INFO_RELATED = 1,
+	NFCT_INFO_REPLY = 3,
+	NFCT_INFO_RELATED_REPLY = 4,
+	NFCT_CONFIRMED = 1 << 3,
+	NFCT_SRC_NAT = 1 << 4,
+	NFCT_DST_NAT = 1 << 5
+};
 
-/* Of a packet that leaves; NULL: it is not tracked. */
-static __always_inline struct nf_conn *nat_conn(struct __sk_buff *skb, unsigned long *nfct)
+/* The entry of conntrack, and in the lowest bits what the packet is to it; 0: it is not tracked (yet, or here). */
+static __always_inline unsigned long nat_entry(struct __sk_buff *skb)
 {
 	struct sk_buff *b = (struct sk_buff *)skb;
 
 	if (!bpf_core_field_exists(b->_nfct) || !bpf_core_type_exists(struct nf_conn))
-		return NULL;
-	*nfct = BPF_CORE_READ(b, _nfct);
-	return (struct nf_conn *)(*nfct & ~(unsigned long)NFCT_INFO_MASK);
+		return 0;
+	return BPF_CORE_READ(b, _nfct);
+}
+
+static __always_inline struct nf_conn *nat_conn(unsigned long nfct)
+{
+	return (struct nf_conn *)(nfct & ~(unsigned long)NFCT_INFO_MASK);
 }
 
 /* Whether we send it to another than the sender meant. */
 static __always_inline bool nat_redirects(struct __sk_buff *skb)
 {
-	unsigned long nfct;
-	struct nf_conn *ct = nat_conn(skb, &nfct);
+	unsigned long nfct = nat_entry(skb);
+	struct nf_conn *ct = nat_conn(nfct);
 
 	return ct && (nfct & NFCT_INFO_MASK) < NFCT_INFO_REPLY && (BPF_CORE_READ(ct, status) & NFCT_DST_NAT);
 }
 
-/* What the sender called this packet, into S->forward; false unless NAT has changed it. */
-static __always_inline bool nat_original(struct __sk_buff *skb, struct owner_scratch *S, const struct flow_key *k)
+/* The tuple that an end sends by; k: that end as the packet shows it. */
+static __always_inline void nat_tuple(struct flow_key *to, const struct nf_conntrack_tuple *t, const struct flow_key *k)
 {
-	struct flow_key *to = &S->forward;
-	unsigned long nfct;
-	struct nf_conn *ct = nat_conn(skb, &nfct);
-
-	if (!ct)
-		return false;
 	*to = *k;
 	to->netns = 0;
-	if ((nfct & NFCT_INFO_MASK) < NFCT_INFO_REPLY) {
-		BPF_CORE_READ_INTO(&to->l, ct, tuplehash[0].tuple.src.u3.all);
-		BPF_CORE_READ_INTO(&to->r, ct, tuplehash[0].tuple.dst.u3.all);
-		to->lport = BPF_CORE_READ(ct, tuplehash[0].tuple.src.u.all);
-		to->rport = BPF_CORE_READ(ct, tuplehash[0].tuple.dst.u.all);
-	} else {
-		BPF_CORE_READ_INTO(&to->l, ct, tuplehash[1].tuple.src.u3.all);
-		BPF_CORE_READ_INTO(&to->r, ct, tuplehash[1].tuple.dst.u3.all);
-		to->lport = BPF_CORE_READ(ct, tuplehash[1].tuple.src.u.all);
-		to->rport = BPF_CORE_READ(ct, tuplehash[1].tuple.dst.u.all);
-	}
+	to->fragment = 0;
+	BPF_CORE_READ_INTO(&to->l, t, src.u3.all);
+	BPF_CORE_READ_INTO(&to->r, t, dst.u3.all);
+	to->lport = BPF_CORE_READ(t, src.u.all);
+	to->rport = BPF_CORE_READ(t, dst.u.all);
 	if (addr_is_v4(k->l)) {
 		addr_set_v4(to->l, to->l[0]);
 		addr_set_v4(to->r, to->r[0]);
@@ -68,7 +68,47 @@ static __always_inline bool nat_original(struct __sk_buff *skb, struct owner_scr
 		to->rport = k->rport ? to->lport : 0;
 		to->lport = k->lport ? to->lport : 0;
 	}
-	return !flow_same_ends(to, k);
+}
+
+/*
+ * What both ends of a packet with this entry of conntrack call it, into S->sent and S->heard, however much of NAT it has
+ * passed. Returns NAT_*. Global: see lookup_tcp().
+ */
+__weak __noinline int nat_look(__u64 nfct)
+{
+	struct owner_scratch *S = owner_scratch_get();
+	struct nf_conn *ct = nat_conn(nfct);
+	__u32 info = nfct & NFCT_INFO_MASK;
+	unsigned long status;
+
+	if (!S || !ct || !bpf_core_type_exists(struct nf_conn))
+		return NAT_NONE;
+	/* What is related, an ICMP error, is not of the flow itself. */
+	if (info == NFCT_INFO_RELATED || info == NFCT_INFO_RELATED_REPLY)
+		return NAT_NONE;
+	status = BPF_CORE_READ(ct, status);
+	if (!(status & (NFCT_SRC_NAT | NFCT_DST_NAT)))
+		return NAT_NONE;
+	if (info >= NFCT_INFO_REPLY) {
+		nat_tuple(&S->sent, &ct->tuplehash[1].tuple, &S->flow[FLOW_SRC]);
+		nat_tuple(&S->heard, &ct->tuplehash[0].tuple, &S->flow[FLOW_DST]);
+		return NAT_REPLY;
+	}
+	nat_tuple(&S->sent, &ct->tuplehash[0].tuple, &S->flow[FLOW_SRC]);
+	nat_tuple(&S->heard, &ct->tuplehash[1].tuple, &S->flow[FLOW_DST]);
+	return status & NFCT_CONFIRMED ? NAT_REQUEST : NAT_FIRST;
+}
+
+/* Whether NAT changes this packet of S->flow: on its way out, or where a bridge has asked netfilter as it came in. */
+static __always_inline bool nat_changes(struct __sk_buff *skb, struct owner_scratch *S, __u32 ifindex)
+{
+	unsigned long nfct;
+
+	if (!attrib_forwarded || ifindex == LOOPBACK_IFINDEX)
+		return false;
+	nfct = nat_entry(skb);
+	S->nat = nfct ? nat_look(nfct) : NAT_NONE;
+	return S->nat != NAT_NONE;
 }
 
 /*
@@ -78,20 +118,21 @@ static __always_inline bool nat_original(struct __sk_buff *skb, struct owner_scr
 static __always_inline void nat_refused(const struct owner_scratch *S, const struct flow_key *k)
 {
 	if (k->proto == IPPROTO_TCP && (S->head.tcp_flags & TCPHDR_RST))
-		bpf_map_update_elem(&ptcp_nat, k, &S->forward, BPF_ANY);
+		bpf_map_update_elem(&ptcp_nat, k, &S->sent, BPF_ANY);
 }
 
 /*
- * The sender of a packet that leaves and has no socket, by its tuple before NAT. What comes back is not translated yet
- * when we see it, so the translated tuple is remembered.
+ * The sender of a packet that NAT changes, by the tuple that it sent. What comes back is not translated yet where most
+ * devices see it, so the tuple of that is remembered: in a bridge, a packet may be between the two.
  */
-static __always_inline bool nat_source(struct __sk_buff *skb, struct owner_scratch *S, const struct flow_key *k)
+static __always_inline bool nat_source(struct owner_scratch *S)
 {
+	struct flow_key *k = &S->forward;
 	struct owner_rec *old;
 
-	if (!attrib_forwarded || !nat_original(skb, S, k))
-		return false;
-	if (!flow_get(S, &S->forward)) {
+	flow_flip(k, &S->heard);
+	k->netns = S->flow[FLOW_SRC].netns;
+	if (!flow_get(S, &S->sent)) {
 		nat_refused(S, k);
 		return false;
 	}
@@ -100,11 +141,28 @@ static __always_inline bool nat_source(struct __sk_buff *skb, struct owner_scrat
 		return true;
 	S->rec.forwarded = 1;
 	bpf_map_update_elem(&ptcp_flows, k, &S->rec, BPF_ANY);
-	bpf_map_update_elem(&ptcp_nat, &S->forward, k, BPF_ANY);
+	bpf_map_update_elem(&ptcp_nat, &S->sent, k, BPF_ANY);
 	/* Datagrams that came before: nobody will accept anything. */
 	if (k->proto != IPPROTO_TCP && !S->provisional)
 		forward_tell_nat(&S->rec, k);
 	return true;
+}
+
+/* The receiver of a packet that NAT changes, where that is not as the packet shows it. */
+static __always_inline bool nat_destination(struct owner_scratch *S)
+{
+	if (!S->nat || tcp_is(S, TCPHDR_SYN) || flow_same_ends(&S->heard, &S->flow[FLOW_DST]))
+		return false;
+	return flow_get(S, &S->heard);
+}
+
+/* What stands for the receiver of a packet that NAT changes: forward_tell() is told of it. */
+static __always_inline void nat_stand_in(struct owner_scratch *S)
+{
+	if (S->nat == NAT_FIRST)
+		flow_flip(&S->forward, &S->sent);
+	else
+		S->forward = S->heard;
 }
 
 /* Is a flow whose owner was never told, S->forward, still so young that it may be? */
@@ -174,6 +232,8 @@ static __always_inline bool forward_wait(struct __sk_buff *skb, struct owner_scr
 	/* Our own address: the tuple before NAT. */
 	if (!local)
 		S->forward.netns = 0;
+	if (S->nat)
+		nat_stand_in(S);
 	o->cookie = flow_cookie(&S->forward);
 	if (k->proto == IPPROTO_UDP && !datagram_young(S, o->cookie))
 		return o->flags;

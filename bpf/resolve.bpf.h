@@ -113,7 +113,7 @@ static __always_inline enum owner_verdict resolve_source(struct __sk_buff *skb, 
 	if (!S->flow[FLOW_SRC].proto)
 		return OWNER_NO;
 	/* Ports that NAT has given to this flow may have been another's before. */
-	if (egress && nat_source(skb, S, &S->flow[FLOW_SRC]))
+	if (nat_changes(skb, S, e->ifindex) && nat_source(S))
 		return owner_take(&e->src, S, OWNER_CONNTRACK);
 	/* A SYN-ACK may follow a dead connection of the same tuple: its socket tells, the flow map does not. */
 	if (!tcp_is(S, TCPHDR_SYN | TCPHDR_ACK) && flow_get(S, &S->flow[FLOW_SRC]))
@@ -140,6 +140,16 @@ static __noinline bool init_wait(struct __sk_buff *skb, struct owner_scratch *S,
 	return true;
 }
 
+/* The receiver of what comes back to us from where NAT has sent it: its socket is as the request was. */
+static __always_inline bool nat_own(struct __sk_buff *skb, struct owner_scratch *S)
+{
+	if (S->nat != NAT_REPLY)
+		return false;
+	S->flow[FLOW_INNER] = S->heard;
+	S->flow[FLOW_INNER].netns = S->flow[FLOW_DST].netns;
+	return lookup(skb, S, FLOW_INNER, false);
+}
+
 static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *skb, struct owner_scratch *S,
 							      struct event_packet *e, bool egress)
 {
@@ -152,6 +162,8 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 	/* A published port: a socket of ours on the same port (docker-proxy) gets nothing of this flow. */
 	if (attrib_forwarded && !egress && S->flow[FLOW_DST].proto == IPPROTO_UDP && flow_get(S, &S->flow[FLOW_DST]) &&
 	    S->rec.forwarded)
+		return owner_take(&e->dst, S, OWNER_CONNTRACK);
+	if (nat_destination(S) || (S->nat && !egress && nat_own(skb, S)))
 		return owner_take(&e->dst, S, OWNER_CONNTRACK);
 	S->provisional = 0;
 	/* Sent elsewhere: no socket of this namespace receives it, but one that sent through us before might. */
@@ -213,6 +225,7 @@ static __always_inline enum owner_verdict owner_resolve(struct __sk_buff *skb, s
 	__builtin_memset(&S->flow[FLOW_SRC], 0, sizeof(S->flow[FLOW_SRC]));
 	S->flow[FLOW_DST].proto = 0;
 	S->provisional = 0;
+	S->nat = NAT_NONE;
 	__builtin_memset(&S->head, 0, sizeof(S->head));
 	S->flow[FLOW_SRC].netns = e->netns;
 	if (parse_direct(skb, &S->head, &S->flow[FLOW_SRC], l3, e->protocol) ||

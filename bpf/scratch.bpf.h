@@ -27,14 +27,25 @@ struct packet_head {
 	__u64 start;
 };
 
+/* What NAT has to do with a packet. */
+enum {
+	NAT_NONE,
+	NAT_FIRST, /* it opens a flow, and more may be changed before it leaves */
+	NAT_REQUEST,
+	NAT_REPLY
+};
+
 struct owner_scratch {
 	struct flow_key flow[FLOWS];
 	struct flow_key forward; /* the flow as another namespace sees it */
 	struct owner_rec rec;	 /* what the last lookup found */
 	__u8 provisional;	 /* of rec */
 	__u8 state;		 /* of the socket that was looked up; of UDP BPF_TCP_LISTEN: it hears everybody */
+	__u8 nat;		 /* NAT_* */
 	__u8 begins; /* of packets that cgroup.bpf.c sees: its source may be the first to send on this flow */
 	struct packet_head head;
+	/* Not cleared: unless nat is NAT_NONE, the source and the destination as these ends see them. */
+	struct flow_key sent, heard;
 };
 
 struct {

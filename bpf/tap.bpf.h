@@ -73,7 +73,7 @@ static __always_inline enum owner_verdict tap_source(struct __sk_buff *skb, stru
 	}
 	if (!k->proto)
 		return OWNER_NO;
-	if (egress && nat_source(skb, S, k))
+	if (nat_changes(skb, S, e->ifindex) && nat_source(S))
 		return owner_take(&e->src, S, OWNER_CONNTRACK);
 	/* It may follow a dead connection of the same tuple. */
 	if (tcp_is(S, TCPHDR_SYN | TCPHDR_ACK))
@@ -83,6 +83,27 @@ static __always_inline enum owner_verdict tap_source(struct __sk_buff *skb, stru
 	return OWNER_MAYBE;
 }
 
+/* As nat_destination(); ptcp_flow_out has told the flow of our own ends as it is after NAT, which the other end answers. */
+static __always_inline bool tap_nat(struct owner_scratch *S)
+{
+	bool found = nat_destination(S);
+
+	if (!found && S->nat == NAT_REPLY) {
+		flow_flip(&S->forward, &S->sent);
+		S->forward.netns = S->flow[FLOW_DST].netns;
+		found = flow_get(S, &S->forward);
+	}
+	return found;
+}
+
+/* Conntrack does not know the packet as it is between two changes: user space is not to ask. */
+static __always_inline enum owner_verdict tap_nat_wait(struct owner_scratch *S, struct event_owner *o)
+{
+	nat_stand_in(S);
+	o->source = OWNER_CONNTRACK;
+	return tap_stand_in(o, &S->forward);
+}
+
 static __always_inline enum owner_verdict tap_destination(struct owner_scratch *S, struct event_packet *e, bool egress)
 {
 	const struct flow_key *k = &S->flow[FLOW_DST];
@@ -90,12 +111,16 @@ static __always_inline enum owner_verdict tap_destination(struct owner_scratch *
 	if (!k->proto)
 		return OWNER_NO;
 	if (tcp_is(S, TCPHDR_SYN)) {
+		if (S->nat == NAT_FIRST)
+			return tap_nat_wait(S, &e->dst);
 		if (egress && e->ifindex != LOOPBACK_IFINDEX)
 			return OWNER_MAYBE;
 		/* What is there is of an earlier connection. */
 		bpf_map_delete_elem(&ptcp_flows, k);
 		return tap_stand_in(&e->dst, k);
 	}
+	if (S->nat && tap_nat(S))
+		return owner_take(&e->dst, S, OWNER_CONNTRACK);
 	if (!tap_flow(S, k)) {
 		/* Soon after its SYN: nobody has accepted yet. */
 		if (k->proto == IPPROTO_TCP && !k->fragment && (!egress || e->ifindex == LOOPBACK_IFINDEX))
@@ -124,7 +149,7 @@ static __always_inline struct owner_scratch *tap_begin(struct event_packet *e)
 	__builtin_memset(e->comm, 0, sizeof(e->comm));
 	if (!S)
 		return NULL;
-	__builtin_memset(S, 0, sizeof(*S));
+	__builtin_memset(S, 0, offsetof(struct owner_scratch, sent));
 	S->flow[FLOW_SRC].netns = S->flow[FLOW_INNER].netns = e->netns;
 	return S;
 }

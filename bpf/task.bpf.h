@@ -243,15 +243,14 @@ static __always_inline bool task_is_of(struct task_struct *task, const struct ow
 
 /*
  * Whether rec names the user of the running task. Packet programs have no helper for it on older kernels. To walk a pointer of a
- * task makes the verifier look for names among all of the kernel's types, a ms each time; where it cannot be walked, another
- * two probes would be paid for each packet, and the user before is kept.
+ * task makes the verifier look for names among all of the kernel's types, a ms each time.
  */
 static __always_inline bool task_user_is(struct task_struct *task, const struct owner_rec *rec)
 {
 #ifdef HAVE_CURRENT_UID
 	return rec->uid == (__u32)bpf_get_current_uid_gid();
 #else
-	return !attrib_task_btf || rec->uid == task->cred->uid.val;
+	return rec->uid == (attrib_task_btf ? task->cred->uid.val : BPF_CORE_READ(task, cred, uid.val));
 #endif
 }
 

@@ -125,7 +125,7 @@ static bool get(struct span in, uint16_t type, void *to, size_t size)
 	return true;
 }
 
-/* A reply comes from the end that receives: its source is that end's own. */
+/* The end that sends it. */
 static bool get_tuple(struct span tuple, bool v4, struct flow_key *ret)
 {
 	struct span ip, proto;
@@ -139,9 +139,25 @@ static bool get_tuple(struct span tuple, bool v4, struct flow_key *ret)
 	return get(proto, CTA_PROTO_SRC_PORT, &ret->lport, 2) && get(proto, CTA_PROTO_DST_PORT, &ret->rport, 2);
 }
 
+/* The kernel finds a flow by either of its tuples. A reply comes from the end that receives: its source is that end's own. */
+static int parse_tuples(struct span attributes, const struct flow_key *k, struct flow_key *ret)
+{
+	const bool v4 = is_v4(k->l);
+	struct flow_key end = *k;
+	struct span tuple;
+
+	if (!find(attributes, CTA_TUPLE_REPLY, &tuple) || !get_tuple(tuple, v4, &end))
+		return -EBADMSG;
+	*ret = end;
+	if (end.lport != k->rport || end.rport != k->lport || memcmp(end.l, k->r, sizeof(end.l)) != 0 ||
+	    memcmp(end.r, k->l, sizeof(end.r)) != 0)
+		return 0;
+	return find(attributes, CTA_TUPLE_ORIG, &tuple) && get_tuple(tuple, v4, ret) ? CONNTRACK_ANSWER : -EBADMSG;
+}
+
 int conntrack_parse(const void *answer, size_t n, const struct flow_key *k, struct flow_key *ret)
 {
-	struct span attributes, tuple;
+	struct span attributes;
 	struct nlmsghdr h;
 	struct nlmsgerr e;
 
@@ -159,8 +175,7 @@ int conntrack_parse(const void *answer, size_t n, const struct flow_key *k, stru
 		return -EBADMSG;
 	attributes = (struct span){ (const uint8_t *)answer + sizeof(h) + sizeof(struct nfgenmsg),
 				    n - sizeof(struct nfgenmsg) };
-	*ret = *k;
-	return find(attributes, CTA_TUPLE_REPLY, &tuple) && get_tuple(tuple, is_v4(k->l), ret) ? 0 : -EBADMSG;
+	return parse_tuples(attributes, k, ret);
 }
 
 int conntrack_ask(int fd, const struct flow_key *k, struct flow_key *ret)

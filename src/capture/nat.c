@@ -32,7 +32,7 @@
 /* A port that NAT has taken is not trusted for so long. */
 #define PUBLISHED_NS (60 * NSEC_PER_SEC)
 
-enum where { HERE, ELSEWHERE, UNKNOWN };
+enum where { HERE, ELSEWHERE, BACK, UNKNOWN }; /* BACK: to who was sent on */
 
 struct flow {
 	struct flow_key key, to; /* to: its receiver's own end, when it is elsewhere */
@@ -180,11 +180,11 @@ static void ask(struct flow *f, int fd, const struct nat_question *q, uint64_t n
 	f->until = now + ANSWER_NS;
 	f->where = HERE;
 	f->refused = false;
-	if (err) {
+	if (err < 0) {
 		f->where = UNKNOWN;
 		f->until = now + UNKNOWN_NS;
 	} else if (f->to.lport != q->k.lport || memcmp(f->to.l, q->k.l, sizeof(q->k.l)) != 0) {
-		f->where = ELSEWHERE;
+		f->where = err == CONNTRACK_ANSWER ? BACK : ELSEWHERE;
 		/* A socket of another namespace, unless it is only another port or address of this one. */
 		if (memcmp(f->to.l, q->k.l, sizeof(q->k.l)) != 0 && !is_loopback(f->to.l))
 			f->to.netns = 0;
@@ -223,6 +223,24 @@ static void name_tenant(struct nat *n, const struct flow *f, uint64_t now, struc
 	end->tid = OWNER_TID_NOBODY;
 }
 
+static void credit(struct nat *n, const struct flow *f, struct owner_rec *rec, struct event_owner *end)
+{
+	*end = owners_of_record(rec);
+	end->source = OWNER_CONNTRACK;
+	end->flags |= OWNER_F_NAT;
+	if (rec->certain && f->to.netns == 0)
+		remember(n, f, rec);
+}
+
+/* Of another namespace, if somebody there has sent what this answers; else it is as it seems. */
+static void come_back(struct nat *n, const struct flow *f, struct event_owner *end)
+{
+	struct owner_rec rec;
+
+	if (f->to.netns == 0 && owners_record(n->maps.flows, n->maps.cookies, &f->to, &rec))
+		credit(n, f, &rec, end);
+}
+
 static void go_elsewhere(struct nat *n, const struct flow *f, const struct nat_question *q, uint64_t now,
 			 struct event_owner *end)
 {
@@ -238,11 +256,7 @@ static void go_elsewhere(struct nat *n, const struct flow *f, const struct nat_q
 			name_tenant(n, f, now, end);
 		return;
 	}
-	*end = owners_of_record(&rec);
-	end->source = OWNER_CONNTRACK;
-	end->flags |= OWNER_F_NAT;
-	if (rec.certain && f->to.netns == 0)
-		remember(n, f, &rec);
+	credit(n, f, &rec, end);
 }
 
 /* conntrack forgets a request that was refused where it was sent; our programs have seen that. */
@@ -265,7 +279,9 @@ void nat_settle(struct nat *n, int fd, const struct nat_question *q, uint64_t no
 		set_tracked(n, &q->k);
 	if (f->where == UNKNOWN && q->request)
 		ask_programs(n, f);
-	if (f->where == ELSEWHERE) {
+	if (f->where == BACK) {
+		come_back(n, f, end);
+	} else if (f->where == ELSEWHERE) {
 		publish(n, &q->k, now);
 		go_elsewhere(n, f, q, now, end);
 	} else if (!published(n, &q->k, now)) {
@@ -299,7 +315,7 @@ static bool concerns(const struct capture *c, const struct event_packet *e)
 		return false;
 	if (e->dst.flags & OWNER_F_NAT)
 		return true;
-	if (!c->backend->finish && !c->owners)
+	if ((!c->backend->finish && !c->owners) || e->dst.source == OWNER_CONNTRACK)
 		return false;
 	return e->dir == EVENT_DIR_IN && !e->dst.tgid && e->ifindex != LOOPBACK_IFINDEX &&
 	       (!skel || __atomic_load_n(&skel->bss->attrib_forwarded, __ATOMIC_RELAXED));

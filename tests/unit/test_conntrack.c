@@ -77,17 +77,12 @@ static void finish(void)
 	memcpy(answer, &n, sizeof(n));
 }
 
-/* The receiver's own addresses and ports are 9 where those of the question are not. */
-static void found(bool ipv6)
+static void tuple(uint16_t type, bool ipv6, const uint32_t *src, const uint32_t *dst, uint16_t sport, uint16_t dport)
 {
-	const uint32_t src[4] = { 9, 9, 9, 9 }, dst[4] = { 2, 2, 2, 2 };
-	const uint16_t size = ipv6 ? 16 : 4, sport = 8053, dport = 1000;
+	const uint16_t size = ipv6 ? 16 : 4;
 	const uint8_t proto = IPPROTO_UDP;
 
-	header(NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW);
-	answer_len += sizeof(struct nfgenmsg);
-	attribute(CTA_STATUS, src, 4);
-	attribute(CTA_TUPLE_REPLY | NLA_F_NESTED, NULL, (uint16_t)(2 * 4 + 2 * (4 + size) + 8 + 2 * 8));
+	attribute(type | NLA_F_NESTED, NULL, (uint16_t)(2 * 4 + 2 * (4 + size) + 8 + 2 * 8));
 	attribute(CTA_TUPLE_IP | NLA_F_NESTED, NULL, (uint16_t)(2 * (4 + size)));
 	attribute(ipv6 ? CTA_IP_V6_SRC : CTA_IP_V4_SRC, src, size);
 	attribute(ipv6 ? CTA_IP_V6_DST : CTA_IP_V4_DST, dst, size);
@@ -95,6 +90,30 @@ static void found(bool ipv6)
 	attribute(CTA_PROTO_NUM, &proto, 1);
 	attribute(CTA_PROTO_SRC_PORT, &sport, 2);
 	attribute(CTA_PROTO_DST_PORT, &dport, 2);
+}
+
+/* The receiver's own addresses and ports are 9 where those of the question are not. */
+static void found(bool ipv6)
+{
+	const uint32_t src[4] = { 9, 9, 9, 9 }, dst[4] = { 2, 2, 2, 2 };
+
+	header(NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW);
+	answer_len += sizeof(struct nfgenmsg);
+	attribute(CTA_STATUS, src, 4);
+	tuple(CTA_TUPLE_REPLY, ipv6, src, dst, 8053, 1000);
+	finish();
+}
+
+/* The question's tuple is that of answers. */
+static void found_by_answer(bool ipv6)
+{
+	const struct flow_key k = key(ipv6);
+	const uint32_t src[4] = { 9, 9, 9, 9 }, dst[4] = { 8, 8, 8, 8 };
+
+	header(NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW);
+	answer_len += sizeof(struct nfgenmsg);
+	tuple(CTA_TUPLE_ORIG, ipv6, src, dst, 9053, 8000);
+	tuple(CTA_TUPLE_REPLY, ipv6, ipv6 ? k.r : &k.r[3], ipv6 ? k.l : &k.l[3], k.rport, k.lport);
 	finish();
 }
 
@@ -113,6 +132,22 @@ static void test_receiver_after_nat(void)
 		CHECK_INT(to.rport, 1000);
 		CHECK_INT(to.netns, 7);
 		CHECK_INT(to.proto, IPPROTO_UDP);
+	}
+}
+
+static void test_receiver_of_answers(void)
+{
+	for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+		const struct flow_key k = key(ipv6);
+		struct flow_key to;
+
+		found_by_answer(ipv6);
+		CHECK_INT(conntrack_ask(3, &k, &to), CONNTRACK_ANSWER);
+		CHECK_INT(to.l[3], 9);
+		CHECK_INT(to.r[3], 8);
+		CHECK_INT(to.lport, 9053);
+		CHECK_INT(to.rport, 8000);
+		CHECK_INT(to.netns, 7);
 	}
 }
 
@@ -168,13 +203,12 @@ static int parse_exact(const uint8_t *p, size_t n)
 	return err;
 }
 
-static void test_broken_answers(void)
+static void broken_answers(int whole)
 {
 	uint8_t broken[sizeof(answer)];
 
-	found(false);
 	for (size_t n = 0; n < answer_len; n++) {
-		CHECK(parse_exact(answer, n) != 0);
+		CHECK(parse_exact(answer, n) < 0);
 		/* A length that fits, of less than there should be. */
 		memcpy(broken, answer, n);
 		if (n >= 4) {
@@ -189,12 +223,21 @@ static void test_broken_answers(void)
 			parse_exact(broken, answer_len);
 		}
 	}
-	CHECK_INT(parse_exact(answer, answer_len), 0);
+	CHECK_INT(parse_exact(answer, answer_len), whole);
+}
+
+static void test_broken_answers(void)
+{
+	found(false);
+	broken_answers(0);
+	found_by_answer(false);
+	broken_answers(CONNTRACK_ANSWER);
 }
 
 int main(void)
 {
 	RUN(test_receiver_after_nat);
+	RUN(test_receiver_of_answers);
 	RUN(test_question);
 	RUN(test_no_such_flow);
 	RUN(test_broken_answers);

@@ -36,7 +36,7 @@ FAKE(int, conntrack_ask, int fd, const struct flow_key *k, struct flow_key *ret)
 	asked++;
 	if (on_its_way)
 		return -ENOENT;
-	*ret = answer ? *k : receiver;
+	*ret = answer < 0 ? *k : receiver;
 	return answer;
 }
 
@@ -294,6 +294,30 @@ static void test_tenant(void)
 	CHECK_INT(settle_at(T0).tgid, 0);
 }
 
+/* To who was sent on: of another namespace, if it is known there, else whom the look-up has found; no port is published. */
+static void test_what_comes_back(void)
+{
+	struct event_owner end;
+
+	start();
+	sent_inside();
+	answer = CONNTRACK_ANSWER;
+	end = settle_at(T0);
+	CHECK_INT(end.tgid, PROXY);
+	CHECK_INT(end.flags, 0);
+	CHECK_STR(what_was_told(), "");
+	inside = (struct owner_rec){ .tgid = INSIDE, .cookie = 9, .certain = 1 };
+	end = settle_at(T0 + MSEC);
+	CHECK_INT(end.tgid, INSIDE);
+	CHECK_INT(end.source, OWNER_CONNTRACK);
+	CHECK_STR(what_was_told(), "flow 88 forwarded tie ");
+	/* Not translated at all. */
+	start();
+	answer = CONNTRACK_ANSWER;
+	CHECK_INT(settle_at(T0).tgid, PROXY);
+	CHECK_STR(what_was_told(), "plain ");
+}
+
 /* A port that NAT takes is never plain, and what is dropped on its way is nobody's. */
 static void test_port_that_nat_takes(void)
 {
@@ -335,6 +359,7 @@ int main(void)
 	RUN(test_not_translated);
 	RUN(test_receiver_known);
 	RUN(test_receiver_not_known);
+	RUN(test_what_comes_back);
 	RUN(test_request);
 	RUN(test_another_port_of_ours);
 	RUN(test_not_tracked);

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Containers: addresses and ports are changed on the way."""
-from .base import A, A6, B, BRIDGE, COUNT, DEV, INSIDE, INSIDE6, NS, VETH, ports, sysctl
+from .base import A, A6, B, BRIDGE, COUNT, DEV, INSIDE, INSIDE6, NS, SERVICE, SERVICE6, VETH, ports, sysctl
 from .capture import Capture
-from .network import Inside, need_nat
+from .network import Inside, Service, need_nat
 from .peers import Peers
 from .score import by_remote_port, pids, score_ports
 
@@ -50,6 +50,29 @@ def published(dev, mode="plain", proto="tcp", decoy=False, count=50, before=Fals
     client = {p: pid for (kind, p), ends in peers.ends.items() if p not in (int(real), 7210)
               for pid in ends.values()}
     return score_ports(packets, client, server, 7210, int(real)), len(packets)
+
+
+def service(dev, proto="tcp", local=False, v6=False, mode="plain", count=20):
+    """A client in a container (local: here) talks to a server in another by the address of a service: both ends of the
+    packet are rewritten, one after the other. With br_netfilter the bridge itself shows packets with one of them rewritten."""
+    need_nat()
+    count = min(count, COUNT)
+    real = 80 if proto == "tcp" else 53
+    with Service():
+        peers = Peers()
+        # A bridge that takes all passes what it sends on as well up to us, and we send it on again: -p.
+        cap = Capture("-p", "-i", dev, "%s and (port 7213 or port %d)" % (proto, real))
+        peers.server(proto + "-server", INSIDE6 if v6 else INSIDE, str(real), mode, ns=NS[2], ready=4 if mode == "prefork" else 1)
+        for _ in range(count):
+            peers.client(proto + "-client", SERVICE6 if v6 else SERVICE, "7213", "plain@%d" % next(ports),
+                         ns=None if local else NS[1])
+        packets = cap.stop()
+    peers.finish()
+    server = by_remote_port(peers.ends.pop((proto, real), {}))
+    client = {p: pid for (kind, p), ends in peers.ends.items() for pid in ends.values()}
+    if len(packets) < count:
+        raise RuntimeError("only %d packets" % len(packets))
+    return score_ports(packets, client, server, 7213, real), len(packets)
 
 
 def unheard(dev, proto="udp", decoy=True, v6=False, local=False, refused=False, each=3, count=10):
@@ -198,3 +221,35 @@ def published_port_unheard_bridge_only():
 
 def published_port_unheard_from_here():
     return unheard("any", proto="tcp", local=True)
+
+
+def service_bridge_only():
+    return service(BRIDGE)
+
+
+def service_ipv6_bridge_only():
+    return service(BRIDGE, v6=True)
+
+
+def service_prefork():
+    return service("any", mode="prefork")
+
+
+def service_udp_bridge_only():
+    return service(BRIDGE, proto="udp")
+
+
+def service_from_here():
+    return service("any", local=True)
+
+
+def service_from_here_bridge_only():
+    return service(BRIDGE, local=True)
+
+
+def service_from_here_ipv6():
+    return service("any", local=True, v6=True)
+
+
+def service_udp_from_here():
+    return service("any", proto="udp", local=True)

@@ -3,7 +3,8 @@
 import shutil
 import subprocess
 
-from .base import A, A6, B, B6, BRIDGE, DEV, INSIDE, INSIDE6, NET_INSIDE, NET_INSIDE6, NS, VETH, Skip, inside, run, sysctl
+from .base import (A, A6, B, B6, BRIDGE, DEV, INSIDE, INSIDE6, NET_INSIDE, NET_INSIDE6, NS, SERVICE, SERVICE6, VETH, Skip,
+                   inside, run, sysctl)
 
 
 def setup():
@@ -86,6 +87,41 @@ class Inside:
         if hasattr(self, "forward"):
             sysctl("net/ipv4/ip_forward", self.forward)
             sysctl("net/ipv6/conf/all/forwarding", self.forward6)
+
+
+class Service(Inside):
+    """A second container, NS[1], on the bridge, and an address of a service, which nobody has: what this machine and the
+    containers send to its port 7213 is sent to INSIDE, masqueraded."""
+
+    DEV = VETH + "s"
+
+    def __enter__(self):
+        super().__enter__()
+        run("ip", "link", "add", self.DEV, "type", "veth", "peer", "name", "eth0", "netns", NS[1])
+        run("ip", "link", "set", self.DEV, "master", BRIDGE, "up")
+        for cmd in ("link set eth0 up", "addr add %s3/24 dev eth0" % NET_INSIDE, "addr add %s3/64 dev eth0 nodad" % NET_INSIDE6,
+                    "route add default via %s1" % NET_INSIDE, "-6 route add default via %s1" % NET_INSIDE6):
+            run("ip", "-n", NS[1], *cmd.split())
+        run("ip", "route", "add", SERVICE, "via", B, "src", A)
+        run("ip", "-6", "route", "add", SERVICE6, "via", B6, "src", A6)
+        for family, service, inner in (("ip", SERVICE, INSIDE), ("ip6", SERVICE6, "[%s]" % INSIDE6)):
+            to = "%s daddr %s %%s dport 7213 dnat to %s:%%d;" % (family, service, inner)
+            to = " ".join(to % x for x in (("tcp", 80), ("udp", 53)))
+            run("nft", "-f", "-", input="""table %s %ss {
+                chain pre { type nat hook prerouting priority dstnat; %s }
+                chain out { type nat hook output priority -100; %s }
+                chain post { type nat hook postrouting priority srcnat; %s daddr %s ct status dnat masquerade; }
+                }
+""" % (family, BRIDGE, to, to, family, inner.strip("[]")))
+        return self
+
+    def __exit__(self, *_):
+        for family in ("ip", "ip6"):
+            subprocess.run(["nft", "delete", "table", family, BRIDGE + "s"], stderr=subprocess.DEVNULL)
+        for cmd in ("route", SERVICE), ("-6", "route", SERVICE6):
+            subprocess.run(["ip", *cmd[:-1], "del", cmd[-1]], stderr=subprocess.DEVNULL)
+        subprocess.run(["ip", "link", "del", self.DEV], stderr=subprocess.DEVNULL)
+        super().__exit__()
 
 
 def need_nat():

@@ -112,4 +112,12 @@ SCENARIOS = {f.__name__.replace("_", "-"): f for f in (
     nat.published_port_refused_ipv6,
     nat.published_port_unheard_bridge_only,
     nat.published_port_unheard_from_here,
+    nat.service_bridge_only,
+    nat.service_ipv6_bridge_only,
+    nat.service_prefork,
+    nat.service_udp_bridge_only,
+    nat.service_from_here,
+    nat.service_from_here_bridge_only,
+    nat.service_from_here_ipv6,
+    nat.service_udp_from_here,
 )}
