@@ -42,22 +42,21 @@ static __always_inline void forward_store(struct bpf_sock *sk, struct owner_rec 
 					  const struct flow_key *k, bool egress)
 {
 	struct owner_rec *known = forward_owner(rec, cookie), *other, new;
-	bool listens = sk->state == BPF_TCP_LISTEN;
+	bool listens = sk->state == BPF_TCP_LISTEN, alone;
 
 	if (!known)
 		return;
 	new = *known;
 	new.certain = !listens && !owner_provisional(known, cookie);
 	new.cookie = listens ? flow_cookie(k) : cookie;
-	new.forwarded = 1;
 	if (listens && !rec)
 		rec = listener_adopt(sk, known);
 	if (!new.certain && rec)
 		owner_expose(rec, cookie);
 	other = bpf_map_lookup_elem(&ptcp_flows, k);
 	if (!other || other->cookie != new.cookie || other->certain != new.certain || !owner_same(other, &new)) {
-		bpf_map_update_elem(&ptcp_flows, k, &new, BPF_ANY);
-		if (!egress && k->proto != IPPROTO_TCP)
+		alone = flow_put(&new, other, k, socket_netns(pointer_value(sk)));
+		if (alone && !egress && k->proto != IPPROTO_TCP)
 			forward_tell(&new, k);
 	}
 	if (rec == known && new.certain && k->proto == IPPROTO_UDP) {

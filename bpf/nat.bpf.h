@@ -175,6 +175,8 @@ static __always_inline bool datagram_young(struct owner_scratch *S, __u64 cookie
 
 	if (rec && rec->cookie == cookie)
 		return now - rec->start < YOUNG_NS;
+	if (rec && rec->contested)
+		return false;
 	__builtin_memset(&S->rec, 0, sizeof(S->rec));
 	S->rec.cookie = cookie;
 	S->rec.start = now;

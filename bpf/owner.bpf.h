@@ -20,7 +20,7 @@
  *
  * What is in ptcp_flows is a copy, replaced as a whole: made of a provisional record it is not certain; forwarded, it
  * is of another namespace; without tgid it waits, its cookie a stand-in, for whoever answers (datagram_young(),
- * init_wait()).
+ * init_wait()), or two namespaces have a flow like it (contested).
  *
  * Only owner_publish() gives a record an owner, and only owner_expose() raises exposed. Packets on other CPUs read it
  * meanwhile, without a lock. So the facts of the owner are written first, then certain, the cookie last: whoever sees
@@ -165,16 +165,67 @@ static __always_inline void forward_tell(const struct owner_rec *rec, const stru
 		forward_tell_nat(rec, nat);
 }
 
+/*
+ * new is of a namespace's end of a flow, and goes into ptcp_flows for whoever sees the flow elsewhere. old: what is there. Where
+ * two networks have the same addresses it may be the same flow of another: it is then of nobody, as long as both may have it.
+ * True: it is of its owner alone.
+ */
+static __always_inline bool flow_settle(struct owner_rec *new, const struct owner_rec *old, __u32 netns)
+{
+	enum { CONTEST_STEPS = 60 };
+	__u32 now = nat_step(bpf_ktime_get_ns());
+
+	new->forwarded = 1;
+	new->contested = 0;
+	new->netns = netns;
+	new->since = now;
+	if (!old || !old->netns)
+		return true;
+	if (old->netns == netns)
+		new->since = old->since;
+	if ((old->netns == netns && !old->contested) || now - old->since > CONTEST_STEPS)
+		return true;
+	new->tgid = 0;
+	new->cookie = 0;
+	new->certain = 0;
+	new->contested = 1;
+	return false;
+}
+
+/* Neither end of a contested flow can be told from that of the other flow. */
+static __noinline void flow_contest(const struct owner_rec *nobody, const struct flow_key *k)
+{
+	struct flow_key beyond;
+
+	flow_flip(&beyond, k);
+	bpf_map_update_elem(&ptcp_flows, &beyond, nobody, BPF_ANY);
+}
+
+/* Puts what flow_settle() has made of a record into ptcp_flows. */
+static __always_inline bool flow_put(struct owner_rec *new, const struct owner_rec *old, const struct flow_key *k,
+				     __u32 netns)
+{
+	bool alone = flow_settle(new, old, netns);
+
+	bpf_map_update_elem(&ptcp_flows, k, new, BPF_ANY);
+	if (!alone)
+		flow_contest(new, k);
+	return alone;
+}
+
 static __always_inline void forward_settled(const struct owner_rec *rec, struct flow_key *k)
 {
-	struct owner_rec new = *rec;
+	struct owner_rec new = *rec, *old;
+	__u32 netns = k->netns;
 
 	k->netns = 0;
-	if (!attrib_forwarded || !flow_forwardable(k) || !bpf_map_lookup_elem(&ptcp_flows, k))
+	if (!attrib_forwarded || !flow_forwardable(k))
 		return;
-	new.forwarded = 1;
-	bpf_map_update_elem(&ptcp_flows, k, &new, BPF_ANY);
-	forward_tell(&new, k);
+	old = bpf_map_lookup_elem(&ptcp_flows, k);
+	if (!old)
+		return;
+	if (flow_put(&new, old, k, netns))
+		forward_tell(&new, k);
 }
 
 /*
@@ -199,11 +250,16 @@ static __always_inline bool hears_all(const struct bpf_sock *sk)
 }
 
 /* sk: address of a struct sock. */
-static __always_inline bool socket_elsewhere(unsigned long sk)
+static __always_inline __u32 socket_netns(unsigned long sk)
 {
 	struct sock *s = (struct sock *)sk;
 
-	return !only_netns || BPF_CORE_READ(s, __sk_common.skc_net.net, ns.inum) != only_netns;
+	return BPF_CORE_READ(s, __sk_common.skc_net.net, ns.inum);
+}
+
+static __always_inline bool socket_elsewhere(unsigned long sk)
+{
+	return !only_netns || socket_netns(sk) != only_netns;
 }
 
 static __noinline void owner_settled(const struct owner_rec *rec, unsigned long sk)

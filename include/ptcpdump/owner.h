@@ -110,10 +110,16 @@ struct owner_rec {
 	__u8 forward_done; /* its packets need not be looked at for ptcp_flows again: see bpf/forward.bpf.c */
 	__u8 forwarded;	   /* in ptcp_flows: known from another namespace, and provisional unless certain */
 	__u8 shared;	   /* of UDP: several processes may receive, and each datagram is told for itself */
-	__u8 pad[1];
-	__u16 image;	    /* of the owner: EVENT_IMAGE() */
-	__u32 forward_told; /* hash of owner and flow that bpf/forward.bpf.c told last, 0: none */
-	__u32 forward_time; /* then, in jiffies */
+	__u8 contested;	   /* in ptcp_flows, of nobody: see flow_settle() */
+	__u16 image;	   /* of the owner: EVENT_IMAGE() */
+	union {
+		__u32 forward_told; /* hash of owner and flow that bpf/forward.bpf.c told last, 0: none */
+		__u32 netns;	    /* in ptcp_flows with namespace 0: whose flow it is; 0: not known */
+	};
+	union {
+		__u32 forward_time; /* then, in jiffies */
+		__u32 since;	    /* in ptcp_flows with namespace 0: nat_step() of when it became this namespace's */
+	};
 };
 EVENT_ASSERT_SIZE(struct owner_rec, 64);
 

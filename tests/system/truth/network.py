@@ -3,8 +3,8 @@
 import shutil
 import subprocess
 
-from .base import (A, A6, B, B6, BRIDGE, DEV, INSIDE, INSIDE6, NET_INSIDE, NET_INSIDE6, NS, OVER, OVER_THERE, SERVICE,
-                   SERVICE6, VETH, Skip, inside, run, sysctl)
+from .base import (A, A6, B, B6, BRIDGE, DEV, INSIDE, INSIDE6, NET_INSIDE, NET_INSIDE6, NET_OVER, NS, OVER, OVER_THERE,
+                   SERVICE, SERVICE6, VETH, Skip, inside, run, sysctl)
 
 
 def setup():
@@ -165,6 +165,33 @@ class Overlay(Inside):
         subprocess.run(["ip", "link", "del", self.DEV], stderr=subprocess.DEVNULL)
         subprocess.run(["ip", "-n", NS[0], "link", "del", self.DEV], stderr=subprocess.DEVNULL)
         super().__exit__()
+
+
+class Twins:
+    """Two networks of two namespaces each, with the same addresses. names[network][end]; mac(network) begins the addresses of
+    its devices."""
+
+    def __enter__(self):
+        self.names = [["%s-%d%d" % (NS[0], network, end) for end in (0, 1)] for network in (0, 1)]
+        self.__exit__()
+        for network, names in enumerate(self.names):
+            for name in names:
+                run("ip", "netns", "add", name)
+                run("ip", "-n", name, "link", "set", "lo", "up")
+            run("ip", "-n", names[0], "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", names[1])
+            for end, name in enumerate(names):
+                mac = self.mac(network) + bytes([end])
+                run("ip", "-n", name, "link", "set", "eth0", "address", mac.hex(":"), "up")
+                run("ip", "-n", name, "addr", "add", "%s%d/24" % (NET_OVER, end + 1), "dev", "eth0")
+        return self
+
+    @staticmethod
+    def mac(network):
+        return bytes([2, 0, 0, 0, network])
+
+    def __exit__(self, *_):
+        for name in sum(self.names, []):
+            subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL)
 
 
 def need_nat():
