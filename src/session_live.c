@@ -122,10 +122,10 @@ static int live_packet(void *arg, const struct packet *packet, bool force)
 	return err < 0 ? err : CAPTURE_DONE;
 }
 
-static void on_cgroup_verdict(void *arg, uint64_t cgroup, bool match)
+static void on_verdict(void *arg, uint64_t cgroup, uint32_t tgid, bool match)
 {
 	struct live *l = arg;
-	int err = capture_set_cgroup(l->capture, cgroup, match);
+	int err = capture_set_verdict(l->capture, cgroup, tgid, match);
 
 	if (err)
 		log_debug("container filter: %s", strerror(-err));
@@ -289,7 +289,7 @@ static int open_meta(struct live *l)
 	config.containers = needs_containers(o);
 	config.runtime_addresses = o->runtime_addresses;
 	config.query = options_containers(o);
-	config.verdict = options_select_container(o) ? on_cgroup_verdict : NULL;
+	config.verdict = options_select_container(o) ? on_verdict : NULL;
 	config.arg = l;
 	config.netns = (struct netns_config){
 		.containers = (const char *const *)l->netns.containers,

@@ -99,6 +99,15 @@ static void print_stats(const struct live *l, const char *prefix, const char *se
 		(unsigned long long)stats.dropped, plural(stats.dropped), color ? COLOR_END : "");
 }
 
+static void say_unjudged(const struct capture_stats *stats)
+{
+	if (stats->unjudged)
+		log_warn(
+			"%llu packet%s came faster than it was known whether they are wanted, and are in none of these "
+			"counts; a larger -B keeps more",
+			(unsigned long long)stats->unjudged, plural(stats->unjudged));
+}
+
 /* A hang-up of our terminal ends us; one that somebody sends is a wish for a new file, when files are changed at all. */
 static bool wants_new_file(const struct live *l, const struct signalfd_siginfo *info)
 {
@@ -285,6 +294,7 @@ static void stop_capture(struct live *l)
 	if (l->s.text && l->ending && isatty(STDOUT_FILENO) && write(STDOUT_FILENO, "\n", 1) < 0)
 		l->s.failed = true;
 	print_stats(l, "", "\n");
+	say_unjudged(&stats);
 	epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, capture_fd(l->capture), NULL);
 	/* Its verdicts would go to the capture. */
 	if (meta_fd(l->meta) >= 0)

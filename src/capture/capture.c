@@ -120,9 +120,9 @@ static void process_handle(void *arg, uint32_t type, const void *event, size_t s
 	c->handler.process(c->handler.arg, type, event, size);
 }
 
-int capture_set_cgroup(struct capture *c, uint64_t cgroup, bool match)
+int capture_set_verdict(struct capture *c, uint64_t cgroup, uint32_t tgid, bool match)
 {
-	return attrib_set_cgroup(c->attrib, cgroup, match);
+	return attrib_set_verdict(c->attrib, cgroup, tgid, match);
 }
 
 int capture_fd(const struct capture *c)
@@ -263,6 +263,7 @@ void capture_stats(const struct capture *c, struct capture_stats *ret)
 		ret->dropped += c->links.all[i]->iface.dropped;
 	}
 	ret->captured = c->delivery.captured;
+	ret->unjudged = programs_unjudged(c);
 }
 
 int capture_probe(FILE *out)

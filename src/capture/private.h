@@ -174,6 +174,8 @@ void programs_log(void);
 int filters_compile(struct capture *c);
 /* Makes programs.control too, which a backend without programs has as well. Errors are logged. */
 int programs_load(struct capture *c);
+/* Packets that were lost before it was known whether they are wanted. */
+uint64_t programs_unjudged(const struct capture *c);
 /* They see no packet any more. */
 void programs_stop(struct capture *c);
 void programs_free(struct capture *c);

@@ -27,6 +27,7 @@ struct containers {
 	struct places places;
 	uint64_t told;	     /* version of the store that the verdicts are of */
 	struct match *match; /* NULL: nobody asks for verdicts */
+	bool judging;	     /* they may be told */
 	bool said_no_match, said_no_runtime, said_denied, said_namespaces;
 	bool say_no_netns;	       /* if it is so */
 	struct container_netns *netns; /* NULL: nobody asks for them */
@@ -48,7 +49,6 @@ static const struct container *known_so_far(const struct place *p, size_t i)
 	return NULL;
 }
 
-/* waits: for a packet; else nothing depends on the answer yet. */
 static enum container_answer answer_by_path(struct containers *c, const struct place *p, bool waits,
 					    const struct container **ret)
 {
@@ -80,10 +80,14 @@ static enum container_answer answer_by_path(struct containers *c, const struct p
 	return *ret ? CONTAINER_FOUND : CONTAINER_NONE;
 }
 
-static enum container_answer answer_by_init(struct containers *c, struct place *p, const struct process *process,
-					    const struct container **ret)
+static bool is_foreign(const struct containers *c, const struct place *p)
 {
-	struct container_entry *e = place_by_init(&c->places, p, process);
+	return p->pidns != c->places.pidns || p->mntns != c->places.mntns;
+}
+
+static enum container_answer answer_by_init(struct containers *c, struct place *p, const struct container **ret)
+{
+	struct container_entry *e = place_by_init(&c->places, p);
 	const uint64_t until = p->looked_at + RUNTIMES_WAIT_NS;
 
 	if (e) {
@@ -92,7 +96,7 @@ static enum container_answer answer_by_init(struct containers *c, struct place *
 	}
 	if (too_early(c, p))
 		return CONTAINER_PENDING;
-	if (!p->path && process->pidns != c->places.pidns && clock_ns(CLOCK_MONOTONIC) < until &&
+	if (!p->path && p->pidns != c->places.pidns && clock_ns(CLOCK_MONOTONIC) < until &&
 	    runtimes_alive(c->runtimes)) {
 		loop_wake_at(&c->loop, until);
 		return CONTAINER_PENDING;
@@ -112,33 +116,54 @@ static bool matches(const struct containers *c, const struct container *containe
 	return match_annotation(c->match, &annot);
 }
 
-/* Only for what the cgroup alone decides: with version 1 hierarchies a container may be in anybody's v2 cgroup. */
-static void tell(struct containers *c, struct place *p)
+/* A cgroup decides for all that are in it: with version 1 hierarchies a container may be in anybody's v2 cgroup. */
+static bool decides(const struct containers *c, const struct place *p)
 {
-	const struct container *container = NULL;
-	enum container_answer answer;
+	if (!p->path)
+		return false;
+	if (p->ncontainers)
+		return true;
+	if (p->cgroup)
+		return !c->places.fs.v1;
+	/* The first process that its namespaces are of may be told yet. */
+	return !is_foreign(c, p) || runtimes_answered(c->runtimes, clock_ns(CLOCK_MONOTONIC));
+}
+
+static void tell(struct containers *c, struct place *p, enum container_answer answer, const struct container *container)
+{
 	bool match;
 
-	if (!c->match || !p->cgroup || !p->path || (p->ncontainers == 0 && c->places.fs.v1))
-		return;
-	answer = answer_by_path(c, p, false, &container);
-	if (answer == CONTAINER_PENDING)
+	if (!c->judging || answer == CONTAINER_PENDING || !decides(c, p))
 		return;
 	match = answer == CONTAINER_FOUND && matches(c, container);
 	if (p->verdict == match)
 		return;
 	p->verdict = match;
-	log_debug("cgroup %llu '%s': %s", (unsigned long long)p->cgroup, p->path, match ? "matches" : "does not match");
-	c->config.verdict(c->config.arg, p->cgroup, match);
+	log_debug("%s %llu '%s': %s", p->cgroup ? "cgroup" : "process",
+		  (unsigned long long)(p->cgroup ? p->cgroup : p->tgid), p->path, match ? "matches" : "does not match");
+	c->config.verdict(c->config.arg, p->cgroup, p->tgid, match);
+}
+
+/* waits: for a packet; else nothing depends on the answer yet. */
+static enum container_answer answer_at(struct containers *c, struct place *p, bool waits, const struct container **ret)
+{
+	*ret = NULL;
+	if (p->ncontainers || p->cgroup || (p->path && !is_foreign(c, p)))
+		return answer_by_path(c, p, waits, ret);
+	return answer_by_init(c, p, ret);
 }
 
 static void tell_all(struct containers *c)
 {
-	if (!c->match || c->told == container_store_version(c->store))
+	const struct container *container;
+	enum container_answer answer;
+
+	if (!c->judging || c->told == container_store_version(c->store))
 		return;
 	for (struct place *p = places_each(&c->places, NULL); p; p = places_each(&c->places, p)) {
 		place_resolve(&c->places, p);
-		tell(c, p);
+		answer = answer_at(c, p, false, &container);
+		tell(c, p, answer, container);
 	}
 	c->told = container_store_version(c->store);
 }
@@ -307,18 +332,21 @@ static enum container_answer find(struct containers *c, const struct process *pr
 	*ret = NULL;
 	if (!p)
 		return CONTAINER_NONE;
-	if (p->ncontainers || p->cgroup)
-		answer = answer_by_path(c, p, waits, ret);
-	else
-		answer = answer_by_init(c, p, process, ret);
-	if (p->verdict < 0 && answer != CONTAINER_PENDING)
-		tell(c, p);
+	answer = answer_at(c, p, waits, ret);
+	if (p->verdict < 0)
+		tell(c, p, answer, *ret);
 	return answer;
 }
 
 enum container_answer containers_find(struct containers *c, const struct process *process, const struct container **ret)
 {
 	return find(c, process, true, ret);
+}
+
+bool containers_judge(struct containers *c)
+{
+	c->judging = c->places.each = c->match != NULL;
+	return c->judging;
 }
 
 /* With all that its cgroup names: an inner one may be in the namespace of the outer. */

@@ -76,7 +76,7 @@ int meta_scan(struct meta *m)
 
 	if (err)
 		log_error("can't list the processes in /proc: %s", strerror(-err));
-	if (err || !m->netns)
+	if (err || !m->containers || (!containers_judge(m->containers) && !m->netns))
 		return err;
 	process_each(m->processes, announce_to, m);
 	containers_processes_end(m->containers);
