@@ -232,6 +232,7 @@ static int open_capture(struct live *l, const char *const *ifaces)
 		.iface = live_iface,
 		.process = live_process,
 		.packet = live_packet,
+		.meanwhile = session_loop_serve,
 	};
 
 	config.ifaces = ifaces;
@@ -404,15 +405,20 @@ static int live_open(struct live *l, const char *const *ifaces)
 	if (!err)
 		err = session_open(&l->s, o, -1);
 	if (!err)
-		err = capture_load(l->capture);
-	if (!err)
 		err = open_meta(l);
+	/* The runtimes make up their answers while the kernel looks at the programs. */
+	if (!err) {
+		session_loop_serve(l);
+		err = capture_load(l->capture);
+	}
 	if (!err && l->command)
 		match_add_pid(l->s.match, command_pid(l->command));
 	if (!err)
 		err = session_loop_open(l);
 	if (!err)
 		err = capture_watch(l->capture);
+	if (!err)
+		session_loop_serve(l);
 	/* Before the first packet: who runs now is read while it runs, who comes or goes from now on is told. */
 	if (!err)
 		err = meta_scan(l->meta);
@@ -423,6 +429,7 @@ static int live_open(struct live *l, const char *const *ifaces)
 	if (err)
 		return err;
 	find_families(l);
+	meta_begin(l->meta, clock_ns(CLOCK_MONOTONIC));
 	print_banner(l, ifaces);
 	l->capturing = true;
 	return 0;

@@ -2,6 +2,7 @@
 #include "session_loop.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -309,6 +310,21 @@ static bool ended(const struct live *l)
 	if (l->ending || l->s.failed || l->now >= l->kill_deadline)
 		return true;
 	return l->capturing ? false : !l->command || l->command_end != NEVER;
+}
+
+/*
+ * Runtimes answer within milliseconds, and what they say is used at once only if it is read: whatever takes longer is done in
+ * parts, with this in between.
+ */
+void session_loop_serve(void *arg)
+{
+	/* One that has something to say all the time does not hold up the start. */
+	enum { TURNS = 4 };
+	struct live *l = arg;
+	struct pollfd ready = { .fd = meta_fd(l->meta), .events = POLLIN };
+
+	for (int i = 0; i < TURNS && poll(&ready, 1, 0) > 0; i++)
+		meta_step(l->meta);
 }
 
 void session_loop_run(struct live *l)

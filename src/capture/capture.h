@@ -31,6 +31,8 @@ struct capture_handler {
 	/* In time order. force: never CAPTURE_WAIT (the ring is filling up, or the capture ends). A negative errno ends
 	 * the poll and is returned by it. */
 	int (*packet)(void *arg, const struct packet *packet, bool force);
+	/* Again and again while capture_attach() waits for the kernel; NULL: nothing else is to be done. */
+	void (*meanwhile)(void *arg);
 };
 
 struct capture_config {
@@ -76,7 +78,7 @@ int capture_new(struct capture **ret, const struct capture_config *config, const
 int capture_load(struct capture *c);
 /* From now on the handler's process() is told, at the next poll, of what happens to processes. */
 int capture_watch(struct capture *c);
-/* Packets are taken; after capture_watch(). */
+/* Packets are taken; after capture_watch(). Process events are told meanwhile. */
 int capture_attach(struct capture *c);
 /* The name of the device that a word of the configured ifaces stands for; the word itself while there is none. */
 const char *capture_iface_name(const struct capture *c, unsigned i);

@@ -165,7 +165,12 @@ struct capture {
 	struct links links;
 	struct poll poll;
 	bool stopped;
+	bool scanned; /* the sockets that existed are known */
 };
+
+/* capture.c */
+/* What cannot wait for all devices to be attached; 0 or a negative errno. */
+int capture_meanwhile(struct capture *c);
 
 /* programs.c */
 /* libbpf's messages go to our log, at debug. */

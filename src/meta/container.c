@@ -28,6 +28,7 @@ struct containers {
 	uint64_t told;	     /* version of the store that the verdicts are of */
 	struct match *match; /* NULL: nobody asks for verdicts */
 	bool judging;	     /* they may be told */
+	uint64_t began;	     /* when packets were looked at first, 0: not yet */
 	bool said_no_match, said_no_runtime, said_denied, said_namespaces;
 	bool say_no_netns;	       /* if it is so */
 	struct container_netns *netns; /* NULL: nobody asks for them */
@@ -39,14 +40,22 @@ static bool too_early(const struct containers *c, const struct place *p)
 	return p->maybe_namespaced && !runtimes_answered(c->runtimes, clock_ns(CLOCK_MONOTONIC));
 }
 
+/* Nobody has told its name: the innermost id is what can be told, if it is unique by itself. */
+static const struct container *by_id(struct containers *c, const struct place *p)
+{
+	if (p->ncontainers == 0 || strchr(p->containers[0]->key, '/'))
+		return NULL;
+	return container_entry_publish(c->store, p->containers[0]);
+}
+
 /* What is told of the i-th container while it is being asked for: of itself, or the one that it runs in. */
-static const struct container *known_so_far(const struct place *p, size_t i)
+static const struct container *known_so_far(struct containers *c, const struct place *p, size_t i)
 {
 	for (; i < p->ncontainers; i++) {
 		if (container_entry_named(p->containers[i]))
 			return p->containers[i]->published;
 	}
-	return NULL;
+	return by_id(c, p);
 }
 
 static enum container_answer answer_by_path(struct containers *c, const struct place *p, bool waits,
@@ -60,9 +69,11 @@ static enum container_answer answer_by_path(struct containers *c, const struct p
 		if (!container_entry_complete(e)) {
 			now = now ? now : clock_ns(CLOCK_MONOTONIC);
 			e->used_at = now;
-			runtimes_want(c->runtimes, e, now);
+			/* What the runtimes tell first need not be asked for. */
+			if (waits || runtimes_answered(c->runtimes, now))
+				runtimes_want(c->runtimes, e, now);
 			if (runtimes_may_wait(c->runtimes, e, now, waits)) {
-				*ret = known_so_far(p, i);
+				*ret = known_so_far(c, p, i);
 				return CONTAINER_PENDING;
 			}
 			if (!container_entry_named(e))
@@ -73,10 +84,7 @@ static enum container_answer answer_by_path(struct containers *c, const struct p
 	}
 	if (p->ncontainers == 0 && too_early(c, p))
 		return CONTAINER_PENDING;
-	/* No runtime knows them: the innermost id is what can be told. */
-	if (p->ncontainers == 0 || strchr(p->containers[0]->key, '/'))
-		return CONTAINER_NONE;
-	*ret = container_entry_publish(c->store, p->containers[0]);
+	*ret = by_id(c, p);
 	return *ret ? CONTAINER_FOUND : CONTAINER_NONE;
 }
 
@@ -88,7 +96,7 @@ static bool is_foreign(const struct containers *c, const struct place *p)
 static enum container_answer answer_by_init(struct containers *c, struct place *p, const struct container **ret)
 {
 	struct container_entry *e = place_by_init(&c->places, p);
-	const uint64_t until = p->looked_at + RUNTIMES_WAIT_NS;
+	const uint64_t until = (p->looked_at > c->began ? p->looked_at : c->began) + RUNTIMES_WAIT_NS;
 
 	if (e) {
 		*ret = container_entry_publish(c->store, e);
@@ -297,6 +305,8 @@ int containers_new(struct containers **ret, const struct containers_config *conf
 		containers_free(c);
 		return err;
 	}
+	if (c->netns)
+		container_netns_hold(c->netns, true);
 	containers_step(c);
 	*ret = c;
 	return 0;
@@ -349,6 +359,12 @@ bool containers_judge(struct containers *c)
 	return c->judging;
 }
 
+void containers_begin(struct containers *c)
+{
+	c->began = clock_ns(CLOCK_MONOTONIC);
+	runtimes_listen(c->runtimes);
+}
+
 /* With all that its cgroup names: an inner one may be in the namespace of the outer. */
 static void note_netns(struct containers *c, const struct process *process)
 {
@@ -372,7 +388,11 @@ void containers_process(struct containers *c, const struct process *process)
 
 void containers_processes_end(struct containers *c)
 {
-	c->say_no_netns = c->netns && c->config.netns.waits;
+	if (!c->netns)
+		return;
+	c->say_no_netns = c->config.netns.waits;
+	container_netns_hold(c->netns, false);
+	container_netns_step(c->netns, clock_ns(CLOCK_MONOTONIC));
 }
 
 bool containers_answered(const struct containers *c)

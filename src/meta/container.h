@@ -40,6 +40,8 @@ void containers_step(struct containers *c);
  * False: nobody asks for them.
  */
 bool containers_judge(struct containers *c);
+/* Packets are looked at from now on. Until then runtimes are not taken for silent, and nobody has waited for them. */
+void containers_begin(struct containers *c);
 /* Call at every exec, fork and cgroup move, and for the processes that exist at the start: looks at the process while it
  * lives and asks the runtimes before its first packet. Cheap for a cgroup that is known. */
 void containers_process(struct containers *c, const struct process *p);

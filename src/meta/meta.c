@@ -83,6 +83,13 @@ int meta_scan(struct meta *m)
 	return 0;
 }
 
+void meta_begin(struct meta *m, uint64_t now)
+{
+	if (m->containers)
+		containers_begin(m->containers);
+	join_begin(m->join, now);
+}
+
 struct each {
 	void (*fn)(void *arg, const struct process_desc *p, uint32_t parent, uint32_t uid);
 	void *arg;

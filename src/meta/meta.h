@@ -32,6 +32,8 @@ enum meta_verdict { META_READY, META_WAIT };
 int meta_new(struct meta **ret, const struct meta_config *config);
 /* Reads /proc for the processes that exist already; verdicts are told from then on. */
 int meta_scan(struct meta *m);
+/* Packets are joined from now on; those that waited until then have waited for no container yet. */
+void meta_begin(struct meta *m, uint64_t now);
 /* Calls fn for each process that lives, as far as known. */
 void meta_each_process(struct meta *m,
 		       void (*fn)(void *arg, const struct process_desc *p, uint32_t parent, uint32_t uid), void *arg);

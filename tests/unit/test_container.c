@@ -192,6 +192,26 @@ static void early_step(struct early *e, int ms)
 	} while (clock_ns(CLOCK_MONOTONIC) < end);
 }
 
+/* Until its name is told, the id that the cgroup has is. */
+static void test_id_until_the_name(void)
+{
+	const struct container *ret = NULL;
+	struct early e;
+	int ms;
+
+	if (!early_begin(&e, NULL))
+		CHECK_SKIP("cannot make a cgroup");
+	early_step(&e, 20);
+	if (containers_find(e.c, &e.in, &ret) != CONTAINER_PENDING || !ret ||
+	    !str_eq(ret->desc.name, str_of("bbbbbbbbbbbb")))
+		snprintf(check_why, sizeof(check_why), "no id is told while the runtime is asked");
+	may_answer = true;
+	if (!check_why[0] &&
+	    (wait_for_answer(e.c, &e.in, &ret, &ms) != CONTAINER_FOUND || !str_eq(ret->desc.name, str_of("late"))))
+		snprintf(check_why, sizeof(check_why), "no name is told after the answer");
+	early_end(&e);
+}
+
 /* Who is in no container is known without any answer; a container is judged as soon as its name is known. */
 static void check_verdicts(struct early *e)
 {
@@ -419,6 +439,7 @@ int main(void)
 	if (rig_begin())
 		return 2;
 	RUN(test_find_by_cgroup);
+	RUN(test_id_until_the_name);
 	RUN(test_verdicts_at_the_start);
 	RUN(test_places_are_bounded);
 	RUN(test_short_lived_child);
