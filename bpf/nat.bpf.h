@@ -104,7 +104,8 @@ static __always_inline bool nat_changes(struct __sk_buff *skb, struct owner_scra
 {
 	unsigned long nfct;
 
-	if (!attrib_forwarded || ifindex == LOOPBACK_IFINDEX)
+	/* Conntrack has seen the packet around it. */
+	if (!attrib_forwarded || ifindex == LOOPBACK_IFINDEX || S->head.tunnel)
 		return false;
 	nfct = nat_entry(skb);
 	S->nat = nfct ? nat_look(nfct) : NAT_NONE;

@@ -8,6 +8,7 @@
 #include "lookup.bpf.h"
 #include "nat.bpf.h"
 #include "sender.bpf.h"
+#include "tunnel.bpf.h"
 #include "verdict.bpf.h"
 
 /*
@@ -203,6 +204,31 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 	return OWNER_NO;
 }
 
+/* Whether a process of this namespace has made this packet of an overlay, or gets it, by a socket of its own. */
+static __always_inline bool tunnel_of_process(struct __sk_buff *skb, struct owner_scratch *S, bool egress)
+{
+	const struct flow_key *k = &S->flow[FLOW_SRC];
+	struct bpf_sock *sk = egress ? skb->sk : NULL;
+
+	if (sk)
+		sk = bpf_sk_fullsock(sk);
+	/* The packet has kept the socket of the inner one. */
+	if (egress)
+		return sk && sk->protocol == k->proto &&
+		       (k->proto != IPPROTO_UDP || sk->src_port == bpf_ntohs(k->lport));
+	if (k->proto != IPPROTO_UDP)
+		return false;
+	flow_flip(&S->flow[FLOW_DST], k);
+	return lookup_udp(skb, FLOW_DST);
+}
+
+static __always_inline void tunnel_enter(struct __sk_buff *skb, struct owner_scratch *S, __u32 off, __u32 protocol,
+					 bool egress)
+{
+	if (is_tunnel(S) && !tunnel_of_process(skb, S, egress))
+		tunnel_packet(skb, off, protocol);
+}
+
 /*
  * Fills e->src, e->dst and e->comm. The caller has set e->netns (of the device), e->protocol (network protocol,
  * host order) and e->flags; e may be stack, map or ring memory.
@@ -230,6 +256,7 @@ static __always_inline enum owner_verdict owner_resolve(struct __sk_buff *skb, s
 	S->flow[FLOW_SRC].netns = e->netns;
 	if (parse_direct(skb, &S->head, &S->flow[FLOW_SRC], l3, e->protocol) ||
 	    parse_packet(skb, FLOW_SRC, l3, e->protocol)) {
+		tunnel_enter(skb, S, l3, e->protocol, egress);
 		parse_ends(S);
 	}
 	src = resolve_source(skb, S, e, egress);

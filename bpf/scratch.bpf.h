@@ -22,6 +22,7 @@ struct packet_head {
 	__u8 tcp_flags;
 	__u8 more_frags;
 	__u8 later_frag;
+	__u8 tunnel;	 /* it is of the packet that a tunnel carries */
 	__u8 sctp_chunk; /* the type of the first one; 0 (DATA) of other protocols, too */
 	__u32 linear;	 /* bytes at start; only of programs that have no __sk_buff */
 	__u64 start;

@@ -10,6 +10,7 @@
 #include <ptcpdump/config.h>
 
 #include "nat.bpf.h"
+#include "tunnel.bpf.h"
 #include "verdict.bpf.h"
 
 static __always_inline bool tap_wants(__u32 ifindex, bool egress)
@@ -163,8 +164,11 @@ static __always_inline enum owner_verdict tap_resolve(struct __sk_buff *skb, str
 
 	if (!S)
 		return OWNER_MATCH;
-	if (parse_packet(skb, FLOW_SRC, network_offset(e), e->protocol))
+	if (parse_packet(skb, FLOW_SRC, network_offset(e), e->protocol)) {
+		if (is_tunnel(S))
+			tunnel_packet(skb, network_offset(e), e->protocol);
 		parse_ends(S);
+	}
 	src = tap_source(skb, S, e, egress, sends, sends && task_context(task_current()));
 	if (S->head.inner_off && parse_packet(skb, FLOW_INNER, S->head.inner_off,
 					      S->flow[FLOW_SRC].proto == IPPROTO_ICMP ? ETH_P_IP : ETH_P_IPV6))

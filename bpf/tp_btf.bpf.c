@@ -93,6 +93,11 @@ __weak __noinline int parse_memory(__u32 which, __u32 off, __u32 protocol)
 	return parse_at(NULL, which, off, protocol);
 }
 
+__weak __noinline int tunnel_memory(__u32 off, __u32 protocol)
+{
+	return tunnel_open(NULL, off, protocol);
+}
+
 static __always_inline enum owner_verdict packet_resolve(struct sk_buff *skb, const struct tap_packet *p,
 							 struct event_packet *e)
 {
@@ -104,8 +109,11 @@ static __always_inline enum owner_verdict packet_resolve(struct sk_buff *skb, co
 		return OWNER_MATCH;
 	S->head.start = p->start;
 	S->head.linear = p->linear;
-	if (parse_memory(FLOW_SRC, network_offset(e), p->protocol))
+	if (parse_memory(FLOW_SRC, network_offset(e), p->protocol)) {
+		if (is_tunnel(S))
+			tunnel_memory(network_offset(e), p->protocol);
 		parse_ends(S);
+	}
 	src = tap_source((struct __sk_buff *)skb, S, e, p->egress, sends, p->in_task);
 	if (S->head.inner_off && parse_memory(FLOW_INNER, S->head.inner_off,
 					      S->flow[FLOW_SRC].proto == IPPROTO_ICMP ? ETH_P_IP : ETH_P_IPV6))

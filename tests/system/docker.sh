@@ -11,27 +11,14 @@ net_up && dockerd_start && docker_image || {
 	exit 1
 }
 
-# $1: name, $2: number; makes one request at once and lives for 0.3 s: that short is what is tested
-# A container may not start, or not reach anybody, for reasons of dockerd's own, ten at a time: then once more.
-run_short() { docker run -d --rm --name "$1" localhost/bb:test sh -c "wget -q -O /dev/null http://10.232.0.2/$2; sleep 0.3" >/dev/null; }
-short() {
-	run_short "$@" || { docker rm -f "$1" >/dev/null 2>&1; run_short "$@"; }
-	wait_for 2 served "$2" && return
-	echo "$1 made no request, as the web server tells: once more" >&2
-	docker rm -f "$1" >/dev/null 2>&1
-	run_short "$@"
-}
-served() { grep -q "url:/$1\$" "$TEST_TMP/httpd.log"; }
+# That short is what is tested.
+short() { requests "$1" "$2" 0.3; }
 many_lines() { [ "$(wc -l <"$TEST_TMP/$capture_name.out")" -gt 500 ]; }
 get() { docker exec "$1" wget -q -O /dev/null "http://10.232.0.2/$2"; }
 
 # --- 50 containers that live for 300 ms ---
 capture short -i any -n 'tcp port 80'
-for i in $(seq 0 10 49); do
-	for j in $(seq "$i" $((i + 9))); do short "c$j" "$j" & pids="$pids $!"; done
-	wait $pids
-	pids=
-done
+all_request 50 0.3
 capture_end
 why=$(python3 "$here/named.py" "$TEST_TMP/short.out" 'docker0|veth' ', Container [c%s]' 50)
 [ -z "$why" ] && [ "$(stat_of short dropped)" != 0 ] && why="$(stat_of short dropped) dropped"

@@ -8,6 +8,7 @@ NS=ptcc-d$$ # where dockerd and the bridges are
 SRV=ptcc-s$$ # a host behind the uplink "up0", with a web server at 10.232.0.2
 DOCKER=$TEST_TMP/docker.sock
 CTD=$TEST_TMP/ctd.sock
+ends_within=5 # seconds that a capture may take to end
 
 need() { # COMMANDS... then "--" TESTS...: without root or a command, skips the tests and ends
 	local why='' commands=()
@@ -35,7 +36,7 @@ net_up() {
 	ip -n "$SRV" link set srv0 up
 	in_ns sysctl -qw net.ipv4.ip_forward=1
 	mkdir -p "$TEST_TMP/www"
-	for i in $(seq 0 60); do echo "$i" >"$TEST_TMP/www/$i"; done
+	for i in $(seq 0 100); do echo "$i" >"$TEST_TMP/www/$i"; done
 	nsenter --net="/run/netns/$SRV" busybox httpd -f -vv -p 80 -h "$TEST_TMP/www" 2>"$TEST_TMP/httpd.log" &
 	httpd_pid=$!
 }
@@ -52,6 +53,30 @@ docker_image() {
 	docker image inspect localhost/bb:test >/dev/null 2>&1 && return 0
 	mkdir -p "$TEST_TMP/img"
 	python3 "$here/image.py" "$TEST_TMP/img" && docker load -q -i "$TEST_TMP/img/bb.tar" >/dev/null
+}
+
+# A container that makes one request at once, GET /NUMBER, and lives for some seconds more. One may not start, or not reach
+# anybody, for reasons of dockerd's own, ten at a time: then once more.
+requests() { # NAME NUMBER SECONDS
+	run_requests "$@" || { docker rm -f "$1" >/dev/null 2>&1; run_requests "$@"; }
+	wait_for 2 served "$2" && return
+	echo "$1 made no request, as the web server tells: once more" >&2
+	docker rm -f "$1" >/dev/null 2>&1
+	run_requests "$@"
+}
+run_requests() {
+	docker run -d --rm --name "$1" localhost/bb:test sh -c "wget -q -O /dev/null http://10.232.0.2/$2; exec sleep $3" >/dev/null
+}
+served() { grep -q "url:/$1\$" "$TEST_TMP/httpd.log"; }
+# Several of them, cN for the number N, ten at a time.
+all_request() { # COUNT SECONDS
+	local i j pids
+	for i in $(seq 0 10 $(($1 - 1))); do
+		pids=
+		for j in $(seq "$i" $((i + 9 < $1 ? i + 9 : $1 - 1))); do requests "c$j" "$j" "$2" & pids="$pids $!"; done
+		# shellcheck disable=SC2086 # numbers
+		wait $pids
+	done
 }
 
 containerd_start() {
@@ -100,6 +125,13 @@ containerd_start() {
 containerd_answers() { ctr -a "$CTD" version >/dev/null 2>&1; }
 cri() { in_ns python3 "$here/cri.py" "$CTD" "$@"; }
 
+# The host's end of the pair that leads into a process's namespace.
+veth_of() { # PID
+	local index
+	index=$(nsenter -t "$1" -n ip -o link show eth0 | sed 's/.*@if\([0-9]*\):.*/\1/')
+	in_ns ip -o link | sed -n "s/^$index: \([^@:]*\)[@:].*/\1/p"
+}
+
 # nsenter itself, not a function of the shell: the process is then the program, and not a shell that ignores SIGINT.
 capture() { # NAME ARGUMENTS...: starts ptcpdump in the network namespace; waits until it listens
 	local name=$1
@@ -120,8 +152,8 @@ capture_end() {
 }
 capture_stop() {
 	kill -INT $capture_pid 2>/dev/null
-	wait_for 5 gone $capture_pid && return
-	bad "capture_ends" "ptcpdump does not end within 5 s"
+	wait_for "$ends_within" gone $capture_pid && return
+	bad "capture_ends" "ptcpdump does not end within $ends_within s"
 	kill -9 $capture_pid
 }
 

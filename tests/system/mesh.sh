@@ -42,12 +42,6 @@ host_server=$!
 address() { docker inspect -f '{{.NetworkSettings.IPAddress}}' "$1"; }
 docker_pid() { docker inspect -f '{{.State.Pid}}' "$1"; }
 ctr_pid() { ctr -a "$CTD" -n k8s.io task ls | awk -v id="$1" '$1 == id { print $2 }'; }
-# The host's end of the pair that leads into a process's namespace.
-veth_of() { # PID
-	local index
-	index=$(nsenter -t "$1" -n ip -o link show eth0 | sed 's/.*@if\([0-9]*\):.*/\1/')
-	in_ns ip -o link | sed -n "s/^$index: \([^@:]*\)[@:].*/\1/p"
-}
 a=$(address alpha) b=$(address beta)
 pod=$(nsenter -t "$(ctr_pid "$x")" -n ip -o -4 addr show eth0 | sed 's/.* inet \([0-9.]*\).*/\1/')
 veth_a=$(veth_of "$(docker_pid alpha)")

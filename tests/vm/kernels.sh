@@ -20,7 +20,7 @@ boot() { # SUITE FILE SCENARIO...
 	shift 2
 	VM_SHARE=$(dirname "$file") bash tests/vm/vm-run "$suite" \
 		"for m in sch_ingress cls_bpf veth ipv6 inet_diag tcp_diag udp_diag raw_diag bridge br_netfilter nft_chain_nat \
-			nft_masq nft_nat nft_ct nf_conntrack_netlink sctp sctp_diag tun
+			nft_masq nft_nat nft_ct nf_conntrack_netlink sctp sctp_diag tun vxlan geneve ip_gre ipip
 		do modprobe -q \$m; done
 		TRUTH_COUNT=${TRUTH_COUNT:-10} TRUTH_SECONDS=${TRUTH_SECONDS:-3} TRUTH_STARTS=${TRUTH_STARTS:-3} TRUTH_SLOW=3 TRUTH_SETTLE=${TRUTH_SETTLE:-1000} \
 			TRUTH_TABLE=$file tests/system/truth.py $*" 2>&1

@@ -107,7 +107,7 @@ def criterion(rng, mesh, kind):
     return selection.some(rng, kind, mesh.values[kind], 3)
 
 
-def selections(rng, mesh, backend):
+def selections(rng, mesh, backend, netns):
     """By the devices of one capture: on a single one less is known than on all."""
     def any_of(most):
         kinds = rng.sample([k for k in KINDS if k in mesh.values], rng.randint(1, most))
@@ -119,14 +119,15 @@ def selections(rng, mesh, backend):
         yield [Selection(kind, args, ("-i", dev)) for args in ([], any_of(1 if rng.random() < 0.7 else 2))]
     context = rng.choice(("process", "container", "pod", "process,user", "container,peer"))
     # libpcap's "any" has bytes of chance behind its addresses: no two captures have the same packets.
-    devices = ",".join(mesh.ifaces) if backend == "pcap" else "any"
-    yield [Selection(*s, live=("-i", devices)) for s in (("mesh any", []), ("mesh any", any_of(1)),
-                                                        ("mesh any, several kinds", any_of(3)),
-                                                        ("mesh any, context", any_of(2) + ["--context", context]))]
+    # Without a namespace, "any" is also those of the containers that are chosen, and less of our own.
+    live = ("-i", ",".join(mesh.ifaces)) if backend == "pcap" else ("--netns", netns, "-i", "any")
+    yield [Selection(*s, live=live) for s in (("mesh any", []), ("mesh any", any_of(1)),
+                                              ("mesh any, several kinds", any_of(3)),
+                                              ("mesh any, context", any_of(2) + ["--context", context]))]
 
 
 def one_round(n, rng, mesh, a, results):
-    groups = list(selections(rng, mesh, a.backend))
+    groups = list(selections(rng, mesh, a.backend, a.where[0]))
     chosen = [s for group in groups for s in group]
     with concurrent.futures.ThreadPoolExecutor(len(chosen)) as pool:
         captures = list(pool.map(lambda i: Selected(i, chosen[i], a.backend, a.where), range(len(chosen))))

@@ -23,11 +23,13 @@ BACKEND = os.environ.get("TRUTH_BACKEND")
 TABLE = os.environ.get("TRUTH_TABLE")
 NS = ["truth-a%d" % os.getpid(), "truth-b%d" % os.getpid(), "truth-c%d" % os.getpid()]
 # Of its own for each run, should several run at a time.
-NET, NET_INSIDE, NET_SERVICE = ("10.%d.%d." % (n + os.getpid() % 8, os.getpid() // 8 % 256) for n in (232, 240, 224))
+NET, NET_INSIDE, NET_SERVICE, NET_OVER = ("10.%d.%d." % (n + os.getpid() % 8, os.getpid() // 8 % 256)
+                                           for n in (232, 240, 224, 216))
 A, B, INSIDE = NET + "1", NET + "2", NET_INSIDE + "2"
 A6, B6 = "fd13:%x::1" % os.getpid(), "fd13:%x::2" % os.getpid()
 NET_INSIDE6 = "fd14:%x::" % os.getpid()
 INSIDE6 = NET_INSIDE6 + "2"
+OVER, OVER_THERE = NET_OVER + "1", NET_OVER + "2"
 SERVICE, SERVICE6 = NET_SERVICE + "1", "fd15:%x::1" % os.getpid()
 DEV, BRIDGE, VETH = "truth%d" % os.getpid(), "truthbr%d" % os.getpid(), "truthv%d" % os.getpid()
 

@@ -3,8 +3,8 @@
 import shutil
 import subprocess
 
-from .base import (A, A6, B, B6, BRIDGE, DEV, INSIDE, INSIDE6, NET_INSIDE, NET_INSIDE6, NS, SERVICE, SERVICE6, VETH, Skip,
-                   inside, run, sysctl)
+from .base import (A, A6, B, B6, BRIDGE, DEV, INSIDE, INSIDE6, NET_INSIDE, NET_INSIDE6, NS, OVER, OVER_THERE, SERVICE,
+                   SERVICE6, VETH, Skip, inside, run, sysctl)
 
 
 def setup():
@@ -121,6 +121,49 @@ class Service(Inside):
         for cmd in ("route", SERVICE), ("-6", "route", SERVICE6):
             subprocess.run(["ip", *cmd[:-1], "del", cmd[-1]], stderr=subprocess.DEVNULL)
         subprocess.run(["ip", "link", "del", self.DEV], stderr=subprocess.DEVNULL)
+        super().__exit__()
+
+
+class Overlay(Inside):
+    """A tunnel between here, OVER, and NS[0], OVER_THERE, through which INSIDE and NS[0] reach each other, too. kind: as ip-link
+    names it."""
+
+    DEV = VETH + "o"
+    LINKS = {
+        "vxlan": "vxlan id 42 local %s remote %s dstport 4789",
+        "vxlan6": "vxlan id 42 local %s remote %s dstport 8472",
+        "geneve": "geneve id 42 remote %s",
+        "gretap": "gretap local %s remote %s key 42",
+        "gre": "gre local %s remote %s",
+        "ipip": "ipip local %s remote %s",
+    }
+
+    def __init__(self, kind):
+        super().__init__()
+        self.kind = kind
+
+    def add(self, name, ns, here, there, address, other):
+        words = self.LINKS[self.kind]
+        words = words % ((here, there) if words.count("%s") == 2 else there)
+        where = ("ip", "-n", ns) if ns else ("ip",)
+        add = subprocess.run([*where, "link", "add", name, "type", *words.split()], capture_output=True, text=True)
+        if add.returncode:
+            raise Skip("no " + self.kind + ": " + add.stderr.strip())
+        run(*where, "addr", "add", address + "/24", "dev", name)
+        run(*where, "link", "set", name, "up", "mtu", "1300")
+        return where
+
+    def __enter__(self):
+        super().__enter__()
+        ends = (A6, B6) if self.kind.endswith("6") else (A, B)
+        self.add(self.DEV, None, *ends, OVER, OVER_THERE)
+        where = self.add(self.DEV, NS[0], *ends[::-1], OVER_THERE, OVER)
+        run(*where, "route", "add", NET_INSIDE + "0/24", "via", OVER, "dev", self.DEV)
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run(["ip", "link", "del", self.DEV], stderr=subprocess.DEVNULL)
+        subprocess.run(["ip", "-n", NS[0], "link", "del", self.DEV], stderr=subprocess.DEVNULL)
         super().__exit__()
 
 

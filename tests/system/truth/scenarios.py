@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """All scenarios, in the order in which they run and stand in tables. A new one is a function of the file of its protocol,
 that returns its score and the number of packets, and a line here."""
-from . import icmp, images, load, nat, others, servers, starts, tcp, udp
+from . import icmp, images, load, nat, others, overlay, servers, starts, tcp, udp
 
 SCENARIOS = {f.__name__.replace("_", "-"): f for f in (
     tcp.short_curls_on_lo,
@@ -120,4 +120,13 @@ SCENARIOS = {f.__name__.replace("_", "-"): f for f in (
     nat.service_from_here_bridge_only,
     nat.service_from_here_ipv6,
     nat.service_udp_from_here,
+    overlay.overlay_vxlan,
+    overlay.overlay_vxlan_over_ipv6,
+    overlay.overlay_vxlan_udp,
+    overlay.overlay_vxlan_container,
+    overlay.overlay_geneve,
+    overlay.overlay_geneve_container,
+    overlay.overlay_gretap,
+    overlay.overlay_gre_container,
+    overlay.overlay_ipip,
 )}

@@ -86,6 +86,12 @@ class Score:
         self.missing = collections.Counter()
         self.first = {}
 
+    def update(self, other):
+        for mine, theirs in ((self.late, other.late), (self.right, other.right), (self.wrong, other.wrong),
+                             (self.missing, other.missing)):
+            mine.update(theirs)
+        self.first = other.first | self.first
+
     def add(self, end, got, want, what):
         if got == want:
             self.right[end] += 1
