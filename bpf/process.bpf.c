@@ -163,6 +163,13 @@ static __always_inline void filter_exec(struct exec_scratch *s, struct file *exe
 	bpf_map_update_elem(&ptcp_pids, &tgid, &value, BPF_ANY);
 }
 
+/* It may be in another container now, or the pid another's. */
+static __always_inline void verdict_forget(__u32 tgid)
+{
+	if (select_kinds & SELECT_CGROUP)
+		bpf_map_delete_elem(&ptcp_judged, &tgid);
+}
+
 SEC("raw_tp/sched_process_exec")
 int BPF_PROG(ptcp_exec, struct task_struct *task)
 {
@@ -177,6 +184,7 @@ int BPF_PROG(ptcp_exec, struct task_struct *task)
 	s->event.pad = 0;
 	s->event.ts = bpf_ktime_get_ns();
 	fill_task(&s->event.task, task);
+	verdict_forget(s->event.task.tgid);
 	s->event.filename_len = read_filename(s, exe);
 	s->event.args_len = read_args(s, s->event.filename_len);
 	if (select_pids())
@@ -221,6 +229,7 @@ int BPF_PROG(ptcp_fork, struct task_struct *parent, struct task_struct *child)
 	fill_task(&e.child, child);
 	/* With CLONE_PARENT the real parent is another, but what the child runs comes from the task that forked. */
 	e.child.parent_tgid = task_tgid(parent, BPF_CORE_READ(parent, tgid));
+	verdict_forget(e.child.tgid);
 	if (select_pids())
 		filter_fork(e.child.parent_tgid, e.child.tgid, e.child.uid);
 	e.child.parent_start = task_start(parent);
@@ -238,6 +247,7 @@ int BPF_PROG(ptcp_exit, struct task_struct *task)
 	if (BPF_CORE_READ(task, signal, live.counter) > 0)
 		return 0;
 	tgid = task_tgid(task, BPF_CORE_READ(task, tgid));
+	verdict_forget(tgid);
 	if (select_pids()) {
 		bits = bpf_map_lookup_elem(&ptcp_pids, &tgid);
 		if (bits) {
@@ -285,6 +295,7 @@ int BPF_PROG(ptcp_cgmove, struct cgroup *to, const char *path, struct task_struc
 		return 0;
 	e.tgid = task_tgid(task, BPF_CORE_READ(task, tgid));
 	e.ts = bpf_ktime_get_ns();
+	verdict_forget(e.tgid);
 	e.start = task_start(task);
 	/* The move may be in a v1 hierarchy; the v2 one is what identifies. */
 	e.cgroup = task_cgroup(task);

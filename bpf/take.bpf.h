@@ -62,6 +62,24 @@ static __always_inline struct capture_control *take_control(void)
 	return control && !control->stop ? control : NULL;
 }
 
+/*
+ * Whether it is of a container that is wanted is not known yet. Names, if they are asked for as well, leave so few that these are
+ * taken for wanted.
+ */
+static __always_inline bool take_unjudged(const struct event_packet *rec)
+{
+	return (select_kinds & (SELECT_CGROUP | SELECT_NAME)) == SELECT_CGROUP && rec && (rec->flags & EVENT_PKT_MAYBE);
+}
+
+/*
+ * The unwanted are many until the runtimes have answered: half of what makes packets no longer wait is left to those that are
+ * wanted, and to the first of a container that starts.
+ */
+static __always_inline bool take_has_room(const struct capture_control *control, const struct event_packet *rec)
+{
+	return !take_unjudged(rec) || ring_used(bpf_get_smp_processor_id() % ring_count) < control->wake_fill / 2;
+}
+
 /* The record and the bytes behind it into a ring. nth: packet of its interface. */
 static __always_inline int take_publish(struct capture_control *control, struct event_packet *rec, __u64 nth)
 {
@@ -70,7 +88,7 @@ static __always_inline int take_publish(struct capture_control *control, struct 
 
 	/* clang knows the bound; verifiers need to see it tested. */
 	asm volatile("" : "+r"(caplen));
-	if (caplen > packet_snaplen)
+	if (caplen > packet_snaplen || !take_has_room(control, rec))
 		return LOST(DROP_RING_FULL);
 	used = ring_output(bpf_get_smp_processor_id() % ring_count, rec, sizeof(*rec) + caplen, ring_ask(caplen, nth));
 	if (used < 0)
@@ -79,13 +97,18 @@ static __always_inline int take_publish(struct capture_control *control, struct 
 	return 0;
 }
 
-/* A wanted packet of the interface that n counts. err: of copying it behind rec. */
+/* A packet of the interface that n counts, which is wanted, or may be. err: of copying it behind rec. */
 static __always_inline void take_end(struct capture_control *control, struct iface_counters *n,
 				     struct event_packet *rec, int err)
 {
 	n->received++;
 	if (!err)
 		err = take_publish(control, rec, n->received);
+	if (err && take_unjudged(rec)) {
+		n->received--;
+		__sync_fetch_and_add(&packets_unjudged, 1);
+		return;
+	}
 	if (err == LOST(DROP_COPY))
 		n->dropped[DROP_COPY]++;
 	else if (err == LOST(DROP_NO_SCRATCH))

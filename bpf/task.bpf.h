@@ -51,6 +51,14 @@ struct {
 	__type(value, __u32);
 } ptcp_cgroups SEC(".maps") __weak;
 
+/* Likewise of processes whose cgroup does not tell it, by tgid: as long as they run the same and stay where they are. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, __u32);
+} ptcp_judged SEC(".maps") __weak;
+
 /* Network namespaces that user space has been woken for; it takes out those that ended. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

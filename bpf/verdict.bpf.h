@@ -65,6 +65,8 @@ static __noinline enum owner_verdict owner_judge(struct owner_scratch *S)
 		return verdict;
 	known = bpf_map_lookup_elem(&ptcp_cgroups, &S->rec.cgroup);
 	if (!known)
+		known = bpf_map_lookup_elem(&ptcp_judged, &S->rec.tgid);
+	if (!known)
 		return OWNER_MAYBE;
 	return *known ? verdict : OWNER_NO;
 }

@@ -122,10 +122,10 @@ static int live_packet(void *arg, const struct packet *packet, bool force)
 	return err < 0 ? err : CAPTURE_DONE;
 }
 
-static void on_cgroup_verdict(void *arg, uint64_t cgroup, bool match)
+static void on_verdict(void *arg, uint64_t cgroup, uint32_t tgid, bool match)
 {
 	struct live *l = arg;
-	int err = capture_set_cgroup(l->capture, cgroup, match);
+	int err = capture_set_verdict(l->capture, cgroup, tgid, match);
 
 	if (err)
 		log_debug("container filter: %s", strerror(-err));
@@ -232,6 +232,7 @@ static int open_capture(struct live *l, const char *const *ifaces)
 		.iface = live_iface,
 		.process = live_process,
 		.packet = live_packet,
+		.meanwhile = session_loop_serve,
 	};
 
 	config.ifaces = ifaces;
@@ -289,7 +290,7 @@ static int open_meta(struct live *l)
 	config.containers = needs_containers(o);
 	config.runtime_addresses = o->runtime_addresses;
 	config.query = options_containers(o);
-	config.verdict = options_select_container(o) ? on_cgroup_verdict : NULL;
+	config.verdict = options_select_container(o) ? on_verdict : NULL;
 	config.arg = l;
 	config.netns = (struct netns_config){
 		.containers = (const char *const *)l->netns.containers,
@@ -404,15 +405,20 @@ static int live_open(struct live *l, const char *const *ifaces)
 	if (!err)
 		err = session_open(&l->s, o, -1);
 	if (!err)
-		err = capture_load(l->capture);
-	if (!err)
 		err = open_meta(l);
+	/* The runtimes make up their answers while the kernel looks at the programs. */
+	if (!err) {
+		session_loop_serve(l);
+		err = capture_load(l->capture);
+	}
 	if (!err && l->command)
 		match_add_pid(l->s.match, command_pid(l->command));
 	if (!err)
 		err = session_loop_open(l);
 	if (!err)
 		err = capture_watch(l->capture);
+	if (!err)
+		session_loop_serve(l);
 	/* Before the first packet: who runs now is read while it runs, who comes or goes from now on is told. */
 	if (!err)
 		err = meta_scan(l->meta);
@@ -423,6 +429,7 @@ static int live_open(struct live *l, const char *const *ifaces)
 	if (err)
 		return err;
 	find_families(l);
+	meta_begin(l->meta, clock_ns(CLOCK_MONOTONIC));
 	print_banner(l, ifaces);
 	l->capturing = true;
 	return 0;

@@ -2,6 +2,7 @@
 #include "session_loop.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -97,6 +98,15 @@ static void print_stats(const struct live *l, const char *prefix, const char *se
 		plural(captured), separator, received, plural(received), separator);
 	fprintf(stderr, "%s%llu packet%s dropped by kernel%s\n", color ? COLOR_BAD : "",
 		(unsigned long long)stats.dropped, plural(stats.dropped), color ? COLOR_END : "");
+}
+
+static void say_unjudged(const struct capture_stats *stats)
+{
+	if (stats->unjudged)
+		log_warn(
+			"%llu packet%s came faster than it was known whether they are wanted, and are in none of these "
+			"counts; a larger -B keeps more",
+			(unsigned long long)stats->unjudged, plural(stats->unjudged));
 }
 
 /* A hang-up of our terminal ends us; one that somebody sends is a wish for a new file, when files are changed at all. */
@@ -285,6 +295,7 @@ static void stop_capture(struct live *l)
 	if (l->s.text && l->ending && isatty(STDOUT_FILENO) && write(STDOUT_FILENO, "\n", 1) < 0)
 		l->s.failed = true;
 	print_stats(l, "", "\n");
+	say_unjudged(&stats);
 	epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, capture_fd(l->capture), NULL);
 	/* Its verdicts would go to the capture. */
 	if (meta_fd(l->meta) >= 0)
@@ -299,6 +310,21 @@ static bool ended(const struct live *l)
 	if (l->ending || l->s.failed || l->now >= l->kill_deadline)
 		return true;
 	return l->capturing ? false : !l->command || l->command_end != NEVER;
+}
+
+/*
+ * Runtimes answer within milliseconds, and what they say is used at once only if it is read: whatever takes longer is done in
+ * parts, with this in between.
+ */
+void session_loop_serve(void *arg)
+{
+	/* One that has something to say all the time does not hold up the start. */
+	enum { TURNS = 4 };
+	struct live *l = arg;
+	struct pollfd ready = { .fd = meta_fd(l->meta), .events = POLLIN };
+
+	for (int i = 0; i < TURNS && poll(&ready, 1, 0) > 0; i++)
+		meta_step(l->meta);
 }
 
 void session_loop_run(struct live *l)

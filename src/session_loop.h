@@ -47,6 +47,8 @@ struct live {
 /* Waits for packets, signals, runtimes, the command and its secrets from now on; these are open. 0, or a negative errno
  * with a message written. */
 int session_loop_open(struct live *l);
+/* Listens to what the runtimes say by now. arg: a struct live, whose loop does not run yet. */
+void session_loop_serve(void *arg);
 /* Until a signal, -c or the end of the command; then what is left is delivered and the outputs are closed. l->s.failed
  * tells of errors. */
 void session_loop_run(struct live *l);

@@ -77,6 +77,7 @@ static void shrink_maps(const struct ptcpdump *skel)
 	bpf_map__set_max_entries(skel->maps.ptcp_flows, 1);
 	bpf_map__set_max_entries(skel->maps.ptcp_pids, 1);
 	bpf_map__set_max_entries(skel->maps.ptcp_cgroups, 1);
+	bpf_map__set_max_entries(skel->maps.ptcp_judged, 1);
 	bpf_map__set_max_entries(skel->maps.ptcp_process, (uint32_t)sysconf(_SC_PAGESIZE));
 }
 
@@ -125,8 +126,10 @@ int attrib_prepare(struct attrib *a, struct ptcpdump *skel)
 		bpf_map__set_max_entries(skel->maps.ptcp_outside, 1);
 	if (!(a->filter & (SELECT_PID | SELECT_NAME)) && !a->config->follow_forks)
 		bpf_map__set_max_entries(skel->maps.ptcp_pids, 1);
-	if (!(a->filter & SELECT_CGROUP))
+	if (!(a->filter & SELECT_CGROUP)) {
 		bpf_map__set_max_entries(skel->maps.ptcp_cgroups, 1);
+		bpf_map__set_max_entries(skel->maps.ptcp_judged, 1);
+	}
 	return 0;
 }
 
@@ -347,13 +350,15 @@ uint64_t attrib_lost(const struct attrib *a)
 	return a->ring ? __atomic_load_n(&a->skel->bss->attrib_lost, __ATOMIC_RELAXED) : 0;
 }
 
-int attrib_set_cgroup(struct attrib *a, uint64_t cgroup, bool match)
+int attrib_set_verdict(struct attrib *a, uint64_t cgroup, uint32_t tgid, bool match)
 {
 	uint32_t value = match;
 
 	if (!(a->filter & SELECT_CGROUP) || !a->ring)
 		return -EINVAL;
-	return bpf_map_update_elem(bpf_map__fd(a->skel->maps.ptcp_cgroups), &cgroup, &value, BPF_ANY);
+	if (cgroup)
+		return bpf_map_update_elem(bpf_map__fd(a->skel->maps.ptcp_cgroups), &cgroup, &value, BPF_ANY);
+	return bpf_map_update_elem(bpf_map__fd(a->skel->maps.ptcp_judged), &tgid, &value, BPF_ANY);
 }
 
 int attrib_probe(FILE *out)

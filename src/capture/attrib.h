@@ -44,7 +44,8 @@ int attrib_fd(const struct attrib *a);
 int attrib_consume(struct attrib *a);
 /* Process events that did not fit into the ring. */
 uint64_t attrib_lost(const struct attrib *a);
-int attrib_set_cgroup(struct attrib *a, uint64_t cgroup, bool match);
+/* As capture_set_verdict(). */
+int attrib_set_verdict(struct attrib *a, uint64_t cgroup, uint32_t tgid, bool match);
 /* A table: each hook, whether this kernel has it, what is lost without. */
 int attrib_probe(FILE *out);
 void attrib_free(struct attrib *a);

@@ -120,9 +120,9 @@ static void process_handle(void *arg, uint32_t type, const void *event, size_t s
 	c->handler.process(c->handler.arg, type, event, size);
 }
 
-int capture_set_cgroup(struct capture *c, uint64_t cgroup, bool match)
+int capture_set_verdict(struct capture *c, uint64_t cgroup, uint32_t tgid, bool match)
 {
-	return attrib_set_cgroup(c->attrib, cgroup, match);
+	return attrib_set_verdict(c->attrib, cgroup, tgid, match);
 }
 
 int capture_fd(const struct capture *c)
@@ -140,16 +140,38 @@ int capture_watch(struct capture *c)
 	return err;
 }
 
+/*
+ * Attaching to many devices takes seconds: sockets are not left unknown so long, and events do not pile up. The devices of
+ * namespaces that are told of meanwhile are not among those that the capture cannot do without.
+ */
+int capture_meanwhile(struct capture *c)
+{
+	const bool running = c->links.running;
+	int err = 0;
+
+	if (!c->scanned) {
+		c->scanned = true;
+		err = attrib_scan(c->attrib);
+	}
+	c->links.running = true;
+	if (!err)
+		err = attrib_consume(c->attrib);
+	if (c->handler.meanwhile)
+		c->handler.meanwhile(c->handler.arg);
+	c->links.running = running;
+	return err < 0 ? err : 0;
+}
+
 int capture_attach(struct capture *c)
 {
 	int err = 0;
 
 	if (attrib_scan_first(c->attrib))
-		err = attrib_scan(c->attrib);
+		err = capture_meanwhile(c);
 	if (!err)
 		err = c->backend->attach(c);
-	if (!err && !attrib_scan_first(c->attrib))
-		err = attrib_scan(c->attrib);
+	if (!err)
+		err = capture_meanwhile(c);
 	c->links.running = true;
 	/* The fd is readable at once: until a poll has prepared the sleep, no packet wakes anybody. */
 	poll_timer(c, 1);
@@ -263,6 +285,7 @@ void capture_stats(const struct capture *c, struct capture_stats *ret)
 		ret->dropped += c->links.all[i]->iface.dropped;
 	}
 	ret->captured = c->delivery.captured;
+	ret->unjudged = programs_unjudged(c);
 }
 
 int capture_probe(FILE *out)

@@ -31,6 +31,8 @@ struct capture_handler {
 	/* In time order. force: never CAPTURE_WAIT (the ring is filling up, or the capture ends). A negative errno ends
 	 * the poll and is returned by it. */
 	int (*packet)(void *arg, const struct packet *packet, bool force);
+	/* Again and again while capture_attach() waits for the kernel; NULL: nothing else is to be done. */
+	void (*meanwhile)(void *arg);
 };
 
 struct capture_config {
@@ -58,7 +60,7 @@ struct capture_config {
 	const uint32_t *uids;
 	size_t nuids;
 	bool follow_forks;
-	bool container_filter; /* cgroup verdicts come by capture_set_cgroup() */
+	bool container_filter; /* verdicts come by capture_set_verdict() */
 	bool chosen_netns;     /* without netns: capture_netns() chooses further ones beside our own */
 	bool attribution;      /* false: no process is looked for at all */
 };
@@ -67,6 +69,8 @@ struct capture_stats {
 	uint64_t captured; /* delivered to the handler with CAPTURE_DONE */
 	uint64_t received; /* passed the filter in the kernel */
 	uint64_t dropped;  /* received, but lost; captured + dropped + still queued == received */
+	/* Lost before it was known whether they match the process filter: in none of the above. */
+	uint64_t unjudged;
 };
 
 /* Errors are logged (what, where, cure) and returned as negative errno. */
@@ -74,12 +78,15 @@ int capture_new(struct capture **ret, const struct capture_config *config, const
 int capture_load(struct capture *c);
 /* From now on the handler's process() is told, at the next poll, of what happens to processes. */
 int capture_watch(struct capture *c);
-/* Packets are taken; after capture_watch(). */
+/* Packets are taken; after capture_watch(). Process events are told meanwhile. */
 int capture_attach(struct capture *c);
 /* The name of the device that a word of the configured ifaces stands for; the word itself while there is none. */
 const char *capture_iface_name(const struct capture *c, unsigned i);
-/* Says whether tasks of a cgroup match the container filter. Unknown cgroups pass as EVENT_PKT_MAYBE. */
-int capture_set_cgroup(struct capture *c, uint64_t cgroup, bool match);
+/*
+ * After capture_watch(): says whether tasks of a cgroup, or (cgroup 0) those of a process, match the container filter. What is
+ * not known passes as EVENT_PKT_MAYBE, also what was of a process that is executed or moved to another cgroup.
+ */
+int capture_set_verdict(struct capture *c, uint64_t cgroup, uint32_t tgid, bool match);
 /* What is known of a network namespace by those who are in it. */
 struct capture_netns {
 	uint32_t inode;

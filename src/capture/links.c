@@ -494,6 +494,8 @@ int links_attach(struct capture *c)
 			link_postpone(c, link, ATTACH_DOWN_NS);
 		else if (link->present)
 			err = link_attach_entered(c, link);
+		if (!err)
+			err = capture_meanwhile(c);
 	}
 	return err;
 }

@@ -165,7 +165,12 @@ struct capture {
 	struct links links;
 	struct poll poll;
 	bool stopped;
+	bool scanned; /* the sockets that existed are known */
 };
+
+/* capture.c */
+/* What cannot wait for all devices to be attached; 0 or a negative errno. */
+int capture_meanwhile(struct capture *c);
 
 /* programs.c */
 /* libbpf's messages go to our log, at debug. */
@@ -174,6 +179,8 @@ void programs_log(void);
 int filters_compile(struct capture *c);
 /* Makes programs.control too, which a backend without programs has as well. Errors are logged. */
 int programs_load(struct capture *c);
+/* Packets that were lost before it was known whether they are wanted. */
+uint64_t programs_unjudged(const struct capture *c);
 /* They see no packet any more. */
 void programs_stop(struct capture *c);
 void programs_free(struct capture *c);

@@ -384,6 +384,13 @@ void programs_log(void)
 	libbpf_set_print(log_shows(LOG_DEBUG) ? bpf_message : NULL);
 }
 
+uint64_t programs_unjudged(const struct capture *c)
+{
+	const struct ptcpdump *skel = c->programs.skel;
+
+	return skel ? __atomic_load_n(&skel->bss->packets_unjudged, __ATOMIC_RELAXED) : 0;
+}
+
 /* Waits for all programs that did not see it. */
 void programs_stop(struct capture *c)
 {

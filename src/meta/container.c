@@ -27,6 +27,8 @@ struct containers {
 	struct places places;
 	uint64_t told;	     /* version of the store that the verdicts are of */
 	struct match *match; /* NULL: nobody asks for verdicts */
+	bool judging;	     /* they may be told */
+	uint64_t began;	     /* when packets were looked at first, 0: not yet */
 	bool said_no_match, said_no_runtime, said_denied, said_namespaces;
 	bool say_no_netns;	       /* if it is so */
 	struct container_netns *netns; /* NULL: nobody asks for them */
@@ -38,17 +40,24 @@ static bool too_early(const struct containers *c, const struct place *p)
 	return p->maybe_namespaced && !runtimes_answered(c->runtimes, clock_ns(CLOCK_MONOTONIC));
 }
 
+/* Nobody has told its name: the innermost id is what can be told, if it is unique by itself. */
+static const struct container *by_id(struct containers *c, const struct place *p)
+{
+	if (p->ncontainers == 0 || strchr(p->containers[0]->key, '/'))
+		return NULL;
+	return container_entry_publish(c->store, p->containers[0]);
+}
+
 /* What is told of the i-th container while it is being asked for: of itself, or the one that it runs in. */
-static const struct container *known_so_far(const struct place *p, size_t i)
+static const struct container *known_so_far(struct containers *c, const struct place *p, size_t i)
 {
 	for (; i < p->ncontainers; i++) {
 		if (container_entry_named(p->containers[i]))
 			return p->containers[i]->published;
 	}
-	return NULL;
+	return by_id(c, p);
 }
 
-/* waits: for a packet; else nothing depends on the answer yet. */
 static enum container_answer answer_by_path(struct containers *c, const struct place *p, bool waits,
 					    const struct container **ret)
 {
@@ -60,9 +69,11 @@ static enum container_answer answer_by_path(struct containers *c, const struct p
 		if (!container_entry_complete(e)) {
 			now = now ? now : clock_ns(CLOCK_MONOTONIC);
 			e->used_at = now;
-			runtimes_want(c->runtimes, e, now);
+			/* What the runtimes tell first need not be asked for. */
+			if (waits || runtimes_answered(c->runtimes, now))
+				runtimes_want(c->runtimes, e, now);
 			if (runtimes_may_wait(c->runtimes, e, now, waits)) {
-				*ret = known_so_far(p, i);
+				*ret = known_so_far(c, p, i);
 				return CONTAINER_PENDING;
 			}
 			if (!container_entry_named(e))
@@ -73,18 +84,19 @@ static enum container_answer answer_by_path(struct containers *c, const struct p
 	}
 	if (p->ncontainers == 0 && too_early(c, p))
 		return CONTAINER_PENDING;
-	/* No runtime knows them: the innermost id is what can be told. */
-	if (p->ncontainers == 0 || strchr(p->containers[0]->key, '/'))
-		return CONTAINER_NONE;
-	*ret = container_entry_publish(c->store, p->containers[0]);
+	*ret = by_id(c, p);
 	return *ret ? CONTAINER_FOUND : CONTAINER_NONE;
 }
 
-static enum container_answer answer_by_init(struct containers *c, struct place *p, const struct process *process,
-					    const struct container **ret)
+static bool is_foreign(const struct containers *c, const struct place *p)
 {
-	struct container_entry *e = place_by_init(&c->places, p, process);
-	const uint64_t until = p->looked_at + RUNTIMES_WAIT_NS;
+	return p->pidns != c->places.pidns || p->mntns != c->places.mntns;
+}
+
+static enum container_answer answer_by_init(struct containers *c, struct place *p, const struct container **ret)
+{
+	struct container_entry *e = place_by_init(&c->places, p);
+	const uint64_t until = (p->looked_at > c->began ? p->looked_at : c->began) + RUNTIMES_WAIT_NS;
 
 	if (e) {
 		*ret = container_entry_publish(c->store, e);
@@ -92,7 +104,7 @@ static enum container_answer answer_by_init(struct containers *c, struct place *
 	}
 	if (too_early(c, p))
 		return CONTAINER_PENDING;
-	if (!p->path && process->pidns != c->places.pidns && clock_ns(CLOCK_MONOTONIC) < until &&
+	if (!p->path && p->pidns != c->places.pidns && clock_ns(CLOCK_MONOTONIC) < until &&
 	    runtimes_alive(c->runtimes)) {
 		loop_wake_at(&c->loop, until);
 		return CONTAINER_PENDING;
@@ -112,33 +124,54 @@ static bool matches(const struct containers *c, const struct container *containe
 	return match_annotation(c->match, &annot);
 }
 
-/* Only for what the cgroup alone decides: with version 1 hierarchies a container may be in anybody's v2 cgroup. */
-static void tell(struct containers *c, struct place *p)
+/* A cgroup decides for all that are in it: with version 1 hierarchies a container may be in anybody's v2 cgroup. */
+static bool decides(const struct containers *c, const struct place *p)
 {
-	const struct container *container = NULL;
-	enum container_answer answer;
+	if (!p->path)
+		return false;
+	if (p->ncontainers)
+		return true;
+	if (p->cgroup)
+		return !c->places.fs.v1;
+	/* The first process that its namespaces are of may be told yet. */
+	return !is_foreign(c, p) || runtimes_answered(c->runtimes, clock_ns(CLOCK_MONOTONIC));
+}
+
+static void tell(struct containers *c, struct place *p, enum container_answer answer, const struct container *container)
+{
 	bool match;
 
-	if (!c->match || !p->cgroup || !p->path || (p->ncontainers == 0 && c->places.fs.v1))
-		return;
-	answer = answer_by_path(c, p, false, &container);
-	if (answer == CONTAINER_PENDING)
+	if (!c->judging || answer == CONTAINER_PENDING || !decides(c, p))
 		return;
 	match = answer == CONTAINER_FOUND && matches(c, container);
 	if (p->verdict == match)
 		return;
 	p->verdict = match;
-	log_debug("cgroup %llu '%s': %s", (unsigned long long)p->cgroup, p->path, match ? "matches" : "does not match");
-	c->config.verdict(c->config.arg, p->cgroup, match);
+	log_debug("%s %llu '%s': %s", p->cgroup ? "cgroup" : "process",
+		  (unsigned long long)(p->cgroup ? p->cgroup : p->tgid), p->path, match ? "matches" : "does not match");
+	c->config.verdict(c->config.arg, p->cgroup, p->tgid, match);
+}
+
+/* waits: for a packet; else nothing depends on the answer yet. */
+static enum container_answer answer_at(struct containers *c, struct place *p, bool waits, const struct container **ret)
+{
+	*ret = NULL;
+	if (p->ncontainers || p->cgroup || (p->path && !is_foreign(c, p)))
+		return answer_by_path(c, p, waits, ret);
+	return answer_by_init(c, p, ret);
 }
 
 static void tell_all(struct containers *c)
 {
-	if (!c->match || c->told == container_store_version(c->store))
+	const struct container *container;
+	enum container_answer answer;
+
+	if (!c->judging || c->told == container_store_version(c->store))
 		return;
 	for (struct place *p = places_each(&c->places, NULL); p; p = places_each(&c->places, p)) {
 		place_resolve(&c->places, p);
-		tell(c, p);
+		answer = answer_at(c, p, false, &container);
+		tell(c, p, answer, container);
 	}
 	c->told = container_store_version(c->store);
 }
@@ -272,6 +305,8 @@ int containers_new(struct containers **ret, const struct containers_config *conf
 		containers_free(c);
 		return err;
 	}
+	if (c->netns)
+		container_netns_hold(c->netns, true);
 	containers_step(c);
 	*ret = c;
 	return 0;
@@ -307,18 +342,27 @@ static enum container_answer find(struct containers *c, const struct process *pr
 	*ret = NULL;
 	if (!p)
 		return CONTAINER_NONE;
-	if (p->ncontainers || p->cgroup)
-		answer = answer_by_path(c, p, waits, ret);
-	else
-		answer = answer_by_init(c, p, process, ret);
-	if (p->verdict < 0 && answer != CONTAINER_PENDING)
-		tell(c, p);
+	answer = answer_at(c, p, waits, ret);
+	if (p->verdict < 0)
+		tell(c, p, answer, *ret);
 	return answer;
 }
 
 enum container_answer containers_find(struct containers *c, const struct process *process, const struct container **ret)
 {
 	return find(c, process, true, ret);
+}
+
+bool containers_judge(struct containers *c)
+{
+	c->judging = c->places.each = c->match != NULL;
+	return c->judging;
+}
+
+void containers_begin(struct containers *c)
+{
+	c->began = clock_ns(CLOCK_MONOTONIC);
+	runtimes_listen(c->runtimes);
 }
 
 /* With all that its cgroup names: an inner one may be in the namespace of the outer. */
@@ -344,7 +388,11 @@ void containers_process(struct containers *c, const struct process *process)
 
 void containers_processes_end(struct containers *c)
 {
-	c->say_no_netns = c->netns && c->config.netns.waits;
+	if (!c->netns)
+		return;
+	c->say_no_netns = c->config.netns.waits;
+	container_netns_hold(c->netns, false);
+	container_netns_step(c->netns, clock_ns(CLOCK_MONOTONIC));
 }
 
 bool containers_answered(const struct containers *c)

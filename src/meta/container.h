@@ -18,8 +18,8 @@ struct containers;
 struct containers_config {
 	const char *const *addresses; /* sockets by enum runtime_kind; NULL, as a whole or each: the usual ones */
 	struct container_query query; /* which are asked for */
-	/* A cgroup's verdict for that became known. */
-	void (*verdict)(void *arg, uint64_t cgroup, bool match);
+	/* A verdict for those filters became known: of a cgroup, or where cgroup is 0, of a process. */
+	void (*verdict)(void *arg, uint64_t cgroup, uint32_t tgid, bool match);
 	void *arg;
 	struct netns_config netns;
 };
@@ -35,6 +35,13 @@ int containers_new(struct containers **ret, const struct containers_config *conf
 /* Becomes readable when containers_step() has something to do (epoll fd). */
 int containers_fd(const struct containers *c);
 void containers_step(struct containers *c);
+/*
+ * Verdicts are told from now on; then containers_process() for each process that exists finds those that can be found now.
+ * False: nobody asks for them.
+ */
+bool containers_judge(struct containers *c);
+/* Packets are looked at from now on. Until then runtimes are not taken for silent, and nobody has waited for them. */
+void containers_begin(struct containers *c);
 /* Call at every exec, fork and cgroup move, and for the processes that exist at the start: looks at the process while it
  * lives and asks the runtimes before its first packet. Cheap for a cgroup that is known. */
 void containers_process(struct containers *c, const struct process *p);

@@ -55,6 +55,7 @@ struct container_netns {
 	struct home *buckets[BUCKETS];
 	unsigned nhomes;
 	uint64_t told; /* version of the store */
+	bool held;
 };
 
 /* --- which are asked for ----------------------------------------------------------- */
@@ -385,12 +386,19 @@ void container_netns_note(struct container_netns *n, struct container_entry *e, 
 		r->start = start;
 		r->first_pid = pid;
 	}
-	home_tell(n, h, now);
+	if (!n->held)
+		home_tell(n, h, now);
+}
+
+void container_netns_hold(struct container_netns *n, bool held)
+{
+	n->held = held;
+	n->told = UINT64_MAX;
 }
 
 void container_netns_step(struct container_netns *n, uint64_t now)
 {
-	if (n->told == container_store_version(n->store))
+	if (n->held || n->told == container_store_version(n->store))
 		return;
 	homes_check(n);
 	for (unsigned i = 0; i < BUCKETS; i++) {

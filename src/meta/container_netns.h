@@ -41,6 +41,8 @@ int container_netns_new(struct container_netns **ret, const struct netns_config 
  */
 void container_netns_note(struct container_netns *n, struct container_entry *e, unsigned depth, uint32_t inode,
 			  uint32_t pid, uint64_t start);
+/* held: nothing is told until all who are there now are noted, since the first of them gives the name. */
+void container_netns_hold(struct container_netns *n, bool held);
 /* What is known of containers changed. */
 void container_netns_step(struct container_netns *n, uint64_t now);
 /* Whether a container is known that --netns asks for, or nobody is asked for so. */

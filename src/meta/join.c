@@ -52,6 +52,7 @@ struct join {
 	struct join_config config;
 	struct settle_table *settled;
 	uint64_t generation, next_serial;
+	uint64_t began; /* of join_begin(), 0: long ago */
 	struct annot_entry entries[CACHE_MAX];
 	size_t nentries, hand;
 	const struct annotation *in_hand; /* of the packet that the caller looks at */
@@ -94,6 +95,11 @@ void join_owner(struct join *j, const struct event_socket_owner *event)
 {
 	if (event->owner.tgid)
 		settle_table_event(j->settled, &event->owner, event->ts);
+}
+
+void join_begin(struct join *j, uint64_t now)
+{
+	j->began = now;
 }
 
 void join_changed(struct join *j)
@@ -540,6 +546,7 @@ enum meta_verdict join_packet(struct join *j, struct packet *packet, uint64_t no
 {
 	const struct event_packet *e = packet->event;
 	const uint64_t age = now > e->ts ? now - e->ts : 0;
+	const uint64_t asked = e->ts > j->began ? e->ts : j->began;
 	const bool expired = force || age >= j->config.settle_ns;
 	struct ends ends = find_ends(j, packet, expired);
 	struct annot_key key;
@@ -553,7 +560,7 @@ enum meta_verdict join_packet(struct join *j, struct packet *packet, uint64_t no
 	key = make_key(e, &ends.shown, ends.shown_sends, &ends.other);
 	packet->annot = annotate(j, &key, e->ts, &pending);
 	j->in_hand = packet->annot;
-	return pending && !force && age < container_wait_ns ? META_WAIT : META_READY;
+	return pending && !force && now < asked + container_wait_ns ? META_WAIT : META_READY;
 }
 
 const struct annotation *join_other_end(struct join *j, const struct packet *packet)

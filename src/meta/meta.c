@@ -76,11 +76,18 @@ int meta_scan(struct meta *m)
 
 	if (err)
 		log_error("can't list the processes in /proc: %s", strerror(-err));
-	if (err || !m->netns)
+	if (err || !m->containers || (!containers_judge(m->containers) && !m->netns))
 		return err;
 	process_each(m->processes, announce_to, m);
 	containers_processes_end(m->containers);
 	return 0;
+}
+
+void meta_begin(struct meta *m, uint64_t now)
+{
+	if (m->containers)
+		containers_begin(m->containers);
+	join_begin(m->join, now);
 }
 
 struct each {

@@ -21,7 +21,7 @@ struct meta_config {
 	bool containers;		      /* talk to runtimes at all */
 	const char *const *runtime_addresses; /* sockets by enum runtime_kind; NULL: the usual ones */
 	struct container_query query;	      /* which are asked for, and who is told of a cgroup's verdict */
-	void (*verdict)(void *arg, uint64_t cgroup, bool match);
+	void (*verdict)(void *arg, uint64_t cgroup, uint32_t tgid, bool match); /* as containers_config's */
 	void *arg;
 	struct netns_config netns; /* needs containers */
 };
@@ -30,8 +30,10 @@ enum meta_verdict { META_READY, META_WAIT };
 
 /* 0, or a negative errno with a message written. */
 int meta_new(struct meta **ret, const struct meta_config *config);
-/* Reads /proc for the processes that exist already. */
+/* Reads /proc for the processes that exist already; verdicts are told from then on. */
 int meta_scan(struct meta *m);
+/* Packets are joined from now on; those that waited until then have waited for no container yet. */
+void meta_begin(struct meta *m, uint64_t now);
 /* Calls fn for each process that lives, as far as known. */
 void meta_each_process(struct meta *m,
 		       void (*fn)(void *arg, const struct process_desc *p, uint32_t parent, uint32_t uid), void *arg);

@@ -151,6 +151,17 @@ static void place_inherit(struct places *ps, struct place *p, const struct proce
 		place_set_path(ps, p, parent->path);
 }
 
+/* It may be in other namespaces now, and the kernel has forgotten its verdict. */
+static void place_set_process(struct place *p, const struct process *process)
+{
+	p->version = process->version;
+	p->pidns = process->pidns;
+	p->mntns = process->mntns;
+	p->by_init = NULL;
+	p->init_resolved = 0;
+	p->verdict = -1;
+}
+
 /* by_cgroup: what its v2 cgroup tells, NULL nothing. */
 static struct place *place_of_process(struct places *ps, const struct process *process, const struct place *by_cgroup)
 {
@@ -158,19 +169,15 @@ static struct place *place_of_process(struct places *ps, const struct process *p
 	char path[CGROUP_PATH_MAX];
 	bool v2;
 
-	if (p && p->version != process->version) {
-		/* Perhaps in other namespaces now. */
-		p->version = process->version;
-		p->by_init = NULL;
-		p->init_resolved = 0;
-	}
+	if (p && p->version != process->version)
+		place_set_process(p, process);
 	if (p && p->moves == process->moves) {
 		place_update(ps, p);
 		return p;
 	}
 	if (!p && !(p = place_new(ps, 0, process->start, process->tgid)))
 		return NULL;
-	p->version = process->version;
+	place_set_process(p, process);
 	p->moves = process->moves;
 	p->looked_at = clock_ns(CLOCK_MONOTONIC);
 	/* There is nothing else to read where only v2 exists. A process that has ended keeps what was read while it lived. */
@@ -192,7 +199,7 @@ struct place *place_of(struct places *ps, const struct process *process)
 	if (p && p->ncontainers)
 		return p;
 	/* In none, as its cgroup tells. Is it in some container's namespaces nevertheless? */
-	if (p && p->path && process->pidns == ps->pidns && process->mntns == ps->mntns)
+	if (p && p->path && !(ps->each && ps->fs.v1) && process->pidns == ps->pidns && process->mntns == ps->mntns)
 		return p;
 	return place_of_process(ps, process, p);
 }
@@ -265,14 +272,13 @@ void places_on_forget(void *arg, const struct container_entry *e)
 	}
 }
 
-struct container_entry *place_by_init(struct places *ps, struct place *p, const struct process *process)
+struct container_entry *place_by_init(struct places *ps, struct place *p)
 {
 	const uint64_t version = container_store_version(ps->store);
 
 	if (p->init_resolved != version && !p->by_init) {
-		p->by_init = container_store_by_init(ps->store, process->tgid,
-						     process->pidns == ps->pidns ? 0 : process->pidns,
-						     process->mntns == ps->mntns ? 0 : process->mntns);
+		p->by_init = container_store_by_init(ps->store, p->tgid, p->pidns == ps->pidns ? 0 : p->pidns,
+						     p->mntns == ps->mntns ? 0 : p->mntns);
 	}
 	p->init_resolved = version;
 	return p->by_init;

@@ -24,6 +24,7 @@ struct place {
 	uint64_t cgroup; /* 0: a process */
 	uint64_t start;
 	uint32_t tgid, version, moves;			      /* of the process */
+	uint32_t pidns, mntns;				      /* likewise; 0: unknown */
 	char *path;					      /* of the cgroup; NULL unknown */
 	struct container_entry *containers[CGROUP_NAMES_MAX]; /* innermost first */
 	size_t ncontainers;
@@ -41,6 +42,7 @@ struct places {
 	uint32_t pidns, mntns; /* our own */
 	struct place *buckets[PLACE_BUCKETS];
 	size_t n;
+	bool each;     /* where version 1 hierarchies exist, each process is a place by itself */
 	uint64_t uses; /* grows with every use of a place */
 };
 
@@ -51,7 +53,7 @@ struct place *place_of(struct places *ps, const struct process *process);
 /* Which containers its path names; the ones by namespace only once containerd has told its namespaces. */
 void place_resolve(struct places *ps, struct place *p);
 /* The container that a process is in by its namespaces, NULL none. p: its place, which is no cgroup. */
-struct container_entry *place_by_init(struct places *ps, struct place *p, const struct process *process);
+struct container_entry *place_by_init(struct places *ps, struct place *p);
 /* All of them: the first with after NULL. */
 struct place *places_each(struct places *ps, struct place *after);
 

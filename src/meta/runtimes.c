@@ -71,6 +71,7 @@ struct runtimes {
 	uint64_t users_at;		/* when to look for their daemons again */
 	struct runtime *v[SOCKETS_MAX]; /* one for each socket */
 	size_t n;
+	bool unheard;	  /* before runtimes_listen() */
 	uint64_t waiting; /* some container is being asked for until then */
 };
 
@@ -87,6 +88,7 @@ static struct runtime *add_runtime(struct runtimes *rs, const struct runtime_ops
 	r->http = rs->http;
 	r->pool = &rs->pool;
 	r->store = rs->store;
+	r->unheard = rs->unheard;
 	rs->v[rs->n++] = r;
 	return r;
 }
@@ -183,6 +185,7 @@ int runtimes_new(struct runtimes **ret, struct loop *loop, struct container_stor
 		return -ENOMEM;
 	rs->loop = loop;
 	rs->store = store;
+	rs->unheard = true;
 	rs->pool.max = POOL_MAX;
 	rs->users_pool.max = USERS_POOL_MAX;
 	err = http_new(&rs->http, loop, &rs->pool, false);
@@ -196,6 +199,14 @@ int runtimes_new(struct runtimes **ret, struct loop *loop, struct container_stor
 		add_row(rs, &rows[i], addresses ? addresses[i] : NULL);
 	*ret = rs;
 	return 0;
+}
+
+void runtimes_listen(struct runtimes *rs)
+{
+	rs->unheard = false;
+	for (size_t i = 0; i < rs->n; i++)
+		rs->v[i]->unheard = false;
+	loop_wake_at(rs->loop, 0);
 }
 
 bool runtimes_alive(const struct runtimes *rs)

@@ -17,10 +17,13 @@ struct runtimes;
 /* How long a container may hold up its packets; less than the join waits, by as much as it looks at a packet late. */
 #define RUNTIMES_WAIT_NS (300 * NSEC_PER_MSEC)
 
-/* addresses: sockets by enum runtime_kind, with or without "unix://"; NULL: the usual ones. -errno. */
+/* addresses: sockets by enum runtime_kind, with or without "unix://"; NULL: the usual ones. Nobody is silent before
+ * runtimes_listen(). -errno. */
 int runtimes_new(struct runtimes **ret, struct loop *loop, struct container_store *store, const char *const *addresses);
 /* After loop_run(): connects, looks for daemons of users, asks again; sets the wake time. now: CLOCK_MONOTONIC ns. */
 void runtimes_step(struct runtimes *rs, uint64_t now);
+/* From now on runtimes_step() is called as soon as there is something to do: who does not answer is silent. */
+void runtimes_listen(struct runtimes *rs);
 /* Somebody can be asked. */
 bool runtimes_alive(const struct runtimes *rs);
 /* Somebody has told what exists. */

@@ -12,6 +12,8 @@
 enum verdict { NO, YES, MAYBE }; /* as enum owner_verdict */
 enum { KINDS = SELECT_PID | SELECT_NAME | SELECT_UID | SELECT_CGROUP };
 enum { USER = 1000, OTHER_USER, CGROUP_YES = 1, CGROUP_NO, CGROUP_UNKNOWN };
+/* What ptcp_judged says of processes, where the cgroup does not tell. */
+enum { JUDGED_YES = 2, JUDGED_NO = 3 };
 
 /* What ptcp_pids says of the processes 1, 2 and so on; nothing: it does not hold them. */
 static const struct {
@@ -42,6 +44,13 @@ static bool name_possible(uint32_t pid)
 	return (pids[pid - 1].bits & SELECT_PID_NAME) || (ago && ago < SELECT_NAME_KEEP);
 }
 
+static enum verdict expected_by_place(const struct end *e)
+{
+	if (e->cgroup != CGROUP_UNKNOWN)
+		return e->cgroup == CGROUP_YES ? YES : NO;
+	return e->pid == JUDGED_YES ? YES : e->pid == JUDGED_NO ? NO : MAYBE;
+}
+
 static enum verdict expected_of_end(const struct end *e, uint32_t kinds, bool follow)
 {
 	const uint32_t bits = pids[e->pid - 1].bits;
@@ -55,8 +64,8 @@ static enum verdict expected_of_end(const struct end *e, uint32_t kinds, bool fo
 		return NO;
 	if ((kinds & SELECT_UID) && e->uid != USER && !by_user)
 		return NO;
-	if ((kinds & SELECT_CGROUP) && e->cgroup != CGROUP_YES)
-		return e->cgroup == CGROUP_NO ? NO : MAYBE;
+	if ((kinds & SELECT_CGROUP) && expected_by_place(e) != YES)
+		return expected_by_place(e);
 	return kinds & SELECT_NAME ? MAYBE : YES;
 }
 
@@ -81,6 +90,7 @@ static uint32_t units_now(void)
 static void fill(const struct verdict_host *host)
 {
 	const uint32_t user = USER, yes = 1, no = 0;
+	const uint32_t judged_in = JUDGED_YES, judged_out = JUDGED_NO;
 	const uint64_t in = CGROUP_YES, out = CGROUP_NO;
 
 	for (uint32_t pid = 1; pid <= PIDS; pid++) {
@@ -93,6 +103,8 @@ static void fill(const struct verdict_host *host)
 	bpf_map_update_elem(bpf_map__fd(host->maps.ptcp_uids), &user, &yes, BPF_ANY);
 	bpf_map_update_elem(bpf_map__fd(host->maps.ptcp_cgroups), &in, &yes, BPF_ANY);
 	bpf_map_update_elem(bpf_map__fd(host->maps.ptcp_cgroups), &out, &no, BPF_ANY);
+	bpf_map_update_elem(bpf_map__fd(host->maps.ptcp_judged), &judged_in, &yes, BPF_ANY);
+	bpf_map_update_elem(bpf_map__fd(host->maps.ptcp_judged), &judged_out, &no, BPF_ANY);
 }
 
 static uint32_t random_below(uint32_t n)

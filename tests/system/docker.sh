@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib-containers.sh"
 
 need dockerd docker containerd runc python3 curl iptables ip nsenter -- docker_short_lived docker_short_lived_uplink docker_name_filter \
-	docker_id_filter docker_exec_filter docker_rename docker_waits_for_match docker_restart docker_hostile_labels docker0_alone
+	docker_id_filter docker_exec_filter docker_rename docker_waits_for_match docker_restart docker_hostile_labels docker0_alone docker_at_the_start
 net_up && dockerd_start && docker_image || {
 	bad docker_starts "$(tail -n 1 "$TEST_TMP/dockerd.log")"
 	exit 1
@@ -13,6 +13,7 @@ net_up && dockerd_start && docker_image || {
 
 # That short is what is tested.
 short() { requests "$1" "$2" 0.3; }
+many_lines() { [ "$(wc -l <"$TEST_TMP/$capture_name.out")" -gt 500 ]; }
 get() { docker exec "$1" wget -q -O /dev/null "http://10.232.0.2/$2"; }
 
 # --- 50 containers that live for 300 ms ---
@@ -77,6 +78,14 @@ capture bridge -i docker0 -n 'tcp port 80'
 get before 4
 capture_end
 result docker0_alone "$(python3 "$here/named.py" "$TEST_TMP/bridge.out" docker0 ', Container [before]' 1)"
+
+# --- running before: each packet from the first on, of more devices than are attached before dockerd has answered ---
+for i in $(seq 12); do docker run -d --name "ping$i" localhost/bb:test ping -i 0.05 10.232.0.2 >/dev/null; done
+capture start -i any -n 'icmp'
+wait_for 5 many_lines
+capture_end
+result docker_at_the_start "$(grep -v ', Container \[ping[0-9]*\]$' "$TEST_TMP/start.out" | head -n 1)"
+docker rm -f ping{1..12} >/dev/null
 
 # --- nothing matches yet: it says so, and catches the first packet when it comes ---
 capture wait -i any -n --container-name lateone 'tcp port 80'

@@ -33,7 +33,7 @@ static int open_error, dump_error, read_error, epoll_error, setns_error, promisc
 
 /* What the next attachments end with, one after the other. */
 static int attach_errors[8];
-static unsigned nattached;
+static unsigned nattached, nmeanwhile;
 static enum attach_mode mode_found;
 
 FAKE(int, rtnl_open, void)
@@ -72,6 +72,13 @@ FAKE(int, setns, int fd, int type)
 	told("setns %d; ", fd);
 	errno = setns_error ? setns_error : EBADF; /* which means nothing when it returns 0 */
 	return setns_error ? -1 : 0;
+}
+
+FAKE(int, capture_meanwhile, struct capture *c)
+{
+	(void)c;
+	nmeanwhile++;
+	return 0;
 }
 
 FAKE(void, log_msg, enum log_level level, const char *fmt, ...)
@@ -281,7 +288,7 @@ static inline void start(void)
 	memset(slots, 0, sizeof(slots));
 	memset(hash, 0, sizeof(hash));
 	memset(attach_errors, 0, sizeof(attach_errors));
-	nnews = nhash = nattached = 0;
+	nnews = nhash = nattached = nmeanwhile = 0;
 	mode_found = ATTACH_TCX;
 	open_error = dump_error = read_error = epoll_error = setns_error = promisc_error = map_error = iface_error = 0;
 	own = rig_netns(&rig, OWN_INODE, -1);

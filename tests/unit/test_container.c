@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Which container a process is in. */
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -8,6 +9,7 @@
 #include "meta/container.h"
 #include "meta/process.h"
 #include "runtime_rig.h"
+#include "util/procfs.h"
 
 /* No runtime is there. */
 static const char *const nowhere[RUNTIMES] = { [RUNTIME_DOCKER] = "", [RUNTIME_CONTAINERD] = "", [RUNTIME_CRI] = "" };
@@ -15,9 +17,10 @@ static const char *const nowhere[RUNTIMES] = { [RUNTIME_DOCKER] = "", [RUNTIME_C
 static uint64_t verdict_cgroup;
 static int verdict_match = -1;
 
-static void on_verdict(void *arg, uint64_t cgroup, bool match)
+static void on_verdict(void *arg, uint64_t cgroup, uint32_t tgid, bool match)
 {
 	(void)arg;
+	(void)tgid;
 	if (cgroup == verdict_cgroup)
 		verdict_match = match;
 }
@@ -84,6 +87,7 @@ static void test_find_by_cgroup(void)
 	cgroup_open(&fs);
 	p.cgroup = verdict_cgroup = cgroup_id(&fs, "/test_container/docker-" ID_B ".scope");
 	containers_new(&c, &config);
+	containers_judge(c);
 	answer = wait_for_answer(c, &p, &ret, &ms);
 	containers_step(c);
 	if (!p.cgroup || answer != CONTAINER_FOUND || !str_eq(ret->desc.name, str_of("late")) || ms > 400)
@@ -112,6 +116,141 @@ static void test_find_by_cgroup(void)
 	rmdir(known);
 	rmdir(unknown);
 	rmdir(mount);
+}
+
+/* --- before the runtimes have answered --- */
+
+static const char scope[] = "docker-" ID_B ".scope";
+static volatile bool may_answer;
+
+/* Its list comes late; it has the container ID_B. */
+static void late(struct fake *f, int fd, const char *path)
+{
+	(void)f;
+	if (strncmp(path, "/events", 7) == 0) {
+		fake_http_stream(fd);
+		fake_hold(fd);
+		return;
+	}
+	while (!may_answer)
+		usleep(1000);
+	if (strncmp(path, "/containers/json", 16) == 0)
+		fake_http_answer(fd, 200,
+				 "[{\"Id\":\"" ID_B "\",\"Names\":[\"/late\"],\"Image\":\"img:2\",\"Labels\":{}}]");
+	else
+		fake_http_answer(fd, 404, "{}");
+}
+
+struct early {
+	struct fake f;
+	const char *addresses[RUNTIMES];
+	struct containers *c;
+	struct cgroup_fs fs;
+	struct process in, host; /* in the container, and in none */
+};
+
+/* False: no cgroup can be made here. */
+static bool early_begin(struct early *e, const char *const *names)
+{
+	struct containers_config config = { .addresses = e->addresses, .query.names = names, .verdict = on_verdict };
+
+	*e = (struct early){
+		.f = { .serve = fake_serve_http, .http = late },
+		.addresses = { [RUNTIME_CONTAINERD] = "", [RUNTIME_CRI] = "" },
+		.in = { .tgid = 5000000, .start = 1, .pidns = 1, .mntns = 1 },
+		.host = { .tgid = (uint32_t)getpid(), .start = 1 },
+	};
+	if (cgroup_open(&e->fs) || (mkdirat(e->fs.fd, scope, 0755) < 0 && errno != EEXIST))
+		return false;
+	e->in.cgroup = cgroup_id(&e->fs, scope);
+	e->host.cgroup = e->fs.root_id;
+	e->host.pidns = procfs_namespace(0, "pid");
+	e->host.mntns = procfs_namespace(0, "mnt");
+	may_answer = false;
+	socket_path(&e->f, "late");
+	fake_start(&e->f);
+	e->addresses[RUNTIME_DOCKER] = e->f.path;
+	return containers_new(&e->c, &config) == 0;
+}
+
+static void early_end(struct early *e)
+{
+	may_answer = true;
+	containers_free(e->c);
+	fake_stop(&e->f);
+	unlinkat(e->fs.fd, scope, AT_REMOVEDIR);
+	cgroup_close(&e->fs);
+}
+
+static void early_step(struct early *e, int ms)
+{
+	const uint64_t end = clock_ns(CLOCK_MONOTONIC) + (uint64_t)ms * 1000000u;
+
+	do {
+		containers_step(e->c);
+		poll(&(struct pollfd){ .fd = containers_fd(e->c), .events = POLLIN }, 1, 10);
+	} while (clock_ns(CLOCK_MONOTONIC) < end);
+}
+
+/* Until its name is told, the id that the cgroup has is. */
+static void test_id_until_the_name(void)
+{
+	const struct container *ret = NULL;
+	struct early e;
+	int ms;
+
+	if (!early_begin(&e, NULL))
+		CHECK_SKIP("cannot make a cgroup");
+	early_step(&e, 20);
+	if (containers_find(e.c, &e.in, &ret) != CONTAINER_PENDING || !ret ||
+	    !str_eq(ret->desc.name, str_of("bbbbbbbbbbbb")))
+		snprintf(check_why, sizeof(check_why), "no id is told while the runtime is asked");
+	may_answer = true;
+	if (!check_why[0] &&
+	    (wait_for_answer(e.c, &e.in, &ret, &ms) != CONTAINER_FOUND || !str_eq(ret->desc.name, str_of("late"))))
+		snprintf(check_why, sizeof(check_why), "no name is told after the answer");
+	early_end(&e);
+}
+
+/* Who is in no container is known without any answer; a container is judged as soon as its name is known. */
+static void check_verdicts(struct early *e)
+{
+	CHECK(containers_judge(e->c));
+	verdict_cgroup = e->fs.v1 ? 0 : e->host.cgroup;
+	verdict_match = -1;
+	containers_process(e->c, &e->host);
+	CHECK_INT(verdict_match, 0);
+	verdict_match = -1;
+	containers_process(e->c, &e->host);
+	CHECK_INT(verdict_match, -1);
+	/* It runs another program: the kernel has forgotten what was told of the process. */
+	e->host.version++;
+	containers_process(e->c, &e->host);
+	CHECK_INT(verdict_match, e->fs.v1 ? 0 : -1);
+	verdict_cgroup = e->in.cgroup;
+	verdict_match = -1;
+	containers_process(e->c, &e->in);
+	early_step(e, 30);
+	CHECK_INT(verdict_match, -1);
+	may_answer = true;
+	early_step(e, 200);
+	CHECK_INT(verdict_match, 1);
+}
+
+static void test_verdicts_at_the_start(void)
+{
+	static const char *const names[] = { "late", NULL };
+	struct early e;
+
+	if (!early_begin(&e, names))
+		CHECK_SKIP("cannot make a cgroup");
+	verdict_cgroup = e.in.cgroup;
+	verdict_match = -1;
+	containers_process(e.c, &e.in);
+	/* Nobody is told before the programs are there. */
+	CHECK_INT(verdict_match, -1);
+	check_verdicts(&e);
+	early_end(&e);
 }
 
 /* More processes than are kept, all of them in use: the place of the one that is looked up stays. */
@@ -300,6 +439,8 @@ int main(void)
 	if (rig_begin())
 		return 2;
 	RUN(test_find_by_cgroup);
+	RUN(test_id_until_the_name);
+	RUN(test_verdicts_at_the_start);
 	RUN(test_places_are_bounded);
 	RUN(test_short_lived_child);
 	RUN(test_no_match);

@@ -156,6 +156,22 @@ static void test_shared(void)
 	CHECK_STR(what_was_told(), "1002 pid 11 host; ");
 }
 
+/* Likewise at the start, also when the names of all are known already. */
+static void test_shared_at_the_start(void)
+{
+	start(NULL, NULL);
+	is_called(ID_A, "web");
+	is_called(ID_B, "guest");
+	container_netns_hold(n, true);
+	runs(ID_B, 11, INODE, 9);
+	container_netns_step(n, now);
+	runs(ID_A, 10, INODE, 5);
+	CHECK_STR(what_was_told(), "");
+	container_netns_hold(n, false);
+	container_netns_step(n, now);
+	CHECK(strstr(what_was_told(), " web; "));
+}
+
 /* The process that was heard of last is gone before anybody has told a name. */
 static void test_short_lived_process(void)
 {
@@ -342,6 +358,7 @@ int main(void)
 	RUN(test_container);
 	RUN(test_pod);
 	RUN(test_shared);
+	RUN(test_shared_at_the_start);
 	RUN(test_short_lived_process);
 	RUN(test_late_name);
 	RUN(test_host_network);

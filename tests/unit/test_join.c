@@ -10,6 +10,7 @@
 
 #include "check.h"
 #include "fake.h"
+#include "fake_daemon.h"
 #include "meta/cgroup.h"
 
 #define MSEC UINT64_C(1000000)
@@ -810,6 +811,45 @@ static void test_container_first(void)
 	cgroup_close(&fs);
 }
 
+/* What was seen before packets were looked at waits for its container from then on, not from its own time. */
+static void test_container_of_early_packets(void)
+{
+	static const char name[] = "docker-dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd.scope";
+	const uint64_t later = 10000 * MSEC;
+	char path[] = "/tmp/test_join.XXXXXX";
+	struct fake silent = { 0 };
+	const char *addresses[RUNTIMES] = { [RUNTIME_CONTAINERD] = "", [RUNTIME_CRI] = "" };
+	struct containers_config config = { .addresses = addresses };
+	const struct event_packet e = from_client_to_server(EVENT_DIR_OUT);
+	const struct annotation *a;
+	struct rig r;
+	struct cgroup_fs fs;
+
+	if (cgroup_open(&fs) || (mkdirat(fs.fd, name, 0755) < 0 && errno != EEXIST))
+		CHECK_SKIP("cannot make a cgroup");
+	CHECK(mkdtemp(path));
+	snprintf(silent.path, sizeof(silent.path), "%s/docker", path);
+	fake_start(&silent);
+	addresses[RUNTIME_DOCKER] = silent.path;
+	r = rig_make(0, true);
+	join_free(r.join);
+	CHECK(containers_new(&r.containers, &config) == 0);
+	CHECK(join_new(&r.join, &(struct join_config){
+					.processes = r.processes, .containers = r.containers, .users = r.users }) == 0);
+	rig_exec_in(&r, CLIENT, 100, PARENT, "/usr/bin/client", 0, cgroup_id(&fs, name));
+	CHECK_INT(join(&r, &e, later, false, &a), META_READY);
+	CHECK(str_eq(a->container.name, str_of("dddddddddddd")));
+	join_begin(r.join, e.ts + later);
+	CHECK_INT(join(&r, &e, later + 400 * MSEC, false, &a), META_WAIT);
+	CHECK_INT(join(&r, &e, later + 400 * MSEC, true, &a), META_READY);
+	CHECK_INT(join(&r, &e, later + 600 * MSEC, false, &a), META_READY);
+	rig_done(&r);
+	fake_stop(&silent);
+	rmdir(path);
+	unlinkat(fs.fd, name, AT_REMOVEDIR);
+	cgroup_close(&fs);
+}
+
 int main(void)
 {
 	RUN(test_out_shows_the_sender);
@@ -831,5 +871,6 @@ int main(void)
 	RUN(test_cache_is_bounded);
 	RUN(test_user_of_the_peer);
 	RUN(test_container_first);
+	RUN(test_container_of_early_packets);
 	return check_status();
 }

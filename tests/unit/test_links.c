@@ -262,6 +262,8 @@ static void test_attach(void)
 	CHECK_STR(what_was_told(), "iface 0 eth0; out 2 l2; in 2 l2; iface 1 wg0; out 3 l3; in 3 l3; ");
 	CHECK(lookup(2)->announced && lookup(2)->ingress.active && lookup(2)->egress.active);
 	CHECK(!rig_pending(&rig));
+	/* Nothing else waits for more than one device. */
+	CHECK_INT((int)nmeanwhile, 2);
 }
 
 /* A packet on lo passes both sides. */

@@ -75,6 +75,44 @@ static void test_daemons_of_users(void)
 	reach_user("docker.sock");
 }
 
+/* Whether somebody is still waited for after some time. */
+static bool waited_for(struct runtimes *rs, struct loop *loop, int ms)
+{
+	const uint64_t end = clock_ns(CLOCK_MONOTONIC) + (uint64_t)ms * NSEC_PER_MSEC;
+
+	while (clock_ns(CLOCK_MONOTONIC) < end) {
+		loop_run(loop);
+		runtimes_step(rs, clock_ns(CLOCK_MONOTONIC));
+		poll(&(struct pollfd){ .fd = loop->epoll_fd, .events = POLLIN }, 1, 10);
+	}
+	return !runtimes_answered(rs, clock_ns(CLOCK_MONOTONIC));
+}
+
+/* While we are busy with the start, nobody is silent. */
+static void test_silent_after_the_start(void)
+{
+	struct fake f = { 0 };
+	const char *addresses[RUNTIMES] = { "", "", "", "" };
+	struct container_store *store;
+	struct runtimes *rs = NULL;
+	struct loop loop;
+
+	socket_path(&f, "silent");
+	fake_start(&f);
+	addresses[RUNTIME_DOCKER] = f.path;
+	loop_open(&loop);
+	container_store_new(&store, &(struct container_store_hooks){ no_hook, no_forget, NULL });
+	CHECK(runtimes_new(&rs, &loop, store, addresses) == 0);
+	CHECK(waited_for(rs, &loop, 400));
+	runtimes_listen(rs);
+	CHECK(waited_for(rs, &loop, 20));
+	CHECK(!waited_for(rs, &loop, 400));
+	runtimes_free(rs);
+	container_store_free(store);
+	loop_close(&loop);
+	fake_stop(&f);
+}
+
 /* /run and what is in it, and an empty /var, with or without a folder in a link's place; for this process alone. */
 static bool own_run(bool var_run)
 {
@@ -126,6 +164,7 @@ int main(void)
 		return 2;
 	RUN(test_variable_and_address);
 	RUN(test_daemons_of_users);
+	RUN(test_silent_after_the_start);
 	RUN(test_var_run_is_no_link); /* the last: it changes where files are */
 	rig_end();
 	return check_status();

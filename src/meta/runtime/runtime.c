@@ -156,7 +156,7 @@ void runtime_tick(struct runtime *r, uint64_t now)
 	if (r->state == RUNTIME_DOWN && r->retry_at <= now) {
 		runtime_open(r, now);
 		loop_wake_at(r->loop, now);
-	} else if (r->state == RUNTIME_OPENED && !r->heard_from) {
+	} else if (r->state == RUNTIME_OPENED && !r->heard_from && !r->unheard) {
 		r->heard_from = now;
 	}
 	if ((r->state == RUNTIME_OPENED || r->state == RUNTIME_READY) && r->ops->tick)

@@ -48,6 +48,7 @@ struct runtime {
 	enum runtime_state state;
 	uint64_t opened_at, retry_at; /* CLOCK_MONOTONIC ns */
 	uint64_t heard_from; /* when we listened first; until then we were busy, and it is not silent; 0 not yet */
+	bool unheard;	     /* we are still busy with something else */
 	uint64_t backoff;    /* ns */
 	bool said_down, said_slow, was_ready;
 	int failure;   /* errno of the last try to open it, 0: it was opened */
