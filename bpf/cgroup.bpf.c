@@ -25,8 +25,6 @@ static void (*const bpf_preempt_enable)(void) = (void *)KFUNC_PREEMPT_ENABLE;
 static __always_inline void flow_anywhere(struct owner_scratch *S, const struct flow_key *k)
 {
 	struct owner_rec *rec = bpf_map_lookup_elem(&ptcp_flows, k), *there;
-	__u8 forwarded;
-	bool alone;
 
 	if (!rec || addr_is_loopback(k->l))
 		return;
@@ -36,14 +34,9 @@ static __always_inline void flow_anywhere(struct owner_scratch *S, const struct 
 	there = bpf_map_lookup_elem(&ptcp_flows, &S->flow[FLOW_INNER]);
 	if (there && owner_same(there, &S->rec) && there->cookie == S->rec.cookie)
 		return;
-	forwarded = S->rec.forwarded;
-	alone = flow_settle(&S->rec, there, k->netns);
-	S->rec.forwarded = forwarded;
 	if (flows_told && S->begins)
 		flow_tell(S, &S->flow[FLOW_INNER]);
-	bpf_map_update_elem(&ptcp_flows, &S->flow[FLOW_INNER], &S->rec, BPF_ANY);
-	if (!alone)
-		flow_contest(&S->rec, &S->flow[FLOW_INNER]);
+	flow_put(&S->rec, there, &S->flow[FLOW_INNER], k->netns);
 }
 
 static __always_inline void note_sender(struct owner_scratch *S, struct bpf_sock *full, __u64 cookie, bool found)

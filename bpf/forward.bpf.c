@@ -49,6 +49,7 @@ static __always_inline void forward_store(struct bpf_sock *sk, struct owner_rec 
 	new = *known;
 	new.certain = !listens && !owner_provisional(known, cookie);
 	new.cookie = listens ? flow_cookie(k) : cookie;
+	new.forwarded = 1;
 	if (listens && !rec)
 		rec = listener_adopt(sk, known);
 	if (!new.certain && rec)

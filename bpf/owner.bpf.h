@@ -175,7 +175,6 @@ static __always_inline bool flow_settle(struct owner_rec *new, const struct owne
 	enum { CONTEST_STEPS = 60 };
 	__u32 now = nat_step(bpf_ktime_get_ns());
 
-	new->forwarded = 1;
 	new->contested = 0;
 	new->netns = netns;
 	new->since = now;
@@ -201,12 +200,18 @@ static __noinline void flow_contest(const struct owner_rec *nobody, const struct
 	bpf_map_update_elem(&ptcp_flows, &beyond, nobody, BPF_ANY);
 }
 
-/* Puts what flow_settle() has made of a record into ptcp_flows. */
+/* Puts what flow_settle() makes of new into ptcp_flows. k: with namespace 0. */
 static __always_inline bool flow_put(struct owner_rec *new, const struct owner_rec *old, const struct flow_key *k,
 				     __u32 netns)
 {
 	bool alone = flow_settle(new, old, netns);
 
+	/* Of two at the same time, the second has to see the first. */
+	if (!old) {
+		if (!bpf_map_update_elem(&ptcp_flows, k, new, BPF_NOEXIST))
+			return true;
+		alone = flow_settle(new, bpf_map_lookup_elem(&ptcp_flows, k), netns);
+	}
 	bpf_map_update_elem(&ptcp_flows, k, new, BPF_ANY);
 	if (!alone)
 		flow_contest(new, k);
@@ -224,6 +229,7 @@ static __always_inline void forward_settled(const struct owner_rec *rec, struct 
 	old = bpf_map_lookup_elem(&ptcp_flows, k);
 	if (!old)
 		return;
+	new.forwarded = 1;
 	if (flow_put(&new, old, k, netns))
 		forward_tell(&new, k);
 }

@@ -126,7 +126,7 @@ static __always_inline enum owner_verdict tap_destination(struct owner_scratch *
 		/* Soon after its SYN: nobody has accepted yet. */
 		if (k->proto == IPPROTO_TCP && !k->fragment && (!egress || e->ifindex == LOOPBACK_IFINDEX))
 			return tap_stand_in(&e->dst, k);
-		return OWNER_MAYBE;
+		return S->nat == NAT_FIRST ? tap_nat_wait(S, &e->dst) : OWNER_MAYBE;
 	}
 	if (S->head.more_frags && !k->fragment && !S->provisional) {
 		flow_fragment(S);

@@ -69,7 +69,7 @@ def run_scenario(f):
             end_leftovers()
     text = ", ".join("%s %d/%d/%d%s" % (end, s.right[end], s.wrong[end], s.missing[end],
                                         " and %d late" % s.late[end] if s.late[end] else "")
-                     for end in ("client", "server") if s.right[end] + s.wrong[end] + s.missing[end])
+                     for end in sorted({*s.right, *s.wrong, *s.missing}))
     if s.first or not s.right:
         return "not ok", text, "%s: %s" % (text or "no packets", "; ".join(s.first.values())), n
     late = sum(s.late.values())
