@@ -37,7 +37,8 @@ struct rules {
 };
 
 struct seen {
-	uint64_t id; /* its hash, 0: empty */
+	uint64_t id;   /* its hash, 0: empty */
+	uint64_t told; /* the hash of what the kinds are of */
 	unsigned kinds;
 };
 
@@ -327,36 +328,57 @@ static bool is_composed(struct container_match *m, const cJSON *labels)
 
 /* What was told with an earlier packet */
 
-static uint64_t hash_of(struct str id)
+/* Eight bytes at a time: labels may be long, and are looked at with every packet. */
+static uint64_t hash_add(uint64_t h, struct str s)
 {
-	uint64_t h = 0xcbf29ce484222325; /* FNV-1a */
+	uint64_t word = s.n;
 
-	for (uint32_t i = 0; i < id.n; i++)
-		h = (h ^ (uint8_t)id.p[i]) * 0x100000001b3;
+	for (uint32_t i = 0;; i += sizeof(word)) {
+		h = (h ^ word) * 0x9e3779b97f4a7c15;
+		h ^= h >> 32;
+		if (i >= s.n)
+			return h;
+		word = 0;
+		memcpy(&word, s.p + i, s.n - i < sizeof(word) ? s.n - i : sizeof(word));
+	}
+}
+
+static uint64_t hash_of_id(struct str id)
+{
+	const uint64_t h = hash_add(0, id);
+
 	return h ? h : 1;
 }
 
-static struct seen *seen_find(const struct container_match *m, struct str id)
+static uint64_t hash_of_told(const struct container_desc *c, const struct pod_desc *pod)
 {
-	const uint64_t hash = hash_of(id);
-	size_t i = hash % SLOTS;
+	uint64_t h = 0;
 
-	while (m->memory[i].id && m->memory[i].id != hash)
+	if (c)
+		h = hash_add(hash_add(h, c->labels), c->image);
+	return pod ? hash_add(h, pod->labels) : h;
+}
+
+static struct seen *seen_find(const struct container_match *m, uint64_t id)
+{
+	size_t i = id % SLOTS;
+
+	while (m->memory[i].id && m->memory[i].id != id)
 		i = (i + 1) % SLOTS;
 	return &m->memory[i];
 }
 
-static void remember(struct container_match *m, struct str id, unsigned kinds)
+static void remember(struct container_match *m, const struct seen *news)
 {
-	struct seen *seen = seen_find(m, id);
+	struct seen *seen = seen_find(m, news->id);
 
 	if (!seen->id && m->remembered == MEMORY) {
 		memset(m->memory, 0, SLOTS * sizeof(*m->memory));
 		m->remembered = 0;
-		seen = seen_find(m, id);
+		seen = seen_find(m, news->id);
 	}
 	m->remembered += !seen->id;
-	*seen = (struct seen){ hash_of(id), kinds };
+	*seen = *news;
 }
 
 static cJSON *labels_parse(struct str labels)
@@ -364,15 +386,13 @@ static cJSON *labels_parse(struct str labels)
 	return labels.n ? cJSON_ParseWithLength(labels.p, labels.n) : NULL;
 }
 
-static unsigned kinds_told(struct container_match *m, const struct container_desc *c, const struct pod_desc *pod)
+static unsigned kinds_of_labels(struct container_match *m, const struct container_desc *c, const struct pod_desc *pod)
 {
 	const struct labels l = { c ? labels_parse(c->labels) : NULL, pod ? labels_parse(pod->labels) : NULL };
 	unsigned kinds = 0;
 
 	if ((m->wanted & CONTAINER_LABEL) && is_labelled(m, &l))
 		kinds |= CONTAINER_LABEL;
-	if (c && (m->wanted & CONTAINER_IMAGE) && is_image(m, c->image))
-		kinds |= CONTAINER_IMAGE;
 	if ((m->wanted & CONTAINER_COMPOSE) && is_composed(m, l.container))
 		kinds |= CONTAINER_COMPOSE;
 	cJSON_Delete(l.container);
@@ -380,17 +400,31 @@ static unsigned kinds_told(struct container_match *m, const struct container_des
 	return kinds;
 }
 
+static unsigned kinds_told(struct container_match *m, const struct container_desc *c, const struct pod_desc *pod)
+{
+	unsigned kinds = 0;
+
+	if (m->wanted & (CONTAINER_LABEL | CONTAINER_COMPOSE))
+		kinds = kinds_of_labels(m, c, pod);
+	if (c && (m->wanted & CONTAINER_IMAGE) && is_image(m, c->image))
+		kinds |= CONTAINER_IMAGE;
+	return kinds;
+}
+
+/* Labels are parsed when they are new, not with each packet: that allocates. */
 static unsigned kinds_remembered(struct container_match *m, const struct container_desc *c, const struct pod_desc *pod)
 {
-	unsigned kinds;
+	struct seen news = { .id = hash_of_id(c ? c->id : (struct str){ 0 }), .told = hash_of_told(c, pod) };
+	const struct seen *seen = seen_find(m, news.id);
 
 	/* Image and labels are told together, be they empty. */
 	if (c && !c->labels.p)
-		return seen_find(m, c->id)->kinds;
-	kinds = kinds_told(m, c, pod);
-	if (c)
-		remember(m, c->id, kinds);
-	return kinds;
+		return seen->kinds;
+	if (seen->id && seen->told == news.told)
+		return seen->kinds;
+	news.kinds = kinds_told(m, c, pod);
+	remember(m, &news);
+	return news.kinds;
 }
 
 unsigned container_match_end(struct container_match *m, const struct container_desc *container,

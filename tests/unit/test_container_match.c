@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "meta/container_match.h"
 
+#include <cjson/cJSON.h>
+#include <stdlib.h>
+
 #include "check.h"
 #include "meta/match.h"
 #include "util/glob.h"
@@ -249,6 +252,48 @@ static void test_memory(void)
 	CHECK_INT(missed, 0);
 }
 
+static unsigned allocations;
+
+static void *count_malloc(size_t n)
+{
+	allocations++;
+	return malloc(n);
+}
+
+static unsigned allocations_of(struct container_match *m, const struct container_desc *c, const struct pod_desc *p)
+{
+	allocations = 0;
+	container_match_end(m, c, p);
+	return allocations;
+}
+
+/* Labels are looked at when they are new, whatever memory they lie in, and not at all when nobody asks for them. */
+static void test_parsed_once(void)
+{
+	const struct container_query labels = { .labels = ONE("app=web") }, images = { .images = ONE("nginx") };
+	cJSON_Hooks hooks = { count_malloc, free };
+	struct container_desc c = container(), other = container();
+	struct pod_desc p = pod(), changed = pod();
+	struct container_match *m;
+
+	changed.labels = str_of("{\"app\":\"db\"}");
+	other.id = str_of("fedcba987654");
+	cJSON_InitHooks(&hooks);
+	CHECK_INT(container_match_new(&m, &labels), 0);
+	CHECK(allocations_of(m, &c, &p) > 0 && allocations_of(m, &other, NULL) > 0);
+	CHECK(allocations_of(m, &c, &p) == 0 && allocations_of(m, &other, NULL) == 0);
+	CHECK_INT(container_match_end(m, &c, &p), CONTAINER_LABEL);
+	CHECK_INT(container_match_end(m, &c, &changed), 0);
+	CHECK_INT(container_match_end(m, &c, &p), CONTAINER_LABEL);
+	CHECK_INT(container_match_end(m, &c, NULL), 0);
+	container_match_free(m);
+	CHECK_INT(container_match_new(&m, &images), 0);
+	CHECK_INT(allocations_of(m, &c, &p), 0);
+	CHECK_INT(container_match_end(m, &c, &p), CONTAINER_IMAGE);
+	container_match_free(m);
+	cJSON_InitHooks(NULL);
+}
+
 int main(void)
 {
 	RUN(test_flaws);
@@ -262,5 +307,6 @@ int main(void)
 	RUN(test_escapes);
 	RUN(test_remembered);
 	RUN(test_memory);
+	RUN(test_parsed_once);
 	return check_status();
 }
