@@ -377,6 +377,10 @@ void container_store_put(struct container_store *s, const struct container_facts
 	if (f->sandbox && !e->sandbox)
 		replace(&e->sandbox, f->sandbox);
 	if (f->rank >= e->rank) {
+		if (!f->some_labels || f->rank > e->rank || !e->labels) {
+			free(e->labels);
+			e->labels = label_json(f->labels, f->nlabels);
+		}
 		e->rank = f->rank;
 		e->user = f->user;
 		/* Docker's own name of a pod's container is a made-up one: k8s_NAME_POD_NAMESPACE_UID_N. */
@@ -388,8 +392,6 @@ void container_store_put(struct container_store *s, const struct container_facts
 		if (f->image)
 			replace(&e->image, f->image);
 		put_pod_labels(e, f);
-		free(e->labels);
-		e->labels = label_json(f->labels, f->nlabels);
 	}
 	entry_refresh(s, e);
 }
@@ -459,8 +461,7 @@ void container_store_gone(struct container_store *s, const char *ns, const char 
 
 	if (e && !e->gone_at)
 		e->gone_at = clock_ns(CLOCK_MONOTONIC);
-	if (e)
-		e->init_pid = e->pidns = e->mntns = 0; /* the kernel gives them to others now */
+	container_store_stopped(s, ns, id); /* the kernel gives its namespaces' numbers to others now */
 }
 
 void container_store_stopped(struct container_store *s, const char *ns, const char *id)

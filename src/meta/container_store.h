@@ -29,6 +29,7 @@ struct container_facts {
 	const char *name, *image; /* NULL unknown; a leading '/' of the name is dropped */
 	struct label *labels;	  /* sorted in place */
 	size_t nlabels;
+	bool some_labels;    /* there may be more: what the same rank has told stays */
 	const char *sandbox; /* id of the CRI pod sandbox, NULL unknown */
 };
 

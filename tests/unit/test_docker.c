@@ -47,6 +47,61 @@ static void test_docker_tcp(void)
 	}
 }
 
+#define EVENT(action, attributes)                                                                                      \
+	"{\"Action\":\"" action "\",\"Actor\":{\"ID\":\"" ID_C "\",\"Attributes\":{" attributes "}}}\n"
+
+static bool may_start; /* atomic */
+
+/* The list tells of a container that was created, and of its label "name", which events hide; it starts afterwards. */
+static void labels_answers(struct fake *f, int fd, const char *path)
+{
+	char c;
+
+	(void)f;
+	if (strncmp(path, "/events", 7) == 0) {
+		fake_http_stream(fd);
+		fake_puts(fd, EVENT("create", "\"name\":\"web\",\"image\":\"ubi\",\"k\":\"v\""));
+		while (!__atomic_load_n(&may_start, __ATOMIC_ACQUIRE) && recv(fd, &c, 1, MSG_DONTWAIT) != 0)
+			usleep(1000);
+		fake_puts(fd, EVENT("start", "\"name\":\"later\",\"image\":\"ubi\",\"k\":\"v\""));
+		fake_hold(fd);
+	} else if (strstr(path, "filters")) {
+		fake_http_answer(fd, 200,
+				 "[{\"Id\":\"" ID_C "\",\"Names\":[\"/listed\"],\"Image\":\"ubi\","
+				 "\"Labels\":{\"k\":\"v\",\"name\":\"ubi8\"}}]");
+	} else if (strcmp(path, "/containers/json") == 0) {
+		fake_http_answer(fd, 200, "[]");
+	} else {
+		fake_hold(fd); /* inspection waits for the container to be started */
+	}
+}
+
+static bool labels_are(struct rig *rig, const char *labels)
+{
+	const struct container *c = rig_find(rig, NULL, ID_C);
+
+	return c && str_eq(c->desc.labels, str_of(labels));
+}
+
+static void test_labels_called_as_attributes(void)
+{
+	struct fake f = { .serve = fake_serve_http, .http = labels_answers };
+	static const char all[] = "{\"k\":\"v\",\"name\":\"ubi8\"}";
+	bool created, started;
+	struct rig rig;
+
+	socket_path(&f, "docker");
+	fake_start(&f);
+	rig_open(&rig, &docker_ops, f.path);
+	created = rig_named(&rig, ID_C, "listed", 2000) && labels_are(&rig, all);
+	__atomic_store_n(&may_start, true, __ATOMIC_RELEASE);
+	started = rig_named(&rig, ID_C, "later", 2000) && labels_are(&rig, all);
+	rig_close(&rig);
+	fake_stop(&f);
+	CHECK(created);
+	CHECK(started);
+}
+
 static void test_docker_restarts(void)
 {
 	struct fake f = { .serve = fake_serve_http, .http = docker_answers };
@@ -157,6 +212,7 @@ int main(void)
 		return 2;
 	RUN(test_docker);
 	RUN(test_docker_tcp);
+	RUN(test_labels_called_as_attributes);
 	RUN(test_docker_restarts);
 	RUN(test_docker_garbage);
 	RUN(test_docker_status);

@@ -233,11 +233,11 @@ static void list_done(void *arg, const char *error, long status, const char *bod
 	runtime_ready(&d->r);
 }
 
-/* An event tells name and image of the container, and between them its labels. */
+/* An event tells name and image of the container, and between them its labels, but for those that are called like these. */
 static void put_attributes(struct docker *d, const char *id, const cJSON *attributes)
 {
 	static const char *const no_labels[] = { "name", "image", "oldName" };
-	struct container_facts f = { .rank = rank_of(d), .user = d->r.user, .id = id };
+	struct container_facts f = { .rank = rank_of(d), .user = d->r.user, .id = id, .some_labels = true };
 	const int n = cJSON_IsObject(attributes) ? cJSON_GetArraySize(attributes) : 0;
 	struct label *labels = calloc((size_t)n + 1, sizeof(*labels));
 	const cJSON *item;
@@ -282,10 +282,9 @@ static void event_line(void *arg, const char *text, size_t len)
 		if (may_change(d, id))
 			container_store_stopped(d->r.store, NULL, id);
 	} else if (strcmp(action, "create") == 0 || strcmp(action, "start") == 0 || strcmp(action, "rename") == 0) {
-		/* From "create" on, its name is known before its first process runs. */
+		/* From "create" on, its name is known before its first process runs; the list tells all of its labels. */
 		put_attributes(d, id, cJSON_GetObjectItemCaseSensitive(actor, "Attributes"));
-		if (strcmp(action, "create") != 0)
-			ask(d, id, true, false);
+		ask(d, id, strcmp(action, "create") != 0, false);
 	}
 	cJSON_Delete(o);
 }
