@@ -343,9 +343,10 @@ static uint64_t hash_add(uint64_t h, struct str s)
 	}
 }
 
-static uint64_t hash_of_id(struct str id)
+/* The container's id; files that were saved without containers tell of pods alone. */
+static uint64_t hash_of_id(const struct container_desc *c, const struct pod_desc *pod)
 {
-	const uint64_t h = hash_add(0, id);
+	const uint64_t h = c ? hash_add(0, c->id) : hash_add(hash_add(1, pod->name), pod->namespace);
 
 	return h ? h : 1;
 }
@@ -414,11 +415,11 @@ static unsigned kinds_told(struct container_match *m, const struct container_des
 /* Labels are parsed when they are new, not with each packet: that allocates. */
 static unsigned kinds_remembered(struct container_match *m, const struct container_desc *c, const struct pod_desc *pod)
 {
-	struct seen news = { .id = hash_of_id(c ? c->id : (struct str){ 0 }), .told = hash_of_told(c, pod) };
+	struct seen news = { .id = hash_of_id(c, pod), .told = hash_of_told(c, pod) };
 	const struct seen *seen = seen_find(m, news.id);
 
 	/* Image and labels are told together, be they empty. */
-	if (c && !c->labels.p)
+	if (c ? !c->labels.p : !pod->labels.p)
 		return seen->kinds;
 	if (seen->id && seen->told == news.told)
 		return seen->kinds;

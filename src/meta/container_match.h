@@ -26,10 +26,10 @@ unsigned container_match_wanted(const struct container_match *m);
 /* those of them that a container, and those that a pod is asked for, */
 unsigned container_match_of_container(const struct container_match *m);
 unsigned container_match_of_pod(const struct container_match *m);
-/* and those that files do not tell with every packet: they are remembered by the container's id, so all packets have to be
- * shown. */
+/* and those that files do not tell with every packet: they are remembered by the container's id, or by the pod's name and
+ * namespace where no container is told, so all packets have to be shown. */
 unsigned container_match_remembered(const struct container_match *m);
-/* The kinds that an end satisfies; either may be NULL. */
+/* The kinds that an end satisfies; either may be NULL, but not both. */
 unsigned container_match_end(struct container_match *m, const struct container_desc *container,
 			     const struct pod_desc *pod);
 void container_match_free(struct container_match *m);

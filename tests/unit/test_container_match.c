@@ -230,6 +230,24 @@ static void test_remembered(void)
 	CHECK_INT(other, MATCH_NONE);
 }
 
+/* Likewise with --context pod, which leaves out the container. */
+static void test_pods_remembered(void)
+{
+	const struct match_config config = { .containers.labels = ONE("app=web") };
+	struct annotation told = { .serial = 1, .has = ANNOT_PEER_POD | ANNOT_PEER_POD_LABELS, .peer_pod = pod() };
+	struct annotation untold = { .serial = 2, .has = ANNOT_PEER_POD, .peer_pod = pod() }, other = untold;
+	struct match *m;
+
+	untold.peer_pod.labels = other.peer_pod.labels = (struct str){ 0 };
+	other.peer_pod.namespace = str_of("test");
+	CHECK_INT(match_new(&m, &config), 0);
+	CHECK_INT(match_annotation(m, &untold), MATCH_NONE);
+	CHECK_INT(match_annotation(m, &told), MATCH_PEER);
+	CHECK_INT(match_annotation(m, &untold), MATCH_PEER);
+	CHECK_INT(match_annotation(m, &other), MATCH_NONE);
+	match_free(m);
+}
+
 /* However many a file has, what is kept is bounded, and the newest are known. */
 static void test_memory(void)
 {
@@ -306,6 +324,7 @@ int main(void)
 	RUN(test_compose);
 	RUN(test_escapes);
 	RUN(test_remembered);
+	RUN(test_pods_remembered);
 	RUN(test_memory);
 	RUN(test_parsed_once);
 	return check_status();
