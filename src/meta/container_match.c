@@ -13,7 +13,7 @@
 
 enum {
 	TEXT_MAX = 65536, /* nothing that a file tells is longer, and of runtimes less is kept */
-	MEMORY = 8192,	  /* containers; with more of them in a file, all are forgotten */
+	MEMORY = 4096,	  /* containers of one generation */
 	SLOTS = 2 * MEMORY,
 	REMEMBERED = CONTAINER_IMAGE | CONTAINER_LABEL | CONTAINER_COMPOSE,
 };
@@ -42,12 +42,17 @@ struct seen {
 	unsigned kinds;
 };
 
+/* Of the two the older one is forgotten when the newer one is full; what is asked for is made new again. */
+struct generation {
+	struct seen *v;
+	size_t n;
+};
+
 struct container_match {
 	struct rules ids, names, pods, namespaces, images, labels, compose;
 	unsigned wanted;
-	struct seen *memory; /* NULL: nothing has to be remembered */
-	size_t remembered;
-	char text[TEXT_MAX + 1]; /* scratch space: fnmatch(3) wants an end, escapes are to be undone */
+	struct generation newer, older; /* v == NULL: nothing has to be remembered */
+	char text[TEXT_MAX + 1];	/* scratch space: fnmatch(3) wants an end, escapes are to be undone */
 };
 
 /* Making ready */
@@ -162,6 +167,12 @@ static bool complete_pods(struct container_match *m)
 	return true;
 }
 
+static bool generation_open(struct generation *g)
+{
+	g->v = calloc(SLOTS, sizeof(*g->v));
+	return g->v;
+}
+
 int container_match_new(struct container_match **ret, const struct container_query *query)
 {
 	struct container_match *m = calloc(1, sizeof(*m));
@@ -174,8 +185,8 @@ int container_match_new(struct container_match **ret, const struct container_que
 		    (m->namespaces.n ? CONTAINER_NAMESPACE : 0) | (m->images.n ? CONTAINER_IMAGE : 0) |
 		    (m->labels.n ? CONTAINER_LABEL : 0) | (m->compose.n ? CONTAINER_COMPOSE : 0);
 	if (m->wanted & REMEMBERED)
-		m->memory = calloc(SLOTS, sizeof(*m->memory));
-	if (!ready || ((m->wanted & REMEMBERED) && !m->memory)) {
+		ready = ready && generation_open(&m->newer) && generation_open(&m->older);
+	if (!ready) {
 		container_match_free(m);
 		return -ENOMEM;
 	}
@@ -360,26 +371,41 @@ static uint64_t hash_of_told(const struct container_desc *c, const struct pod_de
 	return pod ? hash_add(h, pod->labels) : h;
 }
 
-static struct seen *seen_find(const struct container_match *m, uint64_t id)
+static struct seen *slot_of(const struct generation *g, uint64_t id)
 {
 	size_t i = id % SLOTS;
 
-	while (m->memory[i].id && m->memory[i].id != id)
+	while (g->v[i].id && g->v[i].id != id)
 		i = (i + 1) % SLOTS;
-	return &m->memory[i];
+	return &g->v[i];
 }
 
-static void remember(struct container_match *m, const struct seen *news)
+static const struct seen *remember(struct container_match *m, struct seen news)
 {
-	struct seen *seen = seen_find(m, news->id);
+	struct seen *seen = slot_of(&m->newer, news.id);
 
-	if (!seen->id && m->remembered == MEMORY) {
-		memset(m->memory, 0, SLOTS * sizeof(*m->memory));
-		m->remembered = 0;
-		seen = seen_find(m, news->id);
+	if (!seen->id && m->newer.n == MEMORY) {
+		const struct generation oldest = m->older;
+
+		m->older = m->newer;
+		m->newer = (struct generation){ .v = oldest.v };
+		memset(oldest.v, 0, SLOTS * sizeof(*oldest.v));
+		seen = slot_of(&m->newer, news.id);
 	}
-	m->remembered += !seen->id;
-	*seen = *news;
+	m->newer.n += !seen->id;
+	*seen = news;
+	return seen;
+}
+
+/* Its id is 0: there is nothing. */
+static const struct seen *recall(struct container_match *m, uint64_t id)
+{
+	const struct seen *seen = slot_of(&m->newer, id);
+
+	if (seen->id)
+		return seen;
+	seen = slot_of(&m->older, id);
+	return seen->id ? remember(m, *seen) : seen;
 }
 
 static cJSON *labels_parse(struct str labels)
@@ -416,7 +442,7 @@ static unsigned kinds_told(struct container_match *m, const struct container_des
 static unsigned kinds_remembered(struct container_match *m, const struct container_desc *c, const struct pod_desc *pod)
 {
 	struct seen news = { .id = hash_of_id(c, pod), .told = hash_of_told(c, pod) };
-	const struct seen *seen = seen_find(m, news.id);
+	const struct seen *seen = recall(m, news.id);
 
 	/* Image and labels are told together, be they empty. */
 	if (c ? !c->labels.p : !pod->labels.p)
@@ -424,8 +450,7 @@ static unsigned kinds_remembered(struct container_match *m, const struct contain
 	if (seen->id && seen->told == news.told)
 		return seen->kinds;
 	news.kinds = kinds_told(m, c, pod);
-	remember(m, &news);
-	return news.kinds;
+	return remember(m, news)->kinds;
 }
 
 unsigned container_match_end(struct container_match *m, const struct container_desc *container,
@@ -464,6 +489,7 @@ void container_match_free(struct container_match *m)
 	rules_done(&m->images);
 	rules_done(&m->labels);
 	rules_done(&m->compose);
-	free(m->memory);
+	free(m->newer.v);
+	free(m->older.v);
 	free(m);
 }

@@ -248,26 +248,39 @@ static void test_pods_remembered(void)
 	match_free(m);
 }
 
-/* However many a file has, what is kept is bounded, and the newest are known. */
+/* Whether the i-th container is known; labels: which are told of it now, p == NULL none. */
+static bool is_known(struct container_match *m, unsigned i, struct str labels)
+{
+	struct container_desc c = container();
+	char id[24];
+
+	snprintf(id, sizeof(id), "%012x", i);
+	c.id = str_of(id);
+	c.labels = labels;
+	return container_match_end(m, &c, NULL);
+}
+
+/* However many a file has, what is kept is bounded, and those are known whose packets came last. */
 static void test_memory(void)
 {
+	enum { FIRST = 1 << 24, KEPT = 4000, MEMORY = 8192 };
+	const struct str labels = container().labels, none = { 0 };
 	const struct container_query q = { .labels = ONE("tier") };
-	struct container_desc c = container();
+	unsigned missed = 0, known = 0;
 	struct container_match *m;
-	unsigned missed = 0;
-	char id[16];
 
 	CHECK_INT(container_match_new(&m, &q), 0);
+	is_known(m, FIRST, labels);
 	for (unsigned i = 0; i < 40000; i++) {
-		snprintf(id, sizeof(id), "%012x", i);
-		c = container();
-		c.id = str_of(id);
-		container_match_end(m, &c, NULL);
-		c.labels = (struct str){ 0 };
-		missed += !container_match_end(m, &c, NULL);
+		is_known(m, i, labels);
+		missed += !is_known(m, i, none) + (i >= KEPT && i % 100 == 0 && !is_known(m, i - KEPT, none));
+		missed += i % 1000 == 0 && !is_known(m, FIRST, none);
 	}
+	for (unsigned i = 0; i < 40000; i++)
+		known += is_known(m, i, none);
 	container_match_free(m);
 	CHECK_INT(missed, 0);
+	CHECK(known <= MEMORY);
 }
 
 static unsigned allocations;
