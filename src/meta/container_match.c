@@ -3,7 +3,6 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -107,23 +106,6 @@ static bool add_compose(struct rules *rules, const char *value)
 	return add(rules, value, strlen(value), strchr(value, '/'));
 }
 
-static bool add_image(struct rules *rules, const char *value)
-{
-	static const char hub[] = IMAGE_REGISTRY "/";
-	const char *path = value + sizeof(hub) - 1;
-	char *full;
-	bool added;
-
-	/* So are official ones written, too, but called "library/NAME" by every runtime. */
-	if (glob_is(value) || strncmp(value, hub, sizeof(hub) - 1) != 0 || strchr(path, '/'))
-		return add_plain(rules, value);
-	if (asprintf(&full, "%s" IMAGE_OFFICIAL "/%s", hub, path) < 0)
-		return false;
-	added = add_plain(rules, full);
-	free(full);
-	return added;
-}
-
 static bool add_labels(struct rules *rules, const char *value)
 {
 	for (;;) {
@@ -151,7 +133,7 @@ static bool compile(struct container_match *m, const struct container_query *q)
 {
 	return add_all(&m->ids, q->ids, add_plain) && add_all(&m->names, q->names, add_name) &&
 	       add_all(&m->pods, q->pods, add_pod) && add_all(&m->namespaces, q->namespaces, add_plain) &&
-	       add_all(&m->images, q->images, add_image) && add_all(&m->labels, q->labels, add_labels) &&
+	       add_all(&m->images, q->images, add_plain) && add_all(&m->labels, q->labels, add_labels) &&
 	       add_all(&m->compose, q->compose, add_compose);
 }
 

@@ -57,19 +57,33 @@ static struct str write_full(struct str image, char *text)
 	return full;
 }
 
+/* "docker.io/nginx:1": so are official ones written, too. */
+static struct str write_brief(struct str full, char *text)
+{
+	const size_t skipped = sizeof(registry) - 1 + sizeof(official) - 1;
+	struct str brief = { text, 0 };
+
+	put(&brief, text, registry, sizeof(registry) - 1);
+	put(&brief, text, full.p + skipped, full.n - skipped);
+	return brief;
+}
+
 bool image_name_parse(struct image_name *name, struct str image, char text[IMAGE_NAME_MAX])
 {
+	const size_t longest = IMAGE_NAME_MAX / 2 - sizeof(registry) - sizeof(official) - sizeof(usual_tag);
 	struct str path;
 	uint32_t start, end;
 
-	if (!image.n || image.n > IMAGE_NAME_MAX - sizeof(registry) - sizeof(official) - sizeof(usual_tag))
+	if (!image.n || image.n > longest)
 		return false;
 	*name = (struct image_name){ .full = write_full(image, text), .nstarts = 1, .nends = 1 };
 	start = registry_length(name->full);
 	name->starts[name->nstarts++] = start;
 	path = (struct str){ name->full.p + start, name->full.n - start };
-	if (begins(name->full, registry, sizeof(registry) - 1) && begins(path, official, sizeof(official) - 1))
+	if (begins(name->full, registry, sizeof(registry) - 1) && begins(path, official, sizeof(official) - 1)) {
 		name->starts[name->nstarts++] = start + (uint32_t)sizeof(official) - 1;
+		name->brief = write_brief(name->full, text + name->full.n);
+	}
 	name->ends[0] = name->full.n;
 	end = length_to(name->full, '@');
 	if (end < name->full.n)
@@ -82,10 +96,15 @@ bool image_name_parse(struct image_name *name, struct str image, char text[IMAGE
 
 bool image_name_form(const struct image_name *name, unsigned i, struct str *form)
 {
+	const unsigned nparts = name->nstarts * name->nends;
 	uint32_t start, end;
 
-	if (i >= name->nstarts * name->nends)
-		return false;
+	if (i >= nparts) {
+		if (!name->brief.p || i - nparts >= name->nends)
+			return false;
+		*form = (struct str){ name->brief.p, name->brief.n - (name->full.n - name->ends[i - nparts]) };
+		return true;
+	}
 	start = name->starts[i % name->nstarts];
 	end = name->ends[i / name->nstarts];
 	*form = (struct str){ name->full.p + start, end > start ? end - start : 0 };

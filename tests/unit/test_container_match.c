@@ -128,11 +128,12 @@ static void test_pods(void)
 
 static void test_images(void)
 {
-	static const char *const written[] = { "nginx",		  "nginx:1.25",
-					       "library/nginx",	  "docker.io/library/nginx",
-					       "docker.io/nginx", "docker.io/nginx:1.25",
-					       "nginx:1.*",	  "*nginx*",
-					       "ngin?",		  "docker.io/*" };
+	static const char *const written[] = {
+		"nginx",	   "nginx:1.25",	   "library/nginx",	  "docker.io/library/nginx",
+		"docker.io/nginx", "docker.io/nginx:1.25", "nginx:1.*",		  "*nginx*",
+		"ngin?",	   "docker.io/*",	   "docker.io/nginx:1.*", "docker.io/ngin?",
+		"*.io/nginx:1.25"
+	};
 	static const char *const others[] = { "nginx:1.2",     "ngin",	       "nginx:", "quay.io/nginx",
 					      "bitnami/nginx", "nginx:latest", "1.25",	 "" };
 	static const char *const told[] = { "docker.io/library/nginx:1.25", "nginx:1.25", "nginx:1.25@sha256:00ff" };
