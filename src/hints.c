@@ -272,10 +272,9 @@ static unsigned bits_of(enum annot_desc desc, bool ends)
 	return bits;
 }
 
-/* A label may be a pod's. */
 static bool asks_for_containers(const struct options *o)
 {
-	return o->container_ids.n || o->container_names.n || o->images.n || o->labels.n || o->compose.n;
+	return o->container_ids.n || o->container_names.n || o->images.n || o->compose.n;
 }
 
 const char *hint_untold(const struct options *o, unsigned told)
@@ -290,9 +289,11 @@ const char *hint_untold(const struct options *o, unsigned told)
 	if ((o->uids.n || o->users.n) && !(told & bits_of(DESC_USER, true)))
 		return "tells of a user: --uid finds nothing there";
 	if (asks_for_containers(o) && !(told & bits_of(DESC_CONTAINER, true)))
-		return "tells of a container: --container-id, --container-name, --image, --label and --compose find nothing there";
+		return "tells of a container: --container-id, --container-name, --image and --compose find nothing there";
 	if ((o->pod_names.n || o->namespaces.n) && !(told & bits_of(DESC_POD, true)))
 		return "tells of a pod: --pod-name and --namespace find nothing there";
+	if (o->labels.n && !(told & (bits_of(DESC_CONTAINER, true) | bits_of(DESC_POD, true))))
+		return "tells of a container or pod: --label finds nothing there";
 	if (o->follow_forks && !(told & origins))
 		return "tells of parents: -f finds no children there";
 	return NULL;

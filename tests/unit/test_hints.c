@@ -48,7 +48,8 @@ static void test_untold(void)
 	uint32_t number = 1;
 	const struct options nothing = { 0 }, pid = { .pids = { &number, 1 } }, uid = { .uids = { &number, 1 } },
 			     user = { .users = { names, 1 } }, container = { .container_names = { names, 1 } },
-			     pod = { .pod_names = { names, 1 } }, forks = { .pids = { &number, 1 }, .follow_forks = 1 },
+			     pod = { .pod_names = { names, 1 } }, label = { .labels = { names, 1 } },
+			     forks = { .pids = { &number, 1 }, .follow_forks = 1 },
 			     both = { .pids = { &number, 1 }, .uids = { &number, 1 } };
 
 	CHECK(!hint_untold(&nothing, 0));
@@ -62,6 +63,8 @@ static void test_untold(void)
 	CHECK(lacks(&container, ANNOT_PROCESS | ANNOT_POD, "tells of a container"));
 	CHECK(!hint_untold(&container, ANNOT_PEER_CONTAINER));
 	CHECK(lacks(&pod, ANNOT_CONTAINER, "tells of a pod"));
+	CHECK(lacks(&label, ANNOT_PROCESS, "tells of a container or pod: --label "));
+	CHECK(!hint_untold(&label, ANNOT_PEER_POD) && !hint_untold(&label, ANNOT_CONTAINER));
 	CHECK(lacks(&forks, ANNOT_PROCESS | ANNOT_PEER, "tells of parents"));
 	CHECK(!hint_untold(&forks, ANNOT_PROCESS | ANNOT_PARENT));
 	CHECK(!hint_untold(&forks, ANNOT_PROCESS | ANNOT_PEER_ANCESTORS));
