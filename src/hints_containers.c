@@ -22,13 +22,15 @@ struct seen_container {
 struct seen_containers {
 	uint64_t serial; /* of the annotation before */
 	bool wanted;
+	struct meant *meant; /* whom else it may have been; NULL: no memory */
 	size_t n;
 	struct seen_container *v; /* in the order in which they came */
 	uint16_t slots[SLOTS];	  /* places in v, counted from 1 */
 };
 
-struct seen_containers *seen_containers_new(void)
+struct seen_containers *seen_containers_new(const struct options *o)
 {
+	const struct container_query query = options_containers(o);
 	struct seen_containers *s = calloc(1, sizeof(*s));
 
 	if (s)
@@ -37,6 +39,8 @@ struct seen_containers *seen_containers_new(void)
 		free(s);
 		return NULL;
 	}
+	if (s)
+		s->meant = meant_new(&query);
 	return s;
 }
 
@@ -86,18 +90,26 @@ static void add(struct seen_containers *s, const struct container_desc *containe
 	s->slots[at] = (uint16_t)++s->n;
 }
 
+static void add_end(struct seen_containers *s, const struct container_desc *container, const struct pod_desc *pod)
+{
+	static const struct container_desc no_container;
+	static const struct pod_desc no_pod;
+
+	if (container)
+		add(s, container, pod ? pod : &no_pod);
+	if (s->meant && (container || pod))
+		meant_offer(s->meant, container ? container : &no_container, pod ? pod : &no_pod);
+}
+
 void seen_containers_add(struct seen_containers *s, const struct annotation *a, bool wanted)
 {
-	static const struct pod_desc none;
-
 	if (a->serial == s->serial)
 		return;
 	s->serial = a->serial;
 	s->wanted |= wanted;
-	if (a->has & ANNOT_CONTAINER)
-		add(s, &a->container, a->has & ANNOT_POD ? &a->pod : &none);
-	if (a->has & ANNOT_PEER_CONTAINER)
-		add(s, &a->peer_container, a->has & ANNOT_PEER_POD ? &a->peer_pod : &none);
+	add_end(s, a->has & ANNOT_CONTAINER ? &a->container : NULL, a->has & ANNOT_POD ? &a->pod : NULL);
+	add_end(s, a->has & ANNOT_PEER_CONTAINER ? &a->peer_container : NULL,
+		a->has & ANNOT_PEER_POD ? &a->peer_pod : NULL);
 }
 
 static void put_container(struct buf *b, const struct seen_container *c)
@@ -126,18 +138,12 @@ static void warn_of_none(const struct seen_containers *s, const char *file)
 	buf_done(&b);
 }
 
-void seen_containers_warn(const struct seen_containers *s, const struct options *o, const char *file)
+void seen_containers_warn(const struct seen_containers *s, const char *file)
 {
-	const struct container_query query = options_containers(o);
-	struct meant *m = meant_new(&query);
-
 	if (!s->wanted && s->n)
 		warn_of_none(s, file);
-	for (size_t i = 0; m && i < s->n; i++)
-		meant_offer(m, &s->v[i].container, &s->v[i].pod);
-	if (m)
-		meant_warn(m);
-	meant_free(m);
+	if (s->meant)
+		meant_warn(s->meant);
 }
 
 static void free_str(struct str s)
@@ -155,6 +161,7 @@ void seen_containers_free(struct seen_containers *s)
 		free_str(s->v[i].pod.name);
 		free_str(s->v[i].pod.namespace);
 	}
+	meant_free(s->meant);
 	free(s->v);
 	free(s);
 }

@@ -452,7 +452,7 @@ static void say_hints(const struct offline *off, const char *path)
 	if (untold)
 		log_warn("no packet of %s %s", path, untold);
 	else if (off->seen && !off->s.stop && !interrupted)
-		seen_containers_warn(off->seen, off->s.o, path);
+		seen_containers_warn(off->seen, path);
 }
 
 int session_run_offline(const struct options *o)
@@ -471,7 +471,7 @@ int session_run_offline(const struct options *o)
 		path = first;
 	}
 	if (options_select_container(o))
-		off.seen = seen_containers_new();
+		off.seen = seen_containers_new(o);
 	err = o->dump ? dump_filter(&off, path) : read_all(&off, path);
 	if (err)
 		hint_expression(o);

@@ -17,6 +17,9 @@ enum {
 	REMEMBERED = CONTAINER_IMAGE | CONTAINER_LABEL | CONTAINER_COMPOSE,
 };
 
+const char *const compose_projects[COMPOSE_TOOLS] = { "com.docker.compose.project", "io.podman.compose.project" };
+const char *const compose_services[COMPOSE_TOOLS] = { "com.docker.compose.service", "io.podman.compose.service" };
+
 /* text == NULL: anything. */
 struct pattern {
 	char *text;
@@ -299,19 +302,15 @@ static bool is_labelled(struct container_match *m, const struct labels *l)
 	return false;
 }
 
-/* As Docker's own tool and podman-compose label the containers that they make. */
 static bool is_composed(struct container_match *m, const cJSON *labels)
 {
-	static const char *const projects[] = { "com.docker.compose.project", "io.podman.compose.project" };
-	static const char *const services[] = { "com.docker.compose.service", "io.podman.compose.service" };
-
 	for (size_t i = 0; i < m->compose.n; i++) {
 		const struct rule *r = &m->compose.v[i];
 		bool project = false, service = !r->second.text;
 
-		for (size_t k = 0; k < sizeof(projects) / sizeof(projects[0]); k++) {
-			project = project || has_label(m, labels, projects[k], &r->first);
-			service = service || has_label(m, labels, services[k], &r->second);
+		for (size_t k = 0; k < COMPOSE_TOOLS; k++) {
+			project = project || has_label(m, labels, compose_projects[k], &r->first);
+			service = service || has_label(m, labels, compose_services[k], &r->second);
 		}
 		if (project && service)
 			return true;

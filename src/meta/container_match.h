@@ -19,6 +19,10 @@ enum container_kind {
 	CONTAINER_KINDS = 6,
 };
 
+/* As Docker's own tool and podman-compose label the containers that they make. */
+enum { COMPOSE_TOOLS = 2 };
+extern const char *const compose_projects[COMPOSE_TOOLS], *const compose_services[COMPOSE_TOOLS];
+
 /* Copies what it needs of the query. 0 or -ENOMEM. */
 int container_match_new(struct container_match **ret, const struct container_query *query);
 /* The kinds that are asked for, */

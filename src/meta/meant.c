@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "meta/meant.h"
 
+#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "meta/container_match.h"
+#include "meta/image_name.h"
 #include "util/glob.h"
 #include "util/log.h"
 #include "util/nearest.h"
@@ -14,24 +17,26 @@ enum {
 	ID_MIN = 6,	 /* digits of an id in which one may be wrong */
 };
 
-enum value_kind { VALUE_ID, VALUE_NAME, VALUE_POD, VALUE_KINDS };
+enum value_kind { VALUE_ID, VALUE_NAME, VALUE_POD, VALUE_NAMESPACE, VALUE_IMAGE, VALUE_COMPOSE, VALUE_KINDS };
 
 /* Also the notes of what would have to be given in another one's place. */
 static const char *const options[VALUE_KINDS] = {
-	[VALUE_ID] = "--container-id",
-	[VALUE_NAME] = "--container-name",
-	[VALUE_POD] = "--pod-name",
+	[VALUE_ID] = "--container-id",	   [VALUE_NAME] = "--container-name", [VALUE_POD] = "--pod-name",
+	[VALUE_NAMESPACE] = "--namespace", [VALUE_IMAGE] = "--image",	      [VALUE_COMPOSE] = "--compose",
 };
 
 struct value {
 	enum value_kind kind;
 	bool found;
+	bool of_namespaces; /* a pod that is given without one: of any of those that are given */
 	const char *given;
 	char pod[NEAREST_NAME_MAX]; /* of VALUE_POD: NAME.NAMESPACE */
 	struct nearest nearest;
 };
 
 struct meant {
+	const char *const *namespaces; /* NULL: none */
+	bool composed;		       /* projects are asked for */
 	size_t n;
 	struct value values[VALUES_MAX];
 };
@@ -39,7 +44,8 @@ struct meant {
 /* What is told of one container. */
 struct offer {
 	struct str id, name, pod; /* pod: NAME.NAMESPACE */
-	struct str pod_name;
+	struct str pod_name, namespace, image;
+	struct str project, service; /* service: PROJECT/SERVICE */
 };
 
 /* namespace: of pods that are given without one. */
@@ -56,6 +62,7 @@ static void add(struct meant *m, enum value_kind kind, const char *const *list, 
 		v->given = *list;
 		v->nearest.wanted = str_of(kind == VALUE_NAME && **list == '/' ? *list + 1 : *list);
 		if (kind == VALUE_POD) {
+			v->of_namespaces = m->namespaces && !strchr(*list, '.');
 			n = snprintf(v->pod, sizeof(v->pod), strchr(*list, '.') ? "%s" : "%s.%s", *list, namespace);
 			v->nearest.wanted = str_of(v->pod);
 		}
@@ -70,9 +77,14 @@ struct meant *meant_new(const struct container_query *query)
 
 	if (!m)
 		return NULL;
+	m->namespaces = query->namespaces;
+	m->composed = query->compose;
 	add(m, VALUE_ID, query->ids, NULL);
 	add(m, VALUE_NAME, query->names, NULL);
 	add(m, VALUE_POD, query->pods, query->namespaces ? query->namespaces[0] : "default");
+	add(m, VALUE_NAMESPACE, query->namespaces, NULL);
+	add(m, VALUE_IMAGE, query->images, NULL);
+	add(m, VALUE_COMPOSE, query->compose, NULL);
 	return m;
 }
 
@@ -123,11 +135,32 @@ static void offer_id(struct value *v, const struct offer *o)
 		nearest_offer_at(&v->nearest, shown(o->id), NULL, nearest_distance(w, part));
 }
 
-static void offer_pod(struct value *v, const struct offer *o)
+static bool is_of_namespaces(const struct meant *m, struct str namespace)
+{
+	char text[NEAREST_NAME_MAX];
+
+	if (namespace.n >= sizeof(text))
+		return false;
+	memcpy(text, namespace.n ? namespace.p : "", namespace.n);
+	text[namespace.n] = '\0';
+	for (const char *const *n = m->namespaces; *n; n++) {
+		if (glob_match(*n, text))
+			return true;
+	}
+	return false;
+}
+
+static void offer_pod(const struct meant *m, struct value *v, const struct offer *o)
 {
 	const char *dot = strrchr(v->pod, '.');
 	const struct str name = { v->pod, (uint32_t)(dot - v->pod) };
 
+	if (v->of_namespaces && str_eq(name, o->pod_name) && is_of_namespaces(m, o->namespace)) {
+		v->found = true;
+		snprintf(v->pod, sizeof(v->pod), "%.*s", (int)o->pod.n, o->pod.p);
+		v->nearest.wanted = str_of(v->pod);
+	}
+	v->found |= str_eq(v->nearest.wanted, o->pod);
 	/* In another namespace, or of a deployment. */
 	if (is_same(name, o->pod_name) || (name.n && begins(o->pod_name, name)))
 		nearest_offer_at(&v->nearest, o->pod, NULL, is_same(name, o->pod_name) ? 0 : 1);
@@ -135,34 +168,83 @@ static void offer_pod(struct value *v, const struct offer *o)
 		nearest_offer(&v->nearest, o->pod, NULL);
 }
 
-static void offer_to(struct value *v, const struct offer *o)
+/* Of the ways to write it the one that is most like what is wanted. */
+static void offer_image(struct value *v, const struct offer *o)
 {
-	const struct str w = v->nearest.wanted;
+	unsigned distance = NEAREST_UNLIKE;
+	struct str form, nearest = o->image;
+	char text[IMAGE_NAME_MAX];
+	struct image_name name;
 
-	v->found |= (v->kind == VALUE_NAME && str_eq(w, o->name)) || (v->kind == VALUE_POD && str_eq(w, o->pod));
-	if (v->kind == VALUE_ID)
-		offer_id(v, o);
-	else if (v->kind == VALUE_NAME)
-		nearest_offer(&v->nearest, o->name, NULL);
-	else
-		offer_pod(v, o);
+	if (!image_name_parse(&name, o->image, text))
+		return;
+	for (unsigned i = 0; image_name_form(&name, i, &form); i++) {
+		const unsigned d = nearest_distance(v->nearest.wanted, form);
+
+		v->found |= str_eq(v->nearest.wanted, form);
+		if (d < distance)
+			nearest = form;
+		distance = d < distance ? d : distance;
+	}
+	nearest_offer_at(&v->nearest, nearest, NULL, distance);
+}
+
+static void offer_plain(struct value *v, struct str text)
+{
+	v->found |= text.p && str_eq(v->nearest.wanted, text);
+	nearest_offer(&v->nearest, text, NULL);
+}
+
+static void offer_to(const struct meant *m, struct value *v, const struct offer *o)
+{
+	switch (v->kind) {
+	case VALUE_ID: offer_id(v, o); break;
+	case VALUE_NAME: offer_plain(v, o->name); break;
+	case VALUE_POD: offer_pod(m, v, o); break;
+	case VALUE_NAMESPACE: offer_plain(v, o->namespace); break;
+	case VALUE_IMAGE: offer_image(v, o); break;
+	case VALUE_COMPOSE: offer_plain(v, strchr(v->given, '/') ? o->service : o->project); break;
+	case VALUE_KINDS: break;
+	}
 	offer_elsewhere(v, o);
+}
+
+/* "A" mark "B"; p == NULL: too long. */
+static struct str join(char text[NEAREST_NAME_MAX], struct str a, char mark, struct str b)
+{
+	const int n = snprintf(text, NEAREST_NAME_MAX, "%.*s%c%.*s", (int)a.n, a.p, mark, (int)b.n, b.n ? b.p : "");
+
+	return n >= 0 && n < NEAREST_NAME_MAX ? str_of(text) : (struct str){ 0 };
+}
+
+static struct str label_of(const cJSON *labels, const char *const keys[COMPOSE_TOOLS])
+{
+	for (size_t i = 0; i < COMPOSE_TOOLS; i++) {
+		const char *value = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(labels, keys[i]));
+
+		if (value)
+			return str_of(value);
+	}
+	return (struct str){ 0 };
 }
 
 void meant_offer(struct meant *m, const struct container_desc *c, const struct pod_desc *pod)
 {
-	struct offer o = { .id = c->id, .name = c->name, .pod_name = pod->name };
-	char text[NEAREST_NAME_MAX];
-	int n;
+	struct offer o = {
+		.id = c->id, .name = c->name, .pod_name = pod->name, .namespace = pod->namespace, .image = c->image
+	};
+	cJSON *labels = m->composed && c->labels.n ? cJSON_ParseWithLength(c->labels.p, c->labels.n) : NULL;
+	char pod_text[NEAREST_NAME_MAX], service_text[NEAREST_NAME_MAX];
 
-	if (pod->name.p) {
-		n = snprintf(text, sizeof(text), "%.*s.%.*s", (int)pod->name.n, pod->name.p, (int)pod->namespace.n,
-			     pod->namespace.n ? pod->namespace.p : "");
-		if (n >= 0 && (size_t)n < sizeof(text))
-			o.pod = str_of(text);
-	}
+	if (pod->name.p)
+		o.pod = join(pod_text, pod->name, '.', pod->namespace);
+	o.project = label_of(labels, compose_projects);
+	o.service = label_of(labels, compose_services);
+	if (o.project.p && o.service.p)
+		o.service = join(service_text, o.project, '/', o.service);
 	for (size_t i = 0; i < m->n; i++)
-		offer_to(&m->values[i], &o);
+		offer_to(m, &m->values[i], &o);
+	cJSON_Delete(labels);
 }
 
 /* Another value of the same option asks for it already: who follows web-1 and web-2 did not mean web-1 twice. */

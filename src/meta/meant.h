@@ -8,9 +8,9 @@
 
 struct meant;
 
-/* The ids and the names of containers and pods that are asked for, borrowed. NULL: no memory. */
+/* All but the labels of what is asked for, borrowed. NULL: no memory. */
 struct meant *meant_new(const struct container_query *query);
-/* A container that is there; pod->name.p NULL: it is in none. */
+/* A container that is there, as far as it is told; pod->name.p NULL: it is in none. */
 void meant_offer(struct meant *m, const struct container_desc *c, const struct pod_desc *pod);
 /* A warning for each value that was not there, if there is something like it. */
 void meant_warn(const struct meant *m);

@@ -178,6 +178,10 @@ run -r annotated.pcapng --container-name zzcontianer
 is hint_container_misspelt "$STATUS $(hints) $(grep -c "'zzcontianer': did you mean 'zzcontainer'?$" "$tmp/err")" "0 2 1"
 run -r annotated.pcapng --pod-name zzpod
 is hint_pod_of_another_namespace "$STATUS $(hints) $(grep -c "'zzpod': did you mean 'zzpod.zzspace'?$" "$tmp/err")" "0 2 1"
+run -r annotated.pcapng --namespace zzspce,zzspace --image zzimge
+is hint_image_and_namespace "$STATUS $(hints) $(grep -c "image 'zzimge': did you mean 'zzimage'?$" "$tmp/err")" "0 2 1"
+run -r annotated.pcapng --pod-name zzpod --namespace other,zzspace
+is no_hint_of_several_namespaces "$STATUS $(hints)" "0 0"
 run -r annotated.pcapng --container-name zzcontainer --pname nobody
 is no_hint_when_others_turn_it_down "$STATUS $(hints)" "0 0"
 run -r annotated.pcapng --container-name zzcontainr -c 1

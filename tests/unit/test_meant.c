@@ -14,28 +14,30 @@
 	"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 
 static const struct {
-	const char *id, *name, *pod, *namespace;
+	const char *id, *name, *pod, *namespace, *image, *labels;
 } there[] = {
-	{ ID_A, "web", NULL, NULL },
-	{ ID_B, "app", "web-0", "prod" },
-	{ "c3", "evil\n'\x1b[2J", NULL, NULL },
+	{ ID_A, "web", NULL, NULL, "nginx:1.25",
+	  "{\"com.docker.compose.project\":\"shop\",\"com.docker.compose.service\":\"front\"}" },
+	{ ID_B, "app", "web-0", "prod", "quay.io/team/app:2", "{}" },
+	{ "c3", "evil\n'\x1b[2J", NULL, NULL, "", "no JSON" },
 };
 
 static char messages[] = "/tmp/test_meant.XXXXXX", text[4096];
 
-/* What is said when these are asked for. */
-static const char *said(const char *id, const char *name, const char *pod)
+/* What is said when that is asked for. */
+static const char *said_of(const struct container_query *q)
 {
-	const char *const ids[] = { id, NULL }, *const names[] = { name, name ? "web" : NULL, NULL },
-			  *const pods[] = { pod, NULL };
-	struct meant *m = meant_new(&(struct container_query){ .ids = ids, .names = names, .pods = pods });
+	struct meant *m = meant_new(q);
 	FILE *f;
 	size_t n;
 
 	if (ftruncate(STDERR_FILENO, 0) || lseek(STDERR_FILENO, 0, SEEK_SET))
 		return NULL;
 	for (size_t i = 0; m && i < sizeof(there) / sizeof(there[0]); i++) {
-		const struct container_desc c = { .id = str_of(there[i].id), .name = str_of(there[i].name) };
+		const struct container_desc c = { .id = str_of(there[i].id),
+						  .name = str_of(there[i].name),
+						  .image = str_of(there[i].image),
+						  .labels = str_of(there[i].labels) };
 		const struct pod_desc p = { .name = str_of(there[i].pod), .namespace = str_of(there[i].namespace) };
 
 		meant_offer(m, &c, &p);
@@ -48,6 +50,14 @@ static const char *said(const char *id, const char *name, const char *pod)
 	if (f)
 		fclose(f);
 	return text;
+}
+
+static const char *said(const char *id, const char *name, const char *pod)
+{
+	const char *const ids[] = { id, NULL }, *const names[] = { name, name ? "web" : NULL, NULL },
+			  *const pods[] = { pod, NULL };
+
+	return said_of(&(struct container_query){ .ids = ids, .names = names, .pods = pods });
 }
 
 static void test_like_it(void)
@@ -80,6 +90,44 @@ static void test_nothing_to_say(void)
 	CHECK_STR(said(NULL, "wb*", NULL), "");
 }
 
+#define ONE(value) ((const char *const[]){ (value), NULL })
+
+static void test_kinds(void)
+{
+	CHECK_STR(said_of(&(struct container_query){ .namespaces = ONE("prd") }),
+		  "ptcpdump: --namespace 'prd': did you mean 'prod'?\n");
+	CHECK_STR(said_of(&(struct container_query){ .images = ONE("ngnix:1.25") }),
+		  "ptcpdump: --image 'ngnix:1.25': did you mean 'nginx:1.25'?\n");
+	CHECK_STR(said_of(&(struct container_query){ .images = ONE("ngnix") }),
+		  "ptcpdump: --image 'ngnix': did you mean 'nginx'?\n");
+	CHECK_STR(said_of(&(struct container_query){ .images = ONE("web") }),
+		  "ptcpdump: --image 'web': did you mean --container-name 'web'?\n");
+	CHECK_STR(said_of(&(struct container_query){ .compose = ONE("shpo") }),
+		  "ptcpdump: --compose 'shpo': did you mean 'shop'?\n");
+	CHECK_STR(said_of(&(struct container_query){ .compose = ONE("shop/frnt") }),
+		  "ptcpdump: --compose 'shop/frnt': did you mean 'shop/front'?\n");
+	CHECK_STR(said_of(&(struct container_query){ .namespaces = ONE("prod"), .images = ONE("docker.io/nginx") }),
+		  "");
+	CHECK_STR(said_of(&(struct container_query){ .images = ONE("team/app"), .compose = ONE("shop/front") }), "");
+	CHECK_STR(said_of(&(struct container_query){ .images = ONE("ngni*"), .compose = ONE("shop") }), "");
+}
+
+/* A pod without a namespace is of any of those that are given, which may be patterns. */
+static void test_namespaces(void)
+{
+	struct container_query q = { .pods = ONE("web-0") };
+
+	q.namespaces = (const char *const[]){ "test*", "prod", NULL };
+	CHECK_STR(said_of(&q), "");
+	q.namespaces = ONE("pro?");
+	CHECK_STR(said_of(&q), "");
+	q.namespaces = ONE("test*");
+	CHECK_STR(said_of(&q), "ptcpdump: --pod-name 'web-0': did you mean 'web-0.prod'?\n");
+	q.pods = ONE("web-0.test");
+	q.namespaces = ONE("prod");
+	CHECK_STR(said_of(&q), "ptcpdump: --pod-name 'web-0.test': did you mean 'web-0.prod'?\n");
+}
+
 static void test_hostile(void)
 {
 	char wanted[4096];
@@ -100,6 +148,8 @@ int main(void)
 	RUN(test_like_it);
 	RUN(test_of_another_option);
 	RUN(test_nothing_to_say);
+	RUN(test_kinds);
+	RUN(test_namespaces);
 	RUN(test_hostile);
 	unlink(messages);
 	return check_status();
