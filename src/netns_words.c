@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "meta/meta.h"
+#include "util/glob.h"
 
 enum { ANSWER_MS = 1000 };
 
@@ -24,6 +25,15 @@ bool netns_words_given(const struct options *o)
 	return false;
 }
 
+static int check(const char *word, const char *name)
+{
+	const char *flaw = *name ? glob_flaw(name) : "the name is missing: container:NAME, pod:NAME.NAMESPACE";
+
+	if (flaw)
+		log_error("--netns '%s': %s", word, flaw);
+	return flaw ? -EINVAL : 0;
+}
+
 int netns_words_split(struct netns_words *w, const struct options *o)
 {
 	size_t ncontainers = 0, npods = 0;
@@ -36,12 +46,10 @@ int netns_words_split(struct netns_words *w, const struct options *o)
 	}
 	for (size_t i = 0; i < o->netns.n; i++) {
 		const char *container = capture_netns_container(o->netns.v[i]), *pod = capture_netns_pod(o->netns.v[i]);
+		const char *name = container ? container : pod;
 
-		if ((container && !*container) || (pod && !*pod)) {
-			log_error("--netns '%s': the name is missing: container:NAME, pod:NAME.NAMESPACE",
-				  o->netns.v[i]);
+		if (name && check(o->netns.v[i], name))
 			return -EINVAL;
-		}
 		if (container)
 			w->containers[ncontainers++] = container;
 		else if (pod)
@@ -96,6 +104,8 @@ static int ask(struct netns_words *w, const struct options *o)
 	err = meta_scan(meta);
 	if (!err)
 		meta_wait(meta, ANSWER_MS);
+	if (!err)
+		meta_say_netns(meta);
 	meta_free(meta);
 	return err;
 }
@@ -129,8 +139,7 @@ int netns_words_find(struct netns_words *w, const struct options *o)
 		return err;
 	err = put_paths(w, o);
 	if (err == -ESRCH)
-		log_error(
-			"--netns: no such container or pod runs, or no runtime that knows it answers (--log-level info tells which do)");
+		log_error("--netns: none of these containers and pods runs");
 	else if (err)
 		log_error("out of memory");
 	return err;

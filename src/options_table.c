@@ -317,8 +317,8 @@ const struct option_desc option_table[] = {
 		  "else the first usable one" },
 	{ .key = OPT_NETNS, .name = "netns", .arg = "NAME|PATH|container:NAME|pod:NAME.NAMESPACE|any|newly", .group = GROUP_CAPTURE, .parse = parse_list,
 	  AT(netns), .hint = HINT_NETNS, .live = true,
-	  .help = "listen in this network namespace, by name, path, container (its name or id) or pod; repeatable; any: all of "
-		  "them, later ones too; newly: only later ones. Default: our own; with -i any also those of the containers and "
+	  .help = "listen in this network namespace, by name, path, container (its name, a pattern or its id) or pod; repeatable; "
+		  "any: all of them, later ones too; newly: only later ones. Default: our own; with -i any also those of the containers and "
 		  "pods that are asked for" },
 	{ .key = 'c', .name = "receive-count", .arg = "N", .group = GROUP_CAPTURE, NUMBER(count, 1, INT64_MAX),
 	  .refusal = "invalid packet count %s (must be a number >= 1)", .help = "stop after N packets" },

@@ -296,7 +296,7 @@ static int open_meta(struct live *l)
 		.containers = (const char *const *)l->netns.containers,
 		.pods = (const char *const *)l->netns.pods,
 		.selected = !o->netns.n,
-		.waits = true,
+		.waits = capture_follows_netns(l->backend),
 		.tell = o->netns.n || options_select_container(o) ? on_netns : NULL,
 		.arg = l,
 	};

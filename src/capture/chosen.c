@@ -11,11 +11,10 @@
 #include "capture/private.h"
 #include "capture/rtnl.h"
 #include "util/clock.h"
+#include "util/netns_word.h"
 
 /* As long as packets wait for the name of a container. */
 #define NAME_WAIT_NS (300 * NSEC_PER_MSEC)
-
-static const char container_word[] = "container:", pod_word[] = "pod:";
 
 static const char *after(const char *word, const char *prefix)
 {
@@ -26,12 +25,12 @@ static const char *after(const char *word, const char *prefix)
 
 const char *capture_netns_container(const char *word)
 {
-	return after(word, container_word);
+	return after(word, NETNS_CONTAINER);
 }
 
 const char *capture_netns_pod(const char *word)
 {
-	return after(word, pod_word);
+	return after(word, NETNS_POD);
 }
 
 bool is_chosen_word(const char *given)

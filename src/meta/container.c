@@ -30,7 +30,8 @@ struct containers {
 	bool judging;	     /* they may be told */
 	uint64_t began;	     /* when packets were looked at first, 0: not yet */
 	bool said_no_match, said_no_runtime, said_denied, said_namespaces;
-	bool say_no_netns;	       /* if it is so */
+	bool say_no_netns; /* if it is so */
+	bool said_no_netns;
 	struct container_netns *netns; /* NULL: nobody asks for them */
 };
 
@@ -252,13 +253,15 @@ static int open_match(struct containers *c)
 	return err;
 }
 
+/* As say_no_match(). */
 static void say_no_netns(struct containers *c, uint64_t now)
 {
 	if (!c->say_no_netns || !runtimes_answered(c->runtimes, now))
 		return;
-	c->say_no_netns = false;
-	if (!container_netns_found(c->netns))
-		log_warn("--netns: no such container or pod yet: waiting for one to start");
+	if (c->said_no_netns && !runtimes_ready(c->runtimes))
+		return;
+	c->say_no_netns = !containers_say_netns(c);
+	c->said_no_netns = true;
 }
 
 /* Its first process tells its network namespace, once it is believed; the number of one that ended just now is of no use. */
@@ -393,6 +396,11 @@ void containers_processes_end(struct containers *c)
 	c->say_no_netns = c->config.netns.waits;
 	container_netns_hold(c->netns, false);
 	container_netns_step(c->netns, clock_ns(CLOCK_MONOTONIC));
+}
+
+bool containers_say_netns(struct containers *c)
+{
+	return !c->netns || no_match_warn_of_netns(&c->config.netns, c->netns, c->store, c->runtimes);
 }
 
 bool containers_answered(const struct containers *c)

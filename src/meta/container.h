@@ -47,6 +47,8 @@ void containers_begin(struct containers *c);
 void containers_process(struct containers *c, const struct process *p);
 /* Those that exist at the start have all been given to containers_process(). */
 void containers_processes_end(struct containers *c);
+/* Which of --netns are not there, as far as is known now. False: something was said, and no runtime answers. */
+bool containers_say_netns(struct containers *c);
 /* All that exists has been told, or nobody need be waited for. */
 bool containers_answered(const struct containers *c);
 /* By cgroup id and path, then pid namespace or init pid; answers from a cache. *ret is valid until the next call

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "meta/container_netns.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 
 #include "meta/container_store.h"
 #include "meta/match.h"
+#include "meta/netns_asked.h"
 #include "meta/runtimes.h"
 #include "util/clock.h"
 #include "util/procfs.h"
@@ -18,7 +18,6 @@ enum {
 	BUCKETS = 1024,
 	HOMES_MAX = 8192,
 	RESIDENTS_MAX = 256, /* of one namespace */
-	ID_LEN_MIN = 12,     /* what of --netns may be the beginning of an id */
 };
 
 /* A container that has a process in a namespace. */
@@ -49,9 +48,9 @@ struct container_netns {
 	struct netns_config config;
 	struct container_store *store;
 	const struct runtimes *runtimes;
-	struct match *filter, *containers, *pods; /* NULL: none */
-	const char **ids;			  /* of config.containers, what may be one; NULL none */
-	uint32_t own, host;			  /* which are called after nobody */
+	struct match *filter; /* NULL: none */
+	struct netns_asked *asked;
+	uint32_t own, host; /* which are called after nobody */
 	struct home *buckets[BUCKETS];
 	unsigned nhomes;
 	uint64_t told; /* version of the store */
@@ -59,50 +58,6 @@ struct container_netns {
 };
 
 /* --- which are asked for ----------------------------------------------------------- */
-
-static bool may_be_id(const char *word)
-{
-	size_t n = 0;
-
-	while (isxdigit((unsigned char)word[n]))
-		n++;
-	return n >= ID_LEN_MIN && word[n] == '\0';
-}
-
-static int open_containers(struct container_netns *n)
-{
-	const char *const *words = n->config.containers;
-	struct match_config config = { .containers.names = words };
-	size_t count = 0, nids = 0;
-	const char **ids;
-	int err;
-
-	while (words && words[count])
-		count++;
-	if (!count)
-		return 0;
-	ids = calloc(count + 1, sizeof(*ids));
-	if (!ids)
-		return -ENOMEM;
-	for (size_t i = 0; i < count; i++) {
-		if (may_be_id(words[i]))
-			ids[nids++] = words[i];
-	}
-	config.containers.ids = ids;
-	err = match_new(&n->containers, &config);
-	if (err)
-		free(ids);
-	else
-		n->ids = ids;
-	return err;
-}
-
-static int open_pods(struct container_netns *n)
-{
-	const struct match_config config = { .containers.pods = n->config.pods };
-
-	return n->config.pods && n->config.pods[0] ? match_new(&n->pods, &config) : 0;
-}
 
 int container_netns_new(struct container_netns **ret, const struct netns_config *config, struct container_store *store,
 			const struct runtimes *runtimes, struct match *filter)
@@ -118,9 +73,7 @@ int container_netns_new(struct container_netns **ret, const struct netns_config 
 	n->filter = config->selected ? filter : NULL;
 	n->own = procfs_namespace(0, "net");
 	n->host = procfs_namespace(1, "net");
-	err = open_containers(n);
-	if (!err)
-		err = open_pods(n);
+	err = netns_asked_new(&n->asked, config->containers, config->pods);
 	if (err) {
 		container_netns_free(n);
 		return err;
@@ -129,25 +82,19 @@ int container_netns_new(struct container_netns **ret, const struct netns_config 
 	return 0;
 }
 
-static bool matches(struct match *match, const struct annotation *annot)
-{
-	return match && match_annotation(match, annot) != MATCH_NONE;
-}
-
 /* Before anything is told of it, its id is known. */
 static bool entry_wanted(const struct container_netns *n, const struct container_entry *e)
 {
 	const struct container *known = e->published;
-	struct annotation annot = { .serial = 1, .has = ANNOT_CONTAINER };
+	const bool of_pod = known && known->pod.name.p;
+	struct annotation annot = { .serial = 1, .has = ANNOT_CONTAINER | (of_pod ? ANNOT_POD : 0) };
+	bool asked;
 
-	if (known) {
-		annot.has |= known->pod.name.p ? ANNOT_POD : 0;
-		annot.container = known->desc;
+	annot.container = known ? known->desc : (struct container_desc){ .id = str_of(e->id) };
+	if (of_pod)
 		annot.pod = known->pod;
-	} else {
-		annot.container.id = str_of(e->id);
-	}
-	return matches(n->filter, &annot) || matches(n->containers, &annot) || matches(n->pods, &annot);
+	asked = netns_asked_fits(n->asked, &annot.container, of_pod ? &annot.pod : NULL);
+	return asked || (n->filter && match_annotation(n->filter, &annot) != MATCH_NONE);
 }
 
 static bool resident_wanted(const struct container_netns *n, struct resident *r)
@@ -160,16 +107,14 @@ static bool resident_wanted(const struct container_netns *n, struct resident *r)
 	return r->wanted;
 }
 
-bool container_netns_found(struct container_netns *n)
+size_t container_netns_put_missing(struct container_netns *n, struct buf *b)
 {
-	if (!n->containers && !n->pods)
-		return true;
 	for (struct container_entry *e = container_store_each(n->store, NULL); e;
 	     e = container_store_each(n->store, e)) {
-		if (entry_wanted(n, e))
-			return true;
+		if (!e->gone_at)
+			entry_wanted(n, e);
 	}
-	return false;
+	return netns_asked_put_missing(n->asked, b);
 }
 
 /* --- what they are called ------------------------------------------------------------ */
@@ -434,8 +379,6 @@ void container_netns_free(struct container_netns *n)
 		while (n->buckets[i])
 			home_remove(n, &n->buckets[i]);
 	}
-	match_free(n->containers);
-	match_free(n->pods);
-	free(n->ids);
+	netns_asked_free(n->asked);
 	free(n);
 }

@@ -7,8 +7,10 @@
 #define META_CONTAINER_NETNS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+struct buf;
 struct container_entry;
 struct container_netns;
 struct container_store;
@@ -24,9 +26,9 @@ struct netns_news {
 };
 
 struct netns_config {
-	const char *const *containers, *const *pods; /* of --netns: names, NULL-terminated, may be NULL */
+	const char *const *containers, *const *pods; /* of --netns: names or patterns, NULL-terminated, may be NULL */
 	bool selected;				     /* those of the container filters are asked for, too */
-	bool waits;				     /* for those that start later: it is said when there is none yet */
+	bool waits; /* for those that start later: it is said which are not there yet */
 	/* May be called again for the same; the strings are valid until it returns. NULL: nobody wants to know. */
 	void (*tell)(void *arg, const struct netns_news *news);
 	void *arg;
@@ -45,8 +47,8 @@ void container_netns_note(struct container_netns *n, struct container_entry *e, 
 void container_netns_hold(struct container_netns *n, bool held);
 /* What is known of containers changed. */
 void container_netns_step(struct container_netns *n, uint64_t now);
-/* Whether a container is known that --netns asks for, or nobody is asked for so. */
-bool container_netns_found(struct container_netns *n);
+/* Of --netns what asks for no container that is known, as it was given, with commas between them. How many these are. */
+size_t container_netns_put_missing(struct container_netns *n, struct buf *b);
 /* The store's hook. */
 void container_netns_forget(struct container_netns *n, const struct container_entry *e);
 void container_netns_free(struct container_netns *n);

@@ -10,6 +10,7 @@
 #include "util/glob.h"
 #include "util/log.h"
 #include "util/nearest.h"
+#include "util/netns_word.h"
 
 enum {
 	VALUES_MAX = 32, /* that are looked at */
@@ -25,6 +26,13 @@ static const char *const options[VALUE_KINDS] = {
 	[VALUE_NAMESPACE] = "--namespace", [VALUE_IMAGE] = "--image",	      [VALUE_COMPOSE] = "--compose",
 };
 
+/* The same for --netns. */
+static const char *const netns_words[VALUE_KINDS] = {
+	[VALUE_ID] = NETNS_CONTAINER,
+	[VALUE_NAME] = NETNS_CONTAINER,
+	[VALUE_POD] = NETNS_POD,
+};
+
 struct value {
 	enum value_kind kind;
 	bool found;
@@ -35,6 +43,7 @@ struct value {
 };
 
 struct meant {
+	bool netns;		       /* values are of --netns, where names of containers may be ids */
 	const char *const *namespaces; /* NULL: none */
 	bool composed;		       /* projects are asked for */
 	size_t n;
@@ -88,6 +97,18 @@ struct meant *meant_new(const struct container_query *query)
 	return m;
 }
 
+struct meant *meant_new_netns(const char *const *containers, const char *const *pods)
+{
+	struct meant *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return NULL;
+	m->netns = true;
+	add(m, VALUE_NAME, containers, NULL);
+	add(m, VALUE_POD, pods, "default");
+	return m;
+}
+
 static bool is_id(struct str s)
 {
 	for (uint32_t i = 0; i < s.n; i++) {
@@ -113,16 +134,17 @@ static struct str shown(struct str id)
 }
 
 /* The value is of another option than it was given to. */
-static void offer_elsewhere(struct value *v, const struct offer *o)
+static void offer_elsewhere(const struct meant *m, struct value *v, const struct offer *o)
 {
+	const char *const *notes = m->netns ? netns_words : options;
 	const struct str w = str_of(v->given);
 
 	if (v->kind != VALUE_ID && is_id(w) && begins(o->id, w))
-		nearest_offer_at(&v->nearest, shown(o->id), options[VALUE_ID], NEAREST_SAME);
+		nearest_offer_at(&v->nearest, shown(o->id), notes[VALUE_ID], NEAREST_SAME);
 	if (v->kind != VALUE_NAME && is_same(w, o->name))
-		nearest_offer_at(&v->nearest, o->name, options[VALUE_NAME], NEAREST_SAME);
+		nearest_offer_at(&v->nearest, o->name, notes[VALUE_NAME], NEAREST_SAME);
 	if (v->kind != VALUE_POD && (is_same(w, o->pod) || is_same(w, o->pod_name)))
-		nearest_offer_at(&v->nearest, o->pod, options[VALUE_POD], NEAREST_SAME);
+		nearest_offer_at(&v->nearest, o->pod, notes[VALUE_POD], NEAREST_SAME);
 }
 
 static void offer_id(struct value *v, const struct offer *o)
@@ -195,18 +217,26 @@ static void offer_plain(struct value *v, struct str text)
 	nearest_offer(&v->nearest, text, NULL);
 }
 
+static void offer_name(const struct meant *m, struct value *v, const struct offer *o)
+{
+	const struct str w = v->nearest.wanted;
+
+	v->found |= m->netns && w.n >= ID_SHOWN && is_id(w) && begins(o->id, w);
+	offer_plain(v, o->name);
+}
+
 static void offer_to(const struct meant *m, struct value *v, const struct offer *o)
 {
 	switch (v->kind) {
 	case VALUE_ID: offer_id(v, o); break;
-	case VALUE_NAME: offer_plain(v, o->name); break;
+	case VALUE_NAME: offer_name(m, v, o); break;
 	case VALUE_POD: offer_pod(m, v, o); break;
 	case VALUE_NAMESPACE: offer_plain(v, o->namespace); break;
 	case VALUE_IMAGE: offer_image(v, o); break;
 	case VALUE_COMPOSE: offer_plain(v, strchr(v->given, '/') ? o->service : o->project); break;
 	case VALUE_KINDS: break;
 	}
-	offer_elsewhere(v, o);
+	offer_elsewhere(m, v, o);
 }
 
 /* "A" mark "B"; p == NULL: too long. */
@@ -265,7 +295,11 @@ static void put_nearest(const struct meant *m, const struct value *v, struct buf
 
 		if (!note && is_asked_for(m, v->kind, v->nearest.kept[i].name))
 			continue;
-		buf_printf(b, "%s%s%s'", b->len ? " or " : "", note ? note : "", note ? " " : "");
+		buf_puts(b, b->len ? " or " : "");
+		if (m->netns)
+			buf_printf(b, "'%s", note ? note : netns_words[v->kind]);
+		else
+			buf_printf(b, "%s%s'", note ? note : "", note ? " " : "");
 		buf_put_escaped(b, str_of(v->nearest.kept[i].name));
 		buf_putc(b, '\'');
 	}
@@ -280,7 +314,8 @@ void meant_warn(const struct meant *m)
 		if (!v->found)
 			put_nearest(m, v, &b);
 		if (b.len)
-			log_warn("%s '%s': did you mean %.*s?", options[v->kind], v->given, (int)b.len, b.p);
+			log_warn("%s '%s%s': did you mean %.*s?", m->netns ? "--netns" : options[v->kind],
+				 m->netns ? netns_words[v->kind] : "", v->given, (int)b.len, b.p);
 		buf_done(&b);
 	}
 }

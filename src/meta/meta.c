@@ -192,6 +192,12 @@ void meta_wait(struct meta *m, int timeout_ms)
 	}
 }
 
+void meta_say_netns(struct meta *m)
+{
+	if (m->containers)
+		containers_say_netns(m->containers);
+}
+
 void meta_free(struct meta *m)
 {
 	if (!m)

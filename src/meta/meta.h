@@ -51,6 +51,8 @@ int meta_fd(const struct meta *m);
 void meta_step(struct meta *m);
 /* Before a capture, or without one: until the runtimes have told what exists; timeout_ms at most. */
 void meta_wait(struct meta *m, int timeout_ms);
+/* Warnings: what of --netns was not found until now. */
+void meta_say_netns(struct meta *m);
 void meta_free(struct meta *m);
 
 #endif

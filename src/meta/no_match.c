@@ -38,10 +38,21 @@ static void put_counts(struct buf *b, struct container_store *store)
 		put_count(b, " and ", pods, "pod");
 }
 
-void no_match_warn_of_values(const struct containers_config *config, struct container_store *store)
+/* Which runtimes answer, what they have, and why others do not answer. Whether any does. */
+static bool put_runtimes(struct buf *b, struct container_store *store, const struct runtimes *runtimes)
 {
-	struct meant *m = meant_new(&config->query);
+	const size_t answer = runtimes_put_ready(runtimes, b);
 
+	buf_puts(b, answer == 0 ? "no container runtime answers" : answer == 1 ? " answers" : " answer");
+	if (answer)
+		put_counts(b, store);
+	runtimes_put_down(runtimes, b);
+	return answer;
+}
+
+/* Takes m; NULL: no memory. */
+static void warn_of_values(struct meant *m, struct container_store *store)
+{
 	if (!m)
 		return;
 	for (struct container_entry *e = container_store_each(store, NULL); e; e = container_store_each(store, e)) {
@@ -52,18 +63,36 @@ void no_match_warn_of_values(const struct containers_config *config, struct cont
 	meant_free(m);
 }
 
+void no_match_warn_of_values(const struct containers_config *config, struct container_store *store)
+{
+	warn_of_values(meant_new(&config->query), store);
+}
+
 bool no_match_warn(const struct containers_config *config, struct container_store *store,
 		   const struct runtimes *runtimes)
 {
 	struct buf b = { 0 };
-	const size_t answer = runtimes_put_ready(runtimes, &b);
+	const bool answer = put_runtimes(&b, store, runtimes);
 
-	buf_puts(&b, answer == 0 ? "no container runtime answers" : answer == 1 ? " answers" : " answer");
-	if (answer)
-		put_counts(&b, store);
-	runtimes_put_down(runtimes, &b);
 	log_warn("no container matches yet: waiting for one to start; %.*s", (int)b.len, b.p);
 	buf_done(&b);
 	no_match_warn_of_values(config, store);
+	return answer;
+}
+
+bool no_match_warn_of_netns(const struct netns_config *config, struct container_netns *netns,
+			    struct container_store *store, const struct runtimes *runtimes)
+{
+	struct buf missing = { 0 }, b = { 0 };
+	bool answer = true;
+
+	if (container_netns_put_missing(netns, &missing)) {
+		answer = put_runtimes(&b, store, runtimes);
+		log_warn("--netns %.*s: no such container or pod %s; %.*s", (int)missing.len, missing.p,
+			 config->waits ? "yet: waiting for one to start" : "runs", (int)b.len, b.p);
+		warn_of_values(meant_new_netns(config->containers, config->pods), store);
+	}
+	buf_done(&missing);
+	buf_done(&b);
 	return answer;
 }

@@ -5,8 +5,10 @@
 
 #include <stdbool.h>
 
+struct container_netns;
 struct container_store;
 struct containers_config;
+struct netns_config;
 struct runtimes;
 
 /* A few warnings. False: no runtime answers, so that there may be others when one does. */
@@ -14,5 +16,8 @@ bool no_match_warn(const struct containers_config *config, struct container_stor
 		   const struct runtimes *runtimes);
 /* Without the first of them: of the values that were not found those that are like something that is there. */
 void no_match_warn_of_values(const struct containers_config *config, struct container_store *store);
+/* The same of --netns, if any of the containers and pods that it names is not there. */
+bool no_match_warn_of_netns(const struct netns_config *config, struct container_netns *netns,
+			    struct container_store *store, const struct runtimes *runtimes);
 
 #endif

@@ -87,6 +87,8 @@ refused unknown_user "no-such-user" -r plain.pcap -Z no-such-user
 refused unknown_flag "no-such-flag" -r plain.pcap --no-such-flag
 refused unknown_type "no-such-type" -r plain.pcap -T no-such-type
 refused bad_expression "syntax error" -r plain.pcap tcp and and
+refused netns_of_a_broken_pattern "netns 'container:a\\[b': " -D --netns 'container:a[b'
+refused netns_of_no_pod "the name is missing" -D --netns pod:
 refused no_command "a command cannot be run with -r" -r plain.pcap -- true
 
 # The input is never overwritten.

@@ -399,6 +399,41 @@ static void test_one_does_not_match(void)
 	fake_stop(&f);
 }
 
+static void no_news(void *arg, const struct netns_news *news)
+{
+	(void)arg;
+	(void)news;
+}
+
+/* Likewise of --netns, where it is a name among paths. */
+static void test_one_of_netns_is_missing(void)
+{
+	struct fake f = { .serve = fake_serve_http, .http = two_containers };
+	const char *names[] = { "web", "dbb", NULL }, *pods[] = { "db", NULL };
+	const char *addresses[RUNTIMES] = { [RUNTIME_PODMAN] = "", [RUNTIME_CONTAINERD] = "", [RUNTIME_CRI] = "" };
+	struct containers_config config = {
+		.addresses = addresses,
+		.netns = { .containers = names, .pods = pods, .tell = no_news, .waits = true },
+	};
+	struct containers *c = NULL;
+	char text[256];
+
+	socket_path(&f, "netns");
+	fake_start(&f);
+	addresses[RUNTIME_DOCKER] = f.path;
+	snprintf(text, sizeof(text),
+		 "--netns 'container:dbb', 'pod:db': no such container or pod yet: waiting for one to start; "
+		 "docker at '%s' answers: 2 containers\n",
+		 f.path);
+	CHECK_INT(containers_new(&c, &config), 0);
+	containers_processes_end(c);
+	CHECK(says(c, text));
+	CHECK(is_said("--netns 'container:dbb': did you mean 'container:db'?"));
+	CHECK(is_said("--netns 'pod:db': did you mean 'container:db'?"));
+	containers_free(c);
+	fake_stop(&f);
+}
+
 /* By somebody who may not open the socket. */
 static void test_denied(void)
 {
@@ -445,6 +480,7 @@ int main(void)
 	RUN(test_short_lived_child);
 	RUN(test_no_match);
 	RUN(test_one_does_not_match);
+	RUN(test_one_of_netns_is_missing);
 	RUN(test_denied);
 	RUN(test_messages_cannot_be_forged);
 	rig_end();

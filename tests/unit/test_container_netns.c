@@ -283,6 +283,34 @@ static void test_forgotten(void)
 
 /* --- which are asked for ------------------------------------------------------------------ */
 
+/* What of --netns is not there. */
+static const char *missing(void)
+{
+	static char text[128];
+	struct buf b = { 0 };
+
+	container_netns_put_missing(n, &b);
+	snprintf(text, sizeof(text), "%.*s", (int)b.len, b.len ? b.p : "");
+	buf_done(&b);
+	return text;
+}
+
+/* One that is there says nothing of another. */
+static void test_missing(void)
+{
+	static const char *const containers[] = { "web", "dbb", "w?b", "x*", NULL }, *const pods[] = { "web-0.*", "q",
+												       NULL };
+	const struct netns_config asked = { .containers = containers, .pods = pods };
+
+	start(&asked, NULL);
+	CHECK_STR(missing(),
+		  "'container:web', 'container:dbb', 'container:w?b', 'container:x*', 'pod:web-0.*', 'pod:q'");
+	is_called(ID_A, "web");
+	CHECK_STR(missing(), "'container:dbb', 'container:x*', 'pod:web-0.*', 'pod:q'");
+	is_in_pod(ID_B, "side", "web-0", "prod");
+	CHECK_STR(missing(), "'container:dbb', 'container:x*', 'pod:q'");
+}
+
 static void test_words(void)
 {
 	static const char *const containers[] = { "web", "bbbbbbbbbbbbb", "bbb", NULL }, *const pods[] = { "web-0.prod",
@@ -290,15 +318,13 @@ static void test_words(void)
 	const struct netns_config asked = { .containers = containers, .pods = pods };
 
 	start(&asked, NULL);
-	CHECK(!container_netns_found(n));
 	is_called(ID_A, "other");
 	runs(ID_A, 10, INODE, 5);
 	CHECK_STR(what_was_told(), "1002 pid 10 other; ");
-	CHECK(!container_netns_found(n));
 	/* by its id, before anything is told of it */
 	runs(ID_B, 11, OTHER, 5);
 	CHECK_STR(what_was_told(), "1003 pid 11 - chosen; ");
-	CHECK(container_netns_found(n));
+	CHECK_STR(missing(), "'container:web', 'container:bbb', 'pod:web-0.prod'");
 	/* by its pod, or by a name that it gets */
 	start(&asked, NULL);
 	is_in_pod(ID_A, "side", "web-0", "prod");
@@ -329,7 +355,7 @@ static void test_selected(void)
 		is_called(ID_A, "web");
 		runs(ID_A, 10, INODE, 5);
 		CHECK_STR(what_was_told(), i ? "1002 pid 10 web chosen; " : "1002 pid 10 web; ");
-		CHECK(container_netns_found(n));
+		CHECK_STR(missing(), "");
 	}
 	start(NULL, NULL);
 	match_free(match);
@@ -366,6 +392,7 @@ int main(void)
 	RUN(test_number_used_again);
 	RUN(test_long_and_hostile_names);
 	RUN(test_forgotten);
+	RUN(test_missing);
 	RUN(test_words);
 	RUN(test_selected);
 	RUN(test_bounded);
