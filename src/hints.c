@@ -11,6 +11,7 @@
 
 #include "filter/filter.h"
 #include "util/log.h"
+#include "util/netns_word.h"
 #include "util/procfs.h"
 #include "util/program.h"
 
@@ -301,7 +302,8 @@ const char *hint_untold(const struct options *o, unsigned told)
 
 /* --- containers -------------------------------------------------------------------- */
 
-void hint_netns(const struct options *o)
+/* The first that is asked for, as --netns takes it. */
+static void put_netns(struct buf *b, const struct options *o)
 {
 	const bool pod = !o->container_names.n && o->pod_names.n;
 	const char *name = pod			  ? o->pod_names.v[0]
@@ -309,7 +311,18 @@ void hint_netns(const struct options *o)
 			   : o->container_ids.n	  ? o->container_ids.v[0]
 						  : "NAME";
 
+	buf_printf(b, "%s%s", pod ? NETNS_POD : NETNS_CONTAINER, name);
+	if (pod && !strchr(name, '.') && o->namespaces.n)
+		buf_printf(b, ".%s", o->namespaces.v[0]);
+}
+
+void hint_netns(const struct options *o, bool follows)
+{
+	struct buf b = { 0 };
+
+	put_netns(&b, o);
 	log_warn(
-		"nothing came of what is asked for on -i %s; containers' own interfaces, such as lo, are seen with -i any, or with --netns %s:%s",
-		o->ifaces.n ? o->ifaces.v[0] : "any", pod ? "pod" : "container", name);
+		"nothing came of what is asked for on -i %s; containers' own interfaces, such as lo, are seen with %s--netns %.*s",
+		o->ifaces.n ? o->ifaces.v[0] : "any", follows ? "-i any, or with " : "", (int)b.len, b.p);
+	buf_done(&b);
 }

@@ -14,8 +14,9 @@ void hint_children(const struct options *o, uint64_t forks);
 /* What a selection finds nothing by in files of which no packet tells more than this, ANNOT_*, behind "no packet of FILE";
  * NULL: nothing is lacking. */
 const char *hint_untold(const struct options *o, unsigned told);
-/* Likewise: containers that are asked for have network namespaces of their own, which were not looked at. */
-void hint_netns(const struct options *o);
+/* Likewise: containers that are asked for have network namespaces of their own, which were not looked at. follows: with -i any
+ * they are, by this backend. */
+void hint_netns(const struct options *o, bool follows);
 /* A display filter of Wireshark as an expression of pcap-filter(7); false: it is none, or one that has no such form. */
 bool hint_translate(const char *display, char *expr, size_t size);
 

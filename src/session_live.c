@@ -525,7 +525,7 @@ static int capture_and_run(const struct options *o, const char *const *ifaces)
 	if (!l.s.captured && !l.s.failed) {
 		hint_children(o, l.forks);
 		if (l.elsewhere && !o->netns.n && !chooses_netns(&l))
-			hint_netns(o);
+			hint_netns(o, capture_follows_netns(l.backend));
 	}
 	if (l.keylog && !l.secrets && !l.s.failed)
 		log_warn("no TLS secrets came from the command: it used no TLS, or its TLS library does not know "

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What an expression that cannot be compiled was meant for. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "check.h"
 #include "hints.h"
 
@@ -70,6 +74,40 @@ static void test_untold(void)
 	CHECK(!hint_untold(&forks, ANNOT_PROCESS | ANNOT_PEER_ANCESTORS));
 }
 
+static char messages[] = "/tmp/test_hints.XXXXXX";
+
+static bool netns_is(const struct options *o, bool follows, const char *with)
+{
+	char text[512], all[512];
+	ssize_t n;
+	int fd;
+
+	if (ftruncate(STDERR_FILENO, 0) || lseek(STDERR_FILENO, 0, SEEK_SET))
+		return false;
+	hint_netns(o, follows);
+	fd = open(messages, O_RDONLY | O_CLOEXEC);
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	snprintf(all, sizeof(all), "such as lo, are seen with %s\n", with);
+	return strstr(text, all);
+}
+
+static void test_netns(void)
+{
+	char name[] = "web", dotted[] = "web.test", space[] = "prod", *names[] = { name, NULL },
+	     *dotted_names[] = { dotted, NULL }, *spaces[] = { space, NULL };
+	const struct options container = { .container_names = { names, 1 } }, pod = { .pod_names = { names, 1 } },
+			     in_space = { .pod_names = { names, 1 }, .namespaces = { spaces, 1 } },
+			     both = { .pod_names = { dotted_names, 1 }, .namespaces = { spaces, 1 } };
+
+	CHECK(netns_is(&container, true, "-i any, or with --netns container:web"));
+	CHECK(netns_is(&container, false, "--netns container:web"));
+	CHECK(netns_is(&pod, false, "--netns pod:web"));
+	CHECK(netns_is(&in_space, true, "-i any, or with --netns pod:web.prod"));
+	CHECK(netns_is(&both, false, "--netns pod:web.test"));
+}
+
 static void test_hostile(void)
 {
 	char text[4096], expr[4096];
@@ -86,9 +124,15 @@ static void test_hostile(void)
 
 int main(void)
 {
+	const int fd = mkstemp(messages);
+
+	if (fd < 0 || dup2(fd, STDERR_FILENO) < 0)
+		return 2;
 	RUN(test_translate);
 	RUN(test_no_translation);
 	RUN(test_untold);
+	RUN(test_netns);
 	RUN(test_hostile);
+	unlink(messages);
 	return check_status();
 }
