@@ -314,7 +314,7 @@ const struct option_desc option_table[] = {
 	  .hint = HINT_IFACE,
 	  .help = "listen on this interface, by name, alternative name or the number that -D shows; repeat it or separate with "
 		  "commas; any: all of them. Default: any when a process, user, container or command is asked for, "
-		  "else the first usable one" },
+		  "and with --netns, else the first usable one" },
 	{ .key = OPT_NETNS, .name = "netns", .arg = "NAME|PATH|container:NAME|pod:NAME.NAMESPACE|any|newly", .group = GROUP_CAPTURE, .parse = parse_list,
 	  AT(netns), .hint = HINT_NETNS, .live = true,
 	  .help = "listen in this network namespace, by name, path, container (its name, a pattern or its id) or pod; repeatable; "
