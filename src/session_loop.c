@@ -109,6 +109,13 @@ static void say_unjudged(const struct capture_stats *stats)
 			(unsigned long long)stats->unjudged, plural(stats->unjudged));
 }
 
+static void say_refused(const struct capture_stats *stats)
+{
+	if (stats->refused)
+		log_warn("%u%s network namespace%s of what is asked for could not be captured in", stats->refused,
+			 stats->refused == CAPTURE_REFUSED_MAX ? " or more" : "", plural(stats->refused));
+}
+
 /* A hang-up of our terminal ends us; one that somebody sends is a wish for a new file, when files are changed at all. */
 static bool wants_new_file(const struct live *l, const struct signalfd_siginfo *info)
 {
@@ -296,6 +303,7 @@ static void stop_capture(struct live *l)
 		l->s.failed = true;
 	print_stats(l, "", "\n");
 	say_unjudged(&stats);
+	say_refused(&stats);
 	epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, capture_fd(l->capture), NULL);
 	/* Its verdicts would go to the capture. */
 	if (meta_fd(l->meta) >= 0)

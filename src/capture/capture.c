@@ -286,6 +286,7 @@ void capture_stats(const struct capture *c, struct capture_stats *ret)
 	}
 	ret->captured = c->delivery.captured;
 	ret->unjudged = programs_unjudged(c);
+	ret->refused = c->namespaces.nrefused;
 }
 
 int capture_probe(FILE *out)

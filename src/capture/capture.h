@@ -65,12 +65,16 @@ struct capture_config {
 	bool attribution;      /* false: no process is looked for at all */
 };
 
+enum { CAPTURE_REFUSED_MAX = 1024 };
+
 struct capture_stats {
 	uint64_t captured; /* delivered to the handler with CAPTURE_DONE */
 	uint64_t received; /* passed the filter in the kernel */
 	uint64_t dropped;  /* received, but lost; captured + dropped + still queued == received */
 	/* Lost before it was known whether they match the process filter: in none of the above. */
 	uint64_t unjudged;
+	/* Chosen network namespaces that could not be captured in; CAPTURE_REFUSED_MAX: as many or more. */
+	unsigned refused;
 };
 
 /* Errors are logged (what, where, cure) and returned as negative errno. */

@@ -134,13 +134,29 @@ static int chosen_add(struct capture *c, const struct capture_netns *news, struc
 
 	if (err || !ns || ns->chosen || !c->namespaces.scanning)
 		return err;
-	ns->chosen = true;
 	ns->before = false;
 	ns->pid = news->pid;
 	err = news->name ? netns_set_name(c, ns, news->name, false) : 0;
 	if (!err)
 		err = links_watch(c, ns);
+	/* Packets of our ends of pairs would be left out for those of interfaces that are not captured on. */
+	if (err && !ns->own)
+		links_forget(c, ns);
+	ns->chosen = !err;
 	return err || ns->own ? err : pairs_look(c);
+}
+
+/* For the count of those that could not be captured in. */
+static void note_refused(struct namespaces *n, uint32_t inode, bool refused)
+{
+	unsigned i = 0;
+
+	while (i < n->nrefused && n->refused[i] != inode)
+		i++;
+	if (i < n->nrefused && !refused)
+		n->refused[i] = n->refused[--n->nrefused];
+	else if (i == n->nrefused && refused && i < CAPTURE_REFUSED_MAX)
+		n->refused[n->nrefused++] = inode;
 }
 
 int capture_netns(struct capture *c, const struct capture_netns *news)
@@ -148,8 +164,10 @@ int capture_netns(struct capture *c, const struct capture_netns *news)
 	struct netns *ns = netns_find(c, news->inode);
 	int err = 0;
 
-	if (news->chosen && c->namespaces.chosen && news->inode != 0)
+	if (news->chosen && c->namespaces.chosen && news->inode != 0) {
 		err = chosen_add(c, news, ns);
+		note_refused(&c->namespaces, news->inode, err);
+	}
 	if (!err && ns && news->name)
 		err = netns_set_name(c, ns, news->name, false);
 	return err;

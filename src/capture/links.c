@@ -404,7 +404,13 @@ int links_watch(struct capture *c, struct netns *ns)
 		err = rtnl_read(ns->rtnl_fd, &handler, &done);
 	netns_leave(c, ns);
 	ns->watch.ready = news_ready;
-	return err ? err : poll_add(c, ns->rtnl_fd, EPOLLIN, &ns->watch);
+	if (!err)
+		err = poll_add(c, ns->rtnl_fd, EPOLLIN, &ns->watch);
+	if (err && ns->rtnl_fd >= 0)
+		close(ns->rtnl_fd);
+	if (err)
+		ns->rtnl_fd = -1;
+	return err;
 }
 
 static bool attached_by_link(const struct attachment *a)

@@ -109,6 +109,8 @@ struct namespaces {
 	struct watch scan, names; /* of both */
 	int own_fd;		  /* to come back */
 	uint32_t own;
+	uint32_t refused[CAPTURE_REFUSED_MAX]; /* chosen, but they could not be captured in */
+	unsigned nrefused;
 };
 
 /* What became of a word of -i. */

@@ -186,10 +186,12 @@ static void test_find_fails(void)
 		CHECK_INT(links_find(&rig.c), -ENOMEM);
 		CHECK(strstr(what_was_told(),
 			     "error: cannot list the interfaces of '/proc/self/ns/net': Cannot allocate memory; "));
+		CHECK_INT(own->rtnl_fd, -1);
 	}
 	start();
 	epoll_error = ENOSPC;
 	CHECK_INT(links_find(&rig.c), -ENOSPC);
+	CHECK_INT(own->rtnl_fd, -1);
 	start();
 	rig_netns(&rig, OTHER_INODE, OTHER_FD);
 	setns_error = EPERM;

@@ -769,6 +769,31 @@ static void test_chosen_too(void)
 	CHECK_STR(what_was_told(), "watch /proc/17/ns/net; ");
 }
 
+static unsigned nrefused(void)
+{
+	return rig.c.namespaces.nrefused;
+}
+
+/* What cannot be captured in is not chosen, so that our ends of its pairs are captured on; later it may go better. */
+static void test_refused(void)
+{
+	START(NULL);
+	rig_config(&rig)->chosen_netns = true;
+	put("/proc/17/ns/net", BLUE);
+	CHECK_INT(netns_init(&rig.c), 0);
+	what_was_told();
+	watch_error = -EMFILE;
+	CHECK_INT(tell(inode_of(BLUE), 17, "web"), -EMFILE);
+	CHECK_INT(tell(inode_of(BLUE), 17, "web"), -EMFILE);
+	CHECK_STR(what_was_told(),
+		  "watch /proc/17/ns/net; forget /proc/17/ns/net; watch /proc/17/ns/net; forget /proc/17/ns/net; ");
+	CHECK(!rig_netns_at(&rig, 1)->chosen && nrefused() == 1);
+	watch_error = 0;
+	CHECK_INT(tell(inode_of(BLUE), 17, "web"), 0);
+	CHECK_STR(what_was_told(), "watch /proc/17/ns/net; ");
+	CHECK(rig_netns_at(&rig, 1)->chosen && nrefused() == 0);
+}
+
 static void test_nobody_chooses(void)
 {
 	START(NULL);
@@ -939,6 +964,7 @@ int main(void)
 	RUN(test_names);
 	RUN(test_chosen);
 	RUN(test_chosen_too);
+	RUN(test_refused);
 	RUN(test_nobody_chooses);
 	RUN(test_whose_name);
 	RUN(test_made_again);
