@@ -27,8 +27,8 @@ run() { # NAME PORT OPTIONS...: a container that serves there
 	docker run -d --name "$name" -v /:/host:ro -e "ASK=busybox chroot /host $talker ask" "$@" localhost/bb:test \
 		busybox chroot /host $talker serve "$port" >/dev/null || bad "$name" "does not start"
 }
-run alpha 80
-run beta 80 -p 7000:80 -p 7000:80/udp
+run alpha 80 -l tier=front -l com.docker.compose.project=shop -l com.docker.compose.service=alpha
+run beta 80 -p 7000:80 -p 7000:80/udp -l tier=back -l com.docker.compose.project=shop -l com.docker.compose.service=beta
 run side 81 --net container:alpha
 run hostc 8081 --net host
 web=$(cri run web prod) agent=$(cri run agent default hostnet)
@@ -62,6 +62,10 @@ mesh() {
 	done
 	printf 'select --container-name %s\n' x y agent POD
 	printf 'select --pod-name %s\n' web.prod agent web.other
+	printf 'select --namespace %s\n' prod default other
+	printf 'select --image %s\n' bb 'localhost/bb:*' nginx
+	printf 'select --label %s\n' tier tier=front 'app=w*' app=agent,tier=test none
+	printf 'select --compose %s\n' shop shop/beta 'shop/a*' other
 	printf 'select --uid %s\n' 0 4242 4243
 	printf 'select --pname %s\n' wget httpd ping sh busybox python3
 	echo "select --pid $host_server"

@@ -29,7 +29,8 @@ from selection import Selection
 from truth.base import PTCPDUMP, SLOW, children, path, tmp, wait_for
 from truth.capture import Program
 
-KINDS = ("--container-name", "--container-id", "--pod-name", "--uid", "--pname", "--pid")
+CONTAINERS = ("--container-name", "--container-id", "--pod-name", "--namespace", "--image", "--label", "--compose")
+KINDS = CONTAINERS + ("--uid", "--pname", "--pid")
 
 
 class Mesh:
@@ -86,7 +87,7 @@ class Mesh:
 def asks_runtimes(args):
     """Nothing else than containers and pods makes a capture ask them."""
     context = args[args.index("--context") + 1] if "--context" in args else "container,pod"
-    return any(word in option for option in [context, *args] for word in ("container", "pod"))
+    return any(word in context for word in ("container", "pod")) or any(option in args for option in CONTAINERS)
 
 
 class Selected(Program):
