@@ -37,7 +37,7 @@ _ptcpdump()
 	fi
 	case $prev in
 	-i|--interface) _ptcpdump_list "any $(ls /sys/class/net 2>/dev/null)"; return ;;
-	--netns) if [[ $cur == */* ]]; then _ptcpdump_files -f; else _ptcpdump_list "any newly $(ls /run/netns 2>/dev/null)"; fi; return ;;
+	--netns) if [[ $cur == */* ]]; then _ptcpdump_files -f; else _ptcpdump_list "any newly $(ls /run/netns 2>/dev/null; ls /run/docker/netns 2>/dev/null)"; fi; return ;;
 	-c|--receive-count) return ;;
 	-Q|--direction) _ptcpdump_words -W 'in out inout'; return ;;
 	-s|--snapshot-length) return ;;

@@ -11,7 +11,7 @@ fi
 _arguments -s \
 	'*-i+[listen on this interface, by name, alternative name or the number that -D shows; repeat it or separate with commas; any\: all of them. Default\: any when a process, user, container or command is asked for, and with --netns, else the first usable one]:INTERFACE:{_sequence compadd - any /sys/class/net/*(N\:t)}' \
 	'*--interface=[listen on this interface, by name, alternative name or the number that -D shows; repeat it or separate with commas; any\: all of them. Default\: any when a process, user, container or command is asked for, and with --netns, else the first usable one]:INTERFACE:{_sequence compadd - any /sys/class/net/*(N\:t)}' \
-	'*--netns=[listen in this network namespace, by name, path, container (its name, a pattern or its id) or pod; repeatable; any\: all of them, later ones too; newly\: only later ones. Default\: our own; with -i any also those of the containers and pods that are asked for]:NAME|PATH|container\:NAME|pod\:NAME.NAMESPACE|any|newly:{_sequence compadd - any newly /run/netns/*(N\:t) || _files}' \
+	'*--netns=[listen in this network namespace, by name, path, container (its name, a pattern or its id) or pod; repeatable; any\: all of them, later ones too; newly\: only later ones. Default\: our own; with -i any also those of the containers and pods that are asked for]:NAME|PATH|container\:NAME|pod\:NAME.NAMESPACE|any|newly:{_sequence compadd - any newly /run/netns/*(N\:t) /run/docker/netns/*(N\:t) || _files}' \
 	'*-c+[stop after N packets]:N: ' \
 	'*--receive-count=[stop after N packets]:N: ' \
 	'*-Q+[only packets that come in, go out, or both (inout, the default)]:DIRECTION:(in out inout)' \

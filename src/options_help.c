@@ -102,8 +102,9 @@ static void print_spellings(const struct option_desc *d, const char *separator)
 
 static void bash_value(const struct option_desc *d)
 {
-	static const char netns[] = "if [[ $cur == */* ]]; then _ptcpdump_files -f; else "
-				    "_ptcpdump_list \"any newly $(ls /run/netns 2>/dev/null)\"; fi";
+	static const char netns[] =
+		"if [[ $cur == */* ]]; then _ptcpdump_files -f; else "
+		"_ptcpdump_list \"any newly $(ls /run/netns 2>/dev/null; ls /run/docker/netns 2>/dev/null)\"; fi";
 	static const char *const action[] = {
 		[HINT_NONE] = NULL,
 		[HINT_FILE] = "_ptcpdump_files -f",
@@ -195,7 +196,8 @@ static void zsh_option(const struct option_desc *d, bool letter)
 		[HINT_COMMAND] = "_command_names",
 		[HINT_USER] = "_users",
 		[HINT_IFACE] = "{_sequence compadd - any /sys/class/net/*(N\\:t)}",
-		[HINT_NETNS] = "{_sequence compadd - any newly /run/netns/*(N\\:t) || _files}",
+		[HINT_NETNS] =
+			"{_sequence compadd - any newly /run/netns/*(N\\:t) /run/docker/netns/*(N\\:t) || _files}",
 		[HINT_PID] = "_pids",
 		[HINT_LIST] = " ",
 	};
@@ -254,7 +256,8 @@ static void fish_option(const struct option_desc *d)
 		[HINT_COMMAND] = " -x -a '(__fish_complete_command)'",
 		[HINT_USER] = " -x -a '(__fish_complete_users)'",
 		[HINT_IFACE] = " -x -a '(__fish_append , any (__fish_print_interfaces))'",
-		[HINT_NETNS] = " -r -F -a '(__fish_append , any newly (ls /run/netns 2>/dev/null))'",
+		[HINT_NETNS] =
+			" -r -F -a '(__fish_append , any newly (ls /run/netns 2>/dev/null; ls /run/docker/netns 2>/dev/null))'",
 		[HINT_PID] = " -x -a '(__fish_complete_pids)'",
 		[HINT_LIST] = " -x",
 	};

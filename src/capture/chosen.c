@@ -81,7 +81,18 @@ int netns_set_name(struct capture *c, struct netns *ns, const char *name, bool o
 	return err;
 }
 
-bool netns_awaits_name(const struct capture *c, struct netns *ns)
+void netns_set_docker_name(struct capture *c, struct netns *ns, const char *name)
+{
+	char *copy = ns->docker_name ? NULL : strndup(name, NAME_MAX);
+
+	if (!copy)
+		return;
+	ns->docker_name = copy;
+	if (!ns->name && ns->name_by == UINT64_MAX)
+		netns_set_name(c, ns, copy, false);
+}
+
+bool netns_awaits_name(struct capture *c, struct netns *ns, bool force)
 {
 	uint64_t now;
 
@@ -90,9 +101,11 @@ bool netns_awaits_name(const struct capture *c, struct netns *ns)
 	now = clock_ns(CLOCK_MONOTONIC);
 	if (!ns->name_by)
 		ns->name_by = now + NAME_WAIT_NS;
-	if (now < ns->name_by)
+	if (!force && now < ns->name_by)
 		return true;
 	ns->name_by = UINT64_MAX;
+	if (ns->docker_name)
+		netns_set_name(c, ns, ns->docker_name, false);
 	return false;
 }
 

@@ -130,8 +130,8 @@ static int netns_print(const struct capture *c, const struct netns *ns, FILE *ou
 		log_error("network namespace '%s': %s", ns->path, strerror(-err));
 		return err;
 	}
-	if (!ns->own && ns->name)
-		snprintf(name, sizeof(name), "%s", ns->name);
+	if (!ns->own && (ns->name || ns->docker_name))
+		snprintf(name, sizeof(name), "%s", ns->name ? ns->name : ns->docker_name);
 	else if (!ns->own)
 		snprintf(name, sizeof(name), "%" PRIu32, ns->inode);
 	err = devices_print(out, name);

@@ -90,31 +90,49 @@ static bool ends_in_uuid(const char *name)
 	return true;
 }
 
-/* A file of this folder, which may be written in full. */
-const char *netns_name(const char *given)
+/* The file of the folder, whose name ends in a slash. */
+static const char *name_in(const char *path, const char *dir)
 {
-	static const char *const dirs[] = { "/run/netns/", "/var/run/netns/" };
+	const size_t n = strlen(dir);
 
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		if (strncmp(given, dirs[i], strlen(dirs[i])) == 0) {
-			given += strlen(dirs[i]);
-			break;
-		}
-	}
-	return *given && !strchr(given, '/') && !ends_in_uuid(given) ? given : NULL;
+	return strncmp(path, dir, n) == 0 && path[n] && !strchr(path + n, '/') ? path + n : NULL;
 }
 
-int netns_set_given(struct netns *ns, const char *given)
+const char *netns_name(const char *path)
 {
-	const char *name = given && !ns->own ? netns_name(given) : NULL;
+	const char *name = name_in(path, NETNS_DIR);
 
-	ns->given = given;
+	if (!name)
+		name = name_in(path, "/var" NETNS_DIR);
+	return name && !ends_in_uuid(name) ? name : NULL;
+}
+
+const char *netns_docker_name(const char *path)
+{
+	const char *name = name_in(path, NETNS_DOCKER_DIR);
+
+	return name ? name : name_in(path, "/var" NETNS_DOCKER_DIR);
+}
+
+static int name_set(char **field, const char *name)
+{
 	if (!name)
 		return 0;
-	free(ns->name);
-	ns->name = strdup(name);
-	ns->name_is_own = true;
-	return ns->name ? 0 : -ENOMEM;
+	free(*field);
+	*field = strdup(name);
+	return *field ? 0 : -ENOMEM;
+}
+
+int netns_name_by_path(struct netns *ns, const char *path)
+{
+	const char *name = netns_name(path);
+	int err;
+
+	if (ns->own)
+		return 0;
+	err = name_set(&ns->name, name);
+	ns->name_is_own = name;
+	return err ? err : name_set(&ns->docker_name, netns_docker_name(path));
 }
 
 int netns_enter(const struct capture *c, const struct netns *ns)
@@ -155,5 +173,6 @@ void netns_free(struct netns *ns)
 	netns_end(ns);
 	free(ns->path);
 	free(ns->name);
+	free(ns->docker_name);
 	free(ns);
 }

@@ -21,9 +21,7 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* Where iproute2 and Docker keep named namespaces. */
-static const char *const named_dirs[] = { "/run/netns", "/run/docker/netns" };
-#define NAMED_DIR "/run/netns/"
+static const char *const named_dirs[] = { NETNS_DIR, NETNS_DOCKER_DIR };
 
 /*
  * An open namespace and a socket in it keep it from ending. So it is looked after this often: one that neither a
@@ -48,7 +46,7 @@ static int netns_add(struct capture *c, const char *path, const char *given)
 	err = netns_new(c, path, inode, fd, &ns);
 	if (err || !ns)
 		return err;
-	err = netns_set_given(ns, given ? given : path);
+	err = netns_name_by_path(ns, path);
 	if (err)
 		return err;
 	ns->given = given;
@@ -73,8 +71,10 @@ static void scan_mark(struct capture *c, const char *path, uint32_t inode)
 	if (ns) {
 		ns->seen = true;
 		sscanf(path, "/proc/%" SCNu32, &ns->pid);
-		if (!ns->name_is_own && strncmp(path, NAMED_DIR, strlen(NAMED_DIR)) == 0 && netns_name(path))
+		if (!ns->name_is_own && netns_name(path))
 			netns_set_name(c, ns, netns_name(path), true);
+		if (netns_docker_name(path))
+			netns_set_docker_name(c, ns, netns_docker_name(path));
 		return;
 	}
 	if (!c->namespaces.any)
@@ -87,7 +87,7 @@ static void scan_mark(struct capture *c, const char *path, uint32_t inode)
 		ns->seen = true;
 }
 
-/* Calls scan_mark() for the files dir/ENTRY/tail. */
+/* Calls scan_mark() for the files dir ENTRY tail. */
 static void scan_dir(struct capture *c, const char *dir, bool numbers, const char *tail)
 {
 	DIR *d = opendir(dir);
@@ -99,7 +99,7 @@ static void scan_dir(struct capture *c, const char *dir, bool numbers, const cha
 	while ((entry = readdir(d))) {
 		if (entry->d_name[0] == '.' || (numbers && (entry->d_name[0] < '0' || entry->d_name[0] > '9')))
 			continue;
-		snprintf(path, sizeof(path), "%s/%s%s", dir, entry->d_name, tail);
+		snprintf(path, sizeof(path), "%s%s%s", dir, entry->d_name, tail);
 		scan_mark(c, path, 0);
 	}
 	closedir(d);
@@ -161,9 +161,21 @@ static bool is_netns_word(const char *given)
 	return strcmp(given, "any") == 0 || strcmp(given, "newly") == 0;
 }
 
+/* A name of "ip netns", else of Docker; as the former when there is neither. */
 static void given_path(const char *given, char path[PATH_MAX])
 {
-	snprintf(path, PATH_MAX, "%s%s", strchr(given, '/') ? "" : NAMED_DIR, given);
+	const char *const dirs[] = { NETNS_DIR, NETNS_DOCKER_DIR, NETNS_DIR };
+	bool there = false;
+	struct stat st;
+
+	if (strchr(given, '/')) {
+		snprintf(path, PATH_MAX, "%s", given);
+		return;
+	}
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]) && !there; i++) {
+		snprintf(path, PATH_MAX, "%s%s", dirs[i], given);
+		there = stat(path, &st) == 0;
+	}
 }
 
 /*
@@ -259,7 +271,7 @@ void netns_scan(struct capture *c)
 		c->namespaces.all[i]->seen = c->namespaces.all[i]->own;
 	scan_names(c);
 	scan_mounts(c);
-	scan_dir(c, "/proc", true, "/ns/net");
+	scan_dir(c, "/proc/", true, "/ns/net");
 	if (!c->namespaces.started)
 		c->namespaces.hidden_first = c->namespaces.hidden;
 	scan_ended(c);

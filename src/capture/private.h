@@ -40,7 +40,8 @@ struct netns {
 	char *path;
 	const char *given; /* the word of the configuration that it was found by; NULL: none */
 	char *name;	   /* raw; NULL: none is known */
-	bool name_is_own;  /* "ip netns" calls it so; else whoever told of a container in it */
+	bool name_is_own;  /* "ip netns" calls it so; else whoever told of a container in it, or Docker */
+	char *docker_name; /* its name where nobody tells of a container; NULL: none */
 	bool chosen;	   /* for who is in it; chosen.c */
 	int nsid;	   /* of one that is chosen, what our own has for it; -1: not known */
 	uint64_t name_by;  /* CLOCK_MONOTONIC ns, up to when packets wait for a name; 0: none has come yet */
@@ -199,16 +200,21 @@ int poll_events(struct capture *c, int timeout_ms);
 void poll_close(struct capture *c);
 
 /* netns.c */
+/* Where iproute2 and Docker keep named namespaces. */
+#define NETNS_DIR "/run/netns/"
+#define NETNS_DOCKER_DIR "/run/docker/netns/"
 #define OWN_NETNS "/proc/self/ns/net"
 /* A file that is a namespace: a descriptor and *inode, -EINVAL for another file, or another -errno. */
 int netns_open(const char *path, uint32_t *inode);
 struct netns *netns_find(const struct capture *c, uint32_t inode);
 /* Takes over fd; *ret is NULL when the namespace was known already. */
 int netns_new(struct capture *c, const char *path, uint32_t inode, int fd, struct netns **ret);
-/* What "ip netns" calls a namespace with that path, or word of the configuration; NULL: nothing that a user thought of. */
-const char *netns_name(const char *given);
-/* given: a word of the configuration, which stays as long as the capture; NULL: none. */
-int netns_set_given(struct netns *ns, const char *given);
+/* What "ip netns" calls a namespace with that path; NULL: nothing that a user thought of. */
+const char *netns_name(const char *path);
+/* Likewise what Docker calls it. */
+const char *netns_docker_name(const char *path);
+/* As its path has it. */
+int netns_name_by_path(struct netns *ns, const char *path);
 int netns_enter(const struct capture *c, const struct netns *ns);
 void netns_leave(const struct capture *c, const struct netns *ns);
 /* Closes all descriptors. */
@@ -221,8 +227,10 @@ void netns_free(struct netns *ns);
  * else is known.
  */
 int netns_set_name(struct capture *c, struct netns *ns, const char *name, bool own);
-/* Its name is not known, but may be in a moment. */
-bool netns_awaits_name(const struct capture *c, struct netns *ns);
+/* When nobody tells of a container in it. */
+void netns_set_docker_name(struct capture *c, struct netns *ns, const char *name);
+/* Its name is not known, but may be in a moment; force: it is not waited for. */
+bool netns_awaits_name(struct capture *c, struct netns *ns, bool force);
 /* The words of --netns that others than the capture can tell the namespaces of. */
 bool is_chosen_word(const char *given);
 /* News of a device in ns: with -i any, the other end of a pair is seen where it is chosen. */

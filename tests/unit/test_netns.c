@@ -679,32 +679,37 @@ static void test_newly_and_named(void)
 static void test_names(void)
 {
 	static const struct {
-		const char *given, *name;
+		const char *path, *name, *docker;
 	} cases[] = {
-		{ "blue", "blue" },
-		{ "/run/netns/blue", "blue" },
-		{ "/var/run/netns/blue", "blue" },
-		{ "/run/netns/", NULL },
-		{ "/run/netns/blue/x", NULL },
-		{ "/run/blue", NULL },
-		{ "/proc/17/ns/net", NULL },
-		{ NULL, NULL },
+		{ "/run/netns/blue", "blue", NULL },
+		{ "/var/run/netns/blue", "blue", NULL },
+		{ "/run/netns/", NULL, NULL },
+		{ "/run/netns/blue/x", NULL, NULL },
+		{ "/run/blue", NULL, NULL },
+		{ "/proc/17/ns/net", NULL, NULL },
+		{ "/run/docker/netns/b5d8791bb575", NULL, "b5d8791bb575" },
+		{ "/var/run/docker/netns/b5d8791bb575", NULL, "b5d8791bb575" },
+		{ "/run/docker/netns/", NULL, NULL },
 		/* as runtimes name them */
-		{ "/run/netns/cni-01234567-89ab-cdef-0123-456789abcdef", NULL },
-		{ "netns-01234567-89AB-cdef-0123-456789abcdef", NULL },
-		{ "01234567-89ab-cdef-0123-456789abcdef", NULL },
-		{ "01234567-89ab-cdef-0123-456789abcdeg", "01234567-89ab-cdef-0123-456789abcdeg" },
-		{ "01234567-89ab-cdef-0123-456789abcde", "01234567-89ab-cdef-0123-456789abcde" },
+		{ "/run/netns/cni-01234567-89ab-cdef-0123-456789abcdef", NULL, NULL },
+		{ "/run/netns/netns-01234567-89AB-cdef-0123-456789abcdef", NULL, NULL },
+		{ "/run/netns/01234567-89ab-cdef-0123-456789abcdef", NULL, NULL },
+		{ "/run/netns/01234567-89ab-cdef-0123-456789abcdeg", "01234567-89ab-cdef-0123-456789abcdeg", NULL },
+		{ "/run/netns/01234567-89ab-cdef-0123-456789abcde", "01234567-89ab-cdef-0123-456789abcde", NULL },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct netns ns = { 0 };
-		char name[64];
+		char names[128], wanted[128];
 
-		CHECK_INT(netns_set_given(&ns, cases[i].given), 0);
-		snprintf(name, sizeof(name), "%s", ns.name ? ns.name : "none");
+		CHECK_INT(netns_name_by_path(&ns, cases[i].path), 0);
+		snprintf(names, sizeof(names), "%s %s", ns.name ? ns.name : "none",
+			 ns.docker_name ? ns.docker_name : "none");
 		free(ns.name);
-		CHECK_STR(name, cases[i].name ? cases[i].name : "none");
+		free(ns.docker_name);
+		snprintf(wanted, sizeof(wanted), "%s %s", cases[i].name ? cases[i].name : "none",
+			 cases[i].docker ? cases[i].docker : "none");
+		CHECK_STR(names, wanted);
 	}
 	/* our own is not shown as another's */
 	START("blue");
@@ -819,6 +824,46 @@ static void test_whose_name(void)
 	CHECK_STR(rig_netns_at(&rig, 1)->name, "blue");
 	CHECK_INT(tell(inode_of(BLUE), 17, "web"), 0);
 	CHECK_STR(rig_netns_at(&rig, 1)->name, "blue");
+}
+
+/* Where nobody tells of a container, what Docker calls it; found late, as well. */
+static void test_name_of_docker(void)
+{
+	struct netns *blue;
+
+	START("any");
+	put("/run/docker/netns/b5d8791bb575", BLUE);
+	put("/proc/17/ns/net", RED);
+	CHECK_INT(netns_init(&rig.c), 0);
+	netns_scan(&rig.c);
+	blue = netns_find(&rig.c, inode_of(BLUE));
+	CHECK(blue && !blue->name && netns_awaits_name(&rig.c, blue, false));
+	CHECK(!netns_awaits_name(&rig.c, blue, true));
+	CHECK_STR(blue->name, "b5d8791bb575");
+	CHECK_INT(tell(inode_of(BLUE), 17, "web"), 0);
+	CHECK_STR(blue->name, "web");
+	CHECK(!netns_awaits_name(&rig.c, rig_netns_at(&rig, 2), true) && !rig_netns_at(&rig, 2)->name);
+	put("/run/docker/netns/1-abcdef", RED);
+	netns_scan(&rig.c);
+	CHECK_STR(rig_netns_at(&rig, 2)->name, "1-abcdef");
+	put("/run/netns/red", RED);
+	netns_scan(&rig.c);
+	CHECK_STR(rig_netns_at(&rig, 2)->name, "red");
+}
+
+/* "ip netns" comes first. */
+static void test_given_by_docker(void)
+{
+	START("b5d8791bb575");
+	put("/run/docker/netns/b5d8791bb575", BLUE);
+	CHECK_INT(netns_init(&rig.c), 0);
+	CHECK_INT(rig_nnetns(&rig), 1);
+	CHECK_STR(rig_netns_at(&rig, 0)->path, "/run/docker/netns/b5d8791bb575");
+	START("b5d8791bb575");
+	put("/run/docker/netns/b5d8791bb575", BLUE);
+	put("/run/netns/b5d8791bb575", RED);
+	CHECK_INT(netns_init(&rig.c), 0);
+	CHECK_STR(rig_netns_at(&rig, 0)->path, "/run/netns/b5d8791bb575");
 }
 
 /* Made again, it is another namespace of that name; that it has ended is told where none takes its place. */
@@ -967,6 +1012,8 @@ int main(void)
 	RUN(test_refused);
 	RUN(test_nobody_chooses);
 	RUN(test_whose_name);
+	RUN(test_name_of_docker);
+	RUN(test_given_by_docker);
 	RUN(test_made_again);
 	RUN(test_not_made_again);
 	RUN(test_seen);
