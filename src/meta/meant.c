@@ -179,7 +179,9 @@ static void offer_pod(const struct meant *m, struct value *v, const struct offer
 
 	if (v->of_namespaces && str_eq(name, o->pod_name) && is_of_namespaces(m, o->namespace)) {
 		v->found = true;
-		snprintf(v->pod, sizeof(v->pod), "%.*s", (int)o->pod.n, o->pod.p);
+		/* For is_asked_for(); too long it is no name that is offered. */
+		if (o->pod.p)
+			snprintf(v->pod, sizeof(v->pod), "%.*s", (int)o->pod.n, o->pod.p);
 		v->nearest.wanted = str_of(v->pod);
 	}
 	v->found |= str_eq(v->nearest.wanted, o->pod);

@@ -128,6 +128,24 @@ static void test_namespaces(void)
 	CHECK_STR(said_of(&q), "ptcpdump: --pod-name 'web-0.test': did you mean 'web-0.prod'?\n");
 }
 
+/* The name and the namespace of a pod are each shorter than what is compared, but not together. */
+static void test_long_namespace(void)
+{
+	char namespace[300];
+	const struct container_query q = { .pods = ONE("a-pod-with-a-name-of-some-letters"), .namespaces = ONE("x*") };
+	const struct container_desc c = { .name = str_of("c") };
+	struct pod_desc p = { .name = str_of(q.pods[0]) };
+	struct meant *m = meant_new(&q);
+
+	memset(namespace, 'x', sizeof(namespace) - 1);
+	namespace[sizeof(namespace) - 1] = '\0';
+	p.namespace = str_of(namespace);
+	CHECK(m);
+	for (int i = 0; i < 2; i++)
+		meant_offer(m, &c, &p);
+	meant_free(m);
+}
+
 static void test_hostile(void)
 {
 	char wanted[4096];
@@ -150,6 +168,7 @@ int main(void)
 	RUN(test_nothing_to_say);
 	RUN(test_kinds);
 	RUN(test_namespaces);
+	RUN(test_long_namespace);
 	RUN(test_hostile);
 	unlink(messages);
 	return check_status();
