@@ -20,7 +20,8 @@ struct seen_container {
 };
 
 struct seen_containers {
-	uint64_t serial; /* of the annotation before */
+	uint64_t serial; /* of the annotation before, */
+	size_t file;	 /* and where it is from */
 	bool wanted;
 	struct meant *meant; /* whom else it may have been; NULL: no memory */
 	size_t n;
@@ -101,11 +102,12 @@ static void add_end(struct seen_containers *s, const struct container_desc *cont
 		meant_offer(s->meant, container ? container : &no_container, pod ? pod : &no_pod);
 }
 
-void seen_containers_add(struct seen_containers *s, const struct annotation *a, bool wanted)
+void seen_containers_add(struct seen_containers *s, const struct annotation *a, size_t file, bool wanted)
 {
-	if (a->serial == s->serial)
+	if (a->serial == s->serial && file == s->file)
 		return;
 	s->serial = a->serial;
+	s->file = file;
 	s->wanted |= wanted;
 	add_end(s, a->has & ANNOT_CONTAINER ? &a->container : NULL, a->has & ANNOT_POD ? &a->pod : NULL);
 	add_end(s, a->has & ANNOT_PEER_CONTAINER ? &a->peer_container : NULL,

@@ -186,6 +186,11 @@ run -r annotated.pcapng --pod-name zzpod --namespace other,zzspace
 is no_hint_of_several_namespaces "$STATUS $(hints)" "0 0"
 run -r annotated.pcapng --container-name zzcontainer --pname nobody
 is no_hint_when_others_turn_it_down "$STATUS $(hints)" "0 0"
+"$program" -r annotated.pcapng -c 1 --context process -w "$tmp/one.pcapng" 2>/dev/null
+"$program" -r annotated.pcapng -c 1 -w "$tmp/two.pcapng" 2>/dev/null
+printf '%s\n' "$tmp/one.pcapng" "$tmp/two.pcapng" >"$tmp/list"
+run -V "$tmp/list" --container-name zzcontainr
+is hint_containers_of_the_second_file "$STATUS $(hints) $(grep -c "'zzcontainr': did you mean 'zzcontainer'?$" "$tmp/err")" "0 2 1"
 run -r annotated.pcapng --container-name zzcontainr -c 1
 is hint_all_was_read "$STATUS $(hints)" "0 2"
 run -r annotated.pcapng --container-name zzcontainr,zzcontainer -c 1
