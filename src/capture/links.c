@@ -21,6 +21,8 @@
 #define ATTACH_DOWN_NS (200 * NSEC_PER_MSEC)
 #define ATTACH_AGAIN_NS (5 * NSEC_PER_MSEC)
 #define ATTACH_ATTEMPTS 100
+/* From so many devices on RCU is expedited: to do it takes some ms. */
+#define LINKS_MANY 8
 
 static unsigned table_slot(const struct capture *c, uint32_t netns, uint32_t ifindex)
 {
@@ -481,12 +483,31 @@ static int link_attach_entered(struct capture *c, struct link *link)
 	return err;
 }
 
+static unsigned links_present(const struct capture *c)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < c->links.n; i++)
+		n += c->links.all[i]->present;
+	return n;
+}
+
+/* Attaches, or detaches, many devices: what waits for RCU is to wait less. */
+static void links_hurry(struct capture *c)
+{
+	if (c->links.expedite.fd >= 0 && links_present(c) >= LINKS_MANY)
+		expedite_begin(&c->links.expedite);
+}
+
 int links_attach(struct capture *c)
 {
 	unsigned n = c->links.n;
 	int err = 0;
 
 	c->links.attached = true;
+	if (c->backend->attach_link == tc_attach_link && c->links.mode != ATTACH_CLSACT)
+		expedite_open(&c->links.expedite, RCU_EXPEDITED);
+	links_hurry(c);
 	for (unsigned i = 0; !err && i < n; i++) {
 		struct link *link = c->links.all[i];
 
@@ -497,6 +518,7 @@ int links_attach(struct capture *c)
 		if (!err)
 			err = capture_meanwhile(c);
 	}
+	expedite_end(&c->links.expedite);
 	return err;
 }
 
@@ -531,6 +553,7 @@ bool links_all_gone(const struct capture *c)
 
 void links_detach(struct capture *c)
 {
+	links_hurry(c);
 	links_release(c);
 	for (unsigned i = 0; i < c->links.n; i++) {
 		struct link *link = c->links.all[i];
@@ -540,6 +563,7 @@ void links_detach(struct capture *c)
 		link_detach(c, link, false);
 		netns_leave(c, link->ns);
 	}
+	expedite_close(&c->links.expedite);
 }
 
 void links_free(struct capture *c)

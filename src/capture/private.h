@@ -8,6 +8,7 @@
 
 #include "capture/attach.h"
 #include "capture/capture.h"
+#include "capture/expedite.h"
 #include "capture/ring.h"
 #include "filter/filter.h"
 
@@ -131,6 +132,7 @@ struct links {
 	struct link *last;
 	struct wish *wishes; /* one for each of config.ifaces; NULL: nothing was looked for yet */
 	enum attach_mode mode;
+	struct expedite expedite;
 };
 
 /* programs.c */
