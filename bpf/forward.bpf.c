@@ -52,12 +52,10 @@ static __always_inline void forward_store(struct bpf_sock *sk, struct owner_rec 
 	new.forwarded = 1;
 	if (listens && !rec)
 		rec = listener_adopt(sk, known);
-	if (!new.certain && rec)
-		owner_expose(rec, cookie);
 	other = bpf_map_lookup_elem(&ptcp_flows, k);
 	if (!other || other->cookie != new.cookie || other->certain != new.certain || !owner_same(other, &new)) {
 		alone = flow_put(&new, other, k, socket_netns(pointer_value(sk)));
-		if (alone && !egress && k->proto != IPPROTO_TCP)
+		if (alone && !egress && k->proto != IPPROTO_TCP && forward_asked())
 			forward_tell(&new, k);
 	}
 	if (rec == known && new.certain && k->proto == IPPROTO_UDP) {

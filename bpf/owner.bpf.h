@@ -268,6 +268,30 @@ static __always_inline bool socket_elsewhere(unsigned long sk)
 	return !only_netns || socket_netns(sk) != only_netns;
 }
 
+/* A quarter of a second to 2.5, as the kernel counts jiffies. */
+static __always_inline __u32 forward_step(void)
+{
+	return bpf_jiffies64() >> 8;
+}
+
+/* A packet waits for an owner in another namespace. */
+static __always_inline void forward_ask(void)
+{
+	__u32 now = forward_step();
+
+	/* Not to take the cache line from others. */
+	if (attrib_asked != now)
+		attrib_asked = now;
+}
+
+/* Whether one may still wait: what is told of sockets that nobody has asked for costs their users 1 us a connection. */
+static __always_inline bool forward_asked(void)
+{
+	enum { STEPS = 32 };
+
+	return forward_step() - attrib_asked <= STEPS;
+}
+
 static __noinline void owner_settled(const struct owner_rec *rec, unsigned long sk)
 {
 	struct flow_key k = {};
@@ -331,7 +355,7 @@ static __always_inline struct owner_rec *owner_note(void *sk, __u64 cookie, bool
 	if (used && rec->tgid && rec->tgid != new.tgid && rec->cookie == cookie)
 		rec->shared = 1;
 	exposed = owner_publish(rec, &new);
-	if (settled && exposed)
+	if (settled && (exposed || (attrib_forwarded && forward_asked() && socket_elsewhere(pointer_value(sk)))))
 		owner_settled(&new, pointer_value(sk));
 	return rec;
 }
