@@ -45,11 +45,17 @@ bool is_chosen_word(const char *given)
 static int link_name_netns(struct capture *c, struct link *link, const char *name)
 {
 	struct rtnl_link same = { .ifindex = link->iface.ifindex, .type = link->type, .flags = link->up ? IFF_UP : 0 };
+	struct link *now;
 	char *copy;
+	int err;
 
 	if (link->shown) {
 		memcpy(same.name, link->iface.name, strnlen(link->iface.name, sizeof(same.name) - 1));
-		return link_rename(c, link, &same);
+		err = link_rename(c, link, &same);
+		now = err ? link : links_lookup(c, link->iface.netns, link->iface.ifindex);
+		now->iface.paired = link->iface.paired;
+		now->iface.bridged = link->iface.bridged;
+		return err;
 	}
 	copy = strdup(name);
 	if (!copy)
@@ -82,16 +88,14 @@ int netns_set_name(struct capture *c, struct netns *ns, const char *name, bool o
 	return err;
 }
 
-bool netns_awaits_name(const struct capture *c, struct netns *ns)
+bool netns_awaits_name(const struct capture *c, struct netns *ns, uint64_t ts)
 {
-	uint64_t now;
-
 	if (ns->own || ns->name || !c->namespaces.scanning || ns->name_by == UINT64_MAX)
 		return false;
-	now = clock_ns(CLOCK_MONOTONIC);
+	/* From when the packet was seen: those of many namespaces wait together. */
 	if (!ns->name_by)
-		ns->name_by = now + NAME_WAIT_NS;
-	if (now < ns->name_by)
+		ns->name_by = ts + NAME_WAIT_NS;
+	if (clock_ns(CLOCK_MONOTONIC) < ns->name_by)
 		return true;
 	ns->name_by = UINT64_MAX;
 	return false;
@@ -141,6 +145,9 @@ static int chosen_add(struct capture *c, const struct capture_netns *news, struc
 	err = news->name ? netns_set_name(c, ns, news->name, false) : 0;
 	if (!err)
 		err = links_watch(c, ns);
+	/* Its next process may have more luck. */
+	if (err)
+		ns->chosen = false;
 	return err || ns->own ? err : pairs_look(c);
 }
 

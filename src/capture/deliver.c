@@ -112,7 +112,7 @@ static int packet_hand(struct capture *c, const struct event_packet *e, bool for
 
 	if (!link)
 		return CAPTURE_DONE;
-	if (!force && netns_awaits_name(c, link->ns))
+	if (!force && netns_awaits_name(c, link->ns, e->ts))
 		return CAPTURE_WAIT;
 	while (e->ts < link->since)
 		link = link->before;

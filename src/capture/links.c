@@ -344,6 +344,12 @@ static int link_news(void *arg, const struct rtnl_link *news)
 	if (!c->backend->device(news->type, &l3)) {
 		if (c->links.any)
 			return 0;
+		/* Whoever may make devices in some namespace is not to end the capture. */
+		if (c->links.running || !ns->own) {
+			log_warn("'%s': the backend %s cannot see devices of link type %u", news->name,
+				 c->backend->name, news->type);
+			return 0;
+		}
 		log_error("'%s': the backend %s cannot see devices of link type %u, use --backend %s", news->name,
 			  c->backend->name, news->type, c->backend->instead);
 		return -EOPNOTSUPP;
@@ -406,7 +412,13 @@ int links_watch(struct capture *c, struct netns *ns)
 		err = rtnl_read(ns->rtnl_fd, &handler, &done);
 	netns_leave(c, ns);
 	ns->watch.ready = news_ready;
-	return err ? err : poll_add(c, ns->rtnl_fd, EPOLLIN, &ns->watch);
+	if (!err)
+		err = poll_add(c, ns->rtnl_fd, EPOLLIN, &ns->watch);
+	if (err && ns->rtnl_fd >= 0)
+		close(ns->rtnl_fd);
+	if (err)
+		ns->rtnl_fd = -1;
+	return err;
 }
 
 static bool attached_by_link(const struct attachment *a)

@@ -222,7 +222,7 @@ void netns_free(struct netns *ns);
  */
 int netns_set_name(struct capture *c, struct netns *ns, const char *name, bool own);
 /* Its name is not known, but may be in a moment. */
-bool netns_awaits_name(const struct capture *c, struct netns *ns);
+bool netns_awaits_name(const struct capture *c, struct netns *ns, uint64_t ts);
 /* The words of --netns that others than the capture can tell the namespaces of. */
 bool is_chosen_word(const char *given);
 /* News of a device in ns: with -i any, the other end of a pair is seen where it is chosen. */
