@@ -234,7 +234,7 @@ static __always_inline bool forward_wait(struct __sk_buff *skb, struct owner_scr
 	if (k->proto == IPPROTO_TCP ? !syn : k->proto != IPPROTO_UDP || (egress && skb->sk && !nat_redirects(skb)))
 		return false;
 	local = !egress && destination_local(skb, k);
-	o->flags = local && nat_possible(S, e, k) ? OWNER_F_NAT : 0;
+	o->flags = local && !S->nat && nat_possible(S, e, k) ? OWNER_F_NAT : 0;
 	S->forward = *k;
 	/* Our own address: the tuple before NAT. */
 	if (!local)
