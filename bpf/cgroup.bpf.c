@@ -20,9 +20,9 @@ static void (*const bpf_preempt_enable)(void) = (void *)KFUNC_PREEMPT_ENABLE;
 
 /*
  * The same flow seen from other namespaces, on the host's end of a container's veth for instance. Addresses of
- * loopback say nothing outside of theirs.
+ * loopback say nothing outside of theirs. several: others may get the same packet.
  */
-static __always_inline void flow_anywhere(struct owner_scratch *S, const struct flow_key *k)
+static __always_inline void flow_anywhere(struct owner_scratch *S, const struct flow_key *k, bool several)
 {
 	struct owner_rec *rec = bpf_map_lookup_elem(&ptcp_flows, k), *there;
 
@@ -36,7 +36,7 @@ static __always_inline void flow_anywhere(struct owner_scratch *S, const struct 
 		return;
 	if (flows_told && S->begins)
 		flow_tell(S, &S->flow[FLOW_INNER]);
-	flow_put(&S->rec, there, &S->flow[FLOW_INNER], k->netns);
+	flow_put(&S->rec, there, &S->flow[FLOW_INNER], several ? 0 : k->netns);
 }
 
 static __always_inline void note_sender(struct owner_scratch *S, struct bpf_sock *full, __u64 cookie, bool found)
@@ -87,7 +87,7 @@ static __always_inline void note(struct __sk_buff *skb, bool egress)
 	found = owner_of_socket(S, full, cookie, k);
 	if (egress)
 		note_sender(S, full, cookie, found);
-	flow_anywhere(S, k);
+	flow_anywhere(S, k, !egress && skb->pkt_type != PACKET_HOST);
 }
 
 static __always_inline int note_unpreempted(struct __sk_buff *skb, bool egress)

@@ -38,11 +38,12 @@ static __always_inline struct owner_rec *forward_owner(struct owner_rec *rec, __
 	return known && known->tgid ? known : NULL;
 }
 
+/* several: others may get the same packet. */
 static __always_inline void forward_store(struct bpf_sock *sk, struct owner_rec *rec, __u64 cookie,
-					  const struct flow_key *k, bool egress)
+					  const struct flow_key *k, bool egress, bool several)
 {
 	struct owner_rec *known = forward_owner(rec, cookie), *other, new;
-	bool listens = sk->state == BPF_TCP_LISTEN, alone;
+	bool listens = sk->state == BPF_TCP_LISTEN, alone = true;
 
 	if (!known)
 		return;
@@ -52,12 +53,10 @@ static __always_inline void forward_store(struct bpf_sock *sk, struct owner_rec 
 	new.forwarded = 1;
 	if (listens && !rec)
 		rec = listener_adopt(sk, known);
-	if (!new.certain && rec)
-		owner_expose(rec, cookie);
 	other = bpf_map_lookup_elem(&ptcp_flows, k);
 	if (!other || other->cookie != new.cookie || other->certain != new.certain || !owner_same(other, &new)) {
-		alone = flow_put(&new, other, k, socket_netns(pointer_value(sk)));
-		if (alone && !egress && k->proto != IPPROTO_TCP)
+		alone = flow_put(&new, other, k, several ? 0 : socket_netns(pointer_value(sk)));
+		if (alone && !egress && k->proto != IPPROTO_TCP && forward_asked())
 			forward_tell(&new, k);
 	}
 	if (rec == known && new.certain && k->proto == IPPROTO_UDP) {
@@ -65,7 +64,7 @@ static __always_inline void forward_store(struct bpf_sock *sk, struct owner_rec 
 		rec->forward_time = (__u32)bpf_jiffies64();
 	}
 	/* Whose it is later, ptcp_cookies tells. */
-	if (rec && sk->protocol == IPPROTO_TCP && !listens)
+	if (rec && alone && sk->protocol == IPPROTO_TCP && !listens)
 		rec->forward_done = 1;
 }
 
@@ -200,7 +199,7 @@ static __always_inline int forward_note(struct __sk_buff *skb, bool egress)
 		forward_end(&k, &sent, egress);
 	}
 	if (flow_forwardable(&k))
-		forward_store(sk, rec, bpf_get_socket_cookie(skb), &k, egress);
+		forward_store(sk, rec, bpf_get_socket_cookie(skb), &k, egress, !egress && skb->pkt_type != PACKET_HOST);
 	return PROCEED;
 }
 

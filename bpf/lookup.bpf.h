@@ -147,6 +147,8 @@ static __always_inline bool flow_get(struct owner_scratch *S, const struct flow_
 	S->rec = now && now->tgid ? *now : *rec;
 	S->rec.forwarded = rec->forwarded;
 	S->provisional = rec->forwarded && !S->rec.certain;
+	if (S->provisional)
+		forward_ask();
 	return S->rec.tgid != 0;
 }
 

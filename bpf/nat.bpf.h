@@ -201,6 +201,7 @@ static __always_inline bool nat_possible(struct owner_scratch *S, const struct e
 					 const struct flow_key *k)
 {
 	struct nat_plain *plain;
+	bool possible;
 	__u32 slot;
 	__u64 hash;
 
@@ -211,7 +212,10 @@ static __always_inline bool nat_possible(struct owner_scratch *S, const struct e
 	hash = flow_hash(&S->forward);
 	slot = flow_plain_slot(hash);
 	plain = bpf_map_lookup_elem(&ptcp_plain, &slot);
-	return !plain || plain->tag != flow_plain_tag(hash) || (__s32)(plain->until - nat_step(e->ts)) < 0;
+	possible = !plain || plain->tag != flow_plain_tag(hash) || (__s32)(plain->until - nat_step(e->ts)) < 0;
+	if (possible)
+		forward_ask();
+	return possible;
 }
 
 /*
@@ -230,13 +234,14 @@ static __always_inline bool forward_wait(struct __sk_buff *skb, struct owner_scr
 	if (k->proto == IPPROTO_TCP ? !syn : k->proto != IPPROTO_UDP || (egress && skb->sk && !nat_redirects(skb)))
 		return false;
 	local = !egress && destination_local(skb, k);
-	o->flags = local && nat_possible(S, e, k) ? OWNER_F_NAT : 0;
+	o->flags = local && !S->nat && nat_possible(S, e, k) ? OWNER_F_NAT : 0;
 	S->forward = *k;
 	/* Our own address: the tuple before NAT. */
 	if (!local)
 		S->forward.netns = 0;
 	if (S->nat)
 		nat_stand_in(S);
+	forward_ask();
 	o->cookie = flow_cookie(&S->forward);
 	if (k->proto == IPPROTO_UDP && !datagram_young(S, o->cookie))
 		return o->flags;

@@ -165,56 +165,105 @@ static __always_inline void forward_tell(const struct owner_rec *rec, const stru
 		forward_tell_nat(rec, nat);
 }
 
+static __always_inline bool owner_ended(const struct owner_rec *rec)
+{
+	__u64 *start = bpf_map_lookup_elem(&ptcp_ended, &rec->tgid);
+
+	return start && *start == rec->start;
+}
+
+/* For owner_rec.netns: that of the other end was contested, this one's are not known. */
+enum { NETNS_BEYOND = 1 };
+/* So long a flow is taken for contested; of nat_step(). */
+enum { CONTEST_STEPS = 60 };
+
+/* Both may have the flow: two namespaces have told of it within a minute. */
+static __always_inline bool flow_is_contested(const struct owner_rec *old, __u32 netns, __u32 now)
+{
+	if (!netns || !old || !old->netns || now - old->since > CONTEST_STEPS)
+		return false;
+	return old->contested || (old->netns != netns && !owner_ended(old));
+}
+
 /*
  * new is of a namespace's end of a flow, and goes into ptcp_flows for whoever sees the flow elsewhere. old: what is there. Where
  * two networks have the same addresses it may be the same flow of another: it is then of nobody, as long as both may have it.
- * True: it is of its owner alone.
+ * netns 0: several may rightly have it. True: it is of its owner alone.
  */
 static __always_inline bool flow_settle(struct owner_rec *new, const struct owner_rec *old, __u32 netns)
 {
-	enum { CONTEST_STEPS = 60 };
 	__u32 now = nat_step(bpf_ktime_get_ns());
 
-	new->contested = 0;
+	new->contested = flow_is_contested(old, netns, now);
 	new->netns = netns;
 	new->since = now;
-	if (!old || !old->netns)
-		return true;
-	if (old->netns == netns)
+	/* It began when the second one came, and goes on while others than this one do. */
+	if (old && (old->netns == netns || (old->contested && old->netns == NETNS_BEYOND)))
 		new->since = old->since;
-	if ((old->netns == netns && !old->contested) || now - old->since > CONTEST_STEPS)
+	if (!new->contested)
 		return true;
 	new->tgid = 0;
 	new->cookie = 0;
 	new->certain = 0;
-	new->contested = 1;
 	return false;
 }
 
 /* Neither end of a contested flow can be told from that of the other flow. */
-static __noinline void flow_contest(const struct owner_rec *nobody, const struct flow_key *k)
+static __noinline void flow_contest(struct owner_rec *nobody, const struct flow_key *k)
 {
-	struct flow_key beyond;
+	struct owner_rec *there;
+	struct flow_key other;
 
-	flow_flip(&beyond, k);
-	bpf_map_update_elem(&ptcp_flows, &beyond, nobody, BPF_ANY);
+	flow_flip(&other, k);
+	there = bpf_map_lookup_elem(&ptcp_flows, &other);
+	if (there && there->contested && there->since == nobody->since)
+		return;
+	nobody->netns = NETNS_BEYOND;
+	bpf_map_update_elem(&ptcp_flows, &other, nobody, BPF_ANY);
+}
+
+/* The flow is another's now, and the other end may be, too: who had it may still send a last packet. */
+static __noinline void flow_taken_over(const struct flow_key *k, __u32 now)
+{
+	enum { LAST_STEPS = 2 };
+	struct owner_rec *there;
+	struct flow_key other;
+
+	flow_flip(&other, k);
+	there = bpf_map_lookup_elem(&ptcp_flows, &other);
+	if (!there)
+		return;
+	there->certain = 0;
+	there->tgid = 0;
+	there->cookie = 0;
+	there->contested = 1;
+	there->netns = NETNS_BEYOND;
+	there->since = now - CONTEST_STEPS + LAST_STEPS;
 }
 
 /* Puts what flow_settle() makes of new into ptcp_flows. k: with namespace 0. */
 static __always_inline bool flow_put(struct owner_rec *new, const struct owner_rec *old, const struct flow_key *k,
 				     __u32 netns)
 {
-	bool alone = flow_settle(new, old, netns);
+	bool alone = flow_settle(new, old, netns), taken_over;
 
 	/* Of two at the same time, the second has to see the first. */
 	if (!old) {
 		if (!bpf_map_update_elem(&ptcp_flows, k, new, BPF_NOEXIST))
 			return true;
-		alone = flow_settle(new, bpf_map_lookup_elem(&ptcp_flows, k), netns);
+		old = bpf_map_lookup_elem(&ptcp_flows, k);
+		alone = flow_settle(new, old, netns);
 	}
+	/* Looked at before, as what is there changes with what is written. */
+	taken_over = netns && old && old->netns && old->netns != netns;
+	/* It is known already. */
+	if (!alone && old && old->contested && old->netns == netns && old->since == new->since)
+		return false;
 	bpf_map_update_elem(&ptcp_flows, k, new, BPF_ANY);
 	if (!alone)
 		flow_contest(new, k);
+	else if (taken_over)
+		flow_taken_over(k, nat_step(bpf_ktime_get_ns()));
 	return alone;
 }
 
@@ -266,6 +315,30 @@ static __always_inline __u32 socket_netns(unsigned long sk)
 static __always_inline bool socket_elsewhere(unsigned long sk)
 {
 	return !only_netns || socket_netns(sk) != only_netns;
+}
+
+/* A quarter of a second to 2.5, as the kernel counts jiffies. */
+static __always_inline __u32 forward_step(void)
+{
+	return bpf_jiffies64() >> 8;
+}
+
+/* A packet waits for an owner in another namespace. */
+static __always_inline void forward_ask(void)
+{
+	__u32 now = forward_step();
+
+	/* Not to take the cache line from others. */
+	if (attrib_asked != now)
+		attrib_asked = now;
+}
+
+/* Whether one may still wait: what is told of sockets that nobody has asked for costs their users 1 us a connection. */
+static __always_inline bool forward_asked(void)
+{
+	enum { STEPS = 32 };
+
+	return forward_step() - attrib_asked <= STEPS;
 }
 
 static __noinline void owner_settled(const struct owner_rec *rec, unsigned long sk)
@@ -331,7 +404,7 @@ static __always_inline struct owner_rec *owner_note(void *sk, __u64 cookie, bool
 	if (used && rec->tgid && rec->tgid != new.tgid && rec->cookie == cookie)
 		rec->shared = 1;
 	exposed = owner_publish(rec, &new);
-	if (settled && exposed)
+	if (settled && (exposed || (attrib_forwarded && forward_asked() && socket_elsewhere(pointer_value(sk)))))
 		owner_settled(&new, pointer_value(sk));
 	return rec;
 }

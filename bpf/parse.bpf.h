@@ -103,6 +103,7 @@ static __always_inline bool parse_ipv6(struct __sk_buff *skb, struct packet_head
 		next = x[0];
 	}
 	k->proto = next;
+	head->transport = off;
 	if (!head->later_frag && proto_has_ports(next))
 		parse_transport(skb, head, k, off);
 	return true;

@@ -242,12 +242,17 @@ int BPF_PROG(ptcp_exit, struct task_struct *task)
 {
 	struct event_exit e = { .type = EVENT_EXIT };
 	__u32 *bits, value, tgid;
+	__u64 start;
 
 	/* The leader may go first; the process ends with its last thread. */
 	if (BPF_CORE_READ(task, signal, live.counter) > 0)
 		return 0;
 	tgid = task_tgid(task, BPF_CORE_READ(task, tgid));
 	verdict_forget(tgid);
+	if (attrib_forwarded) {
+		start = task_start(task);
+		bpf_map_update_elem(&ptcp_ended, &tgid, &start, BPF_ANY);
+	}
 	if (select_pids()) {
 		bits = bpf_map_lookup_elem(&ptcp_pids, &tgid);
 		if (bits) {

@@ -173,7 +173,7 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 			flow_fragment(S);
 			bpf_map_update_elem(&ptcp_flows, &S->flow[FLOW_INNER], &S->rec, BPF_ANY);
 		}
-		nat = !egress && S->state == BPF_TCP_LISTEN && nat_possible(S, e, &S->flow[FLOW_DST]);
+		nat = !egress && !S->nat && S->state == BPF_TCP_LISTEN && nat_possible(S, e, &S->flow[FLOW_DST]);
 		verdict = owner_take(&e->dst, S, OWNER_LOOKUP);
 		if (!nat)
 			return verdict;
@@ -213,10 +213,9 @@ static __always_inline bool tunnel_of_process(struct __sk_buff *skb, struct owne
 	if (sk)
 		sk = bpf_sk_fullsock(sk);
 	/* The packet has kept the socket of the inner one. */
-	if (egress)
-		return sk && sk->protocol == k->proto &&
-		       (k->proto != IPPROTO_UDP || sk->src_port == bpf_ntohs(k->lport));
-	if (k->proto != IPPROTO_UDP)
+	if (sk)
+		return sk->protocol == k->proto && (k->proto != IPPROTO_UDP || sk->src_port == bpf_ntohs(k->lport));
+	if (egress || k->proto != IPPROTO_UDP)
 		return false;
 	flow_flip(&S->flow[FLOW_DST], k);
 	return lookup_udp(skb, FLOW_DST);
@@ -227,6 +226,7 @@ static __always_inline void tunnel_enter(struct __sk_buff *skb, struct owner_scr
 {
 	if (is_tunnel(S) && !tunnel_of_process(skb, S, egress))
 		tunnel_packet(skb, off, protocol);
+	S->provisional = 0;
 }
 
 /*

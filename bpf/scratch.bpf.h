@@ -18,6 +18,7 @@ enum {
 /* What the headers tell beside the flow. */
 struct packet_head {
 	__u32 inner_off; /* offset of the quoted IP header, 0 none */
+	__u32 transport; /* of IPv6: offset of what comes after its headers */
 	__u16 frag_id;
 	__u8 tcp_flags;
 	__u8 more_frags;

@@ -49,6 +49,8 @@ __u64 packets_unjudged __weak = 0;
 __u32 attrib_scanned __weak = 0;
 /* Becomes 1 with the first socket outside only_netns: until then nothing can have been forwarded for others. */
 __u32 attrib_forwarded __weak = 0;
+/* forward_step() of when a packet last waited for who has a flow in another namespace. */
+__u32 attrib_asked __weak = 0;
 /* Becomes 1 when a packet was seen whose receiver a program chooses. */
 __u32 attrib_chosen __weak = 0;
 

@@ -68,7 +68,8 @@ static __always_inline struct capture_control *take_control(void)
  */
 static __always_inline bool take_unjudged(const struct event_packet *rec)
 {
-	return (select_kinds & (SELECT_CGROUP | SELECT_NAME)) == SELECT_CGROUP && rec && (rec->flags & EVENT_PKT_MAYBE);
+	return (select_kinds & (SELECT_CGROUP | SELECT_NAME)) == SELECT_CGROUP && rec &&
+	       (rec->flags & EVENT_PKT_UNJUDGED);
 }
 
 /*

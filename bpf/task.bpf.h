@@ -59,6 +59,14 @@ struct {
 	__type(value, __u32);
 } ptcp_judged SEC(".maps") __weak;
 
+/* Processes that have ended lately: tgid -> start. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, __u64);
+} ptcp_ended SEC(".maps") __weak;
+
 /* Network namespaces that user space has been woken for; it takes out those that ended. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

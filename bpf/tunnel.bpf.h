@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
  * The packets inside of the packets of an overlay: VXLAN, Geneve, GRE, IP in IP. The kernel makes the outer ones, and whose
- * the inner one is, they are. What processes make themselves, by sockets of theirs, is not opened: see tunnel_of_process().
+ * the inner one is, they are. What processes make themselves, by sockets of theirs, is not opened: tunnel_of_process(), tunnel_elsewhere().
  */
 #ifndef TUNNEL_BPF_H
 #define TUNNEL_BPF_H
 
-#include "parse.bpf.h"
+#include "nat.bpf.h"
 
 /* drivers/net/vxlan of Linux uses 8472 unless told; the other two are of IANA. */
 enum { PORT_VXLAN = 4789, PORT_VXLAN_LINUX = 8472, PORT_GENEVE = 6081 };
@@ -62,11 +62,11 @@ static __always_inline void tunnel_gre(const __u8 *h, struct tunnel_load *to)
 	to->protocol = h[2] << 8 | h[3];
 }
 
-/* From the network header of the outer packet, which has no extension headers, to that of the inner one. */
+/* From the network header of the outer packet to that of the inner one. */
 static __always_inline bool tunnel_find(struct __sk_buff *skb, const struct owner_scratch *S, __u32 protocol,
 					struct tunnel_load *to)
 {
-	enum { V6_HEADER = 40, UDP_HEADER = 8, ETHERTYPE = 12 };
+	enum { UDP_HEADER = 8, ETHERTYPE = 12 };
 	const struct flow_key *k = &S->flow[FLOW_SRC];
 	__u8 h[8];
 	__u16 type;
@@ -76,7 +76,7 @@ static __always_inline bool tunnel_find(struct __sk_buff *skb, const struct owne
 			return false;
 		to->off += (h[0] & 15) * 4;
 	} else {
-		to->off += V6_HEADER;
+		to->off = S->head.transport;
 	}
 	if (k->proto == IPPROTO_IPIP || k->proto == IPPROTO_IPV6) {
 		to->protocol = k->proto == IPPROTO_IPIP ? ETH_P_IP : ETH_P_IPV6;
@@ -101,6 +101,15 @@ static __always_inline bool tunnel_find(struct __sk_buff *skb, const struct owne
 	return to->protocol == ETH_P_IP || to->protocol == ETH_P_IPV6;
 }
 
+/* Whether a process of another namespace has made it, or gets it. */
+static __always_inline bool tunnel_elsewhere(struct owner_scratch *S)
+{
+	if (!attrib_forwarded)
+		return false;
+	flow_flip(&S->flow[FLOW_DST], &S->flow[FLOW_SRC]);
+	return forward_get(S, &S->flow[FLOW_SRC]) || forward_get(S, &S->flow[FLOW_DST]);
+}
+
 /* S->flow[FLOW_SRC] and S->head are of the outer packet, whose network header is at off, and become those of the inner one. */
 static __always_inline bool tunnel_open(struct __sk_buff *skb, __u32 off, __u32 protocol)
 {
@@ -108,7 +117,7 @@ static __always_inline bool tunnel_open(struct __sk_buff *skb, __u32 off, __u32 
 	struct tunnel_load to = { .off = off };
 	struct flow_key *k;
 
-	if (!S || !tunnel_find(skb, S, protocol, &to))
+	if (!S || tunnel_elsewhere(S) || !tunnel_find(skb, S, protocol, &to))
 		return false;
 	k = &S->flow[FLOW_SRC];
 	k->lport = k->rport = 0;

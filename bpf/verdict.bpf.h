@@ -8,9 +8,10 @@
 
 /* What the process filter says of a packet. */
 enum owner_verdict {
-	OWNER_NO,    /* drop it */
-	OWNER_MATCH, /* one end matches, or no process filter is active */
-	OWNER_MAYBE, /* user space decides once the owner is settled; EVENT_PKT_MAYBE was set in e->flags */
+	OWNER_NO,	/* drop it */
+	OWNER_MATCH,	/* one end matches, or no process filter is active */
+	OWNER_MAYBE,	/* user space decides once the owner is settled; EVENT_PKT_MAYBE was set in e->flags */
+	OWNER_UNJUDGED, /* of one end: likewise, but the owner is known */
 };
 
 static __always_inline void owner_fill(struct event_owner *o, const struct owner_scratch *S, __u8 source)
@@ -63,11 +64,12 @@ static __noinline enum owner_verdict owner_judge(struct owner_scratch *S)
 		return OWNER_NO;
 	if (!(select_kinds & SELECT_CGROUP))
 		return verdict;
-	known = bpf_map_lookup_elem(&ptcp_cgroups, &S->rec.cgroup);
+	/* First: it has those only that their cgroup does not decide for. */
+	known = bpf_map_lookup_elem(&ptcp_judged, &S->rec.tgid);
 	if (!known)
-		known = bpf_map_lookup_elem(&ptcp_judged, &S->rec.tgid);
+		known = bpf_map_lookup_elem(&ptcp_cgroups, &S->rec.cgroup);
 	if (!known)
-		return OWNER_MAYBE;
+		return OWNER_UNJUDGED;
 	return *known ? verdict : OWNER_NO;
 }
 
@@ -90,6 +92,8 @@ static __always_inline enum owner_verdict packet_judge(struct event_packet *e, e
 	if (src == OWNER_NO && dst == OWNER_NO)
 		return OWNER_NO;
 	e->flags |= EVENT_PKT_MAYBE;
+	if (src != OWNER_MAYBE && dst != OWNER_MAYBE)
+		e->flags |= EVENT_PKT_UNJUDGED;
 	return OWNER_MAYBE;
 }
 

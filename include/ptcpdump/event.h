@@ -85,9 +85,10 @@ EVENT_ASSERT_SIZE(struct event_owner, 32);
 
 enum { EVENT_DIR_NONE, EVENT_DIR_IN, EVENT_DIR_OUT };
 enum {
-	EVENT_PKT_L3 = 1,    /* data starts at the network header (device without link header) */
-	EVENT_PKT_VLAN = 2,  /* vlan_tci/vlan_proto hold a tag that the device or the stack stripped */
-	EVENT_PKT_MAYBE = 4, /* the process filter could not decide yet: user space decides once settled */
+	EVENT_PKT_L3 = 1,	/* data starts at the network header (device without link header) */
+	EVENT_PKT_VLAN = 2,	/* vlan_tci/vlan_proto hold a tag that the device or the stack stripped */
+	EVENT_PKT_MAYBE = 4,	/* the process filter could not decide yet: user space decides once settled */
+	EVENT_PKT_UNJUDGED = 8, /* only since its owners, who are known, have not been judged */
 };
 #define EVENT_COMM_LEN 16 /* TASK_COMM_LEN, include/linux/sched.h */
 

@@ -74,7 +74,7 @@ int capture_new(struct capture **ret, const struct capture_config *config, const
 	c->handler = *handler;
 	if (c->config.snaplen == 0 || c->config.snaplen > SNAPLEN_MAX)
 		c->config.snaplen = SNAPLEN_MAX;
-	c->poll.epoll_fd = c->poll.timer_fd = -1;
+	c->poll.epoll_fd = c->poll.timer_fd = c->links.expedite.fd = c->links.expedite.guard = -1;
 	c->namespaces.own_fd = c->namespaces.scan_fd = c->namespaces.inotify_fd = -1;
 	c->delivery.clock_offset = clock_offset_get();
 	c->delivery.lag_ns = MERGE_LAG_NS;

@@ -44,11 +44,17 @@ bool is_chosen_word(const char *given)
 static int link_name_netns(struct capture *c, struct link *link, const char *name)
 {
 	struct rtnl_link same = { .ifindex = link->iface.ifindex, .type = link->type, .flags = link->up ? IFF_UP : 0 };
+	struct link *now;
 	char *copy;
+	int err;
 
 	if (link->shown) {
 		memcpy(same.name, link->iface.name, strnlen(link->iface.name, sizeof(same.name) - 1));
-		return link_rename(c, link, &same);
+		err = link_rename(c, link, &same);
+		now = err ? link : links_lookup(c, link->iface.netns, link->iface.ifindex);
+		now->iface.paired = link->iface.paired;
+		now->iface.bridged = link->iface.bridged;
+		return err;
 	}
 	copy = strdup(name);
 	if (!copy)
@@ -92,16 +98,14 @@ void netns_set_docker_name(struct capture *c, struct netns *ns, const char *name
 		netns_set_name(c, ns, copy, false);
 }
 
-bool netns_awaits_name(struct capture *c, struct netns *ns, bool force)
+bool netns_awaits_name(struct capture *c, struct netns *ns, uint64_t ts, bool force)
 {
-	uint64_t now;
-
 	if (ns->own || ns->name || !c->namespaces.scanning || ns->name_by == UINT64_MAX)
 		return false;
-	now = clock_ns(CLOCK_MONOTONIC);
+	/* From when the packet was seen: those of many namespaces wait together. */
 	if (!ns->name_by)
-		ns->name_by = now + NAME_WAIT_NS;
-	if (!force && now < ns->name_by)
+		ns->name_by = ts + NAME_WAIT_NS;
+	if (!force && clock_ns(CLOCK_MONOTONIC) < ns->name_by)
 		return true;
 	ns->name_by = UINT64_MAX;
 	if (ns->docker_name)

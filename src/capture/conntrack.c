@@ -178,6 +178,20 @@ int conntrack_parse(const void *answer, size_t n, const struct flow_key *k, stru
 	return parse_tuples(attributes, k, ret);
 }
 
+/* The kernel has answered before send() returns; whoever may send to our socket is not it. */
+static ssize_t receive(int fd, void *answer, size_t size)
+{
+	struct sockaddr_nl from;
+	socklen_t len;
+	ssize_t n;
+
+	do {
+		len = sizeof(from);
+		n = recvfrom(fd, answer, size, MSG_DONTWAIT, (struct sockaddr *)&from, &len);
+	} while (n >= 0 && (len != sizeof(from) || from.nl_pid != 0));
+	return n < 0 ? -errno : n;
+}
+
 int conntrack_ask(int fd, const struct flow_key *k, struct flow_key *ret)
 {
 	struct request q = {
@@ -192,7 +206,6 @@ int conntrack_ask(int fd, const struct flow_key *k, struct flow_key *ret)
 	put_tuple(&q, k);
 	if (send(fd, &q, q.h.nlmsg_len, 0) < 0)
 		return -errno;
-	/* The kernel has answered before send() returns. */
-	n = recv(fd, answer, sizeof(answer), MSG_DONTWAIT);
-	return n < 0 ? -errno : conntrack_parse(answer, (size_t)n, k, ret);
+	n = receive(fd, answer, sizeof(answer));
+	return n < 0 ? (int)n : conntrack_parse(answer, (size_t)n, k, ret);
 }

@@ -112,7 +112,7 @@ static int packet_hand(struct capture *c, const struct event_packet *e, bool for
 
 	if (!link)
 		return CAPTURE_DONE;
-	if (netns_awaits_name(c, link->ns, force))
+	if (netns_awaits_name(c, link->ns, e->ts, force))
 		return CAPTURE_WAIT;
 	while (e->ts < link->since)
 		link = link->before;

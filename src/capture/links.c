@@ -21,6 +21,8 @@
 #define ATTACH_DOWN_NS (200 * NSEC_PER_MSEC)
 #define ATTACH_AGAIN_NS (5 * NSEC_PER_MSEC)
 #define ATTACH_ATTEMPTS 100
+/* From so many devices on RCU is expedited: to do it takes some ms. */
+#define LINKS_MANY 8
 
 static unsigned table_slot(const struct capture *c, uint32_t netns, uint32_t ifindex)
 {
@@ -342,6 +344,12 @@ static int link_news(void *arg, const struct rtnl_link *news)
 	if (!c->backend->device(news->type, &l3)) {
 		if (c->links.any)
 			return 0;
+		/* Whoever may make devices in some namespace is not to end the capture. */
+		if (c->links.running || !ns->own) {
+			log_warn("'%s': the backend %s cannot see devices of link type %u", news->name,
+				 c->backend->name, news->type);
+			return 0;
+		}
 		log_error("'%s': the backend %s cannot see devices of link type %u, use --backend %s", news->name,
 			  c->backend->name, news->type, c->backend->instead);
 		return -EOPNOTSUPP;
@@ -487,12 +495,31 @@ static int link_attach_entered(struct capture *c, struct link *link)
 	return err;
 }
 
+static unsigned links_present(const struct capture *c)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < c->links.n; i++)
+		n += c->links.all[i]->present;
+	return n;
+}
+
+/* Attaches, or detaches, many devices: what waits for RCU is to wait less. */
+static void links_hurry(struct capture *c)
+{
+	if (c->links.expedite.fd >= 0 && links_present(c) >= LINKS_MANY)
+		expedite_begin(&c->links.expedite);
+}
+
 int links_attach(struct capture *c)
 {
 	unsigned n = c->links.n;
 	int err = 0;
 
 	c->links.attached = true;
+	if (c->backend->attach_link == tc_attach_link && c->links.mode != ATTACH_CLSACT)
+		expedite_open(&c->links.expedite, RCU_EXPEDITED);
+	links_hurry(c);
 	for (unsigned i = 0; !err && i < n; i++) {
 		struct link *link = c->links.all[i];
 
@@ -503,6 +530,7 @@ int links_attach(struct capture *c)
 		if (!err)
 			err = capture_meanwhile(c);
 	}
+	expedite_end(&c->links.expedite);
 	return err;
 }
 
@@ -537,6 +565,7 @@ bool links_all_gone(const struct capture *c)
 
 void links_detach(struct capture *c)
 {
+	links_hurry(c);
 	links_release(c);
 	for (unsigned i = 0; i < c->links.n; i++) {
 		struct link *link = c->links.all[i];
@@ -546,6 +575,7 @@ void links_detach(struct capture *c)
 		link_detach(c, link, false);
 		netns_leave(c, link->ns);
 	}
+	expedite_close(&c->links.expedite);
 }
 
 void links_free(struct capture *c)

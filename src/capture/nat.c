@@ -107,6 +107,8 @@ static bool untracked(struct nat *n, const struct flow_key *k, uint64_t now)
 	uint64_t tag;
 	struct port *port = port_of(n, k, &tag);
 
+	if (port->tag != tag && now < port->until)
+		return false;
 	if (port->tag != tag)
 		*port = (struct port){ .tag = tag };
 	if (!port->unknown || now - port->unknown > FORGOTTEN_NS)

@@ -8,6 +8,7 @@
 
 #include "capture/attach.h"
 #include "capture/capture.h"
+#include "capture/expedite.h"
 #include "capture/ring.h"
 #include "filter/filter.h"
 
@@ -134,6 +135,7 @@ struct links {
 	struct link *last;
 	struct wish *wishes; /* one for each of config.ifaces; NULL: nothing was looked for yet */
 	enum attach_mode mode;
+	struct expedite expedite;
 };
 
 /* programs.c */
@@ -229,8 +231,9 @@ void netns_free(struct netns *ns);
 int netns_set_name(struct capture *c, struct netns *ns, const char *name, bool own);
 /* When nobody tells of a container in it. */
 void netns_set_docker_name(struct capture *c, struct netns *ns, const char *name);
-/* Its name is not known, but may be in a moment; force: it is not waited for. */
-bool netns_awaits_name(struct capture *c, struct netns *ns, bool force);
+/* Its name is not known, but may be in a moment after ts, when a packet was seen (CLOCK_MONOTONIC ns); force: it is
+ * not waited for. */
+bool netns_awaits_name(struct capture *c, struct netns *ns, uint64_t ts, bool force);
 /* The words of --netns that others than the capture can tell the namespaces of. */
 bool is_chosen_word(const char *given);
 /* News of a device in ns: with -i any, the other end of a pair is seen where it is chosen. */

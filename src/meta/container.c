@@ -148,6 +148,9 @@ static void tell(struct containers *c, struct place *p, enum container_answer an
 	if (p->verdict == match)
 		return;
 	p->verdict = match;
+	/* Of one that has ended the number may be another's. */
+	if (!p->cgroup && procfs_start(p->tgid) != p->start)
+		return;
 	log_debug("%s %llu '%s': %s", p->cgroup ? "cgroup" : "process",
 		  (unsigned long long)(p->cgroup ? p->cgroup : p->tgid), p->path, match ? "matches" : "does not match");
 	c->config.verdict(c->config.arg, p->cgroup, p->tgid, match);

@@ -92,6 +92,34 @@ FAKE(void, log_msg, enum log_level level, const char *fmt, ...)
 	va_end(args);
 }
 
+static unsigned nexpedited; /* how often it was begun */
+static bool expedited;	    /* it is just now */
+
+FAKE(void, expedite_open, struct expedite *e, const char *path)
+{
+	(void)path;
+	e->fd = OTHER_FD;
+}
+
+FAKE(void, expedite_begin, struct expedite *e)
+{
+	(void)e;
+	nexpedited++;
+	expedited = true;
+}
+
+FAKE(void, expedite_end, struct expedite *e)
+{
+	(void)e;
+	expedited = false;
+}
+
+FAKE(void, expedite_close, struct expedite *e)
+{
+	(void)e;
+	expedited = false;
+}
+
 static int nsid_found = -1; /* what our own namespace has for any other */
 
 FAKE(int, rtnl_nsid, int fd)
@@ -282,13 +310,14 @@ static inline void start(void)
 	for (unsigned i = 0; i < rig_nnetns(&rig); i++)
 		rig_netns_at(&rig, i)->rtnl_fd = rig_netns_at(&rig, i)->packet_fd = -1;
 	rig_init(&rig);
+	rig.c.links.expedite.fd = -1;
 	rig.backend.name = "tc";
 	rig.backend.attach_link = tc_attach_link;
 	rig_handler(&rig)->iface = iface_seen;
 	memset(slots, 0, sizeof(slots));
 	memset(hash, 0, sizeof(hash));
 	memset(attach_errors, 0, sizeof(attach_errors));
-	nnews = nhash = nattached = nmeanwhile = 0;
+	nnews = nhash = nattached = nmeanwhile = nexpedited = 0;
 	mode_found = ATTACH_TCX;
 	open_error = dump_error = read_error = epoll_error = setns_error = promisc_error = map_error = iface_error = 0;
 	own = rig_netns(&rig, OWN_INODE, -1);

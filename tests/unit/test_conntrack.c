@@ -24,8 +24,19 @@ FAKE(ssize_t, send, int fd, const void *p, size_t n, int flags)
 	return (ssize_t)n;
 }
 
-FAKE(ssize_t, recv, int fd, void *p, size_t n, int flags)
+static unsigned forged; /* so many messages of another process come first */
+
+FAKE(ssize_t, recvfrom, int fd, void *p, size_t n, int flags, struct sockaddr *from, socklen_t *len)
 {
+	const struct sockaddr_nl sender = { .nl_family = AF_NETLINK, .nl_pid = forged ? 4321 : 0 };
+
+	memcpy(from, &sender, sizeof(sender));
+	*len = sizeof(sender);
+	if (forged) {
+		forged--;
+		memset(p, 0x5a, 64);
+		return 64;
+	}
 	if (!answer_len) {
 		errno = EAGAIN;
 		return -1;
@@ -115,6 +126,19 @@ static void found_by_answer(bool ipv6)
 	tuple(CTA_TUPLE_ORIG, ipv6, src, dst, 9053, 8000);
 	tuple(CTA_TUPLE_REPLY, ipv6, ipv6 ? k.r : &k.r[3], ipv6 ? k.l : &k.l[3], k.rport, k.lport);
 	finish();
+}
+
+/* Whoever owns the namespace may send to our socket. */
+static void test_forged(void)
+{
+	const struct flow_key k = key(false);
+	struct flow_key to;
+
+	forged = 2;
+	found(false);
+	CHECK_INT(conntrack_ask(7, &k, &to), 0);
+	CHECK_INT(to.l[3], 9);
+	CHECK_INT((int)forged, 0);
 }
 
 static void test_receiver_after_nat(void)
@@ -237,6 +261,7 @@ static void test_broken_answers(void)
 int main(void)
 {
 	RUN(test_receiver_after_nat);
+	RUN(test_forged);
 	RUN(test_receiver_of_answers);
 	RUN(test_question);
 	RUN(test_no_such_flow);

@@ -158,7 +158,7 @@ static bool early_begin(struct early *e, const char *const *names)
 		.f = { .serve = fake_serve_http, .http = late },
 		.addresses = { [RUNTIME_CONTAINERD] = "", [RUNTIME_CRI] = "" },
 		.in = { .tgid = 5000000, .start = 1, .pidns = 1, .mntns = 1 },
-		.host = { .tgid = (uint32_t)getpid(), .start = 1 },
+		.host = { .tgid = (uint32_t)getpid(), .start = procfs_start((uint32_t)getpid()) },
 	};
 	if (cgroup_open(&e->fs) || (mkdirat(e->fs.fd, scope, 0755) < 0 && errno != EEXIST))
 		return false;

@@ -128,6 +128,7 @@ static void test_awaits_name(void)
 	struct netns *ns;
 
 	start(1);
+	clock_now = 10;
 	ns = rig_netns(&rig, 2000, -1);
 	rig_scanning(&rig);
 	links_add(&rig.c, ns, "eth0", ETH, DLT_EN10MB);

@@ -266,6 +266,35 @@ static void test_attach(void)
 	CHECK(!rig_pending(&rig));
 	/* Nothing else waits for more than one device. */
 	CHECK_INT((int)nmeanwhile, 2);
+	CHECK_INT((int)nexpedited, 0);
+}
+
+static void test_attach_many(void)
+{
+	start();
+	rig_any(&rig);
+	for (uint32_t i = 1; i <= 20; i++) {
+		char name[IF_NAMESIZE];
+
+		snprintf(name, sizeof(name), "d%u", i);
+		is_up(i, name);
+	}
+	CHECK_INT(links_find(&rig.c), 0);
+	CHECK_INT(links_attach(&rig.c), 0);
+	CHECK(nexpedited == 1 && !expedited);
+	CHECK(lookup(20)->egress.active);
+	links_detach(&rig.c);
+	CHECK(nexpedited == 2 && !expedited);
+	/* Filters of clsact wait for nothing. */
+	start();
+	rig_any(&rig);
+	rig.c.links.mode = ATTACH_CLSACT;
+	for (uint32_t i = 1; i <= 20; i++)
+		is_up(i, "d");
+	CHECK_INT(links_find(&rig.c), 0);
+	CHECK_INT(links_attach(&rig.c), 0);
+	links_detach(&rig.c);
+	CHECK_INT((int)nexpedited, 0);
 }
 
 /* A packet on lo passes both sides. */
@@ -526,6 +555,7 @@ int main(void)
 	RUN(test_device_types);
 	RUN(test_served_by_default);
 	RUN(test_attach);
+	RUN(test_attach_many);
 	RUN(test_sides);
 	RUN(test_attach_in_its_namespace);
 	RUN(test_promiscuous);

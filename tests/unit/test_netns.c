@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "capture_rig.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 #define BLUE "/proc/self/ns/uts"
@@ -837,12 +838,12 @@ static void test_name_of_docker(void)
 	CHECK_INT(netns_init(&rig.c), 0);
 	netns_scan(&rig.c);
 	blue = netns_find(&rig.c, inode_of(BLUE));
-	CHECK(blue && !blue->name && netns_awaits_name(&rig.c, blue, false));
-	CHECK(!netns_awaits_name(&rig.c, blue, true));
+	CHECK(blue && !blue->name && netns_awaits_name(&rig.c, blue, clock_ns(CLOCK_MONOTONIC), false));
+	CHECK(!netns_awaits_name(&rig.c, blue, 0, true));
 	CHECK_STR(blue->name, "b5d8791bb575");
 	CHECK_INT(tell(inode_of(BLUE), 17, "web"), 0);
 	CHECK_STR(blue->name, "web");
-	CHECK(!netns_awaits_name(&rig.c, rig_netns_at(&rig, 2), true) && !rig_netns_at(&rig, 2)->name);
+	CHECK(!netns_awaits_name(&rig.c, rig_netns_at(&rig, 2), 0, true) && !rig_netns_at(&rig, 2)->name);
 	put("/run/docker/netns/1-abcdef", RED);
 	netns_scan(&rig.c);
 	CHECK_STR(rig_netns_at(&rig, 2)->name, "1-abcdef");

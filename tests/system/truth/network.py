@@ -35,19 +35,23 @@ class Inside:
     def __init__(self, drops=False):
         self.drops = drops
 
-    def __enter__(self):
-        self.__exit__()
+    @staticmethod
+    def container():
         run("ip", "netns", "add", NS[2])
-        run("ip", "link", "add", BRIDGE, "type", "bridge")
-        run("ip", "addr", "add", NET_INSIDE + "1/24", "dev", BRIDGE)
-        sysctl("net/ipv6/conf/%s/accept_dad" % BRIDGE, "0")  # else it looks for nobody in its first seconds
-        run("ip", "link", "set", BRIDGE, "up")
         run("ip", "link", "add", VETH, "type", "veth", "peer", "name", "eth0", "netns", NS[2])
         run("ip", "link", "set", VETH, "master", BRIDGE, "up")
         for cmd in ("link set lo up", "link set eth0 up", "addr add %s/24 dev eth0" % INSIDE,
                     "route add default via %s1" % NET_INSIDE, "addr add %s/64 dev eth0 nodad" % INSIDE6,
                     "-6 route add default via %s1" % NET_INSIDE6):
             run("ip", "-n", NS[2], *cmd.split())
+
+    def __enter__(self):
+        self.__exit__()
+        run("ip", "link", "add", BRIDGE, "type", "bridge")
+        run("ip", "addr", "add", NET_INSIDE + "1/24", "dev", BRIDGE)
+        sysctl("net/ipv6/conf/%s/accept_dad" % BRIDGE, "0")  # else it looks for nobody in its first seconds
+        run("ip", "link", "set", BRIDGE, "up")
+        self.container()
         run("ip", "addr", "add", NET_INSIDE6 + "1/64", "dev", BRIDGE, "nodad")
         run("ip", "-n", NS[0], "-6", "route", "replace", "default", "via", A6)
         self.forward = sysctl("net/ipv4/ip_forward", "1")

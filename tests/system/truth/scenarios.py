@@ -131,4 +131,6 @@ SCENARIOS = {f.__name__.replace("_", "-"): f for f in (
     overlay.overlay_ipip,
     twins.equal_addresses,
     twins.equal_addresses_udp,
+    twins.group_in_several_namespaces,
+    twins.address_used_again,
 )}

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Networks that use the same addresses."""
-from .base import COUNT, OVER_THERE, ports
+import subprocess
+import time
+
+from .base import BRIDGE, COUNT, INSIDE, NET_INSIDE, NS, OVER_THERE, VETH, ports, run, wait_for
 from .capture import Capture
-from .network import Twins
+from .network import Inside, Service, Twins, need_nat
 from .peers import Peers
 from .score import Score, describe, parse, pids
 
@@ -52,3 +55,47 @@ def equal_addresses():
 
 def equal_addresses_udp():
     return twins("udp")
+
+
+def score_senders(packets, sent):
+    """sent: [(ns, pid)], who sends up to when."""
+    s = Score()
+    for p in packets:
+        t = parse(p.data)
+        if t and t[1].startswith(NET_INSIDE):
+            want = next(pid for until, pid in sent if p.ns <= until)
+            got = pids(p)
+            s.add("client", got[0] if got[0] is not None else got[1], want, "%s %s" % (p.dir, t[:5]))
+    return s
+
+
+def group_in_several_namespaces():
+    """Members of a group in two namespaces, one of which sends, too: all get the same packets, rightly."""
+    need_nat()
+    with Service():
+        peers = Peers()
+        peers.script("group_member", INSIDE, ns=NS[2], ready=1)
+        peers.script("group_member", NET_INSIDE + "3", ns=NS[1], ready=1)
+        cap = Capture("-p", "-i", BRIDGE, "udp port 7126")
+        sender = peers.script("group_member", NET_INSIDE + "3", next(ports), 20, ns=NS[1])
+        packets = cap.stop()
+    peers.finish()
+    return score_senders(packets, [(1 << 63, sender.pid)]), len(packets)
+
+
+def address_used_again():
+    """A container ends, and another one gets its address and uses the same ports."""
+    need_nat()
+    sent = []
+    with Inside() as network:
+        peers = Peers()
+        cap = Capture("-p", "-i", BRIDGE, "udp port 7127")
+        for _ in range(3):
+            p = peers.script("fixed_ports", INSIDE, NET_INSIDE + "1", 7127, 10, ns=NS[2])
+            sent.append((time.time_ns(), p.pid))
+            run("ip", "netns", "del", NS[2])
+            wait_for(5, lambda: subprocess.run(["ip", "link", "show", VETH], capture_output=True).returncode != 0)
+            network.container()
+        packets = cap.stop()
+    peers.finish()
+    return score_senders(packets, sent), len(packets)

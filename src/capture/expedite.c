@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "capture/expedite.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+void expedite_open(struct expedite *e, const char *path)
+{
+	e->guard = -1;
+	e->fd = open(path, O_RDWR | O_CLOEXEC);
+}
+
+static bool set(int fd, int value)
+{
+	char text[16];
+	int n = snprintf(text, sizeof(text), "%d\n", value);
+
+	return pwrite(fd, text, (size_t)n, 0) == n;
+}
+
+/* Whether it is of nobody but us. */
+static bool is_ours(int fd)
+{
+	char text[16] = "";
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+	long value = n > 0 ? strtol(text, NULL, 0) : -1;
+
+	return value == 0 || value == EXPEDITED_BY_US;
+}
+
+/*
+ * Nothing of the parent may stay open here: its links and maps live as long as somebody has them. The lock is shared by the
+ * guards of all captures, and to ask for it alone gives up one's own share first: of several, the last one gets it.
+ */
+static _Noreturn void guard(int fd, int parent)
+{
+	sigset_t all;
+	char c = 0;
+
+	setsid();
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+	prctl(PR_SET_NAME, "ptcpdump-guard");
+	if (dup2(fd, STDIN_FILENO) < 0 || dup2(parent, STDOUT_FILENO) < 0 ||
+	    syscall(SYS_close_range, STDERR_FILENO, ~0U, 0) != 0)
+		_exit(1);
+	flock(STDIN_FILENO, LOCK_SH);
+	if (!set(STDIN_FILENO, EXPEDITED_BY_US) || write(STDOUT_FILENO, &c, 1) != 1)
+		_exit(1);
+	while (read(STDOUT_FILENO, &c, 1) > 0)
+		;
+	if (flock(STDIN_FILENO, LOCK_EX | LOCK_NB) == 0)
+		set(STDIN_FILENO, 0);
+	_exit(0);
+}
+
+void expedite_begin(struct expedite *e)
+{
+	int pair[2];
+	char c;
+
+	if (e->fd < 0 || e->guard >= 0 || !is_ours(e->fd) ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+		return;
+	e->pid = fork();
+	if (e->pid == 0)
+		guard(e->fd, pair[1]);
+	close(pair[1]);
+	e->guard = pair[0];
+	/* It ends at once where it cannot do it. */
+	if (e->pid < 0 || read(e->guard, &c, 1) != 1)
+		expedite_end(e);
+}
+
+void expedite_end(struct expedite *e)
+{
+	if (e->guard < 0)
+		return;
+	close(e->guard);
+	e->guard = -1;
+	if (e->pid > 0)
+		waitpid(e->pid, NULL, 0);
+}
+
+void expedite_close(struct expedite *e)
+{
+	expedite_end(e);
+	if (e->fd >= 0)
+		close(e->fd);
+	e->fd = -1;
+}
