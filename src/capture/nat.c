@@ -290,8 +290,12 @@ void nat_settle(struct nat *n, int fd, const struct nat_question *q, uint64_t no
 		if (fd < 0 || f->where == HERE || untracked(n, &q->k, now))
 			make_plain(n, q, now);
 	} else if (f->where == UNKNOWN) {
-		/* On its way to wherever it was dropped. */
+		/* Dropped, or late: our programs tell of the tuple that it shows when it is answered. */
 		*end = (struct event_owner){ .flags = OWNER_F_NAT };
+		if (now - f->first < YOUNG_NS) {
+			end->cookie = flow_cookie(&q->k);
+			end->flags |= OWNER_F_PROVISIONAL;
+		}
 	}
 }
 

@@ -12,7 +12,7 @@
 enum verdict { NO, YES, MAYBE }; /* as enum owner_verdict */
 enum { KINDS = SELECT_PID | SELECT_NAME | SELECT_UID | SELECT_CGROUP };
 enum { USER = 1000, OTHER_USER, CGROUP_YES = 1, CGROUP_NO, CGROUP_UNKNOWN };
-/* What ptcp_judged says of processes, where the cgroup does not tell. */
+/* What ptcp_judged says of processes, whatever their cgroup tells. */
 enum { JUDGED_YES = 2, JUDGED_NO = 3 };
 
 /* What ptcp_pids says of the processes 1, 2 and so on; nothing: it does not hold them. */
@@ -46,9 +46,9 @@ static bool name_possible(uint32_t pid)
 
 static enum verdict expected_by_place(const struct end *e)
 {
-	if (e->cgroup != CGROUP_UNKNOWN)
-		return e->cgroup == CGROUP_YES ? YES : NO;
-	return e->pid == JUDGED_YES ? YES : e->pid == JUDGED_NO ? NO : MAYBE;
+	if (e->pid == JUDGED_YES || e->pid == JUDGED_NO)
+		return e->pid == JUDGED_YES ? YES : NO;
+	return e->cgroup == CGROUP_YES ? YES : e->cgroup == CGROUP_NO ? NO : MAYBE;
 }
 
 static enum verdict expected_of_end(const struct end *e, uint32_t kinds, bool follow)

@@ -328,7 +328,12 @@ static void test_port_that_nat_takes(void)
 	settle_at(T0);
 	q.k.rport++;
 	answer = -ENOENT;
+	/* It may only be late. */
 	end = settle_at(T0 + MSEC);
+	CHECK_INT(end.tgid, 0);
+	CHECK_INT(end.flags, OWNER_F_NAT | OWNER_F_PROVISIONAL);
+	CHECK(end.cookie == flow_cookie(&q.k));
+	end = settle_at(T0 + SEC);
 	CHECK_INT(end.tgid, 0);
 	CHECK_INT(end.flags, OWNER_F_NAT);
 	q.k.rport++;
