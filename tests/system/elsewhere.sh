@@ -97,8 +97,8 @@ why=
 list --netns any | grep -q 'eth0 (netns web-0.prod)' || why="$why no pod among all;"
 list --netns container:nobody >/dev/null 2>"$TEST_TMP/list.err" && why="$why exit status of an unknown one;"
 grep -q 'no such container or pod' "$TEST_TMP/list.err" || why="$why $(head -n 1 "$TEST_TMP/list.err")"
-list --netns container:web,container:wbe >/dev/null 2>"$TEST_TMP/list.err" || why="$why exit status of one of two;"
-grep -q "'container:wbe': did you mean 'container:web'" "$TEST_TMP/list.err" || why="$why $(head -n 1 "$TEST_TMP/list.err")"
+list --netns container:web,container:noen >/dev/null 2>"$TEST_TMP/list.err" || why="$why exit status of one of two;"
+grep -q "'container:noen': did you mean 'container:none'" "$TEST_TMP/list.err" || why="$why $(head -n 1 "$TEST_TMP/list.err")"
 list --netns container: 2>&1 | grep -q 'the name is missing' || why="$why no name;"
 result netns_list "$why"
 
