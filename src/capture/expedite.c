@@ -38,9 +38,17 @@ static bool is_ours(int fd)
 }
 
 /*
- * Nothing of the parent may stay open here: its links and maps live as long as somebody has them. The lock is shared by the
- * guards of all captures, and to ask for it alone gives up one's own share first: of several, the last one gets it.
+ * The lock is shared by the guards of all captures, and to ask for it alone gives up one's own share first: of several, the last
+ * one gets it. Parent and guard have one lock, as they have the file from one open().
  */
+static void reset(int fd)
+{
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		set(fd, 0);
+	flock(fd, LOCK_UN);
+}
+
+/* Nothing of the parent may stay open here: its links and maps live as long as somebody has them. */
 static _Noreturn void guard(int fd, int parent)
 {
 	sigset_t all;
@@ -53,13 +61,13 @@ static _Noreturn void guard(int fd, int parent)
 	if (dup2(fd, STDIN_FILENO) < 0 || dup2(parent, STDOUT_FILENO) < 0 ||
 	    syscall(SYS_close_range, STDERR_FILENO, ~0U, 0) != 0)
 		_exit(1);
-	flock(STDIN_FILENO, LOCK_SH);
-	if (!set(STDIN_FILENO, EXPEDITED_BY_US) || write(STDOUT_FILENO, &c, 1) != 1)
+	/* Nobody is waited for: another one resets it in this moment, or it is somebody else's lock. */
+	if (flock(STDIN_FILENO, LOCK_SH | LOCK_NB) != 0 || !set(STDIN_FILENO, EXPEDITED_BY_US) ||
+	    write(STDOUT_FILENO, &c, 1) != 1)
 		_exit(1);
 	while (read(STDOUT_FILENO, &c, 1) > 0)
 		;
-	if (flock(STDIN_FILENO, LOCK_EX | LOCK_NB) == 0)
-		set(STDIN_FILENO, 0);
+	reset(STDIN_FILENO);
 	_exit(0);
 }
 
@@ -83,12 +91,15 @@ void expedite_begin(struct expedite *e)
 
 void expedite_end(struct expedite *e)
 {
+	int status = 0;
+
 	if (e->guard < 0)
 		return;
 	close(e->guard);
 	e->guard = -1;
-	if (e->pid > 0)
-		waitpid(e->pid, NULL, 0);
+	/* It was killed, or could not do all. */
+	if (e->pid > 0 && (waitpid(e->pid, &status, 0) != e->pid || status != 0))
+		reset(e->fd);
 }
 
 void expedite_close(struct expedite *e)

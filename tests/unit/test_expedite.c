@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -90,8 +91,45 @@ static void test_two(void)
 	CHECK_INT(get(), EXPEDITED_BY_US);
 	expedite_end(&b);
 	CHECK_INT(get(), 0);
+	/* Nobody holds anything in between. */
+	expedite_begin(&a);
+	CHECK_INT(get(), EXPEDITED_BY_US);
+	expedite_end(&a);
+	expedite_begin(&b);
+	CHECK_INT(get(), EXPEDITED_BY_US);
 	expedite_close(&a);
 	expedite_close(&b);
+	CHECK_INT(get(), 0);
+}
+
+/* Not by us: then nobody waits for it. */
+static void test_locked(void)
+{
+	struct expedite e;
+	int fd;
+
+	put(0);
+	fd = open(file, O_RDWR);
+	CHECK(fd >= 0 && flock(fd, LOCK_EX) == 0);
+	expedite_open(&e, file);
+	expedite_begin(&e);
+	CHECK_INT(e.guard, -1);
+	expedite_close(&e);
+	close(fd);
+}
+
+static void test_guard_killed(void)
+{
+	struct expedite e;
+
+	put(0);
+	expedite_open(&e, file);
+	expedite_begin(&e);
+	CHECK_INT(get(), EXPEDITED_BY_US);
+	kill(e.pid, SIGKILL);
+	expedite_end(&e);
+	CHECK_INT(get(), 0);
+	expedite_close(&e);
 }
 
 /* All of a machine were killed at once, guards too. */
@@ -151,6 +189,8 @@ int main(void)
 	RUN(test_of_others);
 	RUN(test_not_writable);
 	RUN(test_two);
+	RUN(test_locked);
+	RUN(test_guard_killed);
 	RUN(test_left_behind);
 	RUN(test_killed);
 	unlink(file);
