@@ -5,6 +5,7 @@
  * tuple in ptcp_flows. Then the packets of the backend cgroup-skb: from their IP header on, before fragmentation and
  * before any device, after the former. Both in one file: two that call the same kernel function cannot be joined (bpftool 7.1).
  */
+#include "contest.bpf.h"
 #include "filter.bpf.h"
 #include "sender.bpf.h"
 #include "take.bpf.h"

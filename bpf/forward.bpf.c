@@ -4,7 +4,7 @@
  * host's end of a veth pair, or behind NAT, no socket is on the packet. Sockets of the namespace that is captured in
  * are passed over after their first packet, but for those that cannot be looked up: own_note().
  */
-#include "owner.bpf.h"
+#include "contest.bpf.h"
 #include "parse.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -165,108 +165,7 @@ static __always_inline void forward_tell(const struct owner_rec *rec, const stru
 		forward_tell_nat(rec, nat);
 }
 
-static __always_inline bool owner_ended(const struct owner_rec *rec)
-{
-	__u64 *start = bpf_map_lookup_elem(&ptcp_ended, &rec->tgid);
-
-	return start && *start == rec->start;
-}
-
-/* For owner_rec.netns: that of the other end was contested, this one's are not known. */
-enum { NETNS_BEYOND = 1 };
-/* So long a flow is taken for contested; of nat_step(). */
-enum { CONTEST_STEPS = 60 };
-
-/* Both may have the flow: two namespaces have told of it within a minute. */
-static __always_inline bool flow_is_contested(const struct owner_rec *old, __u32 netns, __u32 now)
-{
-	if (!netns || !old || !old->netns || now - old->since > CONTEST_STEPS)
-		return false;
-	return old->contested || (old->netns != netns && !owner_ended(old));
-}
-
-/*
- * new is of a namespace's end of a flow, and goes into ptcp_flows for whoever sees the flow elsewhere. old: what is there. Where
- * two networks have the same addresses it may be the same flow of another: it is then of nobody, as long as both may have it.
- * netns 0: several may rightly have it. True: it is of its owner alone.
- */
-static __always_inline bool flow_settle(struct owner_rec *new, const struct owner_rec *old, __u32 netns)
-{
-	__u32 now = nat_step(bpf_ktime_get_ns());
-
-	new->contested = flow_is_contested(old, netns, now);
-	new->netns = netns;
-	new->since = now;
-	/* It began when the second one came, and goes on while others than this one do. */
-	if (old && (old->netns == netns || (old->contested && old->netns == NETNS_BEYOND)))
-		new->since = old->since;
-	if (!new->contested)
-		return true;
-	new->tgid = 0;
-	new->cookie = 0;
-	new->certain = 0;
-	return false;
-}
-
-/* Neither end of a contested flow can be told from that of the other flow. */
-static __noinline void flow_contest(struct owner_rec *nobody, const struct flow_key *k)
-{
-	struct owner_rec *there;
-	struct flow_key other;
-
-	flow_flip(&other, k);
-	there = bpf_map_lookup_elem(&ptcp_flows, &other);
-	if (there && there->contested && there->since == nobody->since)
-		return;
-	nobody->netns = NETNS_BEYOND;
-	bpf_map_update_elem(&ptcp_flows, &other, nobody, BPF_ANY);
-}
-
-/* The flow is another's now, and the other end may be, too: who had it may still send a last packet. */
-static __noinline void flow_taken_over(const struct flow_key *k, __u32 now)
-{
-	enum { LAST_STEPS = 2 };
-	struct owner_rec *there;
-	struct flow_key other;
-
-	flow_flip(&other, k);
-	there = bpf_map_lookup_elem(&ptcp_flows, &other);
-	if (!there)
-		return;
-	there->certain = 0;
-	there->tgid = 0;
-	there->cookie = 0;
-	there->contested = 1;
-	there->netns = NETNS_BEYOND;
-	there->since = now - CONTEST_STEPS + LAST_STEPS;
-}
-
-/* Puts what flow_settle() makes of new into ptcp_flows. k: with namespace 0. */
-static __always_inline bool flow_put(struct owner_rec *new, const struct owner_rec *old, const struct flow_key *k,
-				     __u32 netns)
-{
-	bool alone = flow_settle(new, old, netns), taken_over;
-
-	/* Of two at the same time, the second has to see the first. */
-	if (!old) {
-		if (!bpf_map_update_elem(&ptcp_flows, k, new, BPF_NOEXIST))
-			return true;
-		old = bpf_map_lookup_elem(&ptcp_flows, k);
-		alone = flow_settle(new, old, netns);
-	}
-	/* Looked at before, as what is there changes with what is written. */
-	taken_over = netns && old && old->netns && old->netns != netns;
-	/* It is known already. */
-	if (!alone && old && old->contested && old->netns == netns && old->since == new->since)
-		return false;
-	bpf_map_update_elem(&ptcp_flows, k, new, BPF_ANY);
-	if (!alone)
-		flow_contest(new, k);
-	else if (taken_over)
-		flow_taken_over(k, nat_step(bpf_ktime_get_ns()));
-	return alone;
-}
-
+/* What forward_store() has put there is settled; to look for others with the same flow is left to it. */
 static __always_inline void forward_settled(const struct owner_rec *rec, struct flow_key *k)
 {
 	struct owner_rec new = *rec, *old;
@@ -276,11 +175,13 @@ static __always_inline void forward_settled(const struct owner_rec *rec, struct 
 	if (!attrib_forwarded || !flow_forwardable(k))
 		return;
 	old = bpf_map_lookup_elem(&ptcp_flows, k);
-	if (!old)
+	if (!old || old->contested || (old->netns && old->netns != netns))
 		return;
 	new.forwarded = 1;
-	if (flow_put(&new, old, k, netns))
-		forward_tell(&new, k);
+	new.netns = old->netns;
+	new.since = old->since;
+	bpf_map_update_elem(&ptcp_flows, k, &new, BPF_ANY);
+	forward_tell(&new, k);
 }
 
 /*
