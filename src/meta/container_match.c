@@ -338,8 +338,12 @@ static uint64_t hash_add(uint64_t h, struct str s)
 /* The container's id; files that were saved without containers tell of pods alone. */
 static uint64_t hash_of_id(const struct container_desc *c, const struct pod_desc *pod)
 {
-	const uint64_t h = c ? hash_add(0, c->id) : hash_add(hash_add(1, pod->name), pod->namespace);
+	uint64_t h = 0;
 
+	if (c)
+		h = hash_add(h, c->id);
+	else if (pod)
+		h = hash_add(hash_add(1, pod->name), pod->namespace);
 	return h ? h : 1;
 }
 
@@ -445,7 +449,7 @@ unsigned container_match_end(struct container_match *m, const struct container_d
 		kinds |= CONTAINER_POD;
 	if (pod && (m->wanted & CONTAINER_NAMESPACE) && any_fits(m, &m->namespaces, pod->namespace))
 		kinds |= CONTAINER_NAMESPACE;
-	if (m->wanted & REMEMBERED)
+	if ((container || pod) && (m->wanted & REMEMBERED))
 		kinds |= kinds_remembered(m, container, pod);
 	return kinds;
 }
