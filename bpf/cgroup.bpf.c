@@ -54,7 +54,6 @@ static __always_inline void note(struct __sk_buff *skb, bool egress)
 {
 	struct bpf_sock *sk = skb->sk, *full;
 	struct owner_scratch *S;
-	struct sock_common *sc;
 	struct flow_key *k;
 	__u64 cookie;
 	bool found;
@@ -77,8 +76,7 @@ static __always_inline void note(struct __sk_buff *skb, bool egress)
 		return;
 	}
 	__builtin_memset(S, 0, offsetof(struct owner_scratch, sent));
-	sc = (struct sock_common *)pointer_value(sk);
-	S->flow[FLOW_SRC].netns = BPF_CORE_READ(sc, skc_net.net, ns.inum);
+	S->flow[FLOW_SRC].netns = socket_netns(pointer_value(sk));
 	if (!parse_packet(skb, FLOW_SRC, 0, bpf_ntohs(skb->protocol)) || S->head.later_frag || !S->flow[FLOW_SRC].proto)
 		return;
 	flow_flip(&S->flow[FLOW_DST], &S->flow[FLOW_SRC]);

@@ -25,6 +25,14 @@ static __always_inline bool flow_is_contested(const struct owner_rec *old, __u32
 	return old->contested || (old->netns != netns && !owner_ended(old));
 }
 
+static __always_inline void owner_set_nobody(struct owner_rec *rec)
+{
+	rec->certain = 0;
+	rec->tgid = 0;
+	rec->cookie = 0;
+	rec->contested = 1;
+}
+
 /* Neither end of a contested flow can be told from that of the other flow. */
 static __noinline void flow_contest(struct owner_rec *nobody, const struct flow_key *k)
 {
@@ -50,10 +58,7 @@ static __noinline void flow_taken_over(const struct flow_key *k, __u32 now)
 	there = bpf_map_lookup_elem(&ptcp_flows, &other);
 	if (!there)
 		return;
-	there->certain = 0;
-	there->tgid = 0;
-	there->cookie = 0;
-	there->contested = 1;
+	owner_set_nobody(there);
 	there->netns = NETNS_BEYOND;
 	there->since = now - CONTEST_STEPS + LAST_STEPS;
 }
@@ -86,10 +91,7 @@ static __always_inline bool flow_put(struct owner_rec *new, const struct owner_r
 	if (flow_is_contested(old, netns, now)) {
 		if (old->contested && old->netns == netns)
 			return false;
-		new->tgid = 0;
-		new->cookie = 0;
-		new->certain = 0;
-		new->contested = 1;
+		owner_set_nobody(new);
 		bpf_map_update_elem(&ptcp_flows, k, new, BPF_ANY);
 		flow_contest(new, k);
 		return false;

@@ -70,13 +70,21 @@ static __always_inline __u64 socket_stand_in(const void *sk)
 	return (pointer_value(sk) * 0x9e3779b97f4a7c15) | 1ULL << 63;
 }
 
+/* sk: address of a struct sock, or of what all kinds of sockets begin with. */
+static __always_inline __u32 socket_netns(unsigned long sk)
+{
+	struct sock *s = (struct sock *)sk;
+
+	return BPF_CORE_READ(s, __sk_common.skc_net.net, ns.inum);
+}
+
 /* The tuple of a socket as its packets show it. sk: address of a struct sock that is not a request or TIME_WAIT. */
 static __always_inline bool flow_of_socket(struct flow_key *k, unsigned long sk)
 {
 	struct sock *s = (struct sock *)sk;
 	__u16 family = BPF_CORE_READ(s, __sk_common.skc_family);
 
-	k->netns = BPF_CORE_READ(s, __sk_common.skc_net.net, ns.inum);
+	k->netns = socket_netns(sk);
 	k->proto = BPF_CORE_READ(s, sk_protocol);
 	k->lport = bpf_htons(BPF_CORE_READ(s, __sk_common.skc_num));
 	k->rport = BPF_CORE_READ(s, __sk_common.skc_dport);

@@ -206,13 +206,6 @@ static __always_inline bool hears_all(const struct bpf_sock *sk)
 }
 
 /* sk: address of a struct sock. */
-static __always_inline __u32 socket_netns(unsigned long sk)
-{
-	struct sock *s = (struct sock *)sk;
-
-	return BPF_CORE_READ(s, __sk_common.skc_net.net, ns.inum);
-}
-
 static __always_inline bool socket_elsewhere(unsigned long sk)
 {
 	return !only_netns || socket_netns(sk) != only_netns;

@@ -226,7 +226,6 @@ static __always_inline void tunnel_enter(struct __sk_buff *skb, struct owner_scr
 {
 	if (is_tunnel(S) && !tunnel_of_process(skb, S, egress))
 		tunnel_packet(skb, off, protocol);
-	S->provisional = 0;
 }
 
 /*
@@ -250,7 +249,6 @@ static __always_inline enum owner_verdict owner_resolve(struct __sk_buff *skb, s
 	/* What is not cleared is written before it is read. */
 	__builtin_memset(&S->flow[FLOW_SRC], 0, sizeof(S->flow[FLOW_SRC]));
 	S->flow[FLOW_DST].proto = 0;
-	S->provisional = 0;
 	S->nat = NAT_NONE;
 	__builtin_memset(&S->head, 0, sizeof(S->head));
 	S->flow[FLOW_SRC].netns = e->netns;
@@ -259,6 +257,7 @@ static __always_inline enum owner_verdict owner_resolve(struct __sk_buff *skb, s
 		tunnel_enter(skb, S, l3, e->protocol, egress);
 		parse_ends(S);
 	}
+	S->provisional = 0;
 	src = resolve_source(skb, S, e, egress);
 	if (S->flow[FLOW_DST].proto)
 		dst = resolve_destination(skb, S, e, egress);

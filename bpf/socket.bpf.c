@@ -15,13 +15,12 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* unshare() tells nobody, but whoever sends makes a socket first. */
 static __always_inline void netns_tell(struct bpf_sock *sk)
 {
-	struct sock *s = (struct sock *)pointer_value(sk);
 	struct event_netns e = { .type = EVENT_NETNS };
 	struct task_struct *task = (void *)bpf_get_current_task();
 
 	if (!any_netns)
 		return;
-	e.netns = BPF_CORE_READ(s, __sk_common.skc_net.net, ns.inum);
+	e.netns = socket_netns(pointer_value(sk));
 	e.tid = task_tid(task, BPF_CORE_READ(task, pid));
 	if (netns_is_news(e.netns))
 		process_event(&e, sizeof(e), true);
@@ -89,9 +88,7 @@ int ptcp_sendmsg6(struct bpf_sock_addr *ctx)
 
 static __always_inline void flow_of_receiver(struct flow_key *k, struct bpf_sock *sk, __u32 port)
 {
-	struct sock *s = (struct sock *)pointer_value(sk);
-
-	k->netns = BPF_CORE_READ(s, __sk_common.skc_net.net, ns.inum);
+	k->netns = socket_netns(pointer_value(sk));
 	k->proto = IPPROTO_UDP;
 	k->lport = bpf_htons(sk->src_port);
 	k->rport = port;

@@ -78,6 +78,7 @@ static void shrink_maps(const struct ptcpdump *skel)
 	bpf_map__set_max_entries(skel->maps.ptcp_pids, 1);
 	bpf_map__set_max_entries(skel->maps.ptcp_cgroups, 1);
 	bpf_map__set_max_entries(skel->maps.ptcp_judged, 1);
+	bpf_map__set_max_entries(skel->maps.ptcp_ended, 1);
 	bpf_map__set_max_entries(skel->maps.ptcp_process, (uint32_t)sysconf(_SC_PAGESIZE));
 }
 
