@@ -5,6 +5,7 @@
 
 #include "meta/meant.h"
 #include "options_containers.h"
+#include "util/hash.h"
 #include "util/log.h"
 
 enum {
@@ -45,12 +46,9 @@ struct seen_containers *seen_containers_new(const struct options *o)
 	return s;
 }
 
-/* FNV-1a */
 static uint32_t hash_of(uint32_t h, struct str s)
 {
-	for (uint32_t i = 0; i < s.n; i++)
-		h = (h ^ (unsigned char)s.p[i]) * 16777619u;
-	return h * 31;
+	return hash_bytes(h, s.p, s.n) * 31;
 }
 
 static bool is_seen(const struct seen_container *c, uint32_t hash, const struct container_desc *container,
@@ -73,7 +71,7 @@ static struct str copy(struct str s)
 
 static void add(struct seen_containers *s, const struct container_desc *container, const struct pod_desc *pod)
 {
-	uint32_t hash = hash_of(hash_of(hash_of(hash_of(2166136261u, container->id), container->name), pod->name),
+	uint32_t hash = hash_of(hash_of(hash_of(hash_of(HASH_BEGIN, container->id), container->name), pod->name),
 				pod->namespace);
 	uint32_t at = hash & (SLOTS - 1);
 
@@ -102,13 +100,13 @@ static void add_end(struct seen_containers *s, const struct container_desc *cont
 		meant_offer(s->meant, container ? container : &no_container, pod ? pod : &no_pod);
 }
 
-void seen_containers_add(struct seen_containers *s, const struct annotation *a, size_t file, bool wanted)
+void seen_containers_add(struct seen_containers *s, const struct annotation *a, size_t file, const struct match *match)
 {
 	if (a->serial == s->serial && file == s->file)
 		return;
 	s->serial = a->serial;
 	s->file = file;
-	s->wanted |= wanted;
+	s->wanted = s->wanted || match_containers(match, a);
 	add_end(s, a->has & ANNOT_CONTAINER ? &a->container : NULL, a->has & ANNOT_POD ? &a->pod : NULL);
 	add_end(s, a->has & ANNOT_PEER_CONTAINER ? &a->peer_container : NULL,
 		a->has & ANNOT_PEER_POD ? &a->peer_pod : NULL);

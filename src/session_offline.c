@@ -161,7 +161,7 @@ static int offline_packet(void *arg, const struct packet *packet)
 	off->packets = true;
 	off->told |= packet->annot ? packet->annot->has : 0;
 	if (off->seen && packet->annot)
-		seen_containers_add(off->seen, packet->annot, off->nreaders, match_containers(s->match, packet->annot));
+		seen_containers_add(off->seen, packet->annot, off->nreaders, s->match);
 	passes = !si->filter.n || filter_match(&si->filter, packet->data, packet->caplen, packet->len);
 	if (!passes && !match_learns(s->match))
 		return 0;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "util/clock.h"
+#include "util/hash.h"
 
 enum {
 	BUCKETS = 1024,
@@ -60,16 +61,6 @@ void container_store_touch(struct container_store *s)
 	s->version++;
 }
 
-/* FNV-1a */
-static uint32_t key_hash(const char *s, size_t n)
-{
-	uint32_t h = 2166136261u;
-
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ (unsigned char)s[i]) * 16777619u;
-	return h;
-}
-
 static bool id_is_unique(const char *id, size_t len)
 {
 	return len == ID_LEN && strspn(id, "0123456789abcdef") >= ID_LEN;
@@ -99,12 +90,12 @@ static void replace(char **field, const char *value)
 
 static struct pod **pod_bucket(struct container_store *s, const char *sandbox)
 {
-	return &s->pods[key_hash(sandbox, strlen(sandbox)) % BUCKETS];
+	return &s->pods[hash_bytes(HASH_BEGIN, sandbox, strlen(sandbox)) % BUCKETS];
 }
 
 static const struct pod *pod_find(const struct container_store *s, const char *sandbox)
 {
-	const struct pod *p = s->pods[key_hash(sandbox, strlen(sandbox)) % BUCKETS];
+	const struct pod *p = s->pods[hash_bytes(HASH_BEGIN, sandbox, strlen(sandbox)) % BUCKETS];
 
 	while (p && strcmp(p->sandbox, sandbox) != 0)
 		p = p->next;
@@ -204,7 +195,7 @@ static struct container_entry *entry_new(struct container_store *s, const char *
 
 	if (!e)
 		return NULL;
-	e->hash = key_hash(key, len);
+	e->hash = hash_bytes(HASH_BEGIN, key, len);
 	e->key = strdup(key);
 	e->id = strndup(id, id_len);
 	if (!e->key || !e->id) {
@@ -229,7 +220,7 @@ struct container_entry *container_store_get(struct container_store *s, const cha
 
 	if (len == 0)
 		return NULL;
-	hash = key_hash(key, len);
+	hash = hash_bytes(HASH_BEGIN, key, len);
 	for (struct container_entry *e = s->buckets[hash % BUCKETS]; e; e = e->next) {
 		if (e->hash == hash && strcmp(e->key, key) == 0)
 			return e;

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "util/clock.h"
+#include "util/hash.h"
 
 enum {
 	WORKERS = 8,
@@ -145,10 +146,8 @@ static struct entry *entry_find(struct resolver *r, int family, const uint8_t *a
 {
 	const size_t size = address_size(family);
 	struct entry *set, *victim = NULL;
-	uint32_t hash = 2166136261U; /* FNV-1a */
+	const uint32_t hash = hash_bytes(HASH_BEGIN, address, size);
 
-	for (size_t i = 0; i < size; i++)
-		hash = (hash ^ address[i]) * 16777619U;
 	set = r->cache[(hash ^ hash >> 16) % SETS];
 	for (size_t i = 0; i < WAYS; i++) {
 		if (set[i].state != STATE_EMPTY && set[i].family == family &&
