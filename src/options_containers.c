@@ -10,8 +10,6 @@
 #include "options_value.h"
 #include "util/glob.h"
 
-enum { ID_MIN = 12 };
-
 struct container_query options_containers(const struct options *o)
 {
 	return (struct container_query){
@@ -30,7 +28,7 @@ typedef const char *(*flaw_fn)(const char *value);
 
 static const char *id_flaw(const char *id)
 {
-	return strlen(id) < ID_MIN ? "at least 12 characters of the id are needed" : NULL;
+	return strlen(id) < CONTAINER_ID_MIN ? "at least 12 characters of the id are needed" : NULL;
 }
 
 static const char *namespace_flaw(const char *namespace)

@@ -54,7 +54,7 @@ struct container_match {
 	struct rules ids, names, pods, namespaces, images, labels, compose;
 	unsigned wanted;
 	struct generation newer, older; /* v == NULL: nothing has to be remembered */
-	char text[TEXT_MAX + 1];	/* scratch space: fnmatch(3) wants an end, escapes are to be undone */
+	char text[TEXT_MAX + 1];	/* for glob_match() */
 };
 
 /* Making ready */
@@ -207,12 +207,7 @@ static bool fits(struct container_match *m, const struct pattern *p, struct str 
 		return true;
 	if (!p->glob)
 		return s.p && s.n == p->n && memcmp(s.p, p->text, p->n) == 0;
-	if (!s.p || s.n > TEXT_MAX)
-		return false;
-	if (s.p != m->text)
-		memcpy(m->text, s.p, s.n);
-	m->text[s.n] = '\0';
-	return glob_match(p->text, m->text);
+	return s.p && glob_match(p->text, s, m->text, sizeof(m->text));
 }
 
 static bool any_fits(struct container_match *m, const struct rules *rules, struct str s)
@@ -229,7 +224,7 @@ static bool id_fits(const struct pattern *p, struct str id)
 {
 	if (!id.p || id.n < p->n)
 		return false;
-	if (strspn(p->text, "0123456789abcdefABCDEF") < p->n)
+	if (!container_query_is_id((struct str){ p->text, (uint32_t)p->n }, 0))
 		return memcmp(id.p, p->text, p->n) == 0;
 	return strncasecmp(id.p, p->text, p->n) == 0;
 }

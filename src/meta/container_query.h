@@ -6,8 +6,11 @@
 #ifndef META_CONTAINER_QUERY_H
 #define META_CONTAINER_QUERY_H
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "util/str.h"
 
 struct container_query {
 	const char *const *ids;	  /* the beginning of one; hexadecimal ones in either case */
@@ -20,6 +23,18 @@ struct container_query {
 	const char *const *labels;
 	const char *const *compose; /* PROJECT or PROJECT/SERVICE */
 };
+
+enum { CONTAINER_ID_MIN = 12 }; /* digits of an id that tell it from a name */
+
+/* Whether it may be the beginning of an id of at least so many digits. */
+static inline bool container_query_is_id(struct str s, size_t min)
+{
+	for (uint32_t i = 0; i < s.n; i++) {
+		if (!isxdigit((unsigned char)s.p[i]))
+			return false;
+	}
+	return s.n >= min;
+}
 
 static inline bool container_query_any(const struct container_query *q)
 {

@@ -109,15 +109,6 @@ struct meant *meant_new_netns(const char *const *containers, const char *const *
 	return m;
 }
 
-static bool is_id(struct str s)
-{
-	for (uint32_t i = 0; i < s.n; i++) {
-		if (!strchr("0123456789abcdefABCDEF", s.p[i]))
-			return false;
-	}
-	return s.n >= ID_MIN;
-}
-
 static bool begins(struct str s, struct str with)
 {
 	return s.n >= with.n && nearest_distance(with, (struct str){ s.p, with.n }) == NEAREST_SAME;
@@ -139,7 +130,7 @@ static void offer_elsewhere(const struct meant *m, struct value *v, const struct
 	const char *const *notes = m->netns ? netns_words : options;
 	const struct str w = str_of(v->given);
 
-	if (v->kind != VALUE_ID && is_id(w) && begins(o->id, w))
+	if (v->kind != VALUE_ID && container_query_is_id(w, ID_MIN) && begins(o->id, w))
 		nearest_offer_at(&v->nearest, shown(o->id), notes[VALUE_ID], NEAREST_SAME);
 	if (v->kind != VALUE_NAME && is_same(w, o->name))
 		nearest_offer_at(&v->nearest, o->name, notes[VALUE_NAME], NEAREST_SAME);
@@ -153,7 +144,7 @@ static void offer_id(struct value *v, const struct offer *o)
 
 	if (begins(o->id, w))
 		v->found = true;
-	else if (is_id(w))
+	else if (container_query_is_id(w, ID_MIN))
 		nearest_offer_at(&v->nearest, shown(o->id), NULL, nearest_distance(w, part));
 }
 
@@ -161,12 +152,8 @@ static bool is_of_namespaces(const struct meant *m, struct str namespace)
 {
 	char text[NEAREST_NAME_MAX];
 
-	if (namespace.n >= sizeof(text))
-		return false;
-	memcpy(text, namespace.n ? namespace.p : "", namespace.n);
-	text[namespace.n] = '\0';
 	for (const char *const *n = m->namespaces; *n; n++) {
-		if (glob_match(*n, text))
+		if (glob_match(*n, namespace, text, sizeof(text)))
 			return true;
 	}
 	return false;
@@ -223,7 +210,7 @@ static void offer_name(const struct meant *m, struct value *v, const struct offe
 {
 	const struct str w = v->nearest.wanted;
 
-	v->found |= m->netns && w.n >= ID_SHOWN && is_id(w) && begins(o->id, w);
+	v->found |= m->netns && container_query_is_id(w, CONTAINER_ID_MIN) && begins(o->id, w);
 	offer_plain(v, o->name);
 }
 

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "meta/netns_asked.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "meta/container_match.h"
 #include "util/netns_word.h"
-
-enum { ID_LEN_MIN = 12 }; /* what may be the beginning of an id */
 
 struct word {
 	const char *prefix, *name;
@@ -30,15 +27,6 @@ static size_t count(const char *const *list)
 	return n;
 }
 
-static bool may_be_id(const char *name)
-{
-	size_t n = 0;
-
-	while (isxdigit((unsigned char)name[n]))
-		n++;
-	return n >= ID_LEN_MIN && name[n] == '\0';
-}
-
 static int add(struct netns_asked *a, const char *prefix, const char *name, const struct container_query *query)
 {
 	struct word *w = &a->words[a->n++];
@@ -58,7 +46,9 @@ int netns_asked_new(struct netns_asked **ret, const char *const *containers, con
 		const char *const name[] = { *containers, NULL };
 
 		err = add(a, NETNS_CONTAINER, *containers,
-			  &(struct container_query){ .names = name, .ids = may_be_id(*name) ? name : NULL });
+			  &(struct container_query){
+				  .names = name,
+				  .ids = container_query_is_id(str_of(*name), CONTAINER_ID_MIN) ? name : NULL });
 	}
 	for (; !err && pods && *pods; pods++) {
 		const char *const name[] = { *pods, NULL };

@@ -40,7 +40,11 @@ const char *glob_flaw(const char *pattern)
 	return pattern ? NULL : "nothing closes its '[' ('\\[' is the character)";
 }
 
-bool glob_match(const char *pattern, const char *text)
+bool glob_match(const char *pattern, struct str s, char *text, size_t size)
 {
+	if (s.n >= size)
+		return false;
+	memcpy(text, s.n ? s.p : "", s.n);
+	text[s.n] = '\0';
 	return fnmatch(pattern, text, 0) == 0;
 }

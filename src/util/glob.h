@@ -4,11 +4,15 @@
 #define UTIL_GLOB_H
 
 #include <stdbool.h>
+#include <stddef.h>
+
+#include "util/str.h"
 
 /* Whether anything in it is special: else it matches itself alone. */
 bool glob_is(const char *pattern);
 /* What is wrong with it, NULL nothing. */
 const char *glob_flaw(const char *pattern);
-bool glob_match(const char *pattern, const char *text);
+/* text: room for size bytes, which s needs to have an end; what is longer matches nothing. */
+bool glob_match(const char *pattern, struct str s, char *text, size_t size);
 
 #endif
