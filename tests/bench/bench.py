@@ -183,6 +183,37 @@ def settle_run(tool, flags, count):
     return {'us': used / 1000 / max(1, result['captured']), 'captured': result['captured'], 'dropped': result['dropped']}
 
 
+def conns_run(conns, cmd, where, rate):
+    """Connections in a namespace while cmd captures in NS_A (None: nothing does); the start does not count."""
+    cap = Capture(cmd, subprocess.DEVNULL) if cmd else None
+    if cap:
+        cap.wait_ready()
+        time.sleep(0.3)
+    before = cpu_ns(cap.proc.pid) if cap else 0
+    out = subprocess.run(['ip', 'netns', 'exec', where, conns, '127.0.0.1', '4301', '2', *([str(rate)] if rate else [])],
+                         check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    time.sleep(0.3)
+    used = (cpu_ns(cap.proc.pid) - before) / 1e6 if cap else 0
+    result = cap.stop() if cap else {}
+    ours = {'cpu_ms': used, 'dropped': result['dropped']} if cap else {}
+    return {'made': int(out[0]) / 2, 'each': float(out[1]), **ours}
+
+
+def bench_conns(args, conns):
+    for rate in (1000, 5000):
+        one, two = ([tool, '-i', 'lo', '-w', '/dev/null'] for tool in (args.ptcpdump, 'tcpdump'))
+        ours, theirs = pair(args.runs, lambda: conns_run(conns, one, NS_A, rate), lambda: conns_run(conns, two, NS_A, rate))
+        row(f'{rate:,} connections a second, -w', ours, theirs, [('cpu_ms', 'CPU ms in 2 s'), ('dropped', 'dropped')])
+    for name, where, device, flags, other in (
+            ('-w', NS_A, 'lo', ['-w', '/dev/null'], 'tcpdump'), ('nothing matches', NS_A, 'lo', ['-nn', 'port 9'], 'tcpdump'),
+            ('--pid of nobody; right: no capture', NS_A, 'lo', ['-nn', '--pid', '1'], None),
+            ('in a namespace that is not captured; right: no capture', NS_B, 'veth0', ['-nn', 'port 9'], None)):
+        one = [args.ptcpdump, '-i', device, *flags]
+        two = [other, '-i', device, *flags] if other else None
+        ours, theirs = pair(args.runs, lambda: conns_run(conns, one, where, 0), lambda: conns_run(conns, two, where, 0))
+        row(f'short connections, {name}', ours, theirs, [('made', 'a second'), ('each', 'CPU us of each')])
+
+
 def bench_settle(args):
     ours, theirs = pair(args.runs, lambda: settle_run(args.ptcpdump, [], 4000),
                         lambda: settle_run(args.ptcpdump, ['--settle', '0'], 4000))
@@ -283,6 +314,8 @@ def main():
             sink = net_up()
             try:
                 bench_live(args, burst, tmp)
+                if not args.only or args.only in 'connections':
+                    bench_conns(args, os.path.join(os.path.abspath(args.build), 'conns'))
                 if not args.only or args.only in 'settle':
                     bench_settle(args)
                 if not args.only or args.only in 'start':
