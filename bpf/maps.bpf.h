@@ -23,7 +23,7 @@ struct {
 } ptcp_control __weak SEC(".maps");
 
 /*
- * Where a record is put together: SCRATCH_SLOTS, or SCRATCH_SLOTS_NESTED, for each possible CPU. A plain array, because
+ * Where a record is put together: SCRATCH_SLOTS, or SCRATCH_SLOTS_NESTED, for each CPU that is present. A plain array, because
  * values of per-CPU arrays end at 32 kB. Where packets are seen at a device, tc and taps, bottom halves are off (on
  * PREEMPT_RT serialised per CPU), and what our programs send does not pass there before they return: no second packet
  * can come to the same CPU's record. cgroup_skb runs in the context of the task that sends, which can be interrupted.

@@ -31,7 +31,7 @@ struct iface_key {
 
 enum drop_cause {
 	DROP_RING_FULL,
-	DROP_NO_SCRATCH, /* a CPU beyond the possible ones: never seen, counted all the same */
+	DROP_NO_SCRATCH, /* a CPU that was added later */
 	DROP_COPY,	 /* the packet could not be read */
 	DROP_CAUSES
 };

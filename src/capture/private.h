@@ -184,6 +184,8 @@ void programs_log(void);
 int filters_compile(struct capture *c);
 /* Makes programs.control too, which a backend without programs has as well. Errors are logged. */
 int programs_load(struct capture *c);
+/* Those that a program may run on, by the highest number. Negative errno. */
+int cpus_seen(void);
 /* Packets that were lost before it was known whether they are wanted. */
 uint64_t programs_unjudged(const struct capture *c);
 /* They see no packet any more. */
