@@ -25,15 +25,15 @@ static void (*const bpf_preempt_enable)(void) = (void *)KFUNC_PREEMPT_ENABLE;
  */
 static __always_inline void flow_anywhere(struct owner_scratch *S, const struct flow_key *k, bool several)
 {
-	struct owner_rec *rec = bpf_map_lookup_elem(&ptcp_flows, k), *there;
+	struct owner_rec *rec = flows_find(k), *there;
 
 	if (!rec || addr_is_loopback(k->l))
 		return;
 	S->flow[FLOW_INNER] = *k;
 	S->flow[FLOW_INNER].netns = 0;
 	S->rec = *rec;
-	there = bpf_map_lookup_elem(&ptcp_flows, &S->flow[FLOW_INNER]);
-	if (there && owner_same(there, &S->rec) && there->cookie == S->rec.cookie)
+	there = flows_find(&S->flow[FLOW_INNER]);
+	if (there && owner_same(there, &S->rec) && there->cookie == S->rec.cookie && there->certain == S->rec.certain)
 		return;
 	if (flows_told && S->begins)
 		flow_tell(S, &S->flow[FLOW_INNER]);

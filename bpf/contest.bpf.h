@@ -40,11 +40,11 @@ static __noinline void flow_contest(struct owner_rec *nobody, const struct flow_
 	struct flow_key other;
 
 	flow_flip(&other, k);
-	there = bpf_map_lookup_elem(&ptcp_flows, &other);
+	there = flows_find(&other);
 	if (there && there->contested && there->since == nobody->since)
 		return;
 	nobody->netns = NETNS_BEYOND;
-	bpf_map_update_elem(&ptcp_flows, &other, nobody, BPF_ANY);
+	flows_put(&other, nobody, BPF_ANY);
 }
 
 /* The flow is another's now, and the other end may be, too: who had it may still send a last packet. */
@@ -55,7 +55,7 @@ static __noinline void flow_taken_over(const struct flow_key *k, __u32 now)
 	struct flow_key other;
 
 	flow_flip(&other, k);
-	there = bpf_map_lookup_elem(&ptcp_flows, &other);
+	there = flows_find(&other);
 	if (!there)
 		return;
 	owner_set_nobody(there);
@@ -79,9 +79,9 @@ static __always_inline bool flow_put(struct owner_rec *new, const struct owner_r
 	new->since = now;
 	if (!old) {
 		/* Of two at the same time, the second has to see the first. */
-		if (!bpf_map_update_elem(&ptcp_flows, k, new, BPF_NOEXIST))
+		if (!flows_put(k, new, BPF_NOEXIST))
 			return true;
-		old = bpf_map_lookup_elem(&ptcp_flows, k);
+		old = flows_find(k);
 		if (!old)
 			return true;
 	}
@@ -92,13 +92,18 @@ static __always_inline bool flow_put(struct owner_rec *new, const struct owner_r
 		if (old->contested && old->netns == netns)
 			return false;
 		owner_set_nobody(new);
-		bpf_map_update_elem(&ptcp_flows, k, new, BPF_ANY);
+		flows_put(k, new, BPF_ANY);
 		flow_contest(new, k);
 		return false;
 	}
+	/* No insertion, which takes an LRU map 0.8 us: whoever looks meanwhile sees the same owner. */
+	if (old->netns == netns && old->start == new->start &&owner_same(old, new)) {
+		owner_renew((struct owner_rec *)old, new);
+		return true;
+	}
 	/* Looked at before, as what is there changes with what is written. */
 	taken_over = netns && old->netns && old->netns != netns;
-	bpf_map_update_elem(&ptcp_flows, k, new, BPF_ANY);
+	flows_put(k, new, BPF_ANY);
 	if (taken_over)
 		flow_taken_over(k, now);
 	return true;

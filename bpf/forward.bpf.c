@@ -38,34 +38,66 @@ static __always_inline struct owner_rec *forward_owner(struct owner_rec *rec, __
 	return known && known->tgid ? known : NULL;
 }
 
-/* several: others may get the same packet. */
-static __always_inline void forward_store(struct bpf_sock *sk, struct owner_rec *rec, __u64 cookie,
-					  const struct flow_key *k, bool egress, bool several)
+/* Asked where it matters, as to the verifier each way that a known answer was come by is another one. */
+static __always_inline bool is_egress(const struct __sk_buff *skb)
 {
-	struct owner_rec *known = forward_owner(rec, cookie), *other, new;
-	bool listens = sk->state == BPF_TCP_LISTEN, alone = true;
+	return !skb->ingress_ifindex;
+}
+
+/* What is told of the socket's flow k; false: nobody is known. */
+static __always_inline bool forward_known(struct owner_rec *to, struct bpf_sock *sk, __u64 cookie,
+					  const struct flow_key *k)
+{
+	struct owner_rec *rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0), *known = forward_owner(rec, cookie);
 
 	if (!known)
+		return false;
+	*to = *known;
+	to->certain = !owner_provisional(known, cookie);
+	to->cookie = cookie;
+	to->forwarded = 1;
+	if (sk->state != BPF_TCP_LISTEN)
+		return true;
+	to->certain = 0;
+	to->cookie = flow_cookie(k);
+	if (!rec)
+		listener_adopt(sk, known);
+	return true;
+}
+
+/* So that its next packets need not be looked at. alone: see flow_put(). */
+static __always_inline void forward_passed(struct bpf_sock *sk, const struct owner_rec *told, const struct flow_key *k,
+					   bool alone)
+{
+	struct owner_rec *rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0);
+
+	if (!rec)
 		return;
-	new = *known;
-	new.certain = !listens && !owner_provisional(known, cookie);
-	new.cookie = listens ? flow_cookie(k) : cookie;
-	new.forwarded = 1;
-	if (listens && !rec)
-		rec = listener_adopt(sk, known);
-	other = bpf_map_lookup_elem(&ptcp_flows, k);
-	if (!other || other->cookie != new.cookie || other->certain != new.certain || !owner_same(other, &new)) {
-		alone = flow_put(&new, other, k, several ? 0 : socket_netns(pointer_value(sk)));
-		if (alone && !egress && k->proto != IPPROTO_TCP && forward_asked())
-			forward_tell(&new, k);
-	}
-	if (rec == known && new.certain && k->proto == IPPROTO_UDP) {
-		rec->forward_told = forward_hash(k, &new);
+	if (k->proto == IPPROTO_UDP && told->certain && rec->cookie == told->cookie) {
+		rec->forward_told = forward_hash(k, told);
 		rec->forward_time = (__u32)bpf_jiffies64();
 	}
 	/* Whose it is later, ptcp_cookies tells. */
-	if (rec && alone && sk->protocol == IPPROTO_TCP && !listens)
+	if (alone && k->proto == IPPROTO_TCP && sk->state != BPF_TCP_LISTEN)
 		rec->forward_done = 1;
+}
+
+/* netns: of the socket, 0: others may get the same packet. */
+static __always_inline void forward_store(struct __sk_buff *skb, struct bpf_sock *sk, const struct flow_key *k,
+					  __u32 netns)
+{
+	struct owner_rec *other, new;
+	bool alone = true;
+
+	if (!forward_known(&new, sk, bpf_get_socket_cookie(skb), k))
+		return;
+	other = flows_find(k);
+	if (!other || other->cookie != new.cookie || other->certain != new.certain || !owner_same(other, &new)) {
+		alone = flow_put(&new, other, k, netns);
+		if (alone && k->proto != IPPROTO_TCP && !is_egress(skb) && forward_asked())
+			forward_tell(&new, k);
+	}
+	forward_passed(sk, &new, k, alone);
 }
 
 /*
@@ -94,9 +126,9 @@ static __always_inline bool forward_parse(struct __sk_buff *skb, struct flow_key
 }
 
 /* The flow as our end sees it. */
-static __always_inline void forward_end(struct flow_key *k, const struct flow_key *sent, bool egress)
+static __always_inline void forward_end(struct flow_key *k, const struct flow_key *sent, const struct __sk_buff *skb)
 {
-	if (egress)
+	if (is_egress(skb))
 		*k = *sent;
 	else
 		flow_flip(k, sent);
@@ -117,100 +149,148 @@ static __always_inline bool has_syn(struct __sk_buff *skb, __u16 protocol)
 }
 
 /* As flow_remember(), from what a socket sends; what was inherited may not go in. */
-static __always_inline void own_store(struct owner_rec *rec, __u64 cookie, const struct flow_key *k)
+static __always_inline void own_store(struct bpf_sock *sk, __u64 cookie, const struct flow_key *k)
 {
-	struct owner_rec *known = forward_owner(rec, cookie), *old, new;
+	struct owner_rec *known, *old, new;
 
+	known = forward_owner(bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0), cookie);
 	if (!known || known->cookie != cookie)
 		return;
-	old = bpf_map_lookup_elem(&ptcp_flows, k);
+	old = flows_find(k);
 	if (old && old->cookie == cookie && old->certain >= known->certain && owner_same(old, known))
 		return;
 	new = *known;
 	/* An INIT waits for it: see init_tell(). */
 	if (old && !old->tgid)
 		owner_tell(&new, flow_cookie(k));
-	bpf_map_update_elem(&ptcp_flows, k, &new, BPF_ANY);
+	flows_put(k, &new, BPF_ANY);
 }
 
 /*
  * A socket of the captured namespace. What comes for one that cannot be looked up by tuple is known by its flow alone.
  * The program at the device tells that, too, but not where it is left out (-Q in), or where requests leave by another.
  */
-static __always_inline void own_note(struct __sk_buff *skb, struct bpf_sock *sk, struct owner_rec *rec, bool egress)
+static __always_inline void own_note(struct __sk_buff *skb, struct bpf_sock *sk)
 {
 	struct flow_key k = { .netns = only_netns };
+	struct owner_rec *rec;
 
 	if (sk->protocol == IPPROTO_TCP || sk->protocol == IPPROTO_UDP) {
+		rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0);
 		if (rec)
 			rec->forward_done = 1;
 		return;
 	}
-	if (egress && forward_parse(skb, &k, bpf_ntohs(skb->protocol)))
-		own_store(rec, bpf_get_socket_cookie(skb), &k);
+	if (is_egress(skb) && forward_parse(skb, &k, bpf_ntohs(skb->protocol)))
+		own_store(sk, bpf_get_socket_cookie(skb), &k);
 }
 
 /*
  * What a listener gets is not its own yet, and other answers of it than SYN-ACKs (resets) are for connections whose sockets are
  * gone: see answers_for_another(). Before 6.12 SYN-ACKs of IPv6 do not pass here: the SYN has to do.
  */
-static __always_inline bool of_nobody(struct __sk_buff *skb, const struct bpf_sock *sk, __u16 protocol, bool egress)
+static __always_inline bool of_nobody(struct __sk_buff *skb, const struct bpf_sock *sk, __u16 protocol)
 {
 	if (sk->state != BPF_TCP_LISTEN)
 		return false;
 	if (sk->protocol != IPPROTO_TCP)
-		return !egress;
-	return (!egress && protocol != ETH_P_IPV6) || !has_syn(skb, protocol);
+		return !is_egress(skb);
+	return (protocol != ETH_P_IPV6 && !is_egress(skb)) || !has_syn(skb, protocol);
 }
 
-static __always_inline int forward_note(struct __sk_buff *skb, bool egress)
+/*
+ * The task that runs sends, and is not known for the socket's user. What else would tell that costs more: sock_send_length
+ * is there for every call of every socket, and for sendmsg4/6 the kernel locks the socket.
+ */
+__weak __noinline int sender_note(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	if (sk)
+		sk = bpf_sk_fullsock(sk);
+	if (sk && (sk->type == SOCK_STREAM ? socket_is_locked(sk) : !socket_is_kernel(sk)))
+		owner_note(sk, bpf_get_socket_cookie(skb), true, true);
+	return 0;
+}
+
+static __always_inline bool sender_is_news(struct __sk_buff *skb, const struct owner_rec *rec)
+{
+	struct task_struct *task = task_current();
+
+	if (rec && !owner_provisional(rec, bpf_get_socket_cookie(skb)) && task_is_owner_again(task, rec))
+		return false;
+	return task_context(task) && task_is_user(task);
+}
+
+static __always_inline void forward_news_at(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
 	struct flow_key sent = {}, k;
 	__u16 protocol = bpf_ntohs(skb->protocol);
-	struct owner_rec *rec;
-	bool parsed;
+	__u32 netns;
 
-	if (!sk)
-		return PROCEED;
-	rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0);
-	if (rec && rec->forward_done)
-		return PROCEED;
-	parsed = parse_direct(skb, NULL, &sent, 0, protocol);
-	if (parsed)
-		forward_end(&k, &sent, egress);
-	if (parsed && forward_again(rec, &k))
-		return PROCEED;
-	sk = bpf_sk_fullsock(sk);
-	if (!sk)
-		return PROCEED;
-	if (!egress && hears_all(sk))
-		return PROCEED;
-	if (!socket_elsewhere(pointer_value(sk))) {
-		own_note(skb, sk, rec, egress);
-		return PROCEED;
+	if (sk)
+		sk = bpf_sk_fullsock(sk);
+	if (!sk || (hears_all(sk) && !is_egress(skb)))
+		return;
+	netns = socket_netns(pointer_value(sk));
+	if (netns == only_netns) {
+		own_note(skb, sk);
+		return;
 	}
 	attrib_forwarded = 1;
-	if (of_nobody(skb, sk, protocol, egress))
-		return PROCEED;
-	if (!parsed) {
-		if (!forward_parse(skb, &sent, protocol))
-			return PROCEED;
-		forward_end(&k, &sent, egress);
-	}
+	/* Others may answer than are asked. */
+	if (!sk->dst_port && sk->type == SOCK_DGRAM && is_egress(skb))
+		hooks_want(&attrib_hearers);
+	if (of_nobody(skb, sk, protocol) || !forward_parse(skb, &sent, protocol))
+		return;
+	forward_end(&k, &sent, skb);
 	if (flow_forwardable(&k))
-		forward_store(sk, rec, bpf_get_socket_cookie(skb), &k, egress, !egress && skb->pkt_type != PACKET_HOST);
-	return PROCEED;
+		forward_store(skb, sk, &k, is_egress(skb) || skb->pkt_type == PACKET_HOST ? netns : 0);
 }
 
+/* A flow that was not told a moment ago. Global, as forward_ports(). */
+__weak __noinline int forward_news(struct __sk_buff *skb)
+{
+	forward_news_at(skb);
+	return 0;
+}
+
+/* rec: of the socket, or NULL. */
+static __always_inline bool forward_is_told(struct __sk_buff *skb, const struct owner_rec *rec)
+{
+	struct flow_key sent = {}, k;
+
+	if (!rec || !rec->forward_told || !parse_direct(skb, NULL, &sent, 0, bpf_ntohs(skb->protocol)))
+		return false;
+	forward_end(&k, &sent, skb);
+	return forward_again(rec, &k);
+}
+
+/* A connection is told by what its end sends, and by its SYN: what else comes for it need not be looked at. */
+static __always_inline bool is_connected(struct bpf_sock *sk)
+{
+	sk = bpf_sk_fullsock(sk);
+	return sk && sk->protocol == IPPROTO_TCP && sk->state != BPF_TCP_LISTEN;
+}
+
+/*
+ * One program serves both directions, as it takes long to verify: what a socket sends has come in by no device.
+ */
 SEC("cgroup_skb/egress")
-int ptcp_skb_out(struct __sk_buff *skb)
+int ptcp_skb(struct __sk_buff *skb)
 {
-	return forward_note(skb, true);
-}
+	struct bpf_sock *sk = skb->sk;
+	struct owner_rec *rec;
+	bool look;
 
-SEC("cgroup_skb/ingress")
-int ptcp_skb_in(struct __sk_buff *skb)
-{
-	return forward_note(skb, false);
+	if (!sk || (!is_egress(skb) && is_connected(sk)))
+		return PROCEED;
+	rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0);
+	look = !rec || (!rec->forward_done && !forward_is_told(skb, rec));
+	if (is_egress(skb) && sender_is_news(skb, rec))
+		sender_note(skb);
+	if (look)
+		forward_news(skb);
+	return PROCEED;
 }

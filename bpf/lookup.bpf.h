@@ -11,9 +11,9 @@
  * SCTP sockets cannot be looked up. An INIT waits with the stand-in of its tuple for who answers it; where that is not
  * known yet, its entry in ptcp_flows, which names nobody, asks the next packet of the same end.
  */
-static __noinline void init_tell(struct owner_scratch *S, const struct flow_key *k)
+static __always_inline void init_tell(struct owner_scratch *S, const struct flow_key *k)
 {
-	struct owner_rec *old = bpf_map_lookup_elem(&ptcp_flows, k);
+	struct owner_rec *old = flows_find(k);
 
 	if (S->head.sctp_chunk == SCTP_CID_INIT_ACK || (old && !old->tgid))
 		owner_tell(&S->rec, flow_cookie(k));
@@ -29,7 +29,7 @@ static __always_inline bool flow_again(const struct owner_scratch *S, const stru
 /* Of whom the flow has been, whose packets may be looked at later, where S->rec is of another. */
 static __noinline void flow_tell(const struct owner_scratch *S, const struct flow_key *k)
 {
-	const struct owner_rec *old = bpf_map_lookup_elem(&ptcp_flows, k);
+	const struct owner_rec *old = flows_find(k);
 	struct event_flow e = { .type = EVENT_FLOW };
 
 	if (!old || !old->tgid || (owner_same(old, &S->rec) && old->uid == S->rec.uid))
@@ -46,19 +46,39 @@ static __noinline void flow_tell(const struct owner_scratch *S, const struct flo
 	process_event(&e, sizeof(e), false);
 }
 
-/* Tells ptcp_flows whose tuple it is; rec is the socket's own record. Once per socket and tuple, and flow_again(). */
-static __always_inline void flow_remember(struct owner_scratch *S, struct owner_rec *rec, const struct flow_key *k)
+/* Whether there is no need to insert it, which takes an LRU map ten times what it takes to find, and so to keep, it. */
+static __always_inline bool flow_is_known(const struct owner_scratch *S, const struct flow_key *k)
 {
-	__u32 hash = flow_short(k);
+	struct owner_rec *old = flows_find(k);
 
-	if (rec->flow == hash && !flow_again(S, k))
-		return;
+	if (!old || old->start != S->rec.start || !owner_same(old, &S->rec))
+		return false;
+	owner_renew(old, &S->rec);
+	return true;
+}
+
+/* Not 0: what was told of a socket that has only been made is told again when it is used. */
+static __always_inline __u32 flow_told(const struct owner_scratch *S, const struct flow_key *k)
+{
+	return S->rec.certain ? flow_short(k) : flow_short(k) ^ 3;
+}
+
+static __noinline void flow_remember_now(struct owner_scratch *S, struct owner_rec *rec, const struct flow_key *k)
+{
 	if (k->proto == IPPROTO_SCTP)
 		init_tell(S, k);
 	if (flows_told && S->begins)
 		flow_tell(S, k);
-	bpf_map_update_elem(&ptcp_flows, k, &S->rec, BPF_ANY);
-	rec->flow = hash;
+	if (!flow_is_known(S, k))
+		flows_put(k, &S->rec, BPF_ANY);
+	rec->flow = flow_told(S, k);
+}
+
+/* Tells ptcp_flows whose tuple it is; rec is what is known of the socket. Once per socket and tuple, and flow_again(). */
+static __always_inline void flow_remember(struct owner_scratch *S, struct owner_rec *rec, const struct flow_key *k)
+{
+	if (rec->flow != flow_told(S, k) || flow_again(S, k))
+		flow_remember_now(S, rec, k);
 }
 
 /*
@@ -136,14 +156,14 @@ static __always_inline bool owner_of_listener(struct owner_scratch *S, struct bp
 
 static __always_inline bool flow_get(struct owner_scratch *S, const struct flow_key *k)
 {
-	struct owner_rec *rec = bpf_map_lookup_elem(&ptcp_flows, k), *now;
+	struct owner_rec *rec = flows_find(k), *now;
 	__u64 cookie;
 
 	if (!rec)
 		return false;
 	cookie = rec->cookie;
 	/* whoever uses the socket by now */
-	now = cookie ? bpf_map_lookup_elem(&ptcp_cookies, &cookie) : NULL;
+	now = cookie && (!rec->certain || attrib_moved) ? bpf_map_lookup_elem(&ptcp_cookies, &cookie) : NULL;
 	S->rec = now && now->tgid ? *now : *rec;
 	S->rec.forwarded = rec->forwarded;
 	S->provisional = rec->forwarded && !S->rec.certain;
@@ -265,6 +285,7 @@ static __always_inline bool datagram_chosen(struct bpf_sock *sk)
 	if (sk->dst_port || !socket_is_chosen(sk))
 		return false;
 	attrib_chosen = 1;
+	hooks_want(&attrib_receivers);
 	return true;
 }
 

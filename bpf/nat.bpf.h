@@ -137,11 +137,12 @@ static __always_inline bool nat_source(struct owner_scratch *S)
 		nat_refused(S, k);
 		return false;
 	}
-	old = bpf_map_lookup_elem(&ptcp_flows, k);
+	old = flows_find(k);
 	if (old && old->cookie == S->rec.cookie && old->certain == S->rec.certain && owner_same(old, &S->rec))
 		return true;
 	S->rec.forwarded = 1;
-	bpf_map_update_elem(&ptcp_flows, k, &S->rec, BPF_ANY);
+	attrib_published = 1;
+	flows_put(k, &S->rec, BPF_ANY);
 	bpf_map_update_elem(&ptcp_nat, &S->sent, k, BPF_ANY);
 	/* Datagrams that came before: nobody will accept anything. */
 	if (k->proto != IPPROTO_TCP && !S->provisional)
@@ -170,7 +171,7 @@ static __always_inline void nat_stand_in(struct owner_scratch *S)
 static __always_inline bool datagram_young(struct owner_scratch *S, __u64 cookie)
 {
 	enum { YOUNG_NS = 200000000 };
-	struct owner_rec *rec = bpf_map_lookup_elem(&ptcp_flows, &S->forward);
+	struct owner_rec *rec = flows_find(&S->forward);
 	__u64 now = bpf_ktime_get_ns();
 
 	if (rec && rec->cookie == cookie)
@@ -181,7 +182,7 @@ static __always_inline bool datagram_young(struct owner_scratch *S, __u64 cookie
 	S->rec.cookie = cookie;
 	S->rec.start = now;
 	S->rec.forwarded = 1;
-	bpf_map_update_elem(&ptcp_flows, &S->forward, &S->rec, BPF_ANY);
+	flows_put(&S->forward, &S->rec, BPF_ANY);
 	return true;
 }
 

@@ -59,6 +59,18 @@ struct {
 	__type(value, struct owner_rec);
 } ptcp_flows SEC(".maps") __weak;
 
+static __always_inline struct owner_rec *flows_find(const struct flow_key *k)
+{
+	return flow_ends[flow_end_slot(k)] ? bpf_map_lookup_elem(&ptcp_flows, k) : NULL;
+}
+
+/* flags: of bpf_map_update_elem(). */
+static __always_inline long flows_put(const struct flow_key *k, const struct owner_rec *rec, __u64 flags)
+{
+	flow_ends[flow_end_slot(k)] = 1;
+	return bpf_map_update_elem(&ptcp_flows, k, rec, flags);
+}
+
 /* The same program of the same process. */
 static __always_inline bool owner_same(const struct owner_rec *a, const struct owner_rec *b)
 {
@@ -100,22 +112,22 @@ static __always_inline bool owner_current(struct owner_rec *rec, struct task_str
 {
 	if (!task_is_user(task))
 		return false;
-	rec->tgid = task_tgid(task, BPF_CORE_READ(task, tgid));
-	rec->tid = task_tid(task, BPF_CORE_READ(task, pid));
+	rec->tgid = task_tgid(task, TASK_READ(task, tgid));
+	rec->tid = task_tid(task, TASK_READ(task, pid));
 	rec->start = task_start(task);
 	rec->uid = BPF_CORE_READ(task, cred, uid.val);
-	rec->image = EVENT_IMAGE(BPF_CORE_READ(task, self_exec_id));
+	rec->image = task_image(task);
 	rec->cgroup = task_cgroup(task);
 	return rec->tgid != 0;
 }
 
 /*
- * Wakes nobody: as long as a packet waits for its owner the reader comes back after 2 ms, or 10 when it delivered others, and
+ * also: another cookie, or 0. Wakes nobody: as long as a packet waits for its owner the reader comes back after 2 ms, or 10 when it delivered others, and
  * to be woken inside accept() takes the server 20 us.
  */
-static __always_inline void owner_tell(const struct owner_rec *rec, __u64 cookie)
+static __noinline void owner_tell_both(const struct owner_rec *rec, __u64 cookie, __u64 also)
 {
-	struct event_socket_owner e = { .type = EVENT_OWNER };
+	struct event_socket_owner e = { .type = EVENT_OWNER, .also = also };
 
 	e.ts = bpf_ktime_get_ns();
 	e.owner.start = rec->start;
@@ -126,6 +138,11 @@ static __always_inline void owner_tell(const struct owner_rec *rec, __u64 cookie
 	e.owner.image = rec->image;
 	e.owner.source = rec->source == OWNER_SCAN ? OWNER_SCAN : OWNER_STORAGE;
 	process_event(&e, sizeof(e), false);
+}
+
+static __always_inline void owner_tell(const struct owner_rec *rec, __u64 cookie)
+{
+	owner_tell_both(rec, cookie, 0);
 }
 
 /*
@@ -148,8 +165,7 @@ static __noinline void forward_tell_nat(const struct owner_rec *rec, const struc
 	struct flow_key elsewhere = *nat;
 
 	elsewhere.netns = 0;
-	owner_tell(rec, flow_cookie(nat));
-	owner_tell(rec, flow_cookie(&elsewhere));
+	owner_tell_both(rec, flow_cookie(nat), flow_cookie(&elsewhere));
 }
 
 /* Packets to a forwarded flow that were seen before its owner was known carry its stand-in, before or after NAT. */
@@ -158,11 +174,28 @@ static __always_inline void forward_tell(const struct owner_rec *rec, const stru
 	const struct flow_key *nat = bpf_map_lookup_elem(&ptcp_nat, k);
 
 	/* First: a packet that still finds the old entry is then older than the events. */
-	if (nat)
-		bpf_map_update_elem(&ptcp_flows, nat, rec, BPF_ANY);
+	if (nat) {
+		attrib_published = 1;
+		flows_put(nat, rec, BPF_ANY);
+	}
 	owner_tell(rec, flow_cookie(k));
 	if (nat)
 		forward_tell_nat(rec, nat);
+}
+
+/* The same owner knows more of his flow. */
+static __always_inline void owner_renew(struct owner_rec *there, const struct owner_rec *now)
+{
+	there->tid = now->tid;
+	there->uid = now->uid;
+	there->cgroup = now->cgroup;
+	there->cookie = now->cookie;
+	there->source = now->source;
+	there->forwarded = now->forwarded;
+	there->contested = 0;
+	there->since = now->since;
+	asm volatile("" ::: "memory");
+	there->certain = now->certain;
 }
 
 /* What forward_store() has put there is settled; to look for others with the same flow is left to it. */
@@ -174,13 +207,16 @@ static __always_inline void forward_settled(const struct owner_rec *rec, struct 
 	k->netns = 0;
 	if (!attrib_forwarded || !flow_forwardable(k))
 		return;
-	old = bpf_map_lookup_elem(&ptcp_flows, k);
+	old = flows_find(k);
 	if (!old || old->contested || (old->netns && old->netns != netns))
 		return;
 	new.forwarded = 1;
 	new.netns = old->netns;
 	new.since = old->since;
-	bpf_map_update_elem(&ptcp_flows, k, &new, BPF_ANY);
+	if (old->start == new.start && owner_same(old, &new))
+		owner_renew(old, &new);
+	else
+		flows_put(k, &new, BPF_ANY);
 	forward_tell(&new, k);
 }
 
@@ -211,6 +247,41 @@ static __always_inline bool socket_elsewhere(unsigned long sk)
 	return !only_netns || socket_netns(sk) != only_netns;
 }
 
+/* Whether packets of the socket's namespace may be captured. */
+static __always_inline bool socket_near(unsigned long sk)
+{
+	return !only_netns || socket_netns(sk) == only_netns;
+}
+
+/* Sockets of the kernel itself (resets, ICMP errors, ACKs of TIME_WAIT) act for everyone. */
+static __always_inline bool socket_is_kernel(struct bpf_sock *sk)
+{
+	struct sock *s = (struct sock *)pointer_value(sk);
+
+	return BPF_CORE_READ_BITFIELD_PROBED(s, sk_kern_sock);
+}
+
+/* Of a stream: a system call works on it. */
+static __always_inline bool socket_is_locked(struct bpf_sock *sk)
+{
+	struct sock *s = (struct sock *)pointer_value(sk);
+
+	return BPF_CORE_READ(s, sk_lock.owned);
+}
+
+/* flag: attrib_receivers or attrib_hearers. */
+static __always_inline void hooks_want(__u32 *flag)
+{
+	void *token;
+
+	if (*flag)
+		return;
+	*flag = 1;
+	token = bpf_ringbuf_reserve(&ptcp_process, sizeof(__u64), 0);
+	if (token)
+		bpf_ringbuf_discard(token, BPF_RB_FORCE_WAKEUP);
+}
+
 /* A quarter of a second to 2.5, as the kernel counts jiffies. */
 static __always_inline __u32 forward_step(void)
 {
@@ -235,15 +306,18 @@ static __always_inline bool forward_asked(void)
 	return forward_step() - attrib_asked <= STEPS;
 }
 
-static __noinline void owner_settled(const struct owner_rec *rec, unsigned long sk)
+/* exposed: a packet was credited to the socket before; else one of another namespace may wait for it. */
+static __noinline void owner_settled(const struct owner_rec *rec, unsigned long sk, bool exposed)
 {
 	struct flow_key k = {};
+	bool connected = flow_of_socket(&k, sk) && k.proto == IPPROTO_TCP && k.rport;
 
-	owner_tell(rec, rec->cookie);
-	if (!flow_of_socket(&k, sk) || k.proto != IPPROTO_TCP || !k.rport)
-		return;
-	owner_tell(rec, flow_cookie(&k));
-	forward_settled(rec, &k);
+	if (connected) {
+		owner_tell_both(rec, rec->cookie, flow_cookie(&k));
+		forward_settled(rec, &k);
+	} else if (exposed || k.proto != IPPROTO_TCP) { /* what connects has sent nothing yet */
+		owner_tell(rec, rec->cookie);
+	}
 }
 
 /* setuid() tells nobody: the record of a socket that was used before shows it. */
@@ -257,6 +331,45 @@ static __noinline void owner_user_changed(const struct owner_rec *now, __u32 bef
 	process_event(&e, sizeof(e), false);
 }
 
+/* Several processes use the socket. sk: its address. */
+static __always_inline void owner_share(struct owner_rec *rec, unsigned long sk)
+{
+	struct sock *s = (struct sock *)sk;
+
+	rec->shared = 1;
+	if (!attrib_receivers && BPF_CORE_READ(s, sk_protocol) == IPPROTO_UDP && socket_near(sk))
+		hooks_want(&attrib_receivers);
+}
+
+/*
+ * An insertion takes the LRU map 0.8 us: it is for what outlives the storage, a captured connection in TIME_WAIT, and for
+ * copies in ptcp_flows that name another owner than the socket has by now.
+ */
+static __always_inline bool cookie_wanted(const struct owner_rec *before, const struct owner_rec *now, bool near)
+{
+	if (!before || attrib_listed)
+		return true;
+	if (before->tgid && before->cookie == now->cookie && (!owner_same(before, now) || before->uid != now->uid)) {
+		attrib_moved = 1;
+		return true;
+	}
+	return now->certain && near;
+}
+
+/* The running task in new; rec: what is known of its socket, or NULL. False for kernel threads. */
+static __always_inline bool owner_of_task(struct owner_rec *new, const struct owner_rec *rec, struct task_struct *task)
+{
+	if (!rec || rec->cookie != new->cookie || !task_is_owner(task, rec))
+		return owner_current(new, task);
+	new->start = rec->start;
+	new->cgroup = rec->cgroup;
+	new->tgid = rec->tgid;
+	new->tid = task_tid_of(task, rec->tgid);
+	new->uid = rec->uid;
+	new->image = rec->image;
+	return true;
+}
+
 /*
  * The running task made (!used) or uses the socket. storage: whether this program type may use socket storage here.
  * sk is a struct bpf_sock * or a BTF-typed struct sock *, so its type must survive inlining: void.
@@ -266,7 +379,7 @@ static __always_inline struct owner_rec *owner_note(void *sk, __u64 cookie, bool
 {
 	struct task_struct *task = task_current();
 	struct owner_rec *rec, new = { .cookie = cookie, .certain = used };
-	bool settled, exposed;
+	bool settled, exposed, elsewhere;
 
 	if (storage)
 		rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0);
@@ -274,32 +387,36 @@ static __always_inline struct owner_rec *owner_note(void *sk, __u64 cookie, bool
 		rec = bpf_map_lookup_elem(&ptcp_cookies, &cookie);
 	if (rec && rec->cookie == cookie && rec->certain >= used && task_is_owner(task, rec))
 		return rec;
-	if (!owner_current(&new, task))
+	if (!owner_of_task(&new, rec, task))
 		return rec;
 	if (shown_pidns && new.tgid & PID_OUTSIDE)
 		outside_tell((unsigned long)BPF_CORE_READ(task, group_leader), new.tgid);
 	if (rec && rec->cookie == cookie && owner_same(rec, &new) && rec->uid != new.uid)
 		owner_user_changed(&new, rec->uid);
-	if (!attrib_forwarded && socket_elsewhere(pointer_value(sk)))
+	elsewhere = socket_elsewhere(pointer_value(sk));
+	if (elsewhere)
 		attrib_forwarded = 1;
-	settled = used && (!rec || owner_provisional(rec, cookie));
-	bpf_map_update_elem(&ptcp_cookies, &cookie, &new, BPF_ANY);
 	if (!storage) {
+		settled = used && (!rec || owner_provisional(rec, cookie));
+		attrib_moved = 1;
+		bpf_map_update_elem(&ptcp_cookies, &cookie, &new, BPF_ANY);
 		/* Whether a packet was credited meanwhile is known to the storage only. */
 		if (settled)
-			owner_settled(&new, pointer_value(sk));
+			owner_settled(&new, pointer_value(sk), true);
 		return NULL;
 	}
 	rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (cookie_wanted(rec, &new, !only_netns || !elsewhere))
+		bpf_map_update_elem(&ptcp_cookies, &cookie, &new, BPF_ANY);
 	if (!rec)
 		return NULL;
 	settled = used && owner_provisional(rec, cookie);
 	/* Not by who made it, or by another than before: any of its holders may be the next. */
 	if (used && rec->tgid && rec->tgid != new.tgid && rec->cookie == cookie)
-		rec->shared = 1;
+		owner_share(rec, pointer_value(sk));
 	exposed = owner_publish(rec, &new);
-	if (settled && (exposed || (attrib_forwarded && forward_asked() && socket_elsewhere(pointer_value(sk)))))
-		owner_settled(&new, pointer_value(sk));
+	if (settled && (exposed || (elsewhere && forward_asked())))
+		owner_settled(&new, pointer_value(sk), exposed);
 	return rec;
 }
 

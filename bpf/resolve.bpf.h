@@ -26,7 +26,7 @@ static __always_inline bool source_again(struct __sk_buff *skb, struct owner_scr
 	if (!sk || flow_again(S, k))
 		return false;
 	rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0);
-	if (!rec || !rec->certain || !task_is_owner(task, rec) || rec->flow != flow_short(k))
+	if (!rec || !rec->certain || !task_is_owner_again(task, rec) || rec->flow != flow_short(k))
 		return false;
 	if ((TASK_READ(task, flags) & PF_KTHREAD) || !task_context(task))
 		return false;
@@ -137,7 +137,7 @@ static __noinline bool init_wait(struct __sk_buff *skb, struct owner_scratch *S,
 	o->flags = OWNER_F_PROVISIONAL;
 	__builtin_memset(&S->rec, 0, sizeof(S->rec));
 	S->rec.cookie = o->cookie;
-	bpf_map_update_elem(&ptcp_flows, k, &S->rec, BPF_NOEXIST);
+	flows_put(k, &S->rec, BPF_NOEXIST);
 	return true;
 }
 
@@ -161,7 +161,7 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 	    init_wait(skb, S, &e->dst))
 		return OWNER_MAYBE;
 	/* A published port: a socket of ours on the same port (docker-proxy) gets nothing of this flow. */
-	if (attrib_forwarded && !egress && S->flow[FLOW_DST].proto == IPPROTO_UDP && flow_get(S, &S->flow[FLOW_DST]) &&
+	if (attrib_published && !egress && S->flow[FLOW_DST].proto == IPPROTO_UDP && flow_get(S, &S->flow[FLOW_DST]) &&
 	    S->rec.forwarded)
 		return owner_take(&e->dst, S, OWNER_CONNTRACK);
 	if (nat_destination(S) || (S->nat && !egress && nat_own(skb, S)))
@@ -171,7 +171,7 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 	if ((!egress || skb->ifindex == LOOPBACK_IFINDEX) && lookup(skb, S, FLOW_DST, syn)) {
 		if (S->head.more_frags && !S->provisional) {
 			flow_fragment(S);
-			bpf_map_update_elem(&ptcp_flows, &S->flow[FLOW_INNER], &S->rec, BPF_ANY);
+			flows_put(&S->flow[FLOW_INNER], &S->rec, BPF_ANY);
 		}
 		nat = !egress && !S->nat && S->state == BPF_TCP_LISTEN && nat_possible(S, e, &S->flow[FLOW_DST]);
 		verdict = owner_take(&e->dst, S, OWNER_LOOKUP);

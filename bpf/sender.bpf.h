@@ -5,14 +5,6 @@
 
 #include "lookup.bpf.h"
 
-/* Sockets of the kernel itself (resets, ICMP errors, ACKs of TIME_WAIT) act for everyone. */
-static __always_inline bool socket_is_kernel(struct bpf_sock *sk)
-{
-	struct sock *s = (struct sock *)pointer_value(sk);
-
-	return BPF_CORE_READ_BITFIELD_PROBED(s, sk_kern_sock);
-}
-
 /*
  * Whether the task that runs is who sends, and not one on whose stack a packet is received that this answers: what a
  * process writes to a tun device, or reads from a device that it polls. Who sends or reads on a stream holds the
@@ -22,14 +14,11 @@ static __always_inline bool socket_is_kernel(struct bpf_sock *sk)
 static __always_inline bool task_sends(const struct owner_scratch *S, struct bpf_sock *full)
 {
 	const struct flow_key *k = &S->flow[FLOW_SRC];
-	struct sock *s;
 
 	if (!full)
 		return false;
-	if (full->type == SOCK_STREAM) {
-		s = (struct sock *)pointer_value(full);
-		return BPF_CORE_READ(s, sk_lock.owned);
-	}
+	if (full->type == SOCK_STREAM)
+		return socket_is_locked(full);
 	if (k->proto == IPPROTO_TCP || S->head.inner_off || icmp_answers(k))
 		return !socket_is_kernel(full);
 	return true;

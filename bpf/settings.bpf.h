@@ -9,6 +9,7 @@
 
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
+#include <ptcpdump/owner.h>
 
 /* What is captured. */
 const volatile __u32 packet_snaplen __weak = 262144; /* bytes */
@@ -32,6 +33,7 @@ const volatile __u32 flows_told __weak = 0;
 /* What this kernel can do. */
 const volatile __u32 attrib_trace_storage __weak = 0;  /* tracing programs may use socket storage (5.11) */
 const volatile __u32 attrib_bind_certain __weak = 0;   /* nothing tells who receives: whoever made the socket */
+const volatile __u32 attrib_synack6 __weak = 0;	       /* SYN-ACKs of IPv6 pass cgroup_skb (6.12) */
 const volatile __u32 attrib_stack_size __weak = 16384; /* THREAD_SIZE */
 const volatile __u32 attrib_task_btf __weak = 0;       /* packet programs may look into the task without probing */
 /* Soft interrupts run on stacks of their own: no PREEMPT_RT. Asked for without attribution, too, when nobody sets it. */
@@ -51,6 +53,21 @@ __u32 attrib_scanned __weak = 0;
 __u32 attrib_forwarded __weak = 0;
 /* forward_step() of when a packet last waited for who has a flow in another namespace. */
 __u32 attrib_asked __weak = 0;
+/* User space has put sockets into ptcp_cookies, as no iterator could tell the programs of them. */
+__u32 attrib_listed __weak = 0;
+/* Becomes 1 when ptcp_flows may name another owner than a socket has by now: ptcp_cookies has that one. */
+__u32 attrib_moved __weak = 0;
+/* Becomes 1 when ptcp_flows has an end of a captured namespace that NAT gives to another. */
+__u32 attrib_published __weak = 0;
+/* flow_end_slot() -> whether ptcp_flows may have flows with this local end. A byte each, as all set what is never unset. */
+__u8 flow_ends[FLOW_ENDS] __weak;
+/*
+ * Hooks that cost those who do not need them: user space attaches them when it is told to. recvmsg4/6, when datagrams may
+ * have one of several readers: the kernel then locks each socket that is read with room for an address, 0.9 us a call.
+ */
+__u32 attrib_receivers __weak = 0;
+/* cgroup skb ingress, when a socket of another namespace may get what none there has sent for. */
+__u32 attrib_hearers __weak = 0;
 /* Becomes 1 when a packet was seen whose receiver a program chooses. */
 __u32 attrib_chosen __weak = 0;
 

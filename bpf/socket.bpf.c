@@ -45,8 +45,27 @@ static __always_inline int note_addr(struct bpf_sock_addr *ctx, bool used)
 	return PROCEED;
 }
 
+/* Several sockets may share the port, and a program choose whose a datagram is. sk: address of a struct sock. */
+static __always_inline bool port_is_shared(unsigned long sk)
+{
+	struct sock *s = (struct sock *)sk;
+
+	return BPF_CORE_READ_BITFIELD_PROBED(s, __sk_common.skc_reuseport);
+}
+
+/* What a socket that waits for others makes necessary. sk: its address; family: AF_*. */
+static __always_inline void hears_tell(unsigned long sk, __u32 type, __u32 family)
+{
+	if (!attrib_receivers && type == SOCK_DGRAM && socket_near(sk) && port_is_shared(sk))
+		hooks_want(&attrib_receivers);
+	if (!attrib_hearers && (type != SOCK_STREAM || (family == AF_INET6 && !attrib_synack6)) && socket_elsewhere(sk))
+		hooks_want(&attrib_hearers);
+}
+
 static __always_inline int note_bind(struct bpf_sock_addr *ctx)
 {
+	if (ctx->sk)
+		hears_tell(pointer_value(ctx->sk), ctx->type, ctx->family);
 	return note_addr(ctx, attrib_bind_certain && ctx->type != SOCK_STREAM);
 }
 
@@ -246,7 +265,10 @@ int ptcp_task_file(struct bpf_iter__task_file *ctx)
 	new.uid = task->cred->uid.val;
 	new.image = EVENT_IMAGE(task->self_exec_id);
 	new.certain = file_held_once(file);
-	rec->shared = !new.certain;
+	if (!new.certain)
+		owner_share(rec, (unsigned long)sk);
+	if (!sk->__sk_common.skc_dport)
+		hears_tell((unsigned long)sk, sk->sk_type, family);
 	if (!owner_publish(rec, &new))
 		return 0;
 	if (!cookie)

@@ -130,7 +130,7 @@ static __always_inline enum owner_verdict tap_destination(struct owner_scratch *
 	}
 	if (S->head.more_frags && !k->fragment && !S->provisional) {
 		flow_fragment(S);
-		bpf_map_update_elem(&ptcp_flows, &S->flow[FLOW_INNER], &S->rec, BPF_ANY);
+		flows_put(&S->flow[FLOW_INNER], &S->rec, BPF_ANY);
 	}
 	return owner_take(&e->dst, S, OWNER_FLOW);
 }

@@ -144,15 +144,20 @@ static __always_inline struct task_struct *task_current(void)
  * struct pt_regs, below 16 bytes of padding on kernels built for FRED. orig_ax is the number of the system call, or -1
  * for an interrupt.
  */
-static __always_inline bool interrupted_in_user_mode(struct task_struct *task, unsigned long top)
+static __noinline bool interrupted_as_probed(unsigned long top)
 {
 	enum { ORIG_AX_FRED = 0, ORIG_AX = 2, SS = 7, WORDS = 8, USER_SS = 0x2b };
 	__u64 w[WORDS] = {};
 
-	if (attrib_task_btf)
-		return ((struct pt_regs *)bpf_task_pt_regs(task))->orig_ax == ~0UL;
 	bpf_probe_read_kernel(w, sizeof(w), (const void *)(top - sizeof(w)));
 	return ((__u16)w[SS] == USER_SS ? w[ORIG_AX] : w[ORIG_AX_FRED]) == ~0ULL;
+}
+
+static __always_inline bool interrupted_in_user_mode(struct task_struct *task, unsigned long top)
+{
+	if (attrib_task_btf)
+		return ((struct pt_regs *)bpf_task_pt_regs(task))->orig_ax == ~0UL;
+	return interrupted_as_probed(top);
 }
 
 /*
@@ -261,19 +266,27 @@ static __always_inline bool task_is_of(struct task_struct *task, const struct ow
  * Whether rec names the user of the running task. Packet programs have no helper for it on older kernels. To walk a pointer of a
  * task makes the verifier look for names among all of the kernel's types, a ms each time.
  */
-static __always_inline bool task_user_is(struct task_struct *task, const struct owner_rec *rec)
+static __always_inline bool task_user_is(struct task_struct *task, const struct owner_rec *rec, bool often)
 {
 #ifdef HAVE_CURRENT_UID
 	return rec->uid == (__u32)bpf_get_current_uid_gid();
 #else
-	return rec->uid == (attrib_task_btf ? task->cred->uid.val : BPF_CORE_READ(task, cred, uid.val));
+	if (often && attrib_task_btf)
+		return rec->uid == task->cred->uid.val;
+	return rec->uid == BPF_CORE_READ(task, cred, uid.val);
 #endif
 }
 
 /* The program that the running task has, under the same user, is what rec names. */
 static __always_inline bool task_is_owner(struct task_struct *task, const struct owner_rec *rec)
 {
-	return task_is_of(task, rec) && rec->image == task_image(task) && task_user_is(task, rec);
+	return task_is_of(task, rec) && rec->image == task_image(task) && task_user_is(task, rec, false);
+}
+
+/* For what most packets are asked. */
+static __always_inline bool task_is_owner_again(struct task_struct *task, const struct owner_rec *rec)
+{
+	return task_is_of(task, rec) && rec->image == task_image(task) && task_user_is(task, rec, true);
 }
 
 static __always_inline __u64 task_cgroup(struct task_struct *task)

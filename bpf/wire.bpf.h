@@ -22,6 +22,7 @@
 #define AF_INET6 10
 #define AF_PACKET 17
 #define SOCK_STREAM 1
+#define SOCK_DGRAM 2
 #define SOCK_RAW 3
 
 /* linux/icmp.h, linux/icmpv6.h */

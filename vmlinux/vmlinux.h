@@ -172,6 +172,7 @@ struct sock_common {
 	__u16 skc_num;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
+	unsigned char skc_reuseport : 1;
 	possible_net_t skc_net;
 	struct in6_addr___core skc_v6_daddr, skc_v6_rcv_saddr;
 	atomic64_t skc_cookie;

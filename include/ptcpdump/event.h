@@ -169,6 +169,7 @@ struct event_socket_owner {
 	__u32 pad;
 	__u64 ts;
 	struct event_owner owner; /* owner.cookie names the socket */
+	__u64 also;		  /* another cookie that stands for it, 0: none */
 };
 
 struct event_cgroup {

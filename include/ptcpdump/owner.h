@@ -49,6 +49,17 @@ static inline OWNER_INLINE __u64 flow_hash(const struct flow_key *k)
 	return h ^ h >> 29;
 }
 
+/* Index of the local end's address and namespace in flow_ends: most packets are of none that ptcp_flows has a flow of. */
+enum { FLOW_ENDS = 1 << 13 };
+
+static inline OWNER_INLINE __u32 flow_end_slot(const struct flow_key *k)
+{
+	const flow_word *w = (const flow_word *)k->l;
+	__u64 h = w[0] * 0x9e3779b97f4a7c15 + w[1] * 0xc2b2ae3d27d4eb4f + k->netns * 0x165667b19e3779f9ULL;
+
+	return h >> 51;
+}
+
 /*
  * A SYN arrives before its socket has a cookie. Its packet carries this stand-in, made of the tuple, and the
  * EVENT_OWNER of the accepted socket is sent for both. Real cookies count up from 1 and never have this bit.

@@ -23,9 +23,12 @@ struct attrib {
 	const struct capture_config *config;
 	struct capture_handler handler;
 	struct hook_support support;
+	int waiting; /* hooks that are attached when a program asks for them */
+	int cgroup;  /* where; -1: not here, or no more */
 	struct pidns pids;
 	struct bpf_link *links[HOOKS_MAX];
-	char *logs[HOOKS_MAX]; /* verifier logs: one that is not empty names the program that was refused */
+	int more_links[HOOKS_MAX]; /* descriptors, of hooks whose program is another's; 0 none */
+	char *logs[HOOKS_MAX];	   /* verifier logs: one that is not empty names the program that was refused */
 	struct ptcpdump *skel;
 	struct ring_buffer *ring; /* NULL: nothing is told of processes */
 	int consumed;
@@ -57,6 +60,7 @@ int attrib_new(struct attrib **ret, const struct capture_config *config)
 	a->config = config;
 	a->filter = filter_of(config);
 	a->pids = pidns_of_proc();
+	a->cgroup = -1;
 	if (config->attribution) {
 		err = hooks_probe(&a->support);
 		if (err) {
@@ -82,19 +86,6 @@ static void shrink_maps(const struct ptcpdump *skel)
 	bpf_map__set_max_entries(skel->maps.ptcp_process, (uint32_t)sysconf(_SC_PAGESIZE));
 }
 
-static int hook_prepare(struct attrib *a, struct bpf_program *prog, size_t i)
-{
-	bpf_program__set_autoload(prog, a->support.usable[i]);
-	if (!a->support.usable[i])
-		return 0;
-	if (!a->logs[i])
-		a->logs[i] = malloc(VERIFIER_LOG);
-	if (!a->logs[i])
-		return -ENOMEM;
-	a->logs[i][0] = '\0';
-	return bpf_program__set_log_buf(prog, a->logs[i], VERIFIER_LOG);
-}
-
 static bool hook_usable(const struct attrib *a, size_t program)
 {
 	for (size_t i = 0; i < hooks_count; i++) {
@@ -102,6 +93,30 @@ static bool hook_usable(const struct attrib *a, size_t program)
 			return a->support.usable[i];
 	}
 	return false;
+}
+
+/* Each costs all users of sockets something: none without need. */
+static bool hook_needed(const struct attrib *a, size_t i)
+{
+	return a->support.usable[i] && !(hooks[i].instead && hook_usable(a, hooks[i].instead)) &&
+	       (!hooks[i].shared || hook_usable(a, hooks[i].program));
+}
+
+static int hook_prepare(struct attrib *a, struct bpf_program *prog, size_t i)
+{
+	const bool needed = hook_needed(a, i);
+
+	if (hooks[i].shared)
+		return 0;
+	bpf_program__set_autoload(prog, needed);
+	if (!needed)
+		return 0;
+	if (!a->logs[i])
+		a->logs[i] = malloc(VERIFIER_LOG);
+	if (!a->logs[i])
+		return -ENOMEM;
+	a->logs[i][0] = '\0';
+	return bpf_program__set_log_buf(prog, a->logs[i], VERIFIER_LOG);
 }
 
 int attrib_prepare(struct attrib *a, struct ptcpdump *skel)
@@ -220,29 +235,90 @@ static int fill_filters(struct attrib *a)
 	return err;
 }
 
+static void attach_hook(struct attrib *a, size_t i)
+{
+	struct bpf_program *prog = hook_program(&hooks[i], a->skel);
+
+	if (hooks[i].shared) {
+		a->more_links[i] = bpf_link_create(bpf_program__fd(prog), a->cgroup, hooks[i].attach, NULL);
+		if (a->more_links[i] < 0) {
+			give_up(a, i, strerrorname_np(-a->more_links[i]));
+			a->more_links[i] = 0;
+		}
+		return;
+	}
+	if (hooks[i].kind == HOOK_CGROUP || hooks[i].kind == HOOK_FLOW)
+		a->links[i] = bpf_program__attach_cgroup(prog, a->cgroup);
+	else
+		a->links[i] = bpf_program__attach(prog);
+	if (!a->links[i])
+		give_up(a, i, strerrorname_np(errno));
+}
+
+static void cgroup_close(struct attrib *a)
+{
+	if (a->cgroup >= 0)
+		close(a->cgroup);
+	a->cgroup = -1;
+}
+
+/* The iterator shows the processes of our own pid namespace. */
+static struct bpf_program *iterator_of(const struct attrib *a)
+{
+	if (!a->pids.ours)
+		return NULL;
+	for (size_t i = 0; i < hooks_count; i++) {
+		if (hooks[i].kind == HOOK_ITER && a->support.usable[i])
+			return hook_program(&hooks[i], a->skel);
+	}
+	return NULL;
+}
+
+/* The iterator sees who shares a socket already, and sock_recv_length who begins to. */
+static bool may_wait(const struct attrib *a)
+{
+	return iterator_of(a) && hook_usable(a, offsetof(struct ptcpdump, progs.ptcp_recv_len));
+}
+
 static void attach_hooks(struct attrib *a)
 {
-	const int cgroup = a->support.has[KERNEL_CGROUP2] ? cgroup2_open() : -1;
-
+	a->cgroup = a->support.has[KERNEL_CGROUP2] ? cgroup2_open() : -1;
 	for (size_t i = 0; i < hooks_count; i++) {
-		struct bpf_program *prog = hook_program(&hooks[i], a->skel);
-
-		if (!a->support.usable[i] || hooks[i].kind == HOOK_ITER)
+		if (!hook_needed(a, i) || hooks[i].kind == HOOK_ITER)
 			continue;
-		if (hooks[i].kind == HOOK_CGROUP || hooks[i].kind == HOOK_FLOW)
-			a->links[i] = bpf_program__attach_cgroup(prog, cgroup);
+		if (hooks[i].demand && may_wait(a))
+			a->waiting++;
 		else
-			a->links[i] = bpf_program__attach(prog);
-		if (!a->links[i])
-			give_up(a, i, strerrorname_np(errno));
+			attach_hook(a, i);
 	}
-	if (cgroup >= 0)
-		close(cgroup);
+	if (!a->waiting)
+		cgroup_close(a);
 	for (size_t i = 0; i < hooks_count; i++) {
 		if (!a->support.usable[i] && (hooks[i].kind != HOOK_FLOW || a->config->flows))
 			log_info("no \"%s\" (%s): %s", hooks[i].target,
 				 a->support.why[i] ? a->support.why[i] : "missing", hooks[i].lost);
 	}
+}
+
+static bool demanded(const struct attrib *a, enum hook_demand what)
+{
+	const uint32_t *flag = what == DEMAND_HEARERS ? &a->skel->bss->attrib_hearers : &a->skel->bss->attrib_receivers;
+
+	return __atomic_load_n(flag, __ATOMIC_RELAXED);
+}
+
+static void attach_on_demand(struct attrib *a)
+{
+	for (size_t i = 0; i < hooks_count && a->waiting; i++) {
+		if (!hooks[i].demand || a->links[i] || a->more_links[i] || !hook_needed(a, i) ||
+		    !demanded(a, hooks[i].demand))
+			continue;
+		attach_hook(a, i);
+		log_debug("\"%s\" is needed now", hooks[i].target);
+		a->waiting--;
+	}
+	if (!a->waiting)
+		cgroup_close(a);
 }
 
 int attrib_attach(struct attrib *a, const struct capture_handler *handler)
@@ -293,18 +369,6 @@ out:
 	return err;
 }
 
-/* The iterator shows the processes of our own pid namespace. */
-static struct bpf_program *iterator_of(const struct attrib *a)
-{
-	if (!a->pids.ours)
-		return NULL;
-	for (size_t i = 0; i < hooks_count; i++) {
-		if (hooks[i].kind == HOOK_ITER && a->support.usable[i])
-			return hook_program(&hooks[i], a->skel);
-	}
-	return NULL;
-}
-
 bool attrib_scan_first(const struct attrib *a)
 {
 	return a->config->attribution && !iterator_of(a);
@@ -320,13 +384,17 @@ int attrib_scan(struct attrib *a)
 		return 0;
 	prog = iterator_of(a);
 	err = prog ? run_iterator(a, prog) : -ENOENT;
-	if (err)
+	if (err) {
+		__atomic_store_n(&a->skel->bss->attrib_listed, 1, __ATOMIC_RELAXED);
+		__atomic_store_n(&a->skel->bss->attrib_moved, 1, __ATOMIC_RELEASE);
 		err = scan_sockets(bpf_map__fd(a->skel->maps.ptcp_cookies));
+	}
 	if (err)
 		log_info("sockets that existed before are known from their first use only: %s", strerror(-err));
 	log_debug("looked at the sockets that exist in %llu us",
 		  (unsigned long long)((clock_ns(CLOCK_MONOTONIC) - start) / NSEC_PER_USEC));
 	__atomic_store_n(&a->skel->bss->attrib_scanned, 1, __ATOMIC_RELAXED);
+	attach_on_demand(a);
 	return 0;
 }
 
@@ -341,6 +409,7 @@ int attrib_consume(struct attrib *a)
 
 	if (!a->ring)
 		return 0;
+	attach_on_demand(a);
 	a->consumed = 0;
 	n = ring_buffer__consume(a->ring);
 	return n < 0 ? n : a->consumed;
@@ -388,8 +457,11 @@ void attrib_free(struct attrib *a)
 		return;
 	for (size_t i = 0; i < hooks_count; i++) {
 		bpf_link__destroy(a->links[i]);
+		if (a->more_links[i])
+			close(a->more_links[i]);
 		free(a->logs[i]);
 	}
 	ring_buffer__free(a->ring);
+	cgroup_close(a);
 	free(a);
 }

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <linux/bpf.h>
+
 #include "capture/kernel.h"
 
 struct bpf_program;
@@ -19,12 +21,23 @@ enum hook_kind {
 	HOOK_FLOW, /* of a cgroup too, for backends whose packets no program can tell the socket of */
 };
 
+/* Attached when the programs ask for it, by the setting of this name: bpf/settings.bpf.h. */
+enum hook_demand {
+	DEMAND_NONE, /* at once */
+	DEMAND_RECEIVERS,
+	DEMAND_HEARERS,
+};
+
 struct hook {
 	size_t program; /* where the skeleton has it: hook_program() */
 	enum hook_kind kind;
 	const char *target; /* what it attaches to, for messages */
 	const char *btf;    /* type or function of the kernel's BTF without which it cannot load; NULL none */
 	const char *lost;   /* what is lost without it */
+	size_t instead;	    /* a program that makes this one needless where the kernel takes it; 0 none */
+	enum hook_demand demand;
+	bool shared; /* the program is that of a hook before, and attached here, too: */
+	enum bpf_attach_type attach;
 };
 
 extern const struct hook hooks[];

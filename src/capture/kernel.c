@@ -124,6 +124,11 @@ static bool trace_fragments_usable(void)
 	return kernel_since(6, 12) && btf_readable();
 }
 
+static bool synack6_passes(void)
+{
+	return kernel_since(6, 12);
+}
+
 static bool softirq_stack_there(void)
 {
 	struct utsname u;
@@ -196,6 +201,11 @@ static const struct {
 				     .name = "bpf_dynptr_from_skb",
 				     .lost = "tracepoints show the linear part of packets only",
 				     .here = trace_fragments_usable },
+	[KERNEL_SYNACK6] = { .kind = "hook",
+			     .name = "SYN-ACKs of IPv6",
+			     .lost = "each packet that sockets of other namespaces get is looked at, for their SYNs",
+			     .here = synack6_passes,
+			     TOLD(attrib_synack6) },
 	[KERNEL_SOFTIRQ_STACK] = { .kind = "scheduling",
 				   .name = "no PREEMPT_RT",
 				   .lost = "the running task never tells who sends",

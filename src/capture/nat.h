@@ -18,6 +18,8 @@ struct link;
 /* Descriptors of maps; -1: there is none. */
 struct nat_maps {
 	int flows, cookies, nat, plain;
+	uint8_t *ends;	     /* flow_ends of the programs, NULL without flows */
+	uint32_t *published; /* attrib_published, likewise */
 };
 
 int nat_new(struct nat **ret, const struct nat_maps *maps);

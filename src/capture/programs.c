@@ -358,13 +358,17 @@ static int load_needed(struct capture *c)
 static int nat_prepare(struct capture *c)
 {
 	const struct ptcpdump *skel = c->programs.skel;
-	struct nat_maps maps = { -1, -1, -1, -1 };
+	struct nat_maps maps = { -1, -1, -1, -1, NULL, NULL };
 
 	if (!c->config.attribution)
 		return 0;
 	if (skel)
-		maps = (struct nat_maps){ bpf_map__fd(skel->maps.ptcp_flows), bpf_map__fd(skel->maps.ptcp_cookies),
-					  bpf_map__fd(skel->maps.ptcp_nat), bpf_map__fd(skel->maps.ptcp_plain) };
+		maps = (struct nat_maps){ bpf_map__fd(skel->maps.ptcp_flows),
+					  bpf_map__fd(skel->maps.ptcp_cookies),
+					  bpf_map__fd(skel->maps.ptcp_nat),
+					  bpf_map__fd(skel->maps.ptcp_plain),
+					  skel->bss->flow_ends,
+					  &skel->bss->attrib_published };
 	return nat_new(&c->nat, &maps);
 }
 

@@ -93,8 +93,13 @@ int join_new(struct join **ret, const struct join_config *config)
 
 void join_owner(struct join *j, const struct event_socket_owner *event)
 {
-	if (event->owner.tgid)
-		settle_table_event(j->settled, &event->owner, event->ts);
+	struct event_owner also = event->owner;
+
+	if (!event->owner.tgid)
+		return;
+	settle_table_event(j->settled, &event->owner, event->ts);
+	also.cookie = event->also;
+	settle_table_event(j->settled, &also, event->ts);
 }
 
 void join_begin(struct join *j, uint64_t now)

@@ -82,7 +82,7 @@ FAKE(int, bpf_map_update_elem, int fd, const void *key, const void *value, uint6
 
 static void start(void)
 {
-	const struct nat_maps maps = { FLOWS, COOKIES, TIES, PLAIN };
+	const struct nat_maps maps = { FLOWS, COOKIES, TIES, PLAIN, NULL, NULL };
 
 	nat_free(nat);
 	if (nat_new(&nat, &maps) != 0)
