@@ -40,14 +40,15 @@ static __always_inline void flow_anywhere(struct owner_scratch *S, const struct 
 	flow_put(&S->rec, there, &S->flow[FLOW_INNER], several ? 0 : k->netns);
 }
 
-static __always_inline void note_sender(struct owner_scratch *S, struct bpf_sock *full, __u64 cookie, bool found)
+static __always_inline void note_sender(struct __sk_buff *skb, struct owner_scratch *S, struct bpf_sock *full,
+					bool found)
 {
 	struct task_struct *task = task_current();
 
 	if (!task_context(task) || !task_is_user(task) || !task_sends(S, full))
 		return;
 	if (!found || S->provisional || !task_is_owner(task, &S->rec))
-		owner_store_current(S, full, cookie, task);
+		owner_store_current(skb, S, full, task);
 }
 
 static __always_inline void note(struct __sk_buff *skb, bool egress)
@@ -85,7 +86,7 @@ static __always_inline void note(struct __sk_buff *skb, bool egress)
 	k = egress ? &S->flow[FLOW_SRC] : &S->flow[FLOW_DST];
 	found = owner_of_socket(S, full, cookie, k);
 	if (egress)
-		note_sender(S, full, cookie, found);
+		note_sender(skb, S, full, found);
 	flow_anywhere(S, k, !egress && skb->pkt_type != PACKET_HOST);
 }
 

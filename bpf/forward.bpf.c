@@ -2,10 +2,12 @@
 /*
  * Flows of sockets in other network namespaces, for the packets that are forwarded for them: on a bridge, on the
  * host's end of a veth pair, or behind NAT, no socket is on the packet. Sockets of the namespace that is captured in
- * are passed over after their first packet, but for those that cannot be looked up: own_note().
+ * are passed over after their first packet, but for those that cannot be looked up: own_note(). Of every packet that is
+ * sent it is asked who sends it: sender_note().
  */
 #include "contest.bpf.h"
 #include "parse.bpf.h"
+#include "sender.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -71,14 +73,14 @@ static __always_inline void forward_passed(struct bpf_sock *sk, const struct own
 {
 	struct owner_rec *rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0);
 
-	if (!rec)
+	if (!rec || rec->cookie != told->cookie)
 		return;
-	if (k->proto == IPPROTO_UDP && told->certain && rec->cookie == told->cookie) {
+	if (k->proto == IPPROTO_UDP && told->certain) {
 		rec->forward_told = forward_hash(k, told);
 		rec->forward_time = (__u32)bpf_jiffies64();
 	}
-	/* Whose it is later, ptcp_cookies tells. */
-	if (alone && k->proto == IPPROTO_TCP && sk->state != BPF_TCP_LISTEN)
+	/* Whose it is later, ptcp_cookies tells; who accepts it, the flow has to. */
+	if (alone && told->certain && k->proto == IPPROTO_TCP)
 		rec->forward_done = 1;
 }
 
@@ -198,21 +200,6 @@ static __always_inline bool of_nobody(struct __sk_buff *skb, const struct bpf_so
 	return (protocol != ETH_P_IPV6 && !is_egress(skb)) || !has_syn(skb, protocol);
 }
 
-/*
- * The task that runs sends, and is not known for the socket's user. What else would tell that costs more: sock_send_length
- * is there for every call of every socket, and for sendmsg4/6 the kernel locks the socket.
- */
-__weak __noinline int sender_note(struct __sk_buff *skb)
-{
-	struct bpf_sock *sk = skb->sk;
-
-	if (sk)
-		sk = bpf_sk_fullsock(sk);
-	if (sk && (sk->type == SOCK_STREAM ? socket_is_locked(sk) : !socket_is_kernel(sk)))
-		owner_note(sk, bpf_get_socket_cookie(skb), true, true);
-	return 0;
-}
-
 static __always_inline bool sender_is_news(struct __sk_buff *skb, const struct owner_rec *rec)
 {
 	struct task_struct *task = task_current();
@@ -240,7 +227,7 @@ static __always_inline void forward_news_at(struct __sk_buff *skb)
 	}
 	attrib_forwarded = 1;
 	/* Others may answer than are asked. */
-	if (!sk->dst_port && sk->type == SOCK_DGRAM && is_egress(skb))
+	if (!sk->dst_port && sk->type != SOCK_STREAM && is_egress(skb))
 		hooks_want(&attrib_hearers);
 	if (of_nobody(skb, sk, protocol) || !forward_parse(skb, &sent, protocol))
 		return;

@@ -60,7 +60,7 @@ static __always_inline bool flow_is_known(const struct owner_scratch *S, const s
 /* Not 0: what was told of a socket that has only been made is told again when it is used. */
 static __always_inline __u32 flow_told(const struct owner_scratch *S, const struct flow_key *k)
 {
-	return S->rec.certain ? flow_short(k) : flow_short(k) ^ 3;
+	return S->rec.certain ? flow_short(k) : flow_short(k) ^ 2;
 }
 
 static __noinline void flow_remember_now(struct owner_scratch *S, struct owner_rec *rec, const struct flow_key *k)
@@ -173,7 +173,7 @@ static __always_inline bool flow_get(struct owner_scratch *S, const struct flow_
 }
 
 /* Is the packet's destination one of our addresses? Else a wildcard socket on the same port is not meant. */
-static __always_inline bool destination_local(struct __sk_buff *skb, const struct flow_key *k)
+static __noinline bool destination_local(struct __sk_buff *skb, const struct flow_key *k)
 {
 	struct bpf_fib_lookup fib = { .ifindex = skb->ifindex };
 	long ret;

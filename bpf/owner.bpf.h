@@ -18,7 +18,7 @@
  * Beside the state: exposed, a packet was credited while provisional, so that the step to certain has to send
  * EVENT_OWNER; shared, several processes use it or hold it, so that of UDP each datagram is told for itself.
  *
- * What is in ptcp_flows is a copy, replaced as a whole: made of a provisional record it is not certain; forwarded, it
+ * What is in ptcp_flows is a copy, replaced as a whole unless it stays the same owner's: made of a provisional record it is not certain; forwarded, it
  * is of another namespace; without tgid it waits, its cookie a stand-in, for whoever answers (datagram_young(),
  * init_wait()), or two namespaces have a flow like it (contested).
  *
@@ -89,8 +89,8 @@ static __always_inline bool owner_expose(struct owner_rec *rec, __u64 cookie)
 	return owner_provisional(rec, cookie);
 }
 
-/* Gives rec its owner. True: a packet was credited before. The order is told at the top. */
-static __always_inline bool owner_publish(struct owner_rec *rec, const struct owner_rec *owner)
+/* Gives rec its owner. Not 0: a packet was credited before. The order is told at the top. */
+static __always_inline __u32 owner_publish(struct owner_rec *rec, const struct owner_rec *owner)
 {
 	rec->start = owner->start;
 	rec->cgroup = owner->cgroup;
@@ -198,10 +198,10 @@ static __always_inline void owner_renew(struct owner_rec *there, const struct ow
 	there->certain = now->certain;
 }
 
-/* What forward_store() has put there is settled; to look for others with the same flow is left to it. */
-static __always_inline void forward_settled(const struct owner_rec *rec, struct flow_key *k)
+/* What forward_store() has put there is settled; to look for others with the same flow is left to it. rec becomes the flow's. */
+static __always_inline void forward_settled(struct owner_rec *rec, struct flow_key *k, bool tell)
 {
-	struct owner_rec new = *rec, *old;
+	struct owner_rec *old;
 	__u32 netns = k->netns;
 
 	k->netns = 0;
@@ -210,14 +210,15 @@ static __always_inline void forward_settled(const struct owner_rec *rec, struct 
 	old = flows_find(k);
 	if (!old || old->contested || (old->netns && old->netns != netns))
 		return;
-	new.forwarded = 1;
-	new.netns = old->netns;
-	new.since = old->since;
-	if (old->start == new.start && owner_same(old, &new))
-		owner_renew(old, &new);
+	rec->forwarded = 1;
+	rec->netns = old->netns;
+	rec->since = old->since;
+	if (old->start == rec->start && owner_same(old, rec))
+		owner_renew(old, rec);
 	else
-		flows_put(k, &new, BPF_ANY);
-	forward_tell(&new, k);
+		flows_put(k, rec, BPF_ANY);
+	if (tell)
+		forward_tell(rec, k);
 }
 
 /*
@@ -269,7 +270,7 @@ static __always_inline bool socket_is_locked(struct bpf_sock *sk)
 	return BPF_CORE_READ(s, sk_lock.owned);
 }
 
-/* flag: attrib_receivers or attrib_hearers. */
+/* flag: attrib_receivers, attrib_hearers or attrib_senders. */
 static __always_inline void hooks_want(__u32 *flag)
 {
 	void *token;
@@ -306,16 +307,27 @@ static __always_inline bool forward_asked(void)
 	return forward_step() - attrib_asked <= STEPS;
 }
 
-/* exposed: a packet was credited to the socket before; else one of another namespace may wait for it. */
-static __noinline void owner_settled(const struct owner_rec *rec, unsigned long sk, bool exposed)
+/*
+ * exposed: a packet was credited to the socket before. Else it is of another namespace: what ptcp_flows has of a connection is
+ * made certain, and told where a packet may wait for it.
+ */
+static __noinline void owner_settled(struct owner_rec *rec, unsigned long sk, __u32 exposed, bool elsewhere)
 {
+	struct sock *s = (struct sock *)sk;
 	struct flow_key k = {};
-	bool connected = flow_of_socket(&k, sk) && k.proto == IPPROTO_TCP && k.rport;
+	bool tell, connected;
 
+	if (!exposed && !elsewhere)
+		return;
+	tell = exposed || forward_asked();
+	if (!tell && !BPF_CORE_READ(s, __sk_common.skc_dport))
+		return;
+	connected = flow_of_socket(&k, sk) && k.proto == IPPROTO_TCP && k.rport;
 	if (connected) {
-		owner_tell_both(rec, rec->cookie, flow_cookie(&k));
-		forward_settled(rec, &k);
-	} else if (exposed || k.proto != IPPROTO_TCP) { /* what connects has sent nothing yet */
+		if (tell)
+			owner_tell_both(rec, rec->cookie, flow_cookie(&k));
+		forward_settled(rec, &k, tell);
+	} else if (exposed || (tell && k.proto != IPPROTO_TCP)) { /* what connects has sent nothing yet */
 		owner_tell(rec, rec->cookie);
 	}
 }
@@ -331,13 +343,19 @@ static __noinline void owner_user_changed(const struct owner_rec *now, __u32 bef
 	process_event(&e, sizeof(e), false);
 }
 
-/* Several processes use the socket. sk: its address. */
-static __always_inline void owner_share(struct owner_rec *rec, unsigned long sk)
+/*
+ * Another process uses the socket. sk: its address. A server that forks for each connection hands it over once, to what runs
+ * the same; others may all write, and what is written while the peer has not acknowledged more is sent in an interrupt.
+ */
+static __always_inline void owner_share(struct owner_rec *rec, const struct owner_rec *now, unsigned long sk)
 {
 	struct sock *s = (struct sock *)sk;
+	__u16 proto = BPF_CORE_READ(s, sk_protocol);
 
+	if (!attrib_senders && proto == IPPROTO_TCP && (rec->shared || rec->image != now->image))
+		hooks_want(&attrib_senders);
 	rec->shared = 1;
-	if (!attrib_receivers && BPF_CORE_READ(s, sk_protocol) == IPPROTO_UDP && socket_near(sk))
+	if (!attrib_receivers && proto == IPPROTO_UDP && socket_near(sk))
 		hooks_want(&attrib_receivers);
 }
 
@@ -347,6 +365,8 @@ static __always_inline void owner_share(struct owner_rec *rec, unsigned long sk)
  */
 static __always_inline bool cookie_wanted(const struct owner_rec *before, const struct owner_rec *now, bool near)
 {
+	if (!before)
+		attrib_moved = 1;
 	if (!before || attrib_listed)
 		return true;
 	if (before->tgid && before->cookie == now->cookie && (!owner_same(before, now) || before->uid != now->uid)) {
@@ -379,7 +399,8 @@ static __always_inline struct owner_rec *owner_note(void *sk, __u64 cookie, bool
 {
 	struct task_struct *task = task_current();
 	struct owner_rec *rec, new = { .cookie = cookie, .certain = used };
-	bool settled, exposed, elsewhere;
+	bool settled, elsewhere;
+	__u32 exposed;
 
 	if (storage)
 		rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0);
@@ -402,7 +423,7 @@ static __always_inline struct owner_rec *owner_note(void *sk, __u64 cookie, bool
 		bpf_map_update_elem(&ptcp_cookies, &cookie, &new, BPF_ANY);
 		/* Whether a packet was credited meanwhile is known to the storage only. */
 		if (settled)
-			owner_settled(&new, pointer_value(sk), true);
+			owner_settled(&new, pointer_value(sk), 1, elsewhere);
 		return NULL;
 	}
 	rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
@@ -413,10 +434,10 @@ static __always_inline struct owner_rec *owner_note(void *sk, __u64 cookie, bool
 	settled = used && owner_provisional(rec, cookie);
 	/* Not by who made it, or by another than before: any of its holders may be the next. */
 	if (used && rec->tgid && rec->tgid != new.tgid && rec->cookie == cookie)
-		owner_share(rec, pointer_value(sk));
+		owner_share(rec, &new, pointer_value(sk));
 	exposed = owner_publish(rec, &new);
-	if (settled && (exposed || (elsewhere && forward_asked())))
-		owner_settled(&new, pointer_value(sk), exposed);
+	if (settled)
+		owner_settled(&new, pointer_value(sk), exposed, elsewhere);
 	return rec;
 }
 

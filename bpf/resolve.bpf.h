@@ -76,7 +76,7 @@ static __always_inline __u8 source_by_socket(struct __sk_buff *skb, struct owner
 	found = owner_of_socket(S, full, cookie, &S->flow[FLOW_SRC]);
 	if (egress && !(TASK_READ(task, flags) & PF_KTHREAD) && task_context(task) && task_sends(S, full)) {
 		if (!found || S->provisional || !task_is_owner(task, &S->rec))
-			owner_store_current(S, full, cookie, task);
+			owner_store_current(skb, S, full, task);
 		S->provisional = 0;
 		S->rec.source = 0;
 		S->rec.tid = task_tid_of(task, S->rec.tgid);

@@ -24,8 +24,26 @@ static __always_inline bool task_sends(const struct owner_scratch *S, struct bpf
 	return true;
 }
 
+/*
+ * The task that runs sends, and is not known for the socket's user. What else would tell that costs more: sock_send_length
+ * is there for every call of every socket, and for sendmsg4/6 the kernel locks the socket. Global: see lookup_tcp().
+ */
+__weak __noinline int sender_note(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	if (sk)
+		sk = bpf_sk_fullsock(sk);
+	/* A listener answers whoever asks. What is received on this task's stack meanwhile answers by sockets that it does not use. */
+	if (!sk || sk->state == BPF_TCP_LISTEN)
+		return 0;
+	if (sk->type == SOCK_DGRAM || sk->type == SOCK_RAW ? !socket_is_kernel(sk) : socket_is_locked(sk))
+		owner_note(sk, bpf_get_socket_cookie(skb), true, true);
+	return 0;
+}
+
 /* The sending task is the owner: remember it where that is news. */
-static __always_inline void owner_store_current(struct owner_scratch *S, struct bpf_sock *full, __u64 cookie,
+static __always_inline void owner_store_current(struct __sk_buff *skb, struct owner_scratch *S, struct bpf_sock *full,
 						struct task_struct *task)
 {
 	struct owner_rec *rec;
@@ -33,7 +51,7 @@ static __always_inline void owner_store_current(struct owner_scratch *S, struct 
 	owner_current(&S->rec, task);
 	if (!full || socket_is_kernel(full))
 		return;
-	owner_note(full, cookie, true, true);
+	sender_note(skb);
 	rec = bpf_sk_storage_get(&ptcp_sockets, full, NULL, 0);
 	if (rec && S->flow[FLOW_SRC].proto)
 		flow_remember(S, rec, &S->flow[FLOW_SRC]);

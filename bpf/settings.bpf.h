@@ -68,6 +68,8 @@ __u8 flow_ends[FLOW_ENDS] __weak;
 __u32 attrib_receivers __weak = 0;
 /* cgroup skb ingress, when a socket of another namespace may get what none there has sent for. */
 __u32 attrib_hearers __weak = 0;
+/* sock_send_length, when several processes may write into a connection. */
+__u32 attrib_senders __weak = 0;
 /* Becomes 1 when a packet was seen whose receiver a program chooses. */
 __u32 attrib_chosen __weak = 0;
 

@@ -26,25 +26,6 @@ static __always_inline void netns_tell(struct bpf_sock *sk)
 		process_event(&e, sizeof(e), true);
 }
 
-SEC("cgroup/sock_create")
-int ptcp_create(struct bpf_sock *sk)
-{
-	bool certain = attrib_bind_certain && sk->type != SOCK_STREAM;
-
-	owner_note(sk, bpf_get_socket_cookie(sk), certain, true);
-	netns_tell(sk);
-	return PROCEED;
-}
-
-static __always_inline int note_addr(struct bpf_sock_addr *ctx, bool used)
-{
-	struct bpf_sock *sk = ctx->sk;
-
-	if (sk)
-		owner_note(sk, bpf_get_socket_cookie(ctx), used, true);
-	return PROCEED;
-}
-
 /* Several sockets may share the port, and a program choose whose a datagram is. sk: address of a struct sock. */
 static __always_inline bool port_is_shared(unsigned long sk)
 {
@@ -60,6 +41,27 @@ static __always_inline void hears_tell(unsigned long sk, __u32 type, __u32 famil
 		hooks_want(&attrib_receivers);
 	if (!attrib_hearers && (type != SOCK_STREAM || (family == AF_INET6 && !attrib_synack6)) && socket_elsewhere(sk))
 		hooks_want(&attrib_hearers);
+}
+
+SEC("cgroup/sock_create")
+int ptcp_create(struct bpf_sock *sk)
+{
+	bool certain = attrib_bind_certain && sk->type != SOCK_STREAM;
+
+	owner_note(sk, bpf_get_socket_cookie(sk), certain, true);
+	if (sk->type == SOCK_RAW)
+		hears_tell(pointer_value(sk), SOCK_RAW, sk->family);
+	netns_tell(sk);
+	return PROCEED;
+}
+
+static __always_inline int note_addr(struct bpf_sock_addr *ctx, bool used)
+{
+	struct bpf_sock *sk = ctx->sk;
+
+	if (sk)
+		owner_note(sk, bpf_get_socket_cookie(ctx), used, true);
+	return PROCEED;
 }
 
 static __always_inline int note_bind(struct bpf_sock_addr *ctx)
@@ -193,6 +195,8 @@ static __always_inline int note_traced(struct sock *sk)
 	family = sk->__sk_common.skc_family;
 	if (family != AF_INET && family != AF_INET6 && family != AF_PACKET)
 		return 0;
+	if (!attrib_hearers && family != AF_PACKET && !sk->__sk_common.skc_dport && sk->sk_type != SOCK_STREAM)
+		hears_tell((unsigned long)sk, sk->sk_type, family);
 	cookie = sk->__sk_common.skc_cookie.counter;
 	if (attrib_trace_storage)
 		owner_note(sk, cookie ? cookie : bpf_get_socket_cookie(sk), true, true);
@@ -228,6 +232,14 @@ static __always_inline bool file_held_once(struct file *file)
 	return BPF_CORE_READ(file, f_count.counter) == 2;
 }
 
+/* Whoever reads from it will not be the only one. */
+static __always_inline void scan_share(struct owner_rec *rec, struct sock *sk)
+{
+	rec->shared = 1;
+	if (!attrib_receivers && sk->sk_protocol == IPPROTO_UDP && socket_near((unsigned long)sk))
+		hooks_want(&attrib_receivers);
+}
+
 SEC("iter/task_file")
 int ptcp_task_file(struct bpf_iter__task_file *ctx)
 {
@@ -251,6 +263,8 @@ int ptcp_task_file(struct bpf_iter__task_file *ctx)
 	family = sk->__sk_common.skc_family;
 	if (family != AF_INET && family != AF_INET6 && family != AF_PACKET)
 		return 0;
+	if (family != AF_PACKET && !sk->__sk_common.skc_dport)
+		hears_tell((unsigned long)sk, sk->sk_type, family);
 	rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	/* What a hook has told is better; of several holders the first, which is the oldest in practice. */
 	if (!rec || rec->tgid)
@@ -266,9 +280,7 @@ int ptcp_task_file(struct bpf_iter__task_file *ctx)
 	new.image = EVENT_IMAGE(task->self_exec_id);
 	new.certain = file_held_once(file);
 	if (!new.certain)
-		owner_share(rec, (unsigned long)sk);
-	if (!sk->__sk_common.skc_dport)
-		hears_tell((unsigned long)sk, sk->sk_type, family);
+		scan_share(rec, sk);
 	if (!owner_publish(rec, &new))
 		return 0;
 	if (!cookie)

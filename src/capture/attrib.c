@@ -95,11 +95,23 @@ static bool hook_usable(const struct attrib *a, size_t program)
 	return false;
 }
 
+/* The running task can be told from who was interrupted. */
+static bool egress_tells_senders(const struct attrib *a)
+{
+	return hook_usable(a, offsetof(struct ptcpdump, progs.ptcp_skb)) && a->support.has[KERNEL_SOFTIRQ_STACK];
+}
+
+static bool hook_replaced(const struct attrib *a, size_t i)
+{
+	if (hooks[i].instead == offsetof(struct ptcpdump, progs.ptcp_skb))
+		return egress_tells_senders(a);
+	return hooks[i].instead && hook_usable(a, hooks[i].instead);
+}
+
 /* Each costs all users of sockets something: none without need. */
 static bool hook_needed(const struct attrib *a, size_t i)
 {
-	return a->support.usable[i] && !(hooks[i].instead && hook_usable(a, hooks[i].instead)) &&
-	       (!hooks[i].shared || hook_usable(a, hooks[i].program));
+	return a->support.usable[i] && !hook_replaced(a, i) && (!hooks[i].shared || hook_usable(a, hooks[i].program));
 }
 
 static int hook_prepare(struct attrib *a, struct bpf_program *prog, size_t i)
@@ -274,19 +286,29 @@ static struct bpf_program *iterator_of(const struct attrib *a)
 	return NULL;
 }
 
-/* The iterator sees who shares a socket already, and sock_recv_length who begins to. */
-static bool may_wait(const struct attrib *a)
+/* For the others, the iterator sees who shares a socket already, and sock_recv_length who begins to. */
+static bool may_wait(const struct attrib *a, enum hook_demand what)
 {
-	return iterator_of(a) && hook_usable(a, offsetof(struct ptcpdump, progs.ptcp_recv_len));
+	if (what == DEMAND_SENDERS)
+		return egress_tells_senders(a);
+	return iterator_of(a) && a->support.has[KERNEL_TRACE_STORAGE] &&
+	       hook_usable(a, offsetof(struct ptcpdump, progs.ptcp_recv_len));
+}
+
+static void hook_say_lost(const struct attrib *a, size_t i)
+{
+	log_info("no \"%s\" (%s): %s", hooks[i].target, a->support.why[i] ? a->support.why[i] : "missing",
+		 hooks[i].lost);
 }
 
 static void attach_hooks(struct attrib *a)
 {
 	a->cgroup = a->support.has[KERNEL_CGROUP2] ? cgroup2_open() : -1;
 	for (size_t i = 0; i < hooks_count; i++) {
-		if (!hook_needed(a, i) || hooks[i].kind == HOOK_ITER)
+		if (!hook_needed(a, i) || hooks[i].kind == HOOK_ITER ||
+		    !bpf_program__autoload(hook_program(&hooks[i], a->skel)))
 			continue;
-		if (hooks[i].demand && may_wait(a))
+		if (hooks[i].demand && may_wait(a, hooks[i].demand))
 			a->waiting++;
 		else
 			attach_hook(a, i);
@@ -294,17 +316,21 @@ static void attach_hooks(struct attrib *a)
 	if (!a->waiting)
 		cgroup_close(a);
 	for (size_t i = 0; i < hooks_count; i++) {
-		if (!a->support.usable[i] && (hooks[i].kind != HOOK_FLOW || a->config->flows))
-			log_info("no \"%s\" (%s): %s", hooks[i].target,
-				 a->support.why[i] ? a->support.why[i] : "missing", hooks[i].lost);
+		if (!a->support.usable[i] && !hook_replaced(a, i) && (hooks[i].kind != HOOK_FLOW || a->config->flows))
+			hook_say_lost(a, i);
 	}
 }
 
 static bool demanded(const struct attrib *a, enum hook_demand what)
 {
-	const uint32_t *flag = what == DEMAND_HEARERS ? &a->skel->bss->attrib_hearers : &a->skel->bss->attrib_receivers;
+	const struct ptcpdump__bss *bss = a->skel->bss;
 
-	return __atomic_load_n(flag, __ATOMIC_RELAXED);
+	switch (what) {
+	case DEMAND_RECEIVERS: return __atomic_load_n(&bss->attrib_receivers, __ATOMIC_RELAXED);
+	case DEMAND_HEARERS: return __atomic_load_n(&bss->attrib_hearers, __ATOMIC_RELAXED);
+	case DEMAND_SENDERS: return __atomic_load_n(&bss->attrib_senders, __ATOMIC_RELAXED);
+	default: return false;
+	}
 }
 
 static void attach_on_demand(struct attrib *a)
@@ -314,11 +340,25 @@ static void attach_on_demand(struct attrib *a)
 		    !demanded(a, hooks[i].demand))
 			continue;
 		attach_hook(a, i);
-		log_debug("\"%s\" is needed now", hooks[i].target);
 		a->waiting--;
+		if (a->support.usable[i])
+			log_debug("\"%s\" is needed now", hooks[i].target);
+		else
+			hook_say_lost(a, i);
 	}
 	if (!a->waiting)
 		cgroup_close(a);
+}
+
+/* By user space, in ptcp_cookies: who shares them is not known. */
+static void sockets_are_listed(struct attrib *a)
+{
+	struct ptcpdump__bss *bss = a->skel->bss;
+
+	__atomic_store_n(&bss->attrib_listed, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&bss->attrib_moved, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&bss->attrib_receivers, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&bss->attrib_hearers, 1, __ATOMIC_RELEASE);
 }
 
 int attrib_attach(struct attrib *a, const struct capture_handler *handler)
@@ -337,6 +377,9 @@ int attrib_attach(struct attrib *a, const struct capture_handler *handler)
 	err = fill_filters(a);
 	if (err)
 		return err;
+	/* What the hooks tell meanwhile has to be where the scan puts the rest. */
+	if (!iterator_of(a))
+		sockets_are_listed(a);
 	attach_hooks(a);
 	/* After the hooks, so that a process started meanwhile is seen by one or the other. */
 	if ((a->filter & SELECT_NAME) || (a->filter && a->config->follow_forks))
@@ -385,8 +428,7 @@ int attrib_scan(struct attrib *a)
 	prog = iterator_of(a);
 	err = prog ? run_iterator(a, prog) : -ENOENT;
 	if (err) {
-		__atomic_store_n(&a->skel->bss->attrib_listed, 1, __ATOMIC_RELAXED);
-		__atomic_store_n(&a->skel->bss->attrib_moved, 1, __ATOMIC_RELEASE);
+		sockets_are_listed(a);
 		err = scan_sockets(bpf_map__fd(a->skel->maps.ptcp_cookies));
 	}
 	if (err)

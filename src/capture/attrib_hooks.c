@@ -49,7 +49,7 @@ const struct hook hooks[] = {
 	{ HOOK(ptcp_flow_in), .kind = HOOK_FLOW, .target = "inet_ingress",
 	  .lost = "receivers of packets, with backends other than tc" },
 	{ HOOK(ptcp_send_len), .kind = HOOK_TP_BTF, .target = "sock_send_length", .btf = "btf_trace_sock_send_length",
-	  INSTEAD(ptcp_skb), .lost = "senders in other namespaces over inherited sockets" },
+	  .demand = DEMAND_SENDERS, .lost = "the last writer of a shared connection" },
 	{ HOOK(ptcp_recv_len), .kind = HOOK_TP_BTF, .target = "sock_recv_length", .btf = "btf_trace_sock_recv_length",
 	  .lost = "the last reader of a shared socket" },
 	{ HOOK(ptcp_rcv_space), .kind = HOOK_TP_BTF, .target = "tcp_rcv_space_adjust",

@@ -26,6 +26,7 @@ enum hook_demand {
 	DEMAND_NONE, /* at once */
 	DEMAND_RECEIVERS,
 	DEMAND_HEARERS,
+	DEMAND_SENDERS,
 };
 
 struct hook {

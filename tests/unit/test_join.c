@@ -481,6 +481,31 @@ static void check_settled(struct rig *r)
 	CHECK_INT(a->peer.pid, WORKER);
 }
 
+static void check_settled_by_stand_in(struct rig *r)
+{
+	struct event_packet e = from_client_to_server(EVENT_DIR_IN);
+	struct event_socket_owner settled = {
+		.type = EVENT_OWNER, .ts = e.ts + MSEC, .owner = owner(WORKER, 300), .also = 78
+	};
+	const struct annotation *a;
+
+	e.dst.flags = OWNER_F_PROVISIONAL;
+	e.dst.cookie = settled.also;
+	settled.owner.cookie = 77;
+	CHECK_INT(join(r, &e, 0, false, &a), META_WAIT);
+	join_owner(r->join, &settled);
+	CHECK_INT(join(r, &e, 0, false, &a), META_READY);
+	CHECK_INT(a->process.pid, WORKER);
+}
+
+static void test_settled_by_stand_in(void)
+{
+	struct rig r = rig_make(150 * MSEC, true);
+
+	check_settled_by_stand_in(&r);
+	rig_done(&r);
+}
+
 static void test_settled_owner(void)
 {
 	struct rig r = rig_make(150 * MSEC, true);
@@ -864,6 +889,7 @@ int main(void)
 	RUN(test_forgotten_process);
 	RUN(test_forgotten_peer);
 	RUN(test_settled_owner);
+	RUN(test_settled_by_stand_in);
 	RUN(test_expired_owner);
 	RUN(test_tuples_come_again);
 	RUN(test_names);

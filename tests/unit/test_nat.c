@@ -80,11 +80,16 @@ FAKE(int, bpf_map_update_elem, int fd, const void *key, const void *value, uint6
 	return 0;
 }
 
+static uint8_t ends[FLOW_ENDS];
+static uint32_t published;
+
 static void start(void)
 {
-	const struct nat_maps maps = { FLOWS, COOKIES, TIES, PLAIN, NULL, NULL };
+	const struct nat_maps maps = { FLOWS, COOKIES, TIES, PLAIN, ends, &published };
 
 	nat_free(nat);
+	memset(ends, 0, sizeof(ends));
+	published = 0;
 	if (nat_new(&nat, &maps) != 0)
 		abort();
 	q = (struct nat_question){ .ifindex = 2, .ts = T0 };
@@ -158,6 +163,8 @@ static void test_receiver_known(void)
 	CHECK_INT(end.source, OWNER_CONNTRACK);
 	CHECK_INT(end.flags, OWNER_F_NAT | OWNER_F_LATER);
 	CHECK_STR(what_was_told(), "flow 88 forwarded tie ");
+	CHECK_INT(ends[flow_end_slot(&q.k)], 1);
+	CHECK_INT(published, 1);
 }
 
 static void test_receiver_not_known(void)

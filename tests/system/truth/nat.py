@@ -26,8 +26,9 @@ def outward(dev, mode="plain", proto="tcp", count=50):
     return score_ports(packets, client, server, port), len(packets)
 
 
-def published(dev, mode="plain", proto="tcp", decoy=False, count=50, before=False):
-    """A client outside talks to a server inside, by a port of ours. decoy: somebody listens on that port here, too."""
+def published(dev, mode="plain", proto="tcp", decoy=False, count=50, before=False, data=False):
+    """A client outside talks to a server inside, by a port of ours. decoy: somebody listens on that port here, too. data:
+    no packet is captured before the server has accepted."""
     need_nat()
     count = min(count, COUNT)
     with Inside():
@@ -36,7 +37,7 @@ def published(dev, mode="plain", proto="tcp", decoy=False, count=50, before=Fals
         ready = 4 if mode in ("prefork", "noaddr") else 1
         if before:
             peers.server(proto + "-server", INSIDE, real, mode, ns=NS[2], ready=ready)
-        cap = Capture("-i", dev, "%s port 7210 or port %s" % (proto, real))
+        cap = Capture("-i", dev, "(%s port 7210 or port %s)%s" % (proto, real, " and tcp[13] & 8 != 0" if data else ""))
         if not before:
             peers.server(proto + "-server", INSIDE, real, mode, ns=NS[2], ready=ready)
         if decoy:
@@ -147,6 +148,14 @@ def published_port_past_a_proxy():
 
 def published_port_prefork():
     return published(DEV, mode="prefork")
+
+
+def published_port_prefork_data_only():
+    return published(BRIDGE, mode="prefork", data=True)
+
+
+def published_port_noaddr_data_only():
+    return published(BRIDGE, mode="noaddr", data=True)
 
 
 def published_port_from_before():
