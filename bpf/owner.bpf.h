@@ -16,7 +16,8 @@
  * whose owner only ptcp_cookies knows gets that record as it is: listener_adopt().
  *
  * Beside the state: exposed, a packet was credited while provisional, so that the step to certain has to send
- * EVENT_OWNER; shared, several processes use it or hold it, so that of UDP each datagram is told for itself.
+ * EVENT_OWNER; shared, several processes use it or hold it, so that of UDP each datagram is told for itself, and of TCP
+ * who writes (owner_share()).
  *
  * What is in ptcp_flows is a copy, replaced as a whole unless it stays the same owner's: made of a provisional record it is not certain; forwarded, it
  * is of another namespace; without tgid it waits, its cookie a stand-in, for whoever answers (datagram_young(),
@@ -432,6 +433,9 @@ static __always_inline struct owner_rec *owner_note(void *sk, __u64 cookie, bool
 	if (!rec)
 		return NULL;
 	settled = used && owner_provisional(rec, cookie);
+	/* Of a listener that several accept from, it has inherited that. */
+	if (rec->cookie != cookie)
+		rec->shared = 0;
 	/* Not by who made it, or by another than before: any of its holders may be the next. */
 	if (used && rec->tgid && rec->tgid != new.tgid && rec->cookie == cookie)
 		owner_share(rec, &new, pointer_value(sk));

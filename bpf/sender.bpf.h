@@ -35,9 +35,9 @@ __weak __noinline int sender_note(struct __sk_buff *skb)
 	if (sk)
 		sk = bpf_sk_fullsock(sk);
 	/* A listener answers whoever asks. What is received on this task's stack meanwhile answers by sockets that it does not use. */
-	if (!sk || sk->state == BPF_TCP_LISTEN)
+	if (!sk || (sk->state == BPF_TCP_LISTEN && sk->protocol == IPPROTO_TCP))
 		return 0;
-	if (sk->type == SOCK_DGRAM || sk->type == SOCK_RAW ? !socket_is_kernel(sk) : socket_is_locked(sk))
+	if (sk->type == SOCK_STREAM || sk->type == SOCK_SEQPACKET ? socket_is_locked(sk) : !socket_is_kernel(sk))
 		owner_note(sk, bpf_get_socket_cookie(skb), true, true);
 	return 0;
 }

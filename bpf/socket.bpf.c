@@ -195,8 +195,9 @@ static __always_inline int note_traced(struct sock *sk)
 	family = sk->__sk_common.skc_family;
 	if (family != AF_INET && family != AF_INET6 && family != AF_PACKET)
 		return 0;
-	if (!attrib_hearers && family != AF_PACKET && !sk->__sk_common.skc_dport && sk->sk_type != SOCK_STREAM)
-		hears_tell((unsigned long)sk, sk->sk_type, family);
+	if (!attrib_hearers && attrib_forwarded && family != AF_PACKET && !sk->__sk_common.skc_dport &&
+	    sk->sk_type != SOCK_STREAM && socket_elsewhere((unsigned long)sk))
+		hooks_want(&attrib_hearers);
 	cookie = sk->__sk_common.skc_cookie.counter;
 	if (attrib_trace_storage)
 		owner_note(sk, cookie ? cookie : bpf_get_socket_cookie(sk), true, true);

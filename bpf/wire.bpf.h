@@ -24,6 +24,7 @@
 #define SOCK_STREAM 1
 #define SOCK_DGRAM 2
 #define SOCK_RAW 3
+#define SOCK_SEQPACKET 5
 
 /* linux/icmp.h, linux/icmpv6.h */
 #define ICMP_ECHOREPLY 0

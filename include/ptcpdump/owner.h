@@ -120,7 +120,7 @@ struct owner_rec {
 	__u8 certain;
 	__u8 forward_done; /* its packets need not be looked at for ptcp_flows again: see bpf/forward.bpf.c */
 	__u8 forwarded;	   /* in ptcp_flows: known from another namespace, and provisional unless certain */
-	__u8 shared;	   /* of UDP: several processes may receive, and each datagram is told for itself */
+	__u8 shared;	   /* several processes use it: bpf/owner.bpf.h */
 	__u8 contested;	   /* in ptcp_flows, of nobody: see flow_put() */
 	__u16 image;	   /* of the owner: EVENT_IMAGE() */
 	union {

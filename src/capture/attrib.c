@@ -301,14 +301,27 @@ static void hook_say_lost(const struct attrib *a, size_t i)
 		 hooks[i].lost);
 }
 
+/* What is needed because another could not be attached was not loaded. */
+static bool hook_loaded(struct attrib *a, size_t i)
+{
+	if (bpf_program__autoload(hook_program(&hooks[i], a->skel)))
+		return true;
+	give_up(a, i, "not loaded");
+	return false;
+}
+
 static void attach_hooks(struct attrib *a)
 {
 	a->cgroup = a->support.has[KERNEL_CGROUP2] ? cgroup2_open() : -1;
 	for (size_t i = 0; i < hooks_count; i++) {
-		if (!hook_needed(a, i) || hooks[i].kind == HOOK_ITER ||
-		    !bpf_program__autoload(hook_program(&hooks[i], a->skel)))
+		if (!hooks[i].demand && hooks[i].kind != HOOK_ITER && hook_needed(a, i) && hook_loaded(a, i))
+			attach_hook(a, i);
+	}
+	/* Now it is known which of those there are that ask for them. */
+	for (size_t i = 0; i < hooks_count; i++) {
+		if (!hooks[i].demand || !hook_needed(a, i) || !hook_loaded(a, i))
 			continue;
-		if (hooks[i].demand && may_wait(a, hooks[i].demand))
+		if (may_wait(a, hooks[i].demand))
 			a->waiting++;
 		else
 			attach_hook(a, i);
