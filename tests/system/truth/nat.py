@@ -154,10 +154,6 @@ def published_port_prefork_data_only():
     return published(BRIDGE, mode="prefork", data=True)
 
 
-def published_port_noaddr_data_only():
-    return published(BRIDGE, mode="noaddr", data=True)
-
-
 def published_port_from_before():
     return published(DEV, before=True)
 
