@@ -51,11 +51,15 @@ static __always_inline bool forward_known(struct owner_rec *to, struct bpf_sock 
 					  const struct flow_key *k)
 {
 	struct owner_rec *rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0), *known = forward_owner(rec, cookie);
+	bool certain;
 
 	if (!known)
 		return false;
+	certain = !owner_provisional(known, cookie);
+	/* Before the facts: see owner_publish(). */
+	asm volatile("" ::: "memory");
 	*to = *known;
-	to->certain = !owner_provisional(known, cookie);
+	to->certain = certain;
 	to->cookie = cookie;
 	to->forwarded = 1;
 	if (sk->state != BPF_TCP_LISTEN)
@@ -84,19 +88,37 @@ static __always_inline void forward_passed(struct bpf_sock *sk, const struct own
 		rec->forward_done = 1;
 }
 
+/* Whether told, which is stored by now, has become certain meanwhile: owner_settled() may have looked before it was stored. */
+static __always_inline bool forward_became_certain(struct owner_rec *told, struct bpf_sock *sk)
+{
+	struct owner_rec *rec;
+
+	order_stores(told);
+	rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0);
+	if (!rec || owner_provisional(rec, told->cookie))
+		return false;
+	owner_publish(told, rec);
+	return true;
+}
+
 /* netns: of the socket, 0: others may get the same packet. */
 static __always_inline void forward_store(struct __sk_buff *skb, struct bpf_sock *sk, const struct flow_key *k,
 					  __u32 netns)
 {
 	struct owner_rec *other, new;
-	bool alone = true;
+	bool alone = true, tell;
 
 	if (!forward_known(&new, sk, bpf_get_socket_cookie(skb), k))
 		return;
 	other = flows_find(k);
 	if (!other || other->cookie != new.cookie || other->certain != new.certain || !owner_same(other, &new)) {
 		alone = flow_put(&new, other, k, netns);
-		if (alone && k->proto != IPPROTO_TCP && !is_egress(skb) && forward_asked())
+		tell = k->proto != IPPROTO_TCP && !is_egress(skb);
+		if (alone && !new.certain && forward_became_certain(&new, sk)) {
+			flows_put(k, &new, BPF_ANY);
+			tell = true;
+		}
+		if (alone && tell && forward_asked())
 			forward_tell(&new, k);
 	}
 	forward_passed(sk, &new, k, alone);
@@ -188,8 +210,8 @@ static __always_inline void own_note(struct __sk_buff *skb, struct bpf_sock *sk)
 }
 
 /*
- * What a listener gets is not its own yet, and other answers of it than SYN-ACKs (resets) are for connections whose sockets are
- * gone: see answers_for_another(). Before 6.12 SYN-ACKs of IPv6 do not pass here: the SYN has to do.
+ * What a listener gets is not its own yet, and other answers of it than SYN-ACKs (resets) are for connections whose sockets
+ * are gone: see answers_for_another(). Before 6.12 SYN-ACKs of IPv6 do not pass here: the SYN has to do.
  */
 static __always_inline bool of_nobody(struct __sk_buff *skb, const struct bpf_sock *sk, __u16 protocol)
 {
@@ -209,7 +231,8 @@ static __always_inline bool sender_is_news(struct __sk_buff *skb, const struct o
 	return task_context(task) && task_is_user(task);
 }
 
-static __always_inline void forward_news_at(struct __sk_buff *skb)
+/* A flow that was not told a moment ago. Global, as forward_ports(). */
+__weak __noinline int forward_news(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
 	struct flow_key sent = {}, k;
@@ -219,27 +242,21 @@ static __always_inline void forward_news_at(struct __sk_buff *skb)
 	if (sk)
 		sk = bpf_sk_fullsock(sk);
 	if (!sk || (hears_all(sk) && !is_egress(skb)))
-		return;
+		return 0;
 	netns = socket_netns(pointer_value(sk));
 	if (netns == only_netns) {
 		own_note(skb, sk);
-		return;
+		return 0;
 	}
 	attrib_forwarded = 1;
 	/* Others may answer than are asked. */
 	if (!sk->dst_port && sk->type != SOCK_STREAM && is_egress(skb))
 		hooks_want(&attrib_hearers);
 	if (of_nobody(skb, sk, protocol) || !forward_parse(skb, &sent, protocol))
-		return;
+		return 0;
 	forward_end(&k, &sent, skb);
 	if (flow_forwardable(&k))
 		forward_store(skb, sk, &k, is_egress(skb) || skb->pkt_type == PACKET_HOST ? netns : 0);
-}
-
-/* A flow that was not told a moment ago. Global, as forward_ports(). */
-__weak __noinline int forward_news(struct __sk_buff *skb)
-{
-	forward_news_at(skb);
 	return 0;
 }
 

@@ -159,6 +159,8 @@ static __always_inline bool flow_get(struct owner_scratch *S, const struct flow_
 	struct owner_rec *rec = flows_find(k), *now;
 	__u64 cookie;
 
+	if (rec && rec->forwarded && !rec->certain && forward_ask(rec))
+		rec = flows_find(k);
 	if (!rec)
 		return false;
 	cookie = rec->cookie;
@@ -167,8 +169,6 @@ static __always_inline bool flow_get(struct owner_scratch *S, const struct flow_
 	S->rec = now && now->tgid ? *now : *rec;
 	S->rec.forwarded = rec->forwarded;
 	S->provisional = rec->forwarded && !S->rec.certain;
-	if (S->provisional)
-		forward_ask();
 	return S->rec.tgid != 0;
 }
 

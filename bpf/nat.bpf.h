@@ -215,7 +215,7 @@ static __always_inline bool nat_possible(struct owner_scratch *S, const struct e
 	plain = bpf_map_lookup_elem(&ptcp_plain, &slot);
 	possible = !plain || plain->tag != flow_plain_tag(hash) || (__s32)(plain->until - nat_step(e->ts)) < 0;
 	if (possible)
-		forward_ask();
+		forward_ask(&S->rec);
 	return possible;
 }
 
@@ -242,7 +242,7 @@ static __always_inline bool forward_wait(struct __sk_buff *skb, struct owner_scr
 		S->forward.netns = 0;
 	if (S->nat)
 		nat_stand_in(S);
-	forward_ask();
+	forward_ask(&S->rec);
 	o->cookie = flow_cookie(&S->forward);
 	if (k->proto == IPPROTO_UDP && !datagram_young(S, o->cookie))
 		return o->flags;

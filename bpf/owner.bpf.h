@@ -19,17 +19,17 @@
  * EVENT_OWNER; shared, several processes use it or hold it, so that of UDP each datagram is told for itself, and of TCP
  * who writes (owner_share()).
  *
- * What is in ptcp_flows is a copy, replaced as a whole unless it stays the same owner's: made of a provisional record it is not certain; forwarded, it
- * is of another namespace; without tgid it waits, its cookie a stand-in, for whoever answers (datagram_young(),
- * init_wait()), or two namespaces have a flow like it (contested).
+ * What is in ptcp_flows is a copy, replaced as a whole unless it stays the same owner's: made of a provisional record it
+ * is not certain; forwarded, it is of another namespace; without tgid it waits, its cookie a stand-in, for whoever answers
+ * (datagram_young(), init_wait()), or two namespaces have a flow like it (contested).
  *
  * Only owner_publish() gives a record an owner, and only owner_expose() raises exposed. Packets on other CPUs read it
  * meanwhile, without a lock. So the facts of the owner are written first, then certain, the cookie last: whoever sees
  * what makes the record certain sees whose it is, and until then what was inherited stays provisional, and nobody stays
  * provisional, too. Then the atomic addition, on x86-64 a full barrier as that of owner_expose() is: either the packet
  * sees "certain", or we see "exposed" and tell. (Additions whose value nobody takes order nothing on arm64: there both may
- * miss each other once in a while, and the packet waits in vain, for the time of --settle.) Nothing orders the facts when one certain owner follows another: a packet of
- * that moment may get some of both.
+ * miss each other once in a while, and the packet waits in vain, for the time of --settle.) Nothing orders the facts when
+ * one certain owner follows another: a packet of that moment may get some of both.
  */
 #ifndef OWNER_BPF_H
 #define OWNER_BPF_H
@@ -90,6 +90,12 @@ static __always_inline bool owner_expose(struct owner_rec *rec, __u64 cookie)
 	return owner_provisional(rec, cookie);
 }
 
+/* No load after it passes a store before it, on x86-64: an atomic addition of nothing, to any record. */
+static __always_inline void order_stores(struct owner_rec *rec)
+{
+	__sync_fetch_and_add(&rec->exposed, 0);
+}
+
 /* Gives rec its owner. Not 0: a packet was credited before. The order is told at the top. */
 static __always_inline __u32 owner_publish(struct owner_rec *rec, const struct owner_rec *owner)
 {
@@ -123,8 +129,8 @@ static __always_inline bool owner_current(struct owner_rec *rec, struct task_str
 }
 
 /*
- * also: another cookie, or 0. Wakes nobody: as long as a packet waits for its owner the reader comes back after 2 ms, or 10 when it delivered others, and
- * to be woken inside accept() takes the server 20 us.
+ * also: another cookie, or 0. Wakes nobody: as long as a packet waits for its owner the reader comes back after 2 ms, or
+ * 10 when it delivered others, and to be woken inside accept() takes the server 20 us.
  */
 static __noinline void owner_tell_both(const struct owner_rec *rec, __u64 cookie, __u64 also)
 {
@@ -199,18 +205,21 @@ static __always_inline void owner_renew(struct owner_rec *there, const struct ow
 	there->certain = now->certain;
 }
 
-/* What forward_store() has put there is settled; to look for others with the same flow is left to it. rec becomes the flow's. */
-static __always_inline void forward_settled(struct owner_rec *rec, struct flow_key *k, bool tell)
+/*
+ * What forward_store() has put there is settled; to look for others with the same flow is left to it. rec becomes the flow's.
+ * False: nothing is there.
+ */
+static __always_inline bool forward_settled(struct owner_rec *rec, struct flow_key *k)
 {
 	struct owner_rec *old;
 	__u32 netns = k->netns;
 
 	k->netns = 0;
 	if (!attrib_forwarded || !flow_forwardable(k))
-		return;
+		return false;
 	old = flows_find(k);
 	if (!old || old->contested || (old->netns && old->netns != netns))
-		return;
+		return false;
 	rec->forwarded = 1;
 	rec->netns = old->netns;
 	rec->since = old->since;
@@ -218,8 +227,7 @@ static __always_inline void forward_settled(struct owner_rec *rec, struct flow_k
 		owner_renew(old, rec);
 	else
 		flows_put(k, rec, BPF_ANY);
-	if (tell)
-		forward_tell(rec, k);
+	return true;
 }
 
 /*
@@ -290,17 +298,26 @@ static __always_inline __u32 forward_step(void)
 	return bpf_jiffies64() >> 8;
 }
 
-/* A packet waits for an owner in another namespace. */
-static __always_inline void forward_ask(void)
+/*
+ * A packet waits for an owner in another namespace. True: none has for a while, so that whoever makes the owner known in this
+ * moment may not see that one waits, and has to be looked for again: see forward_asked().
+ */
+static __always_inline bool forward_ask(struct owner_rec *rec)
 {
 	__u32 now = forward_step();
 
 	/* Not to take the cache line from others. */
-	if (attrib_asked != now)
-		attrib_asked = now;
+	if (attrib_asked == now)
+		return false;
+	attrib_asked = now;
+	order_stores(rec);
+	return true;
 }
 
-/* Whether one may still wait: what is told of sockets that nobody has asked for costs their users 1 us a connection. */
+/*
+ * Whether one may still wait: what is told of sockets that nobody has asked for costs their users 1 us a connection. After what
+ * is told has been put where packets look.
+ */
 static __always_inline bool forward_asked(void)
 {
 	enum { STEPS = 32 };
@@ -316,21 +333,23 @@ static __noinline void owner_settled(struct owner_rec *rec, unsigned long sk, __
 {
 	struct sock *s = (struct sock *)sk;
 	struct flow_key k = {};
-	bool tell, connected;
+	bool connected, there;
+	__u64 cookie;
 
-	if (!exposed && !elsewhere)
-		return;
-	tell = exposed || forward_asked();
-	if (!tell && !BPF_CORE_READ(s, __sk_common.skc_dport))
+	if (!exposed && (!elsewhere || (!BPF_CORE_READ(s, __sk_common.skc_dport) && !forward_asked())))
 		return;
 	connected = flow_of_socket(&k, sk) && k.proto == IPPROTO_TCP && k.rport;
-	if (connected) {
-		if (tell)
-			owner_tell_both(rec, rec->cookie, flow_cookie(&k));
-		forward_settled(rec, &k, tell);
-	} else if (exposed || (tell && k.proto != IPPROTO_TCP)) { /* what connects has sent nothing yet */
-		owner_tell(rec, rec->cookie);
-	}
+	/* what connects has sent nothing yet */
+	if (!connected && !exposed && k.proto == IPPROTO_TCP)
+		return;
+	cookie = connected ? flow_cookie(&k) : 0;
+	there = connected && forward_settled(rec, &k);
+	order_stores(rec);
+	if (!exposed && !forward_asked())
+		return;
+	owner_tell_both(rec, rec->cookie, cookie);
+	if (there)
+		forward_tell(rec, &k);
 }
 
 /* setuid() tells nobody: the record of a socket that was used before shows it. */
@@ -344,9 +363,17 @@ static __noinline void owner_user_changed(const struct owner_rec *now, __u32 bef
 	process_event(&e, sizeof(e), false);
 }
 
+/* Whoever reads from the socket, whose address is sk, will not be the only one. */
+static __always_inline void socket_share(struct owner_rec *rec, unsigned long sk, __u16 proto)
+{
+	rec->shared = 1;
+	if (!attrib_receivers && proto == IPPROTO_UDP && socket_near(sk))
+		hooks_want(&attrib_receivers);
+}
+
 /*
- * Another process uses the socket. sk: its address. A server that forks for each connection hands it over once, to what runs
- * the same; others may all write, and what is written while the peer has not acknowledged more is sent in an interrupt.
+ * Another process uses the socket. A server that forks for each connection hands it over once, to what runs the same; others may
+ * all write, and what is written while the peer has not acknowledged more is sent in an interrupt.
  */
 static __always_inline void owner_share(struct owner_rec *rec, const struct owner_rec *now, unsigned long sk)
 {
@@ -355,9 +382,7 @@ static __always_inline void owner_share(struct owner_rec *rec, const struct owne
 
 	if (!attrib_senders && proto == IPPROTO_TCP && (rec->shared || rec->image != now->image))
 		hooks_want(&attrib_senders);
-	rec->shared = 1;
-	if (!attrib_receivers && proto == IPPROTO_UDP && socket_near(sk))
-		hooks_want(&attrib_receivers);
+	socket_share(rec, sk, proto);
 }
 
 /*

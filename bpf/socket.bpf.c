@@ -233,14 +233,6 @@ static __always_inline bool file_held_once(struct file *file)
 	return BPF_CORE_READ(file, f_count.counter) == 2;
 }
 
-/* Whoever reads from it will not be the only one. */
-static __always_inline void scan_share(struct owner_rec *rec, struct sock *sk)
-{
-	rec->shared = 1;
-	if (!attrib_receivers && sk->sk_protocol == IPPROTO_UDP && socket_near((unsigned long)sk))
-		hooks_want(&attrib_receivers);
-}
-
 SEC("iter/task_file")
 int ptcp_task_file(struct bpf_iter__task_file *ctx)
 {
@@ -281,7 +273,7 @@ int ptcp_task_file(struct bpf_iter__task_file *ctx)
 	new.image = EVENT_IMAGE(task->self_exec_id);
 	new.certain = file_held_once(file);
 	if (!new.certain)
-		scan_share(rec, sk);
+		socket_share(rec, (unsigned long)sk, sk->sk_protocol);
 	if (!owner_publish(rec, &new))
 		return 0;
 	if (!cookie)

@@ -154,6 +154,10 @@ def published_port_prefork_data_only():
     return published(BRIDGE, mode="prefork", data=True)
 
 
+def published_port_noaddr_data_only():
+    return published(BRIDGE, mode="noaddr", data=True)
+
+
 def published_port_from_before():
     return published(DEV, before=True)
 

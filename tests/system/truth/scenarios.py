@@ -95,6 +95,7 @@ SCENARIOS = {f.__name__.replace("_", "-"): f for f in (
     nat.published_port_past_a_proxy,
     nat.published_port_prefork,
     nat.published_port_prefork_data_only,
+    nat.published_port_noaddr_data_only,
     nat.published_port_from_before,
     nat.published_port_bridge_only,
     nat.published_port_host_veth_only,
