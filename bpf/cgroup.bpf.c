@@ -55,7 +55,7 @@ static __always_inline void note(struct __sk_buff *skb, bool egress)
 {
 	struct bpf_sock *sk = skb->sk, *full;
 	struct owner_scratch *S;
-	struct flow_key *k;
+	__u32 which = egress ? FLOW_SRC : FLOW_DST;
 	__u64 cookie;
 	bool found;
 
@@ -76,18 +76,17 @@ static __always_inline void note(struct __sk_buff *skb, bool egress)
 			owner_expose(rec, cookie);
 		return;
 	}
-	__builtin_memset(S, 0, offsetof(struct owner_scratch, sent));
+	__builtin_memset(S, 0, offsetof(struct owner_scratch, flow[FLOW_SENT]));
 	S->flow[FLOW_SRC].netns = socket_netns(pointer_value(sk));
 	if (!parse_packet(skb, FLOW_SRC, 0, bpf_ntohs(skb->protocol)) || S->head.later_frag || !S->flow[FLOW_SRC].proto)
 		return;
 	flow_flip(&S->flow[FLOW_DST], &S->flow[FLOW_SRC]);
 	/* Of a connection, who connects: what comes before is of an earlier one. Others have it before they send on it. */
 	S->begins = egress && (S->flow[FLOW_SRC].proto != IPPROTO_TCP || tcp_is(S, TCPHDR_SYN));
-	k = egress ? &S->flow[FLOW_SRC] : &S->flow[FLOW_DST];
-	found = owner_of_socket(S, full, cookie, k);
+	found = owner_of_socket(S, full, cookie, which);
 	if (egress)
 		note_sender(skb, S, full, found);
-	flow_anywhere(S, k, !egress && skb->pkt_type != PACKET_HOST);
+	flow_anywhere(S, &S->flow[which], !egress && skb->pkt_type != PACKET_HOST);
 }
 
 static __always_inline int note_unpreempted(struct __sk_buff *skb, bool egress)

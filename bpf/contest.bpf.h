@@ -92,7 +92,7 @@ static __always_inline bool flow_put(struct owner_rec *new, const struct owner_r
 		if (old->contested && old->netns == netns)
 			return false;
 		owner_set_nobody(new);
-		flows_put(k, new, BPF_ANY);
+		flows_replace(k, new);
 		flow_contest(new, k);
 		return false;
 	}
@@ -103,7 +103,7 @@ static __always_inline bool flow_put(struct owner_rec *new, const struct owner_r
 	}
 	/* Looked at before, as what is there changes with what is written. */
 	taken_over = netns && old->netns && old->netns != netns;
-	flows_put(k, new, BPF_ANY);
+	flows_replace(k, new);
 	if (taken_over)
 		flow_taken_over(k, now);
 	return true;

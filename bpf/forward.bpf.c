@@ -50,12 +50,12 @@ static __always_inline bool is_egress(const struct __sk_buff *skb)
 static __always_inline bool forward_known(struct owner_rec *to, struct bpf_sock *sk, __u64 cookie,
 					  const struct flow_key *k)
 {
-	struct owner_rec *rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0), *known = forward_owner(rec, cookie);
-	bool certain;
+	struct owner_rec *known = forward_owner(bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0), cookie);
+	__u8 certain;
 
 	if (!known)
 		return false;
-	certain = !owner_provisional(known, cookie);
+	certain = known->certain & ~differ(known->cookie, cookie);
 	/* Before the facts: see owner_publish(). */
 	asm volatile("" ::: "memory");
 	*to = *known;
@@ -64,10 +64,10 @@ static __always_inline bool forward_known(struct owner_rec *to, struct bpf_sock 
 	to->forwarded = 1;
 	if (sk->state != BPF_TCP_LISTEN)
 		return true;
+	if (!bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0))
+		listener_adopt(sk, to);
 	to->certain = 0;
 	to->cookie = flow_cookie(k);
-	if (!rec)
-		listener_adopt(sk, known);
 	return true;
 }
 
@@ -115,7 +115,7 @@ static __always_inline void forward_store(struct __sk_buff *skb, struct bpf_sock
 		alone = flow_put(&new, other, k, netns);
 		tell = k->proto != IPPROTO_TCP && !is_egress(skb);
 		if (alone && !new.certain && forward_became_certain(&new, sk)) {
-			flows_put(k, &new, BPF_ANY);
+			flows_replace(k, &new);
 			tell = true;
 		}
 		if (alone && tell && forward_asked())
@@ -150,12 +150,13 @@ static __always_inline bool forward_parse(struct __sk_buff *skb, struct flow_key
 }
 
 /* The flow as our end sees it. */
-static __always_inline void forward_end(struct flow_key *k, const struct flow_key *sent, const struct __sk_buff *skb)
+static __always_inline void forward_end(struct flow_key *k, struct flow_key *sent, const struct __sk_buff *skb)
 {
 	if (is_egress(skb))
 		*k = *sent;
 	else
 		flow_flip(k, sent);
+	verifier_forget(k, sizeof(*k));
 }
 
 static __always_inline bool has_syn(struct __sk_buff *skb, __u16 protocol)
@@ -193,20 +194,20 @@ static __always_inline void own_store(struct bpf_sock *sk, __u64 cookie, const s
 /*
  * A socket of the captured namespace. What comes for one that cannot be looked up by tuple is known by its flow alone.
  * The program at the device tells that, too, but not where it is left out (-Q in), or where requests leave by another.
+ * Global, as forward_ports().
  */
-static __always_inline void own_note(struct __sk_buff *skb, struct bpf_sock *sk)
+__weak __noinline int own_note(struct __sk_buff *skb)
 {
 	struct flow_key k = { .netns = only_netns };
-	struct owner_rec *rec;
+	struct bpf_sock *sk = skb->sk;
 
-	if (sk->protocol == IPPROTO_TCP || sk->protocol == IPPROTO_UDP) {
-		rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0);
-		if (rec)
-			rec->forward_done = 1;
-		return;
-	}
-	if (is_egress(skb) && forward_parse(skb, &k, bpf_ntohs(skb->protocol)))
-		own_store(sk, bpf_get_socket_cookie(skb), &k);
+	if (sk)
+		sk = bpf_sk_fullsock(sk);
+	if (!sk || !forward_parse(skb, &k, bpf_ntohs(skb->protocol)))
+		return 0;
+	verifier_forget(&k, sizeof(k));
+	own_store(sk, bpf_get_socket_cookie(skb), &k);
+	return 0;
 }
 
 /*
@@ -231,33 +232,57 @@ static __always_inline bool sender_is_news(struct __sk_buff *skb, const struct o
 	return task_context(task) && task_is_user(task);
 }
 
-/* A flow that was not told a moment ago. Global, as forward_ports(). */
-__weak __noinline int forward_news(struct __sk_buff *skb)
+/* netns: see forward_store(). Global, as forward_ports(). */
+__weak __noinline int forward_flow(struct __sk_buff *skb, __u32 netns)
 {
 	struct bpf_sock *sk = skb->sk;
 	struct flow_key sent = {}, k;
-	__u16 protocol = bpf_ntohs(skb->protocol);
+
+	if (sk)
+		sk = bpf_sk_fullsock(sk);
+	if (!sk || !forward_parse(skb, &sent, bpf_ntohs(skb->protocol)))
+		return 0;
+	forward_end(&k, &sent, skb);
+	if (flow_forwardable(&k))
+		forward_store(skb, sk, &k, netns);
+	return 0;
+}
+
+/* A packet of the captured namespace's own socket. */
+static __always_inline void own_news(struct __sk_buff *skb, struct bpf_sock *sk)
+{
+	struct owner_rec *rec;
+
+	if (sk->protocol == IPPROTO_TCP || sk->protocol == IPPROTO_UDP) {
+		rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0);
+		if (rec)
+			rec->forward_done = 1;
+	} else if (is_egress(skb)) {
+		own_note(skb);
+	}
+}
+
+/* A flow that was not told a moment ago. */
+static __always_inline void forward_news(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
 	__u32 netns;
 
 	if (sk)
 		sk = bpf_sk_fullsock(sk);
 	if (!sk || (hears_all(sk) && !is_egress(skb)))
-		return 0;
+		return;
 	netns = socket_netns(pointer_value(sk));
 	if (netns == only_netns) {
-		own_note(skb, sk);
-		return 0;
+		own_news(skb, sk);
+		return;
 	}
 	attrib_forwarded = 1;
 	/* Others may answer than are asked. */
 	if (!sk->dst_port && sk->type != SOCK_STREAM && is_egress(skb))
 		hooks_want(&attrib_hearers);
-	if (of_nobody(skb, sk, protocol) || !forward_parse(skb, &sent, protocol))
-		return 0;
-	forward_end(&k, &sent, skb);
-	if (flow_forwardable(&k))
-		forward_store(skb, sk, &k, is_egress(skb) || skb->pkt_type == PACKET_HOST ? netns : 0);
-	return 0;
+	if (!of_nobody(skb, sk, bpf_ntohs(skb->protocol)))
+		forward_flow(skb, is_egress(skb) || skb->pkt_type == PACKET_HOST ? netns : 0);
 }
 
 /* rec: of the socket, or NULL. */

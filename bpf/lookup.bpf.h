@@ -63,32 +63,44 @@ static __always_inline __u32 flow_told(const struct owner_scratch *S, const stru
 	return S->rec.certain ? flow_short(k) : flow_short(k) ^ 2;
 }
 
-static __noinline void flow_remember_now(struct owner_scratch *S, struct owner_rec *rec, const struct flow_key *k)
+/* Global: see lookup_tcp(). */
+__weak __noinline int flow_remember_now(__u32 which)
 {
+	struct owner_scratch *S = owner_scratch_get();
+	struct flow_key *k;
+
+	if (!S || which >= FLOWS)
+		return 0;
+	k = &S->flow[which];
 	if (k->proto == IPPROTO_SCTP)
 		init_tell(S, k);
 	if (flows_told && S->begins)
 		flow_tell(S, k);
 	if (!flow_is_known(S, k))
 		flows_put(k, &S->rec, BPF_ANY);
-	rec->flow = flow_told(S, k);
+	return 0;
 }
 
 /* Tells ptcp_flows whose tuple it is; rec is what is known of the socket. Once per socket and tuple, and flow_again(). */
-static __always_inline void flow_remember(struct owner_scratch *S, struct owner_rec *rec, const struct flow_key *k)
+static __always_inline void flow_remember(struct owner_scratch *S, struct owner_rec *rec, __u32 which)
 {
-	if (rec->flow != flow_told(S, k) || flow_again(S, k))
-		flow_remember_now(S, rec, k);
+	const struct flow_key *k = &S->flow[which];
+	__u32 told = flow_told(S, k);
+
+	if (rec->flow == told && !flow_again(S, k))
+		return;
+	flow_remember_now(which);
+	rec->flow = told;
 }
 
 /*
  * What is known of a socket goes to S->rec. full: the socket when it has storage. cookie 0: it has none yet.
- * k: its tuple, NULL not to remember it.
+ * which: its flow, FLOWS not to remember it.
  */
-static __always_inline bool owner_of_socket(struct owner_scratch *S, struct bpf_sock *full, __u64 cookie,
-					    const struct flow_key *k)
+static __always_inline bool owner_of_socket(struct owner_scratch *S, struct bpf_sock *full, __u64 cookie, __u32 which)
 {
 	struct owner_rec *rec = NULL, *other, *adopted;
+	const struct flow_key *k;
 
 	S->provisional = 0;
 	if (full)
@@ -121,17 +133,20 @@ static __always_inline bool owner_of_socket(struct owner_scratch *S, struct bpf_
 			S->rec.cookie = socket_stand_in(full);
 		return false;
 	}
-	if (!k || !k->proto)
+	if (which >= FLOWS)
+		return true;
+	k = &S->flow[which];
+	if (!k->proto)
 		return true;
 	/*
 	 * What was only made by its owner may go in: flow_get() asks again. What a child inherited may not, before its
 	 * end: nobody may ever accept it, or nobody that we see, as with subflows of MPTCP.
 	 */
 	if (!S->provisional || rec->cookie == cookie) {
-		flow_remember(S, rec, k);
+		flow_remember(S, rec, which);
 	} else if (k->proto == IPPROTO_TCP && (S->head.tcp_flags & (TCPHDR_FIN | TCPHDR_RST))) {
 		S->rec.certain = 0;
-		flow_remember(S, rec, k);
+		flow_remember(S, rec, which);
 	}
 	return true;
 }
@@ -154,7 +169,7 @@ static __always_inline bool owner_of_listener(struct owner_scratch *S, struct bp
 	return S->rec.tgid != 0;
 }
 
-static __always_inline bool flow_get(struct owner_scratch *S, const struct flow_key *k)
+static __always_inline bool flow_read(struct owner_scratch *S, const struct flow_key *k)
 {
 	struct owner_rec *rec = flows_find(k), *now;
 	__u64 cookie;
@@ -170,6 +185,26 @@ static __always_inline bool flow_get(struct owner_scratch *S, const struct flow_
 	S->rec.forwarded = rec->forwarded;
 	S->provisional = rec->forwarded && !S->rec.certain;
 	return S->rec.tgid != 0;
+}
+
+/* The owner of a flow of ptcp_flows into S->rec. Global: see lookup_tcp(). */
+__weak __noinline int flow_get(__u32 which)
+{
+	struct owner_scratch *S = owner_scratch_get();
+
+	return S && which < FLOWS && flow_read(S, &S->flow[which]);
+}
+
+/* Likewise, of a flow of another namespace, which its own end sees as this one. */
+__weak __noinline int forward_get(__u32 which)
+{
+	struct owner_scratch *S = owner_scratch_get();
+
+	if (!S || which >= FLOWS || !flow_forwardable(&S->flow[which]))
+		return false;
+	S->flow[FLOW_FORWARD] = S->flow[which];
+	S->flow[FLOW_FORWARD].netns = 0;
+	return flow_read(S, &S->flow[FLOW_FORWARD]);
 }
 
 /* Is the packet's destination one of our addresses? Else a wildcard socket on the same port is not meant. */
@@ -254,7 +289,7 @@ __weak __noinline int lookup_tcp(struct __sk_buff *skb, __u32 which, __u32 syn)
 	sc = (struct sock_common *)pointer_value(sk);
 	cookie = BPF_CORE_READ(sc, skc_cookie.counter);
 	full = bpf_sk_fullsock(sk);
-	found = owner_of_socket(S, full, cookie, S->state == BPF_TCP_LISTEN ? NULL : k);
+	found = owner_of_socket(S, full, cookie, S->state == BPF_TCP_LISTEN ? FLOWS : which);
 	if (!found && !full)
 		found = owner_of_listener(S, sk, cookie);
 	if (S->state == BPF_TCP_LISTEN) {
@@ -307,7 +342,7 @@ __weak __noinline int lookup_udp(struct __sk_buff *skb, __u32 which)
 	S->state = sk->dst_port ? 0 : BPF_TCP_LISTEN;
 	if (sk->dst_port || bound_to_destination(sk, k) || destination_local(skb, k)) {
 		sc = (struct sock_common *)pointer_value(sk);
-		found = owner_of_socket(S, sk, BPF_CORE_READ(sc, skc_cookie.counter), k);
+		found = owner_of_socket(S, sk, BPF_CORE_READ(sc, skc_cookie.counter), which);
 		if (found && (S->rec.shared || datagram_chosen(sk)))
 			datagram_expose(S, sk, k);
 	}

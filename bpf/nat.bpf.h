@@ -5,16 +5,6 @@
 
 #include "lookup.bpf.h"
 
-/* The owner of a flow of another namespace, k as its own end sees it. */
-static __always_inline bool forward_get(struct owner_scratch *S, const struct flow_key *k)
-{
-	if (!attrib_forwarded || !flow_forwardable(k))
-		return false;
-	S->forward = *k;
-	S->forward.netns = 0;
-	return flow_get(S, &S->forward);
-}
-
 enum {
 	NFCT_INFO_MASK = 7,
 	NFCT_INFO_RELATED = 1,
@@ -71,7 +61,7 @@ static __always_inline void nat_tuple(struct flow_key *to, const struct nf_connt
 }
 
 /*
- * What both ends of a packet with this entry of conntrack call it, into S->sent and S->heard, however much of NAT it has
+ * What both ends of a packet with this entry of conntrack call it, into FLOW_SENT and FLOW_HEARD, however much of NAT it has
  * passed. Returns NAT_*. Global: see lookup_tcp().
  */
 __weak __noinline int nat_look(__u64 nfct)
@@ -90,12 +80,12 @@ __weak __noinline int nat_look(__u64 nfct)
 	if (!(status & (NFCT_SRC_NAT | NFCT_DST_NAT)))
 		return NAT_NONE;
 	if (info >= NFCT_INFO_REPLY) {
-		nat_tuple(&S->sent, &ct->tuplehash[1].tuple, &S->flow[FLOW_SRC]);
-		nat_tuple(&S->heard, &ct->tuplehash[0].tuple, &S->flow[FLOW_DST]);
+		nat_tuple(&S->flow[FLOW_SENT], &ct->tuplehash[1].tuple, &S->flow[FLOW_SRC]);
+		nat_tuple(&S->flow[FLOW_HEARD], &ct->tuplehash[0].tuple, &S->flow[FLOW_DST]);
 		return NAT_REPLY;
 	}
-	nat_tuple(&S->sent, &ct->tuplehash[0].tuple, &S->flow[FLOW_SRC]);
-	nat_tuple(&S->heard, &ct->tuplehash[1].tuple, &S->flow[FLOW_DST]);
+	nat_tuple(&S->flow[FLOW_SENT], &ct->tuplehash[0].tuple, &S->flow[FLOW_SRC]);
+	nat_tuple(&S->flow[FLOW_HEARD], &ct->tuplehash[1].tuple, &S->flow[FLOW_DST]);
 	return status & NFCT_CONFIRMED ? NAT_REQUEST : NAT_FIRST;
 }
 
@@ -119,7 +109,7 @@ static __always_inline bool nat_changes(struct __sk_buff *skb, struct owner_scra
 static __always_inline void nat_refused(const struct owner_scratch *S, const struct flow_key *k)
 {
 	if (k->proto == IPPROTO_TCP && (S->head.tcp_flags & TCPHDR_RST))
-		bpf_map_update_elem(&ptcp_nat, k, &S->sent, BPF_ANY);
+		bpf_map_update_elem(&ptcp_nat, k, &S->flow[FLOW_SENT], BPF_ANY);
 }
 
 /*
@@ -128,12 +118,12 @@ static __always_inline void nat_refused(const struct owner_scratch *S, const str
  */
 static __always_inline bool nat_source(struct owner_scratch *S)
 {
-	struct flow_key *k = &S->forward;
+	struct flow_key *k = &S->flow[FLOW_FORWARD];
 	struct owner_rec *old;
 
-	flow_flip(k, &S->heard);
+	flow_flip(k, &S->flow[FLOW_HEARD]);
 	k->netns = S->flow[FLOW_SRC].netns;
-	if (!flow_get(S, &S->sent)) {
+	if (!flow_get(FLOW_SENT)) {
 		nat_refused(S, k);
 		return false;
 	}
@@ -143,7 +133,7 @@ static __always_inline bool nat_source(struct owner_scratch *S)
 	S->rec.forwarded = 1;
 	attrib_published = 1;
 	flows_put(k, &S->rec, BPF_ANY);
-	bpf_map_update_elem(&ptcp_nat, &S->sent, k, BPF_ANY);
+	bpf_map_update_elem(&ptcp_nat, &S->flow[FLOW_SENT], k, BPF_ANY);
 	/* Datagrams that came before: nobody will accept anything. */
 	if (k->proto != IPPROTO_TCP && !S->provisional)
 		forward_tell_nat(&S->rec, k);
@@ -153,25 +143,25 @@ static __always_inline bool nat_source(struct owner_scratch *S)
 /* The receiver of a packet that NAT changes, where that is not as the packet shows it. */
 static __always_inline bool nat_destination(struct owner_scratch *S)
 {
-	if (!S->nat || tcp_is(S, TCPHDR_SYN) || flow_same_ends(&S->heard, &S->flow[FLOW_DST]))
+	if (!S->nat || tcp_is(S, TCPHDR_SYN) || flow_same_ends(&S->flow[FLOW_HEARD], &S->flow[FLOW_DST]))
 		return false;
-	return flow_get(S, &S->heard);
+	return flow_get(FLOW_HEARD);
 }
 
 /* What stands for the receiver of a packet that NAT changes: forward_tell() is told of it. */
 static __always_inline void nat_stand_in(struct owner_scratch *S)
 {
 	if (S->nat == NAT_FIRST)
-		flow_flip(&S->forward, &S->sent);
+		flow_flip(&S->flow[FLOW_FORWARD], &S->flow[FLOW_SENT]);
 	else
-		S->forward = S->heard;
+		S->flow[FLOW_FORWARD] = S->flow[FLOW_HEARD];
 }
 
-/* Is a flow whose owner was never told, S->forward, still so young that it may be? */
+/* Is a flow whose owner was never told, S->flow[FLOW_FORWARD], still so young that it may be? */
 static __always_inline bool datagram_young(struct owner_scratch *S, __u64 cookie)
 {
 	enum { YOUNG_NS = 200000000 };
-	struct owner_rec *rec = flows_find(&S->forward);
+	struct owner_rec *rec = flows_find(&S->flow[FLOW_FORWARD]);
 	__u64 now = bpf_ktime_get_ns();
 
 	if (rec && rec->cookie == cookie)
@@ -182,7 +172,7 @@ static __always_inline bool datagram_young(struct owner_scratch *S, __u64 cookie
 	S->rec.cookie = cookie;
 	S->rec.start = now;
 	S->rec.forwarded = 1;
-	flows_put(&S->forward, &S->rec, BPF_ANY);
+	flows_put(&S->flow[FLOW_FORWARD], &S->rec, BPF_ANY);
 	return true;
 }
 
@@ -209,8 +199,8 @@ static __always_inline bool nat_possible(struct owner_scratch *S, const struct e
 	/* What this machine sends to itself has passed NAT before. */
 	if (!attrib_forwarded || e->ifindex == LOOPBACK_IFINDEX || !flow_forwardable(k))
 		return false;
-	flow_plain(&S->forward, k, e->ifindex);
-	hash = flow_hash(&S->forward);
+	flow_plain(&S->flow[FLOW_FORWARD], k, e->ifindex);
+	hash = flow_hash(&S->flow[FLOW_FORWARD]);
 	slot = flow_plain_slot(hash);
 	plain = bpf_map_lookup_elem(&ptcp_plain, &slot);
 	possible = !plain || plain->tag != flow_plain_tag(hash) || (__s32)(plain->until - nat_step(e->ts)) < 0;
@@ -236,14 +226,14 @@ static __always_inline bool forward_wait(struct __sk_buff *skb, struct owner_scr
 		return false;
 	local = !egress && destination_local(skb, k);
 	o->flags = local && !S->nat && nat_possible(S, e, k) ? OWNER_F_NAT : 0;
-	S->forward = *k;
+	S->flow[FLOW_FORWARD] = *k;
 	/* Our own address: the tuple before NAT. */
 	if (!local)
-		S->forward.netns = 0;
+		S->flow[FLOW_FORWARD].netns = 0;
 	if (S->nat)
 		nat_stand_in(S);
 	forward_ask(&S->rec);
-	o->cookie = flow_cookie(&S->forward);
+	o->cookie = flow_cookie(&S->flow[FLOW_FORWARD]);
 	if (k->proto == IPPROTO_UDP && !datagram_young(S, o->cookie))
 		return o->flags;
 	o->flags |= OWNER_F_PROVISIONAL;

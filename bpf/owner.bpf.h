@@ -60,22 +60,58 @@ struct {
 	__type(value, struct owner_rec);
 } ptcp_flows SEC(".maps") __weak;
 
+/*
+ * flow_end_slot(). Global, as of an index that it has followed from the flow the verifier remembers the flow, too, and takes
+ * what is the same but for that for something else.
+ */
+__weak __noinline __u32 flow_slot(__u64 end)
+{
+	return flow_end_slot(end);
+}
+
+static __always_inline __u8 *flow_end(const struct flow_key *k)
+{
+	return &flow_ends[flow_slot(flow_end_mixed(k)) % FLOW_ENDS];
+}
+
 static __always_inline struct owner_rec *flows_find(const struct flow_key *k)
 {
-	return flow_ends[flow_end_slot(k)] ? bpf_map_lookup_elem(&ptcp_flows, k) : NULL;
+	return *flow_end(k) ? bpf_map_lookup_elem(&ptcp_flows, k) : NULL;
 }
 
 /* flags: of bpf_map_update_elem(). */
 static __always_inline long flows_put(const struct flow_key *k, const struct owner_rec *rec, __u64 flags)
 {
-	flow_ends[flow_end_slot(k)] = 1;
+	*flow_end(k) = 1;
 	return bpf_map_update_elem(&ptcp_flows, k, rec, flags);
+}
+
+/* Of a flow that was there a moment ago. */
+static __always_inline void flows_replace(const struct flow_key *k, const struct owner_rec *rec)
+{
+	bpf_map_update_elem(&ptcp_flows, k, rec, BPF_ANY);
 }
 
 /* The same program of the same process. */
 static __always_inline bool owner_same(const struct owner_rec *a, const struct owner_rec *b)
 {
 	return a->tgid == b->tgid && a->image == b->image;
+}
+
+/* 1 or 0, without a branch: each would have the verifier check once more what follows. */
+static __always_inline __u32 differ(__u64 a, __u64 b)
+{
+	__u64 difference = a ^ b, negative = -difference;
+
+	/* clang knows that this is a comparison. */
+	asm volatile("" : "+r"(negative));
+	return (difference | negative) >> 63;
+}
+
+/* Reads memory of the stack over itself, so that the verifier forgets how it was come by: likewise. */
+static __always_inline void verifier_forget(void *memory, __u32 size)
+{
+	bpf_probe_read_kernel(memory, size, memory);
 }
 
 static __always_inline bool owner_provisional(const struct owner_rec *rec, __u64 cookie)
@@ -226,7 +262,7 @@ static __always_inline bool forward_settled(struct owner_rec *rec, struct flow_k
 	if (old->start == rec->start && owner_same(old, rec))
 		owner_renew(old, rec);
 	else
-		flows_put(k, rec, BPF_ANY);
+		flows_replace(k, rec);
 	return true;
 }
 
@@ -252,9 +288,9 @@ static __always_inline bool hears_all(const struct bpf_sock *sk)
 }
 
 /* sk: address of a struct sock. */
-static __always_inline bool socket_elsewhere(unsigned long sk)
+static __always_inline __u32 socket_elsewhere(unsigned long sk)
 {
-	return !only_netns || socket_netns(sk) != only_netns;
+	return only_netns ? differ(socket_netns(sk), only_netns) : 1;
 }
 
 /* Whether packets of the socket's namespace may be captured. */
@@ -329,7 +365,7 @@ static __always_inline bool forward_asked(void)
  * exposed: a packet was credited to the socket before. Else it is of another namespace: what ptcp_flows has of a connection is
  * made certain, and told where a packet may wait for it.
  */
-static __noinline void owner_settled(struct owner_rec *rec, unsigned long sk, __u32 exposed, bool elsewhere)
+static __noinline void owner_settled(struct owner_rec *rec, unsigned long sk, __u32 exposed, __u32 elsewhere)
 {
 	struct sock *s = (struct sock *)sk;
 	struct flow_key k = {};
@@ -389,7 +425,7 @@ static __always_inline void owner_share(struct owner_rec *rec, const struct owne
  * An insertion takes the LRU map 0.8 us: it is for what outlives the storage, a captured connection in TIME_WAIT, and for
  * copies in ptcp_flows that name another owner than the socket has by now.
  */
-static __always_inline bool cookie_wanted(const struct owner_rec *before, const struct owner_rec *now, bool near)
+static __always_inline bool cookie_wanted(const struct owner_rec *before, const struct owner_rec *now, __u32 near)
 {
 	if (!before)
 		attrib_moved = 1;
@@ -399,7 +435,7 @@ static __always_inline bool cookie_wanted(const struct owner_rec *before, const 
 		attrib_moved = 1;
 		return true;
 	}
-	return now->certain && near;
+	return now->certain & near;
 }
 
 /* The running task in new; rec: what is known of its socket, or NULL. False for kernel threads. */
@@ -425,8 +461,7 @@ static __always_inline struct owner_rec *owner_note(void *sk, __u64 cookie, bool
 {
 	struct task_struct *task = task_current();
 	struct owner_rec *rec, new = { .cookie = cookie, .certain = used };
-	bool settled, elsewhere;
-	__u32 exposed;
+	__u32 exposed, elsewhere, settled;
 
 	if (storage)
 		rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0);
@@ -441,8 +476,7 @@ static __always_inline struct owner_rec *owner_note(void *sk, __u64 cookie, bool
 	if (rec && rec->cookie == cookie && owner_same(rec, &new) && rec->uid != new.uid)
 		owner_user_changed(&new, rec->uid);
 	elsewhere = socket_elsewhere(pointer_value(sk));
-	if (elsewhere)
-		attrib_forwarded = 1;
+	attrib_forwarded |= elsewhere;
 	if (!storage) {
 		settled = used && (!rec || owner_provisional(rec, cookie));
 		attrib_moved = 1;
@@ -453,11 +487,11 @@ static __always_inline struct owner_rec *owner_note(void *sk, __u64 cookie, bool
 		return NULL;
 	}
 	rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (cookie_wanted(rec, &new, !only_netns || !elsewhere))
+	if (cookie_wanted(rec, &new, only_netns ? elsewhere ^ 1 : 1))
 		bpf_map_update_elem(&ptcp_cookies, &cookie, &new, BPF_ANY);
 	if (!rec)
 		return NULL;
-	settled = used && owner_provisional(rec, cookie);
+	settled = used & ~(rec->certain & ~differ(rec->cookie, cookie));
 	/* Of a listener that several accept from, it has inherited that. */
 	if (rec->cookie != cookie)
 		rec->shared = 0;

@@ -73,7 +73,7 @@ static __always_inline __u8 source_by_socket(struct __sk_buff *skb, struct owner
 	full = bpf_sk_fullsock(sk);
 	if (answers_for_another(S, full))
 		return OWNER_NONE;
-	found = owner_of_socket(S, full, cookie, &S->flow[FLOW_SRC]);
+	found = owner_of_socket(S, full, cookie, FLOW_SRC);
 	if (egress && !(TASK_READ(task, flags) & PF_KTHREAD) && task_context(task) && task_sends(S, full)) {
 		if (!found || S->provisional || !task_is_owner(task, &S->rec))
 			owner_store_current(skb, S, full, task);
@@ -117,9 +117,9 @@ static __always_inline enum owner_verdict resolve_source(struct __sk_buff *skb, 
 	if (nat_changes(skb, S, e->ifindex) && nat_source(S))
 		return owner_take(&e->src, S, OWNER_CONNTRACK);
 	/* A SYN-ACK may follow a dead connection of the same tuple: its socket tells, the flow map does not. */
-	if (!tcp_is(S, TCPHDR_SYN | TCPHDR_ACK) && flow_get(S, &S->flow[FLOW_SRC]))
+	if (!tcp_is(S, TCPHDR_SYN | TCPHDR_ACK) && flow_get(FLOW_SRC))
 		return owner_take(&e->src, S, OWNER_FLOW);
-	if (forward_get(S, &S->flow[FLOW_SRC]))
+	if (attrib_forwarded && forward_get(FLOW_SRC))
 		return owner_take(&e->src, S, OWNER_FLOW);
 	if ((egress || skb->ifindex == LOOPBACK_IFINDEX) && lookup(skb, S, FLOW_SRC, false))
 		return owner_take(&e->src, S, OWNER_LOOKUP);
@@ -146,7 +146,7 @@ static __always_inline bool nat_own(struct __sk_buff *skb, struct owner_scratch 
 {
 	if (S->nat != NAT_REPLY)
 		return false;
-	S->flow[FLOW_INNER] = S->heard;
+	S->flow[FLOW_INNER] = S->flow[FLOW_HEARD];
 	S->flow[FLOW_INNER].netns = S->flow[FLOW_DST].netns;
 	return lookup(skb, S, FLOW_INNER, false);
 }
@@ -161,7 +161,7 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 	    init_wait(skb, S, &e->dst))
 		return OWNER_MAYBE;
 	/* A published port: a socket of ours on the same port (docker-proxy) gets nothing of this flow. */
-	if (attrib_published && !egress && S->flow[FLOW_DST].proto == IPPROTO_UDP && flow_get(S, &S->flow[FLOW_DST]) &&
+	if (attrib_published && !egress && S->flow[FLOW_DST].proto == IPPROTO_UDP && flow_get(FLOW_DST) &&
 	    S->rec.forwarded)
 		return owner_take(&e->dst, S, OWNER_CONNTRACK);
 	if (nat_destination(S) || (S->nat && !egress && nat_own(skb, S)))
@@ -187,7 +187,7 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 		return OWNER_MAYBE;
 	}
 	/* A forwarded SYN may follow a dead connection, too. */
-	if (!(syn && attrib_forwarded) && (flow_get(S, &S->flow[FLOW_DST]) || forward_get(S, &S->flow[FLOW_DST])))
+	if (!(syn && attrib_forwarded) && (flow_get(FLOW_DST) || (attrib_forwarded && forward_get(FLOW_DST))))
 		return owner_take(&e->dst, S, OWNER_FLOW);
 	if (forward_wait(skb, S, e, &S->flow[FLOW_DST], syn, egress))
 		return OWNER_MAYBE;
@@ -198,8 +198,7 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 	if (!parse_packet(skb, FLOW_INNER, S->head.inner_off,
 			  S->flow[FLOW_SRC].proto == IPPROTO_ICMP ? ETH_P_IP : ETH_P_IPV6))
 		return OWNER_NO;
-	if (flow_get(S, &S->flow[FLOW_INNER]) || forward_get(S, &S->flow[FLOW_INNER]) ||
-	    lookup(skb, S, FLOW_INNER, false))
+	if (flow_get(FLOW_INNER) || (attrib_forwarded && forward_get(FLOW_INNER)) || lookup(skb, S, FLOW_INNER, false))
 		return owner_take(&e->dst, S, OWNER_ICMP);
 	return OWNER_NO;
 }

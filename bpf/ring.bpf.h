@@ -29,7 +29,9 @@ _Static_assert(RINGS(RING_ONE) == RINGS_MAX, "RINGS lists RINGS_MAX rings");
 static __always_inline __s64 ring_output(__u32 slot, void *record, __u32 size, bool ask)
 {
 #define RING_OUTPUT(n)                                                                                                 \
-	if (n < ring_count && slot == n) {                                                                             \
+	if (n >= ring_count)                                                                                           \
+		return -1;                                                                                             \
+	if (slot == n) {                                                                                               \
 		long err = bpf_ringbuf_output(&ptcp_ring##n, record, size, BPF_RB_NO_WAKEUP);                          \
 		return err || !ask ? err : (__s64)bpf_ringbuf_query(&ptcp_ring##n, BPF_RB_AVAIL_DATA);                 \
 	}
@@ -44,7 +46,9 @@ static __noinline __u64 ring_used(__u32 slot)
 
 	/* The asm differs from ring to ring: else clang makes one call of all, and rings that do not exist are referred to. */
 #define RING_USED(n)                                                                                                   \
-	if (n < ring_count && slot == n) {                                                                             \
+	if (n >= ring_count)                                                                                           \
+		return 0;                                                                                              \
+	if (slot == n) {                                                                                               \
 		used = bpf_ringbuf_query(&ptcp_ring##n, BPF_RB_AVAIL_DATA);                                            \
 		asm volatile("" : "+r"(used) : "i"(n));                                                                \
 		return used;                                                                                           \

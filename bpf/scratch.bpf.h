@@ -9,9 +9,12 @@
 
 /* Index of owner_scratch.flow. */
 enum {
-	FLOW_SRC,   /* the source seen as the local end */
-	FLOW_DST,   /* the destination seen as the local end */
-	FLOW_INNER, /* the packet that an ICMP error quotes, or the fragment's key */
+	FLOW_SRC,     /* the source seen as the local end */
+	FLOW_DST,     /* the destination seen as the local end */
+	FLOW_INNER,   /* the packet that an ICMP error quotes, or the fragment's key */
+	FLOW_FORWARD, /* one of these as another namespace sees it */
+	FLOW_SENT,    /* not cleared: unless nat is NAT_NONE, the source as that end sees it */
+	FLOW_HEARD,   /* the destination, likewise */
 	FLOWS
 };
 
@@ -37,17 +40,15 @@ enum {
 	NAT_REPLY
 };
 
+/* Functions that are verified once take the index of a flow: on 5.10 they take no pointer but the packet. */
 struct owner_scratch {
-	struct flow_key flow[FLOWS];
-	struct flow_key forward; /* the flow as another namespace sees it */
-	struct owner_rec rec;	 /* what the last lookup found */
-	__u8 provisional;	 /* of rec */
-	__u8 state;		 /* of the socket that was looked up; of UDP BPF_TCP_LISTEN: it hears everybody */
-	__u8 nat;		 /* NAT_* */
-	__u8 begins; /* of packets that cgroup.bpf.c sees: its source may be the first to send on this flow */
+	struct owner_rec rec; /* what the last lookup found */
+	__u8 provisional;     /* of rec */
+	__u8 state;	      /* of the socket that was looked up; of UDP BPF_TCP_LISTEN: it hears everybody */
+	__u8 nat;	      /* NAT_* */
+	__u8 begins;	      /* of packets that cgroup.bpf.c sees: its source may be the first to send on this flow */
 	struct packet_head head;
-	/* Not cleared: unless nat is NAT_NONE, the source and the destination as these ends see them. */
-	struct flow_key sent, heard;
+	struct flow_key flow[FLOWS];
 };
 
 struct {

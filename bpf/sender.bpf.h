@@ -54,7 +54,7 @@ static __always_inline void owner_store_current(struct __sk_buff *skb, struct ow
 	sender_note(skb);
 	rec = bpf_sk_storage_get(&ptcp_sockets, full, NULL, 0);
 	if (rec && S->flow[FLOW_SRC].proto)
-		flow_remember(S, rec, &S->flow[FLOW_SRC]);
+		flow_remember(S, rec, FLOW_SRC);
 }
 
 #endif

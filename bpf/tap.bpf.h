@@ -21,18 +21,12 @@ static __always_inline bool tap_wants(__u32 ifindex, bool egress)
 }
 
 /* Of this namespace, or of one whose packet passes here. */
-static __always_inline bool tap_flow(struct owner_scratch *S, const struct flow_key *k)
+static __always_inline bool tap_flow(struct owner_scratch *S, __u32 which)
 {
-	bool found = flow_get(S, k);
-
-	if (!found && flow_forwardable(k)) {
-		S->forward = *k;
-		S->forward.netns = 0;
-		found = flow_get(S, &S->forward);
-	}
-	if (found)
-		S->provisional = !S->rec.certain;
-	return found;
+	if (!flow_get(which) && !forward_get(which))
+		return false;
+	S->provisional = !S->rec.certain;
+	return true;
 }
 
 /* A connection that is only asked for: who accepts it is told for this stand-in. */
@@ -47,13 +41,15 @@ static __always_inline enum owner_verdict tap_stand_in(struct event_owner *o, co
  * As task_sends(), for packets that have lost their socket: ptcp_flow_out has told before who sends by TCP. What it has not
  * seen is from a kernel without cgroup v2, or a reset from nobody.
  */
-static __always_inline bool tap_task_sends(struct owner_scratch *S, const struct flow_key *k, struct task_struct *task)
+static __always_inline bool tap_task_sends(struct owner_scratch *S, struct task_struct *task)
 {
+	const struct flow_key *k = &S->flow[FLOW_SRC];
+
 	if (k->proto != IPPROTO_TCP)
 		return !S->head.inner_off && !icmp_answers(k);
 	if (tcp_is(S, TCPHDR_SYN | TCPHDR_ACK))
 		return false;
-	if (!tap_flow(S, k))
+	if (!tap_flow(S, FLOW_SRC))
 		return !(S->head.tcp_flags & TCPHDR_RST);
 	return task_is_of(task, &S->rec);
 }
@@ -65,7 +61,7 @@ static __always_inline enum owner_verdict tap_source(struct __sk_buff *skb, stru
 	struct task_struct *task = task_current();
 	const struct flow_key *k = &S->flow[FLOW_SRC];
 
-	if (sends && k->proto && in_task && tap_task_sends(S, k, task) && owner_current(&S->rec, task)) {
+	if (sends && k->proto && in_task && tap_task_sends(S, task) && owner_current(&S->rec, task)) {
 		S->rec.source = 0;
 		S->rec.cookie = 0;
 		S->provisional = 0;
@@ -79,7 +75,7 @@ static __always_inline enum owner_verdict tap_source(struct __sk_buff *skb, stru
 	/* It may follow a dead connection of the same tuple. */
 	if (tcp_is(S, TCPHDR_SYN | TCPHDR_ACK))
 		return sends || e->ifindex == LOOPBACK_IFINDEX ? tap_stand_in(&e->src, k) : OWNER_MAYBE;
-	if (tap_flow(S, k))
+	if (tap_flow(S, FLOW_SRC))
 		return owner_take(&e->src, S, OWNER_FLOW);
 	return OWNER_MAYBE;
 }
@@ -90,9 +86,9 @@ static __always_inline bool tap_nat(struct owner_scratch *S)
 	bool found = nat_destination(S);
 
 	if (!found && S->nat == NAT_REPLY) {
-		flow_flip(&S->forward, &S->sent);
-		S->forward.netns = S->flow[FLOW_DST].netns;
-		found = flow_get(S, &S->forward);
+		flow_flip(&S->flow[FLOW_FORWARD], &S->flow[FLOW_SENT]);
+		S->flow[FLOW_FORWARD].netns = S->flow[FLOW_DST].netns;
+		found = flow_get(FLOW_FORWARD);
 	}
 	return found;
 }
@@ -102,7 +98,7 @@ static __always_inline enum owner_verdict tap_nat_wait(struct owner_scratch *S, 
 {
 	nat_stand_in(S);
 	o->source = OWNER_CONNTRACK;
-	return tap_stand_in(o, &S->forward);
+	return tap_stand_in(o, &S->flow[FLOW_FORWARD]);
 }
 
 static __always_inline enum owner_verdict tap_destination(struct owner_scratch *S, struct event_packet *e, bool egress)
@@ -122,7 +118,7 @@ static __always_inline enum owner_verdict tap_destination(struct owner_scratch *
 	}
 	if (S->nat && tap_nat(S))
 		return owner_take(&e->dst, S, OWNER_CONNTRACK);
-	if (!tap_flow(S, k)) {
+	if (!tap_flow(S, FLOW_DST)) {
 		/* Soon after its SYN: nobody has accepted yet. */
 		if (k->proto == IPPROTO_TCP && !k->fragment && (!egress || e->ifindex == LOOPBACK_IFINDEX))
 			return tap_stand_in(&e->dst, k);
@@ -138,7 +134,7 @@ static __always_inline enum owner_verdict tap_destination(struct owner_scratch *
 /* The end that an ICMP error is about, from the packet that it quotes: parsed into FLOW_INNER. */
 static __always_inline enum owner_verdict tap_quoted(struct owner_scratch *S, struct event_packet *e)
 {
-	return tap_flow(S, &S->flow[FLOW_INNER]) ? owner_take(&e->dst, S, OWNER_ICMP) : OWNER_MAYBE;
+	return tap_flow(S, FLOW_INNER) ? owner_take(&e->dst, S, OWNER_ICMP) : OWNER_MAYBE;
 }
 
 static __always_inline struct owner_scratch *tap_begin(struct event_packet *e)
@@ -150,7 +146,7 @@ static __always_inline struct owner_scratch *tap_begin(struct event_packet *e)
 	__builtin_memset(e->comm, 0, sizeof(e->comm));
 	if (!S)
 		return NULL;
-	__builtin_memset(S, 0, offsetof(struct owner_scratch, sent));
+	__builtin_memset(S, 0, offsetof(struct owner_scratch, flow[FLOW_SENT]));
 	S->flow[FLOW_SRC].netns = S->flow[FLOW_INNER].netns = e->netns;
 	return S;
 }

@@ -107,7 +107,7 @@ static __always_inline bool tunnel_elsewhere(struct owner_scratch *S)
 	if (!attrib_forwarded)
 		return false;
 	flow_flip(&S->flow[FLOW_DST], &S->flow[FLOW_SRC]);
-	return forward_get(S, &S->flow[FLOW_SRC]) || forward_get(S, &S->flow[FLOW_DST]);
+	return forward_get(FLOW_SRC) || forward_get(FLOW_DST);
 }
 
 /* S->flow[FLOW_SRC] and S->head are of the outer packet, whose network header is at off, and become those of the inner one. */

@@ -32,7 +32,7 @@ struct flow_key {
 	__u8 proto;
 	__u8 fragment; /* lport and rport hold the IP identification */
 	__u8 pad[6];
-};
+} __attribute__((aligned(8))); /* copied by eight bytes, which the verifier takes half as long for */
 EVENT_ASSERT_SIZE(struct flow_key, 48);
 
 #define OWNER_INLINE __attribute__((always_inline))
@@ -52,12 +52,16 @@ static inline OWNER_INLINE __u64 flow_hash(const struct flow_key *k)
 /* Index of the local end's address and namespace in flow_ends: most packets are of none that ptcp_flows has a flow of. */
 enum { FLOW_ENDS = 1 << 13 };
 
-static inline OWNER_INLINE __u32 flow_end_slot(const struct flow_key *k)
+static inline OWNER_INLINE __u64 flow_end_mixed(const struct flow_key *k)
 {
 	const flow_word *w = (const flow_word *)k->l;
-	__u64 h = w[0] * 0x9e3779b97f4a7c15 + w[1] * 0xc2b2ae3d27d4eb4f + k->netns * 0x165667b19e3779f9ULL;
 
-	return h >> 51;
+	return w[0] ^ w[1] ^ k->netns;
+}
+
+static inline OWNER_INLINE __u32 flow_end_slot(__u64 mixed)
+{
+	return mixed * 0x9e3779b97f4a7c15 >> 51;
 }
 
 /*

@@ -212,7 +212,7 @@ static void remember(const struct nat *n, const struct flow *f, struct owner_rec
 {
 	rec->forwarded = 1;
 	if (n->maps.ends) {
-		__atomic_store_n(&n->maps.ends[flow_end_slot(&f->key)], 1, __ATOMIC_RELAXED);
+		__atomic_store_n(&n->maps.ends[flow_end_slot(flow_end_mixed(&f->key))], 1, __ATOMIC_RELAXED);
 		__atomic_store_n(n->maps.published, 1, __ATOMIC_RELEASE);
 	}
 	bpf_map_update_elem(n->maps.flows, &f->key, rec, BPF_ANY);
