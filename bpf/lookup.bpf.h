@@ -207,12 +207,20 @@ __weak __noinline int forward_get(__u32 which)
 	return flow_read(S, &S->flow[FLOW_FORWARD]);
 }
 
-/* Is the packet's destination one of our addresses? Else a wildcard socket on the same port is not meant. */
-static __noinline bool destination_local(struct __sk_buff *skb, const struct flow_key *k)
+/*
+ * Is the flow's local end, the packet's destination, one of our addresses? Else a wildcard socket on the same port is not meant.
+ * Global: see lookup_tcp().
+ */
+__weak __noinline int destination_local(struct __sk_buff *skb, __u32 which)
 {
 	struct bpf_fib_lookup fib = { .ifindex = skb->ifindex };
+	struct owner_scratch *S = owner_scratch_get();
+	const struct flow_key *k;
 	long ret;
 
+	if (!S || which >= FLOWS)
+		return false;
+	k = &S->flow[which];
 	if (addr_is_v4(k->l)) {
 		fib.family = AF_INET;
 		fib.ipv4_src = k->r[3];
@@ -284,7 +292,7 @@ __weak __noinline int lookup_tcp(struct __sk_buff *skb, __u32 which, __u32 syn)
 	if (!sk)
 		return false;
 	S->state = sk->state;
-	if (S->state == BPF_TCP_LISTEN && (!syn || !destination_local(skb, k)))
+	if (S->state == BPF_TCP_LISTEN && (!syn || !destination_local(skb, which)))
 		goto release;
 	sc = (struct sock_common *)pointer_value(sk);
 	cookie = BPF_CORE_READ(sc, skc_cookie.counter);
@@ -340,7 +348,7 @@ __weak __noinline int lookup_udp(struct __sk_buff *skb, __u32 which)
 	if (!sk)
 		return false;
 	S->state = sk->dst_port ? 0 : BPF_TCP_LISTEN;
-	if (sk->dst_port || bound_to_destination(sk, k) || destination_local(skb, k)) {
+	if (sk->dst_port || bound_to_destination(sk, k) || destination_local(skb, which)) {
 		sc = (struct sock_common *)pointer_value(sk);
 		found = owner_of_socket(S, sk, BPF_CORE_READ(sc, skc_cookie.counter), which);
 		if (found && (S->rec.shared || datagram_chosen(sk)))

@@ -188,8 +188,7 @@ struct {
  * A packet comes for an end of ours, k, that NAT may have published: only after us it is found out where it goes, and the
  * socket that we see there (docker-proxy) may never get it.
  */
-static __always_inline bool nat_possible(struct owner_scratch *S, const struct event_packet *e,
-					 const struct flow_key *k)
+static __always_inline bool nat_possible(struct owner_scratch *S, const struct flow_key *k, __u32 ifindex, __u64 ts)
 {
 	struct nat_plain *plain;
 	bool possible;
@@ -197,13 +196,13 @@ static __always_inline bool nat_possible(struct owner_scratch *S, const struct e
 	__u64 hash;
 
 	/* What this machine sends to itself has passed NAT before. */
-	if (!attrib_forwarded || e->ifindex == LOOPBACK_IFINDEX || !flow_forwardable(k))
+	if (!attrib_forwarded || ifindex == LOOPBACK_IFINDEX || !flow_forwardable(k))
 		return false;
-	flow_plain(&S->flow[FLOW_FORWARD], k, e->ifindex);
+	flow_plain(&S->flow[FLOW_FORWARD], k, ifindex);
 	hash = flow_hash(&S->flow[FLOW_FORWARD]);
 	slot = flow_plain_slot(hash);
 	plain = bpf_map_lookup_elem(&ptcp_plain, &slot);
-	possible = !plain || plain->tag != flow_plain_tag(hash) || (__s32)(plain->until - nat_step(e->ts)) < 0;
+	possible = !plain || plain->tag != flow_plain_tag(hash) || (__s32)(plain->until - nat_step(ts)) < 0;
 	if (possible)
 		forward_ask(&S->rec);
 	return possible;
@@ -211,21 +210,27 @@ static __always_inline bool nat_possible(struct owner_scratch *S, const struct e
 
 /*
  * The destination may be a socket of another namespace that has not answered yet. Such a packet waits, with a stand-in
- * for the cookie, until forward_tell() knows better: SYNs, and the first datagrams unless we send them ourselves, to
- * whom we mean.
+ * for the cookie, until forward_tell() knows better: SYNs, and of UDP the first datagrams unless we send them ourselves, to
+ * whom we mean. Nothing else comes here. Returns a negative number, or OWNER_F_*, and the stand-in in S->rec.cookie. Global: see lookup_tcp().
  */
-static __always_inline bool forward_wait(struct __sk_buff *skb, struct owner_scratch *S, struct event_packet *e,
-					 const struct flow_key *k, bool syn, bool egress)
+__weak __noinline int forward_wait(struct __sk_buff *skb, __u32 egress, __u64 ts)
 {
-	struct event_owner *o = &e->dst;
+	struct owner_scratch *S = owner_scratch_get();
+	const struct flow_key *k;
+	int flags = 0;
+	__u64 cookie;
 	bool local;
 
-	if (!attrib_forwarded || !flow_forwardable(k) || k->fragment)
-		return false;
-	if (k->proto == IPPROTO_TCP ? !syn : k->proto != IPPROTO_UDP || (egress && skb->sk && !nat_redirects(skb)))
-		return false;
-	local = !egress && destination_local(skb, k);
-	o->flags = local && !S->nat && nat_possible(S, e, k) ? OWNER_F_NAT : 0;
+	if (!S)
+		return -1;
+	k = &S->flow[FLOW_DST];
+	if (!flow_forwardable(k) || k->fragment)
+		return -1;
+	if (k->proto == IPPROTO_UDP && egress && skb->sk && !nat_redirects(skb))
+		return -1;
+	local = !egress && destination_local(skb, FLOW_DST);
+	if (local && !S->nat && nat_possible(S, k, skb->ifindex, ts))
+		flags = OWNER_F_NAT;
 	S->flow[FLOW_FORWARD] = *k;
 	/* Our own address: the tuple before NAT. */
 	if (!local)
@@ -233,11 +238,11 @@ static __always_inline bool forward_wait(struct __sk_buff *skb, struct owner_scr
 	if (S->nat)
 		nat_stand_in(S);
 	forward_ask(&S->rec);
-	o->cookie = flow_cookie(&S->flow[FLOW_FORWARD]);
-	if (k->proto == IPPROTO_UDP && !datagram_young(S, o->cookie))
-		return o->flags;
-	o->flags |= OWNER_F_PROVISIONAL;
-	return true;
+	cookie = flow_cookie(&S->flow[FLOW_FORWARD]);
+	if (k->proto != IPPROTO_UDP || datagram_young(S, cookie))
+		flags |= OWNER_F_PROVISIONAL;
+	S->rec.cookie = cookie;
+	return flags;
 }
 
 #endif

@@ -6,6 +6,9 @@
 #include "flow.bpf.h"
 #include "scratch.bpf.h"
 
+/* So that it is copied by eight bytes. */
+#define ALIGNED __attribute__((aligned(8)))
+
 /* Where the network header is in a packet whose flags are known. */
 static __always_inline __u32 network_offset(const struct event_packet *e)
 {
@@ -27,7 +30,7 @@ static __always_inline long packet_load(struct __sk_buff *skb, const struct pack
 static __always_inline void parse_transport(struct __sk_buff *skb, struct packet_head *head, struct flow_key *k,
 					    __u32 off)
 {
-	__u8 h[8] = {};
+	__u8 h[8] ALIGNED = {};
 	bool quotes = false;
 
 	if (packet_load(skb, head, off, h, sizeof(h)))
@@ -58,7 +61,7 @@ static __always_inline void parse_transport(struct __sk_buff *skb, struct packet
 
 static __always_inline bool parse_ipv4(struct __sk_buff *skb, struct packet_head *head, struct flow_key *k, __u32 off)
 {
-	__u8 h[20];
+	__u8 h[20] ALIGNED;
 	__u32 addr;
 
 	if (packet_load(skb, head, off, h, sizeof(h)))
@@ -69,8 +72,8 @@ static __always_inline bool parse_ipv4(struct __sk_buff *skb, struct packet_head
 	addr_set_v4(k->r, addr);
 	k->proto = h[9];
 	__builtin_memcpy(&head->frag_id, h + 4, 2);
-	head->more_frags = (h[6] & 0x20) != 0;
-	head->later_frag = ((h[6] & 0x1f) | h[7]) != 0;
+	head->more_frags = h[6] & 0x20;
+	head->later_frag = (h[6] & 0x1f) | h[7];
 	if (!head->later_frag && (h[0] & 15) * 4 >= sizeof(h) && proto_has_ports(k->proto))
 		parse_transport(skb, head, k, off + (h[0] & 15) * 4);
 	return true;
@@ -78,7 +81,7 @@ static __always_inline bool parse_ipv4(struct __sk_buff *skb, struct packet_head
 
 static __always_inline bool parse_ipv6(struct __sk_buff *skb, struct packet_head *head, struct flow_key *k, __u32 off)
 {
-	__u8 h[40], x[8] = {}, next;
+	__u8 h[40] ALIGNED, x[8] ALIGNED = {}, next;
 
 	if (packet_load(skb, head, off, h, sizeof(h)))
 		return false;
@@ -94,7 +97,7 @@ static __always_inline bool parse_ipv6(struct __sk_buff *skb, struct packet_head
 			break;
 		if (next == IPPROTO_FRAGMENT) {
 			head->more_frags = x[3] & 1;
-			head->later_frag = (x[2] | (x[3] & 0xf8)) != 0;
+			head->later_frag = x[2] | (x[3] & 0xf8);
 			head->frag_id = (x[6] << 8 | x[7]) ^ (x[4] << 8 | x[5]);
 			off += 8;
 		} else {

@@ -58,15 +58,21 @@ static __always_inline bool answers_for_another(const struct owner_scratch *S, c
 	       !tcp_is(S, TCPHDR_SYN | TCPHDR_ACK);
 }
 
-/* The source end by the socket on the skb. Returns OWNER_NONE when that tells nothing. */
-static __always_inline __u8 source_by_socket(struct __sk_buff *skb, struct owner_scratch *S, struct event_packet *e,
-					     bool egress)
+/*
+ * The source end by the socket on the skb, in S->rec. Returns OWNER_NONE when that tells nothing but, in S->rec, a cookie to wait
+ * for. Global: see lookup_tcp().
+ */
+__weak __noinline int source_by_socket(struct __sk_buff *skb, __u32 egress)
 {
+	struct owner_scratch *S = owner_scratch_get();
 	struct task_struct *task = task_current();
 	struct bpf_sock *sk = skb->sk, *full;
 	__u64 cookie;
 	bool found;
 
+	if (!S)
+		return OWNER_NONE;
+	__builtin_memset(&S->rec, 0, sizeof(S->rec));
 	if (!sk)
 		return OWNER_NONE;
 	cookie = bpf_get_socket_cookie(skb);
@@ -80,7 +86,6 @@ static __always_inline __u8 source_by_socket(struct __sk_buff *skb, struct owner
 		S->provisional = 0;
 		S->rec.source = 0;
 		S->rec.tid = task_tid_of(task, S->rec.tgid);
-		task_comm(e->comm, task);
 		return OWNER_CURRENT;
 	}
 	if (found && full && full->state == BPF_TCP_LISTEN) {
@@ -95,8 +100,7 @@ static __always_inline __u8 source_by_socket(struct __sk_buff *skb, struct owner
 			S->rec.cookie = flow_cookie(&S->flow[FLOW_SRC]);
 		return OWNER_LISTENER;
 	}
-	e->src.cookie = cookie;
-	e->src.flags = S->provisional ? OWNER_F_PROVISIONAL : 0;
+	S->rec.cookie = cookie;
 	return OWNER_NONE;
 }
 
@@ -107,10 +111,13 @@ static __always_inline enum owner_verdict resolve_source(struct __sk_buff *skb, 
 
 	if (egress && source_again(skb, S, e))
 		return select_kinds ? owner_judge(S) : OWNER_MATCH;
-	__builtin_memset(&S->rec, 0, sizeof(S->rec));
-	source = source_by_socket(skb, S, e, egress);
+	source = source_by_socket(skb, egress);
+	if (source == OWNER_CURRENT)
+		task_comm(e->comm, task_current());
 	if (source)
 		return owner_take(&e->src, S, source);
+	e->src.cookie = S->rec.cookie;
+	e->src.flags = S->provisional ? OWNER_F_PROVISIONAL : 0;
 	if (!S->flow[FLOW_SRC].proto)
 		return OWNER_NO;
 	/* Ports that NAT has given to this flow may have been another's before. */
@@ -131,7 +138,7 @@ static __noinline bool init_wait(struct __sk_buff *skb, struct owner_scratch *S,
 {
 	const struct flow_key *k = &S->flow[FLOW_DST];
 
-	if (!destination_local(skb, k))
+	if (!destination_local(skb, FLOW_DST))
 		return false;
 	o->cookie = flow_cookie(k);
 	o->flags = OWNER_F_PROVISIONAL;
@@ -156,6 +163,7 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 {
 	bool syn = tcp_is(S, TCPHDR_SYN), nat;
 	enum owner_verdict verdict;
+	int waits = -1;
 
 	if (S->head.sctp_chunk == SCTP_CID_INIT && (!egress || skb->ifindex == LOOPBACK_IFINDEX) &&
 	    init_wait(skb, S, &e->dst))
@@ -173,7 +181,8 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 			flow_fragment(S);
 			flows_put(&S->flow[FLOW_INNER], &S->rec, BPF_ANY);
 		}
-		nat = !egress && !S->nat && S->state == BPF_TCP_LISTEN && nat_possible(S, e, &S->flow[FLOW_DST]);
+		nat = !egress && !S->nat && S->state == BPF_TCP_LISTEN &&
+		      nat_possible(S, &S->flow[FLOW_DST], e->ifindex, e->ts);
 		verdict = owner_take(&e->dst, S, OWNER_LOOKUP);
 		if (!nat)
 			return verdict;
@@ -189,8 +198,14 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 	/* A forwarded SYN may follow a dead connection, too. */
 	if (!(syn && attrib_forwarded) && (flow_get(FLOW_DST) || (attrib_forwarded && forward_get(FLOW_DST))))
 		return owner_take(&e->dst, S, OWNER_FLOW);
-	if (forward_wait(skb, S, e, &S->flow[FLOW_DST], syn, egress))
-		return OWNER_MAYBE;
+	if (attrib_forwarded && (syn || S->flow[FLOW_DST].proto == IPPROTO_UDP))
+		waits = forward_wait(skb, egress, e->ts);
+	if (waits >= 0) {
+		e->dst.cookie = S->rec.cookie;
+		e->dst.flags = waits;
+		if (waits)
+			return OWNER_MAYBE;
+	}
 	if (!S->head.inner_off)
 		return OWNER_NO;
 	__builtin_memset(&S->flow[FLOW_INNER], 0, sizeof(S->flow[FLOW_INNER]));

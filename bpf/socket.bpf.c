@@ -132,6 +132,14 @@ static __always_inline void receiver_tell(const struct flow_key *k)
 		owner_tell(&now, datagram_cookie(k));
 }
 
+/* That it reads is noted here where sock_recv_length, which comes after, does not. */
+static __always_inline struct owner_rec *receiver_note(struct bpf_sock_addr *ctx, struct bpf_sock *sk)
+{
+	if (attrib_trace_storage && !attrib_bind_certain)
+		return bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0);
+	return owner_note(sk, bpf_get_socket_cookie(ctx), true, true);
+}
+
 SEC("cgroup/recvmsg4")
 int ptcp_recvmsg4(struct bpf_sock_addr *ctx)
 {
@@ -141,7 +149,7 @@ int ptcp_recvmsg4(struct bpf_sock_addr *ctx)
 
 	if (!sk)
 		return PROCEED;
-	rec = owner_note(sk, bpf_get_socket_cookie(ctx), true, true);
+	rec = receiver_note(ctx, sk);
 	if (receiver_asked_for(rec, sk)) {
 		flow_of_receiver(&k, sk, ctx->user_port);
 		addr_set_v4(k.r, ctx->user_ip4);
@@ -159,7 +167,7 @@ int ptcp_recvmsg6(struct bpf_sock_addr *ctx)
 
 	if (!sk)
 		return PROCEED;
-	rec = owner_note(sk, bpf_get_socket_cookie(ctx), true, true);
+	rec = receiver_note(ctx, sk);
 	if (receiver_asked_for(rec, sk)) {
 		flow_of_receiver(&k, sk, ctx->user_port);
 		k.r[0] = ctx->user_ip6[0];

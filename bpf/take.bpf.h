@@ -138,6 +138,8 @@ static __always_inline void skb_describe(struct __sk_buff *skb, struct event_pac
 	}
 	rec->flags = flags;
 	__builtin_memset(rec->pad, 0, sizeof(rec->pad));
+	/* Else clang clears what follows along with these, byte by byte. */
+	asm volatile("" ::: "memory");
 }
 
 static __always_inline int skb_copy(struct __sk_buff *skb, struct event_packet *rec)

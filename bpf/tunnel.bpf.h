@@ -127,7 +127,7 @@ static __always_inline bool tunnel_open(struct __sk_buff *skb, __u32 off, __u32 
 	S->head.tcp_flags = S->head.sctp_chunk = 0;
 	S->head.more_frags = S->head.later_frag = 0;
 	S->head.tunnel = 1;
-	return parse_network(skb, &S->head, k, to.off, to.protocol);
+	return parse_packet(skb, FLOW_SRC, to.off, to.protocol);
 }
 
 /* Global: see lookup_tcp(). */
