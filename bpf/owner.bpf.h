@@ -129,7 +129,11 @@ static __always_inline bool owner_expose(struct owner_rec *rec, __u64 cookie)
 /* No load after it passes a store before it, on x86-64: an atomic addition of nothing, to any record. */
 static __always_inline void order_stores(struct owner_rec *rec)
 {
-	__sync_fetch_and_add(&rec->exposed, 0);
+	__u32 nothing = 0;
+
+	/* Else clang makes it an atomic "or", which came with 5.12. */
+	asm volatile("" : "+r"(nothing));
+	__sync_fetch_and_add(&rec->exposed, nothing);
 }
 
 /* Gives rec its owner. Not 0: a packet was credited before. The order is told at the top. */

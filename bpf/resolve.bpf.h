@@ -58,6 +58,9 @@ static __always_inline bool answers_for_another(const struct owner_scratch *S, c
 	       !tcp_is(S, TCPHDR_SYN | TCPHDR_ACK);
 }
 
+/* With OWNER_CURRENT: the running task was not known as the owner. */
+enum { NEWS = 0x100 };
+
 /*
  * The source end by the socket on the skb, in S->rec. Returns OWNER_NONE when that tells nothing but, in S->rec, a cookie to wait
  * for. Global: see lookup_tcp().
@@ -80,14 +83,8 @@ __weak __noinline int source_by_socket(struct __sk_buff *skb, __u32 egress)
 	if (answers_for_another(S, full))
 		return OWNER_NONE;
 	found = owner_of_socket(S, full, cookie, FLOW_SRC);
-	if (egress && !(TASK_READ(task, flags) & PF_KTHREAD) && task_context(task) && task_sends(S, full)) {
-		if (!found || S->provisional || !task_is_owner(task, &S->rec))
-			owner_store_current(skb, S, full, task);
-		S->provisional = 0;
-		S->rec.source = 0;
-		S->rec.tid = task_tid_of(task, S->rec.tgid);
-		return OWNER_CURRENT;
-	}
+	if (egress && !(TASK_READ(task, flags) & PF_KTHREAD) && task_context(task) && task_sends(S, full))
+		return found && !S->provisional && task_is_owner(task, &S->rec) ? OWNER_CURRENT : OWNER_CURRENT | NEWS;
 	if (found && full && full->state == BPF_TCP_LISTEN) {
 		/* a SYN cookie: no request socket exists, and the SYN's stand-in is all there is */
 		S->provisional = 1;
@@ -107,13 +104,21 @@ __weak __noinline int source_by_socket(struct __sk_buff *skb, __u32 egress)
 static __always_inline enum owner_verdict resolve_source(struct __sk_buff *skb, struct owner_scratch *S,
 							 struct event_packet *e, bool egress)
 {
-	__u8 source;
+	__u32 source;
 
 	if (egress && source_again(skb, S, e))
 		return select_kinds ? owner_judge(S) : OWNER_MATCH;
 	source = source_by_socket(skb, egress);
-	if (source == OWNER_CURRENT)
+	/* Not by that function: all that call each other share 512 bytes of stack. */
+	if (source & NEWS)
+		sender_store(skb);
+	source &= ~NEWS;
+	if (source == OWNER_CURRENT) {
+		S->provisional = 0;
+		S->rec.source = 0;
+		S->rec.tid = task_tid_of(task_current(), S->rec.tgid);
 		task_comm(e->comm, task_current());
+	}
 	if (source)
 		return owner_take(&e->src, S, source);
 	e->src.cookie = S->rec.cookie;

@@ -42,7 +42,7 @@ __weak __noinline int sender_note(struct __sk_buff *skb)
 	return 0;
 }
 
-/* The sending task is the owner: remember it where that is news. */
+/* The sending task is the owner, which is news. */
 static __always_inline void owner_store_current(struct __sk_buff *skb, struct owner_scratch *S, struct bpf_sock *full,
 						struct task_struct *task)
 {
@@ -55,6 +55,17 @@ static __always_inline void owner_store_current(struct __sk_buff *skb, struct ow
 	rec = bpf_sk_storage_get(&ptcp_sockets, full, NULL, 0);
 	if (rec && S->flow[FLOW_SRC].proto)
 		flow_remember(S, rec, FLOW_SRC);
+}
+
+/* Likewise. Global: see lookup_tcp(). */
+__weak __noinline int sender_store(struct __sk_buff *skb)
+{
+	struct owner_scratch *S = owner_scratch_get();
+	struct bpf_sock *sk = skb->sk;
+
+	if (S && sk)
+		owner_store_current(skb, S, bpf_sk_fullsock(sk), task_current());
+	return 0;
 }
 
 #endif
