@@ -95,7 +95,9 @@ __weak __noinline int parse_memory(__u32 which, __u32 off, __u32 protocol)
 
 __weak __noinline int tunnel_memory(__u32 off, __u32 protocol)
 {
-	return tunnel_open(NULL, off, protocol);
+	struct tunnel_load to = { .off = off };
+
+	return tunnel_open(NULL, &to, protocol) && parse_memory(FLOW_SRC, to.off, to.protocol);
 }
 
 static __always_inline enum owner_verdict packet_resolve(struct sk_buff *skb, const struct tap_packet *p,

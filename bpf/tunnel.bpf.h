@@ -110,14 +110,16 @@ static __always_inline bool tunnel_elsewhere(struct owner_scratch *S)
 	return forward_get(FLOW_SRC) || forward_get(FLOW_DST);
 }
 
-/* S->flow[FLOW_SRC] and S->head are of the outer packet, whose network header is at off, and become those of the inner one. */
-static __always_inline bool tunnel_open(struct __sk_buff *skb, __u32 off, __u32 protocol)
+/*
+ * S->flow[FLOW_SRC] and S->head are of the outer packet, whose network header is at to->off. True: to tells where the inner one's is,
+ * and they are ready for it to be parsed.
+ */
+static __always_inline bool tunnel_open(struct __sk_buff *skb, struct tunnel_load *to, __u32 protocol)
 {
 	struct owner_scratch *S = owner_scratch_get();
-	struct tunnel_load to = { .off = off };
 	struct flow_key *k;
 
-	if (!S || tunnel_elsewhere(S) || !tunnel_find(skb, S, protocol, &to))
+	if (!S || tunnel_elsewhere(S) || !tunnel_find(skb, S, protocol, to))
 		return false;
 	k = &S->flow[FLOW_SRC];
 	k->lport = k->rport = 0;
@@ -127,13 +129,15 @@ static __always_inline bool tunnel_open(struct __sk_buff *skb, __u32 off, __u32 
 	S->head.tcp_flags = S->head.sctp_chunk = 0;
 	S->head.more_frags = S->head.later_frag = 0;
 	S->head.tunnel = 1;
-	return parse_packet(skb, FLOW_SRC, to.off, to.protocol);
+	return true;
 }
 
 /* Global: see lookup_tcp(). */
 __weak __noinline int tunnel_packet(struct __sk_buff *skb, __u32 off, __u32 protocol)
 {
-	return tunnel_open(skb, off, protocol);
+	struct tunnel_load to = { .off = off };
+
+	return tunnel_open(skb, &to, protocol) && parse_packet(skb, FLOW_SRC, to.off, to.protocol);
 }
 
 #endif
