@@ -98,7 +98,7 @@ static char *put_hex_word(char *d, unsigned word)
 	return d;
 }
 
-static char *put_ipv4(const struct names *names, char *d, const u_char *ap)
+char *names_put_ipv4(const struct names *names, char *d, const u_char *ap)
 {
 	for (int i = 0; i < 4; i++) {
 		if (i > 0)
@@ -111,7 +111,7 @@ static char *put_ipv4(const struct names *names, char *d, const u_char *ap)
 
 /* As inet_ntop(): the first longest run of two or more zero words becomes "::"; IPv4 in the last two words of ::a.b.c.d
  * and ::ffff:a.b.c.d. */
-static char *put_ipv6(const struct names *names, char *d, const u_char *ap)
+char *names_put_ipv6(const struct names *names, char *d, const u_char *ap)
 {
 	unsigned words[8], zeros = 0, best = 8, best_len = 1;
 
@@ -134,7 +134,7 @@ static char *put_ipv6(const struct names *names, char *d, const u_char *ap)
 		if (i > 0)
 			*d++ = ':';
 		if (i == 6 && best == 0 && (best_len == 6 || (best_len == 5 && words[5] == 0xffff)))
-			return put_ipv4(names, d, ap + 12);
+			return names_put_ipv4(names, d, ap + 12);
 		d = put_hex_word(d, words[i]);
 	}
 	return d;
@@ -151,7 +151,7 @@ static const char *host_string(netdissect_options *ndo, int family, const u_char
 		return string_end(ndo, s, stpcpy(s, name));
 	}
 	s = string_begin(ndo, INET6_ADDRSTRLEN + 4);
-	return string_end(ndo, s, family == AF_INET ? put_ipv4(names, s, ap) : put_ipv6(names, s, ap));
+	return string_end(ndo, s, family == AF_INET ? names_put_ipv4(names, s, ap) : names_put_ipv6(names, s, ap));
 }
 
 const char *__wrap_ipaddr_string(netdissect_options *ndo, const u_char *ap)
@@ -198,6 +198,11 @@ static char *put_hex_bytes(char *d, const uint8_t *ep, size_t n)
 	return d;
 }
 
+char *names_put_ether(char *d, const u_char *ep)
+{
+	return put_hex_bytes(d, ep, MAC_ADDR_LEN);
+}
+
 /* The name in /etc/ethers, else the address with its vendor; NULL when there is no table (-n). */
 static const struct ether_name *ether_name_find(struct names *names, const uint8_t *ep)
 {
@@ -232,7 +237,7 @@ const char *__wrap_etheraddr_string(netdissect_options *ndo, const uint8_t *ep)
 	const struct ether_name *e;
 
 	if (ndo->ndo_nflag)
-		return string_end(ndo, s, put_hex_bytes(s, ep, MAC_ADDR_LEN));
+		return string_end(ndo, s, names_put_ether(s, ep));
 	e = ether_name_find(text_of(ndo)->names, ep);
 	return string_end(ndo, s, stpcpy(s, e->name));
 }

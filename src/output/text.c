@@ -146,16 +146,23 @@ static void put_time(struct text *t, const struct pcap_pkthdr *h)
 	b->len = (size_t)(d - b->p);
 }
 
+static void print_frame(struct text *t, const struct pcap_pkthdr *h, const u_char *data)
+{
+	if (t->is_direct)
+		direct_put(t, &t->direct_packet);
+	else
+		t->ifaces[t->packet->iface->id].print(&t->ndo, h, data);
+}
+
 static void print_dissection(struct text *t, const struct pcap_pkthdr *h, const u_char *data)
 {
 	netdissect_options *ndo = &t->ndo;
-	const if_printer print = t->ifaces[t->packet->iface->id].print;
 	jmp_buf outer;
 
 	/* Dissectors jump here when data ends early, so that what follows lands behind " [|proto]". */
 	memcpy(&outer, &ndo->ndo_early_end, sizeof(outer));
 	if (setjmp(ndo->ndo_early_end) == 0) {
-		print(ndo, h, data);
+		print_frame(t, h, data);
 	} else {
 		nd_print_trunc(ndo);
 		ndo->ndo_ll_hdr_len = 0;
@@ -242,7 +249,7 @@ static void hook_if_printer(netdissect_options *ndo, const struct pcap_pkthdr *h
 
 	put_time(t, h);
 	if (plain && !t->config.brief && !t->config.color)
-		t->ifaces[t->packet->iface->id].print(ndo, h, data);
+		print_frame(t, h, data);
 	else
 		print_annotated(t, h, data, plain);
 	if (t->config.oneline)
@@ -260,7 +267,13 @@ static int dissect(struct text *t, const struct pcap_pkthdr *h)
 		return -ENOTRECOVERABLE;
 	}
 	t->printing = true;
-	pretty_print_packet(&t->ndo, h, t->packet->data, t->packets);
+	t->is_direct = direct_take(&t->direct, t->packet, &t->direct_packet);
+	if (t->is_direct && !t->direct_packet.dissector) {
+		hook_if_printer(&t->ndo, h, t->packet->data);
+		buf_putc(&t->buf, '\n');
+	} else {
+		pretty_print_packet(&t->ndo, h, t->packet->data, t->packets);
+	}
 	t->printing = false;
 	return 0;
 }
@@ -465,6 +478,7 @@ int output_text_new(struct output **ret, const struct text_config *config)
 	t->config = *config;
 	tzset();
 	set_hooks(t);
+	direct_init(&t->direct, config);
 	err = set_options(t);
 	if (!err)
 		err = annotation_cache_new(&t->annotations, config);
