@@ -35,7 +35,7 @@ struct ether_name {
 
 struct names {
 	struct chunk *chunks; /* the first one stays */
-	char octets[256][4];  /* "255" */
+	char octets[256][4];  /* "255." */
 	uint8_t octet_len[256];
 	const char *ports[2][65536]; /* TCP, UDP; without -n */
 	struct ether_name *ethers;   /* without -n */
@@ -101,12 +101,10 @@ static char *put_hex_word(char *d, unsigned word)
 char *names_put_ipv4(const struct names *names, char *d, const u_char *ap)
 {
 	for (int i = 0; i < 4; i++) {
-		if (i > 0)
-			*d++ = '.';
 		memcpy(d, names->octets[ap[i]], 4);
 		d += names->octet_len[ap[i]];
 	}
-	return d;
+	return d - 1;
 }
 
 /* As inet_ntop(): the first longest run of two or more zero words becomes "::"; IPv4 in the last two words of ::a.b.c.d
@@ -325,7 +323,7 @@ int names_new(struct names **ret, const struct text_config *config)
 	for (unsigned i = 0; i < 256; i++) {
 		char digits[12];
 
-		names->octet_len[i] = (uint8_t)snprintf(digits, sizeof(digits), "%u", i);
+		names->octet_len[i] = (uint8_t)snprintf(digits, sizeof(digits), "%u.", i);
 		memcpy(names->octets[i], digits, 4);
 	}
 	*ret = names;

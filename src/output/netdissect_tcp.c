@@ -81,6 +81,15 @@ static uint64_t hash_key(const struct table *t, const uint8_t *key)
 	return h;
 }
 
+static bool is_equal(const uint8_t *a, const uint8_t *b, size_t size)
+{
+	for (size_t i = 0; i < size; i += 4) {
+		if (memcmp(a + i, b + i, 4) != 0)
+			return false;
+	}
+	return true;
+}
+
 static bool is_zero(const uint8_t *key, size_t size)
 {
 	for (size_t i = 0; i < size; i += 4) {
@@ -106,7 +115,7 @@ static uint8_t *table_slot(const struct table *t, const uint8_t *key)
 	for (size_t i = hash_key(t, key);; i++) {
 		uint8_t *slot = t->data + (i & (t->slots - 1)) * size;
 
-		if (memcmp(slot, key, t->key_size) == 0 || is_zero(slot, t->key_size))
+		if (is_equal(slot, key, t->key_size) || is_zero(slot, t->key_size))
 			return slot;
 	}
 }

@@ -132,13 +132,16 @@ static void put_time(struct text *t, const struct pcap_pkthdr *h)
 	}
 	if (t->clock.len == 0 || t->clock.sec != h->ts.tv_sec)
 		clock_text_set(&t->clock, &t->config, h->ts.tv_sec);
-	buf_put(b, t->clock.text, t->clock.len);
-	buf_putc(b, '.');
+	/* All of the text, whatever its length, since a constant number of bytes is copied in no time. */
+	d = buf_reserve(b, sizeof(t->clock.text) + 16);
+	memcpy(d, t->clock.text, sizeof(t->clock.text));
+	d += t->clock.len;
+	*d++ = '.';
 	if (!valid) {
+		b->len = (size_t)(d - b->p);
 		buf_printf(b, nano ? "%09u (invalid ns) " : "%06u (invalid us) ", fraction);
 		return;
 	}
-	d = buf_reserve(b, 16);
 	if (nano)
 		*d++ = (char)('0' + fraction / DECIMAL_EIGHT);
 	d = decimal_put_digits(d, fraction % DECIMAL_EIGHT, nano ? 8 : 6);
@@ -159,6 +162,10 @@ static void print_dissection(struct text *t, const struct pcap_pkthdr *h, const 
 	netdissect_options *ndo = &t->ndo;
 	jmp_buf outer;
 
+	if (t->is_direct && !t->direct_packet.dissector) {
+		direct_put(t, &t->direct_packet);
+		return;
+	}
 	/* Dissectors jump here when data ends early, so that what follows lands behind " [|proto]". */
 	memcpy(&outer, &ndo->ndo_early_end, sizeof(outer));
 	if (setjmp(ndo->ndo_early_end) == 0) {
