@@ -149,6 +149,12 @@ static void put_time(struct text *t, const struct pcap_pkthdr *h)
 	b->len = (size_t)(d - b->p);
 }
 
+/* The library has no part in it: one line, or with -v two, and nothing jumps. */
+static bool is_simple(const struct text *t)
+{
+	return t->is_direct && !t->direct_packet.dissector;
+}
+
 static void print_frame(struct text *t, const struct pcap_pkthdr *h, const u_char *data)
 {
 	if (t->is_direct)
@@ -162,7 +168,7 @@ static void print_dissection(struct text *t, const struct pcap_pkthdr *h, const 
 	netdissect_options *ndo = &t->ndo;
 	jmp_buf outer;
 
-	if (t->is_direct && !t->direct_packet.dissector) {
+	if (is_simple(t)) {
 		direct_put(t, &t->direct_packet);
 		return;
 	}
@@ -219,7 +225,8 @@ size_t text_color_reset(struct text *t, size_t start, size_t end)
 static size_t dissection_end(const struct text *t, size_t start)
 {
 	const size_t end = t->dump_start != NO_DUMP ? t->dump_start : t->buf.len;
-	const char *line_end = t->config.v == 0 ? memchr(t->buf.p + start, '\n', end - start) : NULL;
+	const bool first = t->config.v == 0 && !is_simple(t);
+	const char *line_end = first ? memchr(t->buf.p + start, '\n', end - start) : NULL;
 
 	return line_end ? (size_t)(line_end - t->buf.p) : end;
 }
@@ -275,7 +282,7 @@ static int dissect(struct text *t, const struct pcap_pkthdr *h)
 	}
 	t->printing = true;
 	t->is_direct = direct_take(&t->direct, t->packet, &t->direct_packet);
-	if (t->is_direct && !t->direct_packet.dissector) {
+	if (is_simple(t)) {
 		hook_if_printer(&t->ndo, h, t->packet->data);
 		buf_putc(&t->buf, '\n');
 	} else {
