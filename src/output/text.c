@@ -152,7 +152,7 @@ static void put_time(struct text *t, const struct pcap_pkthdr *h)
 /* The library has no part in it: one line, or with -v two, and nothing jumps. */
 static bool is_simple(const struct text *t)
 {
-	return t->is_direct && !t->direct_packet.dissector;
+	return t->is_direct && t->direct.bare && !t->direct_packet.dissector;
 }
 
 static void print_frame(struct text *t, const struct pcap_pkthdr *h, const u_char *data)

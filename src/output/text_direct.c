@@ -137,7 +137,8 @@ static bool inside_plain(const uint8_t ports[PORT_BITS], struct direct_packet *p
 
 void direct_init(struct direct *direct, const struct text_config *c)
 {
-	direct->on = c->n && !c->q && !c->brief && !c->A && !c->x && !c->X && !c->number && !c->type;
+	direct->on = c->n && !c->q && !c->brief && !c->type;
+	direct->bare = !c->A && !c->x && !c->X && !c->number;
 	for (size_t i = 0; i < sizeof(tcp_ports) / sizeof(tcp_ports[0]); i++)
 		port_add(direct->tcp_ports, tcp_ports[i]);
 	for (size_t i = 0; i < sizeof(udp_ports) / sizeof(udp_ports[0]); i++)

@@ -370,4 +370,6 @@ void direct_put(struct text *t, const struct direct_packet *p)
 	t->buf.len = (size_t)(d - t->buf.p);
 	if (p->dissector)
 		put_inside(t, p);
+	/* Dumps begin behind it. */
+	t->ndo.ndo_ll_hdr_len = (u_int)(p->ip - t->packet->data);
 }

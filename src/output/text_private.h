@@ -40,6 +40,7 @@ enum { PORT_BITS = (UINT16_MAX + 1) / 8, DIRECT_IPV4_LEN = 20, DIRECT_TCP_LEN = 
 /* Which packets are printed without the library (text_direct.c). */
 struct direct {
 	bool on;					    /* by the options */
+	bool bare;					    /* no number before the time, no dump behind */
 	uint8_t tcp_ports[PORT_BITS], udp_ports[PORT_BITS]; /* those that have a dissector */
 };
 

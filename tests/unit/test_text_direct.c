@@ -348,14 +348,17 @@ static void test_random(void)
 		{ .t = 4 },
 		{ .t = 5 },
 		{ .x = 1 },
-		{ .q = 1 },
+		{ .X = 2, .e = 1 },
+		{ .A = 1, .oneline = true },
 		{ .number = 1 },
+		{ .q = 1 },
+		{ .q = 1, .v = 1 },
 		{ .type = "domain" },
 		{ .brief = true },
 	};
 
 	for (size_t i = 0; i < sizeof(configs) / sizeof(configs[0]); i++) {
-		const bool none = i >= 14;
+		const bool none = i >= 18;
 
 		state = 88172645463325252ULL + i;
 		taken_count = 0;
