@@ -35,7 +35,7 @@ struct ether_name {
 
 struct names {
 	struct chunk *chunks; /* the first one stays */
-	char octets[256][4];  /* "255" */
+	char octets[256][4];  /* "255." */
 	uint8_t octet_len[256];
 	const char *ports[2][65536]; /* TCP, UDP; without -n */
 	struct ether_name *ethers;   /* without -n */
@@ -98,20 +98,18 @@ static char *put_hex_word(char *d, unsigned word)
 	return d;
 }
 
-static char *put_ipv4(const struct names *names, char *d, const u_char *ap)
+char *names_put_ipv4(const struct names *names, char *d, const u_char *ap)
 {
 	for (int i = 0; i < 4; i++) {
-		if (i > 0)
-			*d++ = '.';
 		memcpy(d, names->octets[ap[i]], 4);
 		d += names->octet_len[ap[i]];
 	}
-	return d;
+	return d - 1;
 }
 
 /* As inet_ntop(): the first longest run of two or more zero words becomes "::"; IPv4 in the last two words of ::a.b.c.d
  * and ::ffff:a.b.c.d. */
-static char *put_ipv6(const struct names *names, char *d, const u_char *ap)
+char *names_put_ipv6(const struct names *names, char *d, const u_char *ap)
 {
 	unsigned words[8], zeros = 0, best = 8, best_len = 1;
 
@@ -134,7 +132,7 @@ static char *put_ipv6(const struct names *names, char *d, const u_char *ap)
 		if (i > 0)
 			*d++ = ':';
 		if (i == 6 && best == 0 && (best_len == 6 || (best_len == 5 && words[5] == 0xffff)))
-			return put_ipv4(names, d, ap + 12);
+			return names_put_ipv4(names, d, ap + 12);
 		d = put_hex_word(d, words[i]);
 	}
 	return d;
@@ -151,7 +149,7 @@ static const char *host_string(netdissect_options *ndo, int family, const u_char
 		return string_end(ndo, s, stpcpy(s, name));
 	}
 	s = string_begin(ndo, INET6_ADDRSTRLEN + 4);
-	return string_end(ndo, s, family == AF_INET ? put_ipv4(names, s, ap) : put_ipv6(names, s, ap));
+	return string_end(ndo, s, family == AF_INET ? names_put_ipv4(names, s, ap) : names_put_ipv6(names, s, ap));
 }
 
 const char *__wrap_ipaddr_string(netdissect_options *ndo, const u_char *ap)
@@ -198,6 +196,11 @@ static char *put_hex_bytes(char *d, const uint8_t *ep, size_t n)
 	return d;
 }
 
+char *names_put_ether(char *d, const u_char *ep)
+{
+	return put_hex_bytes(d, ep, MAC_ADDR_LEN);
+}
+
 /* The name in /etc/ethers, else the address with its vendor; NULL when there is no table (-n). */
 static const struct ether_name *ether_name_find(struct names *names, const uint8_t *ep)
 {
@@ -232,7 +235,7 @@ const char *__wrap_etheraddr_string(netdissect_options *ndo, const uint8_t *ep)
 	const struct ether_name *e;
 
 	if (ndo->ndo_nflag)
-		return string_end(ndo, s, put_hex_bytes(s, ep, MAC_ADDR_LEN));
+		return string_end(ndo, s, names_put_ether(s, ep));
 	e = ether_name_find(text_of(ndo)->names, ep);
 	return string_end(ndo, s, stpcpy(s, e->name));
 }
@@ -320,7 +323,7 @@ int names_new(struct names **ret, const struct text_config *config)
 	for (unsigned i = 0; i < 256; i++) {
 		char digits[12];
 
-		names->octet_len[i] = (uint8_t)snprintf(digits, sizeof(digits), "%u", i);
+		names->octet_len[i] = (uint8_t)snprintf(digits, sizeof(digits), "%u.", i);
 		memcpy(names->octets[i], digits, 4);
 	}
 	*ret = names;

@@ -81,6 +81,15 @@ static uint64_t hash_key(const struct table *t, const uint8_t *key)
 	return h;
 }
 
+static bool is_equal(const uint8_t *a, const uint8_t *b, size_t size)
+{
+	for (size_t i = 0; i < size; i += 4) {
+		if (memcmp(a + i, b + i, 4) != 0)
+			return false;
+	}
+	return true;
+}
+
 static bool is_zero(const uint8_t *key, size_t size)
 {
 	for (size_t i = 0; i < size; i += 4) {
@@ -106,7 +115,7 @@ static uint8_t *table_slot(const struct table *t, const uint8_t *key)
 	for (size_t i = hash_key(t, key);; i++) {
 		uint8_t *slot = t->data + (i & (t->slots - 1)) * size;
 
-		if (memcmp(slot, key, t->key_size) == 0 || is_zero(slot, t->key_size))
+		if (is_equal(slot, key, t->key_size) || is_zero(slot, t->key_size))
 			return slot;
 	}
 }
@@ -199,10 +208,10 @@ static bool family_find(netdissect_options *ndo, struct family *f, const uint8_t
 static bool conversation_step(netdissect_options *ndo, struct family *f, const void *key, const struct tcphdr *tp,
 			      bool reversed, struct origin *origin)
 {
-	const uint32_t seq = GET_BE_U_4(tp->th_seq);
-	const uint32_t ack = GET_BE_U_4(tp->th_ack);
+	const uint32_t seq = EXTRACT_BE_U_4(tp->th_seq);
+	const uint32_t ack = EXTRACT_BE_U_4(tp->th_ack);
 
-	if (!(GET_U_1(tp->th_flags) & TH_SYN) && family_find(ndo, f, key, origin))
+	if (!(EXTRACT_U_1(tp->th_flags) & TH_SYN) && family_find(ndo, f, key, origin))
 		return true;
 	*origin = reversed ? (struct origin){ .seq = ack - 1, .ack = seq }
 			   : (struct origin){ .seq = seq, .ack = ack - 1 };
@@ -215,17 +224,56 @@ static bool is_reversed(uint16_t sport, uint16_t dport, const u_char *src, const
 	return sport > dport || (sport == dport && memcmp(src, dst, size) > 0);
 }
 
+/* True: reversed. */
+static bool key_ipv4(struct tha *key, const struct tcphdr *tp, const struct ip *ip)
+{
+	const uint16_t sport = EXTRACT_BE_U_2(tp->th_sport), dport = EXTRACT_BE_U_2(tp->th_dport);
+	const bool reversed = is_reversed(sport, dport, ip->ip_src, ip->ip_dst, sizeof(nd_ipv4));
+
+	memcpy(key->src, reversed ? ip->ip_dst : ip->ip_src, sizeof(key->src));
+	memcpy(key->dst, reversed ? ip->ip_src : ip->ip_dst, sizeof(key->dst));
+	key->port = reversed ? (u_int)dport << 16 | sport : (u_int)sport << 16 | dport;
+	return reversed;
+}
+
+static bool key_ipv6(struct tha6 *key, const struct tcphdr *tp, const struct ip6_hdr *ip6)
+{
+	const uint16_t sport = EXTRACT_BE_U_2(tp->th_sport), dport = EXTRACT_BE_U_2(tp->th_dport);
+	const bool reversed = is_reversed(sport, dport, ip6->ip6_src, ip6->ip6_dst, sizeof(nd_ipv6));
+
+	memcpy(key->src, reversed ? ip6->ip6_dst : ip6->ip6_src, sizeof(key->src));
+	memcpy(key->dst, reversed ? ip6->ip6_src : ip6->ip6_dst, sizeof(key->dst));
+	key->port = reversed ? (u_int)dport << 16 | sport : (u_int)sport << 16 | dport;
+	return reversed;
+}
+
+bool conversation_find(struct text *t, const u_char *ip, const u_char *tcp, struct conversation *ret)
+{
+	const struct tcphdr *tp = (const struct tcphdr *)tcp;
+	struct origin origin;
+	struct tha6 key6;
+	struct tha key;
+	bool known;
+
+	if (ip[0] >> 4 == 6) {
+		ret->reversed = key_ipv6(&key6, tp, (const struct ip6_hdr *)ip);
+		known = conversation_step(&t->ndo, &t->conversations->ipv6, &key6, tp, ret->reversed, &origin);
+	} else {
+		ret->reversed = key_ipv4(&key, tp, (const struct ip *)ip);
+		known = conversation_step(&t->ndo, &t->conversations->ipv4, &key, tp, ret->reversed, &origin);
+	}
+	ret->seq = origin.seq;
+	ret->ack = origin.ack;
+	return known;
+}
+
 static void prepare_ipv4(netdissect_options *ndo, const struct tcphdr *tp, const struct ip *ip)
 {
-	const uint16_t sport = GET_BE_U_2(tp->th_sport), dport = GET_BE_U_2(tp->th_dport);
-	const bool reversed = is_reversed(sport, dport, ip->ip_src, ip->ip_dst, sizeof(nd_ipv4));
 	struct tcp_seq_hash *list;
 	struct origin origin;
 	struct tha key;
+	const bool reversed = key_ipv4(&key, tp, ip);
 
-	memcpy(key.src, reversed ? ip->ip_dst : ip->ip_src, sizeof(key.src));
-	memcpy(key.dst, reversed ? ip->ip_src : ip->ip_dst, sizeof(key.dst));
-	key.port = reversed ? (u_int)dport << 16 | sport : (u_int)sport << 16 | dport;
 	list = &tcp_seq_hash4[key.port % TSEQ_HASHSIZE];
 	list->nxt = NULL;
 	if (conversation_step(ndo, &text_of(ndo)->conversations->ipv4, &key, tp, reversed, &origin))
@@ -234,15 +282,11 @@ static void prepare_ipv4(netdissect_options *ndo, const struct tcphdr *tp, const
 
 static void prepare_ipv6(netdissect_options *ndo, const struct tcphdr *tp, const struct ip6_hdr *ip6)
 {
-	const uint16_t sport = GET_BE_U_2(tp->th_sport), dport = GET_BE_U_2(tp->th_dport);
-	const bool reversed = is_reversed(sport, dport, ip6->ip6_src, ip6->ip6_dst, sizeof(nd_ipv6));
 	struct tcp_seq_hash6 *list;
 	struct origin origin;
 	struct tha6 key;
+	const bool reversed = key_ipv6(&key, tp, ip6);
 
-	memcpy(key.src, reversed ? ip6->ip6_dst : ip6->ip6_src, sizeof(key.src));
-	memcpy(key.dst, reversed ? ip6->ip6_src : ip6->ip6_dst, sizeof(key.dst));
-	key.port = reversed ? (u_int)dport << 16 | sport : (u_int)sport << 16 | dport;
 	list = &tcp_seq_hash6[key.port % TSEQ_HASHSIZE];
 	list->nxt = NULL;
 	if (conversation_step(ndo, &text_of(ndo)->conversations->ipv6, &key, tp, reversed, &origin))

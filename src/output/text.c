@@ -132,13 +132,16 @@ static void put_time(struct text *t, const struct pcap_pkthdr *h)
 	}
 	if (t->clock.len == 0 || t->clock.sec != h->ts.tv_sec)
 		clock_text_set(&t->clock, &t->config, h->ts.tv_sec);
-	buf_put(b, t->clock.text, t->clock.len);
-	buf_putc(b, '.');
+	/* All of the text, whatever its length, since a constant number of bytes is copied in no time. */
+	d = buf_reserve(b, sizeof(t->clock.text) + 16);
+	memcpy(d, t->clock.text, sizeof(t->clock.text));
+	d += t->clock.len;
+	*d++ = '.';
 	if (!valid) {
+		b->len = (size_t)(d - b->p);
 		buf_printf(b, nano ? "%09u (invalid ns) " : "%06u (invalid us) ", fraction);
 		return;
 	}
-	d = buf_reserve(b, 16);
 	if (nano)
 		*d++ = (char)('0' + fraction / DECIMAL_EIGHT);
 	d = decimal_put_digits(d, fraction % DECIMAL_EIGHT, nano ? 8 : 6);
@@ -146,16 +149,33 @@ static void put_time(struct text *t, const struct pcap_pkthdr *h)
 	b->len = (size_t)(d - b->p);
 }
 
+/* The library has no part in it: one line, or with -v two, and nothing jumps. */
+static bool is_simple(const struct text *t)
+{
+	return t->is_direct && t->direct.bare && !t->direct_packet.dissector;
+}
+
+static void print_frame(struct text *t, const struct pcap_pkthdr *h, const u_char *data)
+{
+	if (t->is_direct)
+		direct_put(t, &t->direct_packet);
+	else
+		t->ifaces[t->packet->iface->id].print(&t->ndo, h, data);
+}
+
 static void print_dissection(struct text *t, const struct pcap_pkthdr *h, const u_char *data)
 {
 	netdissect_options *ndo = &t->ndo;
-	const if_printer print = t->ifaces[t->packet->iface->id].print;
 	jmp_buf outer;
 
+	if (is_simple(t)) {
+		direct_put(t, &t->direct_packet);
+		return;
+	}
 	/* Dissectors jump here when data ends early, so that what follows lands behind " [|proto]". */
 	memcpy(&outer, &ndo->ndo_early_end, sizeof(outer));
 	if (setjmp(ndo->ndo_early_end) == 0) {
-		print(ndo, h, data);
+		print_frame(t, h, data);
 	} else {
 		nd_print_trunc(ndo);
 		ndo->ndo_ll_hdr_len = 0;
@@ -205,7 +225,8 @@ size_t text_color_reset(struct text *t, size_t start, size_t end)
 static size_t dissection_end(const struct text *t, size_t start)
 {
 	const size_t end = t->dump_start != NO_DUMP ? t->dump_start : t->buf.len;
-	const char *line_end = t->config.v == 0 ? memchr(t->buf.p + start, '\n', end - start) : NULL;
+	const bool first = t->config.v == 0 && !is_simple(t);
+	const char *line_end = first ? memchr(t->buf.p + start, '\n', end - start) : NULL;
 
 	return line_end ? (size_t)(line_end - t->buf.p) : end;
 }
@@ -242,7 +263,7 @@ static void hook_if_printer(netdissect_options *ndo, const struct pcap_pkthdr *h
 
 	put_time(t, h);
 	if (plain && !t->config.brief && !t->config.color)
-		t->ifaces[t->packet->iface->id].print(ndo, h, data);
+		print_frame(t, h, data);
 	else
 		print_annotated(t, h, data, plain);
 	if (t->config.oneline)
@@ -260,7 +281,13 @@ static int dissect(struct text *t, const struct pcap_pkthdr *h)
 		return -ENOTRECOVERABLE;
 	}
 	t->printing = true;
-	pretty_print_packet(&t->ndo, h, t->packet->data, t->packets);
+	t->is_direct = direct_take(&t->direct, t->packet, &t->direct_packet);
+	if (is_simple(t)) {
+		hook_if_printer(&t->ndo, h, t->packet->data);
+		buf_putc(&t->buf, '\n');
+	} else {
+		pretty_print_packet(&t->ndo, h, t->packet->data, t->packets);
+	}
 	t->printing = false;
 	return 0;
 }
@@ -465,6 +492,7 @@ int output_text_new(struct output **ret, const struct text_config *config)
 	t->config = *config;
 	tzset();
 	set_hooks(t);
+	direct_init(&t->direct, config);
 	err = set_options(t);
 	if (!err)
 		err = annotation_cache_new(&t->annotations, config);
