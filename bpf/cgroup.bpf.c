@@ -55,11 +55,12 @@ static __always_inline void note(struct __sk_buff *skb, bool egress)
 {
 	struct bpf_sock *sk = skb->sk, *full;
 	struct owner_scratch *S;
-	__u32 which = egress ? FLOW_SRC : FLOW_DST;
+	__u32 which = egress ? FLOW_SRC : FLOW_DST, slot;
 	__u64 cookie;
 	bool found;
 
-	S = owner_scratch_get();
+	slot = owner_nested && !task_context(task_current());
+	S = owner_scratch_get(slot);
 	if (!S || !sk)
 		return;
 	full = bpf_sk_fullsock(sk);
@@ -77,8 +78,10 @@ static __always_inline void note(struct __sk_buff *skb, bool egress)
 		return;
 	}
 	__builtin_memset(S, 0, offsetof(struct owner_scratch, flow[FLOW_SENT]));
+	S->slot = slot;
 	S->flow[FLOW_SRC].netns = socket_netns(pointer_value(sk));
-	if (!parse_packet(skb, FLOW_SRC, 0, bpf_ntohs(skb->protocol)) || S->head.later_frag || !S->flow[FLOW_SRC].proto)
+	if (!parse_packet(skb, FLOW_SRC, 0, bpf_ntohs(skb->protocol), slot) || S->head.later_frag ||
+	    !S->flow[FLOW_SRC].proto)
 		return;
 	flow_flip(&S->flow[FLOW_DST], &S->flow[FLOW_SRC]);
 	/* Of a connection, who connects: what comes before is of an earlier one. Others have it before they send on it. */

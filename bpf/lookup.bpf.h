@@ -64,9 +64,9 @@ static __always_inline __u32 flow_told(const struct owner_scratch *S, const stru
 }
 
 /* Global: see lookup_tcp(). */
-__weak __noinline int flow_remember_now(__u32 which)
+__weak __noinline int flow_remember_now(__u32 which, __u32 slot)
 {
-	struct owner_scratch *S = owner_scratch_get();
+	struct owner_scratch *S = owner_scratch_get(slot);
 	struct flow_key *k;
 
 	if (!S || which >= FLOWS)
@@ -89,7 +89,7 @@ static __always_inline void flow_remember(struct owner_scratch *S, struct owner_
 
 	if (rec->flow == told && !flow_again(S, k))
 		return;
-	flow_remember_now(which);
+	flow_remember_now(which, S->slot);
 	rec->flow = told;
 }
 
@@ -187,24 +187,35 @@ static __always_inline bool flow_read(struct owner_scratch *S, const struct flow
 	return S->rec.tgid != 0;
 }
 
-/* The owner of a flow of ptcp_flows into S->rec. Global: see lookup_tcp(). */
-__weak __noinline int flow_get(__u32 which)
+/* Global: see lookup_tcp(). */
+__weak __noinline int flow_get_once(__u32 which, __u32 slot)
 {
-	struct owner_scratch *S = owner_scratch_get();
+	struct owner_scratch *S = owner_scratch_get(slot);
 
 	return S && which < FLOWS && flow_read(S, &S->flow[which]);
 }
 
-/* Likewise, of a flow of another namespace, which its own end sees as this one. */
-__weak __noinline int forward_get(__u32 which)
+/* The owner of a flow of ptcp_flows into S->rec. */
+static __always_inline bool flow_get(const struct owner_scratch *S, __u32 which)
 {
-	struct owner_scratch *S = owner_scratch_get();
+	return flow_get_once(which, S->slot);
+}
+
+__weak __noinline int forward_get_once(__u32 which, __u32 slot)
+{
+	struct owner_scratch *S = owner_scratch_get(slot);
 
 	if (!S || which >= FLOWS || !flow_forwardable(&S->flow[which]))
 		return false;
 	S->flow[FLOW_FORWARD] = S->flow[which];
 	S->flow[FLOW_FORWARD].netns = 0;
 	return flow_read(S, &S->flow[FLOW_FORWARD]);
+}
+
+/* Likewise, of a flow of another namespace, which its own end sees as this one. */
+static __always_inline bool forward_get(const struct owner_scratch *S, __u32 which)
+{
+	return forward_get_once(which, S->slot);
 }
 
 /*
@@ -214,7 +225,7 @@ __weak __noinline int forward_get(__u32 which)
 __weak __noinline int destination_local(struct __sk_buff *skb, __u32 which)
 {
 	struct bpf_fib_lookup fib = { .ifindex = skb->ifindex };
-	struct owner_scratch *S = owner_scratch_get();
+	struct owner_scratch *S = owner_scratch_get(OWNER_SLOT);
 	const struct flow_key *k;
 	long ret;
 
@@ -266,7 +277,7 @@ static __always_inline __u32 tuple_of_flow(struct bpf_sock_tuple *t, const struc
  */
 __weak __noinline int lookup_tcp(struct __sk_buff *skb, __u32 which, __u32 syn)
 {
-	struct owner_scratch *S = owner_scratch_get();
+	struct owner_scratch *S = owner_scratch_get(OWNER_SLOT);
 	struct bpf_sock_tuple t = {};
 	struct flow_key *k;
 	struct bpf_sock *sk, *full;
@@ -334,7 +345,7 @@ static __always_inline bool datagram_chosen(struct bpf_sock *sk)
 
 __weak __noinline int lookup_udp(struct __sk_buff *skb, __u32 which)
 {
-	struct owner_scratch *S = owner_scratch_get();
+	struct owner_scratch *S = owner_scratch_get(OWNER_SLOT);
 	struct bpf_sock_tuple t = {};
 	struct sock_common *sc;
 	struct flow_key *k;

@@ -64,9 +64,9 @@ static __always_inline void nat_tuple(struct flow_key *to, const struct nf_connt
  * What both ends of a packet with this entry of conntrack call it, into FLOW_SENT and FLOW_HEARD, however much of NAT it has
  * passed. Returns NAT_*. Global: see lookup_tcp().
  */
-__weak __noinline int nat_look(__u64 nfct)
+__weak __noinline int nat_look(__u64 nfct, __u32 slot)
 {
-	struct owner_scratch *S = owner_scratch_get();
+	struct owner_scratch *S = owner_scratch_get(slot);
 	struct nf_conn *ct = nat_conn(nfct);
 	__u32 info = nfct & NFCT_INFO_MASK;
 	unsigned long status;
@@ -98,7 +98,7 @@ static __always_inline bool nat_changes(struct __sk_buff *skb, struct owner_scra
 	if (!attrib_forwarded || ifindex == LOOPBACK_IFINDEX || S->head.tunnel)
 		return false;
 	nfct = nat_entry(skb);
-	S->nat = nfct ? nat_look(nfct) : NAT_NONE;
+	S->nat = nfct ? nat_look(nfct, S->slot) : NAT_NONE;
 	return S->nat != NAT_NONE;
 }
 
@@ -123,7 +123,7 @@ static __always_inline bool nat_source(struct owner_scratch *S)
 
 	flow_flip(k, &S->flow[FLOW_HEARD]);
 	k->netns = S->flow[FLOW_SRC].netns;
-	if (!flow_get(FLOW_SENT)) {
+	if (!flow_get(S, FLOW_SENT)) {
 		nat_refused(S, k);
 		return false;
 	}
@@ -145,7 +145,7 @@ static __always_inline bool nat_destination(struct owner_scratch *S)
 {
 	if (!S->nat || tcp_is(S, TCPHDR_SYN) || flow_same_ends(&S->flow[FLOW_HEARD], &S->flow[FLOW_DST]))
 		return false;
-	return flow_get(FLOW_HEARD);
+	return flow_get(S, FLOW_HEARD);
 }
 
 /* What stands for the receiver of a packet that NAT changes: forward_tell() is told of it. */
@@ -215,7 +215,7 @@ static __always_inline bool nat_possible(struct owner_scratch *S, const struct f
  */
 __weak __noinline int forward_wait(struct __sk_buff *skb, __u32 egress, __u64 ts)
 {
-	struct owner_scratch *S = owner_scratch_get();
+	struct owner_scratch *S = owner_scratch_get(OWNER_SLOT);
 	const struct flow_key *k;
 	int flags = 0;
 	__u64 cookie;

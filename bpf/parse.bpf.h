@@ -143,9 +143,9 @@ static __always_inline bool parse_addresses(struct __sk_buff *skb, struct flow_k
 	return true;
 }
 
-static __always_inline bool parse_at(struct __sk_buff *skb, __u32 which, __u32 off, __u32 protocol)
+static __always_inline bool parse_at(struct __sk_buff *skb, __u32 which, __u32 off, __u32 protocol, __u32 slot)
 {
-	struct owner_scratch *S = owner_scratch_get();
+	struct owner_scratch *S = owner_scratch_get(slot);
 	struct flow_key *k;
 	__u16 tag[2];
 
@@ -165,9 +165,9 @@ static __always_inline bool parse_at(struct __sk_buff *skb, __u32 which, __u32 o
 }
 
 /* Fills S->flow[which] from the network header at off; 0: it is neither IPv4 nor IPv6. Global: see lookup_tcp(). */
-__weak __noinline int parse_packet(struct __sk_buff *skb, __u32 which, __u32 off, __u32 protocol)
+__weak __noinline int parse_packet(struct __sk_buff *skb, __u32 which, __u32 off, __u32 protocol, __u32 slot)
 {
-	return parse_at(skb, which, off, protocol);
+	return parse_at(skb, which, off, protocol, slot);
 }
 
 /*

@@ -67,7 +67,7 @@ enum { NEWS = 0x100 };
  */
 __weak __noinline int source_by_socket(struct __sk_buff *skb, __u32 egress)
 {
-	struct owner_scratch *S = owner_scratch_get();
+	struct owner_scratch *S = owner_scratch_get(OWNER_SLOT);
 	struct task_struct *task = task_current();
 	struct bpf_sock *sk = skb->sk, *full;
 	__u64 cookie;
@@ -129,9 +129,9 @@ static __always_inline enum owner_verdict resolve_source(struct __sk_buff *skb, 
 	if (nat_changes(skb, S, e->ifindex) && nat_source(S))
 		return owner_take(&e->src, S, OWNER_CONNTRACK);
 	/* A SYN-ACK may follow a dead connection of the same tuple: its socket tells, the flow map does not. */
-	if (!tcp_is(S, TCPHDR_SYN | TCPHDR_ACK) && flow_get(FLOW_SRC))
+	if (!tcp_is(S, TCPHDR_SYN | TCPHDR_ACK) && flow_get(S, FLOW_SRC))
 		return owner_take(&e->src, S, OWNER_FLOW);
-	if (attrib_forwarded && forward_get(FLOW_SRC))
+	if (attrib_forwarded && forward_get(S, FLOW_SRC))
 		return owner_take(&e->src, S, OWNER_FLOW);
 	if ((egress || skb->ifindex == LOOPBACK_IFINDEX) && lookup(skb, S, FLOW_SRC, false))
 		return owner_take(&e->src, S, OWNER_LOOKUP);
@@ -174,7 +174,7 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 	    init_wait(skb, S, &e->dst))
 		return OWNER_MAYBE;
 	/* A published port: a socket of ours on the same port (docker-proxy) gets nothing of this flow. */
-	if (attrib_published && !egress && S->flow[FLOW_DST].proto == IPPROTO_UDP && flow_get(FLOW_DST) &&
+	if (attrib_published && !egress && S->flow[FLOW_DST].proto == IPPROTO_UDP && flow_get(S, FLOW_DST) &&
 	    S->rec.forwarded)
 		return owner_take(&e->dst, S, OWNER_CONNTRACK);
 	if (nat_destination(S) || (S->nat && !egress && nat_own(skb, S)))
@@ -201,7 +201,7 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 		return OWNER_MAYBE;
 	}
 	/* A forwarded SYN may follow a dead connection, too. */
-	if (!(syn && attrib_forwarded) && (flow_get(FLOW_DST) || (attrib_forwarded && forward_get(FLOW_DST))))
+	if (!(syn && attrib_forwarded) && (flow_get(S, FLOW_DST) || (attrib_forwarded && forward_get(S, FLOW_DST))))
 		return owner_take(&e->dst, S, OWNER_FLOW);
 	if (attrib_forwarded && (syn || S->flow[FLOW_DST].proto == IPPROTO_UDP))
 		waits = forward_wait(skb, egress, e->ts);
@@ -216,9 +216,10 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 	__builtin_memset(&S->flow[FLOW_INNER], 0, sizeof(S->flow[FLOW_INNER]));
 	S->flow[FLOW_INNER].netns = e->netns;
 	if (!parse_packet(skb, FLOW_INNER, S->head.inner_off,
-			  S->flow[FLOW_SRC].proto == IPPROTO_ICMP ? ETH_P_IP : ETH_P_IPV6))
+			  S->flow[FLOW_SRC].proto == IPPROTO_ICMP ? ETH_P_IP : ETH_P_IPV6, OWNER_SLOT))
 		return OWNER_NO;
-	if (flow_get(FLOW_INNER) || (attrib_forwarded && forward_get(FLOW_INNER)) || lookup(skb, S, FLOW_INNER, false))
+	if (flow_get(S, FLOW_INNER) || (attrib_forwarded && forward_get(S, FLOW_INNER)) ||
+	    lookup(skb, S, FLOW_INNER, false))
 		return owner_take(&e->dst, S, OWNER_ICMP);
 	return OWNER_NO;
 }
@@ -244,7 +245,7 @@ static __always_inline void tunnel_enter(struct __sk_buff *skb, struct owner_scr
 					 bool egress)
 {
 	if (is_tunnel(S) && !tunnel_of_process(skb, S, egress))
-		tunnel_packet(skb, off, protocol);
+		tunnel_packet(skb, off, protocol, OWNER_SLOT);
 }
 
 /*
@@ -262,7 +263,7 @@ static __always_inline enum owner_verdict owner_resolve(struct __sk_buff *skb, s
 	__builtin_memset(e->comm, 0, sizeof(e->comm));
 	if (attrib_off)
 		return OWNER_MATCH;
-	S = owner_scratch_get();
+	S = owner_scratch_get(OWNER_SLOT);
 	if (!S)
 		return OWNER_MATCH;
 	/* What is not cleared is written before it is read. */
@@ -272,7 +273,7 @@ static __always_inline enum owner_verdict owner_resolve(struct __sk_buff *skb, s
 	__builtin_memset(&S->head, 0, sizeof(S->head));
 	S->flow[FLOW_SRC].netns = e->netns;
 	if (parse_direct(skb, &S->head, &S->flow[FLOW_SRC], l3, e->protocol) ||
-	    parse_packet(skb, FLOW_SRC, l3, e->protocol)) {
+	    parse_packet(skb, FLOW_SRC, l3, e->protocol, OWNER_SLOT)) {
 		tunnel_enter(skb, S, l3, e->protocol, egress);
 		parse_ends(S);
 	}

@@ -46,10 +46,13 @@ struct owner_scratch {
 	__u8 provisional;     /* of rec */
 	__u8 state;	      /* of the socket that was looked up; of UDP BPF_TCP_LISTEN: it hears everybody */
 	__u8 nat;	      /* NAT_* */
+	__u8 slot;	      /* of this, see owner_scratch_get() */
 	__u8 begins;	      /* of packets that cgroup.bpf.c sees: its source may be the first to send on this flow */
 	struct packet_head head;
 	struct flow_key flow[FLOWS];
 };
+
+enum { OWNER_SLOT = 0 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -58,13 +61,12 @@ struct {
 	__type(value, struct owner_scratch);
 } ptcp_owner_buf SEC(".maps") __weak;
 
-/* Of a task, or of what interrupts it: see owner_nested. */
-static __always_inline struct owner_scratch *owner_scratch_get(void)
+/*
+ * slot: OWNER_SLOT, or where owner_nested is set whether the program interrupts a task. Who begins finds that out, and S->slot tells
+ * the functions that are called: theirs may be the only frames on the task's stack, see task_context_at().
+ */
+static __always_inline struct owner_scratch *owner_scratch_get(__u32 slot)
 {
-	__u32 slot = 0;
-
-	if (owner_nested)
-		slot = !task_context(task_current());
 	return bpf_map_lookup_elem(&ptcp_owner_buf, &slot);
 }
 

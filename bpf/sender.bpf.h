@@ -57,10 +57,10 @@ static __always_inline void owner_store_current(struct __sk_buff *skb, struct ow
 		flow_remember(S, rec, FLOW_SRC);
 }
 
-/* Likewise. Global: see lookup_tcp(). */
+/* Likewise, for programs at devices. Global: see lookup_tcp(). */
 __weak __noinline int sender_store(struct __sk_buff *skb)
 {
-	struct owner_scratch *S = owner_scratch_get();
+	struct owner_scratch *S = owner_scratch_get(OWNER_SLOT);
 	struct bpf_sock *sk = skb->sk;
 
 	if (S && sk)

@@ -23,7 +23,7 @@ static __always_inline bool tap_wants(__u32 ifindex, bool egress)
 /* Of this namespace, or of one whose packet passes here. */
 static __always_inline bool tap_flow(struct owner_scratch *S, __u32 which)
 {
-	if (!flow_get(which) && !forward_get(which))
+	if (!flow_get(S, which) && !forward_get(S, which))
 		return false;
 	S->provisional = !S->rec.certain;
 	return true;
@@ -88,7 +88,7 @@ static __always_inline bool tap_nat(struct owner_scratch *S)
 	if (!found && S->nat == NAT_REPLY) {
 		flow_flip(&S->flow[FLOW_FORWARD], &S->flow[FLOW_SENT]);
 		S->flow[FLOW_FORWARD].netns = S->flow[FLOW_DST].netns;
-		found = flow_get(FLOW_FORWARD);
+		found = flow_get(S, FLOW_FORWARD);
 	}
 	return found;
 }
@@ -137,9 +137,9 @@ static __always_inline enum owner_verdict tap_quoted(struct owner_scratch *S, st
 	return tap_flow(S, FLOW_INNER) ? owner_take(&e->dst, S, OWNER_ICMP) : OWNER_MAYBE;
 }
 
-static __always_inline struct owner_scratch *tap_begin(struct event_packet *e)
+static __always_inline struct owner_scratch *tap_begin(struct event_packet *e, __u32 slot)
 {
-	struct owner_scratch *S = attrib_off ? NULL : owner_scratch_get();
+	struct owner_scratch *S = attrib_off ? NULL : owner_scratch_get(slot);
 
 	__builtin_memset(&e->src, 0, sizeof(e->src));
 	__builtin_memset(&e->dst, 0, sizeof(e->dst));
@@ -147,6 +147,7 @@ static __always_inline struct owner_scratch *tap_begin(struct event_packet *e)
 	if (!S)
 		return NULL;
 	__builtin_memset(S, 0, offsetof(struct owner_scratch, flow[FLOW_SENT]));
+	S->slot = slot;
 	S->flow[FLOW_SRC].netns = S->flow[FLOW_INNER].netns = e->netns;
 	return S;
 }
@@ -155,19 +156,20 @@ static __always_inline struct owner_scratch *tap_begin(struct event_packet *e)
 static __always_inline enum owner_verdict tap_resolve(struct __sk_buff *skb, struct event_packet *e, bool egress,
 						      bool sends)
 {
-	struct owner_scratch *S = tap_begin(e);
+	bool in_task = task_context(task_current());
+	struct owner_scratch *S = tap_begin(e, owner_nested && !in_task);
 	enum owner_verdict src, dst;
 
 	if (!S)
 		return OWNER_MATCH;
-	if (parse_packet(skb, FLOW_SRC, network_offset(e), e->protocol)) {
+	if (parse_packet(skb, FLOW_SRC, network_offset(e), e->protocol, S->slot)) {
 		if (is_tunnel(S))
-			tunnel_packet(skb, network_offset(e), e->protocol);
+			tunnel_packet(skb, network_offset(e), e->protocol, S->slot);
 		parse_ends(S);
 	}
-	src = tap_source(skb, S, e, egress, sends, sends && task_context(task_current()));
+	src = tap_source(skb, S, e, egress, sends, sends && in_task);
 	if (S->head.inner_off && parse_packet(skb, FLOW_INNER, S->head.inner_off,
-					      S->flow[FLOW_SRC].proto == IPPROTO_ICMP ? ETH_P_IP : ETH_P_IPV6))
+					      S->flow[FLOW_SRC].proto == IPPROTO_ICMP ? ETH_P_IP : ETH_P_IPV6, S->slot))
 		dst = tap_quoted(S, e);
 	else
 		dst = tap_destination(S, e, egress);

@@ -88,22 +88,22 @@ static __always_inline void packet_describe(const struct tap_packet *p, struct e
 	__builtin_memset(rec->pad, 0, sizeof(rec->pad));
 }
 
-__weak __noinline int parse_memory(__u32 which, __u32 off, __u32 protocol)
+__weak __noinline int parse_memory(__u32 which, __u32 off, __u32 protocol, __u32 slot)
 {
-	return parse_at(NULL, which, off, protocol);
+	return parse_at(NULL, which, off, protocol, slot);
 }
 
-__weak __noinline int tunnel_memory(__u32 off, __u32 protocol)
+__weak __noinline int tunnel_memory(__u32 off, __u32 protocol, __u32 slot)
 {
 	struct tunnel_load to = { .off = off };
 
-	return tunnel_open(NULL, &to, protocol) && parse_memory(FLOW_SRC, to.off, to.protocol);
+	return tunnel_open(NULL, &to, protocol, slot) && parse_memory(FLOW_SRC, to.off, to.protocol, slot);
 }
 
 static __always_inline enum owner_verdict packet_resolve(struct sk_buff *skb, const struct tap_packet *p,
 							 struct event_packet *e)
 {
-	struct owner_scratch *S = tap_begin(e);
+	struct owner_scratch *S = tap_begin(e, owner_nested && !p->in_task);
 	bool sends = p->egress && BPF_CORE_READ(skb, skb_iif) == 0;
 	enum owner_verdict src, dst;
 
@@ -111,14 +111,14 @@ static __always_inline enum owner_verdict packet_resolve(struct sk_buff *skb, co
 		return OWNER_MATCH;
 	S->head.start = p->start;
 	S->head.linear = p->linear;
-	if (parse_memory(FLOW_SRC, network_offset(e), p->protocol)) {
+	if (parse_memory(FLOW_SRC, network_offset(e), p->protocol, S->slot)) {
 		if (is_tunnel(S))
-			tunnel_memory(network_offset(e), p->protocol);
+			tunnel_memory(network_offset(e), p->protocol, S->slot);
 		parse_ends(S);
 	}
-	src = tap_source((struct __sk_buff *)skb, S, e, p->egress, sends, p->in_task);
+	src = tap_source((struct __sk_buff *)skb, S, e, p->egress, sends, sends && p->in_task);
 	if (S->head.inner_off && parse_memory(FLOW_INNER, S->head.inner_off,
-					      S->flow[FLOW_SRC].proto == IPPROTO_ICMP ? ETH_P_IP : ETH_P_IPV6))
+					      S->flow[FLOW_SRC].proto == IPPROTO_ICMP ? ETH_P_IP : ETH_P_IPV6, S->slot))
 		dst = tap_quoted(S, e);
 	else
 		dst = tap_destination(S, e, p->egress);
@@ -199,7 +199,7 @@ static __always_inline int packet_see(const void *args, struct sk_buff *skb, boo
 		match = pcap_filter_mem_l2(p.start, p.linear, p.len, p.vlan, meta);
 	if (!match)
 		return 0;
-	p.in_task = egress && task_context_at(task_current(), pointer_value(args));
+	p.in_task = task_context_at(task_current(), pointer_value(args));
 	packet_take(skb, &p, egress);
 	return 0;
 }

@@ -107,16 +107,16 @@ static __always_inline bool tunnel_elsewhere(struct owner_scratch *S)
 	if (!attrib_forwarded)
 		return false;
 	flow_flip(&S->flow[FLOW_DST], &S->flow[FLOW_SRC]);
-	return forward_get(FLOW_SRC) || forward_get(FLOW_DST);
+	return forward_get(S, FLOW_SRC) || forward_get(S, FLOW_DST);
 }
 
 /*
  * S->flow[FLOW_SRC] and S->head are of the outer packet, whose network header is at to->off. True: to tells where the inner one's is,
  * and they are ready for it to be parsed.
  */
-static __always_inline bool tunnel_open(struct __sk_buff *skb, struct tunnel_load *to, __u32 protocol)
+static __always_inline bool tunnel_open(struct __sk_buff *skb, struct tunnel_load *to, __u32 protocol, __u32 slot)
 {
-	struct owner_scratch *S = owner_scratch_get();
+	struct owner_scratch *S = owner_scratch_get(slot);
 	struct flow_key *k;
 
 	if (!S || tunnel_elsewhere(S) || !tunnel_find(skb, S, protocol, to))
@@ -133,11 +133,11 @@ static __always_inline bool tunnel_open(struct __sk_buff *skb, struct tunnel_loa
 }
 
 /* Global: see lookup_tcp(). */
-__weak __noinline int tunnel_packet(struct __sk_buff *skb, __u32 off, __u32 protocol)
+__weak __noinline int tunnel_packet(struct __sk_buff *skb, __u32 off, __u32 protocol, __u32 slot)
 {
 	struct tunnel_load to = { .off = off };
 
-	return tunnel_open(skb, &to, protocol) && parse_packet(skb, FLOW_SRC, to.off, to.protocol);
+	return tunnel_open(skb, &to, protocol, slot) && parse_packet(skb, FLOW_SRC, to.off, to.protocol, slot);
 }
 
 #endif

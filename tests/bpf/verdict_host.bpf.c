@@ -17,7 +17,7 @@ static __always_inline enum owner_verdict judge(struct owner_scratch *S, __u32 e
 
 SEC("tc") int host_verdict(struct __sk_buff *skb)
 {
-	struct owner_scratch *S = owner_scratch_get();
+	struct owner_scratch *S = owner_scratch_get(OWNER_SLOT);
 	struct event_packet e = {};
 	enum owner_verdict src, dst;
 
