@@ -87,6 +87,8 @@ static int iface_filter(struct offline *off, struct source_iface *si, const stru
 		off->unsupported++;
 		err = filter_reject(&si->filter);
 	}
+	if (!err && filter_is_open(&si->filter))
+		filter_done(&si->filter);
 	if (!err)
 		return 0;
 	log_error("%s", err == -EINVAL ? text : strerror(-err));
