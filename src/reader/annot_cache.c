@@ -30,6 +30,7 @@ struct annot_cache {
 	struct generation *young, *old;
 	struct entry *last;
 	uint64_t serial;
+	unsigned turns;
 	uint64_t seed; /* a file must not be able to choose which entries collide */
 };
 
@@ -137,6 +138,7 @@ static void turn_generations(struct annot_cache *c)
 	generation_clear(old);
 	c->old = c->young;
 	c->young = old;
+	c->turns++;
 }
 
 static struct entry *lookup(struct annot_cache *c, const uint8_t *options, size_t len)
@@ -171,6 +173,11 @@ const struct annotation *annot_cache_get(struct annot_cache *c, const uint8_t *o
 		c->last = e;
 	}
 	return e ? e->annot : NULL;
+}
+
+unsigned annot_cache_turns(const struct annot_cache *c)
+{
+	return c->turns;
 }
 
 void annot_cache_free(struct annot_cache *c)
