@@ -157,18 +157,21 @@ static bool heed_signals(struct session *s)
 }
 
 /* Each file counts its interfaces from 0 and its annotations from 1; to the outputs their numbers must differ. */
-static void renamed_packet(struct offline *off, const struct source_iface *si, struct packet *packet)
+static __attribute__((cold)) void renamed_packet(struct offline *off, const struct source_iface *si,
+						 const struct packet *packet, enum match_end end)
 {
+	struct packet copy = *packet;
 	struct annotation annot;
 
+	copy.by_peer = end == MATCH_PEER;
 	if (si->renamed)
-		packet->iface = si->renamed;
-	if (si->renamed && packet->annot) {
-		annot = *packet->annot;
+		copy.iface = si->renamed;
+	if (si->renamed && copy.annot) {
+		annot = *copy.annot;
 		annot.serial += (uint64_t)off->nreaders << 40;
-		packet->annot = &annot;
+		copy.annot = &annot;
 	}
-	session_packet(&off->s, packet);
+	session_packet(&off->s, &copy);
 }
 
 static int offline_packet(void *arg, const struct packet *packet)
@@ -177,7 +180,6 @@ static int offline_packet(void *arg, const struct packet *packet)
 	struct session *s = &off->s;
 	const struct source_iface *si = &off->ifaces[packet->iface->id];
 	enum match_end end = MATCH_OWNER;
-	struct packet copy;
 	bool passes;
 
 	if ((interrupted | flush_wanted | report_wanted) && !heed_signals(s))
@@ -197,13 +199,10 @@ static int offline_packet(void *arg, const struct packet *packet)
 		return 0;
 	if (s->pcap && packet->annot)
 		session_warn_pcap(s);
-	if (si->renamed || end == MATCH_PEER) {
-		copy = *packet;
-		copy.by_peer = end == MATCH_PEER;
-		renamed_packet(off, si, &copy);
-	} else {
+	if (si->renamed || end == MATCH_PEER)
+		renamed_packet(off, si, packet, end);
+	else
 		session_packet(s, packet);
-	}
 	return s->stop;
 }
 
