@@ -50,6 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (write(fd, data, size) == (ssize_t)size && lseek(fd, 0, SEEK_SET) == 0 && dup2(fd, 0) == 0 &&
 	    !output_file_new(&o, &config) && !reader_open(&r, "-")) {
 		handler.arg = o;
+		handler.detail = size % (READER_BARE + 1);
 		reader_run(r, &handler);
 		o->ops->finish(o);
 	}
