@@ -252,6 +252,12 @@ static void forget_ifaces(struct offline *off)
 	off->nifaces = 0;
 }
 
+/* All packets stay in one file: comments that refer to those of an earlier packet may stay as they are. */
+static bool keeps_all(const struct options *o)
+{
+	return !*o->expr && !o->count && !o->file.rotate_bytes && !o->file.rotate_seconds && o->context == ANNOT_ALL;
+}
+
 /* What is asked of packets, or is told of them by an output. */
 static enum reader_detail wanted_detail(const struct offline *off)
 {
@@ -261,8 +267,7 @@ static enum reader_detail wanted_detail(const struct offline *off)
 		return READER_EVERYTHING;
 	if (!s->file)
 		return READER_BARE;
-	/* Comments are kept as they are. */
-	return s->o->context == ANNOT_ALL ? READER_OPTIONS : READER_EVERYTHING;
+	return keeps_all(s->o) && !s->o->file.compact_comments ? READER_OPTIONS : READER_EVERYTHING;
 }
 
 static int read_file(struct offline *off, struct reader *r)

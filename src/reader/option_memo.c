@@ -3,7 +3,9 @@
 
 #include <stdlib.h>
 
+#include "format/comments.h"
 #include "format/pcapng.h"
+#include "format/reference.h"
 #include "reader/annot_cache.h"
 
 enum {
@@ -18,6 +20,8 @@ enum {
 struct kept {
 	size_t len; /* 0: none */
 	struct options_told told;
+	bool expanded;	 /* told.options are those of full, else those that came */
+	struct buf full; /* with the comments that the ones below refer to */
 	uint8_t options[KEPT_MAX];
 };
 
@@ -28,8 +32,9 @@ struct set {
 
 struct option_memo {
 	struct annot_cache *annots;
-	unsigned turns;		   /* of annots */
-	struct options_told other; /* of options that are not kept */
+	unsigned turns;	   /* of annots */
+	struct kept other; /* what is not kept */
+	struct buf scratch;
 	struct set sets[SETS];
 };
 
@@ -59,18 +64,65 @@ static void forget_turned(struct option_memo *m)
 	}
 }
 
-static void read_options(struct option_memo *m, const uint8_t *options, size_t len, struct options_told *told)
+/*
+ * The annotation of full comments that came before, if the short ones are those of its reference, and nothing else. Options with
+ * the full ones go to full.
+ */
+static const struct annotation *resolve(struct option_memo *m, const uint8_t *options, size_t len, uint64_t reference,
+					struct buf *full)
+{
+	const struct annotation *annot = annot_cache_named(m->annots, reference);
+	size_t others;
+
+	if (!annot)
+		return NULL;
+	full->len = 0;
+	m->scratch.len = 0;
+	reference_split(options, len, &m->scratch, full);
+	others = full->len;
+	reference_put(full, annot, reference);
+	if (full->len - others != m->scratch.len || memcmp(full->p + others, m->scratch.p, m->scratch.len) != 0)
+		return NULL;
+	full->len = others;
+	annotation_encode(&annotation_schema, full, annot, ANNOT_ALL);
+	return annot;
+}
+
+static void set_annotation(struct option_memo *m, const uint8_t *options, const uint8_t *first, const uint8_t *last,
+			   const uint64_t *reference, struct kept *k)
+{
+	struct options_told *told = &k->told;
+
+	if (reference)
+		told->annot = resolve(m, options, told->len, *reference, &k->full);
+	k->expanded = told->annot != NULL;
+	if (k->expanded) {
+		told->options = (const uint8_t *)k->full.p;
+		told->len = k->full.len;
+	} else {
+		told->annot = annot_cache_get(m->annots, first, (size_t)(last - first));
+		told->lost = reference != NULL;
+	}
+	forget_turned(m);
+}
+
+static void read_options(struct option_memo *m, const uint8_t *options, size_t len, struct kept *k)
 {
 	struct pcapng_options o = { options, options + len };
 	const uint8_t *value, *first = NULL, *last = NULL;
+	struct options_told *told = &k->told;
+	uint64_t reference;
+	bool refers = false;
 	uint16_t code, n;
 
-	*told = (struct options_told){ 0 };
+	*told = (struct options_told){ .options = options };
+	k->expanded = false;
 	while (pcapng_next_option(&o, &code, &value, &n)) {
 		if (code == OPT_COMMENT) {
 			if (!first)
 				first = value - 4;
 			last = o.p;
+			refers |= reference_parse((struct str){ (const char *)value, n }, &reference);
 		} else if (code == EPB_FLAGS && n == 4) {
 			const uint32_t direction = get32(value, false) & 3;
 
@@ -78,10 +130,8 @@ static void read_options(struct option_memo *m, const uint8_t *options, size_t l
 		}
 	}
 	told->len = (size_t)(o.p - options);
-	if (!first)
-		return;
-	told->annot = annot_cache_get(m->annots, first, (size_t)(last - first));
-	forget_turned(m);
+	if (first)
+		set_annotation(m, options, first, last, refers ? &reference : NULL, k);
 }
 
 /* By some of the bytes, of all parts: direction and pid at the beginning, then thread, parent, peer. */
@@ -104,18 +154,22 @@ const struct options_told *option_memo_get(struct option_memo *m, const uint8_t 
 
 	if (len < KEPT_MIN || len > KEPT_MAX) {
 		read_options(m, options, len, &m->other);
-		return &m->other;
+		return &m->other.told;
 	}
 	set = set_of(m, options, len);
 	for (size_t i = 0; i < WAYS; i++) {
 		k = &set->kept[i];
-		if (k->len == len && memcmp(k->options, options, len) == 0)
+		if (k->len == len && memcmp(k->options, options, len) == 0) {
+			if (!k->expanded)
+				k->told.options = options;
 			return &k->told;
+		}
 	}
 	k = &set->kept[set->next++ % WAYS];
-	read_options(m, options, len, &k->told);
+	read_options(m, options, len, k);
 	memcpy(k->options, options, len);
-	k->len = len;
+	/* What it refers to may come yet. */
+	k->len = k->told.lost ? 0 : len;
 	return &k->told;
 }
 
@@ -123,6 +177,12 @@ void option_memo_free(struct option_memo *m)
 {
 	if (!m)
 		return;
+	for (size_t i = 0; i < SETS; i++) {
+		for (size_t way = 0; way < WAYS; way++)
+			buf_done(&m->sets[i].kept[way].full);
+	}
+	buf_done(&m->other.full);
+	buf_done(&m->scratch);
 	annot_cache_free(m->annots);
 	free(m);
 }

@@ -12,9 +12,11 @@
 struct option_memo;
 
 struct options_told {
-	size_t len; /* of whole options in front of the end mark */
+	const uint8_t *options; /* those that were given, or with full comments in place of a reference to them */
+	size_t len;		/* of whole options in front of the end mark */
 	enum direction dir;
 	const struct annotation *annot; /* NULL none; outlives some thousand different ones */
+	bool lost;			/* it refers to comments that did not come before */
 };
 
 struct option_memo *option_memo_new(void);

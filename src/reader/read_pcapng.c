@@ -206,16 +206,29 @@ static void set_time(struct packet *pkt, const struct pcapng_timebase *tb, uint6
 	pkt->file_ts = ts;
 }
 
+static void warn_lost(struct reader *r)
+{
+	if (!r->said_lost)
+		log_warn(
+			"%s: packets refer to others, which are not in the file or come later, for what their owners are: "
+			"of these only process and command are known",
+			r->path);
+	r->said_lost = true;
+}
+
 static void set_options(struct reader *r, struct packet *pkt, const uint8_t *options, size_t len)
 {
 	const struct options_told *told;
 
-	pkt->options = options;
 	if (r->detail == READER_OPTIONS) {
+		pkt->options = options;
 		pkt->options_len = pcapng_options_size(options, len);
 		return;
 	}
 	told = option_memo_get(r->options_told, options, len);
+	if (told->lost)
+		warn_lost(r);
+	pkt->options = told->options;
 	pkt->options_len = told->len;
 	pkt->dir = told->dir;
 	pkt->annot = told->annot;
