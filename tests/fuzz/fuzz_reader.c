@@ -40,7 +40,9 @@ static int on_block(void *arg, const struct pcapng_block *block)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct file_config config = { .path = "/dev/null", .context = ANNOT_ALL, .dlt = -1 };
+	const struct file_config config = {
+		.path = "/dev/null", .context = ANNOT_ALL, .compact_comments = size & 1, .dlt = -1
+	};
 	struct reader_handler handler = { .iface = on_iface, .packet = on_packet, .block = on_block };
 	const int fd = memfd_create("fuzz", 0);
 	struct output *o = NULL;
