@@ -118,6 +118,7 @@ _arguments -s \
 	'*-Z+[as root\: become USER once all is open (default\: sudo'\''s user, else tcpdump or nobody; root\: stay)]:USER:_users' \
 	'*--relinquish-privileges=[as root\: become USER once all is open (default\: sudo'\''s user, else tcpdump or nobody; root\: stay)]:USER:_users' \
 	'*--add-ethernet-header[with -w\: put an Ethernet header before packets that have no link header (tun, WireGuard), so that files hold one link type]' \
+	'*--compact-comments[with -w to pcapng\: full comments once for many packets of a process, which else have its pid and command]' \
 	'*-B+[size of the kernel'\''s packet buffers in KiB]:KIB: ' \
 	'*--buffer-size=[size of the kernel'\''s packet buffers in KiB]:KIB: ' \
 	'*--settle=[how long a packet waits for the process that will accept its connection (default 150; 0\: not at all)]:MS: ' \

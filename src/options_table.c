@@ -280,6 +280,7 @@ enum {
 	OPT_EMBED,
 	OPT_ONELINE,
 	OPT_ADD_ETHERNET,
+	OPT_COMPACT,
 	OPT_BRIEF,
 	OPT_CONTEXT_PREFIX,
 	OPT_COLOR,
@@ -516,6 +517,9 @@ const struct option_desc option_table[] = {
 	  AT(file.add_ethernet),
 	  .help = "with -w: put an Ethernet header before packets that have no link header (tun, WireGuard), so that "
 		  "files hold one link type" },
+	{ .key = OPT_COMPACT, .name = "compact-comments", .group = GROUP_FILES, .parse = parse_true,
+	  AT(file.compact_comments),
+	  .help = "with -w to pcapng: full comments once for many packets of a process, which else have its pid and command" },
 
 	{ .key = 'B', .name = "buffer-size", .arg = "KIB", .group = GROUP_TUNING,
 	  NUMBER(capture.ring_bytes, 1, INT32_MAX / 1024), .unit = 1024,

@@ -138,19 +138,8 @@ int session_iface(struct session *s, const struct iface *iface)
 	return 0;
 }
 
-int session_packet(struct session *s, const struct packet *packet)
+static int put_packet(struct session *s, const struct packet *packet)
 {
-	struct annotation shown;
-	struct packet copy;
-
-	/* --context takes the same bits from every annotation, so a serial still names one content. */
-	if (packet->annot && (packet->annot->has & ~s->o->context)) {
-		copy = *packet;
-		shown = *packet->annot;
-		shown.has &= s->o->context;
-		copy.annot = &shown;
-		packet = &copy;
-	}
 	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
 		int err = s->outputs[i]->ops->packet(s->outputs[i], packet);
 
@@ -161,6 +150,24 @@ int session_packet(struct session *s, const struct packet *packet)
 	if (++s->captured == s->limit)
 		s->stop = true;
 	return 0;
+}
+
+/* --context takes the same bits from every annotation, so a serial still names one content. */
+static __attribute__((cold)) int put_context(struct session *s, const struct packet *packet)
+{
+	struct annotation shown = *packet->annot;
+	struct packet copy = *packet;
+
+	shown.has &= s->o->context;
+	copy.annot = &shown;
+	return put_packet(s, &copy);
+}
+
+int session_packet(struct session *s, const struct packet *packet)
+{
+	if (packet->annot && (packet->annot->has & ~s->o->context))
+		return put_context(s, packet);
+	return put_packet(s, packet);
 }
 
 int session_block(struct session *s, const struct pcapng_block *block)

@@ -87,6 +87,8 @@ static int iface_filter(struct offline *off, struct source_iface *si, const stru
 		off->unsupported++;
 		err = filter_reject(&si->filter);
 	}
+	if (!err && filter_is_open(&si->filter))
+		filter_done(&si->filter);
 	if (!err)
 		return 0;
 	log_error("%s", err == -EINVAL ? text : strerror(-err));
@@ -137,18 +139,11 @@ static int offline_iface(void *arg, const struct iface *iface)
 	return err ? err : session_iface(&off->s, si->renamed ? si->renamed : iface);
 }
 
-static int offline_packet(void *arg, const struct packet *packet)
+/* False: an end was asked for. */
+static bool heed_signals(struct session *s)
 {
-	struct offline *off = arg;
-	struct session *s = &off->s;
-	const struct source_iface *si = &off->ifaces[packet->iface->id];
-	struct annotation annot;
-	struct packet copy;
-	enum match_end end;
-	bool passes;
-
 	if (interrupted)
-		return 1;
+		return false;
 	if (flush_wanted) {
 		flush_wanted = 0;
 		session_flush(s);
@@ -158,33 +153,56 @@ static int offline_packet(void *arg, const struct packet *packet)
 		fprintf(stderr, "ptcpdump: %llu packet%s captured\n", (unsigned long long)s->captured,
 			s->captured == 1 ? "" : "s");
 	}
+	return true;
+}
+
+/* Each file counts its interfaces from 0 and its annotations from 1; to the outputs their numbers must differ. */
+static __attribute__((cold)) void renamed_packet(struct offline *off, const struct source_iface *si,
+						 const struct packet *packet, enum match_end end)
+{
+	struct packet copy = *packet;
+	struct annotation annot;
+
+	copy.by_peer = end == MATCH_PEER;
+	if (si->renamed)
+		copy.iface = si->renamed;
+	if (si->renamed && copy.annot) {
+		annot = *copy.annot;
+		annot.serial += (uint64_t)off->nreaders << 40;
+		copy.annot = &annot;
+	}
+	session_packet(&off->s, &copy);
+}
+
+static int offline_packet(void *arg, const struct packet *packet)
+{
+	struct offline *off = arg;
+	struct session *s = &off->s;
+	const struct source_iface *si = &off->ifaces[packet->iface->id];
+	enum match_end end = MATCH_OWNER;
+	bool passes;
+
+	if ((interrupted | flush_wanted | report_wanted) && !heed_signals(s))
+		return 1;
 	off->packets = true;
-	off->told |= packet->annot ? packet->annot->has : 0;
-	if (off->seen && packet->annot)
-		seen_containers_add(off->seen, packet->annot, off->nreaders, s->match);
+	if (packet->annot) {
+		off->told |= packet->annot->has;
+		if (off->seen)
+			seen_containers_add(off->seen, packet->annot, off->nreaders, s->match);
+	}
 	passes = !si->filter.n || filter_match(&si->filter, packet->data, packet->caplen, packet->len);
 	if (!passes && !match_learns(s->match))
 		return 0;
-	end = match_active(s->match) ? match_annotation(s->match, packet->annot) : MATCH_OWNER;
+	if (match_active(s->match))
+		end = match_annotation(s->match, packet->annot);
 	if (!passes || end == MATCH_NONE)
 		return 0;
-	if (si->renamed || end == MATCH_PEER) {
-		copy = *packet;
-		copy.by_peer = end == MATCH_PEER;
-		packet = &copy;
-	}
-	if (si->renamed) {
-		copy.iface = si->renamed;
-		/* Each file counts its annotations from 1; to the outputs their numbers must differ. */
-		if (copy.annot) {
-			annot = *copy.annot;
-			annot.serial += (uint64_t)off->nreaders << 40;
-			copy.annot = &annot;
-		}
-	}
 	if (s->pcap && packet->annot)
 		session_warn_pcap(s);
-	session_packet(s, packet);
+	if (si->renamed || end == MATCH_PEER)
+		renamed_packet(off, si, packet, end);
+	else
+		session_packet(s, packet);
 	return s->stop;
 }
 
@@ -234,10 +252,29 @@ static void forget_ifaces(struct offline *off)
 	off->nifaces = 0;
 }
 
+/* All packets stay in one file: comments that refer to those of an earlier packet may stay as they are. */
+static bool keeps_all(const struct options *o)
+{
+	return !*o->expr && !o->count && !o->file.rotate_bytes && !o->file.rotate_seconds && o->context == ANNOT_ALL;
+}
+
+/* What is asked of packets, or is told of them by an output. */
+static enum reader_detail wanted_detail(const struct offline *off)
+{
+	const struct session *s = &off->s;
+
+	if (options_select_process(s->o) || s->text || s->pcap)
+		return READER_EVERYTHING;
+	if (!s->file)
+		return READER_BARE;
+	return keeps_all(s->o) && !s->o->file.compact_comments ? READER_OPTIONS : READER_EVERYTHING;
+}
+
 static int read_file(struct offline *off, struct reader *r)
 {
 	const struct reader_handler handler = {
 		.arg = off,
+		.detail = wanted_detail(off),
 		.iface = offline_iface,
 		.packet = offline_packet,
 		.block = offline_block,

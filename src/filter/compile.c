@@ -250,6 +250,11 @@ int filter_reject(struct filter_code *ret)
 	return filter_code_new(&reject, 1, ret);
 }
 
+bool filter_is_open(const struct filter_code *code)
+{
+	return !code->n || (code->insns[0].code == (BPF_RET | BPF_K) && code->insns[0].k);
+}
+
 void filter_dump(const struct filter_code *code, int level, FILE *out)
 {
 	if (level > 2)

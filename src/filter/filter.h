@@ -55,6 +55,9 @@ int filter_code_new(const struct filter_insn *insns, uint32_t n, struct filter_c
 int filter_reject(struct filter_code *ret);
 void filter_done(struct filter_code *code);
 
+/* It matches everything, whatever the packet is. */
+bool filter_is_open(const struct filter_code *code);
+
 /* libpcap's verdict on a saved packet of caplen bytes that had len bytes on the wire. Endless loops in the code
  * (ip6 protochain on crafted packets) end as no match. */
 bool filter_match(const struct filter_code *code, const uint8_t *data, uint32_t caplen, uint32_t len);

@@ -10,6 +10,7 @@
 #include "block.h"
 #include "format/comments.h"
 #include "format/pcapng.h"
+#include "format/reference.h"
 #include "output/file.h"
 #include "util/clock.h"
 #include "util/linktype.h"
@@ -18,6 +19,7 @@
 enum {
 	COMMENT_SLOTS = 4096, /* a power of two */
 	COMMENT_BYTES_MAX = 64 << 20,
+	REFERENCES = 255,	/* then full comments again: files get cut */
 	REPEATED_MAX = 2 << 20, /* the secrets of some thousand connections */
 	SECTION_LENGTH_AT = 8,	/* in the body of a section header */
 };
@@ -33,10 +35,10 @@ struct comments {
 	uint8_t *p;
 	size_t len;
 	size_t once; /* so many bytes more, for its next packet alone */
+	/* config.compact_comments: those that refer to the others behind all of them, and how often they may still be used. */
+	size_t brief_at, brief;
+	unsigned references;
 };
-
-/* Long, and asked for by readers that remember them: each file tells them with the first packet of an annotation. */
-#define TOLD_ONCE (ANNOT_ANCESTORS | ANNOT_PEER_ANCESTORS | ANNOT_PEER_IMAGE | ANNOT_PEER_POD_LABELS)
 
 /* libpcap wants one interface block at least, and all with the same link type and snapshot length, though no packet be
  * of them: so a block is written with the first packet. Those of a file that is being rewritten stay as they are. */
@@ -269,10 +271,11 @@ static int number_of(struct file_output *o, const struct iface *iface, uint32_t 
 	return ret;
 }
 
-static struct comments *make_comments(struct pcapng_state *st, const struct annotation *a, unsigned context)
+static struct comments *make_comments(struct pcapng_state *st, const struct annotation *a, unsigned context,
+				      bool compact)
 {
+	size_t always, once, brief_at;
 	struct comments *c;
-	size_t always;
 	uint8_t *p;
 
 	if (st->comment_bytes > COMMENT_BYTES_MAX)
@@ -281,13 +284,17 @@ static struct comments *make_comments(struct pcapng_state *st, const struct anno
 	annotation_encode(&annotation_schema, &st->scratch, a, context & ~(unsigned)TOLD_ONCE);
 	always = st->scratch.len;
 	annotation_encode(&annotation_schema, &st->scratch, a, context & TOLD_ONCE);
+	once = st->scratch.len - always;
+	brief_at = st->scratch.len;
+	if (compact)
+		reference_put(&st->scratch, a, reference_of((const uint8_t *)st->scratch.p, always));
 	p = realloc(c->p, st->scratch.len + 1);
 	if (!p) {
 		st->scratch.len = 0;
 		return NULL;
 	}
 	st->comment_bytes += always - c->len;
-	*c = (struct comments){ a->serial, p, always, st->scratch.len - always };
+	*c = (struct comments){ a->serial, p, always, once, brief_at, st->scratch.len - brief_at, 0 };
 	if (st->scratch.len)
 		memcpy(c->p, st->scratch.p, st->scratch.len);
 	st->scratch.len = 0;
@@ -300,7 +307,64 @@ static struct comments *find_comments(struct file_output *o, const struct annota
 	struct pcapng_state *st = o->state;
 	struct comments *c = &st->comments[a->serial & (COMMENT_SLOTS - 1)];
 
-	return c->serial == a->serial ? c : make_comments(st, a, o->config.context);
+	return c->serial == a->serial ? c : make_comments(st, a, o->config.context, o->config.compact_comments);
+}
+
+/* Those that the packet gets, at *ret; their length. What is told once is not told to those that only know a reference. */
+static size_t take_comments(struct comments *c, const uint8_t **ret)
+{
+	const size_t once = c->once;
+
+	if (c->references) {
+		c->references--;
+		*ret = c->p + c->brief_at;
+		return c->brief;
+	}
+	if (!once && c->brief && c->brief < c->len)
+		c->references = REFERENCES;
+	c->once = 0;
+	*ret = c->p;
+	return c->len + once;
+}
+
+/* Options that are no comments, and then c as we write it, need not be told apart one by one. */
+static bool ends_in(const struct packet *packet, const struct comments *c)
+{
+	const size_t others = packet->options_len - c->len;
+	struct pcapng_options o;
+	const uint8_t *value;
+	uint16_t code, len;
+
+	if (packet->options_len < c->len || memcmp(packet->options + others, c->p, c->len) != 0)
+		return false;
+	o = (struct pcapng_options){ packet->options, packet->options + others };
+	while (pcapng_next_option(&o, &code, &value, &len)) {
+		if (code == OPT_COMMENT)
+			return false;
+	}
+	return o.p == o.end;
+}
+
+/* The options of a packet from a file with comments that may refer to those of an earlier one. -ENOMEM */
+static int put_compact(struct file_output *o, const struct packet *packet, struct pcapng_packet *pp)
+{
+	struct pcapng_state *st = o->state;
+	struct comments *c = find_comments(o, packet->annot);
+	const uint8_t *comments;
+	size_t len;
+
+	if (!c)
+		return -ENOMEM;
+	st->options.len = 0;
+	if (ends_in(packet, c))
+		buf_put(&st->options, packet->options, packet->options_len - c->len);
+	else if (!reference_split(packet->options, packet->options_len, NULL, &st->options))
+		return 0; /* It refers to what was not read. */
+	len = take_comments(c, &comments);
+	buf_put(&st->options, comments, len);
+	pp->options = (const uint8_t *)st->options.p;
+	pp->options_len = st->options.len;
+	return 0;
 }
 
 /* The options of a packet from a file without the comments that --context leaves out. */
@@ -335,6 +399,8 @@ static int prepare(struct file_output *o, const struct packet *packet, struct pc
 			     (packet->caplen == packet->len || packet->caplen == packet->iface->snaplen);
 		pp->options = packet->options;
 		pp->options_len = packet->options_len;
+		if (packet->annot && o->config.compact_comments)
+			return put_compact(o, packet, pp);
 		if (packet->annot && o->config.context != ANNOT_ALL) {
 			put_context(&st->options, packet, o->config.context);
 			pp->options = (const uint8_t *)st->options.p;
@@ -350,9 +416,7 @@ static int prepare(struct file_output *o, const struct packet *packet, struct pc
 		c = find_comments(o, packet->annot);
 		if (!c)
 			return -ENOMEM;
-		pp->options = c->p;
-		pp->options_len = c->len + c->once;
-		c->once = 0;
+		pp->options_len = take_comments(c, &pp->options);
 	}
 	return 0;
 }

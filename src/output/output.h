@@ -64,6 +64,7 @@ struct file_config {
 	const char *command;	 /* -z */
 	uint32_t snaplen;	 /* pcap: of the header; 0: the first interface's */
 	unsigned context;	 /* ANNOT_* to save */
+	bool compact_comments;	 /* pcapng: refer to those of earlier packets */
 	bool add_ethernet;	 /* packets without a link header get an Ethernet header */
 	uint32_t uid, gid;	 /* owner of new files when set_owner (-Z) */
 	bool set_owner;

@@ -6,6 +6,7 @@
 
 #include "format/comments.h"
 #include "format/pcapng.h"
+#include "format/reference.h"
 
 enum {
 	GENERATION_ENTRIES = 8192,
@@ -16,6 +17,7 @@ enum {
 struct entry {
 	uint64_t hash;
 	const struct annotation *annot; /* NULL: these comments are none */
+	uint64_t reference; /* to it, once they are asked for; 0: none, nothing refers to what is told once */
 	size_t len;
 	uint8_t options[];
 };
@@ -23,13 +25,17 @@ struct entry {
 /* When the young generation is full the old one goes, and the young one takes its place: what is in use moves over. */
 struct generation {
 	struct entry *slots[SLOTS];
+	struct entry *named[SLOTS]; /* by reference */
 	size_t entries, bytes;
 };
 
 struct annot_cache {
 	struct generation *young, *old;
 	struct entry *last;
+	bool names; /* references were asked for */
+	struct buf scratch;
 	uint64_t serial;
+	unsigned turns;
 	uint64_t seed; /* a file must not be able to choose which entries collide */
 };
 
@@ -130,6 +136,42 @@ static struct entry *entry_new(struct annot_cache *c, uint64_t hash, const uint8
 	return e;
 }
 
+/* The place of what has that reference, or the empty one where it belongs. */
+static struct entry **find_named(struct generation *g, uint64_t reference)
+{
+	size_t i = reference & (SLOTS - 1);
+
+	while (g->named[i] && g->named[i]->reference != reference)
+		i = (i + 1) & (SLOTS - 1);
+	return &g->named[i];
+}
+
+static void name_entry(struct annot_cache *c, struct generation *g, struct entry *e)
+{
+	if (!e->annot || e->annot->has & TOLD_ONCE)
+		return;
+	if (!e->reference) {
+		c->scratch.len = 0;
+		annotation_encode(&annotation_schema, &c->scratch, e->annot, ANNOT_ALL);
+		e->reference = reference_of((const uint8_t *)c->scratch.p, c->scratch.len);
+	}
+	*find_named(g, e->reference) = e;
+}
+
+/* Most files have no references. */
+static void name_all(struct annot_cache *c)
+{
+	struct generation *const both[] = { c->young, c->old };
+
+	c->names = true;
+	for (size_t g = 0; g < 2; g++) {
+		for (size_t i = 0; i < SLOTS; i++) {
+			if (both[g]->slots[i])
+				name_entry(c, both[g], both[g]->slots[i]);
+		}
+	}
+}
+
 static void turn_generations(struct annot_cache *c)
 {
 	struct generation *old = c->old;
@@ -137,6 +179,7 @@ static void turn_generations(struct annot_cache *c)
 	generation_clear(old);
 	c->old = c->young;
 	c->young = old;
+	c->turns++;
 }
 
 static struct entry *lookup(struct annot_cache *c, const uint8_t *options, size_t len)
@@ -157,6 +200,8 @@ static struct entry *lookup(struct annot_cache *c, const uint8_t *options, size_
 		slot = find_slot(c->young, hash, options, len);
 	}
 	*slot = e;
+	if (c->names)
+		name_entry(c, c->young, e);
 	c->young->entries++;
 	c->young->bytes += 2 * len + sizeof(*e) + sizeof(struct annotation);
 	return e;
@@ -173,6 +218,25 @@ const struct annotation *annot_cache_get(struct annot_cache *c, const uint8_t *o
 	return e ? e->annot : NULL;
 }
 
+const struct annotation *annot_cache_named(struct annot_cache *c, uint64_t reference)
+{
+	const struct entry *e;
+
+	if (!c->names)
+		name_all(c);
+	e = *find_named(c->young, reference);
+	if (e)
+		return e->annot;
+	e = *find_named(c->old, reference);
+	/* In use: it moves over. */
+	return e ? annot_cache_get(c, e->options, e->len) : NULL;
+}
+
+unsigned annot_cache_turns(const struct annot_cache *c)
+{
+	return c->turns;
+}
+
 void annot_cache_free(struct annot_cache *c)
 {
 	if (!c)
@@ -183,5 +247,6 @@ void annot_cache_free(struct annot_cache *c)
 		generation_clear(c->old);
 	free(c->young);
 	free(c->old);
+	buf_done(&c->scratch);
 	free(c);
 }

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "util/linktype.h"
-#include "reader/annot_cache.h"
+#include "reader/option_memo.h"
 #include "reader/pseudo_header.h"
 #include "reader/reader_int.h"
 #include "util/log.h"
@@ -47,9 +47,26 @@ static int check_section(struct reader *r, const uint8_t *p, uint64_t offset)
 	return 0;
 }
 
-/* Checks the block at pos bytes into the window and makes the window hold all of it. 1; 0: the file ends here;
- * -errno, logged (-EINVAL: not logged, no pcapng file). */
-static int frame_block(struct reader *r, size_t pos, uint32_t *ret_type, uint32_t *ret_len)
+static bool sane_length(const struct reader *r, uint32_t len)
+{
+	return len >= BLOCK_MIN && len % 4 == 0 && len <= r->max_block;
+}
+
+static int insane_length(const struct reader *r, uint64_t offset, uint32_t len)
+{
+	if (len < BLOCK_MIN)
+		return reader_broken(r, offset, "block in pcapng dump file has a length of %" PRIu32 " < %d", len,
+				     BLOCK_MIN);
+	if (len % 4)
+		return reader_broken(r, offset,
+				     "block in pcapng dump file has a length of %" PRIu32
+				     " that is not a multiple of 4",
+				     len);
+	return reader_broken(r, offset, "pcapng block size %" PRIu32 " > maximum %" PRIu32, len, r->max_block);
+}
+
+/* As frame_block(), of a block that is not whole in the window, or is more than that. */
+static int read_block(struct reader *r, size_t pos, uint32_t *ret_type, uint32_t *ret_len)
 {
 	struct stream *s = &r->stream;
 	size_t have = stream_want(s, pos + 8);
@@ -75,16 +92,8 @@ static int frame_block(struct reader *r, size_t pos, uint32_t *ret_type, uint32_
 		type = PCAPNG_SHB;
 	}
 	len = get32(s->p + pos + 4, r->swapped);
-	if (len < BLOCK_MIN)
-		return reader_broken(r, offset, "block in pcapng dump file has a length of %" PRIu32 " < %d", len,
-				     BLOCK_MIN);
-	if (len % 4)
-		return reader_broken(r, offset,
-				     "block in pcapng dump file has a length of %" PRIu32
-				     " that is not a multiple of 4",
-				     len);
-	if (len > r->max_block)
-		return reader_broken(r, offset, "pcapng block size %" PRIu32 " > maximum %" PRIu32, len, r->max_block);
+	if (!sane_length(r, len))
+		return insane_length(r, offset, len);
 	have = stream_want(s, pos + len);
 	if (have < pos + len)
 		return reader_truncated(r, offset, DUMP, len, "bytes", have - pos);
@@ -92,6 +101,23 @@ static int frame_block(struct reader *r, size_t pos, uint32_t *ret_type, uint32_
 		return reader_broken(r, offset, "block total length in header and trailer don't match");
 	*ret_type = type;
 	*ret_len = len;
+	return 1;
+}
+
+/* Checks the block at pos bytes into the window and makes the window hold all of it. 1; 0: the file ends here;
+ * -errno, logged (-EINVAL: not logged, no pcapng file). */
+static inline int frame_block(struct reader *r, size_t pos, uint32_t *ret_type, uint32_t *ret_len)
+{
+	const struct stream *s = &r->stream;
+	const size_t have = (size_t)(s->end - s->p);
+
+	if (have < pos + BLOCK_MIN)
+		return read_block(r, pos, ret_type, ret_len);
+	*ret_type = get32(s->p + pos, r->swapped);
+	*ret_len = get32(s->p + pos + 4, r->swapped);
+	if (*ret_type == PCAPNG_SHB || !sane_length(r, *ret_len) || *ret_len > have - pos ||
+	    get32(s->p + pos + *ret_len - 4, r->swapped) != *ret_len)
+		return read_block(r, pos, ret_type, ret_len);
 	return 1;
 }
 
@@ -103,7 +129,7 @@ static const uint8_t *body_to_host(struct reader *r, const uint8_t *body, uint32
 	return (const uint8_t *)r->scratch.p;
 }
 
-static int next_block(struct reader *r, struct block *b)
+static inline int next_block(struct reader *r, struct block *b)
 {
 	const int ret = frame_block(r, 0, &b->type, &b->len);
 
@@ -136,28 +162,29 @@ static int iface_block(struct reader *r, const struct reader_handler *h, const s
 	if (ret)
 		return reader_broken(r, stream_offset(&r->stream), "%s", err);
 	ri->cut = reader_snaplen_or_max(ri->pub.dlt, ri->pub.snaplen);
+	ri->max_caplen = linktype_max_snaplen(ri->pub.dlt);
 	/* Largest packet and 128 KiB of options, as libpcap. */
-	max = linktype_max_snaplen(ri->pub.dlt) + 131072 + 32;
+	max = ri->max_caplen + 131072 + 32;
 	if (max > r->max_block)
 		r->max_block = max;
 	return h->iface ? h->iface(h->arg, &ri->pub) : 0;
 }
 
-static const struct reader_iface *find_iface(const struct reader *r, uint32_t number)
+static int no_iface(const struct reader *r, uint32_t number)
 {
-	const size_t n = r->nifaces - r->section_first;
+	if (r->nifaces == r->section_first)
+		return reader_broken(r, stream_offset(&r->stream),
+				     "the capture file has a packet block before any Interface Description Blocks");
+	return reader_broken(r, stream_offset(&r->stream),
+			     "a packet arrived on interface %" PRIu32
+			     ", but there's no Interface Description Block for that interface",
+			     number);
+}
 
-	if (number < n)
-		return r->ifaces[r->section_first + number];
-	if (n == 0)
-		reader_broken(r, stream_offset(&r->stream),
-			      "the capture file has a packet block before any Interface Description Blocks");
-	else
-		reader_broken(r, stream_offset(&r->stream),
-			      "a packet arrived on interface %" PRIu32
-			      ", but there's no Interface Description Block for that interface",
-			      number);
-	return NULL;
+/* NULL: no_iface() */
+static inline const struct reader_iface *find_iface(const struct reader *r, uint32_t number)
+{
+	return number < r->nifaces - r->section_first ? r->ifaces[r->section_first + number] : NULL;
 }
 
 static void set_time(struct packet *pkt, const struct pcapng_timebase *tb, uint64_t ts)
@@ -179,39 +206,51 @@ static void set_time(struct packet *pkt, const struct pcapng_timebase *tb, uint6
 	pkt->file_ts = ts;
 }
 
+static void warn_lost(struct reader *r)
+{
+	if (!r->said_lost)
+		log_warn(
+			"%s: packets refer to others, which are not in the file or come later, for what their owners are: "
+			"of these only process and command are known",
+			r->path);
+	r->said_lost = true;
+}
+
 static void set_options(struct reader *r, struct packet *pkt, const uint8_t *options, size_t len)
 {
-	struct pcapng_options o = { options, options + len };
-	const uint8_t *value, *first = NULL, *last = NULL;
-	uint16_t code, n;
+	const struct options_told *told;
 
-	while (pcapng_next_option(&o, &code, &value, &n)) {
-		if (code == OPT_COMMENT) {
-			if (!first)
-				first = value - 4;
-			last = o.p;
-		} else if (code == EPB_FLAGS && n == 4) {
-			const uint32_t direction = get32(value, false) & 3;
-
-			pkt->dir = direction == 1 ? DIR_IN : direction == 2 ? DIR_OUT : DIR_NONE;
-		}
+	if (r->detail == READER_OPTIONS) {
+		pkt->options = options;
+		pkt->options_len = pcapng_options_size(options, len);
+		return;
 	}
-	pkt->options = options;
-	pkt->options_len = (size_t)(o.p - options);
-	pkt->annot = first ? annot_cache_get(r->annots, first, (size_t)(last - first)) : NULL;
+	told = option_memo_get(r->options_told, options, len);
+	if (told->lost)
+		warn_lost(r);
+	pkt->options = told->options;
+	pkt->options_len = told->len;
+	pkt->dir = told->dir;
+	pkt->annot = told->annot;
+}
+
+static int too_long(const struct reader *r, const struct block *b, const struct reader_iface *ri, uint32_t caplen,
+		    size_t fixed)
+{
+	if (caplen > b->body_len - fixed)
+		return broken_block(r, b);
+	return reader_broken(r, stream_offset(&r->stream),
+			     "invalid packet capture length %" PRIu32 ", bigger than maximum of %" PRIu32, caplen,
+			     ri->max_caplen);
 }
 
 /* The packet's bytes start at fixed bytes into the body. */
-static int set_data(struct reader *r, const struct block *b, struct packet *pkt, size_t fixed)
+static inline int set_data(struct reader *r, const struct block *b, const struct reader_iface *ri, struct packet *pkt,
+			   size_t fixed)
 {
-	const uint32_t max = linktype_max_snaplen(pkt->iface->dlt);
-
-	if (pkt->caplen > b->body_len - fixed)
-		return broken_block(r, b);
-	if (pkt->caplen > max)
-		return reader_broken(r, stream_offset(&r->stream),
-				     "invalid packet capture length %" PRIu32 ", bigger than maximum of %" PRIu32,
-				     pkt->caplen, max);
+	if (pkt->caplen > b->body_len - fixed || pkt->caplen > ri->max_caplen)
+		return too_long(r, b, ri, pkt->caplen, fixed);
+	pkt->iface = &ri->pub;
 	pkt->data = b->body + fixed;
 	if (r->swapped) /* the body is in our scratch buffer */
 		pseudo_header_to_host(pkt->iface->dlt, (uint8_t *)pkt->data, pkt->caplen);
@@ -219,33 +258,35 @@ static int set_data(struct reader *r, const struct block *b, struct packet *pkt,
 }
 
 /* What the enhanced and the obsolete block share: all but the interface's number and the options, which *options is told. */
-static int timed_packet(struct reader *r, const struct block *b, bool old, struct packet *pkt, size_t *options)
+static inline int timed_packet(struct reader *r, const struct block *b, bool old, struct packet *pkt, size_t *options)
 {
 	const struct reader_iface *ri;
+	uint32_t number;
 	int ret;
 
 	if (b->body_len < 20)
 		return broken_block(r, b);
-	ri = find_iface(r, old ? get16(b->body, false) : get32(b->body, false));
+	number = old ? get16(b->body, false) : get32(b->body, false);
+	ri = find_iface(r, number);
 	if (!ri)
-		return -EBADMSG;
-	pkt->iface = &ri->pub;
+		return no_iface(r, number);
 	pkt->caplen = get32(b->body + 12, false);
 	pkt->len = get32(b->body + 16, false);
-	ret = set_data(r, b, pkt, 20);
+	ret = set_data(r, b, ri, pkt, 20);
 	if (ret)
 		return ret;
 	set_time(pkt, &ri->tb, (uint64_t)get32(b->body + 4, false) << 32 | get32(b->body + 8, false));
+	pkt->timeless = false;
 	*options = 20 + pad4(pkt->caplen);
 	return 0;
 }
 
-static int enhanced_packet(struct reader *r, const struct block *b, struct packet *pkt)
+static inline int enhanced_packet(struct reader *r, const struct block *b, struct packet *pkt)
 {
 	size_t options;
 	int ret = timed_packet(r, b, false, pkt, &options);
 
-	if (!ret)
+	if (!ret && r->detail != READER_BARE)
 		set_options(r, pkt, b->body + options, b->body_len - options);
 	return ret;
 }
@@ -259,15 +300,15 @@ static int simple_packet(struct reader *r, const struct block *b, struct packet 
 		return broken_block(r, b);
 	ri = find_iface(r, 0);
 	if (!ri)
-		return -EBADMSG;
-	pkt->iface = &ri->pub;
+		return no_iface(r, 0);
 	pkt->len = get32(b->body, false);
 	pkt->caplen = pkt->len < ri->cut ? pkt->len : ri->cut;
-	ret = set_data(r, b, pkt, 4);
+	ret = set_data(r, b, ri, pkt, 4);
 	if (ret)
 		return ret;
 	set_time(pkt, &ri->tb, 0);
-	set_options(r, pkt, b->body + b->body_len, 0);
+	if (r->detail != READER_BARE)
+		set_options(r, pkt, b->body + b->body_len, 0);
 	pkt->timeless = true;
 	return 0;
 }
@@ -290,7 +331,7 @@ static int old_packet(struct reader *r, const struct block *b, struct packet *pk
 	size_t options;
 	int ret = timed_packet(r, b, true, pkt, &options);
 
-	if (!ret)
+	if (!ret && r->detail != READER_BARE)
 		set_old_options(r, pkt, get16(b->body + 2, false), b->body + options, b->body_len - options);
 	return ret;
 }
@@ -304,19 +345,30 @@ static int other_block(struct reader *r, const struct reader_handler *h, const s
 	return h->block ? h->block(h->arg, &rb) : 0;
 }
 
-static int handle_block(struct reader *r, const struct reader_handler *h, const struct block *b)
+static int handle_rare_block(struct reader *r, const struct reader_handler *h, const struct block *b,
+			     struct packet *pkt)
 {
-	struct packet pkt = { 0 };
 	int ret;
 
 	switch (b->type) {
-	case PCAPNG_EPB: ret = enhanced_packet(r, b, &pkt); break;
-	case PCAPNG_SPB: ret = simple_packet(r, b, &pkt); break;
-	case PCAPNG_PB: ret = old_packet(r, b, &pkt); break;
+	case PCAPNG_SPB: ret = simple_packet(r, b, pkt); break;
+	case PCAPNG_PB: ret = old_packet(r, b, pkt); break;
 	case PCAPNG_IDB: return iface_block(r, h, b);
 	default: return other_block(r, h, b);
 	}
-	return ret ? ret : h->packet(h->arg, &pkt);
+	return ret ? ret : h->packet(h->arg, pkt);
+}
+
+/* What of *pkt is not set for this block is as it always is in this file. */
+static inline int handle_block(struct reader *r, const struct reader_handler *h, const struct block *b,
+			       struct packet *pkt)
+{
+	int ret;
+
+	if (b->type != PCAPNG_EPB)
+		return handle_rare_block(r, h, b, pkt);
+	ret = enhanced_packet(r, b, pkt);
+	return ret ? ret : h->packet(h->arg, pkt);
 }
 
 /* Looks ahead for the first interface, without consuming anything. */
@@ -371,6 +423,7 @@ int reader_open_pcapng(struct reader *r)
 
 int reader_run_pcapng(struct reader *r, const struct reader_handler *h)
 {
+	struct packet pkt = { 0 };
 	struct block b;
 	int ret;
 
@@ -378,7 +431,7 @@ int reader_run_pcapng(struct reader *r, const struct reader_handler *h)
 		ret = next_block(r, &b);
 		if (ret <= 0)
 			return ret;
-		ret = handle_block(r, h, &b);
+		ret = handle_block(r, h, &b, &pkt);
 		r->stream.p += b.len;
 	} while (!ret);
 	return ret;

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "util/linktype.h"
-#include "reader/annot_cache.h"
+#include "reader/option_memo.h"
 #include "reader/reader_int.h"
 #include "util/log.h"
 
@@ -102,9 +102,9 @@ int reader_open(struct reader **ret, const char *path)
 
 	if (r) {
 		r->path = strdup(strcmp(path, "-") == 0 ? "standard input" : path);
-		r->annots = annot_cache_new();
+		r->options_told = option_memo_new();
 	}
-	if (!r || !r->path || !r->annots) {
+	if (!r || !r->path || !r->options_told) {
 		log_error("%s: out of memory", path);
 		goto out;
 	}
@@ -143,7 +143,10 @@ bool reader_is_pcapng(const struct reader *r)
 
 int reader_run(struct reader *r, const struct reader_handler *handler)
 {
-	const int ret = r->pcapng ? reader_run_pcapng(r, handler) : reader_run_pcap(r, handler);
+	int ret;
+
+	r->detail = handler->detail;
+	ret = r->pcapng ? reader_run_pcapng(r, handler) : reader_run_pcap(r, handler);
 
 	return ret > 0 || ret == -EINTR ? 0 : ret;
 }
@@ -161,8 +164,8 @@ bool reader_reads(const struct reader *r, const struct stat *st)
 void reader_close(struct reader *r)
 {
 	stream_close(&r->stream);
-	annot_cache_free(r->annots);
-	r->annots = NULL;
+	option_memo_free(r->options_told);
+	r->options_told = NULL;
 	buf_done(&r->scratch);
 	buf_done(&r->options);
 }

@@ -12,11 +12,19 @@
 
 struct reader;
 
+/* What is told of the packets of a pcapng file; each takes its time. */
+enum reader_detail {
+	READER_EVERYTHING,
+	READER_OPTIONS, /* neither annotation nor direction */
+	READER_BARE,	/* nor options */
+};
+
 struct reader_handler {
 	void *arg;
 	int (*iface)(void *arg, const struct iface *iface);
 	int (*packet)(void *arg, const struct packet *packet);	   /* > 0: stop, quietly; < 0: stop with this error */
 	int (*block)(void *arg, const struct pcapng_block *block); /* may be NULL */
+	enum reader_detail detail;
 };
 
 /* path "-": standard input. Errors are logged with the name; -errno. */

@@ -13,6 +13,7 @@ struct reader_iface {
 	struct iface pub;
 	struct pcapng_timebase tb; /* pcapng */
 	uint32_t cut;		   /* packets are cut at this many bytes (pcap, simple packets) */
+	uint32_t max_caplen;	   /* more is damage */
 };
 
 enum pcap_lengths { LENGTHS_NORMAL, LENGTHS_SWAPPED, LENGTHS_MAYBE_SWAPPED };
@@ -34,7 +35,9 @@ struct reader {
 	uint32_t max_block;
 	int first_dlt;
 	uint32_t first_snaplen;
-	struct annot_cache *annots;
+	enum reader_detail detail; /* of packets */
+	struct option_memo *options_told;
+	bool said_lost;	    /* that references lead to nothing */
 	struct buf scratch; /* a block turned into host byte order */
 	struct buf options; /* options made for an obsolete packet block */
 };

@@ -15,7 +15,7 @@
 #include "util/log.h"
 
 enum {
-	WINDOW_MIN = 256 * 1024, /* stays in the second-level cache */
+	WINDOW_MIN = 128 * 1024, /* stays in the second-level cache */
 	INPUT_SIZE = 128 * 1024, /* compressed bytes */
 	SKIPPABLE_MAX = 1 << 20,
 };
@@ -23,6 +23,7 @@ enum {
 struct stream_source {
 	int fd;
 	bool close_fd;
+	bool waits;				  /* no regular file, which is always ready */
 	bool eof;				  /* of the descriptor */
 	const volatile sig_atomic_t *interrupted; /* NULL: signals are of no interest */
 	uint8_t *buf;
@@ -37,6 +38,11 @@ struct stream_source {
 	LZ4F_dctx *lz4;
 };
 
+static bool is_interrupted(const struct stream_source *src)
+{
+	return src->interrupted && *src->interrupted;
+}
+
 /* Until there is input, or a signal asks to end: one that comes between the test and the waiting is not missed. */
 static int wait_readable(struct stream_source *src)
 {
@@ -50,7 +56,7 @@ static int wait_readable(struct stream_source *src)
 	sigaddset(&end, SIGHUP);
 	sigprocmask(SIG_BLOCK, &end, &before);
 	while (!err) {
-		if (src->interrupted && *src->interrupted)
+		if (is_interrupted(src))
 			err = -EINTR;
 		else if (ppoll(&pfd, 1, NULL, &before) > 0)
 			break;
@@ -64,7 +70,7 @@ static int wait_readable(struct stream_source *src)
 static ssize_t read_fd(struct stream_source *src, void *p, size_t n)
 {
 	for (;;) {
-		const int err = wait_readable(src);
+		const int err = src->waits ? wait_readable(src) : is_interrupted(src) ? -EINTR : 0;
 		const ssize_t got = err ? err : read(src->fd, p, n);
 
 		if (err || got >= 0)
@@ -277,6 +283,7 @@ static int open_path(struct stream_source *src, const char *path, struct stat *s
 		log_error("%s: is a directory: -r wants a pcap or pcapng file, or \"-\" for standard input", path);
 		return -EISDIR;
 	}
+	src->waits = !S_ISREG(st->st_mode);
 	posix_fadvise(src->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	return 0;
 }

@@ -40,8 +40,10 @@ static int on_block(void *arg, const struct pcapng_block *block)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct file_config config = { .path = "/dev/null", .context = ANNOT_ALL, .dlt = -1 };
-	struct reader_handler handler = { NULL, on_iface, on_packet, on_block };
+	const struct file_config config = {
+		.path = "/dev/null", .context = ANNOT_ALL, .compact_comments = size & 1, .dlt = -1
+	};
+	struct reader_handler handler = { .iface = on_iface, .packet = on_packet, .block = on_block };
 	const int fd = memfd_create("fuzz", 0);
 	struct output *o = NULL;
 	struct reader *r = NULL;
@@ -50,6 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (write(fd, data, size) == (ssize_t)size && lseek(fd, 0, SEEK_SET) == 0 && dup2(fd, 0) == 0 &&
 	    !output_file_new(&o, &config) && !reader_open(&r, "-")) {
 		handler.arg = o;
+		handler.detail = size % (READER_BARE + 1);
 		reader_run(r, &handler);
 		o->ops->finish(o);
 	}

@@ -118,6 +118,26 @@ is context_of_a_copy "$STATUS $("$program" -nn -v -r "$tmp/context.pcapng" 2>/de
 	"0 $("$program" -nn -v -r annotated.pcapng --context process,user 2>/dev/null | md5sum)"
 is nothing_else_in_the_copy "$(grep -ac 'Thread\|Parent\|Container\|Pod\|Peer' "$tmp/context.pcapng")" 0
 
+# Compact comments tell the same as full ones; whoever selects packets gets full ones.
+printf '%s\n' annotated.pcapng annotated.pcapng annotated.pcapng >"$tmp/list"
+"$program" -V "$tmp/list" -w "$tmp/full.pcapng" 2>/dev/null
+run -r "$tmp/full.pcapng" --compact-comments -w "$tmp/compact.pcapng"
+is compact_is_smaller "$STATUS $(($(stat -c %s "$tmp/compact.pcapng") < $(stat -c %s "$tmp/full.pcapng")))" "0 1"
+for options in -nn "-nn -vvv" "--count --pname zzcmd" "-nn --uid 4200001" "-nn --container-name zzcontainer"; do
+	# shellcheck disable=SC2086
+	is "compact $options" "$("$program" -r "$tmp/compact.pcapng" $options 2>/dev/null | md5sum)" \
+		"$("$program" -r "$tmp/full.pcapng" $options 2>/dev/null | md5sum)"
+done
+run -r "$tmp/compact.pcapng" -w "$tmp/copy.pcapng"
+is compact_copy_is_identical "$STATUS $(cmp "$tmp/compact.pcapng" "$tmp/copy.pcapng" && echo same)" "0 same"
+for expression in tcp "not udp port 53"; do
+	"$program" -r "$tmp/compact.pcapng" -w "$tmp/copy.pcapng" "$expression" 2>/dev/null
+	"$program" -r "$tmp/full.pcapng" -w "$tmp/selected.pcapng" "$expression" 2>/dev/null
+	is "compact_selected $expression" "$(cmp "$tmp/copy.pcapng" "$tmp/selected.pcapng" && echo same)" same
+done
+refused compact_without_file "--compact-comments needs -w" -r plain.pcap --compact-comments
+refused compact_pcap "--compact-comments needs -w" -r plain.pcap -w "$tmp/copy.pcap" --compact-comments
+
 # tcpdump's words for wrong use.
 refused unknown_letter "invalid option -- 'k'" -r plain.pcap -k
 refused unknown_name "unrecognized or ambiguous option '--foo'" -r plain.pcap --foo

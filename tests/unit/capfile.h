@@ -249,7 +249,7 @@ static inline int ro_block(void *arg, const struct pcapng_block *b)
 /* Standard error goes to ro->err meanwhile. */
 static inline struct readout cf_read(const char *path)
 {
-	const struct reader_handler h = { NULL, ro_iface, ro_packet, ro_block };
+	const struct reader_handler h = { .iface = ro_iface, .packet = ro_packet, .block = ro_block };
 	struct readout ro = { 0 };
 	struct reader_handler handler = h;
 	struct reader *r = NULL;

@@ -325,7 +325,7 @@ static void test_link_left_out_until(void)
 static void test_link_rewritten(void)
 {
 	for (int alike = 0; alike < 2; alike++) {
-		struct reader_handler h = { NULL, pass_iface, pass_packet, pass_block };
+		struct reader_handler h = { .iface = pass_iface, .packet = pass_packet, .block = pass_block };
 		struct capfile c = { 0 };
 		struct reader *r;
 		struct buf got;

@@ -232,7 +232,7 @@ static void test_output_iface_fields(void)
 {
 	struct output *o = open_output((struct file_config){ 0 }, in_dir("f"));
 	const struct iface *kept[2] = { 0 };
-	const struct reader_handler h = { kept, keep_iface, ignore_packet, NULL };
+	const struct reader_handler h = { .arg = kept, .iface = keep_iface, .packet = ignore_packet };
 	struct reader *r;
 	int saved = silence();
 
@@ -264,7 +264,7 @@ static void test_output_iface_fields(void)
 
 static int rewrite(const char *from, const char *to, struct file_config config)
 {
-	struct reader_handler h = { NULL, pass_iface, pass_packet, pass_block };
+	struct reader_handler h = { .iface = pass_iface, .packet = pass_packet, .block = pass_block };
 	struct output *o;
 	struct reader *r;
 	int ret = reader_open(&r, from);

@@ -287,6 +287,8 @@ static void test_refused(void)
 		"-C 1",
 		"-G 1",
 		"--add-ethernet-header",
+		"--compact-comments",
+		"-w x.pcap --compact-comments",
 		"-r a --netns any",
 		"-r a --backend tc",
 		"-V a --settle 0",
@@ -366,6 +368,7 @@ static void test_taken_with_files(void)
 	CHECK_INT(parse("-r a -i lo -p -B 100 -Q in --immediate-mode -s 100 --print -W 3"), 0);
 	CHECK_INT(parse("-r a --disable-reverse-match=false --add-ethernet-header=false"), 0);
 	CHECK_INT(parse("-r a -w b --add-ethernet-header"), 0);
+	CHECK_INT(parse("-r a -w b --compact-comments"), 0);
 	CHECK_INT(parse("-r a --backend help"), 0);
 }
 

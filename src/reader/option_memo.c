@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "reader/option_memo.h"
+
+#include <stdlib.h>
+
+#include "format/comments.h"
+#include "format/pcapng.h"
+#include "format/reference.h"
+#include "reader/annot_cache.h"
+
+enum {
+	SETS = 64, /* a power of two */
+	WAYS = 2,
+	SAMPLES = 8,
+	KEPT_MIN = 64, /* shorter ones are read as fast */
+	KEPT_MAX = 984,
+};
+
+/* Some options, and what they tell. */
+struct kept {
+	size_t len; /* 0: none */
+	struct options_told told;
+	bool expanded;	 /* told.options are those of full, else those that came */
+	struct buf full; /* with the comments that the ones below refer to */
+	uint8_t options[KEPT_MAX];
+};
+
+struct set {
+	struct kept kept[WAYS];
+	unsigned next; /* is replaced next */
+};
+
+struct option_memo {
+	struct annot_cache *annots;
+	unsigned turns;	   /* of annots */
+	struct kept other; /* what is not kept */
+	struct buf scratch;
+	struct set sets[SETS];
+};
+
+struct option_memo *option_memo_new(void)
+{
+	struct option_memo *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return NULL;
+	m->annots = annot_cache_new();
+	if (!m->annots) {
+		free(m);
+		return NULL;
+	}
+	return m;
+}
+
+/* Annotations that were not asked for lately go; what is found here was not asked for. */
+static void forget_turned(struct option_memo *m)
+{
+	if (m->turns == annot_cache_turns(m->annots))
+		return;
+	m->turns = annot_cache_turns(m->annots);
+	for (size_t i = 0; i < SETS; i++) {
+		for (size_t way = 0; way < WAYS; way++)
+			m->sets[i].kept[way].len = 0;
+	}
+}
+
+/*
+ * The annotation of full comments that came before, if the short ones are those of its reference, and nothing else. Options with
+ * the full ones go to full.
+ */
+static const struct annotation *resolve(struct option_memo *m, const uint8_t *options, size_t len, uint64_t reference,
+					struct buf *full)
+{
+	const struct annotation *annot = annot_cache_named(m->annots, reference);
+	size_t others;
+
+	if (!annot)
+		return NULL;
+	full->len = 0;
+	m->scratch.len = 0;
+	reference_split(options, len, &m->scratch, full);
+	others = full->len;
+	reference_put(full, annot, reference);
+	if (full->len - others != m->scratch.len || memcmp(full->p + others, m->scratch.p, m->scratch.len) != 0)
+		return NULL;
+	full->len = others;
+	annotation_encode(&annotation_schema, full, annot, ANNOT_ALL);
+	return annot;
+}
+
+static void set_annotation(struct option_memo *m, const uint8_t *options, const uint8_t *first, const uint8_t *last,
+			   const uint64_t *reference, struct kept *k)
+{
+	struct options_told *told = &k->told;
+
+	if (reference)
+		told->annot = resolve(m, options, told->len, *reference, &k->full);
+	k->expanded = told->annot != NULL;
+	if (k->expanded) {
+		told->options = (const uint8_t *)k->full.p;
+		told->len = k->full.len;
+	} else {
+		told->annot = annot_cache_get(m->annots, first, (size_t)(last - first));
+		told->lost = reference != NULL;
+	}
+	forget_turned(m);
+}
+
+static void read_options(struct option_memo *m, const uint8_t *options, size_t len, struct kept *k)
+{
+	struct pcapng_options o = { options, options + len };
+	const uint8_t *value, *first = NULL, *last = NULL;
+	struct options_told *told = &k->told;
+	uint64_t reference;
+	bool refers = false;
+	uint16_t code, n;
+
+	*told = (struct options_told){ .options = options };
+	k->expanded = false;
+	while (pcapng_next_option(&o, &code, &value, &n)) {
+		if (code == OPT_COMMENT) {
+			if (!first)
+				first = value - 4;
+			last = o.p;
+			refers |= reference_parse((struct str){ (const char *)value, n }, &reference);
+		} else if (code == EPB_FLAGS && n == 4) {
+			const uint32_t direction = get32(value, false) & 3;
+
+			told->dir = direction == 1 ? DIR_IN : direction == 2 ? DIR_OUT : DIR_NONE;
+		}
+	}
+	told->len = (size_t)(o.p - options);
+	if (first)
+		set_annotation(m, options, first, last, refers ? &reference : NULL, k);
+}
+
+/* By some of the bytes, of all parts: direction and pid at the beginning, then thread, parent, peer. */
+static struct set *set_of(struct option_memo *m, const uint8_t *p, size_t len)
+{
+	const size_t step = (len - sizeof(uint64_t)) / (SAMPLES - 1);
+	uint64_t h = len;
+
+	for (size_t i = 0; i < SAMPLES; i++, p += step)
+		h = (h ^ get64(p, false)) * 0x9e3779b97f4a7c15ULL;
+	return &m->sets[h >> 58];
+}
+
+_Static_assert(SETS == 1 << (64 - 58), "places of the memo");
+
+const struct options_told *option_memo_get(struct option_memo *m, const uint8_t *options, size_t len)
+{
+	struct kept *k;
+	struct set *set;
+
+	if (len < KEPT_MIN || len > KEPT_MAX) {
+		read_options(m, options, len, &m->other);
+		return &m->other.told;
+	}
+	set = set_of(m, options, len);
+	for (size_t i = 0; i < WAYS; i++) {
+		k = &set->kept[i];
+		if (k->len == len && memcmp(k->options, options, len) == 0) {
+			if (!k->expanded)
+				k->told.options = options;
+			return &k->told;
+		}
+	}
+	k = &set->kept[set->next++ % WAYS];
+	read_options(m, options, len, k);
+	memcpy(k->options, options, len);
+	/* What it refers to may come yet. */
+	k->len = k->told.lost ? 0 : len;
+	return &k->told;
+}
+
+void option_memo_free(struct option_memo *m)
+{
+	if (!m)
+		return;
+	for (size_t i = 0; i < SETS; i++) {
+		for (size_t way = 0; way < WAYS; way++)
+			buf_done(&m->sets[i].kept[way].full);
+	}
+	buf_done(&m->other.full);
+	buf_done(&m->scratch);
+	annot_cache_free(m->annots);
+	free(m);
+}

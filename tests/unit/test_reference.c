@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Compact comments: what is read is what full ones tell, and of a file that was cut less, but nothing wrong. */
+#include <pcap/dlt.h>
+
+#include "capfile.h"
+#include "check.h"
+#include "format/reference.h"
+#include "output/output.h"
+
+enum { OWNERS = 6000, PACKETS = 30000, TEXT = 160 };
+
+static struct iface eth0 = { .ifindex = 2, .dlt = DLT_EN10MB, .snaplen = 262144, .name = (char *)"eth0" };
+static struct annotation owners[OWNERS];
+static char texts[OWNERS][TEXT];
+
+static unsigned chance(unsigned n)
+{
+	return (unsigned)rand() % n;
+}
+
+static void make_owners(void)
+{
+	static const unsigned bits[] = { ANNOT_THREAD, ANNOT_USER, ANNOT_PARENT, ANNOT_PEER, ANNOT_CONTAINER };
+
+	for (unsigned i = 0; i < OWNERS; i++) {
+		struct annotation *a = &owners[i];
+
+		snprintf(texts[i], TEXT, "program number %u with arguments of some length, as they mostly are", i / 3);
+		*a = (struct annotation){
+			.serial = i + 1,
+			.has = i % 50 ? ANNOT_PROCESS : ANNOT_PEER,
+			/* Pids are used again, and what runs changes. */
+			.process = { .pid = 1000 + i % 500,
+				     .cmd = str_of(i % 7 ? "/bin/x" : "/bin/y"),
+				     .args = str_of(texts[i]) },
+			.tid = i,
+			.thread = str_of("thread"),
+			.uid = i % 3,
+			.user = str_of("somebody"),
+			.parent = { .pid = 9, .cmd = str_of("/bin/sh"), .args = str_of("sh -c something") },
+			.peer = { .pid = 10 + i, .cmd = str_of("/bin/z"), .args = str_of("z\nz\\n") },
+			.container = { .id = str_of("0123456789abcdef"),
+				       .name = str_of("box"),
+				       .image = str_of("image") },
+			.ancestors = str_of("a.1,b.2"),
+		};
+		for (unsigned k = 0; k < 5; k++)
+			a->has |= chance(2) ? bits[k] : 0;
+		if (i % 11 == 0)
+			a->has |= ANNOT_ANCESTORS;
+	}
+}
+
+static unsigned owner_of(unsigned packet)
+{
+	/* One that is always there, a few, many once. */
+	return packet % 5 == 0 ? 7 : packet % 5 < 3 ? packet % 40 : packet / 5;
+}
+
+static void write_file(const char *path, bool compact)
+{
+	const struct file_config config = { .path = path, .context = ANNOT_ALL, .compact_comments = compact };
+	struct packet p = { .data = (const uint8_t *)"", .iface = &eth0, .dir = DIR_OUT };
+	struct output *o;
+
+	CHECK_INT(output_file_new(&o, &config), 0);
+	CHECK_INT(o->ops->iface(o, &eth0), 0);
+	for (unsigned i = 0; i < PACKETS; i++) {
+		/* Its time says which it is. */
+		p.nsec = i;
+		p.annot = &owners[owner_of(i)];
+		CHECK_INT(o->ops->packet(o, &p), 0);
+	}
+	CHECK_INT(o->ops->finish(o), 0);
+	o->ops->free(o);
+}
+
+struct seen {
+	unsigned packets, full, brief, odd;
+};
+
+static void check_owner(struct seen *s, const struct packet *p)
+{
+	const struct annotation *a = &owners[owner_of((unsigned)p->nsec)];
+
+	s->packets++;
+	if (p->annot && (p->annot->has | TOLD_ONCE) == (a->has | TOLD_ONCE) &&
+	    (p->annot->process.args.n || !(a->has & ANNOT_PROCESS))) {
+		CHECK(!(a->has & ANNOT_PROCESS) || str_eq(p->annot->process.args, a->process.args));
+		CHECK(!(a->has & ANNOT_PEER) || p->annot->peer.pid == a->peer.pid);
+		CHECK(!(a->has & ANNOT_THREAD) || p->annot->tid == a->tid);
+		CHECK(!(a->has & ANNOT_USER) || p->annot->uid == a->uid);
+		s->full++;
+		return;
+	}
+	s->brief++;
+	if (!p->annot) {
+		CHECK(!(a->has & ANNOT_PROCESS));
+		return;
+	}
+	CHECK_INT(p->annot->has, ANNOT_PROCESS);
+	CHECK_INT(p->annot->process.pid, a->process.pid);
+	CHECK(str_eq(p->annot->process.cmd, a->process.cmd));
+	CHECK_INT(p->annot->process.args.n, 0);
+}
+
+static int on_packet(void *arg, const struct packet *p)
+{
+	check_owner(arg, p);
+	return 0;
+}
+
+static struct seen read_file(const char *path, int (*packet)(void *arg, const struct packet *p))
+{
+	struct seen seen = { 0 };
+	const struct reader_handler h = { .arg = &seen, .packet = packet };
+	struct reader *r;
+
+	if (reader_open(&r, path))
+		return seen;
+	if (reader_run(r, &h))
+		seen.packets = 0;
+	reader_free(r);
+	return seen;
+}
+
+static void test_same_owners(void)
+{
+	const char *path = cf_temp_name();
+	struct seen seen;
+	struct buf full, compact;
+
+	write_file(path, false);
+	full = cf_slurp(path);
+	write_file(path, true);
+	compact = cf_slurp(path);
+	CHECK(compact.len < full.len * 2 / 3);
+	seen = read_file(path, on_packet);
+	CHECK_INT(seen.packets, PACKETS);
+	CHECK_INT(seen.brief, 0);
+	unlink(path);
+	buf_done(&full);
+	buf_done(&compact);
+}
+
+/* Blocks of a file in any order, some left out, some twice. */
+static void shuffle(const struct buf *from, struct buf *to, unsigned keep_percent, unsigned swap_percent)
+{
+	const uint8_t *p = (const uint8_t *)from->p, *end = p + from->len;
+	struct buf late = { 0 };
+
+	while (p < end) {
+		const size_t len = get32(p + 4, false);
+		const bool packet = get32(p, false) == PCAPNG_EPB;
+
+		if (packet && chance(100) < swap_percent)
+			buf_put(&late, p, len);
+		else if (!packet || chance(100) < keep_percent)
+			buf_put(to, p, len);
+		if (late.len > 20000) {
+			buf_put(to, late.p, late.len);
+			late.len = 0;
+		}
+		p += len;
+	}
+	buf_put(to, late.p, late.len);
+	buf_done(&late);
+}
+
+static void test_cut_and_mixed(void)
+{
+	static const unsigned keep[] = { 100, 50, 5, 1 };
+	const char *path = cf_temp_name();
+	struct buf compact;
+
+	write_file(path, true);
+	compact = cf_slurp(path);
+	for (unsigned i = 0; i < 4; i++) {
+		for (unsigned swap = 0; swap < 60; swap += 30) {
+			struct buf cut = { 0 };
+			struct seen seen;
+
+			shuffle(&compact, &cut, keep[i], swap);
+			cf_write(path, cut.p, cut.len);
+			seen = read_file(path, on_packet);
+			CHECK(seen.full > 0);
+			CHECK(keep[i] == 100 || seen.brief > 0);
+			buf_done(&cut);
+		}
+	}
+	unlink(path);
+	buf_done(&compact);
+}
+
+/* The packet that was changed tells what it says; all others what they are. */
+static void check_changed(struct seen *s, const struct packet *p)
+{
+	const struct annotation *a = &owners[owner_of((unsigned)p->nsec)], *got = p->annot;
+
+	if (!got || !(got->has & ANNOT_PROCESS) ||
+	    (got->process.pid == a->process.pid &&
+	     (!got->process.args.n || str_eq(got->process.args, a->process.args)))) {
+		check_owner(s, p);
+		return;
+	}
+	s->odd++;
+	/* Full comments of somebody else are not his. */
+	CHECK(got->process.pid == a->process.pid || got->has == ANNOT_PROCESS);
+}
+
+static int on_changed(void *arg, const struct packet *p)
+{
+	check_changed(arg, p);
+	return 0;
+}
+
+/* Full comments that somebody changed are not what was referred to; nor is a process that the short ones do not name. */
+static void test_changed(void)
+{
+	const char *path = cf_temp_name();
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct seen seen;
+		struct buf b;
+		char *at;
+
+		write_file(path, true);
+		b = cf_slurp(path);
+		at = memmem(b.p, b.len, i ? "SameAs: " : "program number", 8);
+		CHECK(at != NULL);
+		while (i && memcmp(at, "PID: ", 5) != 0)
+			at--;
+		at[i ? 8 : 1] ^= 1;
+		cf_write(path, b.p, b.len);
+		seen = read_file(path, on_changed);
+		CHECK_INT(seen.packets + seen.odd, PACKETS);
+		CHECK_INT(seen.odd, 1);
+		CHECK(seen.brief > 0 || i);
+		buf_done(&b);
+	}
+	unlink(path);
+}
+
+/* Full comments that come later are for what follows them. */
+static void test_late(void)
+{
+	enum { BLOCKS = 9 };
+	const char *path = cf_temp_name();
+	const uint8_t *block[BLOCKS];
+	struct buf b, late = { 0 };
+	struct seen seen;
+
+	write_file(path, true);
+	b = cf_slurp(path);
+	block[0] = (const uint8_t *)b.p;
+	for (unsigned i = 1; i < BLOCKS; i++)
+		block[i] = block[i - 1] + get32(block[i - 1] + 4, false);
+	/* Section, interface, and of the packets the first and the sixth, which are of the same owner. */
+	buf_put(&late, b.p, (size_t)(block[2] - block[0]));
+	for (unsigned i = 0; i < 4; i++) {
+		const uint8_t *p = block[i == 1 ? 2 : 7];
+
+		buf_put(&late, p, get32(p + 4, false));
+	}
+	cf_write(path, late.p, late.len);
+	seen = read_file(path, on_packet);
+	CHECK_INT(seen.brief, 1);
+	CHECK_INT(seen.full, 3);
+	unlink(path);
+	buf_done(&b);
+	buf_done(&late);
+}
+
+static void test_parse(void)
+{
+	static const char *const bad[] = { "",
+					   "SameAs: ",
+					   "SameAs: 0123456789abcde",
+					   "SameAs: 0123456789abcdef0",
+					   "SameAs: 0123456789ABCDEF",
+					   "sameAs: 0123456789abcdef" };
+	uint64_t reference = 0;
+
+	CHECK(reference_parse(str_of("SameAs: 0123456789abcdef"), &reference));
+	CHECK(reference == 0x0123456789abcdefULL);
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		CHECK(!reference_parse(str_of(bad[i]), &reference));
+}
+
+int main(void)
+{
+	srand(3);
+	make_owners();
+	RUN(test_same_owners);
+	RUN(test_cut_and_mixed);
+	RUN(test_changed);
+	RUN(test_late);
+	RUN(test_parse);
+	return check_status();
+}
