@@ -11,6 +11,7 @@
 
 #include "capture/attrib_hooks.h"
 #include "capture/attrib_scan.h"
+#include "capture/trace_target.h"
 #include "ptcpdump.skel.h"
 #include "util/cgroup2.h"
 #include "util/clock.h"
@@ -161,6 +162,21 @@ int attrib_prepare(struct attrib *a, struct ptcpdump *skel)
 	return 0;
 }
 
+int attrib_targets(const struct attrib *a, struct trace_targets *ret)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < hooks_count && !err; i++) {
+		if (!a->support.usable[i])
+			continue;
+		if (hooks[i].kind == HOOK_TP_BTF)
+			err = trace_targets_add(ret, TRACE_TRACEPOINT, hooks[i].target);
+		else if (hooks[i].kind == HOOK_ITER)
+			err = trace_targets_add(ret, TRACE_ITERATOR, hooks[i].target);
+	}
+	return err;
+}
+
 static void give_up(struct attrib *a, size_t i, const char *why)
 {
 	a->support.usable[i] = false;
@@ -261,6 +277,8 @@ static void attach_hook(struct attrib *a, size_t i)
 	}
 	if (hooks[i].kind == HOOK_CGROUP || hooks[i].kind == HOOK_FLOW)
 		a->links[i] = bpf_program__attach_cgroup(prog, a->cgroup);
+	else if (hooks[i].kind == HOOK_TP_BTF)
+		a->links[i] = bpf_program__attach_trace(prog);
 	else
 		a->links[i] = bpf_program__attach(prog);
 	if (!a->links[i])
@@ -402,7 +420,7 @@ int attrib_attach(struct attrib *a, const struct capture_handler *handler)
 
 static int run_iterator(struct attrib *a, struct bpf_program *prog)
 {
-	struct bpf_link *link = bpf_program__attach(prog);
+	struct bpf_link *link = bpf_program__attach_iter(prog, NULL);
 	int fd, err = 0;
 	char sink[64];
 	ssize_t n;

@@ -255,12 +255,18 @@ static int skeleton_load(struct capture *c, const char *btf)
 	char path[32];
 	size_t size;
 	const void *elf = ptcpdump__elf_bytes(&size);
-	const int subset = *btf ? -ENOENT : kernel_btf_subset(KERNEL_BTF_FOLDER, elf, size);
-	int err;
+	struct trace_targets *targets = &c->programs.targets;
+	int subset = -ENOENT, err;
 
+	if (!*btf && attrib_targets(c->attrib, targets) == 0)
+		subset = kernel_btf_subset(KERNEL_BTF_FOLDER, elf, size, targets->types, targets->n);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", subset);
-	if (subset >= 0 && access(path, R_OK) == 0)
+	if (subset >= 0 && access(path, R_OK) == 0) {
 		opts.btf_custom_path = path;
+		err = trace_targets_use(targets);
+		if (err)
+			log_debug("libbpf looks for what the programs attach to: %s", strerror(-err));
+	}
 	err = skeleton_load_from(c, &opts);
 	if (subset >= 0)
 		close(subset);
@@ -419,6 +425,7 @@ void programs_free(struct capture *c)
 	if (c->programs.control)
 		munmap(c->programs.control, (size_t)sysconf(_SC_PAGESIZE));
 	ptcpdump__destroy(c->programs.skel);
+	trace_targets_done(&c->programs.targets);
 	filter_inject_free(c->filter.inject);
 	filter_done(&c->filter.l2);
 	filter_done(&c->filter.l3);
