@@ -27,7 +27,7 @@
 #include "util/pidns.h"
 #include "util/procfs.h"
 
-#define RING_BYTES (32U << 20)
+#define RING_BYTES (16U << 20)
 /* Of one ring, unless -B is given: 22 ms of small packets at 800,000 a second, when we sleep 10. */
 #define RING_SIZE_MIN (4U << 20)
 #define RING_SIZE_MAX (1U << 30)
