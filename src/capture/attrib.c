@@ -12,7 +12,7 @@
 #include "capture/attrib_hooks.h"
 #include "capture/attrib_scan.h"
 #include "capture/ring.h"
-#include "capture/trace_target.h"
+#include "capture/sections.h"
 #include "ptcpdump.skel.h"
 #include "util/cgroup2.h"
 #include "util/clock.h"
@@ -34,6 +34,7 @@ struct attrib {
 	int more_links[HOOKS_MAX]; /* descriptors, of hooks whose program is another's; 0 none */
 	char *logs[HOOKS_MAX];	   /* verifier logs: one that is not empty names the program that was refused */
 	struct ptcpdump *skel;
+	struct sections *sections;
 	struct ring ring;
 	int ring_fd; /* -1: nothing is told of processes */
 	uint32_t filter;
@@ -165,17 +166,18 @@ int attrib_prepare(struct attrib *a, struct ptcpdump *skel)
 	return 0;
 }
 
-int attrib_targets(const struct attrib *a, struct trace_targets *ret)
+int attrib_sections(struct attrib *a, struct sections *ret)
 {
 	int err = 0;
 
+	a->sections = ret;
 	for (size_t i = 0; i < hooks_count && !err; i++) {
 		if (!a->support.usable[i])
 			continue;
 		if (hooks[i].kind == HOOK_TP_BTF)
-			err = trace_targets_add(ret, TRACE_TRACEPOINT, hooks[i].target);
+			err = sections_add(ret, false, hooks[i].target, hooks[i].demand);
 		else if (hooks[i].kind == HOOK_ITER)
-			err = trace_targets_add(ret, TRACE_ITERATOR, hooks[i].target);
+			err = sections_add(ret, true, hooks[i].target, false);
 	}
 	return err;
 }
@@ -281,6 +283,10 @@ static void attach_hook(struct attrib *a, size_t i)
 {
 	struct bpf_program *prog = hook_program(&hooks[i], a->skel);
 
+	if (sections_load(a->sections, prog)) {
+		give_up(a, i, "the kernel's verifier refuses it");
+		return;
+	}
 	if (hooks[i].shared) {
 		a->more_links[i] = bpf_link_create(bpf_program__fd(prog), a->cgroup, hooks[i].attach, NULL);
 		if (a->more_links[i] < 0) {

@@ -255,19 +255,19 @@ static int skeleton_load(struct capture *c, const char *btf)
 	char path[32];
 	size_t size;
 	const void *elf = ptcpdump__elf_bytes(&size);
-	struct trace_targets *targets = &c->programs.targets;
-	int subset = -ENOENT, err;
+	struct sections *sections = &c->programs.sections;
+	int subset = -ENOENT, err = attrib_sections(c->attrib, sections);
 
-	if (!*btf && attrib_targets(c->attrib, targets) == 0)
-		subset = kernel_btf_subset(KERNEL_BTF_FOLDER, elf, size, targets->types, targets->n);
+	if (err)
+		return err;
+	if (!*btf)
+		subset = kernel_btf_subset(KERNEL_BTF_FOLDER, elf, size, sections->types, sections->n);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", subset);
-	if (subset >= 0 && access(path, R_OK) == 0) {
+	if (subset >= 0 && access(path, R_OK) == 0)
 		opts.btf_custom_path = path;
-		err = trace_targets_use(targets);
-		if (err)
-			log_debug("libbpf looks for what the programs attach to: %s", strerror(-err));
-	}
-	err = skeleton_load_from(c, &opts);
+	err = sections_use(sections);
+	if (!err)
+		err = skeleton_load_from(c, &opts);
 	if (subset >= 0)
 		close(subset);
 	return err;
@@ -425,7 +425,7 @@ void programs_free(struct capture *c)
 	if (c->programs.control)
 		munmap(c->programs.control, (size_t)sysconf(_SC_PAGESIZE));
 	ptcpdump__destroy(c->programs.skel);
-	trace_targets_done(&c->programs.targets);
+	sections_done(&c->programs.sections);
 	filter_inject_free(c->filter.inject);
 	filter_done(&c->filter.l2);
 	filter_done(&c->filter.l3);
