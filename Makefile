@@ -80,7 +80,8 @@ PKGS = $(if $(LIBBPF_LIB),,libbpf) libelf libpcap libcjson libcurl libnghttp2 li
 	libcrypto
 # Asked once, and only when something is compiled: `make setup` must work before pkg-config is there.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PKGS)))$(PKG_CFLAGS)
-PKG_LIBS = $(eval PKG_LIBS := $(LIBBPF_LIB) $$(shell $(PKG_CONFIG) --libs $(PKGS)))$(PKG_LIBS)
+# libcurl is loaded when it is needed (src/util/libcurl.c).
+PKG_LIBS = $(eval PKG_LIBS := $(LIBBPF_LIB) $$(filter-out -lcurl,$$(shell $(PKG_CONFIG) --libs $(PKGS))) -ldl)$(PKG_LIBS)
 
 CPPFLAGS += -D_GNU_SOURCE -DPTCPDUMP_VERSION='"$(VERSION)"' -Isrc -Iinclude -I$(G) $(LIBBPF_INC)
 STD := -std=gnu17 -fno-common -fstack-protector-strong

@@ -83,7 +83,7 @@ complete -c ptcpdump -s 'U' -l packet-buffered -d 'write every packet at once, t
 complete -c ptcpdump -s 'Z' -l relinquish-privileges -x -a '(__fish_complete_users)' -d 'as root: become USER once all is open (default: sudo\'s user, else tcpdump or nobody; root: stay)'
 complete -c ptcpdump -l add-ethernet-header -d 'with -w: put an Ethernet header before packets that have no link header (tun, WireGuard), so that files hold one link type'
 complete -c ptcpdump -l compact-comments -d 'with -w to pcapng: full comments once for many packets of a process, which else have its pid and command'
-complete -c ptcpdump -s 'B' -l buffer-size -x -d 'size of the kernel\'s packet buffers in KiB'
+complete -c ptcpdump -s 'B' -l buffer-size -x -d 'size of the kernel\'s packet buffers in KiB (default 16384; with more than 4 CPUs 4096 for each)'
 complete -c ptcpdump -l settle -x -d 'how long a packet waits for the process that will accept its connection (default 150; 0: not at all)'
 complete -c ptcpdump -l event-chan-size -x -d 'accepted for compatibility, no effect'
 complete -c ptcpdump -l exec-events-worker-number -x -d 'accepted for compatibility, no effect'

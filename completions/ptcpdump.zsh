@@ -119,8 +119,8 @@ _arguments -s \
 	'*--relinquish-privileges=[as root\: become USER once all is open (default\: sudo'\''s user, else tcpdump or nobody; root\: stay)]:USER:_users' \
 	'*--add-ethernet-header[with -w\: put an Ethernet header before packets that have no link header (tun, WireGuard), so that files hold one link type]' \
 	'*--compact-comments[with -w to pcapng\: full comments once for many packets of a process, which else have its pid and command]' \
-	'*-B+[size of the kernel'\''s packet buffers in KiB]:KIB: ' \
-	'*--buffer-size=[size of the kernel'\''s packet buffers in KiB]:KIB: ' \
+	'*-B+[size of the kernel'\''s packet buffers in KiB (default 16384; with more than 4 CPUs 4096 for each)]:KIB: ' \
+	'*--buffer-size=[size of the kernel'\''s packet buffers in KiB (default 16384; with more than 4 CPUs 4096 for each)]:KIB: ' \
 	'*--settle=[how long a packet waits for the process that will accept its connection (default 150; 0\: not at all)]:MS: ' \
 	'*--event-chan-size=[accepted for compatibility, no effect]:N: ' \
 	'*--exec-events-worker-number=[accepted for compatibility, no effect]:N: ' \

@@ -524,7 +524,8 @@ const struct option_desc option_table[] = {
 	{ .key = 'B', .name = "buffer-size", .arg = "KIB", .group = GROUP_TUNING,
 	  NUMBER(capture.ring_bytes, 1, INT32_MAX / 1024), .unit = 1024,
 	  .refusal = "invalid packet buffer size %s (KiB, 1 to %lld)",
-	  .help = "size of the kernel's packet buffers in KiB" },
+	  .help = "size of the kernel's packet buffers in KiB (default 16384; with more than 4 CPUs 4096 "
+		  "for each)" },
 	{ .key = OPT_SETTLE, .name = "settle", .arg = "MS", .group = GROUP_TUNING, NUMBER(meta.settle_ns, 0, MAX_SETTLE_MS), .unit = NSEC_PER_MSEC,
 	  .refusal = "--settle '%s' is not a time: give 0 to %lld milliseconds", .live = true,
 	  .help = "how long a packet waits for the process that will accept its connection (default 150; 0: not at "

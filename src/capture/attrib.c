@@ -11,6 +11,8 @@
 
 #include "capture/attrib_hooks.h"
 #include "capture/attrib_scan.h"
+#include "capture/ring.h"
+#include "capture/sections.h"
 #include "ptcpdump.skel.h"
 #include "util/cgroup2.h"
 #include "util/clock.h"
@@ -18,6 +20,8 @@
 #include "util/pidns.h"
 
 #define VERIFIER_LOG 4096
+/* The longest tells of a program that is executed. */
+#define EVENT_MAX (sizeof(struct event_exec) + EVENT_FILENAME_MAX + EVENT_ARGS_MAX)
 
 struct attrib {
 	const struct capture_config *config;
@@ -30,8 +34,9 @@ struct attrib {
 	int more_links[HOOKS_MAX]; /* descriptors, of hooks whose program is another's; 0 none */
 	char *logs[HOOKS_MAX];	   /* verifier logs: one that is not empty names the program that was refused */
 	struct ptcpdump *skel;
-	struct ring_buffer *ring; /* NULL: nothing is told of processes */
-	int consumed;
+	struct sections *sections;
+	struct ring ring;
+	int ring_fd; /* -1: nothing is told of processes */
 	uint32_t filter;
 };
 
@@ -60,7 +65,7 @@ int attrib_new(struct attrib **ret, const struct capture_config *config)
 	a->config = config;
 	a->filter = filter_of(config);
 	a->pids = pidns_of_proc();
-	a->cgroup = -1;
+	a->cgroup = a->ring_fd = -1;
 	if (config->attribution) {
 		err = hooks_probe(&a->support);
 		if (err) {
@@ -161,6 +166,22 @@ int attrib_prepare(struct attrib *a, struct ptcpdump *skel)
 	return 0;
 }
 
+int attrib_sections(struct attrib *a, struct sections *ret)
+{
+	int err = 0;
+
+	a->sections = ret;
+	for (size_t i = 0; i < hooks_count && !err; i++) {
+		if (!a->support.usable[i])
+			continue;
+		if (hooks[i].kind == HOOK_TP_BTF)
+			err = sections_add(ret, false, hooks[i].target, hooks[i].demand);
+		else if (hooks[i].kind == HOOK_ITER)
+			err = sections_add(ret, true, hooks[i].target, false);
+	}
+	return err;
+}
+
 static void give_up(struct attrib *a, size_t i, const char *why)
 {
 	a->support.usable[i] = false;
@@ -207,18 +228,29 @@ bool attrib_event_valid(const void *event, size_t size)
 	}
 }
 
-static int on_event(void *arg, void *event, size_t size)
+/* A record ends at a multiple of 8 in the ring, but its length is kept exactly. */
+static int take_event(const struct attrib *a, const void *event, size_t size)
 {
-	struct attrib *a = arg;
 	uint32_t type;
 
-	/* A record ends at a multiple of 8 in the ring, but its length is kept exactly. */
 	if (!attrib_event_valid(event, size))
 		return 0;
 	memcpy(&type, event, sizeof(type));
-	a->consumed++;
 	a->handler.process(a->handler.arg, type, event, size);
-	return 0;
+	return 1;
+}
+
+static int open_ring(struct attrib *a)
+{
+	const struct bpf_map *map = a->skel->maps.ptcp_process;
+	const int fd = bpf_map__fd(map);
+	const int err = ring_open(&a->ring, fd, bpf_map__max_entries(map), EVENT_MAX);
+
+	if (err)
+		log_error("process events cannot be read: %s", strerror(-err));
+	else
+		a->ring_fd = fd;
+	return err;
 }
 
 static int fill_filters(struct attrib *a)
@@ -251,6 +283,10 @@ static void attach_hook(struct attrib *a, size_t i)
 {
 	struct bpf_program *prog = hook_program(&hooks[i], a->skel);
 
+	if (sections_load(a->sections, prog)) {
+		give_up(a, i, "the kernel's verifier refuses it");
+		return;
+	}
 	if (hooks[i].shared) {
 		a->more_links[i] = bpf_link_create(bpf_program__fd(prog), a->cgroup, hooks[i].attach, NULL);
 		if (a->more_links[i] < 0) {
@@ -261,6 +297,8 @@ static void attach_hook(struct attrib *a, size_t i)
 	}
 	if (hooks[i].kind == HOOK_CGROUP || hooks[i].kind == HOOK_FLOW)
 		a->links[i] = bpf_program__attach_cgroup(prog, a->cgroup);
+	else if (hooks[i].kind == HOOK_TP_BTF)
+		a->links[i] = bpf_program__attach_trace(prog);
 	else
 		a->links[i] = bpf_program__attach(prog);
 	if (!a->links[i])
@@ -381,13 +419,9 @@ int attrib_attach(struct attrib *a, const struct capture_handler *handler)
 	if (!a->config->attribution)
 		return 0;
 	a->handler = *handler;
-	a->ring = ring_buffer__new(bpf_map__fd(a->skel->maps.ptcp_process), on_event, a, NULL);
-	if (!a->ring) {
-		err = -errno;
-		log_error("process events cannot be read: %s", strerror(errno));
-		return err;
-	}
-	err = fill_filters(a);
+	err = open_ring(a);
+	if (!err)
+		err = fill_filters(a);
 	if (err)
 		return err;
 	/* What the hooks tell meanwhile has to be where the scan puts the rest. */
@@ -402,7 +436,7 @@ int attrib_attach(struct attrib *a, const struct capture_handler *handler)
 
 static int run_iterator(struct attrib *a, struct bpf_program *prog)
 {
-	struct bpf_link *link = bpf_program__attach(prog);
+	struct bpf_link *link = bpf_program__attach_iter(prog, NULL);
 	int fd, err = 0;
 	char sink[64];
 	ssize_t n;
@@ -455,31 +489,42 @@ int attrib_scan(struct attrib *a)
 
 int attrib_fd(const struct attrib *a)
 {
-	return a->ring ? ring_buffer__epoll_fd(a->ring) : -1;
+	return a->ring_fd;
 }
 
 int attrib_consume(struct attrib *a)
 {
-	int n;
+	const void *event;
+	size_t size;
+	int n = 0;
 
-	if (!a->ring)
+	if (a->ring_fd < 0)
 		return 0;
 	attach_on_demand(a);
-	a->consumed = 0;
-	n = ring_buffer__consume(a->ring);
-	return n < 0 ? n : a->consumed;
+	for (ring_refresh(&a->ring); a->ring.pos < a->ring.limit; ring_refresh(&a->ring)) {
+		const int got = ring_peek(&a->ring, &event, &size);
+
+		if (got < 0)
+			break; /* the next look finds it complete */
+		if (got) {
+			n += take_event(a, event, size);
+			ring_skip(&a->ring, size);
+		}
+	}
+	ring_release(&a->ring);
+	return n;
 }
 
 uint64_t attrib_lost(const struct attrib *a)
 {
-	return a->ring ? __atomic_load_n(&a->skel->bss->attrib_lost, __ATOMIC_RELAXED) : 0;
+	return a->ring_fd >= 0 ? __atomic_load_n(&a->skel->bss->attrib_lost, __ATOMIC_RELAXED) : 0;
 }
 
 int attrib_set_verdict(struct attrib *a, uint64_t cgroup, uint32_t tgid, bool match)
 {
 	uint32_t value = match;
 
-	if (!(a->filter & SELECT_CGROUP) || !a->ring)
+	if (!(a->filter & SELECT_CGROUP) || a->ring_fd < 0)
 		return -EINVAL;
 	if (cgroup)
 		return bpf_map_update_elem(bpf_map__fd(a->skel->maps.ptcp_cgroups), &cgroup, &value, BPF_ANY);
@@ -516,7 +561,7 @@ void attrib_free(struct attrib *a)
 			close(a->more_links[i]);
 		free(a->logs[i]);
 	}
-	ring_buffer__free(a->ring);
+	ring_close(&a->ring);
 	cgroup_close(a);
 	free(a);
 }

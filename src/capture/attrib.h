@@ -23,9 +23,12 @@
 
 struct attrib;
 struct ptcpdump;
+struct sections;
 
 /* 0 or -ENOMEM. config is borrowed until attrib_scan() returned. */
 int attrib_new(struct attrib **ret, const struct capture_config *config);
+/* Adds what our programs attach to, before the skeleton is opened; keeps it, to load from. -E2BIG */
+int attrib_sections(struct attrib *a, struct sections *ret);
 /* Between open and load: which of our programs load, their settings, sizes of our maps. skel stays until the end, or
  * until the next call. */
 int attrib_prepare(struct attrib *a, struct ptcpdump *skel);

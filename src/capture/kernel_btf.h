@@ -8,6 +8,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "util/buf.h"
 
@@ -45,11 +46,18 @@ struct kernel_btf_data {
 int kernel_btf_read(struct kernel_btf_data *ret, const char *path);
 void kernel_btf_done(struct kernel_btf_data *d);
 
+struct kernel_btf_type {
+	char name[64];
+	unsigned kind;
+	uint32_t id; /* 0: not there */
+};
+
 /*
  * A file with those types of the kernel's BTF, or of its modules', that the relocations of an object name: libbpf looks
  * through all types for each name. Pointers in it lead nowhere, so it tells fields and sizes, and of types whether they exist,
- * but not their numbers. folder: of the kernel's own. elf: the object as it was compiled. A descriptor, or -errno.
+ * but not their numbers. folder: of the kernel's own. elf: the object as it was compiled. types: of which the number in the
+ * kernel's BTF is asked, NULL none. A descriptor, or -errno.
  */
-int kernel_btf_subset(const char *folder, const void *elf, size_t size);
+int kernel_btf_subset(const char *folder, const void *elf, size_t size, struct kernel_btf_type *types, size_t n);
 
 #endif

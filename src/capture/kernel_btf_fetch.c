@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Fetching over HTTP, and what is packed as .tar.xz. */
-#include <curl/curl.h>
 #include <errno.h>
 #include <lzma.h>
 #include <stdio.h>
@@ -40,66 +39,68 @@ static size_t on_data(char *p, size_t size, size_t n, void *arg)
 }
 
 /* A curl that was built without a default needs to be told whom to trust. */
-static void set_authorities(CURL *easy)
+static void set_authorities(const struct libcurl *curl, CURL *easy)
 {
 	static const char *const bundles[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
 					       "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem" };
-	const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+	const curl_version_info_data *info = curl->version_info(CURLVERSION_NOW);
 
 	if (info->cainfo || info->capath)
 		return;
 	for (size_t i = 0; i < sizeof(bundles) / sizeof(bundles[0]); i++) {
 		if (access(bundles[i], R_OK) == 0) {
-			curl_easy_setopt(easy, CURLOPT_CAINFO, bundles[i]);
+			curl->easy_setopt(easy, CURLOPT_CAINFO, bundles[i]);
 			return;
 		}
 	}
 }
 
-static void set_options(CURL *easy, const struct kernel_btf_places *p, const char *url, struct download *d, char *error)
+static void set_options(const struct libcurl *curl, CURL *easy, const struct kernel_btf_places *p, const char *url,
+			struct download *d, char *error)
 {
 	/* An address with TLS never leads to one without. */
 	const bool tls = strncmp(url, "https:", 6) == 0;
 
-	curl_easy_setopt(easy, CURLOPT_URL, url);
-	curl_easy_setopt(easy, CURLOPT_FAILONERROR, 1L);
-	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
-	curl_easy_setopt(easy, CURLOPT_MAXREDIRS, 5L);
+	curl->easy_setopt(easy, CURLOPT_URL, url);
+	curl->easy_setopt(easy, CURLOPT_FAILONERROR, 1L);
+	curl->easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
+	curl->easy_setopt(easy, CURLOPT_MAXREDIRS, 5L);
 #if LIBCURL_VERSION_NUM >= 0x075500
-	curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, tls ? "https" : "http,https");
+	curl->easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, tls ? "https" : "http,https");
 #else
-	curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS, tls ? CURLPROTO_HTTPS : CURLPROTO_HTTP | CURLPROTO_HTTPS);
+	curl->easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS, tls ? CURLPROTO_HTTPS : CURLPROTO_HTTP | CURLPROTO_HTTPS);
 #endif
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, p->connect_timeout);
-	curl_easy_setopt(easy, CURLOPT_TIMEOUT, p->timeout);
-	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_data);
-	curl_easy_setopt(easy, CURLOPT_WRITEDATA, d);
-	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error);
-	set_authorities(easy);
+	curl->easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl->easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, p->connect_timeout);
+	curl->easy_setopt(easy, CURLOPT_TIMEOUT, p->timeout);
+	curl->easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_data);
+	curl->easy_setopt(easy, CURLOPT_WRITEDATA, d);
+	curl->easy_setopt(easy, CURLOPT_ERRORBUFFER, error);
+	set_authorities(curl, easy);
 }
 
 int kernel_btf_fetch(const struct kernel_btf_places *p, const char *url, size_t max, struct buf *ret, char *why)
 {
 	struct download d = { ret, max };
 	char error[CURL_ERROR_SIZE] = "";
+	struct libcurl *curl = NULL;
 	CURL *easy;
 	CURLcode code;
 
 	log_info("the kernel has no BTF: fetching '%s'", url);
-	easy = libcurl_start() ? curl_easy_init() : NULL;
+	easy = libcurl_open(&curl) == 0 ? curl->easy_init() : NULL;
 	if (!easy) {
+		libcurl_close(curl);
 		snprintf(why, WHY, "libcurl does not start");
 		return -ENOMEM;
 	}
-	set_options(easy, p, url, &d, error);
-	code = curl_easy_perform(easy);
-	curl_easy_cleanup(easy);
-	curl_global_cleanup();
-	if (code == CURLE_OK)
-		return 0;
-	snprintf(why, WHY, "'%.120s': %.110s", url, *error ? error : curl_easy_strerror(code));
-	return -EIO;
+	set_options(curl, easy, p, url, &d, error);
+	code = curl->easy_perform(easy);
+	curl->easy_cleanup(easy);
+	if (code != CURLE_OK)
+		snprintf(why, WHY, "'%.120s': %.110s", url, *error ? error : curl->easy_strerror(code));
+	libcurl_close(curl);
+	return code == CURLE_OK ? 0 : -EIO;
 }
 
 static int decode_xz(const struct buf *in, struct buf *out, const char **why)

@@ -48,7 +48,9 @@ struct queued {
 struct subset {
 	struct root roots[ROOTS_MAX];
 	size_t n_roots;
-	bool starts[NAME_STARTS]; /* of their names */
+	struct kernel_btf_type *numbered;
+	size_t n_numbered;
+	bool starts[NAME_STARTS]; /* of the names of both */
 	struct buf types, strings, queue;
 	uint32_t n;	 /* types that have a number */
 	size_t n_copied; /* of these */
@@ -341,8 +343,6 @@ static void copy_type(struct subset *s, struct source *source, const struct btf_
 /* What libbpf may take for the one that a program means: it has the same name, but for a flavour. */
 static struct root *root_named(struct subset *s, const char *name)
 {
-	if (!s->starts[name_start(name)])
-		return NULL;
 	for (size_t i = 0; i < s->n_roots; i++) {
 		const size_t n = s->roots[i].name.n;
 
@@ -360,13 +360,29 @@ static bool can_be_root(const struct btf_type *t)
 			       kind == BTF_KIND_ENUM64 || kind == BTF_KIND_TYPEDEF || kind == BTF_KIND_INT);
 }
 
+static void take_number(struct subset *s, const struct btf_type *t, const char *name, uint32_t id)
+{
+	for (size_t i = 0; i < s->n_numbered; i++) {
+		struct kernel_btf_type *n = &s->numbered[i];
+
+		if (!n->id && n->kind == BTF_INFO_KIND(t->info) && strcmp(n->name, name) == 0)
+			n->id = id;
+	}
+}
+
 /* skip: roots that were found before. */
 static void copy_roots(struct subset *s, struct source *source, const bool skip[ROOTS_MAX])
 {
 	for (uint32_t i = 0; i < source->n; i++) {
 		const struct btf_type *t = type_at(source, i);
-		struct root *root = can_be_root(t) ? root_named(s, source_string(source, t->name_off)) : NULL;
+		const char *name = t->name_off ? source_string(source, t->name_off) : "";
+		struct root *root;
 
+		if (!s->starts[name_start(name)])
+			continue;
+		if (!source->base)
+			take_number(s, t, name, source->first + i);
+		root = can_be_root(t) ? root_named(s, name) : NULL;
 		if (root && !skip[root - s->roots]) {
 			root->found = true;
 			want(s, source, source->first + i);
@@ -472,11 +488,13 @@ static int save(const struct subset *s)
 	return fd;
 }
 
-int kernel_btf_subset(const char *folder, const void *elf, size_t size)
+int kernel_btf_subset(const char *folder, const void *elf, size_t size, struct kernel_btf_type *types, size_t n)
 {
-	struct subset s = { 0 };
+	struct subset s = { .numbered = types, .n_numbered = n };
 	int ret = roots_find(&s, (struct str){ elf, (uint32_t)size });
 
+	for (size_t i = 0; i < n; i++)
+		s.starts[name_start(types[i].name)] = true;
 	buf_putc(&s.strings, '\0');
 	if (!ret)
 		ret = copy_kernel(&s, folder);

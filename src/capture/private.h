@@ -10,6 +10,7 @@
 #include "capture/capture.h"
 #include "capture/expedite.h"
 #include "capture/ring.h"
+#include "capture/sections.h"
 #include "filter/filter.h"
 
 struct rtnl_link;
@@ -142,8 +143,9 @@ struct links {
 struct programs {
 	struct ptcpdump *skel;
 	struct capture_control *control; /* shared with the programs */
-	struct bpf_link *taps[2];	 /* at tracepoints or the root cgroup */
-	bool forbidden;			 /* we are not even permitted to load any */
+	struct sections sections;
+	struct bpf_link *taps[2]; /* at tracepoints or the root cgroup */
+	bool forbidden;		  /* we are not even permitted to load any */
 };
 
 /* Of packets, for both kinds of devices. */

@@ -27,10 +27,11 @@
 #include "util/pidns.h"
 #include "util/procfs.h"
 
-#define RING_BYTES (32U << 20)
+#define RING_BYTES (16U << 20)
 /* Of one ring, unless -B is given: 22 ms of small packets at 800,000 a second, when we sleep 10. */
 #define RING_SIZE_MIN (4U << 20)
 #define RING_SIZE_MAX (1U << 30)
+enum { OWNERS_MIN = 32768, OWNERS_PER_CPU = 16384 };
 /* A ring that is this full no longer waits for owners, and wakes the reader at once. */
 #define FILL_PERCENT 60
 #define LIBBPF_TEXT_MAX 4096
@@ -156,6 +157,29 @@ static uint32_t scratch_size(const struct capture *c)
 	return ((uint32_t)sizeof(struct event_packet) + c->config.snaplen + 7) & ~7U;
 }
 
+/* Devices of a namespace have different names; one that goes makes room for the next. A table for any takes 0.7 ms. */
+static void size_ifaces(const struct capture *c, struct ptcpdump *skel)
+{
+	uint32_t n = 0;
+
+	while (c->config.ifaces[n])
+		n++;
+	if (skel->rodata->only_netns && !c->links.any)
+		bpf_map__set_max_entries(skel->maps.ptcp_ifaces, IFACE_SLOTS + 2 * n);
+}
+
+/* Sockets without storage, and flows: more CPUs make more. Each 16,384 entries of both take 1.1 ms and 5 MB. */
+static void size_owners(const struct ptcpdump *skel)
+{
+	const uint32_t max = bpf_map__max_entries(skel->maps.ptcp_flows);
+	uint32_t n = OWNERS_MIN;
+
+	while (n < max && n < (uint32_t)cpus_seen() * OWNERS_PER_CPU)
+		n *= 2;
+	bpf_map__set_max_entries(skel->maps.ptcp_flows, n);
+	bpf_map__set_max_entries(skel->maps.ptcp_cookies, n);
+}
+
 static void settings_prepare(const struct capture *c, struct ptcpdump *skel)
 {
 	skel->rodata->packet_snaplen = c->config.snaplen;
@@ -164,6 +188,7 @@ static void settings_prepare(const struct capture *c, struct ptcpdump *skel)
 	if (c->namespaces.n == 1 && !c->namespaces.any && !c->namespaces.chosen && c->namespaces.all[0]->own)
 		skel->rodata->only_netns = c->namespaces.own;
 	skel->rodata->any_netns = c->namespaces.any;
+	size_ifaces(c, skel);
 	skel->rodata->owner_nested = c->config.flows;
 	skel->rodata->flows_told = c->backend->flow_was != NULL;
 	skel->rodata->tap_in = c->config.direction != DIR_OUT;
@@ -187,6 +212,9 @@ static int programs_choose(struct capture *c, struct ptcpdump *skel)
 		bpf_program__set_autoload(prog, false);
 	}
 	err = attrib_prepare(c->attrib, skel);
+	/* Without an iterator, all sockets from before are listed there. */
+	if (!err && c->config.attribution && !attrib_scan_first(c->attrib))
+		size_owners(skel);
 	if (!err && c->backend->prepare)
 		err = c->backend->prepare(c, skel);
 	if (err || !c->config.flows || !kernel_has(KERNEL_PREEMPT_OFF))
@@ -255,13 +283,19 @@ static int skeleton_load(struct capture *c, const char *btf)
 	char path[32];
 	size_t size;
 	const void *elf = ptcpdump__elf_bytes(&size);
-	const int subset = *btf ? -ENOENT : kernel_btf_subset(KERNEL_BTF_FOLDER, elf, size);
-	int err;
+	struct sections *sections = &c->programs.sections;
+	int subset = -ENOENT, err = attrib_sections(c->attrib, sections);
 
+	if (err)
+		return err;
+	if (!*btf)
+		subset = kernel_btf_subset(KERNEL_BTF_FOLDER, elf, size, sections->types, sections->n);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", subset);
 	if (subset >= 0 && access(path, R_OK) == 0)
 		opts.btf_custom_path = path;
-	err = skeleton_load_from(c, &opts);
+	err = sections_use(sections);
+	if (!err)
+		err = skeleton_load_from(c, &opts);
 	if (subset >= 0)
 		close(subset);
 	return err;
@@ -419,6 +453,7 @@ void programs_free(struct capture *c)
 	if (c->programs.control)
 		munmap(c->programs.control, (size_t)sysconf(_SC_PAGESIZE));
 	ptcpdump__destroy(c->programs.skel);
+	sections_done(&c->programs.sections);
 	filter_inject_free(c->filter.inject);
 	filter_done(&c->filter.l2);
 	filter_done(&c->filter.l3);

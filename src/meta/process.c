@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "meta/ancestry.h"
+#include "meta/facts.h"
 #include "meta/image.h"
 #include "meta/name.h"
 #include "meta/past.h"
@@ -164,22 +164,12 @@ static void forget_dead(struct process_table *t)
 		entry_free(t, t->oldest);
 }
 
-/* Of who is outside of our pid namespace nobody can be asked. */
-static bool is_gone(const struct process_table *t, uint32_t tgid)
-{
-	struct procfs_stat st;
-
-	if (tgid & PID_OUTSIDE)
-		return true;
-	return t->own_pids ? kill((pid_t)tgid, 0) && errno == ESRCH : procfs_stat(tgid, &st) == -ESRCH;
-}
-
 /* Events are lost when they come faster than they are read: who is gone although no exit was told? */
 static void find_dead(struct process_table *t)
 {
 	for (size_t i = 0; i < BUCKETS; i++)
 		for (struct entry *e = t->buckets[i]; e; e = e->next)
-			if (!e->p.dead && is_gone(t, e->p.tgid))
+			if (!e->p.dead && facts_are_gone(e->p.tgid, t->own_pids))
 				entry_died(t, e);
 	t->sweep_at = 2 * (t->entries - t->dead) + SWEEP_MIN;
 }
@@ -406,10 +396,21 @@ static void read_image(struct process_table *t, struct entry *e)
 	entry_set_image(e, image);
 }
 
-/* Adds what /proc says of a process that is not in the table. start 0: whoever has the pid. */
+/* Who was found by a scan is not asked again. */
+static uint64_t read_parent_start(struct process_table *t, uint32_t parent, bool scanning)
+{
+	const struct entry *e = scanning ? find_entry(t, parent, 0) : NULL;
+	struct procfs_stat st;
+
+	if (e)
+		return e->p.start;
+	return parent && procfs_stat(parent, &st) == 0 ? st.start : 0;
+}
+
+/* Adds what /proc says of a process that is not in the table. start 0: whoever has the pid, in a scan. */
 static struct entry *read_process(struct process_table *t, uint32_t tgid, uint64_t start)
 {
-	struct procfs_stat st, parent;
+	struct procfs_stat st;
 	struct entry *e;
 
 	if (procfs_stat(tgid, &st) || (start && !procfs_same_start(t->tick, st.start, start)))
@@ -419,14 +420,14 @@ static struct entry *read_process(struct process_table *t, uint32_t tgid, uint64
 		return NULL;
 	entry_set_comm(e, st.comm);
 	e->p.parent_tgid = st.parent;
-	if (st.parent && procfs_stat(st.parent, &parent) == 0)
-		e->p.parent_start = parent.start;
-	e->p.uid = procfs_uid(tgid);
-	e->p.cgroup = cgroup2_of_pid(t->cgroup, tgid, t->scratch, sizeof(t->scratch));
-	e->p.pidns = procfs_namespace(tgid, "pid");
-	e->p.mntns = procfs_namespace(tgid, "mnt");
-	e->p.netns = procfs_namespace(tgid, "net");
+	e->p.parent_start = read_parent_start(t, st.parent, !start);
 	e->p.version = ++t->version;
+	/* Kernel threads use no sockets: they are only the parents of who does. */
+	if (st.kernel_thread) {
+		e->read = clock_ns(CLOCK_MONOTONIC);
+		return e;
+	}
+	facts_read(&e->p, t->cgroup, t->scratch, sizeof(t->scratch));
 	read_image(t, e);
 	return e;
 }

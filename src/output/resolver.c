@@ -40,7 +40,8 @@ struct resolver {
 	unsigned head, tail; /* of queue; the difference is its length */
 	unsigned next_victim;
 	unsigned references; /* the owner and the workers */
-	bool closing, short_names, started;
+	unsigned workers, idle;
+	bool closing, short_names;
 	/* How long the printing thread may still wait: grows by one part in share of the time that passes. */
 	int64_t budget, budget_max, last;
 	int share;
@@ -103,7 +104,9 @@ static void *work(void *arg)
 		char *name;
 
 		if (r->head == r->tail) {
+			r->idle++;
 			pthread_cond_wait(&r->asked, &r->lock);
+			r->idle--;
 			continue;
 		}
 		/* Nobody else touches a pending entry. */
@@ -121,22 +124,20 @@ static void *work(void *arg)
 }
 
 /* With the lock held. Signals are the main thread's. */
-static void start_workers(struct resolver *r)
+static void start_worker(struct resolver *r)
 {
 	sigset_t all, before;
 	pthread_attr_t attr;
+	pthread_t thread;
 
-	r->started = true;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, STACK);
-	for (int i = 0; i < WORKERS; i++) {
-		pthread_t thread;
-
-		if (pthread_create(&thread, &attr, work, r) == 0)
-			r->references++;
+	if (pthread_create(&thread, &attr, work, r) == 0) {
+		r->references++;
+		r->workers++;
 	}
 	pthread_attr_destroy(&attr);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -205,9 +206,9 @@ const char *resolver_find(struct resolver *r, int family, const uint8_t *address
 	struct entry *e;
 
 	pthread_mutex_lock(&r->lock);
-	if (!r->started)
-		start_workers(r);
 	e = entry_find(r, family, address);
+	if (r->tail - r->head > r->idle && r->workers < WORKERS)
+		start_worker(r);
 	if (e && e->state == STATE_PENDING)
 		wait_for(r, e);
 	/* Only this thread ever replaces an answer, so the name stays after the lock is given up. */

@@ -98,8 +98,11 @@ static void entry_free(struct entry *e)
 	free(e);
 }
 
+/* What was never written to is no memory yet: not touched, not even to be cleared. */
 static void generation_clear(struct generation *g)
 {
+	if (!g->entries)
+		return;
 	for (size_t i = 0; i < SLOTS; i++)
 		entry_free(g->slots[i]);
 	memset(g, 0, sizeof(*g));

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
+
 uint64_t procfs_tick_ns(void)
 {
 	long hz = sysconf(_SC_CLK_TCK);
@@ -98,6 +100,7 @@ int procfs_stat(uint32_t pid, struct procfs_stat *ret)
 {
 	char buf[1024], *open_paren, *close_paren;
 	unsigned long long ticks;
+	unsigned flags;
 	size_t len;
 	int n;
 
@@ -107,14 +110,15 @@ int procfs_stat(uint32_t pid, struct procfs_stat *ret)
 	open_paren = memchr(buf, '(', (size_t)n);
 	close_paren = memrchr(buf, ')', (size_t)n);
 	if (!open_paren || !close_paren || close_paren < open_paren ||
-	    sscanf(close_paren + 1, " %c %u %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-		   &ret->state, &ret->parent, &ticks) != 3)
+	    sscanf(close_paren + 1, " %c %u %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+		   &ret->state, &ret->parent, &flags, &ticks) != 4)
 		return -EBADMSG;
 	len = (size_t)(close_paren - open_paren - 1);
 	if (len >= sizeof(ret->comm))
 		len = sizeof(ret->comm) - 1;
 	memset(ret->comm, 0, sizeof(ret->comm));
 	memcpy(ret->comm, open_paren + 1, len);
+	ret->kernel_thread = flags & PF_KTHREAD;
 	ret->start = ticks * procfs_tick_ns();
 	return 0;
 }

@@ -12,6 +12,7 @@
 struct procfs_stat {
 	char comm[PROCFS_COMM_LEN]; /* NUL-terminated */
 	char state;		    /* proc(5): 'Z' is a zombie */
+	bool kernel_thread;
 	uint32_t parent;
 	uint64_t start; /* ns, CLOCK_BOOTTIME, rounded down to procfs_tick_ns() */
 };

@@ -79,7 +79,7 @@ static int subset(void)
 	size_t size;
 	const void *elf = ptcpdump__elf_bytes(&size);
 
-	return kernel_btf_subset(dir, elf, size);
+	return kernel_btf_subset(dir, elf, size, NULL, 0);
 }
 
 static struct btf *parse(int fd)
@@ -128,6 +128,32 @@ static void test_kernel(void)
 	CHECK(m && btf_is_ptr(btf__type_by_id(btf, m->type)) && !btf__type_by_id(btf, m->type)->type);
 	btf__free(btf);
 	btf__free(kernel);
+}
+
+/* A function and a type may have one name; what only a module has, has no number. */
+static void test_numbers(void)
+{
+	struct kernel_btf_type types[] = { { "word", BTF_KIND_FUNC, 0 },
+					   { "word", BTF_KIND_TYPEDEF, 0 },
+					   { "nf_conn", BTF_KIND_STRUCT, 0 },
+					   { "unrelated", BTF_KIND_STRUCT, 0 } };
+	struct btf *kernel = make_kernel();
+	const int func = btf__add_func(kernel, "word", BTF_FUNC_GLOBAL, btf__add_func_proto(kernel, 0));
+	size_t size;
+	const void *elf = ptcpdump__elf_bytes(&size);
+	int fd;
+
+	make_module(kernel);
+	put_btf("vmlinux", kernel);
+	fd = kernel_btf_subset(dir, elf, size, types, sizeof(types) / sizeof(types[0]));
+	CHECK(fd >= 0);
+	close(fd);
+	CHECK_INT(types[0].id, func);
+	CHECK_INT(types[1].id, btf__find_by_name_kind(kernel, "word", BTF_KIND_TYPEDEF));
+	CHECK_INT(types[2].id, 0);
+	CHECK_INT(types[3].id, btf__find_by_name(kernel, "unrelated"));
+	btf__free(kernel);
+	unlink(in_dir("nf_conntrack"));
 }
 
 static void test_module(void)
@@ -182,7 +208,7 @@ static void test_damaged(void)
 	btf__free(kernel);
 	unlink(in_dir("vmlinux"));
 	CHECK_INT(subset(), -ENOENT);
-	CHECK_INT(kernel_btf_subset(dir, "no ELF", 6), -EBADMSG);
+	CHECK_INT(kernel_btf_subset(dir, "no ELF", 6, NULL, 0), -EBADMSG);
 }
 
 /* Files that can be mapped, and those of /proc, which say that they are empty. */
@@ -208,6 +234,7 @@ int main(void)
 		return 1;
 	RUN(test_kernel);
 	RUN(test_module);
+	RUN(test_numbers);
 	RUN(test_damaged);
 	RUN(test_read);
 	rmdir(dir);

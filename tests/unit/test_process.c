@@ -617,6 +617,30 @@ static void test_ancestry_from_proc(void)
 	CHECK_INT(a.desc.pid, getppid());
 }
 
+/* They are asked for nothing but name and parent, which is all that they have; a scan asks for each parent once. */
+static void test_scan(void)
+{
+	struct procfs_stat us, kthreadd;
+	const struct process *p;
+
+	CHECK_INT(procfs_stat((uint32_t)getpid(), &us), 0);
+	CHECK(!us.kernel_thread);
+	CHECK_INT(process_table_scan(table), 0);
+	p = process_find(table, (uint32_t)getpid(), us.start);
+	CHECK(p);
+	CHECK_INT(p->parent_tgid, getppid());
+	CHECK(p->netns && p->args.n);
+	p = process_find(table, (uint32_t)getppid(), p->parent_start);
+	CHECK(p);
+	if (procfs_stat(2, &kthreadd) || !kthreadd.kernel_thread)
+		CHECK_SKIP("the kernel's threads are not shown here");
+	p = process_find(table, 2, kthreadd.start);
+	CHECK(p);
+	CHECK_STR(p->comm, "kthreadd");
+	CHECK(is(p->cmd, "kthreadd"));
+	CHECK(p->version && !p->netns && !p->args.n);
+}
+
 /* Whoever looks up both ends of an old packet must not lose the first with the second. */
 static void test_found_stay(void)
 {
@@ -683,6 +707,7 @@ int main(void)
 	RUN(test_unknown_parent);
 	RUN(test_ancestry);
 	RUN(test_ancestry_from_proc);
+	RUN(test_scan);
 	process_table_free(table);
 	if (process_table_new(&table))
 		return 1;

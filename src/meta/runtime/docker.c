@@ -325,6 +325,8 @@ static int docker_open(struct runtime *r)
 	struct docker *d = (struct docker *)r;
 	int err = check_socket(r);
 
+	if (!err)
+		err = http_open(r->http);
 	if (err)
 		return err;
 	d->said_garbage = false;

@@ -2,7 +2,6 @@
 #include "meta/runtime/http.h"
 
 #include <ctype.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +61,8 @@ struct http_socket {
 struct http {
 	struct loop *loop;
 	struct pool *pool;
+	struct libcurl *curl; /* NULL: nothing was asked for yet, or it does not load */
+	int failure;	      /* of loading it */
 	CURLM *multi;
 	struct http_request *requests; /* in the order they start */
 	struct http_server *servers;
@@ -75,7 +76,7 @@ static void http_drive(struct http *h, curl_socket_t fd, int what)
 	const bool raised = caps_raise(CAP_DAC_OVERRIDE);
 	int running;
 
-	curl_multi_socket_action(h->multi, fd, what, &running);
+	h->curl->multi_socket_action(h->multi, fd, what, &running);
 	if (raised)
 		caps_lower(CAP_DAC_OVERRIDE);
 }
@@ -113,7 +114,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *so
 			return -1;
 		s->source = (struct loop_source){ .fd = fd, .ready = socket_ready };
 		s->http = h;
-		curl_multi_assign(h->multi, fd, s);
+		h->curl->multi_assign(h->multi, fd, s);
 	}
 	if (what & CURL_POLL_IN)
 		events |= EPOLLIN;
@@ -187,7 +188,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 		r->refused = "too much comes at once";
 		return 0;
 	}
-	curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+	r->http->curl->easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (!request_append(r, p, n, r->handler.line ? LINE_BYTES_MAX : BODY_MAX)) {
 		r->refused = "the answer is too long";
 		return 0;
@@ -195,6 +196,14 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 	if (r->handler.line && status == 200)
 		request_lines(r);
 	return n;
+}
+
+/* Tried once. */
+static int load(struct http *h)
+{
+	if (!h->curl && !h->failure)
+		h->failure = libcurl_open(&h->curl);
+	return h->failure;
 }
 
 int http_new(struct http **ret, struct loop *loop, struct pool *pool, bool of_users)
@@ -207,15 +216,27 @@ int http_new(struct http **ret, struct loop *loop, struct pool *pool, bool of_us
 	h->pool = pool;
 	h->of_users = of_users;
 	h->timer = UINT64_MAX;
-	if (!libcurl_start() || !(h->multi = curl_multi_init())) {
-		free(h);
-		return -ENOMEM;
-	}
-	curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-	curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
-	curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-	curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
+	if (libcurl_before_threads())
+		load(h);
 	*ret = h;
+	return 0;
+}
+
+int http_open(struct http *h)
+{
+	const struct libcurl *curl;
+	const int err = load(h);
+
+	if (err || h->multi)
+		return err;
+	curl = h->curl;
+	h->multi = curl->multi_init();
+	if (!h->multi)
+		return -ENOMEM;
+	curl->multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl->multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
+	curl->multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl->multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
 	return 0;
 }
 
@@ -276,6 +297,7 @@ bool http_is_tcp(const char *address)
 static void request_setup(struct http_request *r, const char *address, const char *path)
 {
 	const char *host = tcp_host(address), *bracket = host ? strrchr(host, ']') : NULL;
+	const struct libcurl *curl = r->http->curl;
 	char url[1024];
 
 	if (host) {
@@ -285,20 +307,20 @@ static void request_setup(struct http_request *r, const char *address, const cha
 		snprintf(url, sizeof(url), "http://%.*s%s%s", len, host, port ? "" : DOCKER_PORT, path);
 	} else {
 		snprintf(url, sizeof(url), "http://localhost%s", path);
-		curl_easy_setopt(r->easy, CURLOPT_UNIX_SOCKET_PATH, address);
+		curl->easy_setopt(r->easy, CURLOPT_UNIX_SOCKET_PATH, address);
 	}
-	curl_easy_setopt(r->easy, CURLOPT_URL, url);
-	curl_easy_setopt(r->easy, CURLOPT_PROXY, "");
-	curl_easy_setopt(r->easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(r->easy, CURLOPT_PRIVATE, r);
-	curl_easy_setopt(r->easy, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, r);
-	curl_easy_setopt(r->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)REQUEST_TIMEOUT_MS);
+	curl->easy_setopt(r->easy, CURLOPT_URL, url);
+	curl->easy_setopt(r->easy, CURLOPT_PROXY, "");
+	curl->easy_setopt(r->easy, CURLOPT_NOSIGNAL, 1L);
+	curl->easy_setopt(r->easy, CURLOPT_PRIVATE, r);
+	curl->easy_setopt(r->easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl->easy_setopt(r->easy, CURLOPT_WRITEDATA, r);
+	curl->easy_setopt(r->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)REQUEST_TIMEOUT_MS);
 	if (!r->handler.line)
-		curl_easy_setopt(r->easy, CURLOPT_TIMEOUT_MS, (long)REQUEST_TIMEOUT_MS);
+		curl->easy_setopt(r->easy, CURLOPT_TIMEOUT_MS, (long)REQUEST_TIMEOUT_MS);
 	if (r->http->of_users) {
-		curl_easy_setopt(r->easy, CURLOPT_OPENSOCKETFUNCTION, open_user_socket);
-		curl_easy_setopt(r->easy, CURLOPT_OPENSOCKETDATA, r->server);
+		curl->easy_setopt(r->easy, CURLOPT_OPENSOCKETFUNCTION, open_user_socket);
+		curl->easy_setopt(r->easy, CURLOPT_OPENSOCKETDATA, r->server);
 	}
 }
 
@@ -308,7 +330,7 @@ struct http_request *http_get(struct http *h, const char *address, const char *p
 	struct http_request *r = calloc(1, sizeof(*r));
 	struct http_request **p = &h->requests;
 
-	if (!r || !(r->server = server_get(h, address)) || !(r->easy = curl_easy_init())) {
+	if (!r || !(r->server = server_get(h, address)) || !(r->easy = h->curl->easy_init())) {
 		free(r);
 		return NULL;
 	}
@@ -342,11 +364,11 @@ static void request_free(struct http_request *r)
 	if (*p)
 		*p = r->next;
 	if (r->active) {
-		curl_multi_remove_handle(h->multi, r->easy);
+		h->curl->multi_remove_handle(h->multi, r->easy);
 		if (!r->handler.line)
 			r->server->active--;
 	}
-	curl_easy_cleanup(r->easy);
+	h->curl->easy_cleanup(r->easy);
 	pool_give(h->pool, r->data, r->cap);
 	free(r);
 }
@@ -371,13 +393,13 @@ static void request_finish(struct http_request *r, CURLcode code)
 	char error[256] = "";
 	long status = 0;
 
-	curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+	r->http->curl->easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (r->refused)
 		snprintf(error, sizeof(error), "%s", r->refused);
 	else if (code == CURLE_OPERATION_TIMEDOUT)
 		snprintf(error, sizeof(error), "no whole answer within %d s", REQUEST_TIMEOUT_MS / 1000);
 	else if (code)
-		snprintf(error, sizeof(error), "%s", curl_easy_strerror(code));
+		snprintf(error, sizeof(error), "%s", r->http->curl->easy_strerror(code));
 	else if (status != 200)
 		status_text(status, body, error, sizeof(error));
 	r->data = NULL;
@@ -407,7 +429,7 @@ static void start_waiting(struct http *h)
 		r->active = true;
 		if (!r->handler.line)
 			r->server->active++;
-		curl_multi_add_handle(h->multi, r->easy);
+		h->curl->multi_add_handle(h->multi, r->easy);
 	}
 }
 
@@ -416,18 +438,20 @@ void http_tick(struct http *h, uint64_t now)
 	CURLMsg *msg;
 	int left;
 
+	if (!h->multi)
+		return;
 	drop_cancelled(h);
 	start_waiting(h);
 	if (h->timer <= now) {
 		h->timer = UINT64_MAX;
 		http_drive(h, CURL_SOCKET_TIMEOUT, 0);
 	}
-	while ((msg = curl_multi_info_read(h->multi, &left))) {
+	while ((msg = h->curl->multi_info_read(h->multi, &left))) {
 		struct http_request *r = NULL;
 
 		if (msg->msg != CURLMSG_DONE)
 			continue;
-		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&r);
+		h->curl->easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&r);
 		request_finish(r, msg->data.result);
 	}
 	drop_cancelled(h);
@@ -449,7 +473,8 @@ void http_free(struct http *h)
 			close(s->target);
 		free(s);
 	}
-	curl_multi_cleanup(h->multi);
-	curl_global_cleanup();
+	if (h->multi)
+		h->curl->multi_cleanup(h->multi);
+	libcurl_close(h->curl);
 	free(h);
 }

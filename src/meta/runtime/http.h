@@ -24,6 +24,8 @@ struct http_handler {
 /* pool: holds the answers. of_users: all sockets are below /run/user, whose owners are not trusted: a link there leads nowhere
  * (user_socket.h), and a daemon that tells more than a machine's containers could is not listened to. */
 int http_new(struct http **ret, struct loop *loop, struct pool *pool, bool of_users);
+/* Loads libcurl, before the first request. 0, also when it was; -errno. */
+int http_open(struct http *h);
 /* The address is one of TCP, "tcp://HOST[:PORT]" or "http://HOST[:PORT]", not the path of a unix socket. */
 bool http_is_tcp(const char *address);
 /* Starts a request of path (with "?query") at an address: a unix socket's path, or as above. urgent: before those that wait. NULL: no memory. */

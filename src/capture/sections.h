@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Sections of programs that are loaded in our way instead of libbpf's.
+ *
+ * SEC("tp_btf/NAME") and SEC("iter/NAME"): to find the number of what they attach to, libbpf reads and indexes all of the
+ * kernel's BTF, which takes 7 ms; here it is one of the types that kernel_btf_subset() comes past anyway.
+ *
+ * Programs that are attached on demand: the kernel looks at them when they are needed, which takes 3 ms each and is seldom.
+ * libbpf fits them to the kernel, and loads two instructions in their place.
+ */
+#ifndef CAPTURE_SECTIONS_H
+#define CAPTURE_SECTIONS_H
+
+#include <stdbool.h>
+
+#include "capture/kernel_btf.h"
+
+enum { SECTION_TARGETS_MAX = 8, SECTION_KINDS = 4, SECTION_LATER_MAX = 4 };
+
+struct bpf_program;
+struct later;
+
+struct sections {
+	size_t n;
+	struct kernel_btf_type types[SECTION_TARGETS_MAX];
+	bool wait[SECTION_TARGETS_MAX];
+	int handlers[SECTION_KINDS]; /* ids, 0 none */
+	struct later *later[SECTION_LATER_MAX];
+};
+
+/* A tracepoint or an iterator is attached to. wait: on demand. -E2BIG */
+int sections_add(struct sections *s, bool iterator, const char *name, bool wait);
+/*
+ * From now on, programs of these sections are loaded so; of tracepoints and iterators not if one of them has no number: then
+ * libbpf looks for it. Before the object is opened; s stays where it is until it is done, which is after the object is
+ * closed. -errno
+ */
+int sections_use(struct sections *s);
+/* Puts it at the descriptor of prog, of an object that was loaded. 0, also when it is there; -errno: the kernel refuses it. */
+int sections_load(struct sections *s, const struct bpf_program *prog);
+void sections_done(struct sections *s);
+
+#endif
