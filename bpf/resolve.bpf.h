@@ -101,14 +101,20 @@ __weak __noinline int source_by_socket(struct __sk_buff *skb, __u32 egress)
 	return OWNER_NONE;
 }
 
+/* Read anew each time: a verifier that knows it checks all that follows twice. */
+static __always_inline bool leaves(const struct event_packet *e)
+{
+	return *(const volatile __u8 *)&e->dir == EVENT_DIR_OUT;
+}
+
 static __always_inline enum owner_verdict resolve_source(struct __sk_buff *skb, struct owner_scratch *S,
-							 struct event_packet *e, bool egress)
+							 struct event_packet *e)
 {
 	__u32 source;
 
-	if (egress && source_again(skb, S, e))
+	if (leaves(e) && source_again(skb, S, e))
 		return select_kinds ? owner_judge(S) : OWNER_MATCH;
-	source = source_by_socket(skb, egress);
+	source = source_by_socket(skb, leaves(e));
 	/* Not by that function: all that call each other share 512 bytes of stack. */
 	if (source & NEWS)
 		sender_store(skb);
@@ -133,7 +139,7 @@ static __always_inline enum owner_verdict resolve_source(struct __sk_buff *skb, 
 		return owner_take(&e->src, S, OWNER_FLOW);
 	if (attrib_forwarded && forward_get(S, FLOW_SRC))
 		return owner_take(&e->src, S, OWNER_FLOW);
-	if ((egress || skb->ifindex == LOOPBACK_IFINDEX) && lookup(skb, S, FLOW_SRC, false))
+	if ((leaves(e) || skb->ifindex == LOOPBACK_IFINDEX) && lookup(skb, S, FLOW_SRC, false))
 		return owner_take(&e->src, S, OWNER_LOOKUP);
 	return e->src.flags ? OWNER_MAYBE : OWNER_NO;
 }
@@ -164,29 +170,29 @@ static __always_inline bool nat_own(struct __sk_buff *skb, struct owner_scratch 
 }
 
 static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *skb, struct owner_scratch *S,
-							      struct event_packet *e, bool egress)
+							      struct event_packet *e)
 {
-	bool syn = tcp_is(S, TCPHDR_SYN), nat;
+	bool nat;
 	enum owner_verdict verdict;
 	int waits = -1;
 
-	if (S->head.sctp_chunk == SCTP_CID_INIT && (!egress || skb->ifindex == LOOPBACK_IFINDEX) &&
+	if (S->head.sctp_chunk == SCTP_CID_INIT && (!leaves(e) || skb->ifindex == LOOPBACK_IFINDEX) &&
 	    init_wait(skb, S, &e->dst))
 		return OWNER_MAYBE;
 	/* A published port: a socket of ours on the same port (docker-proxy) gets nothing of this flow. */
-	if (attrib_published && !egress && S->flow[FLOW_DST].proto == IPPROTO_UDP && flow_get(S, FLOW_DST) &&
+	if (attrib_published && !leaves(e) && S->flow[FLOW_DST].proto == IPPROTO_UDP && flow_get(S, FLOW_DST) &&
 	    S->rec.forwarded)
 		return owner_take(&e->dst, S, OWNER_CONNTRACK);
-	if (nat_destination(S) || (S->nat && !egress && nat_own(skb, S)))
+	if (nat_destination(S) || (S->nat && !leaves(e) && nat_own(skb, S)))
 		return owner_take(&e->dst, S, OWNER_CONNTRACK);
 	S->provisional = 0;
 	/* Sent elsewhere: no socket of this namespace receives it, but one that sent through us before might. */
-	if ((!egress || skb->ifindex == LOOPBACK_IFINDEX) && lookup(skb, S, FLOW_DST, syn)) {
+	if ((!leaves(e) || skb->ifindex == LOOPBACK_IFINDEX) && lookup(skb, S, FLOW_DST, tcp_is(S, TCPHDR_SYN))) {
 		if (S->head.more_frags && !S->provisional) {
 			flow_fragment(S);
 			flows_put(&S->flow[FLOW_INNER], &S->rec, BPF_ANY);
 		}
-		nat = !egress && !S->nat && S->state == BPF_TCP_LISTEN &&
+		nat = !leaves(e) && !S->nat && S->state == BPF_TCP_LISTEN &&
 		      nat_possible(S, &S->flow[FLOW_DST], e->ifindex, e->ts);
 		verdict = owner_take(&e->dst, S, OWNER_LOOKUP);
 		if (!nat)
@@ -201,10 +207,11 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 		return OWNER_MAYBE;
 	}
 	/* A forwarded SYN may follow a dead connection, too. */
-	if (!(syn && attrib_forwarded) && (flow_get(S, FLOW_DST) || (attrib_forwarded && forward_get(S, FLOW_DST))))
+	if (!(attrib_forwarded && tcp_is(S, TCPHDR_SYN)) &&
+	    (flow_get(S, FLOW_DST) || (attrib_forwarded && forward_get(S, FLOW_DST))))
 		return owner_take(&e->dst, S, OWNER_FLOW);
-	if (attrib_forwarded && (syn || S->flow[FLOW_DST].proto == IPPROTO_UDP))
-		waits = forward_wait(skb, egress, e->ts);
+	if (attrib_forwarded && (tcp_is(S, TCPHDR_SYN) || S->flow[FLOW_DST].proto == IPPROTO_UDP))
+		waits = forward_wait(skb, leaves(e), e->ts);
 	if (waits >= 0) {
 		e->dst.cookie = S->rec.cookie;
 		e->dst.flags = waits;
@@ -278,9 +285,9 @@ static __always_inline enum owner_verdict owner_resolve(struct __sk_buff *skb, s
 		parse_ends(S);
 	}
 	S->provisional = 0;
-	src = resolve_source(skb, S, e, egress);
+	src = resolve_source(skb, S, e);
 	if (S->flow[FLOW_DST].proto)
-		dst = resolve_destination(skb, S, e, egress);
+		dst = resolve_destination(skb, S, e);
 	return packet_judge(e, src, dst);
 }
 

@@ -277,7 +277,7 @@ int ptcp_task_file(struct bpf_iter__task_file *ctx)
 	new.cookie = bpf_get_socket_cookie(sk);
 	new.cgroup = task_cgroup(task);
 	new.tgid = task_tgid(task, task->tgid);
-	new.uid = task->cred->uid.val;
+	new.uid = BPF_CORE_READ(task, cred, uid.val);
 	new.image = EVENT_IMAGE(task->self_exec_id);
 	new.certain = file_held_once(file);
 	if (!new.certain)
