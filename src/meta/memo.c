@@ -14,11 +14,12 @@ static size_t slot_of(const struct event_packet *e)
 	return (e->src.tid + 3 * e->dst.tid + e->dir) & (MEMO_SLOTS - 1);
 }
 
-/* Bit by bit of all but the cookie, 0: there are none. */
-static inline uint64_t owner_differs(const struct event_owner *a, const struct event_owner *b)
+static inline bool owner_same(const struct event_owner *a, const struct event_owner *b)
 {
-	return (a->start ^ b->start) | (a->tgid ^ b->tgid) | (a->tid ^ b->tid) | (a->uid ^ b->uid) |
-	       (uint64_t)(a->source ^ b->source) | (uint64_t)(a->flags ^ b->flags) | (uint64_t)(a->image ^ b->image);
+	enum { BEHIND_COOKIE = offsetof(struct event_owner, tgid) };
+
+	return a->start == b->start && memcmp((const char *)a + BEHIND_COOKIE, (const char *)b + BEHIND_COOKIE,
+					      sizeof(*a) - BEHIND_COOKIE) == 0;
 }
 
 static bool key_is_of(const struct memo_key *k, const struct packet *packet)
@@ -26,7 +27,7 @@ static bool key_is_of(const struct memo_key *k, const struct packet *packet)
 	const struct event_packet *e = packet->event;
 
 	return k->netns == e->netns && k->dir == e->dir && k->device == device_of(packet->iface) &&
-	       !(owner_differs(&k->src, &e->src) | owner_differs(&k->dst, &e->dst)) &&
+	       owner_same(&k->src, &e->src) && owner_same(&k->dst, &e->dst) &&
 	       memcmp(k->comm, e->comm, sizeof(k->comm)) == 0;
 }
 

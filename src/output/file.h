@@ -33,11 +33,20 @@ struct sink {
 
 /* path "-": standard output. -errno; -EDEADLK: the file is being read. */
 int sink_open(struct sink *s, const char *path, const struct file_config *config);
-/* Room for a record of n bytes, *ret; sink_commit() makes it count. -errno when older ones could not be written. */
-int sink_reserve(struct sink *s, size_t n, uint8_t **ret);
+/* The slow half of sink_reserve(). */
+int sink_make_room(struct sink *s, size_t n);
 int sink_flush(struct sink *s);
 int sink_close(struct sink *s);
 void sink_done(struct sink *s);
+
+/* Room for a record of n bytes, *ret; sink_commit() makes it count. -errno when older ones could not be written. */
+static inline int sink_reserve(struct sink *s, size_t n, uint8_t **ret)
+{
+	const int err = s->len < s->due && s->cap - s->len >= n && s->fd >= 0 ? 0 : sink_make_room(s, n);
+
+	*ret = s->buf + s->len;
+	return err;
+}
 
 static inline void sink_commit(struct sink *s, size_t n)
 {

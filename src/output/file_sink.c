@@ -184,7 +184,7 @@ static int put_pieces(struct sink *s)
 	return 0;
 }
 
-int sink_reserve(struct sink *s, size_t n, uint8_t **ret)
+int sink_make_room(struct sink *s, size_t n)
 {
 	int err = 0;
 
@@ -204,7 +204,6 @@ int sink_reserve(struct sink *s, size_t n, uint8_t **ret)
 		s->buf = p;
 		s->cap = n;
 	}
-	*ret = s->buf + s->len;
 	return 0;
 }
 
