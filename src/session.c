@@ -74,6 +74,7 @@ static int open_file(struct session *s, int dlt)
 	config.is_input = s->is_input;
 	config.arg = s->is_input_arg;
 	config.interrupted = s->interrupted;
+	config.in_turns = !options_offline(o);
 	err = output_file_new(&s->file, &config);
 
 	s->pcap = config.pcap;

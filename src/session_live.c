@@ -97,10 +97,9 @@ static enum match_end selected_by(struct live *l, const struct packet *packet)
 	return match_annotation(l->s.match, meta_other_end(l->meta, packet)) ? MATCH_PEER : MATCH_NONE;
 }
 
-static int live_packet(void *arg, const struct packet *packet, bool force)
+static int live_packet(void *arg, struct packet *packet, bool force)
 {
 	struct live *l = arg;
-	struct packet joined = *packet;
 	enum match_end end;
 	int err;
 
@@ -109,15 +108,15 @@ static int live_packet(void *arg, const struct packet *packet, bool force)
 		return -ECANCELED;
 	if (l->s.o->embed_keylog && !force && l->now < packet->event->ts + SECRETS_TIME)
 		return CAPTURE_WAIT;
-	if (meta_join(l->meta, &joined, l->now, force) == META_WAIT)
+	if (meta_join(l->meta, packet, l->now, force) == META_WAIT)
 		return CAPTURE_WAIT;
-	end = selected_by(l, &joined);
+	end = selected_by(l, packet);
 	if (end == MATCH_NONE) {
 		l->rejected++;
 		return CAPTURE_DONE;
 	}
-	joined.by_peer = end == MATCH_PEER;
-	err = session_packet(&l->s, &joined);
+	packet->by_peer = end == MATCH_PEER;
+	err = session_packet(&l->s, packet);
 	l->last_packet = l->now;
 	return err < 0 ? err : CAPTURE_DONE;
 }

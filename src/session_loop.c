@@ -18,7 +18,8 @@
 #include "output/color.h"
 #include "util/clock.h"
 
-/* Outputs are flushed when packets stop coming, and not more often than this while they come. */
+/* Outputs are flushed when packets stop coming, and not more often than this while they come; a file also when it would be
+ * left in the midst of a packet. */
 #define FLUSH_INTERVAL (20 * NSEC_PER_MSEC)
 /* After the command has ended: its last packets are still on their way; what its children send is waited for. */
 #define QUIET_TIME (300 * NSEC_PER_MSEC)
@@ -269,6 +270,12 @@ static bool quiet_after_command(const struct live *l)
 	return l->interrupts || l->now >= since + QUIET_TIME || l->now >= l->command_end + QUIET_LIMIT;
 }
 
+static bool flush_is_due(const struct live *l)
+{
+	return l->s.dirty && (l->s.o->capture.immediate || l->now >= l->flushed + FLUSH_INTERVAL ||
+			      (l->s.file && output_file_torn(l->s.file)));
+}
+
 static int poll_packets(struct live *l)
 {
 	int n = capture_poll(l->capture, 0);
@@ -279,7 +286,7 @@ static int poll_packets(struct live *l)
 			l->s.failed = true;
 		return n;
 	}
-	if (l->s.dirty && (l->s.o->capture.immediate || l->now >= l->flushed + FLUSH_INTERVAL)) {
+	if (flush_is_due(l)) {
 		l->flushed = l->now;
 		session_flush(&l->s);
 	}

@@ -28,9 +28,9 @@ struct capture_handler {
 	int (*iface)(void *arg, const struct iface *iface);
 	/* EVENT_EXEC/FORK/EXIT/OWNER/CGROUP, validated. Always called before the packets that follow it in time. */
 	void (*process)(void *arg, uint32_t type, const void *event, size_t size);
-	/* In time order. force: never CAPTURE_WAIT (the ring is filling up, or the capture ends). A negative errno ends
-	 * the poll and is returned by it. */
-	int (*packet)(void *arg, const struct packet *packet, bool force);
+	/* In time order; the handler may add to the packet. force: never CAPTURE_WAIT (the ring is filling up, or the
+	 * capture ends). A negative errno ends the poll and is returned by it. */
+	int (*packet)(void *arg, struct packet *packet, bool force);
 	/* Again and again while capture_attach() waits for the kernel; NULL: nothing else is to be done. */
 	void (*meanwhile)(void *arg);
 };

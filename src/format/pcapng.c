@@ -211,30 +211,33 @@ size_t pcapng_packet_size(const struct pcapng_packet *p)
 
 static uint8_t *write_data(uint8_t *out, const struct pcapng_packet *p)
 {
-	if (p->caplen)
-		memcpy(out, p->data, p->caplen);
-	out += p->caplen;
-	for (size_t i = p->caplen; i < pad4(p->caplen); i++)
-		*out++ = 0;
-	return out;
+	const size_t padded = pad4(p->caplen);
+
+	if (!padded)
+		return out;
+	/* The last bytes are the padding's, if there is any. */
+	put32(out + padded - 4, 0);
+	memcpy(out, p->data, p->caplen);
+	return out + padded;
 }
 
-static void write_simple_packet(uint8_t *out, const struct pcapng_packet *p)
+static void write_simple_packet(uint8_t *out, const struct pcapng_packet *p, uint32_t total)
 {
-	const uint32_t total = (uint32_t)pcapng_packet_size(p);
-
 	out = put32(put32(put32(out, PCAPNG_SPB), total), p->len);
 	put32(write_data(out, p), total);
 }
 
-void pcapng_write_packet(uint8_t *out, const struct pcapng_packet *p)
+void pcapng_write_packet(uint8_t *out, const struct pcapng_packet *p, size_t size)
 {
-	const uint32_t total = (uint32_t)pcapng_packet_size(p);
+	const uint32_t total = (uint32_t)size;
 
 	if (p->simple) {
-		write_simple_packet(out, p);
+		write_simple_packet(out, p, total);
 		return;
 	}
+	/* The end mark, unless nothing stands in front of it. */
+	put32(out + size - 8, OPT_END);
+	put32(out + size - 4, total);
 	out = put32(out, PCAPNG_EPB);
 	out = put32(out, total);
 	out = put32(out, p->iface);
@@ -249,10 +252,6 @@ void pcapng_write_packet(uint8_t *out, const struct pcapng_packet *p)
 	}
 	if (p->options_len)
 		memcpy(out, p->options, p->options_len);
-	out += p->options_len;
-	if (packet_options_size(p))
-		out = put32(out, OPT_END);
-	put32(out, total);
 }
 
 bool pcapng_next_option(struct pcapng_options *o, uint16_t *code, const uint8_t **value, uint16_t *len)

@@ -108,8 +108,8 @@ struct pcapng_packet {
 	bool simple; /* as a simple packet block: iface is 0, caplen is len or the interface's snapshot length */
 };
 size_t pcapng_packet_size(const struct pcapng_packet *p);
-/* Writes pcapng_packet_size() bytes. */
-void pcapng_write_packet(uint8_t *out, const struct pcapng_packet *p);
+/* size: of pcapng_packet_size(). */
+void pcapng_write_packet(uint8_t *out, const struct pcapng_packet *p, size_t size);
 
 /* Decoding. */
 

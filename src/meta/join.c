@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "meta/ends.h"
 #include "meta/image.h"
+#include "meta/memo.h"
 #include "meta/settle.h"
 #include "util/buf.h"
 
@@ -56,6 +58,7 @@ struct join {
 	struct annot_entry entries[CACHE_MAX];
 	size_t nentries, hand;
 	const struct annotation *in_hand; /* of the packet that the caller looks at */
+	struct memo memo;
 	int32_t buckets[BUCKETS];
 };
 
@@ -384,8 +387,9 @@ static void entry_fill(struct join *j, struct annot_entry *e, const struct facts
 	e->annot = a;
 }
 
-/* Of a packet of ts. *pending: its container may become known. */
-static const struct annotation *annotate(struct join *j, const struct annot_key *key, uint64_t ts, bool *pending)
+/* Of a packet of when->at, which is narrowed. *pending: its container may become known. */
+static const struct annotation *annotate(struct join *j, const struct annot_key *key, struct period *when,
+					 bool *pending)
 {
 	struct annot_entry *e = entry_get(j, key);
 	struct annot_versions versions;
@@ -393,11 +397,11 @@ static const struct annotation *annotate(struct join *j, const struct annot_key 
 
 	e->used = true;
 	*pending = false;
-	if (users_changed(j->config.users))
-		join_changed(j);
-	if (e->checked == j->generation && e->when.from <= ts && ts < e->when.until)
+	if (e->checked == j->generation && e->when.from <= when->at && when->at < e->when.until) {
+		period_narrow(when, e->when.from, e->when.until);
 		return &e->annot;
-	f = look_up(j, key, ts);
+	}
+	f = look_up(j, key, when->at);
 	versions = versions_of(&f);
 	versions_keep(&versions, &e->versions);
 	if (!e->annot.serial || e->nameless || !versions_equal(&e->versions, &versions)) {
@@ -407,119 +411,9 @@ static const struct annotation *annotate(struct join *j, const struct annot_key 
 	/* A pending answer ends with time, not with an event. */
 	e->checked = f.pending ? 0 : j->generation;
 	e->when = f.when;
+	period_narrow(when, f.when.from, f.when.until);
 	*pending = f.pending;
 	return &e->annot;
-}
-
-/* The owners of both ends in the order of interest, settled as far as possible. */
-struct ends {
-	struct event_owner shown, other;
-	bool waiting_shown, waiting_other;
-	bool shown_sends; /* shown is the sending task itself: the packet knows its thread's name */
-};
-
-static bool in_container(struct join *j, const struct process *p)
-{
-	const struct container *container;
-
-	return containers_find(j->config.containers, p, &container) != CONTAINER_NONE;
-}
-
-static struct event_owner settle(struct join *j, const struct event_owner *owner, const struct event_packet *e,
-				 bool expired, bool *waiting)
-{
-	const struct event_owner *settled;
-
-	*waiting = false;
-	if (!(owner->flags & OWNER_F_PROVISIONAL) || !owner->cookie)
-		return *owner;
-	settled = settle_table_find(j->settled, owner->cookie, e->ts);
-	if (settled)
-		return *settled;
-	if (expired && j->config.settle_ns)
-		settle_table_expire(j->settled, owner, e->ts);
-	*waiting = !expired;
-	return *owner;
-}
-
-static const struct process *owner_at(struct join *j, const struct event_owner *owner, uint64_t ts)
-{
-	const struct process_id id = { owner->start, owner->tgid, owner->image, owner->flags & OWNER_F_LATER };
-	struct period when = period_at(ts);
-
-	return process_at(j->config.processes, &id, &when);
-}
-
-/* Of an owner that stands for its container: there is one. */
-static bool stands_for_container(struct join *j, const struct event_owner *owner, uint64_t ts)
-{
-	const struct process *p = owner_at(j, owner, ts);
-
-	return p && j->config.containers && in_container(j, p);
-}
-
-/*
- * The outer end of a pair whose inner one is in the network namespace of a container. In a namespace that is not ours, what
- * is no port of a bridge is its own way out.
- */
-static bool is_cable(const struct iface *iface)
-{
-	return iface && iface->paired && (iface->bridged || !iface->other_netns);
-}
-
-/*
- * A device that only forwards, such as a bridge or the host's side of a veth pair, has neither process in its namespace.
- * When one end is in a container and the other is not, the container is what the device is looked at for; when both are,
- * a container's cable is looked at for the one that it leads to: that has sent what comes in. Whether it leads out of a
- * container that we run in ourselves, is not known of one without a bridge: there our namespace's own end comes first.
- */
-static bool other_first(struct join *j, const struct packet *packet, const struct ends *ends)
-{
-	const struct event_packet *e = packet->event;
-	const struct iface *iface = packet->iface;
-	const bool cable = is_cable(iface) && e->dir != EVENT_DIR_NONE;
-	const struct process *p;
-	bool ours, contained;
-
-	if (!j->config.containers || !e->netns || !ends->other.tgid)
-		return false;
-	p = owner_at(j, &ends->shown, e->ts);
-	ours = p && p->netns == e->netns;
-	if (!p || !p->netns || (ours && !(cable && iface->bridged)))
-		return false;
-	contained = in_container(j, p);
-	if (contained ? !cable : ours)
-		return false;
-	p = owner_at(j, &ends->other, e->ts);
-	return p && p->netns && p->netns != e->netns && in_container(j, p);
-}
-
-static struct ends find_ends(struct join *j, const struct packet *packet, bool expired)
-{
-	const struct event_packet *e = packet->event;
-	const bool in = e->dir == EVENT_DIR_IN;
-	struct ends ends;
-
-	ends.shown = settle(j, in ? &e->dst : &e->src, e, expired, &ends.waiting_shown);
-	ends.other = settle(j, in ? &e->src : &e->dst, e, expired, &ends.waiting_other);
-	ends.shown_sends = !in;
-	if (ends.shown.tid == OWNER_TID_NOBODY && !stands_for_container(j, &ends.shown, e->ts))
-		ends.shown.tgid = 0;
-	if (ends.other.tid == OWNER_TID_NOBODY && !stands_for_container(j, &ends.other, e->ts))
-		ends.other.tgid = 0;
-	if (ends.shown.tgid) {
-		if (other_first(j, packet, &ends))
-			ends = (struct ends){ ends.other, ends.shown, ends.waiting_other, ends.waiting_shown, in };
-		return ends;
-	}
-	/* Nobody known at the right end: the other one is shown, and then there is no peer. */
-	if (j->config.reverse_match) {
-		ends.waiting_shown |= ends.waiting_other;
-		ends.shown = ends.other;
-		ends.shown_sends = in;
-	}
-	ends.other = (struct event_owner){ 0 };
-	return ends;
 }
 
 static struct annot_key make_key(const struct event_packet *e, const struct event_owner *shown, bool sends,
@@ -547,13 +441,19 @@ static struct annot_key make_key(const struct event_packet *e, const struct even
 	return key;
 }
 
-enum meta_verdict join_packet(struct join *j, struct packet *packet, uint64_t now, bool force)
+static void notice_users(struct join *j)
+{
+	if (users_changed(j->config.users))
+		join_changed(j);
+}
+
+static enum meta_verdict join_anew(struct join *j, struct packet *packet, uint64_t now, bool force)
 {
 	const struct event_packet *e = packet->event;
 	const uint64_t age = now > e->ts ? now - e->ts : 0;
 	const uint64_t asked = e->ts > j->began ? e->ts : j->began;
 	const bool expired = force || age >= j->config.settle_ns;
-	struct ends ends = find_ends(j, packet, expired);
+	struct ends ends = ends_find(&j->config, j->settled, packet, expired);
 	struct annot_key key;
 	bool pending;
 
@@ -563,22 +463,37 @@ enum meta_verdict join_packet(struct join *j, struct packet *packet, uint64_t no
 	if (!ends.shown.tgid)
 		return META_READY;
 	key = make_key(e, &ends.shown, ends.shown_sends, &ends.other);
-	packet->annot = annotate(j, &key, e->ts, &pending);
+	packet->annot = annotate(j, &key, &ends.when, &pending);
 	j->in_hand = packet->annot;
+	if (!pending && !ends.passing)
+		memo_keep(&j->memo, packet, j->generation, &ends.when, packet->annot);
 	return pending && !force && now < asked + container_wait_ns ? META_WAIT : META_READY;
+}
+
+enum meta_verdict join_packet(struct join *j, struct packet *packet, uint64_t now, bool force)
+{
+	const struct annotation *annot;
+
+	notice_users(j);
+	annot = memo_find(&j->memo, packet, j->generation);
+	if (!annot)
+		return join_anew(j, packet, now, force);
+	packet->annot = j->in_hand = annot;
+	return META_READY;
 }
 
 const struct annotation *join_other_end(struct join *j, const struct packet *packet)
 {
 	const struct event_packet *e = packet->event;
-	struct ends ends = find_ends(j, packet, true);
+	struct ends ends = ends_find(&j->config, j->settled, packet, true);
 	struct annot_key key;
 	bool pending;
 
 	if (!ends.other.tgid)
 		return NULL;
+	notice_users(j);
 	key = make_key(e, &ends.other, !ends.shown_sends, NULL);
-	return annotate(j, &key, e->ts, &pending);
+	return annotate(j, &key, &ends.when, &pending);
 }
 
 void join_free(struct join *j)

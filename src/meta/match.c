@@ -337,20 +337,23 @@ static bool peer_matches(struct match *m, const struct annotation *a)
 	return (kinds & m->wanted) == m->wanted;
 }
 
-enum match_end match_annotation(struct match *m, const struct annotation *annot)
+static enum match_end ends_match(struct match *m, const struct annotation *annot)
 {
-	bool owner, peer;
+	const bool owner = owner_matches(m, annot);
+	bool peer;
 
-	if (!m->wanted)
-		return MATCH_OWNER;
-	if (!annot)
-		return MATCH_NONE;
-	owner = owner_matches(m, annot);
 	/* Asked in any case when it is to be remembered: for its children, or its labels. */
 	peer = (!owner || match_learns(m)) && (annot->has & m->groups[ROLE_PEER]) && peer_matches(m, annot);
 	if (owner)
 		return MATCH_OWNER;
 	return peer ? MATCH_PEER : MATCH_NONE;
+}
+
+enum match_end match_annotation(struct match *m, const struct annotation *annot)
+{
+	if (!m->wanted)
+		return MATCH_OWNER;
+	return annot ? ends_match(m, annot) : MATCH_NONE;
 }
 
 bool match_containers(const struct match *m, const struct annotation *annot)

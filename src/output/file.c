@@ -162,6 +162,11 @@ int output_file_rotate(struct output *o)
 	return f->failed ? f->failed : result_keep(f, file_rotate_now(f));
 }
 
+bool output_file_torn(const struct output *o)
+{
+	return sink_is_torn(&((const struct file_output *)o)->sink);
+}
+
 const char *output_file_name(const struct output *o)
 {
 	return ((const struct file_output *)o)->name;

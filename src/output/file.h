@@ -9,36 +9,60 @@
 #include "output/output.h"
 #include "util/buf.h"
 
-/* One file, written in whole records: whatever goes wrong, a regular file ends behind one. */
+/*
+ * One file, written in whole records: whatever goes wrong, a regular file ends behind one. When so much comes that its
+ * buffer fills up, config.in_turns lets it be written in aligned pieces, which end anywhere, until the next flush.
+ */
 struct sink {
 	int fd;		/* -1: closed */
 	bool keep_open; /* standard output */
 	bool regular;
+	bool ahead;				  /* space is asked for before it is needed */
 	const volatile sig_atomic_t *interrupted; /* see fd_write() */
 	uint8_t *buf;
 	size_t len, cap;
-	uint64_t start;	  /* where in the file our first byte is */
-	uint64_t flushed; /* bytes in the file */
+	size_t torn;	/* bytes at the start of buf that are in the file already: of the record that buf begins with */
+	size_t last;	/* where in buf the newest record begins */
+	size_t due;	/* a piece is written when there are more; SIZE_MAX: there are none */
+	uint64_t start; /* where in the file our first byte is */
+	uint64_t flushed;   /* bytes in the file */
+	uint64_t allocated; /* up to where the file has space, as far as it was asked for */
 	/* How many of len bytes are whole records; at_start: they begin the file. */
 	size_t (*whole)(const uint8_t *p, size_t len, bool at_start);
 };
 
 /* path "-": standard output. -errno; -EDEADLK: the file is being read. */
 int sink_open(struct sink *s, const char *path, const struct file_config *config);
-/* Room for a record of n bytes, *ret; sink_commit() makes it count. -errno when older ones could not be written. */
-int sink_reserve(struct sink *s, size_t n, uint8_t **ret);
+/* The slow half of sink_reserve(). */
+int sink_make_room(struct sink *s, size_t n);
 int sink_flush(struct sink *s);
 int sink_close(struct sink *s);
 void sink_done(struct sink *s);
 
+/* Room for a record of n bytes, *ret; sink_commit() makes it count. -errno when older ones could not be written. */
+static inline int sink_reserve(struct sink *s, size_t n, uint8_t **ret)
+{
+	const int err = s->len < s->due && s->cap - s->len >= n && s->fd >= 0 ? 0 : sink_make_room(s, n);
+
+	*ret = s->buf + s->len;
+	return err;
+}
+
 static inline void sink_commit(struct sink *s, size_t n)
 {
+	s->last = s->len;
 	s->len += n;
 }
 
 static inline uint64_t sink_size(const struct sink *s)
 {
-	return s->flushed + s->len;
+	return s->flushed + s->len - s->torn;
+}
+
+/* The file ends in the midst of a record. */
+static inline bool sink_is_torn(const struct sink *s)
+{
+	return s->torn && s->torn < s->len;
 }
 
 int sink_put(struct sink *s, const void *p, size_t n);

@@ -434,7 +434,7 @@ static int pcapng_packet(struct file_output *o, const struct packet *packet)
 	ret = sink_reserve(&o->sink, size, &at);
 	if (ret)
 		return ret;
-	pcapng_write_packet(at, &pp);
+	pcapng_write_packet(at, &pp, size);
 	sink_commit(&o->sink, size);
 	return 0;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "output/file.h"
@@ -10,7 +12,11 @@
 #include "util/fd.h"
 #include "util/log.h"
 
-enum { SINK_BUFFER = 256 * 1024 };
+/*
+ * Page caches take an aligned power of two as one piece of memory. Larger ones are no cheaper, until from 2 MB on they are ten
+ * times as expensive.
+ */
+enum { PIECE = 256 * 1024, SINK_BUFFER = PIECE + 128 * 1024, AHEAD = 4 * 1024 * 1024 };
 
 /* Only what did not exist before is given away: the name may be a link that somebody else put there. Some file systems
  * know no owners. */
@@ -53,11 +59,33 @@ static int open_path(struct sink *s, const char *path, const struct file_config 
 		return -errno;
 	if (S_ISREG(st->st_mode) && config->is_input && config->is_input(config->arg, st))
 		return -EDEADLK;
-	if (S_ISREG(st->st_mode) && !s->keep_open && ftruncate(s->fd, 0))
+	/* What was cut, ext4 writes to the disk when it is closed, while we wait. */
+	if (S_ISREG(st->st_mode) && !s->keep_open && !created && ftruncate(s->fd, 0))
 		return -errno;
 	if (created)
 		give_away(s->fd, path, st, config);
 	return 0;
+}
+
+/* Where it pays: ext4 looks for room for each block that is written, unless it was asked for many of them before. */
+static bool allocates_by_block(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type == EXT4_SUPER_MAGIC;
+}
+
+static uint64_t position(const struct sink *s)
+{
+	return s->start + s->flushed;
+}
+
+/* buf holds records from now on, the file all before. */
+static void begin_records(struct sink *s)
+{
+	s->len = s->torn = s->last = 0;
+	if (s->due != SIZE_MAX)
+		s->due = PIECE - position(s) % PIECE;
 }
 
 int sink_open(struct sink *s, const char *path, const struct file_config *config)
@@ -77,53 +105,97 @@ int sink_open(struct sink *s, const char *path, const struct file_config *config
 		s->fd = -1;
 		return ret;
 	}
-	s->len = 0;
 	s->flushed = 0;
 	s->start = 0;
+	s->allocated = 0;
 	s->regular = S_ISREG(st.st_mode);
 	s->interrupted = config->interrupted;
+	s->due = s->regular && !s->keep_open && config->in_turns ? 0 : SIZE_MAX;
+	s->ahead = s->due != SIZE_MAX && allocates_by_block(s->fd);
 	/* Standard output may stand in the middle of a file, or append to one. */
 	if (s->regular && s->keep_open) {
 		const off_t at = fcntl(s->fd, F_GETFL) & O_APPEND ? st.st_size : lseek(s->fd, 0, SEEK_CUR);
 
 		s->start = at > 0 ? (uint64_t)at : 0;
 	}
+	begin_records(s);
 	return 0;
 }
 
-int sink_flush(struct sink *s)
+/* The next n bytes of buf. When they cannot be written, nothing is left in it. */
+static int put_bytes(struct sink *s, size_t n)
 {
 	size_t done, whole;
-	int ret;
+	const int ret = fd_write(s->fd, s->buf + s->torn, n, s->interrupted, &done);
 
-	if (s->fd < 0 || s->len == 0)
-		return 0;
-	ret = fd_write(s->fd, s->buf, s->len, s->interrupted, &done);
 	if (!ret) {
-		s->flushed += s->len;
-		s->len = 0;
+		s->flushed += n;
 		return 0;
 	}
 	/* A record that was begun would make the whole file look damaged. */
-	whole = s->whole(s->buf, done, s->flushed == 0);
-	s->flushed += whole;
-	s->len = 0;
-	if (s->regular && ftruncate(s->fd, (off_t)(s->start + s->flushed)))
+	whole = s->whole(s->buf, s->torn + done, s->flushed == s->torn);
+	s->flushed = s->flushed - s->torn + whole;
+	begin_records(s);
+	if (s->regular && ftruncate(s->fd, (off_t)position(s)))
 		return ret;
 	return ret;
 }
 
-int sink_reserve(struct sink *s, size_t n, uint8_t **ret)
+int sink_flush(struct sink *s)
 {
-	int err;
+	int ret;
+
+	if (s->fd < 0 || s->len == s->torn)
+		return 0;
+	ret = put_bytes(s, s->len - s->torn);
+	if (!ret)
+		begin_records(s);
+	return ret;
+}
+
+/* The size of the file stays. Whoever has no more room learns it when it is used up. */
+static void ask_for_space(struct sink *s, size_t n)
+{
+	const uint64_t end = position(s) + n, from = s->allocated > position(s) ? s->allocated : position(s);
+
+	if (!s->ahead || end <= s->allocated)
+		return;
+	s->ahead = fallocate(s->fd, FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)(end + AHEAD - from)) == 0;
+	if (s->ahead)
+		s->allocated = end + AHEAD;
+}
+
+/* As many whole pieces as there are. The newest record, which they end in, stays. */
+static int put_pieces(struct sink *s)
+{
+	const uint64_t end = position(s) + s->len - s->torn;
+	const size_t n = (size_t)(end / PIECE * PIECE - position(s));
+	int ret;
+
+	ask_for_space(s, n);
+	ret = put_bytes(s, n);
+	if (ret)
+		return ret;
+	s->torn += n - s->last;
+	s->len -= s->last;
+	memmove(s->buf, s->buf + s->last, s->len);
+	s->last = 0;
+	s->due = s->torn + PIECE;
+	return 0;
+}
+
+int sink_make_room(struct sink *s, size_t n)
+{
+	int err = 0;
 
 	if (s->fd < 0)
 		return -EBADF;
-	if (s->cap - s->len < n) {
+	if (s->len >= s->due)
+		err = put_pieces(s);
+	if (!err && s->cap - s->len < n)
 		err = sink_flush(s);
-		if (err)
-			return err;
-	}
+	if (err)
+		return err;
 	if (s->cap < n) {
 		uint8_t *p = realloc(s->buf, n);
 
@@ -132,7 +204,6 @@ int sink_reserve(struct sink *s, size_t n, uint8_t **ret)
 		s->buf = p;
 		s->cap = n;
 	}
-	*ret = s->buf + s->len;
 	return 0;
 }
 
@@ -152,6 +223,9 @@ int sink_close(struct sink *s)
 {
 	int ret = sink_flush(s);
 
+	/* What was asked for and not used is given back. */
+	if (s->fd >= 0 && s->allocated > position(s) && ftruncate(s->fd, (off_t)position(s)) && !ret)
+		ret = -errno;
 	if (s->fd >= 0 && !s->keep_open && close(s->fd) && !ret && errno != EINTR)
 		ret = -errno;
 	s->fd = -1;

@@ -58,6 +58,7 @@ struct file_config {
 	bool pcap;		 /* pcap instead of pcapng */
 	bool nano;		 /* pcap: ns time stamps */
 	bool packet_buffered;	 /* -U */
+	bool in_turns;		 /* flushed whenever output_file_torn() and nothing more is to be written for now */
 	uint64_t rotate_bytes;	 /* -C, 0 none */
 	unsigned rotate_seconds; /* -G, 0 none */
 	unsigned rotate_files;	 /* -W, 0 none */
@@ -79,6 +80,8 @@ int output_file_new(struct output **ret, const struct file_config *config);
 /* SIGHUP: goes on with the next file of -C or -G; else with a new file of the same name when somebody moved the old one
  * away. As the operations above. */
 int output_file_rotate(struct output *o);
+/* The file being written ends in the midst of a packet, until it is flushed. */
+bool output_file_torn(const struct output *o);
 /* Of the file being written. */
 const char *output_file_name(const struct output *o);
 

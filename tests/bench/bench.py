@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Measures ptcpdump beside tcpdump in one run, alternating, and prints a table of medians and ratios.
+"""Measures ptcpdump beside tcpdump in one run, alternating, and prints a table of medians, least values and ratios.
 
 usage: bench.py [--runs N] [--packets N] [--only WORD] PTCPDUMP BUILD_DIR
 
@@ -58,6 +58,14 @@ def peak_rss(pid):
         return 0
 
 
+def cpu_ns(pid):
+    total = 0
+    for task in os.listdir(f'/proc/{pid}/task'):
+        with open(f'/proc/{pid}/task/{task}/schedstat', encoding='ascii') as f:
+            total += int(f.read().split()[0])
+    return total
+
+
 class Capture:
     """One run of a capturing program inside NS_A, from exec to its closing statistics."""
 
@@ -94,20 +102,37 @@ def send(burst, count, rate):
 
 
 def live_run(cmd, burst, count, rate, out_path):
+    """count 0: nothing is sent."""
+    for word in cmd:
+        # Who empties a file instead of making it, pays for that when it is closed.
+        if word.startswith(os.path.dirname(out_path)) and os.path.exists(word):
+            os.unlink(word)
     with open(out_path, 'wb') as out:
         cap = Capture(cmd, out)
         try:
             cap.wait_ready()
             time.sleep(0.2)
-            result = send(burst, count, rate)
+            start = cpu_ns(cap.proc.pid) / 1e9
+            result = send(burst, count, rate) if count else {}
             time.sleep(0.6)
         finally:
             result_stop = cap.stop()
-    return {**result, **result_stop}
+    return {**result, **result_stop, 'start': start, 'after': result_stop['cpu'] - start}
+
+
+def live_run_net(cmd, burst, count, rate, out_path):
+    """With 'net': the CPU after the start, less what the end takes of the same command without traffic just before."""
+    idle = live_run(cmd, burst, 0, 0, out_path)
+    result = live_run(cmd, burst, count, rate, out_path)
+    return {**result, 'net': result['after'] - idle['after']}
 
 
 def median_of(runs):
     return {k: statistics.median(r[k] for r in runs) for k in runs[0] if all(k in r for r in runs)}
+
+
+def least_of(runs):
+    return {k + '_min': min(r[k] for r in runs) for k in runs[0] if all(k in r for r in runs)}
 
 
 def pair(runs, one, two):
@@ -116,7 +141,7 @@ def pair(runs, one, two):
     for _ in range(runs):
         a.append(one())
         b.append(two())
-    return median_of(a), median_of(b)
+    return {**median_of(a), **least_of(a)}, {**median_of(b), **least_of(b)}
 
 
 def row(name, ours, theirs, keys):
@@ -129,18 +154,25 @@ def row(name, ours, theirs, keys):
         print(f'| {name} | {unit} | {ours[key]:.3f} | {shown} | {ratio} |', flush=True)
 
 
-LIVE_KEYS = [('captured', 'captured'), ('dropped', 'dropped'), ('cpu', 'CPU s'), ('rss', 'RSS MB'), ('send_cpu', 'sender CPU s')]
+LIVE_KEYS = [('captured', 'captured'), ('dropped', 'dropped'), ('cpu', 'CPU s'), ('cpu_min', 'CPU s, least'),
+             ('net', 'CPU s without the start'), ('net_min', 'CPU s without the start, least'),
+             ('start', 'CPU s of the start'), ('rss', 'RSS MB'), ('send_cpu', 'sender CPU s')]
+
+
+def fs_type(path):
+    return subprocess.run(['df', '--output=fstype', path], check=True, stdout=subprocess.PIPE, text=True).stdout.split()[1]
 
 
 def bench_live(args, burst, tmp):
-    jobs = [('-w', ['-w', os.path.join(tmp, 'FILE')]), ('text -nn', ['-nn']), ('nothing matches', ['-nn', 'udp port 4242'])]
+    jobs = [('-w /dev/null', ['-w', '/dev/null']), (f'-w on {fs_type(tmp)}', ['-w', os.path.join(tmp, 'FILE')]),
+            ('text -nn', ['-nn']), ('nothing matches', ['-nn', 'udp port 4242'])]
     for kind, rate, count in (('burst', 0, args.packets), ('50,000/s', 50000, 150000)):
         for name, flags in jobs:
             if args.only and args.only not in f'{kind} {name}':
                 continue
             def run(tool, suffix):
                 own = [f.replace('FILE', 'out' + suffix) for f in flags]
-                return live_run([tool, '-i', 'veth0', *own], burst, count, rate, os.path.join(tmp, 'text' + suffix))
+                return live_run_net([tool, '-i', 'veth0', *own], burst, count, rate, os.path.join(tmp, 'text' + suffix))
             ours, theirs = pair(args.runs, lambda: run(args.ptcpdump, '.pcapng'), lambda: run('tcpdump', '.pcap'))
             row(f'{kind}, {name}', ours, theirs, LIVE_KEYS)
 
@@ -159,14 +191,6 @@ for _ in range(int(sys.argv[1])):
     c.recv(1)
     c.close()
 os.kill(0, 15)'''
-
-
-def cpu_ns(pid):
-    total = 0
-    for task in os.listdir(f'/proc/{pid}/task'):
-        with open(f'/proc/{pid}/task/{task}/schedstat', encoding='ascii') as f:
-            total += int(f.read().split()[0])
-    return total
 
 
 def settle_run(tool, flags, count):
@@ -308,7 +332,8 @@ def main():
           + subprocess.run(['tcpdump', '--version'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                            check=False).stdout.splitlines()[0])
     print('\n| what | unit | ptcpdump | tcpdump | ratio |\n|---|---|---:|---:|---:|', flush=True)
-    with tempfile.TemporaryDirectory(prefix='ptcpdump-bench.') as tmp:
+    # Not below /tmp, which is often no disk.
+    with tempfile.TemporaryDirectory(prefix='ptcpdump-bench.', dir='/var/tmp') as tmp:
         os.chmod(tmp, 0o777)  # tcpdump drops root before it opens its file
         if os.geteuid() == 0:
             sink = net_up()

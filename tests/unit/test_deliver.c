@@ -23,7 +23,7 @@ static bool owner_known, filter_passes;
 static struct filter_meta filter_asked;
 
 /* "TIME" and what is not as usual. */
-static int packet_seen(void *arg, const struct packet *p, bool force)
+static int packet_seen(void *arg, struct packet *p, bool force)
 {
 	const uint64_t t = (uint64_t)p->sec * 1000000000 + (uint64_t)p->nsec;
 
@@ -154,7 +154,7 @@ static void test_awaits_name(void)
 	ns->name = NULL;
 }
 
-static int name_seen(void *arg, const struct packet *p, bool force)
+static int name_seen(void *arg, struct packet *p, bool force)
 {
 	told("%llu %s ", (unsigned long long)p->event->ts, p->iface->name);
 	return CAPTURE_DONE;
@@ -382,7 +382,7 @@ static void test_busy_in_several_rings(void)
 /* A record produced after the call began is left for the next. */
 static uint64_t put_at;
 
-static int packet_produces(void *arg, const struct packet *p, bool force)
+static int packet_produces(void *arg, struct packet *p, bool force)
 {
 	if (put_at)
 		put(0, put_at);
@@ -604,7 +604,7 @@ static struct packet got;
 static struct event_packet got_event;
 static uint8_t got_data[SNAPLEN + 4];
 
-static int packet_kept(void *arg, const struct packet *p, bool force)
+static int packet_kept(void *arg, struct packet *p, bool force)
 {
 	got = *p;
 	got_event = *p->event;
@@ -784,7 +784,7 @@ static uint32_t any_below(uint32_t n)
 	return (seed >> 8) % n;
 }
 
-static int model_packet(void *arg, const struct packet *p, bool force)
+static int model_packet(void *arg, struct packet *p, bool force)
 {
 	const uint64_t t = (uint64_t)p->sec * 1000000000 + (uint64_t)p->nsec;
 	uint32_t id;

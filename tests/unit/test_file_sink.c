@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A regular file in aligned pieces: what is in it at any time, and when its disk is full. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "fake.h"
+#include "output/file.h"
+
+enum { PIECE = 256 * 1024, RECORD_MAX = 3000, HUGE_RECORD = 700 * 1024 };
+
+static char path[] = "/tmp/file_sink.XXXXXX";
+static const struct file_config in_turns = { .in_turns = true }, whole_only = { 0 };
+
+/* The disk. */
+static uint64_t room;  /* bytes until it is full */
+static size_t at_once; /* that a write takes, 0: all */
+static bool may_allocate;
+static unsigned allocations;
+static uint64_t allocated;
+
+ssize_t __real_write(int fd, const void *p, size_t n);
+
+FAKE(ssize_t, write, int fd, const void *p, size_t n)
+{
+	ssize_t done;
+
+	if (n > room)
+		n = room;
+	if (at_once && n > at_once)
+		n = at_once;
+	if (n == 0) {
+		errno = ENOSPC;
+		return -1;
+	}
+	done = __real_write(fd, p, n);
+	room -= done > 0 ? (uint64_t)done : 0;
+	return done;
+}
+
+FAKE(int, fstatfs, int fd, struct statfs *ret)
+{
+	(void)fd;
+	*ret = (struct statfs){ .f_type = EXT4_SUPER_MAGIC };
+	return 0;
+}
+
+FAKE(int, fallocate, int fd, int mode, off_t at, off_t n)
+{
+	(void)fd;
+	allocations++;
+	if (mode != FALLOC_FL_KEEP_SIZE || !may_allocate || (uint64_t)at < allocated) {
+		errno = ENOSPC;
+		return -1;
+	}
+	allocated = (uint64_t)(at + n);
+	return 0;
+}
+
+/* Records: their length, and bytes that tell where in the file they are. */
+static size_t whole(const uint8_t *p, size_t len, bool at_start)
+{
+	size_t at = 0;
+	uint32_t n;
+
+	(void)at_start;
+	while (len - at >= sizeof(n)) {
+		memcpy(&n, p + at, sizeof(n));
+		if (n > len - at)
+			break;
+		at += n;
+	}
+	return at;
+}
+
+static void disk(uint64_t free_bytes, size_t takes, bool allocates)
+{
+	room = free_bytes;
+	at_once = takes;
+	may_allocate = allocates;
+	allocations = 0;
+	allocated = 0;
+}
+
+static struct sink open_sink(const struct file_config *config)
+{
+	struct sink s = { .fd = -1, .whole = whole };
+
+	if (sink_open(&s, path, config))
+		abort();
+	return s;
+}
+
+static int put(struct sink *s, uint32_t n)
+{
+	const uint32_t from = (uint32_t)sink_size(s);
+	uint8_t *at;
+	const int err = sink_reserve(s, n, &at);
+
+	if (err)
+		return err;
+	for (uint32_t i = 0; i < n; i++)
+		at[i] = (uint8_t)((from + i) * 2654435761U >> 24);
+	memcpy(at, &n, sizeof(n));
+	sink_commit(s, n);
+	return 0;
+}
+
+static size_t file_size(void)
+{
+	struct stat st;
+
+	return stat(path, &st) ? 0 : (size_t)st.st_size;
+}
+
+/* Bytes of whole records in the file, as they were put; SIZE_MAX: others. */
+static size_t check_file(void)
+{
+	const size_t len = file_size();
+	uint8_t *p = malloc(len + 1);
+	const int fd = open(path, O_RDONLY);
+	const bool ok = read(fd, p, len) == (ssize_t)len;
+	size_t records = whole(p, len, true), at = 0;
+
+	close(fd);
+	while (ok && at < records) {
+		uint32_t n;
+
+		memcpy(&n, p + at, sizeof(n));
+		for (size_t i = sizeof(n); i < n && records != SIZE_MAX; i++) {
+			if (p[at + i] != (uint8_t)((uint32_t)(at + i) * 2654435761U >> 24))
+				records = SIZE_MAX;
+		}
+		at += n;
+	}
+	free(p);
+	return ok ? records : SIZE_MAX;
+}
+
+static uint32_t some_size(void)
+{
+	if (random() % 500 == 0)
+		return 4 + (uint32_t)random() % HUGE_RECORD;
+	return 4 + (uint32_t)random() % RECORD_MAX;
+}
+
+/* Between flushes only aligned pieces are in it; after one all records, and nothing but those. */
+static void test_pieces(void)
+{
+	struct sink s = open_sink(&in_turns);
+	unsigned torn = 0;
+
+	disk(UINT64_MAX, 0, true);
+	srandom(1);
+	for (unsigned i = 0; i < 20000; i++) {
+		CHECK_INT(put(&s, some_size()), 0);
+		if (sink_is_torn(&s)) {
+			torn++;
+			CHECK_INT(file_size() % PIECE, 0);
+		}
+		if (random() % 700 == 0) {
+			CHECK_INT(sink_flush(&s), 0);
+			CHECK(!sink_is_torn(&s));
+			CHECK_INT(file_size(), sink_size(&s));
+		}
+	}
+	CHECK(torn > 1000);
+	CHECK_INT(sink_close(&s), 0);
+	CHECK_INT(check_file(), sink_size(&s));
+	CHECK_INT(file_size(), sink_size(&s));
+	CHECK(allocations > 2);
+	sink_done(&s);
+}
+
+/* Who does not say when he pauses gets whole records only. */
+static void test_whole_records(void)
+{
+	struct sink s = open_sink(&whole_only);
+
+	disk(UINT64_MAX, 1000, true);
+	for (unsigned i = 0; i < 1000; i++) {
+		CHECK_INT(put(&s, some_size()), 0);
+		CHECK(!sink_is_torn(&s));
+		CHECK(i % 100 || check_file() == file_size());
+	}
+	CHECK_INT(sink_close(&s), 0);
+	CHECK_INT(check_file(), sink_size(&s));
+	CHECK_INT(allocations, 0);
+	sink_done(&s);
+}
+
+/* Until the disk is full. Returns where the last record ends that had room, SIZE_MAX: it failed otherwise. */
+static size_t fill_up(struct sink *s, size_t free_bytes)
+{
+	size_t fits = 0;
+	int err = 0;
+
+	while (!err) {
+		err = put(s, some_size());
+		if (!err && sink_size(s) <= free_bytes)
+			fits = sink_size(s);
+		if (!err && random() % 200 == 0)
+			err = sink_flush(s);
+	}
+	return err == -ENOSPC ? fits : SIZE_MAX;
+}
+
+/* Wherever that is, in a piece or in a flush, with short writes or without, all records that have room are kept. */
+static void test_full_disk(void)
+{
+	srandom(2);
+	for (unsigned round = 0; round < 300; round++) {
+		const size_t free_bytes = (size_t)random() % (4 * PIECE);
+		struct sink s = open_sink(&in_turns);
+
+		disk(free_bytes, random() % 3 ? 0 : 1 + (size_t)random() % 100000, random() % 2);
+		CHECK_INT(fill_up(&s, free_bytes), file_size());
+		CHECK_INT(check_file(), file_size());
+		CHECK_INT(file_size(), sink_size(&s));
+		CHECK_INT(sink_close(&s), 0);
+		sink_done(&s);
+	}
+}
+
+/* It takes as much as without, and is not asked again. */
+static void test_space_is_refused(void)
+{
+	struct sink s = open_sink(&in_turns);
+
+	disk(UINT64_MAX, 0, false);
+	while (sink_size(&s) < 5 * PIECE)
+		CHECK_INT(put(&s, 1000), 0);
+	CHECK_INT(allocations, 1);
+	CHECK_INT(sink_close(&s), 0);
+	CHECK_INT(check_file(), sink_size(&s));
+	sink_done(&s);
+}
+
+int main(void)
+{
+	const int fd = mkstemp(path);
+
+	close(fd);
+	RUN(test_pieces);
+	RUN(test_whole_records);
+	RUN(test_full_disk);
+	RUN(test_space_is_refused);
+	unlink(path);
+	return check_status();
+}
