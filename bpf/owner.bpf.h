@@ -114,13 +114,13 @@ static __always_inline void verifier_forget(void *memory, __u32 size)
 	bpf_probe_read_kernel(memory, size, memory);
 }
 
-static __always_inline bool owner_provisional(const struct owner_rec *rec, __u64 cookie)
+static __always_inline __u32 owner_provisional(const struct owner_rec *rec, __u64 cookie)
 {
-	return !rec->certain || rec->cookie != cookie;
+	return (~rec->certain & 1) | differ(rec->cookie, cookie);
 }
 
 /* A packet is credited to a provisional record: asks for EVENT_OWNER. False when it became certain in this moment. */
-static __always_inline bool owner_expose(struct owner_rec *rec, __u64 cookie)
+static __always_inline __u32 owner_expose(struct owner_rec *rec, __u64 cookie)
 {
 	__sync_fetch_and_add(&rec->exposed, 1);
 	return owner_provisional(rec, cookie);
