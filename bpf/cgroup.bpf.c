@@ -48,7 +48,7 @@ static __always_inline void note_sender(struct __sk_buff *skb, struct owner_scra
 	if (!task_context(task) || !task_is_user(task) || !task_sends(S, full))
 		return;
 	if (!found || S->provisional || !task_is_owner(task, &S->rec))
-		owner_store_current(skb, S, full, task);
+		owner_store_current(skb, S, full, task, false);
 }
 
 static __always_inline void note(struct __sk_buff *skb, bool egress)

@@ -144,17 +144,17 @@ static __always_inline enum owner_verdict resolve_source(struct __sk_buff *skb, 
 	return e->src.flags ? OWNER_MAYBE : OWNER_NO;
 }
 
-/* The INIT of an association with this machine: see init_tell(). */
-static __noinline bool init_wait(struct __sk_buff *skb, struct owner_scratch *S, struct event_owner *o)
+/* The INIT of an association with this machine: see init_tell(). What it waits for is in S->rec.cookie. Global: see lookup_tcp(). */
+__weak __noinline int init_wait(struct __sk_buff *skb)
 {
-	const struct flow_key *k = &S->flow[FLOW_DST];
+	struct owner_scratch *S = owner_scratch_get(OWNER_SLOT);
+	const struct flow_key *k;
 
-	if (!destination_local(skb, FLOW_DST))
+	if (!S || !destination_local(skb, FLOW_DST))
 		return false;
-	o->cookie = flow_cookie(k);
-	o->flags = OWNER_F_PROVISIONAL;
+	k = &S->flow[FLOW_DST];
 	__builtin_memset(&S->rec, 0, sizeof(S->rec));
-	S->rec.cookie = o->cookie;
+	S->rec.cookie = flow_cookie(k);
 	flows_put(k, &S->rec, BPF_NOEXIST);
 	return true;
 }
@@ -177,8 +177,11 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 	int waits = -1;
 
 	if (S->head.sctp_chunk == SCTP_CID_INIT && (!leaves(e) || skb->ifindex == LOOPBACK_IFINDEX) &&
-	    init_wait(skb, S, &e->dst))
+	    init_wait(skb)) {
+		e->dst.cookie = S->rec.cookie;
+		e->dst.flags = OWNER_F_PROVISIONAL;
 		return OWNER_MAYBE;
+	}
 	/* A published port: a socket of ours on the same port (docker-proxy) gets nothing of this flow. */
 	if (attrib_published && !leaves(e) && S->flow[FLOW_DST].proto == IPPROTO_UDP && flow_get(S, FLOW_DST) &&
 	    S->rec.forwarded)

@@ -42,16 +42,30 @@ __weak __noinline int sender_note(struct __sk_buff *skb)
 	return 0;
 }
 
-/* The sending task is the owner, which is news. */
+/* A packet socket's, which no program at cgroup_skb sees. */
+static __always_inline void packet_socket_note(struct owner_scratch *S, struct bpf_sock *sk, __u64 cookie)
+{
+	struct owner_rec *rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+
+	S->rec.cookie = cookie;
+	S->rec.certain = 1;
+	if (rec)
+		owner_publish(rec, &S->rec);
+}
+
+/* The sending task is the owner, which is news. told: it was noted before, but for packet sockets. */
 static __always_inline void owner_store_current(struct __sk_buff *skb, struct owner_scratch *S, struct bpf_sock *full,
-						struct task_struct *task)
+						struct task_struct *task, bool told)
 {
 	struct owner_rec *rec;
 
 	owner_current(&S->rec, task);
 	if (!full || socket_is_kernel(full))
 		return;
-	sender_note(skb);
+	if (!told)
+		sender_note(skb);
+	else if (full->family == AF_PACKET)
+		packet_socket_note(S, full, bpf_get_socket_cookie(skb));
 	rec = bpf_sk_storage_get(&ptcp_sockets, full, NULL, 0);
 	if (rec && S->flow[FLOW_SRC].proto)
 		flow_remember(S, rec, FLOW_SRC);
@@ -64,7 +78,7 @@ __weak __noinline int sender_store(struct __sk_buff *skb)
 	struct bpf_sock *sk = skb->sk;
 
 	if (S && sk)
-		owner_store_current(skb, S, bpf_sk_fullsock(sk), task_current());
+		owner_store_current(skb, S, bpf_sk_fullsock(sk), task_current(), attrib_egress_told);
 	return 0;
 }
 

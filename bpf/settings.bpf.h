@@ -33,6 +33,7 @@ const volatile __u32 flows_told __weak = 0;
 /* What this kernel can do. */
 const volatile __u32 attrib_trace_storage __weak = 0;  /* tracing programs may use socket storage (5.11) */
 const volatile __u32 attrib_bind_certain __weak = 0;   /* nothing tells who receives: whoever made the socket */
+const volatile __u32 attrib_egress_told __weak = 0;    /* ptcp_skb has seen what a socket sends before a device does */
 const volatile __u32 attrib_synack6 __weak = 0;	       /* SYN-ACKs of IPv6 pass cgroup_skb (6.12) */
 const volatile __u32 attrib_stack_size __weak = 16384; /* THREAD_SIZE */
 const volatile __u32 attrib_task_btf __weak = 0;       /* packet programs may look into the task without probing */

@@ -68,7 +68,10 @@ static __always_inline int note_bind(struct bpf_sock_addr *ctx)
 {
 	if (ctx->sk)
 		hears_tell(pointer_value(ctx->sk), ctx->type, ctx->family);
-	return note_addr(ctx, attrib_bind_certain && ctx->type != SOCK_STREAM);
+	/* Who made it is known already, and who will use it is not yet. */
+	if (!attrib_bind_certain)
+		return PROCEED;
+	return note_addr(ctx, ctx->type != SOCK_STREAM);
 }
 
 SEC("cgroup/bind4")

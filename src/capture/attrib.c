@@ -153,6 +153,7 @@ int attrib_prepare(struct attrib *a, struct ptcpdump *skel)
 	skel->rodata->select_kinds = a->filter;
 	skel->rodata->select_follow = a->config->follow_forks;
 	skel->rodata->shown_pidns = a->pids.initial ? 0 : a->pids.inode;
+	skel->rodata->attrib_egress_told = egress_tells_senders(a);
 	skel->rodata->attrib_bind_certain = !hook_usable(a, offsetof(struct ptcpdump, progs.ptcp_recv_len));
 	kernel_tell(a->support.has, skel->rodata);
 	if (a->pids.initial)
