@@ -3,12 +3,14 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/membarrier.h>
 #include <pcap/dlt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -250,6 +252,32 @@ static int skeleton_prepare(struct capture *c, struct ptcpdump *skel)
 	return err ? err : filter_prepare(c, skel);
 }
 
+/*
+ * Whether what is to be loaded finds descriptors. libbpf does without what has none, such as the programs' BTF, and then the kernel
+ * refuses the programs for reasons that are no help.
+ */
+static bool descriptors_suffice(const struct ptcpdump *skel)
+{
+	const int next = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+	const struct bpf_program *prog;
+	const struct bpf_map *map;
+	struct rlimit limit;
+	rlim_t need = 1;
+
+	if (next < 0)
+		return errno != EMFILE;
+	close(next);
+	bpf_object__for_each_program(prog, skel->obj)
+	{
+		need += bpf_program__autoload(prog);
+	}
+	bpf_object__for_each_map(map, skel->obj)
+	{
+		need += bpf_map__autocreate(map);
+	}
+	return getrlimit(RLIMIT_NOFILE, &limit) || (rlim_t)next + need <= limit.rlim_cur;
+}
+
 /* A part that this kernel refuses is left out, and it is tried again. */
 static int skeleton_load_from(struct capture *c, const struct bpf_object_open_opts *opts)
 {
@@ -260,6 +288,8 @@ static int skeleton_load_from(struct capture *c, const struct bpf_object_open_op
 		if (!c->programs.skel)
 			return -errno;
 		err = skeleton_prepare(c, c->programs.skel);
+		if (!err && !descriptors_suffice(c->programs.skel))
+			return -EMFILE;
 		if (!err)
 			err = ptcpdump__load(c->programs.skel);
 		if (!err)
