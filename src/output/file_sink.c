@@ -153,6 +153,17 @@ int sink_flush(struct sink *s)
 	return ret;
 }
 
+/* What was asked for and is not used. A file that others cut or write to meanwhile is left to them. */
+static int give_back(struct sink *s)
+{
+	struct stat st;
+
+	s->allocated = 0;
+	if (fstat(s->fd, &st) || (uint64_t)st.st_size != position(s))
+		return 0;
+	return ftruncate(s->fd, st.st_size) ? -errno : 0;
+}
+
 /* The size of the file stays. Whoever has no more room learns it when it is used up. */
 static void ask_for_space(struct sink *s, size_t n)
 {
@@ -223,9 +234,11 @@ int sink_close(struct sink *s)
 {
 	int ret = sink_flush(s);
 
-	/* What was asked for and not used is given back. */
-	if (s->fd >= 0 && s->allocated > position(s) && ftruncate(s->fd, (off_t)position(s)) && !ret)
-		ret = -errno;
+	if (s->fd >= 0 && s->allocated > position(s)) {
+		const int err = give_back(s);
+
+		ret = ret ? ret : err;
+	}
 	if (s->fd >= 0 && !s->keep_open && close(s->fd) && !ret && errno != EINTR)
 		ret = -errno;
 	s->fd = -1;

@@ -17,28 +17,33 @@ static char path[] = "/tmp/file_sink.XXXXXX";
 static const struct file_config in_turns = { .in_turns = true }, whole_only = { 0 };
 
 /* The disk. */
-static uint64_t room;  /* bytes until it is full */
-static size_t at_once; /* that a write takes, 0: all */
+#define ENDLESS (UINT64_MAX / 2)
+static uint64_t room;	  /* bytes until it is full */
+static uint64_t reserved; /* bytes that are taken for the file beyond its end */
+static size_t at_once;	  /* that a write takes, 0: all */
 static bool may_allocate;
 static unsigned allocations;
-static uint64_t allocated;
 
 ssize_t __real_write(int fd, const void *p, size_t n);
+int __real_ftruncate(int fd, off_t size);
 
 FAKE(ssize_t, write, int fd, const void *p, size_t n)
 {
 	ssize_t done;
+	uint64_t own;
 
-	if (n > room)
-		n = room;
 	if (at_once && n > at_once)
 		n = at_once;
+	if (n > room + reserved)
+		n = room + reserved;
 	if (n == 0) {
 		errno = ENOSPC;
 		return -1;
 	}
 	done = __real_write(fd, p, n);
-	room -= done > 0 ? (uint64_t)done : 0;
+	own = done < 0 ? 0 : (uint64_t)done < reserved ? (uint64_t)done : reserved;
+	reserved -= own;
+	room -= done > 0 ? (uint64_t)done - own : 0;
 	return done;
 }
 
@@ -49,16 +54,29 @@ FAKE(int, fstatfs, int fd, struct statfs *ret)
 	return 0;
 }
 
+/* As ext4: what it got before it had no more, it keeps. */
 FAKE(int, fallocate, int fd, int mode, off_t at, off_t n)
 {
-	(void)fd;
+	const bool enough = may_allocate && (uint64_t)n <= room;
+	const uint64_t taken = enough ? (uint64_t)n : room < PIECE ? room / 2 : PIECE;
+	struct stat st;
+
 	allocations++;
-	if (mode != FALLOC_FL_KEEP_SIZE || !may_allocate || (uint64_t)at < allocated) {
-		errno = ENOSPC;
+	if (mode != FALLOC_FL_KEEP_SIZE || fstat(fd, &st) || (uint64_t)at != (uint64_t)st.st_size + reserved) {
+		errno = EINVAL;
 		return -1;
 	}
-	allocated = (uint64_t)(at + n);
-	return 0;
+	room -= taken;
+	reserved += taken;
+	errno = ENOSPC;
+	return enough ? 0 : -1;
+}
+
+FAKE(int, ftruncate, int fd, off_t size)
+{
+	room += reserved;
+	reserved = 0;
+	return __real_ftruncate(fd, size);
 }
 
 /* Records: their length, and bytes that tell where in the file they are. */
@@ -83,7 +101,7 @@ static void disk(uint64_t free_bytes, size_t takes, bool allocates)
 	at_once = takes;
 	may_allocate = allocates;
 	allocations = 0;
-	allocated = 0;
+	reserved = 0;
 }
 
 static struct sink open_sink(const struct file_config *config)
@@ -154,7 +172,7 @@ static void test_pieces(void)
 	struct sink s = open_sink(&in_turns);
 	unsigned torn = 0;
 
-	disk(UINT64_MAX, 0, true);
+	disk(ENDLESS, 0, true);
 	srandom(1);
 	for (unsigned i = 0; i < 20000; i++) {
 		CHECK_INT(put(&s, some_size()), 0);
@@ -173,6 +191,7 @@ static void test_pieces(void)
 	CHECK_INT(check_file(), sink_size(&s));
 	CHECK_INT(file_size(), sink_size(&s));
 	CHECK(allocations > 2);
+	CHECK_INT(reserved, 0);
 	sink_done(&s);
 }
 
@@ -181,7 +200,7 @@ static void test_whole_records(void)
 {
 	struct sink s = open_sink(&whole_only);
 
-	disk(UINT64_MAX, 1000, true);
+	disk(ENDLESS, 1000, true);
 	for (unsigned i = 0; i < 1000; i++) {
 		CHECK_INT(put(&s, some_size()), 0);
 		CHECK(!sink_is_torn(&s));
@@ -231,12 +250,43 @@ static void test_space_is_refused(void)
 {
 	struct sink s = open_sink(&in_turns);
 
-	disk(UINT64_MAX, 0, false);
+	disk(ENDLESS, 0, false);
 	while (sink_size(&s) < 5 * PIECE)
 		CHECK_INT(put(&s, 1000), 0);
 	CHECK_INT(allocations, 1);
 	CHECK_INT(sink_close(&s), 0);
 	CHECK_INT(check_file(), sink_size(&s));
+	sink_done(&s);
+}
+
+static void put_several(struct sink *s)
+{
+	disk(ENDLESS, 0, true);
+	while (sink_size(s) < 3 * PIECE)
+		CHECK_INT(put(s, 1000), 0);
+	CHECK_INT(sink_flush(s), 0);
+	CHECK(reserved > 0);
+}
+
+/* What others did to the file meanwhile stays. */
+static void test_changed_by_others(void)
+{
+	struct sink s = open_sink(&in_turns);
+	int fd;
+
+	put_several(&s);
+	CHECK_INT(truncate(path, 1000), 0);
+	CHECK_INT(sink_close(&s), 0);
+	CHECK_INT(file_size(), 1000);
+	sink_done(&s);
+
+	s = open_sink(&in_turns);
+	put_several(&s);
+	fd = open(path, O_WRONLY | O_APPEND);
+	CHECK_INT(__real_write(fd, "more", 4), 4);
+	close(fd);
+	CHECK_INT(sink_close(&s), 0);
+	CHECK_INT(file_size(), sink_size(&s) + 4);
 	sink_done(&s);
 }
 
@@ -249,6 +299,7 @@ int main(void)
 	RUN(test_whole_records);
 	RUN(test_full_disk);
 	RUN(test_space_is_refused);
+	RUN(test_changed_by_others);
 	unlink(path);
 	return check_status();
 }
