@@ -174,6 +174,8 @@ static void ask_for_space(struct sink *s, size_t n)
 	s->ahead = fallocate(s->fd, FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)(end + AHEAD - from)) == 0;
 	if (s->ahead)
 		s->allocated = end + AHEAD;
+	else
+		give_back(s); /* ext4 keeps what it got before there was no more */
 }
 
 /* As many whole pieces as there are. The newest record, which they end in, stays. */
