@@ -18,6 +18,7 @@
 #include "meta/meta.h"
 #include "session_loop.h"
 #include "util/clock.h"
+#include "util/fd.h"
 #include "util/pidns.h"
 #include "util/procfs.h"
 
@@ -397,6 +398,7 @@ static int live_open(struct live *l, const char *const *ifaces)
 	int err = check_pids(o);
 
 	allow_descriptors();
+	fd_ignore_signals(); /* the command, which waits, was made before */
 	if (!err)
 		err = say_whose_pids(l);
 	if (!err)

@@ -12,6 +12,7 @@
 #include "hints_containers.h"
 #include "reader/reader.h"
 #include "session_private.h"
+#include "util/fd.h"
 
 /* Set by signals: end, flush, tell how far we are. */
 static volatile sig_atomic_t interrupted, flush_wanted, report_wanted;
@@ -66,7 +67,7 @@ static void catch_signals(void)
 	sigaddset(&user, SIGUSR1);
 	sigaddset(&user, SIGUSR2);
 	sigprocmask(SIG_UNBLOCK, &user, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	fd_ignore_signals();
 }
 
 static int iface_filter(struct offline *off, struct source_iface *si, const struct iface *iface)

@@ -60,3 +60,9 @@ int fd_write(int fd, const void *p, size_t n, const volatile sig_atomic_t *inter
 	}
 	return 0;
 }
+
+void fd_ignore_signals(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+}

@@ -13,4 +13,7 @@
  */
 int fd_write(int fd, const void *p, size_t n, const volatile sig_atomic_t *interrupted, size_t *done);
 
+/* A pipe without reader and a file of the largest size (ulimit -f) are told by write(), -EPIPE and -EFBIG, not by signals. */
+void fd_ignore_signals(void);
+
 #endif

@@ -81,4 +81,19 @@ if [ $status -eq 1 ] && grep -q "can't write to '.*/f.pcapng1': No space left on
 else
 	bad full_names_the_file "status $status: $(tr '\n' ' ' <"$TEST_TMP/full/messages")"
 fi
+
+# A limit of size is as a full disk, and no signal; what -z starts has all signals as it should.
+(
+	ulimit -f 256 # KB
+	"$PTCPDUMP" -r "$TEST_TMP/in.pcapng" -w "$TEST_TMP/limited.pcapng" 2>"$TEST_TMP/messages"
+)
+is limit_of_size "$? $(grep -c "can't write to '.*/limited.pcapng': File too large" "$TEST_TMP/messages")" "1 1"
+at_most limit_is_used $((256 * 1024 - $(wc -c <"$TEST_TMP/limited.pcapng"))) 2000
+"$PTCPDUMP" -r "$TEST_TMP/limited.pcapng" --count >/dev/null 2>&1
+is whole_at_the_limit $? 0
+printf '#!/bin/sh\ngrep SigIgn /proc/self/status >>%s\n' "$TEST_TMP/ignored" >"$TEST_TMP/finished"
+chmod +x "$TEST_TMP/finished"
+"$PTCPDUMP" -r "$TEST_TMP/in.pcapng" -C 1 -w "$TEST_TMP/z.pcapng" -z "$TEST_TMP/finished" 2>/dev/null
+wait_for 5 test -s "$TEST_TMP/ignored"
+is command_ignores_nothing $((0x$(sed -n '1s/.*://p' "$TEST_TMP/ignored" | tr -d '\t') & 0x7fffffff)) 0 # two others are glibc's own
 end_test

@@ -91,6 +91,18 @@ finish
 is reader_gone_status $STATUS 0
 is reader_gone_quietly "$(grep -c 'ptcpdump: [^v]' "$TEST_TMP/err")" 0
 
+# A limit of size is as a full disk, and no signal, not that of a broken pipe either; the command has both.
+start_capture "$TEST_TMP/out" "$TEST_TMP/err" sh -c 'ulimit -f 64 && exec "$@"' - \
+	"$PTCPDUMP" -i "$LINK" -nn -w "$TEST_TMP/limited.pcapng" icmp
+PID=$!
+ping -q -c 60 -s 1000 -i 0.01 -W 1 "$THERE" >/dev/null
+finish
+is limit_of_size "$STATUS $(grep -c "can't write to '.*/limited.pcapng': File too large" "$TEST_TMP/err")" "1 1"
+is limit_statistics "$(grep -c 'packets dropped by kernel' "$TEST_TMP/err")" 1
+"$PTCPDUMP" -r "$TEST_TMP/limited.pcapng" --count >/dev/null 2>&1
+is whole_at_the_limit $? 0
+is command_ignores_neither $((0x$("$PTCPDUMP" -i "$LINK" -w "$TEST_TMP/x.pcapng" -- sed -n 's/^SigIgn:.//p' /proc/self/status 2>/dev/null) & 0x1001000)) 0
+
 # Files that are opened never take the place of a closed stream: no message ends up in a capture.
 pings 200 &
 "$PTCPDUMP" -i "$LINK" -nn -c 2 icmp >&- 2>"$TEST_TMP/err"
