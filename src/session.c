@@ -55,6 +55,11 @@ static int open_text(struct session *s)
 	return err;
 }
 
+static bool wants_text(const struct options *o)
+{
+	return !o->count_only && (!o->write_file || o->print);
+}
+
 static int open_file(struct session *s, int dlt)
 {
 	const struct options *o = s->o;
@@ -74,7 +79,8 @@ static int open_file(struct session *s, int dlt)
 	config.is_input = s->is_input;
 	config.arg = s->is_input_arg;
 	config.interrupted = s->interrupted;
-	config.in_turns = !options_offline(o);
+	/* Text may have to wait for its reader, and the file with it. */
+	config.in_turns = !options_offline(o) && !wants_text(o);
 	err = output_file_new(&s->file, &config);
 
 	s->pcap = config.pcap;
@@ -123,7 +129,7 @@ int session_open(struct session *s, const struct options *o, int dlt)
 	}
 	if (o->write_file)
 		err = open_file(s, dlt);
-	if (!err && !o->count_only && (!o->write_file || o->print))
+	if (!err && wants_text(o))
 		err = open_text(s);
 	return err;
 }

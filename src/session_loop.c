@@ -277,9 +277,8 @@ static bool flush_is_due(const struct live *l)
 
 static int poll_packets(struct live *l)
 {
-	int n = capture_poll(l->capture, 0);
+	const int n = capture_poll(l->capture, 0);
 
-	report(l);
 	if (n < 0) {
 		if (!l->s.stop)
 			l->s.failed = true;
@@ -289,6 +288,8 @@ static int poll_packets(struct live *l)
 		l->flushed = l->now;
 		session_flush(&l->s);
 	}
+	/* Its reader may keep us waiting: the file is whole now. */
+	report(l);
 	return 0;
 }
 

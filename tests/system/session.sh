@@ -69,6 +69,21 @@ wait_for 5 grep -q 'takes nothing more, the rest is not written' "$TEST_TMP/err"
 is interrupted_while_nobody_reads $? 0
 finish
 is ends_while_nobody_reads $STATUS 0
+
+# Nor does a file end in the midst of a packet for as long as text waits.
+start_capture "$TEST_TMP/full" "$TEST_TMP/err" "$PTCPDUMP" -i "$LINK" -nn -B 32768 --print -w "$TEST_TMP/waits.pcapng" udp 4>&-
+PID=$!
+text_waits() { full_pipe && grep -q '^State:.S' "/proc/$PID/status"; }
+timeout 1 cat <&4 >/dev/null # what the one before has left
+kill -STOP "$PID"
+"$HELPERS/udp_burst" "$THERE" 9 10000 1400 # at once, more than is written at once
+kill -CONT "$PID"
+wait_for 5 text_waits
+is text_waits $? 0
+"$PTCPDUMP" -r "$TEST_TMP/waits.pcapng" --count >/dev/null 2>&1
+is file_is_whole_while_text_waits $? 0
+kill -INT "$PID"
+finish
 exec 4>&-
 
 # A line within 200 ms on an idle link, although nobody asked for -l.
