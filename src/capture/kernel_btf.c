@@ -248,10 +248,14 @@ static int fetch(const struct kernel_btf_places *p, char path[PATH_MAX])
 	bool known = strcmp(p->machine, "x86_64") == 0 || strcmp(p->machine, "aarch64") == 0;
 
 	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]) && known && is_plain(p->release); i++) {
-		if (sources[i](p, path, why) == 0) {
+		const int err = sources[i](p, path, why);
+
+		if (!err) {
 			log_info("saved as '%s'", path);
 			return 0;
 		}
+		if (err == -ELIBACC)
+			break;
 		log_info("%s", why);
 	}
 	path[0] = '\0';

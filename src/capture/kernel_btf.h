@@ -30,7 +30,8 @@ struct kernel_btf_places {
 int kernel_btf_find(const char *given, char path[PATH_MAX]);
 int kernel_btf_find_in(const struct kernel_btf_places *places, const char *given, char path[PATH_MAX]);
 
-/* What is at url, of at most max bytes. -errno; why: a text of at least 256 bytes. */
+/* What is at url, of at most max bytes. -errno, -ELIBACC when there is nothing to fetch with; why: a text of at
+ * least 256 bytes. */
 int kernel_btf_fetch(const struct kernel_btf_places *places, const char *url, size_t max, struct buf *ret, char *why);
 /* The first file *.btf in a .tar.xz, where it is in unpacked. -EBADMSG, with a reason. */
 int kernel_btf_unpack(const struct buf *archive, struct buf *unpacked, struct str *ret, const char **why);

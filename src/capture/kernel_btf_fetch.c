@@ -11,7 +11,7 @@
 #include "util/log.h"
 
 enum {
-	WHY = 256,
+	WHY = LIBCURL_WHY,
 	UNPACKED_MAX = 128 << 20,
 	CHUNK = 1 << 20,
 	/* POSIX.1-1988 ustar: offsets in the header of a member. */
@@ -86,9 +86,13 @@ int kernel_btf_fetch(const struct kernel_btf_places *p, const char *url, size_t 
 	struct libcurl *curl = NULL;
 	CURL *easy;
 	CURLcode code;
+	int err;
 
 	log_info("the kernel has no BTF: fetching '%s'", url);
-	easy = libcurl_open(&curl) == 0 ? curl->easy_init() : NULL;
+	err = libcurl_open(&curl, why);
+	if (err)
+		return err;
+	easy = curl->easy_init();
 	if (!easy) {
 		libcurl_close(curl);
 		snprintf(why, WHY, "libcurl does not start");

@@ -16,6 +16,7 @@
 #include "meta/runtime/user_socket.h"
 #include "util/caps.h"
 #include "util/clock.h"
+#include "util/libcurl.h"
 
 enum {
 	SOCKETS_MAX = 128,
@@ -67,6 +68,7 @@ struct runtimes {
 	struct loop *loop;
 	struct container_store *store;
 	struct pool pool, users_pool; /* users cannot use up what root's daemons need */
+	struct http_library library;
 	struct http *http, *users_http;
 	uint64_t users_at;		/* when to look for their daemons again */
 	struct runtime *v[SOCKETS_MAX]; /* one for each socket */
@@ -188,9 +190,9 @@ int runtimes_new(struct runtimes **ret, struct loop *loop, struct container_stor
 	rs->unheard = true;
 	rs->pool.max = POOL_MAX;
 	rs->users_pool.max = USERS_POOL_MAX;
-	err = http_new(&rs->http, loop, &rs->pool, false);
+	err = http_new(&rs->http, loop, &rs->pool, &rs->library, false);
 	if (!err)
-		err = http_new(&rs->users_http, loop, &rs->users_pool, true);
+		err = http_new(&rs->users_http, loop, &rs->users_pool, &rs->library, true);
 	if (err) {
 		runtimes_free(rs);
 		return err;
@@ -379,5 +381,6 @@ void runtimes_free(struct runtimes *rs)
 		runtime_free(rs->v[i]);
 	http_free(rs->http);
 	http_free(rs->users_http);
+	libcurl_close(rs->library.curl);
 	free(rs);
 }

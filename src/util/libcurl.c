@@ -3,39 +3,40 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "util/log.h"
-
 #ifdef CURL_STATICLIB
-static int find_functions(struct libcurl *curl)
+static int find_functions(struct libcurl *curl, char why[LIBCURL_WHY])
 {
+	(void)why;
 #define FIND(name) curl->name = curl_##name;
 	LIBCURL_FUNCTIONS(FIND)
 #undef FIND
 	return 0;
 }
 #else
-/* It stays loaded: what it brings runs code when the process ends. */
-static void *load(void)
+/* It stays loaded: what it brings runs code when the process ends. The one that is everywhere tells what is wrong. */
+static void *load(char why[LIBCURL_WHY])
 {
 	static const char *const names[] = { "libcurl.so.4", "libcurl-gnutls.so.4" /* Debian's other one */ };
 	void *library = NULL;
 
-	for (size_t i = 0; !library && i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; !library && i < sizeof(names) / sizeof(names[0]); i++) {
 		library = dlopen(names[i], RTLD_LAZY | RTLD_NODELETE);
+		if (!library && i == 0)
+			snprintf(why, LIBCURL_WHY, "install libcurl (%s)", dlerror());
+	}
 	return library;
 }
 
-static int find_functions(struct libcurl *curl)
+static int find_functions(struct libcurl *curl, char why[LIBCURL_WHY])
 {
-	void *library = load();
+	void *library = load(why);
 
-	if (!library) {
-		log_warn("%s: install libcurl, to ask Docker and Podman", dlerror());
+	if (!library)
 		return -ELIBACC;
-	}
 #define FIND(name)                                                                                                     \
 	*(void **)&curl->name = dlsym(library, "curl_" #name);                                                         \
 	if (!curl->name)                                                                                               \
@@ -45,7 +46,7 @@ static int find_functions(struct libcurl *curl)
 	dlclose(library);
 	return 0;
 missing:
-	log_warn("%s: install a newer libcurl", dlerror());
+	snprintf(why, LIBCURL_WHY, "install a newer libcurl (%s)", dlerror());
 	dlclose(library);
 	return -ELIBACC;
 }
@@ -73,13 +74,15 @@ static int start(const struct libcurl *curl)
 	return ok ? 0 : -ENOMEM;
 }
 
-int libcurl_open(struct libcurl **ret)
+int libcurl_open(struct libcurl **ret, char why[LIBCURL_WHY])
 {
 	struct libcurl *curl = calloc(1, sizeof(*curl));
-	int err = curl ? find_functions(curl) : -ENOMEM;
+	int err = curl ? find_functions(curl, why) : -ENOMEM;
 
 	if (!err)
 		err = start(curl);
+	if (err == -ENOMEM)
+		snprintf(why, LIBCURL_WHY, "libcurl does not start");
 	if (err)
 		free(curl);
 	else

@@ -32,9 +32,12 @@ struct libcurl {
 #undef LIBCURL_MEMBER
 };
 
-/* Loads and initialises it. 0, -ENOMEM; -ELIBACC: it is not installed, which is logged. SSLKEYLOGFILE is the command's
- * business: libcurl would make that file, and write our own secrets to it, so the variable is hidden meanwhile. */
-int libcurl_open(struct libcurl **ret);
+enum { LIBCURL_WHY = 256 };
+
+/* Loads and initialises it. 0, -ENOMEM; -ELIBACC: it is not installed, or too old. why: what is wrong then, and what cures it.
+ * SSLKEYLOGFILE is the command's business: libcurl would make that file, and write our own secrets to it, so the variable is
+ * hidden meanwhile. */
+int libcurl_open(struct libcurl **ret, char why[LIBCURL_WHY]);
 /* It is set: once there are threads it is too late. */
 bool libcurl_before_threads(void);
 /* NULL is fine. */

@@ -15,6 +15,7 @@
 #include "meta/runtime/runtime.h"
 #include "meta/runtime/user_socket.h"
 #include "util/clock.h"
+#include "util/libcurl.h"
 #include "util/log.h"
 
 #define ID_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -26,6 +27,7 @@ static char directory[] = "/tmp/test_runtime.XXXXXX";
 
 struct rig {
 	struct loop loop;
+	struct http_library library;
 	struct http *http;
 	struct pool pool;
 	struct container_store *store;
@@ -48,7 +50,8 @@ static inline void rig_open(struct rig *rig, const struct runtime_ops *ops, cons
 {
 	loop_open(&rig->loop);
 	rig->pool = (struct pool){ .max = 64 << 20 };
-	http_new(&rig->http, &rig->loop, &rig->pool, user_socket_owner(path) != 0);
+	rig->library = (struct http_library){ 0 };
+	http_new(&rig->http, &rig->loop, &rig->pool, &rig->library, user_socket_owner(path) != 0);
 	container_store_new(&rig->store, &(struct container_store_hooks){ no_hook, no_forget, NULL });
 	rig->r = runtime_new(ops, path, false);
 	rig->r->loop = &rig->loop;
@@ -71,6 +74,7 @@ static inline void rig_close(struct rig *rig)
 {
 	runtime_free(rig->r);
 	http_free(rig->http);
+	libcurl_close(rig->library.curl);
 	container_store_free(rig->store);
 	loop_close(&rig->loop);
 }

@@ -15,11 +15,36 @@
 
 #include "capture/kernel_btf.h"
 #include "check.h"
+#include "fake.h"
+#include "util/libcurl.h"
 #include "util/log.h"
 
 static char dir[] = "/tmp/test-kernel-btf-XXXXXX";
 static char base[64]; /* http://127.0.0.1:PORT/ */
 static pid_t server;
+
+static bool no_libcurl;
+
+int __real_libcurl_open(struct libcurl **ret, char why[LIBCURL_WHY]);
+
+FAKE(int, libcurl_open, struct libcurl **ret, char why[LIBCURL_WHY])
+{
+	if (!no_libcurl)
+		return __real_libcurl_open(ret, why);
+	told("no libcurl; ");
+	snprintf(why, LIBCURL_WHY, "install it");
+	return -ELIBACC;
+}
+
+FAKE(void, log_msg, enum log_level level, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	if (level == LOG_ERROR)
+		told_args(fmt, args);
+	va_end(args);
+}
 
 static char *in_dir(const char *name)
 {
@@ -251,6 +276,7 @@ static void test_fetch_fails(void)
 	static const char *const raw[] = { "none", "garbage", "other", "cut", "silent" };
 	struct kernel_btf_places p;
 	char path[PATH_MAX];
+	const char *words;
 
 	shell("mkdir -p web/garbage/x86_64 web/other/x86_64 web/cut/x86_64; cp text web/garbage/x86_64/vmlinux-5.4.0-zz; "
 	      "cp other web/other/x86_64/vmlinux-5.4.0-zz; cp good web/cut/x86_64/vmlinux-5.4.0-zz");
@@ -268,6 +294,15 @@ static void test_fetch_fails(void)
 	p = places("raw", "none");
 	p.machine = "riscv64";
 	CHECK_INT(find(&p, path), -ENOENT);
+	/* What is missing for the one is missing for the other. */
+	p = places("none", "none");
+	no_libcurl = true;
+	what_was_told();
+	CHECK_INT(find(&p, path), -ENOENT);
+	no_libcurl = false;
+	words = what_was_told();
+	CHECK(strncmp(words, "no libcurl; this kernel has no BTF", 34) == 0);
+	CHECK(strstr(words, "none could be fetched: install it: name the BTF"));
 	/* Where nothing can be saved. */
 	p = places("raw", "none");
 	p.folder = in_dir("text/btf");

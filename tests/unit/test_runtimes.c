@@ -6,7 +6,30 @@
 #include <sys/mount.h>
 
 #include "check.h"
+#include "fake.h"
 #include "runtime_rig.h"
+
+static bool no_libcurl;
+
+int __real_libcurl_open(struct libcurl **ret, char why[LIBCURL_WHY]);
+
+FAKE(int, libcurl_open, struct libcurl **ret, char why[LIBCURL_WHY])
+{
+	if (!no_libcurl)
+		return __real_libcurl_open(ret, why);
+	snprintf(why, LIBCURL_WHY, "install it");
+	return -ELIBACC;
+}
+
+FAKE(void, log_msg, enum log_level level, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	if (level <= LOG_WARN)
+		told_args(fmt, args);
+	va_end(args);
+}
 
 /* Whether that daemon is spoken to within some time. */
 static bool reaches(struct fake *f, const char *const *addresses, int ms)
@@ -158,6 +181,28 @@ static void test_var_run_is_no_link(void)
 	fake_stop(&f);
 }
 
+/* It is wanted for root's daemons and for those of users. */
+static void test_no_libcurl_is_said_once(void)
+{
+	struct http_library library = { 0 };
+	struct http *https[2] = { 0 };
+	struct pool pool = { 0 };
+	struct loop loop;
+
+	loop_open(&loop);
+	no_libcurl = true;
+	what_was_told();
+	for (size_t i = 0; i < 2; i++) {
+		CHECK_INT(http_new(&https[i], &loop, &pool, &library, i), 0);
+		CHECK_INT(http_open(https[i]), -ELIBACC);
+	}
+	no_libcurl = false;
+	CHECK_STR(what_was_told(), "Docker and Podman cannot be asked: install it");
+	http_free(https[0]);
+	http_free(https[1]);
+	loop_close(&loop);
+}
+
 int main(void)
 {
 	if (rig_begin())
@@ -165,6 +210,7 @@ int main(void)
 	RUN(test_variable_and_address);
 	RUN(test_daemons_of_users);
 	RUN(test_silent_after_the_start);
+	RUN(test_no_libcurl_is_said_once);
 	RUN(test_var_run_is_no_link); /* the last: it changes where files are */
 	rig_end();
 	return check_status();

@@ -17,6 +17,7 @@
 #include "util/caps.h"
 #include "util/clock.h"
 #include "util/libcurl.h"
+#include "util/log.h"
 
 enum {
 	ACTIVE_MAX = 8,		   /* requests under way at one socket, streams not counted */
@@ -61,8 +62,8 @@ struct http_socket {
 struct http {
 	struct loop *loop;
 	struct pool *pool;
-	struct libcurl *curl; /* NULL: nothing was asked for yet, or it does not load */
-	int failure;	      /* of loading it */
+	struct http_library *library;
+	const struct libcurl *curl; /* the library's, when it is loaded */
 	CURLM *multi;
 	struct http_request *requests; /* in the order they start */
 	struct http_server *servers;
@@ -201,12 +202,19 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 /* Tried once. */
 static int load(struct http *h)
 {
-	if (!h->curl && !h->failure)
-		h->failure = libcurl_open(&h->curl);
-	return h->failure;
+	struct http_library *l = h->library;
+	char why[LIBCURL_WHY];
+
+	if (!l->curl && !l->failure) {
+		l->failure = libcurl_open(&l->curl, why);
+		if (l->failure)
+			log_warn("Docker and Podman cannot be asked: %s", why);
+	}
+	h->curl = l->curl;
+	return l->failure;
 }
 
-int http_new(struct http **ret, struct loop *loop, struct pool *pool, bool of_users)
+int http_new(struct http **ret, struct loop *loop, struct pool *pool, struct http_library *library, bool of_users)
 {
 	struct http *h = calloc(1, sizeof(*h));
 
@@ -214,6 +222,7 @@ int http_new(struct http **ret, struct loop *loop, struct pool *pool, bool of_us
 		return -ENOMEM;
 	h->loop = loop;
 	h->pool = pool;
+	h->library = library;
 	h->of_users = of_users;
 	h->timer = UINT64_MAX;
 	if (libcurl_before_threads())
@@ -475,6 +484,5 @@ void http_free(struct http *h)
 	}
 	if (h->multi)
 		h->curl->multi_cleanup(h->multi);
-	libcurl_close(h->curl);
 	free(h);
 }

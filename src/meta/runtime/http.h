@@ -9,8 +9,15 @@
 
 struct http;
 struct http_request;
+struct libcurl;
 struct loop;
 struct pool;
+
+/* Loaded for the first of those that share it. Whoever owns it closes it, behind them. */
+struct http_library {
+	struct libcurl *curl; /* NULL: nothing was asked for yet, or it does not load */
+	int failure;	      /* of loading it, which is said once */
+};
 
 struct http_handler {
 	void *arg;
@@ -23,7 +30,7 @@ struct http_handler {
 
 /* pool: holds the answers. of_users: all sockets are below /run/user, whose owners are not trusted: a link there leads nowhere
  * (user_socket.h), and a daemon that tells more than a machine's containers could is not listened to. */
-int http_new(struct http **ret, struct loop *loop, struct pool *pool, bool of_users);
+int http_new(struct http **ret, struct loop *loop, struct pool *pool, struct http_library *library, bool of_users);
 /* Loads libcurl, before the first request. 0, also when it was; -errno. */
 int http_open(struct http *h);
 /* The address is one of TCP, "tcp://HOST[:PORT]" or "http://HOST[:PORT]", not the path of a unix socket. */
