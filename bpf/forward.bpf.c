@@ -116,6 +116,7 @@ static __always_inline void forward_store(struct __sk_buff *skb, struct bpf_sock
 		tell = k->proto != IPPROTO_TCP && !is_egress(skb);
 		if (alone && !new.certain && forward_became_certain(&new, sk)) {
 			flows_replace(k, &new);
+			owner_tell(&new, new.cookie);
 			tell = true;
 		}
 		if (alone && tell && forward_asked())

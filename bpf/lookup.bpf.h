@@ -174,8 +174,11 @@ static __always_inline bool flow_read(struct owner_scratch *S, const struct flow
 	struct owner_rec *rec = flows_find(k), *now;
 	__u64 cookie;
 
-	if (rec && rec->forwarded && !rec->certain && forward_ask(rec))
+	/* Who makes it certain in this moment may not see that somebody waits. */
+	if (rec && rec->forwarded && !rec->certain) {
+		forward_ask(rec);
 		rec = flows_find(k);
+	}
 	if (!rec)
 		return false;
 	cookie = rec->cookie;

@@ -170,7 +170,7 @@ static __always_inline bool owner_current(struct owner_rec *rec, struct task_str
 
 /*
  * also: another cookie, or 0. Wakes nobody: as long as a packet waits for its owner the reader comes back after 2 ms, or
- * 10 when it delivered others, and to be woken inside accept() takes the server 20 us.
+ * 20 when it delivered others, and to be woken inside accept() takes the server 20 us.
  */
 static __noinline void owner_tell_both(const struct owner_rec *rec, __u64 cookie, __u64 also)
 {
@@ -338,20 +338,16 @@ static __always_inline __u32 forward_step(void)
 	return bpf_jiffies64() >> 8;
 }
 
-/*
- * A packet waits for an owner in another namespace. True: none has for a while, so that whoever makes the owner known in this
- * moment may not see that one waits, and has to be looked for again: see forward_asked().
- */
-static __always_inline bool forward_ask(struct owner_rec *rec)
+/* A packet waits for an owner in another namespace, and looks once more after it has said so: see forward_asked(). */
+static __always_inline void forward_ask(struct owner_rec *rec)
 {
 	__u32 now = forward_step();
 
 	/* Not to take the cache line from others. */
 	if (attrib_asked == now)
-		return false;
+		return;
 	attrib_asked = now;
 	order_stores(rec);
-	return true;
 }
 
 /*
@@ -376,7 +372,12 @@ static __noinline void owner_settled(struct owner_rec *rec, unsigned long sk, __
 	bool connected, there;
 	__u64 cookie;
 
-	if (!exposed && (!elsewhere || (!BPF_CORE_READ(s, __sk_common.skc_dport) && !forward_asked())))
+	if (!exposed && !elsewhere)
+		return;
+	/* Who connects is told by the SYN itself. */
+	if (!exposed && BPF_CORE_READ(s, __sk_common.skc_state) == BPF_TCP_SYN_SENT)
+		return;
+	if (!exposed && !BPF_CORE_READ(s, __sk_common.skc_dport) && !forward_asked())
 		return;
 	connected = flow_of_socket(&k, sk) && k.proto == IPPROTO_TCP && k.rport;
 	/* what connects has sent nothing yet */
@@ -465,7 +466,7 @@ static __always_inline struct owner_rec *owner_note(void *sk, __u64 cookie, bool
 {
 	struct task_struct *task = task_current();
 	struct owner_rec *rec, new = { .cookie = cookie, .certain = used };
-	__u32 exposed, elsewhere, settled;
+	__u32 exposed, elsewhere, settled, news;
 
 	if (storage)
 		rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, 0);
@@ -480,7 +481,11 @@ static __always_inline struct owner_rec *owner_note(void *sk, __u64 cookie, bool
 	if (rec && rec->cookie == cookie && owner_same(rec, &new) && rec->uid != new.uid)
 		owner_user_changed(&new, rec->uid);
 	elsewhere = socket_elsewhere(pointer_value(sk));
-	attrib_forwarded |= elsewhere;
+	/* Without the verifier learning what elsewhere is, and writing what others read only once. */
+	news = elsewhere & ~attrib_forwarded;
+	asm volatile("" : "+r"(news));
+	if (news)
+		attrib_forwarded = 1;
 	if (!storage) {
 		settled = used && (!rec || owner_provisional(rec, cookie));
 		attrib_moved = 1;

@@ -176,8 +176,7 @@ static __always_inline enum owner_verdict resolve_destination(struct __sk_buff *
 	enum owner_verdict verdict;
 	int waits = -1;
 
-	if (S->head.sctp_chunk == SCTP_CID_INIT && (!leaves(e) || skb->ifindex == LOOPBACK_IFINDEX) &&
-	    init_wait(skb)) {
+	if (S->head.sctp_chunk == SCTP_CID_INIT && (!leaves(e) || skb->ifindex == LOOPBACK_IFINDEX) && init_wait(skb)) {
 		e->dst.cookie = S->rec.cookie;
 		e->dst.flags = OWNER_F_PROVISIONAL;
 		return OWNER_MAYBE;

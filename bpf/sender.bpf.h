@@ -42,18 +42,22 @@ __weak __noinline int sender_note(struct __sk_buff *skb)
 	return 0;
 }
 
-/* A packet socket's, which no program at cgroup_skb sees. */
-static __always_inline void packet_socket_note(struct owner_scratch *S, struct bpf_sock *sk, __u64 cookie)
+/* Of a socket that no program at cgroup_skb sees, of AF_PACKET for instance. Its flow is then told anew, too. */
+static __always_inline void sender_publish(struct owner_scratch *S, struct bpf_sock *sk, __u64 cookie)
 {
 	struct owner_rec *rec = bpf_sk_storage_get(&ptcp_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 
 	S->rec.cookie = cookie;
 	S->rec.certain = 1;
-	if (rec)
-		owner_publish(rec, &S->rec);
+	S->rec.source = 0;
+	if (!rec)
+		return;
+	rec->flow = 0;
+	if (owner_publish(rec, &S->rec))
+		owner_tell(&S->rec, cookie);
 }
 
-/* The sending task is the owner, which is news. told: it was noted before, but for packet sockets. */
+/* The sending task is the owner, which is news. told: it was noted at cgroup_skb, where that sees it. */
 static __always_inline void owner_store_current(struct __sk_buff *skb, struct owner_scratch *S, struct bpf_sock *full,
 						struct task_struct *task, bool told)
 {
@@ -64,8 +68,8 @@ static __always_inline void owner_store_current(struct __sk_buff *skb, struct ow
 		return;
 	if (!told)
 		sender_note(skb);
-	else if (full->family == AF_PACKET)
-		packet_socket_note(S, full, bpf_get_socket_cookie(skb));
+	else if (full->family != AF_INET && full->family != AF_INET6)
+		sender_publish(S, full, bpf_get_socket_cookie(skb));
 	rec = bpf_sk_storage_get(&ptcp_sockets, full, NULL, 0);
 	if (rec && S->flow[FLOW_SRC].proto)
 		flow_remember(S, rec, FLOW_SRC);

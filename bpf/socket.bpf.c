@@ -64,13 +64,27 @@ static __always_inline int note_addr(struct bpf_sock_addr *ctx, bool used)
 	return PROCEED;
 }
 
+/* As note_addr(), of a socket that nobody has used: it is another's than who made it. */
+static __always_inline int note_binder(struct bpf_sock_addr *ctx)
+{
+	struct task_struct *task = task_current();
+	struct owner_rec *rec, new = {};
+
+	if (!ctx->sk)
+		return PROCEED;
+	new.cookie = bpf_get_socket_cookie(ctx);
+	rec = bpf_sk_storage_get(&ptcp_sockets, ctx->sk, NULL, 0);
+	if (rec && !rec->certain && rec->cookie == new.cookie && !task_is_of(task, rec) && owner_current(&new, task))
+		owner_publish(rec, &new);
+	return PROCEED;
+}
+
 static __always_inline int note_bind(struct bpf_sock_addr *ctx)
 {
 	if (ctx->sk)
 		hears_tell(pointer_value(ctx->sk), ctx->type, ctx->family);
-	/* Who made it is known already, and who will use it is not yet. */
 	if (!attrib_bind_certain)
-		return PROCEED;
+		return note_binder(ctx);
 	return note_addr(ctx, ctx->type != SOCK_STREAM);
 }
 

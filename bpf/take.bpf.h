@@ -73,7 +73,7 @@ static __always_inline bool take_unjudged(const struct event_packet *rec)
 }
 
 /*
- * The unwanted are many until the runtimes have answered: half of what makes packets no longer wait is left to those that are
+ * The unwanted are many until the runtimes have answered: half of what wakes the reader is left to those that are
  * wanted, and to the first of a container that starts.
  */
 static __always_inline bool take_has_room(const struct capture_control *control, const struct event_packet *rec)

@@ -27,8 +27,9 @@ struct attrib {
 	const struct capture_config *config;
 	struct capture_handler handler;
 	struct hook_support support;
-	int waiting; /* hooks that are attached when a program asks for them */
-	int cgroup;  /* where; -1: not here, or no more */
+	int waiting;   /* hooks that are attached when a program asks for them */
+	int cgroup;    /* where; -1: not here, or no more */
+	bool all_pass; /* a program at cgroup skb egress can be attached where every socket's packets pass */
 	struct pidns pids;
 	struct bpf_link *links[HOOKS_MAX];
 	int more_links[HOOKS_MAX]; /* descriptors, of hooks whose program is another's; 0 none */
@@ -55,6 +56,20 @@ static uint32_t filter_of(const struct capture_config *c)
 	return f;
 }
 
+/* In a cgroup namespace we see the root of that only; one program that suffers no others keeps them out. */
+static bool egress_sees_all(void)
+{
+	const int fd = cgroup2_open();
+	uint32_t flags = 0, n = 0;
+	bool all = fd >= 0 && cgroup2_is_root(fd) &&
+		   (bpf_prog_query(fd, BPF_CGROUP_INET_EGRESS, 0, &flags, NULL, &n) || n == 0 ||
+		    (flags & BPF_F_ALLOW_MULTI));
+
+	if (fd >= 0)
+		close(fd);
+	return all;
+}
+
 int attrib_new(struct attrib **ret, const struct capture_config *config)
 {
 	struct attrib *a = calloc(1, sizeof(*a));
@@ -72,6 +87,7 @@ int attrib_new(struct attrib **ret, const struct capture_config *config)
 			free(a);
 			return err;
 		}
+		a->all_pass = egress_sees_all();
 	}
 	for (size_t i = 0; i < hooks_count; i++)
 		a->support.usable[i] = a->support.usable[i] && (hooks[i].kind != HOOK_FLOW || config->flows);
@@ -103,7 +119,8 @@ static bool hook_usable(const struct attrib *a, size_t program)
 /* The running task can be told from who was interrupted. */
 static bool egress_tells_senders(const struct attrib *a)
 {
-	return hook_usable(a, offsetof(struct ptcpdump, progs.ptcp_skb)) && a->support.has[KERNEL_SOFTIRQ_STACK];
+	return a->all_pass && hook_usable(a, offsetof(struct ptcpdump, progs.ptcp_skb)) &&
+	       a->support.has[KERNEL_SOFTIRQ_STACK];
 }
 
 static bool hook_replaced(const struct attrib *a, size_t i)
@@ -284,8 +301,10 @@ static void attach_hook(struct attrib *a, size_t i)
 {
 	struct bpf_program *prog = hook_program(&hooks[i], a->skel);
 
-	if (sections_load(a->sections, prog)) {
-		give_up(a, i, "the kernel's verifier refuses it");
+	const int err = sections_load(a->sections, prog);
+
+	if (err) {
+		give_up(a, i, strerrorname_np(-err));
 		return;
 	}
 	if (hooks[i].shared) {

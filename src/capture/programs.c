@@ -30,11 +30,11 @@
 #include "util/procfs.h"
 
 #define RING_BYTES (16U << 20)
-/* Of one ring, unless -B is given: 22 ms of small packets at 800,000 a second, when we sleep 10. */
+/* Of one ring, unless -B is given: 22 ms of small packets at 800,000 a second, and we are woken after 13. */
 #define RING_SIZE_MIN (4U << 20)
 #define RING_SIZE_MAX (1U << 30)
 enum { OWNERS_MIN = 32768, OWNERS_PER_CPU = 16384 };
-/* A ring that is this full no longer waits for owners, and wakes the reader at once. */
+/* A ring that is this full wakes the reader at once. */
 #define FILL_PERCENT 60
 #define LIBBPF_TEXT_MAX 4096
 
@@ -259,8 +259,8 @@ static int skeleton_prepare(struct capture *c, struct ptcpdump *skel)
 static bool descriptors_suffice(const struct ptcpdump *skel)
 {
 	const int next = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
-	const struct bpf_program *prog;
 	const struct bpf_map *map;
+	struct bpf_program *prog;
 	struct rlimit limit;
 	rlim_t need = 1;
 

@@ -87,6 +87,20 @@ static struct later **later_slot(struct sections *s, const struct bpf_program *p
 	return NULL;
 }
 
+/* Leaves no hole: the first free one ends the list. */
+static void later_drop(struct sections *s, struct later **slot)
+{
+	size_t last = SECTION_LATER_MAX;
+
+	if (!*slot)
+		return;
+	later_free(*slot);
+	while (!s->later[last - 1])
+		last--;
+	*slot = s->later[last - 1];
+	s->later[last - 1] = NULL;
+}
+
 /* What the options point to lives with the object, but for what they tell of functions. Lines are for the verifier's log. */
 static struct later *later_new(const struct bpf_program *prog, enum bpf_prog_type type,
 			       const struct bpf_prog_load_opts *opts)
@@ -127,9 +141,12 @@ static int keep_place(struct sections *s, struct bpf_program *prog, enum bpf_pro
 	};
 	struct later **slot = later_slot(s, prog), *l = slot ? later_new(prog, type, opts) : NULL;
 
-	/* Then it is loaded now. */
-	if (!l)
+	/* Then it is loaded now, and what an object before has left is of no use. */
+	if (!l) {
+		if (slot)
+			later_drop(s, slot);
 		return 0;
+	}
 	later_free(*slot);
 	*slot = l;
 	opts->func_info_cnt = opts->line_info_cnt = 0;
@@ -240,16 +257,8 @@ int sections_load(struct sections *s, const struct bpf_program *prog)
 		close(fd);
 	else
 		log_refusal(l);
-	if (!err) {
-		/* No hole: the first free one ends the list. */
-		size_t last = SECTION_LATER_MAX;
-
-		while (!s->later[last - 1])
-			last--;
-		*slot = s->later[last - 1];
-		s->later[last - 1] = NULL;
-		later_free(l);
-	}
+	if (!err)
+		later_drop(s, slot);
 	return err;
 }
 

@@ -12,12 +12,11 @@
 #include "meta/process.h"
 #include "meta/runtime/loop.h"
 #include "meta/runtimes.h"
+#include "util/cgroup2.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/pidns.h"
 #include "util/procfs.h"
-
-enum { ROOT_CGROUP = 1 }; /* the inode of the root of all */
 
 struct containers {
 	struct containers_config config;
@@ -212,7 +211,7 @@ static void warn_own_namespaces(const struct containers *c)
 		log_warn(
 			"the pid namespace here is not the host's: of what runs outside of it names and pids are known, and "
 			"containers by their control groups only; in a container, \"docker run --pid=host\" shows more");
-	if (c->places.fs.fd >= 0 && c->places.fs.root_id != ROOT_CGROUP)
+	if (c->places.fs.fd >= 0 && c->places.fs.root_id != CGROUP2_ROOT)
 		log_warn(
 			"the root of the control groups here is not the host's: processes and containers beside it may stay "
 			"unknown; in a container, \"docker run --cgroupns=host\" changes that");

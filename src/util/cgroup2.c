@@ -77,6 +77,13 @@ int cgroup2_open(void)
 	return fd >= 0 ? fd : open_unmounted();
 }
 
+bool cgroup2_is_root(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_ino == CGROUP2_ROOT;
+}
+
 /* "0::/path" is its line. */
 uint64_t cgroup2_of_pid(int root, uint32_t pid, char *scratch, size_t size)
 {

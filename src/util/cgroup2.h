@@ -3,6 +3,7 @@
 #ifndef UTIL_CGROUP2_H
 #define UTIL_CGROUP2_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,6 +12,10 @@
  * "ip netns exec", which mounts another /sys, cgroup v2 is mounted for this descriptor alone: Linux 5.2, CAP_SYS_ADMIN.
  */
 int cgroup2_open(void);
+/* The inode number of the root of all cgroups; what a cgroup namespace shows as its root has another. */
+enum { CGROUP2_ROOT = 1 };
+/* Whether fd is that root. */
+bool cgroup2_is_root(int fd);
 /* The id of a process's cgroup, the inode number of its folder below root; 0 unknown. scratch: for /proc/PID/cgroup. */
 uint64_t cgroup2_of_pid(int root, uint32_t pid, char *scratch, size_t size);
 
