@@ -240,6 +240,7 @@ static int open_capture(struct live *l, const char *const *ifaces)
 	config.filter = o->expr;
 	config.backend = l->backend;
 	config.promiscuous = !o->no_promiscuous;
+	config.prompt = o->capture.immediate || o->text.line_buffered || o->file.packet_buffered;
 	l->undecided = asks_for_unknown(o);
 	config.pnames = l->undecided ? NULL : (const char *const *)o->pnames.v;
 	config.uids = o->uids.v;

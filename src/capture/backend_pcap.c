@@ -280,7 +280,6 @@ int pcap_backend_attach(struct capture *c)
 	c->pcap->started = clock_ns(CLOCK_MONOTONIC);
 	for (unsigned i = 0; !err && i < c->pcap->nsources; i++)
 		err = source_start(c, &c->pcap->sources[i]);
-	c->programs.control->wake_fill = c->rings.size / 2;
 	return !err && c->namespaces.scanning ? netns_scan_start(c) : err;
 }
 

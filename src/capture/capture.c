@@ -211,7 +211,7 @@ static void sleep_prepare(struct capture *c, int n)
 	}
 	wake_set(c, WAKE_FILL);
 	/* Packets too young to be merged, else the next batch. */
-	poll_timer(c, n == 0 ? 2 * MERGE_LAG_NS : BATCH_NS);
+	poll_timer(c, n == 0 || c->config.prompt ? 2 * MERGE_LAG_NS : BATCH_NS);
 }
 
 static int batch_deliver(struct capture *c)

@@ -50,6 +50,7 @@ struct capture_config {
 	int dlt; /* of dlt_name; -1: none is asked for */
 	const char *tstamp_type;
 	bool monitor, immediate;
+	bool prompt;		/* packets are delivered as soon as their order is certain, not some at a time */
 	bool flows;		/* set by capture_load(): owners are asked for in user space */
 	const char *kernel_btf; /* NULL: the usual places */
 	bool promiscuous;

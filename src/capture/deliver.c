@@ -14,6 +14,8 @@
 /* A packet whose owner is not known waits this long for one who uses its socket. */
 #define OWNER_WAIT_NS (100 * NSEC_PER_MSEC)
 #define VLAN_OFFSET (2 * ETH_ALEN)
+/* A local ring of the least size then still has room for the longest record. */
+#define CROWDED_PERCENT 75
 
 /* What waits at the front of a ring. */
 struct head {
@@ -169,6 +171,17 @@ static size_t fullest(const struct capture *c)
 	return most;
 }
 
+/*
+ * A ring is so full that packets no longer wait for who owns them, lest others find no room. Asked of each packet that would
+ * wait: those behind it need not.
+ */
+static bool rings_crowded(struct capture *c)
+{
+	for (unsigned i = 0; i < c->rings.n; i++)
+		ring_release(&c->rings.ring[i]);
+	return fullest(c) >= c->rings.size / 100 * CROWDED_PERCENT;
+}
+
 /* The ring with the oldest front; *second: the time up to which it stays the oldest. */
 static int head_oldest(const struct head *heads, unsigned n, uint64_t *second)
 {
@@ -200,8 +213,6 @@ int deliver(struct capture *c, uint64_t limit, unsigned max, bool force)
 		ring_refresh(&c->rings.ring[k]);
 	for (unsigned k = 0; k < c->rings.n; k++)
 		head_load(c, k, &heads[k], &limit);
-	if (fullest(c) >= c->programs.control->wake_fill)
-		force = true;
 	while (verdict == CAPTURE_DONE && n < max && (i = head_oldest(heads, c->rings.n, &second)) >= 0) {
 		struct head *head = &heads[i];
 
@@ -209,6 +220,8 @@ int deliver(struct capture *c, uint64_t limit, unsigned max, bool force)
 			break;
 		do {
 			verdict = packet_hand(c, head->packet, force);
+			if (verdict == CAPTURE_WAIT && !force && rings_crowded(c))
+				verdict = packet_hand(c, head->packet, true);
 			if (verdict != CAPTURE_DONE)
 				break;
 			n++;

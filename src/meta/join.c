@@ -441,6 +441,12 @@ static struct annot_key make_key(const struct event_packet *e, const struct even
 	return key;
 }
 
+/* The annotations that packets are joined with are those of entries. */
+static struct annot_entry *entry_of(const struct annotation *annot)
+{
+	return (void *)((uintptr_t)annot - offsetof(struct annot_entry, annot));
+}
+
 static void notice_users(struct join *j)
 {
 	if (users_changed(j->config.users))
@@ -478,6 +484,7 @@ enum meta_verdict join_packet(struct join *j, struct packet *packet, uint64_t no
 	annot = memo_find(&j->memo, packet, j->generation);
 	if (!annot)
 		return join_anew(j, packet, now, force);
+	entry_of(annot)->used = true;
 	packet->annot = j->in_hand = annot;
 	return META_READY;
 }

@@ -67,7 +67,9 @@ static void announce_to(void *arg, const struct process *p)
 {
 	struct meta *m = arg;
 
-	containers_process(m->containers, p);
+	/* Threads of the kernel are in no container. */
+	if (p->cgroup || p->mntns)
+		containers_process(m->containers, p);
 }
 
 int meta_scan(struct meta *m)
