@@ -275,6 +275,7 @@ static struct comments *make_comments(struct pcapng_state *st, const struct anno
 				      bool compact)
 {
 	size_t always, once, brief_at;
+	struct reference reference;
 	struct comments *c;
 	uint8_t *p;
 
@@ -286,8 +287,10 @@ static struct comments *make_comments(struct pcapng_state *st, const struct anno
 	annotation_encode(&annotation_schema, &st->scratch, a, context & TOLD_ONCE);
 	once = st->scratch.len - always;
 	brief_at = st->scratch.len;
-	if (compact)
-		reference_put(&st->scratch, a, reference_of((const uint8_t *)st->scratch.p, always));
+	if (compact) {
+		reference = reference_of((const uint8_t *)st->scratch.p, always);
+		reference_put(&st->scratch, a, &reference);
+	}
 	p = realloc(c->p, st->scratch.len + 1);
 	if (!p) {
 		st->scratch.len = 0;

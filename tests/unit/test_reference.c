@@ -4,6 +4,7 @@
 
 #include "capfile.h"
 #include "check.h"
+#include "format/comments.h"
 #include "format/reference.h"
 #include "output/output.h"
 
@@ -275,16 +276,40 @@ static void test_parse(void)
 {
 	static const char *const bad[] = { "",
 					   "SameAs: ",
-					   "SameAs: 0123456789abcde",
-					   "SameAs: 0123456789abcdef0",
-					   "SameAs: 0123456789ABCDEF",
-					   "sameAs: 0123456789abcdef" };
-	uint64_t reference = 0;
+					   "SameAs: 0123456789abcdef",
+					   "SameAs: 0123456789abcdef0123456789abcde",
+					   "SameAs: 0123456789abcdef0123456789abcdef0",
+					   "SameAs: 0123456789ABCDEF0123456789abcdef",
+					   "SameAs: 0123456789abcdef0123456789abcdeg",
+					   "sameAs: 0123456789abcdef0123456789abcdef" };
+	static const uint8_t hash[REFERENCE_LEN] = { 0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef,
+						     0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef };
+	struct reference reference;
 
-	CHECK(reference_parse(str_of("SameAs: 0123456789abcdef"), &reference));
-	CHECK(reference == 0x0123456789abcdefULL);
+	CHECK(reference_parse(str_of("SameAs: 0123456789abcdef0123456789abcdef"), &reference));
+	CHECK(memcmp(reference.hash, hash, sizeof(hash)) == 0);
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		CHECK(!reference_parse(str_of(bad[i]), &reference));
+}
+
+/* The format: what other programs would have to compute. */
+static void test_hash(void)
+{
+	const struct annotation a = {
+		.has = ANNOT_PROCESS | ANNOT_USER,
+		.process = { .pid = 17, .cmd = str_of("/usr/bin/curl"), .args = str_of("curl https://good.example") },
+		.uid = 1000,
+		.user = str_of("alice"),
+	};
+	struct buf full = { 0 }, brief = { 0 };
+	struct reference reference;
+
+	annotation_encode(&annotation_schema, &full, &a, ANNOT_ALL);
+	reference = reference_of((const uint8_t *)full.p, full.len);
+	reference_put(&brief, &a, &reference);
+	CHECK(memmem(brief.p, brief.len, "SameAs: f7724dc22c6f3c6169e867ec2fbd834e", 40) != NULL);
+	buf_done(&full);
+	buf_done(&brief);
 }
 
 int main(void)
@@ -296,5 +321,6 @@ int main(void)
 	RUN(test_changed);
 	RUN(test_late);
 	RUN(test_parse);
+	RUN(test_hash);
 	return check_status();
 }
