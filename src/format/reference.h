@@ -18,6 +18,15 @@
  * refers to them. */
 #define TOLD_ONCE (ANNOT_ANCESTORS | ANNOT_PEER_ANCESTORS | ANNOT_PEER_IMAGE | ANNOT_PEER_POD_LABELS)
 
+/*
+ * What comments may refer to: those of which less than so many other texts, of so many bytes, came since they were last
+ * written in full. Writers keep to it, readers remember as much at least.
+ */
+enum {
+	REMEMBERED_TEXTS = 4096,
+	REMEMBERED_BYTES = 8 << 20,
+};
+
 enum { REFERENCE_LEN = 16 };
 
 struct reference {

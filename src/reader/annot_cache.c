@@ -9,9 +9,10 @@
 #include "format/reference.h"
 
 enum {
-	GENERATION_ENTRIES = 8192,
-	GENERATION_BYTES = 32 << 20,
-	SLOTS = 4 * GENERATION_ENTRIES, /* a power of two, never more than a quarter full */
+	/* What references may count on twice: of two files that were merged. */
+	GENERATION_ENTRIES = 2 * REMEMBERED_TEXTS,
+	GENERATION_BYTES = 2 * REMEMBERED_BYTES, /* of comments: their annotations take as much again */
+	SLOTS = 4 * GENERATION_ENTRIES,		 /* a power of two, never more than a quarter full */
 };
 
 /* What references to an entry lead to. */
@@ -257,7 +258,7 @@ static struct entry *lookup(struct annot_cache *c, const uint8_t *options, size_
 	if (c->names)
 		name_entry(c, c->young, e);
 	c->young->entries++;
-	c->young->bytes += 2 * len + sizeof(*e) + sizeof(struct annotation);
+	c->young->bytes += len;
 	return e;
 }
 

@@ -272,6 +272,157 @@ static void test_late(void)
 	buf_done(&late);
 }
 
+struct big {
+	unsigned owners, size;
+	unsigned has; /* of every other owner */
+};
+
+static const struct annotation *big_owner(const struct big *big, unsigned i)
+{
+	static struct annotation a;
+	static char args[65536];
+
+	memset(args, 'x', big->size);
+	snprintf(args, 16, "%08u", i);
+	args[8] = 'y';
+	a = (struct annotation){
+		.serial = 1 + i,
+		.has = ANNOT_PROCESS | (i % 2 ? big->has : 0),
+		.process = { .pid = 100 + i, .cmd = str_of("/bin/b"), .args = { args, big->size } },
+		.ancestors = str_of("a.1,b.2"),
+	};
+	return &a;
+}
+
+static int on_big(void *arg, const struct packet *p)
+{
+	struct seen *s = arg;
+
+	s->packets++;
+	if (p->annot && p->annot->process.args.n) {
+		s->full++;
+		s->odd += (unsigned)atoi(p->annot->process.args.p) != p->annot->process.pid - 100;
+	} else {
+		s->brief++;
+	}
+	return 0;
+}
+
+/* The first owner, all others twice, and the first again. */
+static void write_big(const char *path, const struct big *big, bool compact)
+{
+	const struct file_config config = { .path = path, .context = ANNOT_ALL, .compact_comments = compact };
+	struct packet p = { .data = (const uint8_t *)"", .iface = &eth0, .dir = DIR_OUT };
+	struct output *o;
+
+	CHECK_INT(output_file_new(&o, &config), 0);
+	for (unsigned i = 0; i < 2 * big->owners + 4; i++) {
+		p.annot = big_owner(big, i < 2 || i >= 2 * big->owners + 2 ? 0 : (i - 2) / 2);
+		CHECK_INT(o->ops->packet(o, &p), 0);
+	}
+	CHECK_INT(o->ops->finish(o), 0);
+	o->ops->free(o);
+}
+
+/* What a writer refers to, a reader remembers. */
+static void test_remembered(void)
+{
+	static const struct big all[] = {
+		{ .owners = 3000, .size = 12000 },
+		{ .owners = 700, .size = 60000 },
+		{ .owners = 12000, .size = 200 },
+		{ .owners = 9000, .size = 200, .has = ANNOT_ANCESTORS },
+	};
+	const char *path = cf_temp_name();
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		struct seen seen;
+		struct buf b;
+
+		write_big(path, &all[i], true);
+		b = cf_slurp(path);
+		CHECK(memmem(b.p, b.len, "SameAs: ", 8) != NULL);
+		buf_done(&b);
+		seen = read_file(path, on_big);
+		CHECK_INT(seen.packets, 2 * all[i].owners + 4);
+		CHECK_INT(seen.brief, 0);
+		CHECK_INT(seen.odd, 0);
+	}
+	unlink(path);
+}
+
+enum { NOTES_BEFORE = 8192, NOTES_BETWEEN = 10000 };
+
+/* The first packet is left out, so what is read afterwards is forgotten at other places. */
+static int on_rewrite(void *arg, const struct packet *p)
+{
+	struct output *o = arg;
+
+	return p->nsec ? o->ops->packet(o, p) : 0;
+}
+
+static int on_note(void *arg, const struct packet *p)
+{
+	struct seen *s = arg;
+
+	s->packets++;
+	if (p->annot && p->annot->process.args.n)
+		s->full++;
+	else if (p->annot)
+		s->brief++;
+	return 0;
+}
+
+/* Somebody's notes on packets of nobody, and three packets of one owner. */
+static void write_notes(const char *path)
+{
+	static const char owner[] =
+		"PID: 17\nCmd: /usr/bin/curl\nArgs: curl https://good.example and so many more words "
+		"that a reference to them is shorter";
+	struct capfile c = { 0 };
+
+	cf_section(&c, NULL);
+	cf_iface(&c, 1, 262144, "eth0", 9, 0);
+	for (unsigned i = 0; i < NOTES_BEFORE + NOTES_BETWEEN + 3; i++) {
+		const bool owned = i == NOTES_BEFORE || i == NOTES_BEFORE + 1 || i == NOTES_BEFORE + NOTES_BETWEEN + 2;
+		const size_t start = cf_packet(&c, 0, i, 0, 0, "");
+		char note[32];
+
+		snprintf(note, sizeof(note), "packet %u", i);
+		cf_option_str(&c, OPT_COMMENT, owned ? owner : note);
+		cf32(&c, 0);
+		cf_end(&c, start);
+	}
+	cf_write(path, c.b.p, c.b.len);
+	buf_done(&c.b);
+}
+
+/* Notes are text that a reader remembers, too. */
+static void test_notes(void)
+{
+	const char *path = cf_temp_name();
+	const struct file_config config = { .path = path, .context = ANNOT_ALL, .compact_comments = true };
+	struct reader_handler h = { .packet = on_rewrite };
+	struct output *o;
+	struct reader *r;
+	struct seen seen;
+
+	write_notes(path);
+	CHECK_INT(reader_open(&r, path), 0);
+	/* It is open: the new one may have its name. */
+	unlink(path);
+	CHECK_INT(output_file_new(&o, &config), 0);
+	h.arg = o;
+	CHECK_INT(reader_run(r, &h), 0);
+	CHECK_INT(o->ops->finish(o), 0);
+	o->ops->free(o);
+	reader_free(r);
+	seen = read_file(path, on_note);
+	CHECK_INT(seen.packets, NOTES_BEFORE + NOTES_BETWEEN + 2);
+	CHECK_INT(seen.full, 3);
+	unlink(path);
+}
+
 static void test_parse(void)
 {
 	static const char *const bad[] = { "",
@@ -320,6 +471,8 @@ int main(void)
 	RUN(test_cut_and_mixed);
 	RUN(test_changed);
 	RUN(test_late);
+	RUN(test_remembered);
+	RUN(test_notes);
 	RUN(test_parse);
 	RUN(test_hash);
 	return check_status();
