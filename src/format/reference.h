@@ -27,6 +27,9 @@ enum {
 	REMEMBERED_BYTES = 8 << 20,
 };
 
+/* Bytes of comments. To longer ones nothing refers: written anew, the packets of a small file would fill a disk. */
+enum { REFERRED_MAX = 64 << 10 };
+
 enum { REFERENCE_LEN = 16 };
 
 struct reference {

@@ -292,7 +292,7 @@ static struct comments *make_comments(struct pcapng_state *st, const struct anno
 	annotation_encode(&annotation_schema, &st->scratch, a, context & TOLD_ONCE);
 	once = st->scratch.len - always;
 	brief_at = st->scratch.len;
-	if (compact) {
+	if (compact && always <= REFERRED_MAX) {
 		reference = reference_of((const uint8_t *)st->scratch.p, always);
 		reference_put(&st->scratch, a, &reference);
 	}

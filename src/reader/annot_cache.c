@@ -18,7 +18,7 @@ enum {
 /* What references to an entry lead to. */
 enum naming {
 	NAME_UNASKED, /* nobody wants to know yet */
-	NAME_NONE,    /* nothing refers to what is told once */
+	NAME_NONE,    /* nothing refers to what is told once, or is long */
 	NAME_ENTRY,
 	NAME_DISPUTED, /* two that differ have this reference: to neither */
 };
@@ -177,6 +177,8 @@ static void make_reference(struct annot_cache *c, struct entry *e)
 	if (!e->annot || e->annot->has & TOLD_ONCE)
 		return;
 	put_text(&c->scratch, e);
+	if (c->scratch.len > REFERRED_MAX)
+		return;
 	e->reference = reference_of((const uint8_t *)c->scratch.p, c->scratch.len);
 	e->naming = NAME_ENTRY;
 }

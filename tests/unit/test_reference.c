@@ -423,6 +423,71 @@ static void test_notes(void)
 	unlink(path);
 }
 
+/* A packet with the comments of a, and ten that refer to them, whoever made the file. */
+static struct seen read_referred(const struct annotation *a)
+{
+	const char *path = cf_temp_name();
+	struct buf full = { 0 }, brief = { 0 };
+	struct capfile c = { 0 };
+	struct reference reference;
+	struct seen seen;
+
+	annotation_encode(&annotation_schema, &full, a, ANNOT_ALL);
+	reference = reference_of((const uint8_t *)full.p, full.len);
+	reference_put(&brief, a, &reference);
+	cf_section(&c, NULL);
+	cf_iface(&c, 1, 262144, "eth0", 9, 0);
+	for (unsigned i = 0; i < 11; i++) {
+		const size_t start = cf_packet(&c, 0, i, 0, 0, "");
+
+		cf_bytes(&c, i ? brief.p : full.p, i ? brief.len : full.len);
+		cf32(&c, 0);
+		cf_end(&c, start);
+	}
+	cf_write(path, c.b.p, c.b.len);
+	seen = read_file(path, on_note);
+	unlink(path);
+	buf_done(&c.b);
+	buf_done(&full);
+	buf_done(&brief);
+	return seen;
+}
+
+/* Small files must not become large ones by references to what is large. */
+static void test_long(void)
+{
+	static char args[REFERRED_MAX / 2 + 1000];
+	struct annotation a = {
+		.serial = 1,
+		.has = ANNOT_PROCESS | ANNOT_PARENT,
+		.process = { .pid = 17, .cmd = str_of("/bin/a") },
+		.parent = { .pid = 1, .cmd = str_of("/bin/b") },
+	};
+	struct packet p = { .data = (const uint8_t *)"", .iface = &eth0, .dir = DIR_OUT, .annot = &a };
+	const char *path = cf_temp_name();
+	const struct file_config config = { .path = path, .context = ANNOT_ALL, .compact_comments = true };
+
+	memset(args, 'x', sizeof(args));
+	for (unsigned too_long = 0; too_long < 2; too_long++) {
+		struct output *o;
+		struct seen seen;
+		struct buf b;
+
+		a.process.args = a.parent.args = (struct str){ args, sizeof(args) - (too_long ? 0 : 2000) };
+		CHECK_INT(output_file_new(&o, &config), 0);
+		for (unsigned i = 0; i < 2; i++)
+			CHECK_INT(o->ops->packet(o, &p), 0);
+		CHECK_INT(o->ops->finish(o), 0);
+		o->ops->free(o);
+		b = cf_slurp(path);
+		CHECK_INT(memmem(b.p, b.len, "SameAs: ", 8) == NULL, too_long);
+		buf_done(&b);
+		seen = read_referred(&a);
+		CHECK_INT(seen.packets, 11);
+		CHECK_INT(seen.full, too_long ? 1 : 11);
+	}
+}
+
 static void test_parse(void)
 {
 	static const char *const bad[] = { "",
@@ -473,6 +538,7 @@ int main(void)
 	RUN(test_late);
 	RUN(test_remembered);
 	RUN(test_notes);
+	RUN(test_long);
 	RUN(test_parse);
 	RUN(test_hash);
 	return check_status();
