@@ -155,9 +155,9 @@ static bool same_reference(const struct reference *a, const struct reference *b)
 }
 
 /* The place of what has that reference, or the empty one where it belongs. */
-static struct entry **find_named(struct generation *g, const struct reference *reference)
+static struct entry **find_named(struct generation *g, const struct reference *reference, uint64_t seed)
 {
-	size_t i = get64(reference->hash, false) & (SLOTS - 1);
+	size_t i = hash_options(reference->hash, sizeof(reference->hash), seed) & (SLOTS - 1);
 
 	while (g->named[i] && !same_reference(&g->named[i]->reference, reference))
 		i = (i + 1) & (SLOTS - 1);
@@ -209,9 +209,9 @@ static void name_entry(struct annot_cache *c, struct generation *g, struct entry
 		make_reference(c, e);
 	if (e->naming == NAME_NONE)
 		return;
-	slot = find_named(g, &e->reference);
+	slot = find_named(g, &e->reference, c->seed);
 	dispute(c, e, *slot);
-	dispute(c, e, *find_named(g == c->young ? c->old : c->young, &e->reference));
+	dispute(c, e, *find_named(g == c->young ? c->old : c->young, &e->reference, c->seed));
 	*slot = e;
 }
 
@@ -281,9 +281,9 @@ const struct annotation *annot_cache_named(struct annot_cache *c, const struct r
 
 	if (!c->names)
 		name_all(c);
-	e = *find_named(c->young, reference);
+	e = *find_named(c->young, reference, c->seed);
 	if (!e) {
-		e = *find_named(c->old, reference);
+		e = *find_named(c->old, reference, c->seed);
 		/* In use: it moves over. */
 		if (e && annot_cache_get(c, e->options, e->len))
 			e = c->last;
