@@ -269,6 +269,18 @@ bool pcapng_next_option(struct pcapng_options *o, uint16_t *code, const uint8_t 
 	return true;
 }
 
+bool pcapng_find_option(struct pcapng_options *o, uint16_t wanted)
+{
+	const uint8_t *value;
+	uint16_t code, len;
+
+	while (pcapng_next_option(o, &code, &value, &len)) {
+		if (code == wanted)
+			return true;
+	}
+	return false;
+}
+
 size_t pcapng_options_size(const uint8_t *p, size_t len)
 {
 	struct pcapng_options o = { p, p + len };

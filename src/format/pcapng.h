@@ -147,6 +147,8 @@ struct pcapng_options {
 	const uint8_t *p, *end;
 };
 bool pcapng_next_option(struct pcapng_options *o, uint16_t *code, const uint8_t **value, uint16_t *len);
+/* Goes behind the next of that code. False: none, o is at the end. */
+bool pcapng_find_option(struct pcapng_options *o, uint16_t code);
 /* Bytes of whole options in front of the end mark. */
 size_t pcapng_options_size(const uint8_t *p, size_t len);
 

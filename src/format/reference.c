@@ -1,61 +1,66 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* The functions of SHA-256 itself. Those that version 3 has in their place load providers and read openssl.cnf first. */
+#define OPENSSL_API_COMPAT 0x10101000L
+
 #include "format/reference.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include <openssl/sha.h>
 
 #include "format/comments.h"
 #include "format/pcapng.h"
 
 #define KEY "SameAs: "
 
-enum { KEY_LEN = sizeof(KEY) - 1, DIGITS = 16 };
+enum { KEY_LEN = sizeof(KEY) - 1, DIGITS = 2 * REFERENCE_LEN };
 
-/* FNV-1a of the text alone: whatever the byte order of the machine. */
-static uint64_t hash_bytes(uint64_t h, const uint8_t *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ p[i]) * 0x100000001b3ULL;
-	return h;
-}
-
-uint64_t reference_of(const uint8_t *comments, size_t len)
+struct reference reference_of(const uint8_t *comments, size_t len)
 {
 	struct pcapng_options o = { comments, comments + len };
-	uint64_t h = 0xcbf29ce484222325ULL;
+	uint8_t digest[SHA256_DIGEST_LENGTH];
+	struct reference reference;
 	const uint8_t *value;
 	uint16_t code, n;
+	SHA256_CTX sha;
 
+	SHA256_Init(&sha);
 	while (pcapng_next_option(&o, &code, &value, &n)) {
-		h = hash_bytes(h, value, n);
-		h = hash_bytes(h, (const uint8_t *)"", 1);
+		/* Whatever the byte order of the machine. */
+		const uint8_t length[2] = { n & 0xff, n >> 8 };
+
+		SHA256_Update(&sha, length, sizeof(length));
+		SHA256_Update(&sha, value, n);
 	}
-	return h;
+	SHA256_Final(digest, &sha);
+	memcpy(reference.hash, digest, sizeof(reference.hash));
+	return reference;
 }
 
-void reference_put(struct buf *b, const struct annotation *a, uint64_t reference)
+void reference_put(struct buf *b, const struct annotation *a, const struct reference *reference)
 {
 	struct annotation brief = { .has = a->has & ANNOT_PROCESS, .process = a->process };
-	char text[KEY_LEN + DIGITS + 1];
+	char text[KEY_LEN + DIGITS] = KEY;
 
 	brief.process.args = (struct str){ "", 0 };
 	annotation_encode(&annotation_schema, b, &brief, ANNOT_PROCESS);
-	snprintf(text, sizeof(text), KEY "%0*" PRIx64, DIGITS, reference);
+	for (size_t i = 0; i < REFERENCE_LEN; i++) {
+		text[KEY_LEN + 2 * i] = "0123456789abcdef"[reference->hash[i] >> 4];
+		text[KEY_LEN + 2 * i + 1] = "0123456789abcdef"[reference->hash[i] & 15];
+	}
 	pcapng_put_option(b, OPT_COMMENT, text, KEY_LEN + DIGITS);
 }
 
-bool reference_parse(struct str comment, uint64_t *reference)
+bool reference_parse(struct str comment, struct reference *reference)
 {
-	uint64_t v = 0;
-
 	if (comment.n != KEY_LEN + DIGITS || memcmp(comment.p, KEY, KEY_LEN) != 0)
 		return false;
-	for (const char *p = comment.p + KEY_LEN; p < comment.p + comment.n; p++) {
-		if (!(*p >= '0' && *p <= '9') && !(*p >= 'a' && *p <= 'f'))
+	for (size_t i = 0; i < DIGITS; i++) {
+		const char c = comment.p[KEY_LEN + i];
+		uint8_t *to = &reference->hash[i / 2];
+
+		if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f'))
 			return false;
-		v = v << 4 | (uint64_t)(*p <= '9' ? *p - '0' : *p - 'a' + 10);
+		*to = (uint8_t)(*to << 4 | (c <= '9' ? c - '0' : c - 'a' + 10));
 	}
-	*reference = v;
 	return true;
 }
 
@@ -64,7 +69,7 @@ bool reference_split(const uint8_t *options, size_t len, struct buf *own, struct
 	struct pcapng_options o = { options, options + len };
 	const uint8_t *value;
 	bool full = true;
-	uint64_t unused;
+	struct reference unused;
 	uint16_t code, n;
 
 	for (const uint8_t *start = o.p; pcapng_next_option(&o, &code, &value, &n); start = o.p) {

@@ -17,11 +17,10 @@
 #include "util/log.h"
 
 enum {
-	COMMENT_SLOTS = 4096, /* a power of two */
-	COMMENT_BYTES_MAX = 64 << 20,
-	REFERENCES = 255,	/* then full comments again: files get cut */
-	REPEATED_MAX = 2 << 20, /* the secrets of some thousand connections */
-	SECTION_LENGTH_AT = 8,	/* in the body of a section header */
+	COMMENT_SLOTS = REMEMBERED_TEXTS, /* a power of two */
+	REFERENCES = 255,		  /* then full comments again: files get cut */
+	REPEATED_MAX = 2 << 20,		  /* the secrets of some thousand connections */
+	SECTION_LENGTH_AT = 8,		  /* in the body of a section header */
 };
 
 /* Types of blocks that are for the packets of their whole section: the newest are repeated in every file. */
@@ -60,9 +59,9 @@ struct pcapng_state {
 	const struct iface *first; /* whose block is the file's first, NULL: none yet */
 	bool said_mixed;
 	struct buf scratch;
-	struct buf options;	   /* of one packet */
-	struct buf kept[REPEATED]; /* blocks of this section */
-	size_t comment_bytes;
+	struct buf options;	     /* of one packet */
+	struct buf kept[REPEATED];   /* blocks of this section */
+	size_t texts, comment_bytes; /* of comments, since all were forgotten */
 	struct comments comments[COMMENT_SLOTS];
 };
 
@@ -112,7 +111,16 @@ static void forget_comments(struct pcapng_state *st)
 		free(st->comments[i].p);
 		st->comments[i] = (struct comments){ 0 };
 	}
-	st->comment_bytes = 0;
+	st->texts = st->comment_bytes = 0;
+}
+
+/* Comments that were not written before come: readers remember as many, so what came before them is written anew in time. */
+static void count_comments(struct pcapng_state *st, size_t texts, size_t bytes)
+{
+	if (st->texts + texts > REMEMBERED_TEXTS || st->comment_bytes + bytes > REMEMBERED_BYTES)
+		forget_comments(st);
+	st->texts += texts;
+	st->comment_bytes += bytes;
 }
 
 static int pcapng_begin(struct file_output *o)
@@ -275,25 +283,27 @@ static struct comments *make_comments(struct pcapng_state *st, const struct anno
 				      bool compact)
 {
 	size_t always, once, brief_at;
+	struct reference reference;
 	struct comments *c;
 	uint8_t *p;
 
-	if (st->comment_bytes > COMMENT_BYTES_MAX)
-		forget_comments(st);
-	c = &st->comments[a->serial & (COMMENT_SLOTS - 1)];
 	annotation_encode(&annotation_schema, &st->scratch, a, context & ~(unsigned)TOLD_ONCE);
 	always = st->scratch.len;
 	annotation_encode(&annotation_schema, &st->scratch, a, context & TOLD_ONCE);
 	once = st->scratch.len - always;
 	brief_at = st->scratch.len;
-	if (compact)
-		reference_put(&st->scratch, a, reference_of((const uint8_t *)st->scratch.p, always));
+	if (compact && always <= REFERRED_MAX) {
+		reference = reference_of((const uint8_t *)st->scratch.p, always);
+		reference_put(&st->scratch, a, &reference);
+	}
+	/* With what is told once they are another text. */
+	count_comments(st, once ? 2 : 1, st->scratch.len + (once ? always : 0));
+	c = &st->comments[a->serial & (COMMENT_SLOTS - 1)];
 	p = realloc(c->p, st->scratch.len + 1);
 	if (!p) {
 		st->scratch.len = 0;
 		return NULL;
 	}
-	st->comment_bytes += always - c->len;
 	*c = (struct comments){ a->serial, p, always, once, brief_at, st->scratch.len - brief_at, 0 };
 	if (st->scratch.len)
 		memcpy(c->p, st->scratch.p, st->scratch.len);
@@ -332,38 +342,45 @@ static bool ends_in(const struct packet *packet, const struct comments *c)
 {
 	const size_t others = packet->options_len - c->len;
 	struct pcapng_options o;
-	const uint8_t *value;
-	uint16_t code, len;
 
 	if (packet->options_len < c->len || memcmp(packet->options + others, c->p, c->len) != 0)
 		return false;
 	o = (struct pcapng_options){ packet->options, packet->options + others };
-	while (pcapng_next_option(&o, &code, &value, &len)) {
-		if (code == OPT_COMMENT)
-			return false;
-	}
-	return o.p == o.end;
+	return !pcapng_find_option(&o, OPT_COMMENT) && o.p == o.end;
+}
+
+/* Options the first of which stay as they were read: notes, or comments that refer to what was not read. */
+static void count_options(struct pcapng_state *st, const uint8_t *options, size_t first, size_t len)
+{
+	struct pcapng_options o = { options, options + first };
+
+	if (pcapng_find_option(&o, OPT_COMMENT))
+		count_comments(st, 1, len);
 }
 
 /* The options of a packet from a file with comments that may refer to those of an earlier one. -ENOMEM */
 static int put_compact(struct file_output *o, const struct packet *packet, struct pcapng_packet *pp)
 {
 	struct pcapng_state *st = o->state;
-	struct comments *c = find_comments(o, packet->annot);
+	struct comments *c = packet->annot ? find_comments(o, packet->annot) : NULL;
 	const uint8_t *comments;
-	size_t len;
+	size_t others, len;
 
-	if (!c)
+	if (packet->annot && !c)
 		return -ENOMEM;
 	st->options.len = 0;
-	if (ends_in(packet, c))
+	if (c && ends_in(packet, c)) {
 		buf_put(&st->options, packet->options, packet->options_len - c->len);
-	else if (!reference_split(packet->options, packet->options_len, NULL, &st->options))
-		return 0; /* It refers to what was not read. */
+	} else if (!c || !reference_split(packet->options, packet->options_len, NULL, &st->options)) {
+		count_options(st, packet->options, packet->options_len, packet->options_len);
+		return 0;
+	}
+	others = st->options.len;
 	len = take_comments(c, &comments);
 	buf_put(&st->options, comments, len);
 	pp->options = (const uint8_t *)st->options.p;
 	pp->options_len = st->options.len;
+	count_options(st, pp->options, others, pp->options_len);
 	return 0;
 }
 
@@ -399,7 +416,7 @@ static int prepare(struct file_output *o, const struct packet *packet, struct pc
 			     (packet->caplen == packet->len || packet->caplen == packet->iface->snaplen);
 		pp->options = packet->options;
 		pp->options_len = packet->options_len;
-		if (packet->annot && o->config.compact_comments)
+		if (o->config.compact_comments)
 			return put_compact(o, packet, pp);
 		if (packet->annot && o->config.context != ANNOT_ALL) {
 			put_context(&st->options, packet, o->config.context);

@@ -9,15 +9,25 @@
 #include "format/reference.h"
 
 enum {
-	GENERATION_ENTRIES = 8192,
-	GENERATION_BYTES = 32 << 20,
-	SLOTS = 4 * GENERATION_ENTRIES, /* a power of two, never more than a quarter full */
+	/* What references may count on twice: of two files that were merged. */
+	GENERATION_ENTRIES = 2 * REMEMBERED_TEXTS,
+	GENERATION_BYTES = 2 * REMEMBERED_BYTES, /* of comments: their annotations take as much again */
+	SLOTS = 4 * GENERATION_ENTRIES,		 /* a power of two, never more than a quarter full */
+};
+
+/* What references to an entry lead to. */
+enum naming {
+	NAME_UNASKED, /* nobody wants to know yet */
+	NAME_NONE,    /* nothing refers to what is told once, or is long */
+	NAME_ENTRY,
+	NAME_DISPUTED, /* two that differ have this reference: to neither */
 };
 
 struct entry {
 	uint64_t hash;
 	const struct annotation *annot; /* NULL: these comments are none */
-	uint64_t reference; /* to it, once they are asked for; 0: none, nothing refers to what is told once */
+	enum naming naming;
+	struct reference reference; /* NAME_ENTRY, NAME_DISPUTED: to it */
 	size_t len;
 	uint8_t options[];
 };
@@ -33,9 +43,9 @@ struct annot_cache {
 	struct generation *young, *old;
 	struct entry *last;
 	bool names; /* references were asked for */
-	struct buf scratch;
+	struct buf scratch, other;
 	uint64_t serial;
-	unsigned turns;
+	unsigned lost;
 	uint64_t seed; /* a file must not be able to choose which entries collide */
 };
 
@@ -139,26 +149,70 @@ static struct entry *entry_new(struct annot_cache *c, uint64_t hash, const uint8
 	return e;
 }
 
-/* The place of what has that reference, or the empty one where it belongs. */
-static struct entry **find_named(struct generation *g, uint64_t reference)
+static bool same_reference(const struct reference *a, const struct reference *b)
 {
-	size_t i = reference & (SLOTS - 1);
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
 
-	while (g->named[i] && g->named[i]->reference != reference)
+/* The place of what has that reference, or the empty one where it belongs. */
+static struct entry **find_named(struct generation *g, const struct reference *reference, uint64_t seed)
+{
+	size_t i = hash_options(reference->hash, sizeof(reference->hash), seed) & (SLOTS - 1);
+
+	while (g->named[i] && !same_reference(&g->named[i]->reference, reference))
 		i = (i + 1) & (SLOTS - 1);
 	return &g->named[i];
 }
 
-static void name_entry(struct annot_cache *c, struct generation *g, struct entry *e)
+/* What references to e refer to. */
+static void put_text(struct buf *b, const struct entry *e)
 {
+	b->len = 0;
+	annotation_encode(&annotation_schema, b, e->annot, ANNOT_ALL);
+}
+
+static void make_reference(struct annot_cache *c, struct entry *e)
+{
+	e->naming = NAME_NONE;
 	if (!e->annot || e->annot->has & TOLD_ONCE)
 		return;
-	if (!e->reference) {
-		c->scratch.len = 0;
-		annotation_encode(&annotation_schema, &c->scratch, e->annot, ANNOT_ALL);
-		e->reference = reference_of((const uint8_t *)c->scratch.p, c->scratch.len);
-	}
-	*find_named(g, e->reference) = e;
+	put_text(&c->scratch, e);
+	if (c->scratch.len > REFERRED_MAX)
+		return;
+	e->reference = reference_of((const uint8_t *)c->scratch.p, c->scratch.len);
+	e->naming = NAME_ENTRY;
+}
+
+static bool same_text(struct annot_cache *c, const struct entry *a, const struct entry *b)
+{
+	put_text(&c->scratch, a);
+	put_text(&c->other, b);
+	return c->scratch.len == c->other.len && memcmp(c->scratch.p, c->other.p, c->scratch.len) == 0;
+}
+
+/* Nobody is known who could make two texts of the same hash. Should he come, he gains nothing. */
+static void dispute(struct annot_cache *c, struct entry *e, struct entry *other)
+{
+	if (!other || other == e)
+		return;
+	if (e->naming == other->naming && (e->naming == NAME_DISPUTED || same_text(c, e, other)))
+		return;
+	e->naming = other->naming = NAME_DISPUTED;
+	c->lost++;
+}
+
+static void name_entry(struct annot_cache *c, struct generation *g, struct entry *e)
+{
+	struct entry **slot;
+
+	if (e->naming == NAME_UNASKED)
+		make_reference(c, e);
+	if (e->naming == NAME_NONE)
+		return;
+	slot = find_named(g, &e->reference, c->seed);
+	dispute(c, e, *slot);
+	dispute(c, e, *find_named(g == c->young ? c->old : c->young, &e->reference, c->seed));
+	*slot = e;
 }
 
 /* Most files have no references. */
@@ -182,7 +236,7 @@ static void turn_generations(struct annot_cache *c)
 	generation_clear(old);
 	c->old = c->young;
 	c->young = old;
-	c->turns++;
+	c->lost++;
 }
 
 static struct entry *lookup(struct annot_cache *c, const uint8_t *options, size_t len)
@@ -206,7 +260,7 @@ static struct entry *lookup(struct annot_cache *c, const uint8_t *options, size_
 	if (c->names)
 		name_entry(c, c->young, e);
 	c->young->entries++;
-	c->young->bytes += 2 * len + sizeof(*e) + sizeof(struct annotation);
+	c->young->bytes += len;
 	return e;
 }
 
@@ -221,23 +275,25 @@ const struct annotation *annot_cache_get(struct annot_cache *c, const uint8_t *o
 	return e ? e->annot : NULL;
 }
 
-const struct annotation *annot_cache_named(struct annot_cache *c, uint64_t reference)
+const struct annotation *annot_cache_named(struct annot_cache *c, const struct reference *reference)
 {
 	const struct entry *e;
 
 	if (!c->names)
 		name_all(c);
-	e = *find_named(c->young, reference);
-	if (e)
-		return e->annot;
-	e = *find_named(c->old, reference);
-	/* In use: it moves over. */
-	return e ? annot_cache_get(c, e->options, e->len) : NULL;
+	e = *find_named(c->young, reference, c->seed);
+	if (!e) {
+		e = *find_named(c->old, reference, c->seed);
+		/* In use: it moves over. */
+		if (e && annot_cache_get(c, e->options, e->len))
+			e = c->last;
+	}
+	return e && e->naming == NAME_ENTRY ? e->annot : NULL;
 }
 
-unsigned annot_cache_turns(const struct annot_cache *c)
+unsigned annot_cache_lost(const struct annot_cache *c)
 {
-	return c->turns;
+	return c->lost;
 }
 
 void annot_cache_free(struct annot_cache *c)
@@ -251,5 +307,6 @@ void annot_cache_free(struct annot_cache *c)
 	free(c->young);
 	free(c->old);
 	buf_done(&c->scratch);
+	buf_done(&c->other);
 	free(c);
 }

@@ -9,14 +9,15 @@
 
 struct annotation;
 struct annot_cache;
+struct reference;
 
 struct annot_cache *annot_cache_new(void);
 /* options: in host byte order, without end mark. NULL: no annotation in there (or out of memory). */
 const struct annotation *annot_cache_get(struct annot_cache *c, const uint8_t *options, size_t len);
-/* The annotation that reference names, of those that annot_cache_get() returned lately; NULL: none. */
-const struct annotation *annot_cache_named(struct annot_cache *c, uint64_t reference);
-/* How often it has let go of annotations that were not asked for lately. */
-unsigned annot_cache_turns(const struct annot_cache *c);
+/* The annotation that reference names, of those that annot_cache_get() returned lately; NULL: none, or several that differ. */
+const struct annotation *annot_cache_named(struct annot_cache *c, const struct reference *reference);
+/* How often it has let go of annotations that were not asked for lately, or of what references named. */
+unsigned annot_cache_lost(const struct annot_cache *c);
 void annot_cache_free(struct annot_cache *c);
 
 #endif

@@ -32,7 +32,7 @@ struct set {
 
 struct option_memo {
 	struct annot_cache *annots;
-	unsigned turns;	   /* of annots */
+	unsigned lost;	   /* of annots */
 	struct kept other; /* what is not kept */
 	struct buf scratch;
 	struct set sets[SETS];
@@ -52,12 +52,12 @@ struct option_memo *option_memo_new(void)
 	return m;
 }
 
-/* Annotations that were not asked for lately go; what is found here was not asked for. */
-static void forget_turned(struct option_memo *m)
+/* Annotations that were not asked for lately go, and what is found here was not asked for; references lose their meaning. */
+static void forget_lost(struct option_memo *m)
 {
-	if (m->turns == annot_cache_turns(m->annots))
+	if (m->lost == annot_cache_lost(m->annots))
 		return;
-	m->turns = annot_cache_turns(m->annots);
+	m->lost = annot_cache_lost(m->annots);
 	for (size_t i = 0; i < SETS; i++) {
 		for (size_t way = 0; way < WAYS; way++)
 			m->sets[i].kept[way].len = 0;
@@ -68,8 +68,8 @@ static void forget_turned(struct option_memo *m)
  * The annotation of full comments that came before, if the short ones are those of its reference, and nothing else. Options with
  * the full ones go to full.
  */
-static const struct annotation *resolve(struct option_memo *m, const uint8_t *options, size_t len, uint64_t reference,
-					struct buf *full)
+static const struct annotation *resolve(struct option_memo *m, const uint8_t *options, size_t len,
+					const struct reference *reference, struct buf *full)
 {
 	const struct annotation *annot = annot_cache_named(m->annots, reference);
 	size_t others;
@@ -89,12 +89,12 @@ static const struct annotation *resolve(struct option_memo *m, const uint8_t *op
 }
 
 static void set_annotation(struct option_memo *m, const uint8_t *options, const uint8_t *first, const uint8_t *last,
-			   const uint64_t *reference, struct kept *k)
+			   const struct reference *reference, struct kept *k)
 {
 	struct options_told *told = &k->told;
 
 	if (reference)
-		told->annot = resolve(m, options, told->len, *reference, &k->full);
+		told->annot = resolve(m, options, told->len, reference, &k->full);
 	k->expanded = told->annot != NULL;
 	if (k->expanded) {
 		told->options = (const uint8_t *)k->full.p;
@@ -103,7 +103,7 @@ static void set_annotation(struct option_memo *m, const uint8_t *options, const 
 		told->annot = annot_cache_get(m->annots, first, (size_t)(last - first));
 		told->lost = reference != NULL;
 	}
-	forget_turned(m);
+	forget_lost(m);
 }
 
 static void read_options(struct option_memo *m, const uint8_t *options, size_t len, struct kept *k)
@@ -111,7 +111,7 @@ static void read_options(struct option_memo *m, const uint8_t *options, size_t l
 	struct pcapng_options o = { options, options + len };
 	const uint8_t *value, *first = NULL, *last = NULL;
 	struct options_told *told = &k->told;
-	uint64_t reference;
+	struct reference reference;
 	bool refers = false;
 	uint16_t code, n;
 
