@@ -64,7 +64,10 @@ static __always_inline int note_addr(struct bpf_sock_addr *ctx, bool used)
 	return PROCEED;
 }
 
-/* As note_addr(), of a socket that nobody has used: it is another's than who made it. */
+/*
+ * As note_addr(), of a socket that nobody has used: it is another's than who made it, or was made by the kernel, as those that MPTCP
+ * listens with are.
+ */
 static __always_inline int note_binder(struct bpf_sock_addr *ctx)
 {
 	struct task_struct *task = task_current();
@@ -73,8 +76,8 @@ static __always_inline int note_binder(struct bpf_sock_addr *ctx)
 	if (!ctx->sk)
 		return PROCEED;
 	new.cookie = bpf_get_socket_cookie(ctx);
-	rec = bpf_sk_storage_get(&ptcp_sockets, ctx->sk, NULL, 0);
-	if (rec && !rec->certain && rec->cookie == new.cookie && !task_is_of(task, rec) && owner_current(&new, task))
+	rec = bpf_sk_storage_get(&ptcp_sockets, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (rec && !rec->certain && !task_is_of(task, rec) && owner_current(&new, task))
 		owner_publish(rec, &new);
 	return PROCEED;
 }
