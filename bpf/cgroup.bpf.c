@@ -89,7 +89,7 @@ static __always_inline void note(struct __sk_buff *skb, bool egress)
 	found = owner_of_socket(S, full, cookie, which);
 	if (egress)
 		note_sender(skb, S, full, found);
-	flow_anywhere(S, &S->flow[which], !egress && skb->pkt_type != PACKET_HOST);
+	flow_anywhere(S, scratch_flow(S, which), !egress && skb->pkt_type != PACKET_HOST);
 }
 
 static __always_inline int note_unpreempted(struct __sk_buff *skb, bool egress)

@@ -69,9 +69,9 @@ __weak __noinline int flow_remember_now(__u32 which, __u32 slot)
 	struct owner_scratch *S = owner_scratch_get(slot);
 	struct flow_key *k;
 
-	if (!S || which >= FLOWS)
+	if (!S)
 		return 0;
-	k = &S->flow[which];
+	k = scratch_flow(S, which);
 	if (k->proto == IPPROTO_SCTP)
 		init_tell(S, k);
 	if (flows_told && S->begins)
@@ -84,7 +84,7 @@ __weak __noinline int flow_remember_now(__u32 which, __u32 slot)
 /* Tells ptcp_flows whose tuple it is; rec is what is known of the socket. Once per socket and tuple, and flow_again(). */
 static __always_inline void flow_remember(struct owner_scratch *S, struct owner_rec *rec, __u32 which)
 {
-	const struct flow_key *k = &S->flow[which];
+	const struct flow_key *k = scratch_flow(S, which);
 	__u32 told = flow_told(S, k);
 
 	if (rec->flow == told && !flow_again(S, k))
@@ -135,7 +135,7 @@ static __always_inline bool owner_of_socket(struct owner_scratch *S, struct bpf_
 	}
 	if (which >= FLOWS)
 		return true;
-	k = &S->flow[which];
+	k = scratch_flow(S, which);
 	if (!k->proto)
 		return true;
 	/*
@@ -195,7 +195,7 @@ __weak __noinline int flow_get_once(__u32 which, __u32 slot)
 {
 	struct owner_scratch *S = owner_scratch_get(slot);
 
-	return S && which < FLOWS && flow_read(S, &S->flow[which]);
+	return S && flow_read(S, scratch_flow(S, which));
 }
 
 /* The owner of a flow of ptcp_flows into S->rec. */
@@ -208,9 +208,9 @@ __weak __noinline int forward_get_once(__u32 which, __u32 slot)
 {
 	struct owner_scratch *S = owner_scratch_get(slot);
 
-	if (!S || which >= FLOWS || !flow_forwardable(&S->flow[which]))
+	if (!S || !flow_forwardable(scratch_flow(S, which)))
 		return false;
-	S->flow[FLOW_FORWARD] = S->flow[which];
+	S->flow[FLOW_FORWARD] = *scratch_flow(S, which);
 	S->flow[FLOW_FORWARD].netns = 0;
 	return flow_read(S, &S->flow[FLOW_FORWARD]);
 }
@@ -232,9 +232,9 @@ __weak __noinline int destination_local(struct __sk_buff *skb, __u32 which)
 	const struct flow_key *k;
 	long ret;
 
-	if (!S || which >= FLOWS)
+	if (!S)
 		return false;
-	k = &S->flow[which];
+	k = scratch_flow(S, which);
 	if (addr_is_v4(k->l)) {
 		fib.family = AF_INET;
 		fib.ipv4_src = k->r[3];
@@ -289,9 +289,9 @@ __weak __noinline int lookup_tcp(struct __sk_buff *skb, __u32 which, __u32 syn)
 	bool found = false;
 	__u32 size;
 
-	if (!S || which >= FLOWS)
+	if (!S)
 		return 0;
-	k = &S->flow[which];
+	k = scratch_flow(S, which);
 	size = tuple_of_flow(&t, k);
 	sk = bpf_skc_lookup_tcp(skb, &t, size, BPF_F_CURRENT_NETNS, 0);
 	if (sk && syn && sk->state == BPF_TCP_TIME_WAIT) {
@@ -355,9 +355,9 @@ __weak __noinline int lookup_udp(struct __sk_buff *skb, __u32 which)
 	struct bpf_sock *sk;
 	bool found = false;
 
-	if (!S || which >= FLOWS)
+	if (!S)
 		return 0;
-	k = &S->flow[which];
+	k = scratch_flow(S, which);
 	sk = bpf_sk_lookup_udp(skb, &t, tuple_of_flow(&t, k), BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return false;
@@ -374,7 +374,7 @@ __weak __noinline int lookup_udp(struct __sk_buff *skb, __u32 which)
 
 static __always_inline bool lookup(struct __sk_buff *skb, struct owner_scratch *S, __u32 which, bool syn)
 {
-	const struct flow_key *k = &S->flow[which];
+	const struct flow_key *k = scratch_flow(S, which);
 
 	if (k->fragment)
 		return false;

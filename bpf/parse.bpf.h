@@ -149,9 +149,9 @@ static __always_inline bool parse_at(struct __sk_buff *skb, __u32 which, __u32 o
 	struct flow_key *k;
 	__u16 tag[2];
 
-	if (!S || which >= FLOWS)
+	if (!S)
 		return 0;
-	k = &S->flow[which];
+	k = scratch_flow(S, which);
 	/* tags inside the packet: those of a VLAN device below us, or a second one */
 	for (int i = 0; i < 2; i++) {
 		if (protocol != ETH_P_8021Q && protocol != ETH_P_8021AD)

@@ -15,7 +15,8 @@ enum {
 	FLOW_FORWARD, /* one of these as another namespace sees it */
 	FLOW_SENT,    /* not cleared: unless nat is NAT_NONE, the source as that end sees it */
 	FLOW_HEARD,   /* the destination, likewise */
-	FLOWS
+	FLOWS,
+	FLOW_SLOTS = 8 /* a power of two */
 };
 
 /* What the headers tell beside the flow. */
@@ -49,7 +50,7 @@ struct owner_scratch {
 	__u8 slot;	      /* of this, see owner_scratch_get() */
 	__u8 begins;	      /* of packets that cgroup.bpf.c sees: its source may be the first to send on this flow */
 	struct packet_head head;
-	struct flow_key flow[FLOWS];
+	struct flow_key flow[FLOW_SLOTS];
 };
 
 enum { OWNER_SLOT = 0 };
@@ -68,6 +69,13 @@ struct {
 static __always_inline struct owner_scratch *owner_scratch_get(__u32 slot)
 {
 	return bpf_map_lookup_elem(&ptcp_owner_buf, &slot);
+}
+
+/* A mask, since verifiers up to 6.1 lose a bound that was tested in another register. The asm keeps clang from leaving it out. */
+static __always_inline struct flow_key *scratch_flow(struct owner_scratch *S, __u32 which)
+{
+	asm volatile("" : "+r"(which));
+	return &S->flow[which % FLOW_SLOTS];
 }
 
 #endif
