@@ -169,6 +169,12 @@ static __always_inline bool owner_of_listener(struct owner_scratch *S, struct bp
 	return S->rec.tgid != 0;
 }
 
+/* As flow_end(), of a flow that is in a map: of what comes from there, the verifier remembers nothing. */
+static __always_inline bool flow_may_be(__u64 end)
+{
+	return flow_ends[flow_end_slot(end) % FLOW_ENDS];
+}
+
 static __always_inline bool flow_read(struct owner_scratch *S, const struct flow_key *k)
 {
 	struct owner_rec *rec = flows_find(k), *now;
@@ -201,7 +207,7 @@ __weak __noinline int flow_get_once(__u32 which, __u32 slot)
 /* The owner of a flow of ptcp_flows into S->rec. */
 static __always_inline bool flow_get(const struct owner_scratch *S, __u32 which)
 {
-	return flow_get_once(which, S->slot);
+	return flow_may_be(flow_end_mixed(&S->flow[which])) && flow_get_once(which, S->slot);
 }
 
 __weak __noinline int forward_get_once(__u32 which, __u32 slot)
@@ -218,7 +224,9 @@ __weak __noinline int forward_get_once(__u32 which, __u32 slot)
 /* Likewise, of a flow of another namespace, which its own end sees as this one. */
 static __always_inline bool forward_get(const struct owner_scratch *S, __u32 which)
 {
-	return forward_get_once(which, S->slot);
+	const struct flow_key *k = &S->flow[which];
+
+	return flow_may_be(flow_end_mixed(k) ^ k->netns) && forward_get_once(which, S->slot);
 }
 
 /*
