@@ -247,6 +247,7 @@ static inline int rig_rings(struct rig *r, unsigned n, size_t size)
 {
 	int err = 0;
 
+	r->c.rings.size = size;
 	for (unsigned i = 0; i < n && !err; i++) {
 		err = ring_open_local(&r->c.rings.ring[i], size);
 		if (!err)
