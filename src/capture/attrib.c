@@ -57,17 +57,12 @@ static uint32_t filter_of(const struct capture_config *c)
 }
 
 /* In a cgroup namespace we see the root of that only; one program that suffers no others keeps them out. */
-static bool egress_sees_all(void)
+static bool egress_sees_all(int cgroup)
 {
-	const int fd = cgroup2_open();
 	uint32_t flags = 0, n = 0;
-	bool all = fd >= 0 && cgroup2_is_root(fd) &&
-		   (bpf_prog_query(fd, BPF_CGROUP_INET_EGRESS, 0, &flags, NULL, &n) || n == 0 ||
-		    (flags & BPF_F_ALLOW_MULTI));
 
-	if (fd >= 0)
-		close(fd);
-	return all;
+	return cgroup2_is_root(cgroup) && (bpf_prog_query(cgroup, BPF_CGROUP_INET_EGRESS, 0, &flags, NULL, &n) ||
+					   n == 0 || (flags & BPF_F_ALLOW_MULTI));
 }
 
 int attrib_new(struct attrib **ret, const struct capture_config *config)
@@ -87,7 +82,8 @@ int attrib_new(struct attrib **ret, const struct capture_config *config)
 			free(a);
 			return err;
 		}
-		a->all_pass = egress_sees_all();
+		a->cgroup = a->support.has[KERNEL_CGROUP2] ? cgroup2_open() : -1;
+		a->all_pass = egress_sees_all(a->cgroup);
 	}
 	for (size_t i = 0; i < hooks_count; i++)
 		a->support.usable[i] = a->support.usable[i] && (hooks[i].kind != HOOK_FLOW || config->flows);
@@ -370,7 +366,6 @@ static bool hook_loaded(struct attrib *a, size_t i)
 
 static void attach_hooks(struct attrib *a)
 {
-	a->cgroup = a->support.has[KERNEL_CGROUP2] ? cgroup2_open() : -1;
 	for (size_t i = 0; i < hooks_count; i++) {
 		if (!hooks[i].demand && hooks[i].kind != HOOK_ITER && hook_needed(a, i) && hook_loaded(a, i))
 			attach_hook(a, i);

@@ -175,7 +175,7 @@ int cgroup_prepare(struct capture *c, struct ptcpdump *skel)
 {
 	bpf_program__set_autoload(skel->progs.ptcp_cg_out, c->config.direction != DIR_IN);
 	bpf_program__set_autoload(skel->progs.ptcp_cg_in, c->config.direction != DIR_OUT);
-	return bpf_map__set_max_entries(skel->maps.ptcp_scratch, (uint32_t)cpus_seen() * SCRATCH_SLOTS_NESTED);
+	return bpf_map__set_max_entries(skel->maps.ptcp_scratch, (uint32_t)c->programs.ncpus * SCRATCH_SLOTS_NESTED);
 }
 
 int cgroup_attach(struct capture *c)

@@ -146,6 +146,7 @@ struct programs {
 	struct sections sections;
 	struct bpf_link *taps[2]; /* at tracepoints or the root cgroup */
 	bool forbidden;		  /* we are not even permitted to load any */
+	int ncpus;		  /* that a program may run on, by the highest number; or -errno */
 };
 
 /* Of packets, for both kinds of devices. */
@@ -186,8 +187,6 @@ void programs_log(void);
 int filters_compile(struct capture *c);
 /* Makes programs.control too, which a backend without programs has as well. Errors are logged. */
 int programs_load(struct capture *c);
-/* Those that a program may run on, by the highest number. Negative errno. */
-int cpus_seen(void);
 /* Packets that were lost before it was known whether they are wanted. */
 uint64_t programs_unjudged(const struct capture *c);
 /* They see no packet any more. */

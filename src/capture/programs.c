@@ -101,7 +101,7 @@ int filters_compile(struct capture *c)
 	return filter_reject(&c->filter.l3);
 }
 
-int cpus_seen(void)
+static int cpus_seen(void)
 {
 	const unsigned end = cpus_end();
 
@@ -112,7 +112,7 @@ int cpus_seen(void)
 static int rings_plan(struct capture *c)
 {
 	size_t total = c->config.ring_bytes;
-	int ncpus = cpus_seen();
+	const int ncpus = c->programs.ncpus;
 
 	if (ncpus <= 0)
 		return ncpus;
@@ -171,12 +171,12 @@ static void size_ifaces(const struct capture *c, struct ptcpdump *skel)
 }
 
 /* Sockets without storage, and flows: more CPUs make more. Each 16,384 entries of both take 1.1 ms and 5 MB. */
-static void size_owners(const struct ptcpdump *skel)
+static void size_owners(const struct capture *c, const struct ptcpdump *skel)
 {
 	const uint32_t max = bpf_map__max_entries(skel->maps.ptcp_flows);
 	uint32_t n = OWNERS_MIN;
 
-	while (n < max && n < (uint32_t)cpus_seen() * OWNERS_PER_CPU)
+	while (n < max && n < (uint32_t)c->programs.ncpus * OWNERS_PER_CPU)
 		n *= 2;
 	bpf_map__set_max_entries(skel->maps.ptcp_flows, n);
 	bpf_map__set_max_entries(skel->maps.ptcp_cookies, n);
@@ -198,7 +198,7 @@ static void settings_prepare(const struct capture *c, struct ptcpdump *skel)
 	if (!c->namespaces.any)
 		bpf_map__set_max_entries(skel->maps.ptcp_netns, 1);
 	if (c->backend->programs) {
-		bpf_map__set_max_entries(skel->maps.ptcp_scratch, (uint32_t)cpus_seen() * SCRATCH_SLOTS);
+		bpf_map__set_max_entries(skel->maps.ptcp_scratch, (uint32_t)c->programs.ncpus * SCRATCH_SLOTS);
 		bpf_map__set_value_size(skel->maps.ptcp_scratch, scratch_size(c));
 	}
 }
@@ -216,7 +216,7 @@ static int programs_choose(struct capture *c, struct ptcpdump *skel)
 	err = attrib_prepare(c->attrib, skel);
 	/* Without an iterator, all sockets from before are listed there. */
 	if (!err && c->config.attribution && !attrib_scan_first(c->attrib))
-		size_owners(skel);
+		size_owners(c, skel);
 	if (!err && c->backend->prepare)
 		err = c->backend->prepare(c, skel);
 	if (err || !c->config.flows || !kernel_has(KERNEL_PREEMPT_OFF))
@@ -440,6 +440,7 @@ int programs_load(struct capture *c)
 {
 	int err;
 
+	c->programs.ncpus = cpus_seen();
 	if (!c->backend->programs) {
 		err = load_optional(c);
 		if (!err)

@@ -288,10 +288,26 @@ static char *put_tcp_options(char *d, const u_char *p, unsigned n, uint32_t firs
 	return d;
 }
 
+/* A number that means something only with its flag, whose name has three letters. */
+static inline char *put_flagged(const struct text *t, char *d, bool set, uint32_t n, const char *name, const char *flag)
+{
+	if (!set && (t->config.v <= 1 || n == 0))
+		return d;
+	d = set ? PUT(d, ", ") : PUT(d, ", [");
+	d = put(d, name, 3);
+	*d++ = ' ';
+	d = decimal_put(d, n);
+	if (set)
+		return d;
+	d = PUT(d, " != 0 while ");
+	d = put(d, flag, 3);
+	return PUT(d, " flag not set]");
+}
+
 static char *put_tcp_numbers(const struct text *t, char *d, const u_char *tcp, uint32_t seq, uint32_t ack,
 			     uint32_t data)
 {
-	const unsigned flags = tcp[13], urgent = EXTRACT_BE_U_2(tcp + 18);
+	const unsigned flags = tcp[13];
 
 	if (t->config.v > 1 || data > 0 || flags & (TH_SYN | TH_FIN | TH_RST)) {
 		d = PUT(d, ", seq ");
@@ -301,25 +317,10 @@ static char *put_tcp_numbers(const struct text *t, char *d, const u_char *tcp, u
 			d = decimal_put(d, seq + data);
 		}
 	}
-	if (flags & TH_ACK) {
-		d = PUT(d, ", ack ");
-		d = decimal_put(d, ack);
-	} else if (t->config.v > 1 && ack != 0) {
-		d = PUT(d, ", [ack ");
-		d = decimal_put(d, ack);
-		d = PUT(d, " != 0 while ACK flag not set]");
-	}
+	d = put_flagged(t, d, flags & TH_ACK, ack, "ack", "ACK");
 	d = PUT(d, ", win ");
 	d = decimal_put(d, EXTRACT_BE_U_2(tcp + 14));
-	if (flags & TH_URG) {
-		d = PUT(d, ", urg ");
-		d = decimal_put(d, urgent);
-	} else if (t->config.v > 1 && urgent != 0) {
-		d = PUT(d, ", [urg ");
-		d = decimal_put(d, urgent);
-		d = PUT(d, " != 0 while URG flag not set]");
-	}
-	return d;
+	return put_flagged(t, d, flags & TH_URG, EXTRACT_BE_U_2(tcp + 18), "urg", "URG");
 }
 
 static char *put_tcp(struct text *t, const struct direct_packet *p, char *d)
