@@ -3,6 +3,7 @@
 # make            build/ptcpdump against the system's shared libraries
 # make static     build/static/ptcpdump, one static file
 # make asan       build/asan/ptcpdump, with AddressSanitizer and UBSan
+# make tsan       build/tsan/ptcpdump, with ThreadSanitizer
 # make setup      install what is missing (apt; elsewhere it prints a list)
 # make demo       set up, build, and show it at work
 # make check      set up, build, run every test
@@ -93,7 +94,7 @@ all: $(if $(MAIN),$(B)/ptcpdump,$(B)/libptcpdump.a)
 
 include deps/deps.mk
 
-# --- the program, in three variants -------------------------------------------
+# --- the program, in four variants -------------------------------------------
 
 # $(call variant,DIR,flags to compile): DIR/obj/**.o and DIR/libptcpdump.a, everything but main.o.
 define variant
@@ -116,6 +117,8 @@ endef
 ASAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 $(eval $(call variant,$(B),$$(PKG_CFLAGS) $$(FORTIFY)))
 $(eval $(call variant,$(B)/asan,$$(PKG_CFLAGS) $$(ASAN)))
+TSAN := -fsanitize=thread -Wno-tsan
+$(eval $(call variant,$(B)/tsan,$$(PKG_CFLAGS) $$(TSAN)))
 $(eval $(call variant,$(B)/static,$$(STATIC_CPPFLAGS) $$(FORTIFY) -ffunction-sections -fdata-sections))
 $(OBJ:%=$(B)/static/obj/%): | $(STATIC_DEPS)
 
@@ -127,6 +130,11 @@ $(B)/asan/ptcpdump: $(B)/asan/obj/$(MAIN) $(B)/asan/libptcpdump.a $(ND_ASAN_LIB)
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(ASAN) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $(call group,$^) $(PKG_LIBS)
 
+# libnetdissect runs in one thread only, so it is not built anew for this.
+$(B)/tsan/ptcpdump: $(B)/tsan/obj/$(MAIN) $(B)/tsan/libptcpdump.a $(ND_LIB)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(TSAN) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $(call group,$^) $(PKG_LIBS)
+
 # The linker warns about getaddrinfo and getpwuid in static programs; deps/static_nss.c deals with that.
 $(B)/static/ptcpdump: $(B)/static/obj/$(MAIN) $(patsubst %.c,$(B)/static/obj/%.o,$(wildcard deps/static_*.c)) $(B)/static/libptcpdump.a $(ND_LIB) $(STATIC_DEPS)
 	$(say) LD $@
@@ -135,6 +143,7 @@ $(B)/static/ptcpdump: $(B)/static/obj/$(MAIN) $(patsubst %.c,$(B)/static/obj/%.o
 	$(Q)$(STRIP) -o $@ $@.full
 
 static: $(if $(MAIN),$(B)/static/ptcpdump,$(B)/static/libptcpdump.a)
+tsan: $(if $(MAIN),$(B)/tsan/ptcpdump)
 asan: $(if $(MAIN),$(B)/asan/ptcpdump,$(B)/asan/libptcpdump.a)
 
 # --- BPF and other generated sources -------------------------------------------
@@ -209,7 +218,7 @@ $(LIB_HELPERS): $(B)/tests/%: $(B)/obj/tests/helpers/%.o $(B)/libptcpdump.a $(ND
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $(call group,$^) $(PKG_LIBS)
 
-PROGRAMS := $(if $(MAIN),$(B)/ptcpdump $(B)/asan/ptcpdump)
+PROGRAMS := $(if $(MAIN),$(B)/ptcpdump $(B)/asan/ptcpdump $(B)/tsan/ptcpdump)
 SUITES := unit golden bpf system tcpdump vm
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -335,4 +344,4 @@ help:
 	@echo "Settings: V=1 WERROR=1 CC= CLANG= BPFTOOL= CFLAGS= DISTDIR= PREFIX= DESTDIR="
 
 .DEFAULT_GOAL := all
-.PHONY: all check-fast vm-kernels completions fuzz static asan tests check demo setup bench golden check-clean format check-format lint install uninstall clean distclean help $(SUITES:%=check-%)
+.PHONY: all check-fast vm-kernels completions fuzz static asan tsan tests check demo setup bench golden check-clean format check-format lint install uninstall clean distclean help $(SUITES:%=check-%)
