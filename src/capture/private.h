@@ -11,6 +11,7 @@
 #include "capture/expedite.h"
 #include "capture/ring.h"
 #include "capture/sections.h"
+#include "capture/verifier.h"
 #include "filter/filter.h"
 
 struct rtnl_link;
@@ -144,6 +145,7 @@ struct programs {
 	struct ptcpdump *skel;
 	struct capture_control *control; /* shared with the programs */
 	struct sections sections;
+	struct verifier verifier;
 	struct bpf_link *taps[2]; /* at tracepoints or the root cgroup */
 	bool forbidden;		  /* we are not even permitted to load any */
 	int ncpus;		  /* that a program may run on, by the highest number; or -errno */
