@@ -7,6 +7,7 @@
 #include <ptcpdump/config.h>
 
 #include "capture/attach.h"
+#include "capture/attach_ahead.h"
 #include "capture/capture.h"
 #include "capture/expedite.h"
 #include "capture/ring.h"
@@ -137,6 +138,7 @@ struct links {
 	struct link *last;
 	struct wish *wishes; /* one for each of config.ifaces; NULL: nothing was looked for yet */
 	enum attach_mode mode;
+	struct ahead ahead; /* of the backend tc */
 	struct expedite expedite;
 };
 
