@@ -161,7 +161,9 @@ $(B)/bpf/%.bpf.o: bpf/%.bpf.c | $(LIBBPF_LIB)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) $(BPF_WARN) -MMD -MP -c $< -o $@
 
-$(B)/bpf/ptcpdump.o: $(BPF_SRC:%.c=$(B)/%.o)
+# In the order in which libbpf loads them: first those that another thread has the kernel verify meanwhile.
+BPF_BESIDE := $(filter bpf/tc.bpf.c,$(BPF_SRC))
+$(B)/bpf/ptcpdump.o: $(BPF_BESIDE:%.c=$(B)/%.o) $(patsubst %.c,$(B)/%.o,$(filter-out $(BPF_BESIDE),$(BPF_SRC)))
 	$(say) JOIN $@
 	$(Q)$(BPFTOOL) gen object $@ $^
 

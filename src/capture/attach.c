@@ -40,20 +40,17 @@ struct tcx_link_create {
  * First in line on both sides: a program that decides ends the line, and packets that it takes or drops would never
  * be seen by those behind it. So egress shows what the stack sent, before other programs rewrite it.
  */
-static int tcx_attach(struct attachment *a, int prog_fd)
+int attach_link(uint32_t ifindex, bool ingress, int prog_fd)
 {
 	struct tcx_link_create attr = {
 		.prog_fd = (uint32_t)prog_fd,
-		.target_ifindex = a->ifindex,
-		.attach_type = a->ingress ? TCX_INGRESS : TCX_EGRESS,
+		.target_ifindex = ifindex,
+		.attach_type = ingress ? TCX_INGRESS : TCX_EGRESS,
 		.flags = TCX_BEFORE,
 	};
 	long fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
 
-	if (fd < 0)
-		return -errno;
-	a->link_fd = (int)fd;
-	return 0;
+	return fd < 0 ? -errno : (int)fd;
 }
 
 /* Kernels without tcx do not know the attach type. */
@@ -64,9 +61,7 @@ static bool tcx_lacks(int err)
 
 bool attach_has_tcx(int prog_fd)
 {
-	struct attachment nowhere = { .link_fd = -1 };
-
-	return !tcx_lacks(tcx_attach(&nowhere, prog_fd));
+	return !tcx_lacks(attach_link(0, false, prog_fd));
 }
 
 static enum bpf_tc_attach_point attach_point(const struct attachment *a)
@@ -192,22 +187,42 @@ static int clsact_attach(struct attachment *a, int prog_fd)
 	return err;
 }
 
+static void attachment_begin(struct attachment *a, uint32_t ifindex, bool ingress)
+{
+	*a = (struct attachment){ .ifindex = ifindex, .ingress = ingress, .link_fd = -1 };
+}
+
+int attach_to_link(struct attachment *a, enum attach_mode *mode, uint32_t ifindex, bool ingress, int link_fd,
+		   int prog_fd)
+{
+	const int err = bpf_link_update(link_fd, prog_fd, NULL);
+
+	attachment_begin(a, ifindex, ingress);
+	if (err) {
+		close(link_fd);
+		return err;
+	}
+	*mode = ATTACH_TCX;
+	a->link_fd = link_fd;
+	a->active = true;
+	return 0;
+}
+
 int attach_program(struct attachment *a, enum attach_mode *mode, uint32_t ifindex, bool ingress, int prog_fd)
 {
 	int err;
 
-	memset(a, 0, sizeof(*a));
-	a->ifindex = ifindex;
-	a->ingress = ingress;
-	a->link_fd = -1;
+	attachment_begin(a, ifindex, ingress);
 	if (*mode != ATTACH_CLSACT) {
-		err = tcx_attach(a, prog_fd);
-		if (!tcx_lacks(err)) {
-			if (!err)
-				*mode = ATTACH_TCX;
-			a->active = !err;
-			return err;
+		err = attach_link(ifindex, ingress, prog_fd);
+		if (err >= 0) {
+			*mode = ATTACH_TCX;
+			a->link_fd = err;
+			a->active = true;
+			return 0;
 		}
+		if (!tcx_lacks(err))
+			return err;
 		if (*mode == ATTACH_TCX)
 			return err;
 		*mode = ATTACH_CLSACT;

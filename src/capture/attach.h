@@ -22,6 +22,11 @@ struct attachment {
 
 /* Whether this kernel has tcx; prog_fd: any program for tc. */
 bool attach_has_tcx(int prog_fd);
+/* A tcx link on the device of this thread's network namespace: its descriptor, or -errno. */
+int attach_link(uint32_t ifindex, bool ingress, int prog_fd);
+/* As attach_program(), with a link that is there, which is closed when that fails. */
+int attach_to_link(struct attachment *a, enum attach_mode *mode, uint32_t ifindex, bool ingress, int link_fd,
+		   int prog_fd);
 /* In the calling thread's network namespace. *mode: ATTACH_AUTO becomes what works. Returns 0 or -errno. */
 int attach_program(struct attachment *a, enum attach_mode *mode, uint32_t ifindex, bool ingress, int prog_fd);
 /*

@@ -18,8 +18,8 @@
 	FIRST("tc",                                                                                                         \
 	      .help = "eBPF programs at tcx or clsact: most exact owners, all namespaces, Ethernet and IP devices",         \
 	      .missing = tc_missing, .instead = "pcap", .programs = true, .device = ether_or_ip_device,                     \
-	      .open = tc_open, .prepare = tc_prepare, .attach = links_attach, .attach_link = tc_attach_link,                \
-	      .stop = programs_stop, .count = links_count, .close = links_detach)                                           \
+	      .open = tc_open, .prepare = tc_prepare, .attach = tc_attach, .attach_link = tc_attach_link,                   \
+	      .stop = programs_stop, .count = links_count, .close = tc_close)                                               \
 	NEXT("cgroup-skb",                                                                                                  \
 	     .help = "eBPF programs at the root of cgroup v2: what local sockets send and receive, from the IP header on",  \
 	     .missing = cgroup_missing, .instead = "pcap", .programs = true, .flows = true, .raw_ip = true,                 \

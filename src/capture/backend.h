@@ -78,7 +78,9 @@ const char *backend_without_bpf(void);
 const char *tc_missing(void);
 int tc_open(struct capture *c);
 int tc_prepare(struct capture *c, struct ptcpdump *skel);
+int tc_attach(struct capture *c);
 int tc_attach_link(struct capture *c, struct link *link);
+void tc_close(struct capture *c);
 
 /* backend_tap.c: packet sockets, tracepoints, cgroups */
 /* Why programs of a type cannot be used; refused: what to say when the kernel takes none. */

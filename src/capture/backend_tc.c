@@ -30,12 +30,6 @@ static enum attach_mode mode_forced(void)
 	return ATTACH_AUTO;
 }
 
-int tc_open(struct capture *c)
-{
-	c->links.mode = mode_forced();
-	return taps_open(c);
-}
-
 int tc_prepare(struct capture *c, struct ptcpdump *skel)
 {
 	const bool all = c->links.any || c->namespaces.any || c->namespaces.chosen;
@@ -62,6 +56,64 @@ static void sides_choose(const struct capture *c, const struct link *link, bool 
 		*in = false;
 }
 
+/* All but those for which RCU is expedited, which does not hold up anything. */
+static void links_ahead(struct capture *c)
+{
+	struct ahead *a = &c->links.ahead;
+
+	if (c->links.mode == ATTACH_CLSACT || c->links.n * 2 > AHEAD_MAX)
+		return;
+	for (unsigned i = 0; i < c->links.n; i++) {
+		const struct link *link = c->links.all[i];
+		bool in, out;
+
+		if (!link->present || !link->up)
+			continue;
+		sides_choose(c, link, &in, &out);
+		if (out)
+			ahead_add(a, link->ns->fd, link->iface.netns, link->iface.ifindex, false);
+		if (in)
+			ahead_add(a, link->ns->fd, link->iface.netns, link->iface.ifindex, true);
+	}
+	ahead_begin(a);
+}
+
+int tc_open(struct capture *c)
+{
+	int err;
+
+	c->links.mode = mode_forced();
+	err = taps_open(c);
+	if (!err)
+		links_ahead(c);
+	return err;
+}
+
+int tc_attach(struct capture *c)
+{
+	const int err = links_attach(c);
+
+	ahead_end(&c->links.ahead);
+	return err;
+}
+
+void tc_close(struct capture *c)
+{
+	ahead_end(&c->links.ahead);
+	links_detach(c);
+}
+
+static int attach_side(struct capture *c, struct link *link, bool ingress, int prog_fd)
+{
+	struct attachment *a = ingress ? &link->ingress : &link->egress;
+	const uint32_t ifindex = link->iface.ifindex;
+	const int fd = ahead_take(&c->links.ahead, link->iface.netns, ifindex, ingress);
+
+	if (fd >= 0 && attach_to_link(a, &c->links.mode, ifindex, ingress, fd, prog_fd) == 0)
+		return 0;
+	return attach_program(a, &c->links.mode, ifindex, ingress, prog_fd);
+}
+
 /*
  * What a new device sends comes first, on all of them: an attachment takes effect at once, but returns only after an RCU
  * grace period, and the next one waits for that.
@@ -69,20 +121,19 @@ static void sides_choose(const struct capture *c, const struct link *link, bool 
 int tc_attach_link(struct capture *c, struct link *link)
 {
 	int prog_fd = bpf_program__fd(link->l3 ? c->programs.skel->progs.ptcp_l3 : c->programs.skel->progs.ptcp_l2);
-	uint32_t ifindex = link->iface.ifindex;
 	bool in, out;
 	int err = 0;
 
 	sides_choose(c, link, &in, &out);
 	if (c->links.mode == ATTACH_CLSACT && !link->egress.active)
-		attach_clean(ifindex);
+		attach_clean(link->iface.ifindex);
 	if (out && !link->egress.active) {
-		err = attach_program(&link->egress, &c->links.mode, ifindex, false, prog_fd);
+		err = attach_side(c, link, false, prog_fd);
 		if (!err && in && c->links.running && c->links.mode == ATTACH_TCX)
 			return LINK_UNFINISHED;
 	}
 	if (!err && in)
-		err = attach_program(&link->ingress, &c->links.mode, ifindex, true, prog_fd);
+		err = attach_side(c, link, true, prog_fd);
 	if (err)
 		attach_undo(&link->egress, false);
 	return err;

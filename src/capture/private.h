@@ -7,10 +7,12 @@
 #include <ptcpdump/config.h>
 
 #include "capture/attach.h"
+#include "capture/attach_ahead.h"
 #include "capture/capture.h"
 #include "capture/expedite.h"
 #include "capture/ring.h"
 #include "capture/sections.h"
+#include "capture/verifier.h"
 #include "filter/filter.h"
 
 struct rtnl_link;
@@ -136,6 +138,7 @@ struct links {
 	struct link *last;
 	struct wish *wishes; /* one for each of config.ifaces; NULL: nothing was looked for yet */
 	enum attach_mode mode;
+	struct ahead ahead; /* of the backend tc */
 	struct expedite expedite;
 };
 
@@ -144,6 +147,7 @@ struct programs {
 	struct ptcpdump *skel;
 	struct capture_control *control; /* shared with the programs */
 	struct sections sections;
+	struct verifier verifier;
 	struct bpf_link *taps[2]; /* at tracepoints or the root cgroup */
 	bool forbidden;		  /* we are not even permitted to load any */
 	int ncpus;		  /* that a program may run on, by the highest number; or -errno */

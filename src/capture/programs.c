@@ -278,6 +278,19 @@ static bool descriptors_suffice(const struct ptcpdump *skel)
 	return getrlimit(RLIMIT_NOFILE, &limit) || (rlim_t)next + need <= limit.rlim_cur;
 }
 
+/* Of the programs that see packets. */
+static int verify_beside(struct bpf_program *prog, struct bpf_prog_load_opts *opts, long cookie)
+{
+	return verifier_begin((struct verifier *)cookie, prog, opts);
+}
+
+static int skeleton_load_now(struct programs *p)
+{
+	const int err = ptcpdump__load(p->skel), refused = verifier_end(&p->verifier);
+
+	return err ? err : refused;
+}
+
 /* A part that this kernel refuses is left out, and it is tried again. */
 static int skeleton_load_from(struct capture *c, const struct bpf_object_open_opts *opts)
 {
@@ -291,7 +304,7 @@ static int skeleton_load_from(struct capture *c, const struct bpf_object_open_op
 		if (!err && !descriptors_suffice(c->programs.skel))
 			return -EMFILE;
 		if (!err)
-			err = ptcpdump__load(c->programs.skel);
+			err = skeleton_load_now(&c->programs);
 		if (!err)
 			return 0;
 		if (!attrib_retry(c->attrib)) {
@@ -395,6 +408,7 @@ static int load_optional(struct capture *c)
 
 static int load_needed(struct capture *c)
 {
+	const struct filter_next next = { verify_beside, (long)&c->programs.verifier };
 	char btf[PATH_MAX];
 	int err = kernel_btf_find(c->config.kernel_btf, btf);
 
@@ -403,7 +417,7 @@ static int load_needed(struct capture *c)
 	c->config.flows = c->backend->flows;
 	err = attrib_new(&c->attrib, &c->config);
 	if (!err)
-		err = filter_inject_new(&c->filter.inject);
+		err = filter_inject_new(&c->filter.inject, &next);
 	if (!err)
 		err = rings_plan(c);
 	if (!err)

@@ -4,26 +4,11 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/btf.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "util/log.h"
-
-enum { VERIFIER_LOG = 4096 };
-
-/* A program whose place is kept. */
-struct later {
-	char name[32];
-	enum bpf_prog_type type;
-	struct bpf_prog_load_opts opts;
-	void *func_info;
-	size_t n;
-	struct bpf_insn insns[];
-};
+#include "capture/program_copy.h"
 
 static const struct {
 	const char *section; /* + lets a name go on after a slash */
@@ -70,87 +55,45 @@ int sections_add(struct sections *s, bool iterator, const char *name, bool wait)
 	return 0;
 }
 
-static void later_free(struct later *l)
-{
-	if (l)
-		free(l->func_info);
-	free(l);
-}
-
 /* Also of an object that was opened before: the new program takes the old one's place. */
-static struct later **later_slot(struct sections *s, const struct bpf_program *prog)
+static struct program_copy **later_slot(struct sections *s, const struct bpf_program *prog)
 {
 	for (size_t i = 0; i < SECTION_LATER_MAX; i++) {
-		if (!s->later[i] || strcmp(s->later[i]->name, bpf_program__name(prog)) == 0)
+		if (!s->later[i] || strcmp(program_copy_name(s->later[i]), bpf_program__name(prog)) == 0)
 			return &s->later[i];
 	}
 	return NULL;
 }
 
 /* Leaves no hole: the first free one ends the list. */
-static void later_drop(struct sections *s, struct later **slot)
+static void later_drop(struct sections *s, struct program_copy **slot)
 {
 	size_t last = SECTION_LATER_MAX;
 
 	if (!*slot)
 		return;
-	later_free(*slot);
+	program_copy_free(*slot);
 	while (!s->later[last - 1])
 		last--;
 	*slot = s->later[last - 1];
 	s->later[last - 1] = NULL;
 }
 
-/* What the options point to lives with the object, but for what they tell of functions. Lines are for the verifier's log. */
-static struct later *later_new(const struct bpf_program *prog, enum bpf_prog_type type,
-			       const struct bpf_prog_load_opts *opts)
-{
-	const size_t n = bpf_program__insn_cnt(prog), info = (size_t)opts->func_info_cnt * opts->func_info_rec_size;
-	struct later *l = malloc(sizeof(*l) + n * sizeof(l->insns[0]));
-
-	if (!l)
-		return NULL;
-	*l = (struct later){ .type = type, .func_info = malloc(info + 1), .n = n };
-	/* The library's may be longer or shorter than that of our headers. */
-	memcpy(&l->opts, opts, opts->sz < sizeof(l->opts) ? opts->sz : sizeof(l->opts));
-	l->opts.sz = sizeof(l->opts);
-	if (!l->func_info) {
-		free(l);
-		return NULL;
-	}
-	snprintf(l->name, sizeof(l->name), "%s", bpf_program__name(prog));
-	memcpy(l->insns, bpf_program__insns(prog), n * sizeof(l->insns[0]));
-	if (info)
-		memcpy(l->func_info, opts->func_info, info);
-	l->opts.func_info = l->func_info;
-	l->opts.fd_array = NULL;
-	l->opts.line_info = NULL;
-	l->opts.line_info_cnt = l->opts.line_info_rec_size = 0;
-	l->opts.log_buf = NULL;
-	l->opts.log_size = l->opts.log_level = 0;
-	return l;
-}
-
-/* Keeps the program, and its place by one that lets everything pass. */
+/* Keeps the program, and its place. */
 static int keep_place(struct sections *s, struct bpf_program *prog, enum bpf_prog_type type,
 		      struct bpf_prog_load_opts *opts)
 {
-	struct bpf_insn pass[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1 },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	struct later **slot = later_slot(s, prog), *l = slot ? later_new(prog, type, opts) : NULL;
+	struct program_copy **slot = later_slot(s, prog), *copy = slot ? program_copy_new(prog, type, opts) : NULL;
 
 	/* Then it is loaded now, and what an object before has left is of no use. */
-	if (!l) {
+	if (!copy) {
 		if (slot)
 			later_drop(s, slot);
 		return 0;
 	}
-	later_free(*slot);
-	*slot = l;
-	opts->func_info_cnt = opts->line_info_cnt = 0;
-	return bpf_program__set_insns(prog, pass, sizeof(pass) / sizeof(pass[0]));
+	program_copy_free(*slot);
+	*slot = copy;
+	return program_keep_place(prog, opts);
 }
 
 /* Of rows with a number. name: what follows the section's. */
@@ -227,36 +170,15 @@ int sections_use(struct sections *s)
 	return 0;
 }
 
-static void log_refusal(struct later *l)
-{
-	char log[VERIFIER_LOG] = "";
-	int fd;
-
-	if (!log_shows(LOG_DEBUG))
-		return;
-	l->opts.log_buf = log;
-	l->opts.log_size = sizeof(log);
-	l->opts.log_level = 1;
-	fd = bpf_prog_load(l->type, l->name, "Dual BSD/GPL", l->insns, l->n, &l->opts);
-	if (fd >= 0)
-		close(fd);
-	log_debug("verifier on \"%s\": %s", l->name, log);
-}
-
 int sections_load(struct sections *s, const struct bpf_program *prog)
 {
-	struct later **slot = later_slot(s, prog), *l = slot ? *slot : NULL;
-	int fd, err = 0;
+	struct program_copy **slot = later_slot(s, prog);
+	int fd, err;
 
-	if (!l)
+	if (!slot || !*slot)
 		return 0;
-	fd = bpf_prog_load(l->type, l->name, "Dual BSD/GPL", l->insns, l->n, &l->opts);
-	if (fd < 0 || dup3(fd, bpf_program__fd(prog), O_CLOEXEC) < 0)
-		err = -errno;
-	if (fd >= 0)
-		close(fd);
-	else
-		log_refusal(l);
+	fd = program_copy_load(*slot);
+	err = fd < 0 ? fd : program_take_place(prog, fd);
 	if (!err)
 		later_drop(s, slot);
 	return err;
@@ -270,7 +192,7 @@ void sections_done(struct sections *s)
 		s->handlers[i] = 0;
 	}
 	for (size_t i = 0; i < SECTION_LATER_MAX; i++) {
-		later_free(s->later[i]);
+		program_copy_free(s->later[i]);
 		s->later[i] = NULL;
 	}
 }

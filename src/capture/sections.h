@@ -18,14 +18,14 @@
 enum { SECTION_TARGETS_MAX = 8, SECTION_KINDS = 4, SECTION_LATER_MAX = 4 };
 
 struct bpf_program;
-struct later;
+struct program_copy;
 
 struct sections {
 	size_t n;
 	struct kernel_btf_type types[SECTION_TARGETS_MAX];
 	bool wait[SECTION_TARGETS_MAX];
 	int handlers[SECTION_KINDS]; /* ids, 0 none */
-	struct later *later[SECTION_LATER_MAX];
+	struct program_copy *later[SECTION_LATER_MAX];
 };
 
 /* A tracepoint or an iterator is attached to. wait: on demand. -E2BIG */

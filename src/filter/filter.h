@@ -12,6 +12,8 @@
 #include <stdio.h>
 
 struct bpf_object;
+struct bpf_prog_load_opts;
+struct bpf_program;
 struct filter_op;
 struct filter_inject;
 
@@ -81,8 +83,13 @@ void filter_dump(const struct filter_code *code, int level, FILE *out);
  * replaces the stubs when libbpf loads them. One struct filter_inject at a time exists in a process.
  */
 
-/* Claims the section names with libbpf: before any object is opened. -errno */
-int filter_inject_new(struct filter_inject **ret);
+/* Called, with the cookie, when such a program is complete, as libbpf's prog_prepare_load_fn is. 0 or -errno */
+struct filter_next {
+	int (*prepare)(struct bpf_program *prog, struct bpf_prog_load_opts *opts, long cookie);
+	long cookie;
+};
+/* Claims the section names with libbpf: before any object is opened. next: NULL for nothing. -errno */
+int filter_inject_new(struct filter_inject **ret, const struct filter_next *next);
 /*
  * Between open and load of an object: l2 replaces its pcap_filter_l2 and pcap_filter_mem_l2, l3 the _l3 ones. NULL:
  * that stub stays and matches everything. The codes are not used after the call. Only the object of the last call is

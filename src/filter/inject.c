@@ -28,6 +28,7 @@ struct filter_inject {
 	int handlers[SECTIONS]; /* ids, 0 none */
 	const struct bpf_object *obj;
 	struct filter_body bodies[LAYERS][FLAVOURS];
+	struct filter_next next;
 	/* Of the program that is being loaded. */
 	void *func_info, *line_info;
 };
@@ -222,15 +223,11 @@ static void info_keep(struct filter_inject *fi, struct splice *s)
 	s->func_info = s->line_info = NULL;
 }
 
-static int prepare_load(struct bpf_program *prog, struct bpf_prog_load_opts *opts, long cookie)
+static int replace_stubs(struct filter_inject *fi, struct bpf_program *prog, struct bpf_prog_load_opts *opts)
 {
-	struct filter_inject *fi = (struct filter_inject *)cookie;
 	struct splice s;
-	int rc;
+	int rc = splice_new(&s, fi->obj, prog, opts);
 
-	if (!is_ours(fi, prog) || !opts->func_info_cnt)
-		return 0;
-	rc = splice_new(&s, fi->obj, prog, opts);
 	if (!rc)
 		rc = replace_all(&s, fi, bpf_program__type(prog));
 	if (rc > 0)
@@ -243,7 +240,19 @@ static int prepare_load(struct bpf_program *prog, struct bpf_prog_load_opts *opt
 	return rc;
 }
 
-int filter_inject_new(struct filter_inject **ret)
+static int prepare_load(struct bpf_program *prog, struct bpf_prog_load_opts *opts, long cookie)
+{
+	struct filter_inject *fi = (struct filter_inject *)cookie;
+	int rc = 0;
+
+	if (!is_ours(fi, prog))
+		return 0;
+	if (opts->func_info_cnt)
+		rc = replace_stubs(fi, prog, opts);
+	return rc || !fi->next.prepare ? rc : fi->next.prepare(prog, opts, fi->next.cookie);
+}
+
+int filter_inject_new(struct filter_inject **ret, const struct filter_next *next)
 {
 	static const struct {
 		const char *name; /* those of bpf/filter.bpf.h; + lets a name go on after a slash */
@@ -261,6 +270,8 @@ int filter_inject_new(struct filter_inject **ret)
 
 	if (!fi)
 		return -ENOMEM;
+	if (next)
+		fi->next = *next;
 	for (int i = 0; i < SECTIONS; i++) {
 		int id = libbpf_register_prog_handler(sections[i].name, sections[i].type, sections[i].attach, &opts);
 

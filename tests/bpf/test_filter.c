@@ -794,7 +794,7 @@ int main(void)
 	libbpf_set_print(quiet);
 	thorough = getenv("FILTER_TEST_LONG") != NULL;
 	corpus_make();
-	if (filter_inject_new(&inject)) {
+	if (filter_inject_new(&inject, NULL)) {
 		puts("not ok - verdicts: libbpf refuses the section handlers");
 		return 1;
 	}

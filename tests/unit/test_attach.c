@@ -21,14 +21,15 @@ enum { IFINDEX = 4, PROG_FD = 50, PIDNS = 99, HANDLE = 0x70740000, HANDLE_OWN = 
 /* --- the kernel -------------------------------------------------------------------- */
 
 static struct world {
-	int tcx;	   /* errno of a tcx link; 0: there is one */
-	int tcx_fd;	   /* the last one made */
-	bool qdisc;	   /* there is a clsact qdisc */
-	int qdisc_error;   /* of making it */
-	int filter_error;  /* of adding one */
-	unsigned busy;	   /* priorities up to this one are refused */
-	int refusal;	   /* with this error */
-	unsigned detached; /* filters taken away, at most: */
+	int tcx;	    /* errno of a tcx link; 0: there is one */
+	int tcx_fd;	    /* the last one made */
+	int exchange_error; /* of giving one another program */
+	bool qdisc;	    /* there is a clsact qdisc */
+	int qdisc_error;    /* of making it */
+	int filter_error;   /* of adding one */
+	unsigned busy;	    /* priorities up to this one are refused */
+	int refusal;	    /* with this error */
+	unsigned detached;  /* filters taken away, at most: */
 	unsigned detach_max;
 	struct rtnl_filter filters[2][8]; /* by ingress */
 	unsigned nfilters[2];
@@ -75,6 +76,12 @@ FAKE(long, syscall, long number, ...)
 	}
 	world.tcx_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	return world.tcx_fd;
+}
+
+FAKE(int, bpf_link_update, int link_fd, int prog_fd, const struct bpf_link_update_opts *opts)
+{
+	told("exchange %d%s; ", prog_fd, opts ? " bad" : "");
+	return world.exchange_error;
 }
 
 static const char *point_name(enum bpf_tc_attach_point point)
@@ -213,6 +220,33 @@ static void test_tcx(void)
 		CHECK(is_open(world.tcx_fd));
 		close(world.tcx_fd);
 		CHECK_STR(what_was_told(), "");
+	}
+}
+
+static void test_link_made_ahead(void)
+{
+	for (int in = 0; in < 2; in++) {
+		enum attach_mode mode = ATTACH_AUTO;
+		struct attachment a;
+		int fd;
+
+		start();
+		fd = attach_link(IFINDEX, in, PROG_FD);
+		what_was_told();
+		CHECK_INT(attach_to_link(&a, &mode, IFINDEX, in, fd, PROG_FD + 1), 0);
+		CHECK_STR(what_was_told(), "exchange 51; ");
+		CHECK_INT(mode, ATTACH_TCX);
+		CHECK(a.active && a.ingress == in && a.ifindex == IFINDEX && a.link_fd == fd && is_open(fd));
+		attach_undo(&a, false);
+		CHECK(!is_open(fd));
+
+		/* the device has gone meanwhile */
+		mode = ATTACH_AUTO;
+		world.exchange_error = -ENOLINK;
+		fd = attach_link(IFINDEX, in, PROG_FD);
+		CHECK_INT(attach_to_link(&a, &mode, IFINDEX, in, fd, PROG_FD + 1), -ENOLINK);
+		CHECK_INT(mode, ATTACH_AUTO);
+		CHECK(!a.active && !is_open(fd));
 	}
 }
 
@@ -481,6 +515,7 @@ static void test_clean_closes(void)
 int main(void)
 {
 	RUN(test_tcx);
+	RUN(test_link_made_ahead);
 	RUN(test_fallback);
 	RUN(test_no_fallback);
 	RUN(test_priorities);

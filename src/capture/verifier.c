@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "capture/verifier.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "capture/program_copy.h"
+#include "util/thread.h"
+
+static void *verify(void *arg)
+{
+	struct verified *p = arg;
+
+	p->fd = program_copy_load(p->copy);
+	return NULL;
+}
+
+int verifier_begin(struct verifier *v, struct bpf_program *prog, struct bpf_prog_load_opts *opts)
+{
+	struct verified *p = &v->all[v->n];
+	int err;
+
+	if (v->n == VERIFIED_MAX || !thread_pays())
+		return 0;
+	*p = (struct verified){ .prog = prog, .copy = program_copy_new(prog, bpf_program__type(prog), opts) };
+	if (!p->copy)
+		return -ENOMEM;
+	err = program_keep_place(prog, opts);
+	if (!err)
+		err = thread_start(&p->thread, verify, p);
+	if (err)
+		program_copy_free(p->copy);
+	else
+		v->n++;
+	return err;
+}
+
+/* The object has no descriptor for it when another program was refused. */
+static int verified_end(struct verified *p)
+{
+	pthread_join(p->thread, NULL);
+	program_copy_free(p->copy);
+	if (p->fd < 0)
+		return p->fd;
+	if (bpf_program__fd(p->prog) >= 0)
+		return program_take_place(p->prog, p->fd);
+	close(p->fd);
+	return 0;
+}
+
+int verifier_end(struct verifier *v)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < v->n; i++) {
+		const int refused = verified_end(&v->all[i]);
+
+		if (!err)
+			err = refused;
+	}
+	v->n = 0;
+	return err;
+}
