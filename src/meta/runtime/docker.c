@@ -98,7 +98,7 @@ static enum container_rank rank_of(const struct docker *d)
 /* A user's daemon neither ends another daemon's containers nor tells who their processes are. */
 static bool may_change(const struct docker *d, const char *id)
 {
-	const struct container_entry *e = container_store_get(d->r.store, NULL, 0, id, strlen(id), false);
+	const struct container_entry *e = container_store_get(d->r.store, NULL, 0, id, strlen(id), CREATE_NOT);
 
 	return e && (!d->r.user || (e->rank == RANK_USER && e->user == d->r.user));
 }
