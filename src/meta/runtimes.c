@@ -112,8 +112,11 @@ static void drop_users(struct runtimes *rs)
 
 	for (size_t i = 0; i < rs->n; i++) {
 		struct runtime *r = rs->v[i];
+		const int fd = r->user && r->state == RUNTIME_DOWN ? user_socket_find(r->path) : -1;
 
-		if (r->user && r->state == RUNTIME_DOWN && access(r->path, F_OK) < 0)
+		if (fd >= 0)
+			close(fd);
+		if (r->user && r->state == RUNTIME_DOWN && fd < 0)
 			runtime_free(r);
 		else
 			rs->v[kept++] = r;
