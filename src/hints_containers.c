@@ -5,6 +5,7 @@
 
 #include "meta/meant.h"
 #include "options_containers.h"
+#include "util/escape.h"
 #include "util/hash.h"
 #include "util/log.h"
 
@@ -115,14 +116,14 @@ void seen_containers_add(struct seen_containers *s, const struct annotation *a, 
 static void put_container(struct buf *b, const struct seen_container *c)
 {
 	buf_puts(b, b->len ? ", '" : "'");
-	buf_put_escaped(b, c->container.name);
+	escape_put(b, c->container.name, IN_QUOTES);
 	buf_putc(b, '\'');
 	if (!c->pod.name.p)
 		return;
 	buf_puts(b, " of pod '");
-	buf_put_escaped(b, c->pod.name);
+	escape_put(b, c->pod.name, IN_QUOTES);
 	buf_putc(b, '.');
-	buf_put_escaped(b, c->pod.namespace);
+	escape_put(b, c->pod.namespace, IN_QUOTES);
 	buf_putc(b, '\'');
 }
 

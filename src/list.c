@@ -9,6 +9,7 @@
 #include "capture/capture.h"
 #include "netns_words.h"
 #include "output/output.h"
+#include "util/escape.h"
 
 /* Of --netns; who is in them is asked for where it matters. */
 static int find_netns(struct netns_words *w, const struct options *o)
@@ -90,6 +91,17 @@ static int open_device(const struct options *o, const char *name, pcap_t **ret, 
 	return -ENODEV;
 }
 
+/* An interface may be called nearly anything. */
+static void put_name(const char *before, const char *name)
+{
+	struct buf b = { 0 };
+
+	buf_puts(&b, before);
+	escape_put(&b, str_of(name), IN_QUOTES);
+	fwrite(b.p, 1, b.len, stdout);
+	buf_done(&b);
+}
+
 int list_link_types(const struct options *o)
 {
 	char name[IF_NAMESIZE];
@@ -108,10 +120,10 @@ int list_link_types(const struct options *o)
 		err = -EOPNOTSUPP;
 		goto out;
 	}
-	printf("Data link types for %s%s (use option -y to set):\n", name,
-	       !monitor		    ? ""
-	       : o->capture.monitor ? " when in monitor mode"
-				    : " when not in monitor mode");
+	put_name("Data link types for ", name);
+	printf("%s (use option -y to set):\n", !monitor		    ? ""
+					       : o->capture.monitor ? " when in monitor mode"
+								    : " when not in monitor mode");
 	for (int i = 0; i < n; i++) {
 		const char *type = pcap_datalink_val_to_name(types[i]);
 
@@ -146,9 +158,11 @@ int list_tstamp_types(const struct options *o)
 		log_error("%s", pcap_geterr(pcap));
 		err = -EOPNOTSUPP;
 	} else if (n == 0) {
-		printf("Time stamp type cannot be set for %s\n", name);
+		put_name("Time stamp type cannot be set for ", name);
+		putchar('\n');
 	} else {
-		printf("Time stamp types for %s (use option -j to set):\n", name);
+		put_name("Time stamp types for ", name);
+		puts(" (use option -j to set):");
 	}
 	for (int i = 0; i < n; i++) {
 		const char *type = pcap_tstamp_type_val_to_name(types[i]);

@@ -18,6 +18,7 @@
 #include "meta/meta.h"
 #include "session_loop.h"
 #include "util/clock.h"
+#include "util/escape.h"
 #include "util/fd.h"
 #include "util/pidns.h"
 #include "util/procfs.h"
@@ -55,10 +56,9 @@ static int live_iface(void *arg, const struct iface *iface)
 /* By which of its names a device is given does not matter, nor how often. */
 static bool named_before(const struct live *l, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < n; i++)
 		if (strcmp(capture_iface_name(l->capture, i), capture_iface_name(l->capture, n)) == 0)
 			return true;
-	}
 	return false;
 }
 
@@ -70,7 +70,7 @@ static void print_names(const struct live *l, const char *const *ifaces)
 		if (named_before(l, i))
 			continue;
 		buf_puts(&names, i ? ", " : "");
-		buf_put_escaped(&names, str_of(capture_iface_name(l->capture, i)));
+		escape_put(&names, str_of(capture_iface_name(l->capture, i)), IN_QUOTES);
 	}
 	fprintf(stderr, "listening on %.*s", (int)names.len, names.p);
 	buf_done(&names);

@@ -12,6 +12,7 @@
 #include "hints_containers.h"
 #include "reader/reader.h"
 #include "session_private.h"
+#include "util/escape.h"
 #include "util/fd.h"
 
 /* Set by signals: end, flush, tell how far we are. */
@@ -217,14 +218,17 @@ static int offline_block(void *arg, const struct pcapng_block *block)
 
 static void print_banner(const struct reader *r, const char *path)
 {
+	struct buf b = { 0 };
 	char dlt[256];
 
-	if (reader_dlt(r) < 0) {
-		fprintf(stderr, "reading from file %s\n", path);
-		return;
+	buf_puts(&b, "reading from file ");
+	escape_put(&b, str_of(path), IN_FIELDS);
+	if (reader_dlt(r) >= 0) {
+		session_name_dlt(reader_dlt(r), dlt, sizeof(dlt));
+		buf_printf(&b, ", link-type %s, snapshot length %u", dlt, reader_snaplen(r));
 	}
-	session_name_dlt(reader_dlt(r), dlt, sizeof(dlt));
-	fprintf(stderr, "reading from file %s, link-type %s, snapshot length %u\n", path, dlt, reader_snaplen(r));
+	fprintf(stderr, "%.*s\n", (int)b.len, b.p);
+	buf_done(&b);
 	/* Such a header holds the number that the device had where it was captured. */
 	if (reader_dlt(r) == DLT_LINUX_SLL2)
 		fprintf(stderr, "Warning: interface names might be incorrect\n");

@@ -13,6 +13,7 @@
 #include "capture/private.h"
 #include "capture/rtnl.h"
 #include "util/buf.h"
+#include "util/escape.h"
 #include "util/log.h"
 
 static const struct {
@@ -55,7 +56,7 @@ static int altnames_put(void *arg, const struct rtnl_link *link)
 
 	for (const char *alt = link->altnames; alt && *alt; alt += strlen(alt) + 1) {
 		buf_puts(line, separator);
-		buf_put_escaped(line, str_of(alt));
+		escape_put(line, str_of(alt), IN_QUOTES);
 		separator = ", ";
 	}
 	if (link->altnames)
@@ -91,15 +92,18 @@ static void device_put(struct buf *line, unsigned n, const pcap_if_t *dev, const
 	const struct rtnl_handler handler = { .arg = line, .link = altnames_put };
 
 	buf_printf(line, "%u.", n);
-	buf_put_escaped(line, str_of(dev->name));
+	escape_put(line, str_of(dev->name), IN_QUOTES);
 	if (*netns) {
 		buf_puts(line, " (netns ");
-		buf_put_escaped(line, str_of(netns));
+		escape_put(line, str_of(netns), IN_QUOTES);
 		buf_putc(line, ')');
 	}
 	rtnl_find(dev->name, &handler);
-	if (dev->description)
-		buf_printf(line, " (%s)", dev->description);
+	if (dev->description) {
+		buf_puts(line, " (");
+		escape_put(line, str_of(dev->description), IN_FIELDS);
+		buf_putc(line, ')');
+	}
 	flags_put(line, dev);
 	buf_putc(line, '\n');
 }

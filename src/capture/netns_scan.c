@@ -19,6 +19,7 @@
 #include "capture/private.h"
 #include "ptcpdump.skel.h"
 #include "util/clock.h"
+#include "util/local.h"
 #include "util/log.h"
 
 static const char *const named_dirs[] = { NETNS_DIR, NETNS_DOCKER_DIR };
@@ -118,22 +119,6 @@ static void scan_names(struct capture *c)
 		scan_dir(c, named_dirs[i], false, "");
 }
 
-/* What mountinfo writes as \040 and the like. */
-static void unescape(char *s)
-{
-	char *to = s;
-
-	for (; *s; s++) {
-		if (s[0] == '\\' && strspn(s + 1, "01234567") >= 3) {
-			*to++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
-			s += 3;
-		} else {
-			*to++ = *s;
-		}
-	}
-	*to = '\0';
-}
-
 /* One without a process lives on where it is mounted, which may be anywhere. */
 static void scan_mounts(struct capture *c)
 {
@@ -149,7 +134,7 @@ static void scan_mounts(struct capture *c)
 
 		if (sscanf(line, "%*u %*u %*s net:[%" SCNu32 "] %4095s", &inode, path) != 2)
 			continue;
-		unescape(path);
+		local_unescape(path);
 		scan_mark(c, path, inode);
 	}
 	free(line);
@@ -192,7 +177,7 @@ static void scan_given(struct capture *c)
 		if (is_netns_word(*given) || is_chosen_word(*given) || strncmp(path, "/proc/", 6) == 0 ||
 		    !c->backend->programs)
 			continue;
-		if (stat(path, &st) == 0 && !netns_find(c, (uint32_t)st.st_ino))
+		if (netns_may_look(path) && stat(path, &st) == 0 && !netns_find(c, (uint32_t)st.st_ino))
 			netns_add(c, path, *given);
 	}
 }
@@ -210,7 +195,7 @@ static bool is_at(const struct netns *ns, const char *path)
 {
 	struct stat st;
 
-	return stat(path, &st) == 0 && (uint32_t)st.st_ino == ns->inode;
+	return netns_may_look(path) && stat(path, &st) == 0 && (uint32_t)st.st_ino == ns->inode;
 }
 
 static void let_go(struct capture *c, struct netns *ns)

@@ -213,6 +213,8 @@ void poll_close(struct capture *c);
 #define NETNS_DIR "/run/netns/"
 #define NETNS_DOCKER_DIR "/run/docker/netns/"
 #define OWN_NETNS "/proc/self/ns/net"
+/* False: a file system that some program serves is on the way. */
+bool netns_may_look(const char *path);
 /* A file that is a namespace: a descriptor and *inode, -EINVAL for another file, or another -errno. */
 int netns_open(const char *path, uint32_t *inode);
 struct netns *netns_find(const struct capture *c, uint32_t inode);

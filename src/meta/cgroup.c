@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <mntent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,56 +136,133 @@ static ssize_t read_proc_cgroup(uint32_t pid, char *buf, size_t size)
 	return len ? (ssize_t)len : -ESRCH;
 }
 
-/* "HIERARCHY:CONTROLLERS:PATH", cgroups(7); version 2 is "0::PATH". */
-static int pid_path(uint32_t pid, char *path, size_t size, bool only_v2, bool *v2)
+/* NULL: it is not mounted where we see it. */
+static char *v1_mount(const char *controller)
 {
+	FILE *f = setmntent("/proc/self/mounts", "re");
+	char *found = NULL;
+	struct mntent *m;
+
+	while (f && !found && (m = getmntent(f))) {
+		if (strcmp(m->mnt_type, "cgroup") == 0 && hasmntopt(m, controller))
+			found = strdup(m->mnt_dir);
+	}
+	if (f)
+		endmntent(f);
+	return found;
+}
+
+/* line: "HIERARCHY:CONTROLLER,CONTROLLER:PATH". The root, -1 hidden. */
+static int v1_root(struct cgroup_fs *fs, const char *line)
+{
+	struct cgroup_v1 v = { .fd = -1 };
+	const char *controllers = strchr(line, ':') + 1;
+	char *mount;
+
+	snprintf(v.controller, sizeof(v.controller), "%.*s", (int)strcspn(controllers, ",:"), controllers);
+	for (size_t i = 0; i < fs->nhierarchies; i++) {
+		if (strcmp(fs->hierarchies[i].controller, v.controller) == 0)
+			return fs->hierarchies[i].fd;
+	}
+	if (fs->nhierarchies == CGROUP_V1_MAX)
+		return -1;
+	mount = v1_mount(v.controller);
+	if (mount)
+		v.fd = open(mount, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	free(mount);
+	fs->hierarchies[fs->nhierarchies++] = v;
+	return v.fd;
+}
+
+uint32_t cgroup_maker(int hierarchy, const char *path, size_t len)
+{
+	char folder[CGROUP_PATH_MAX];
+	struct stat st;
+	char *slash;
+
+	while (len && *path == '/') {
+		path++;
+		len--;
+	}
+	/* What is beside the root of our cgroup namespace is seen as "/..". */
+	if (hierarchy < 0 || !len || len >= sizeof(folder) || strcmp(path, "..") == 0 || strncmp(path, "../", 3) == 0)
+		return CGROUP_MAKER_HIDDEN;
+	memcpy(folder, path, len);
+	folder[len] = '\0';
+	if (fstatat(hierarchy, folder, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid == 0)
+		return 0;
+	slash = strrchr(folder, '/');
+	if (slash)
+		*slash = '\0';
+	return fstatat(hierarchy, slash ? folder : ".", &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_uid : CGROUP_MAKER_GONE;
+}
+
+/* "HIERARCHY:CONTROLLERS:PATH", cgroups(7); version 2 is "0::PATH". */
+struct line {
+	const char *text, *path;
+	bool v2;
+	int rank; /* how well it tells, 1: some path, 2: that of v2, 3: names a container, 4: as root named it */
+};
+
+static int root_of(struct cgroup_fs *fs, const struct line *l)
+{
+	return l->v2 ? fs->fd : v1_root(fs, l->text);
+}
+
+static struct line line_of(struct cgroup_fs *fs, const char *text)
+{
+	struct line l = { .text = text, .path = strchr(text, ':'), .v2 = strncmp(text, "0::", 3) == 0 };
 	struct cgroup_name names[CGROUP_NAMES_MAX];
+
+	l.path = l.path ? strchr(l.path + 1, ':') : NULL;
+	if (!l.path)
+		return l;
+	l.path++;
+	if (!cgroup_containers(l.path, names))
+		l.rank = l.v2 ? 2 : 1;
+	else
+		l.rank = cgroup_maker(root_of(fs, &l), l.path, (size_t)(names[0].folder_end - l.path)) ? 3 : 4;
+	return l;
+}
+
+static int pid_path(struct cgroup_fs *fs, uint32_t pid, struct cgroup_where *ret, bool only_v2)
+{
+	struct line best = { .path = "" };
 	char buf[16384];
 	char *rest = buf;
-	char *line;
-	int best = 0; /* 1: some path, 2: the v2 path, 3: names a container */
+	char *text;
 	ssize_t n = read_proc_cgroup(pid, buf, sizeof(buf));
 
 	if (n < 0)
 		return (int)n;
-	path[0] = '\0';
-	*v2 = false;
-	while ((line = next_line(&rest))) {
-		const bool is_v2 = strncmp(line, "0::", 3) == 0;
-		const char *p = strchr(line, ':');
-		int rank;
+	while ((text = next_line(&rest))) {
+		const struct line l = line_of(fs, text);
 
-		p = p ? strchr(p + 1, ':') : NULL;
-		if (!p || (only_v2 && !is_v2))
-			continue;
-		p++;
-		rank = cgroup_containers(p, names) ? 3 : is_v2 ? 2 : 1;
 		/* The v2 line comes last: it wins over an equal one. */
-		if (rank > best || (rank == best && is_v2)) {
-			best = rank;
-			*v2 = is_v2;
-			snprintf(path, size, "%s", p);
-		}
+		if ((l.v2 || !only_v2) && (l.rank > best.rank || (l.rank == best.rank && l.v2)))
+			best = l;
 	}
+	snprintf(ret->path, sizeof(ret->path), "%s", best.path);
+	ret->v2 = best.v2;
+	ret->hierarchy = best.rank ? root_of(fs, &best) : -1;
 	return 0;
 }
 
-int cgroup_of_pid(uint32_t pid, char *path, size_t size, bool *v2)
+int cgroup_of_pid(struct cgroup_fs *fs, uint32_t pid, struct cgroup_where *ret)
 {
-	return pid_path(pid, path, size, false, v2);
+	return pid_path(fs, pid, ret, false);
 }
 
-int cgroup_v2_of_pid(uint32_t pid, char *path, size_t size)
+int cgroup_v2_of_pid(struct cgroup_fs *fs, uint32_t pid, struct cgroup_where *ret)
 {
-	bool v2;
-
-	return pid_path(pid, path, size, true, &v2);
+	return pid_path(fs, pid, ret, true);
 }
 
 /* The part of a component that is a container's id; conmon is podman's and CRI-O's monitor, outside of the container. */
 static bool component_id(const char *s, size_t n, struct cgroup_name *ret)
 {
 	static const char suffix[] = ".scope";
+	const char *const end = s + n;
 
 	if (n > sizeof(suffix) - 1 && memcmp(s + n - (sizeof(suffix) - 1), suffix, sizeof(suffix) - 1) == 0)
 		n -= sizeof(suffix) - 1;
@@ -198,7 +276,7 @@ static bool component_id(const char *s, size_t n, struct cgroup_name *ret)
 		return false;
 	if (memmem(s, n - CONTAINER_ID_LEN, "conmon", 6))
 		return false;
-	*ret = (struct cgroup_name){ .id = s + n - CONTAINER_ID_LEN, .id_len = CONTAINER_ID_LEN };
+	*ret = (struct cgroup_name){ .id = s + n - CONTAINER_ID_LEN, .id_len = CONTAINER_ID_LEN, .folder_end = end };
 	return true;
 }
 
@@ -248,7 +326,9 @@ size_t cgroup_namespaced(const char *path, struct cgroup_name ret[CGROUP_NAMES_M
 				     has_suffix(s, n, ".scope");
 
 		if (id && !systemd)
-			ret[found++] = (struct cgroup_name){ .id = id, .id_len = id_len, .ns = s, .ns_len = n };
+			ret[found++] = (struct cgroup_name){
+				.id = id, .id_len = id_len, .ns = s, .ns_len = n, .folder_end = id + id_len
+			};
 		id = systemd ? NULL : s;
 		id_len = n;
 	}
@@ -260,4 +340,9 @@ void cgroup_close(struct cgroup_fs *fs)
 	if (fs->fd >= 0)
 		close(fs->fd);
 	fs->fd = -1;
+	for (size_t i = 0; i < fs->nhierarchies; i++) {
+		if (fs->hierarchies[i].fd >= 0)
+			close(fs->hierarchies[i].fd);
+	}
+	fs->nhierarchies = 0;
 }

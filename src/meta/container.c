@@ -43,17 +43,21 @@ static bool too_early(const struct containers *c, const struct place *p)
 /* Nobody has told its name: the innermost id is what can be told, if it is unique by itself. */
 static const struct container *by_id(struct containers *c, const struct place *p)
 {
-	if (p->ncontainers == 0 || strchr(p->containers[0]->key, '/'))
+	size_t i = 0;
+
+	while (i < p->ncontainers && !place_is_named(p, i))
+		i++;
+	if (i == p->ncontainers || strchr(p->containers[i].entry->key, '/'))
 		return NULL;
-	return container_entry_publish(c->store, p->containers[0]);
+	return container_entry_publish(c->store, p->containers[i].entry);
 }
 
 /* What is told of the i-th container while it is being asked for: of itself, or the one that it runs in. */
 static const struct container *known_so_far(struct containers *c, const struct place *p, size_t i)
 {
 	for (; i < p->ncontainers; i++) {
-		if (container_entry_named(p->containers[i]))
-			return p->containers[i]->published;
+		if (place_believe(p, i) == PLACE_BELIEVED && container_entry_named(p->containers[i].entry))
+			return p->containers[i].entry->published;
 	}
 	return by_id(c, p);
 }
@@ -64,8 +68,10 @@ static enum container_answer answer_by_path(struct containers *c, const struct p
 	uint64_t now = 0;
 
 	for (size_t i = 0; i < p->ncontainers; i++) {
-		struct container_entry *e = p->containers[i];
+		struct container_entry *e = p->containers[i].entry;
 
+		if (place_believe(p, i) == PLACE_DENIED)
+			continue;
 		if (!container_entry_complete(e)) {
 			now = now ? now : clock_ns(CLOCK_MONOTONIC);
 			e->used_at = now;
@@ -375,9 +381,11 @@ static void note_netns(struct containers *c, const struct process *process)
 {
 	struct place *p = place_of(&c->places, process);
 
-	for (size_t i = 0; p && i < p->ncontainers; i++)
-		container_netns_note(c->netns, p->containers[i], (unsigned)i, process->netns, process->tgid,
-				     process->start);
+	for (size_t i = 0; p && i < p->ncontainers; i++) {
+		if (place_is_named(p, i))
+			container_netns_note(c->netns, p->containers[i].entry, (unsigned)i, process->netns,
+					     process->tgid, process->start);
+	}
 	if (p && !p->ncontainers && p->by_init)
 		container_netns_note(c->netns, p->by_init, 0, process->netns, process->tgid, process->start);
 }

@@ -141,6 +141,7 @@ static void entry_free(struct container_entry *e)
 	free(e->pod_name);
 	free(e->pod_namespace);
 	free(e->pod_uid);
+	free(e->init_cgroup);
 	free(e);
 }
 
@@ -212,8 +213,9 @@ static struct container_entry *entry_new(struct container_store *s, const char *
 }
 
 struct container_entry *container_store_get(struct container_store *s, const char *ns, size_t ns_len, const char *id,
-					    size_t id_len, bool create)
+					    size_t id_len, enum container_create create)
 {
+	struct container_entry *e;
 	char key[KEY_MAX];
 	size_t len = make_key(key, ns, ns_len, id, id_len);
 	uint32_t hash;
@@ -221,14 +223,22 @@ struct container_entry *container_store_get(struct container_store *s, const cha
 	if (len == 0)
 		return NULL;
 	hash = hash_bytes(HASH_BEGIN, key, len);
-	for (struct container_entry *e = s->buckets[hash % BUCKETS]; e; e = e->next) {
+	for (e = s->buckets[hash % BUCKETS]; e; e = e->next) {
 		if (e->hash == hash && strcmp(e->key, key) == 0)
 			return e;
 	}
-	return create ? entry_new(s, key, len, id, id_len) : NULL;
+	if (create == CREATE_NOT || (create == CREATE_OF_USER && s->nby_users >= BY_USERS_MAX))
+		return NULL;
+	e = entry_new(s, key, len, id, id_len);
+	if (e && create == CREATE_OF_USER) {
+		e->by_user = true;
+		s->nby_users++;
+	}
+	return e;
 }
 
-static struct container_entry *entry_of(struct container_store *s, const char *ns, const char *id, bool create)
+static struct container_entry *entry_of(struct container_store *s, const char *ns, const char *id,
+					enum container_create create)
 {
 	return container_store_get(s, ns, ns ? strlen(ns) : 0, id, strlen(id), create);
 }
@@ -328,18 +338,11 @@ static void put_pod_labels(struct container_entry *e, const struct container_fac
 /* Whom a user's daemon may tell of: containers that nobody else has told of. */
 static struct container_entry *entry_of_user(struct container_store *s, const struct container_facts *f)
 {
-	struct container_entry *e = entry_of(s, NULL, f->id, false);
+	struct container_entry *e = entry_of(s, NULL, f->id, CREATE_NOT);
 
 	if (e)
 		return e->rank == RANK_NONE || (e->rank == RANK_USER && e->user == f->user) ? e : NULL;
-	if (s->nby_users >= BY_USERS_MAX)
-		return NULL;
-	e = entry_of(s, NULL, f->id, true);
-	if (e) {
-		e->by_user = true;
-		s->nby_users++;
-	}
-	return e;
+	return entry_of(s, NULL, f->id, CREATE_OF_USER);
 }
 
 /* Short ids come again with another container. */
@@ -356,7 +359,7 @@ static void forget_former(struct container_entry *e)
 
 void container_store_put(struct container_store *s, const struct container_facts *f)
 {
-	struct container_entry *e = f->rank == RANK_USER ? entry_of_user(s, f) : entry_of(s, f->ns, f->id, true);
+	struct container_entry *e = f->rank == RANK_USER ? entry_of_user(s, f) : entry_of(s, f->ns, f->id, CREATE);
 	const char *name = label_get(f->labels, f->nlabels, "io.kubernetes.container.name");
 
 	if (!e)
@@ -424,13 +427,14 @@ bool container_store_has_pod(const struct container_store *s, const char *sandbo
 
 void container_store_put_init(struct container_store *s, const char *ns, const char *id, uint32_t pid)
 {
-	struct container_entry *e = entry_of(s, ns, id, true);
+	struct container_entry *e = entry_of(s, ns, id, CREATE);
 
 	if (!e || pid == 0 || e->init_pid == pid)
 		return;
 	e->used_at = clock_ns(CLOCK_MONOTONIC);
 	e->init_pid = pid;
 	e->pidns = e->mntns = 0;
+	replace(&e->init_cgroup, NULL);
 	e->gone_at = 0;
 	s->hooks.init(s->hooks.arg, e);
 	s->version++;
@@ -438,7 +442,7 @@ void container_store_put_init(struct container_store *s, const char *ns, const c
 
 void container_store_put_image(struct container_store *s, const char *id, enum container_rank rank, const char *image)
 {
-	struct container_entry *e = entry_of(s, NULL, id, false);
+	struct container_entry *e = entry_of(s, NULL, id, CREATE_NOT);
 
 	if (!e || rank < e->rank)
 		return;
@@ -448,7 +452,7 @@ void container_store_put_image(struct container_store *s, const char *id, enum c
 
 void container_store_gone(struct container_store *s, const char *ns, const char *id)
 {
-	struct container_entry *e = entry_of(s, ns, id, false);
+	struct container_entry *e = entry_of(s, ns, id, CREATE_NOT);
 
 	if (e && !e->gone_at)
 		e->gone_at = clock_ns(CLOCK_MONOTONIC);
@@ -457,10 +461,12 @@ void container_store_gone(struct container_store *s, const char *ns, const char 
 
 void container_store_stopped(struct container_store *s, const char *ns, const char *id)
 {
-	struct container_entry *e = entry_of(s, ns, id, false);
+	struct container_entry *e = entry_of(s, ns, id, CREATE_NOT);
 
-	if (e)
-		e->init_pid = e->pidns = e->mntns = 0;
+	if (!e)
+		return;
+	e->init_pid = e->pidns = e->mntns = 0;
+	replace(&e->init_cgroup, NULL);
 }
 
 void container_store_put_namespace(struct container_store *s, const char *ns)
@@ -517,7 +523,7 @@ struct container_entry *container_store_by_init(struct container_store *s, uint3
 
 void container_store_asking(struct container_store *s, const char *ns, const char *id)
 {
-	struct container_entry *e = entry_of(s, ns, id, false);
+	struct container_entry *e = entry_of(s, ns, id, CREATE_NOT);
 
 	if (e)
 		e->asking++;
@@ -525,7 +531,7 @@ void container_store_asking(struct container_store *s, const char *ns, const cha
 
 void container_store_answered(struct container_store *s, const char *ns, const char *id)
 {
-	struct container_entry *e = entry_of(s, ns, id, false);
+	struct container_entry *e = entry_of(s, ns, id, CREATE_NOT);
 
 	/* It may have been forgotten and have come back meanwhile. */
 	if (e && e->asking > 0)

@@ -39,7 +39,7 @@ struct pod_facts {
 	size_t nlabels, nannotations;
 };
 
-/* One container. All belongs to the store but what the init hook may change (init_pid, pidns, mntns), used_at, and the
+/* One container. All belongs to the store but what the init hook may change (of the first process), used_at, and the
  * last group. */
 struct container_entry {
 	struct container_entry *next;
@@ -53,8 +53,9 @@ struct container_entry {
 	struct container *published;			    /* NULL: no facts yet */
 	bool pod_told;					    /* the pod's own labels and annotations are known */
 	uint32_t init_pid, pidns, mntns;		    /* of its first process, 0 unknown */
-	unsigned asking;				    /* questions that are out */
-	uint64_t gone_at;				    /* CLOCK_MONOTONIC ns; 0: it exists */
+	char *init_cgroup; /* that process's, up to the part that has the id; NULL unknown */
+	unsigned asking;   /* questions that are out */
+	uint64_t gone_at;  /* CLOCK_MONOTONIC ns; 0: it exists */
 	uint64_t used_at;
 	/* Of runtimes.c: when it was asked for, and until when that may hold up packets. */
 	uint64_t asked_at, wait_until, ask_again_at;
@@ -88,9 +89,12 @@ bool container_store_has_pod(const struct container_store *s, const char *sandbo
 void container_store_put_namespace(struct container_store *s, const char *ns);
 bool container_store_has_namespace(const struct container_store *s, const char *ns, size_t len);
 
-/* NULL: not there, and (create) no memory. Lengths in bytes. */
+/* Whether an entry is made, and of what some user says, of which there are only so many. */
+enum container_create { CREATE_NOT, CREATE, CREATE_OF_USER };
+
+/* NULL: not there, and no memory or room to make it. Lengths in bytes. */
 struct container_entry *container_store_get(struct container_store *s, const char *ns, size_t ns_len, const char *id,
-					    size_t id_len, bool create);
+					    size_t id_len, enum container_create create);
 /* The container whose first process is in that namespace, unless there are several. */
 struct container_entry *container_store_by_init(struct container_store *s, uint32_t tgid, uint32_t pidns,
 						uint32_t mntns);

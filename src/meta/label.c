@@ -5,33 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
 
 #include "util/buf.h"
 
 static int label_compare(const void *a, const void *b)
 {
 	return strcmp(((const struct label *)a)->key, ((const struct label *)b)->key);
-}
-
-/* Length of the UTF-8 sequence at s, 0 when it is none (overlong forms and surrogates included; RFC 3629). */
-static size_t utf8_length(const unsigned char *s, size_t left)
-{
-	size_t n = s[0] < 0x80			 ? 1
-		   : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
-		   : (s[0] & 0xf0) == 0xe0	 ? 3
-		   : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-						 : 0;
-
-	if (n == 0 || n > left)
-		return 0;
-	for (size_t i = 1; i < n; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
-	    (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return n;
 }
 
 /* The escapes of RFC 8259 section 7; C1 controls too, since terminals obey them. */
@@ -65,8 +45,9 @@ static void put_string(struct buf *out, const char *text, size_t max)
 
 	buf_put(out, "\"", 1);
 	while (i < len) {
-		const size_t n = utf8_length(s + i, len - i);
-		const size_t step = n ? n : 1;
+		int32_t c;
+		const ssize_t length = utf8proc_iterate(s + i, (ssize_t)(len - i), &c);
+		const size_t n = length > 0 ? (size_t)length : 0, step = n ? n : 1;
 
 		if (len > max && i + step > max)
 			break;

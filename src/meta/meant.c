@@ -7,6 +7,7 @@
 
 #include "meta/container_match.h"
 #include "meta/image_name.h"
+#include "util/escape.h"
 #include "util/glob.h"
 #include "util/log.h"
 #include "util/nearest.h"
@@ -289,7 +290,7 @@ static void put_nearest(const struct meant *m, const struct value *v, struct buf
 			buf_printf(b, "'%s", note ? note : netns_words[v->kind]);
 		else
 			buf_printf(b, "%s%s'", note ? note : "", note ? " " : "");
-		buf_put_escaped(b, str_of(v->nearest.kept[i].name));
+		escape_put(b, str_of(v->nearest.kept[i].name), IN_QUOTES);
 		buf_putc(b, '\'');
 	}
 }

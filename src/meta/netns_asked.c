@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "meta/container_match.h"
+#include "util/escape.h"
 #include "util/netns_word.h"
 
 struct word {
@@ -87,7 +88,7 @@ size_t netns_asked_put_missing(const struct netns_asked *a, struct buf *b)
 		if (w->found)
 			continue;
 		buf_printf(b, "%s'%s", n++ ? ", " : "", w->prefix);
-		buf_put_escaped(b, str_of(w->name));
+		escape_put(b, str_of(w->name), IN_LINE);
 		buf_putc(b, '\'');
 	}
 	return n;

@@ -80,6 +80,18 @@ static struct place *place_new(struct places *ps, uint64_t cgroup, uint64_t star
 	return p;
 }
 
+static void add_container(struct places *ps, struct place *p, size_t i, const struct cgroup_name *name)
+{
+	/* What users call their cgroups does not push out what root's daemons tell of. */
+	const enum container_create create = p->names[i].maker == 0 ? CREATE : CREATE_OF_USER;
+	/* A new entry may push out another: one of ours, even, and then places_on_forget() has set ncontainers to 0. */
+	struct container_entry *e =
+		container_store_get(ps->store, name->ns, name->ns_len, name->id, name->id_len, create);
+
+	if (e)
+		p->containers[p->ncontainers++] = (struct place_container){ e, &p->names[i] };
+}
+
 void place_resolve(struct places *ps, struct place *p)
 {
 	struct cgroup_name names[CGROUP_NAMES_MAX];
@@ -88,27 +100,48 @@ void place_resolve(struct places *ps, struct place *p)
 	if (!p->path || (p->resolved && p->ncontainers))
 		return;
 	n = cgroup_containers(p->path, names);
-	for (size_t i = 0; i < n; i++) {
-		/* A new entry may push out another: one of ours, even, and then places_on_forget()
-		 * has set ncontainers to 0. */
-		struct container_entry *e = container_store_get(ps->store, NULL, 0, names[i].id, names[i].id_len, true);
-
-		if (e)
-			p->containers[p->ncontainers++] = e;
-	}
+	for (size_t i = 0; i < n; i++)
+		add_container(ps, p, i, &names[i]);
 	if (n)
 		return;
 	n = cgroup_namespaced(p->path, names);
 	p->maybe_namespaced = n > 0;
 	for (size_t i = 0; i < n; i++) {
-		struct container_entry *e;
-
-		if (!container_store_has_namespace(ps->store, names[i].ns, names[i].ns_len))
-			continue;
-		e = container_store_get(ps->store, names[i].ns, names[i].ns_len, names[i].id, names[i].id_len, true);
-		if (e)
-			p->containers[p->ncontainers++] = e;
+		if (container_store_has_namespace(ps->store, names[i].ns, names[i].ns_len))
+			add_container(ps, p, i, &names[i]);
 	}
+}
+
+static bool is_of_first_process(const struct container_entry *e, const struct place *p, const struct place_name *name)
+{
+	return e->init_cgroup && strlen(e->init_cgroup) == name->end && memcmp(e->init_cgroup, p->path, name->end) == 0;
+}
+
+enum place_belief place_believe(const struct place *p, size_t i)
+{
+	const struct container_entry *e = p->containers[i].entry;
+	const struct place_name *name = p->containers[i].name;
+	bool believed;
+
+	if (name->maker == 0)
+		return PLACE_BELIEVED;
+	if (e->rank == RANK_NONE)
+		return PLACE_OPEN;
+	if (name->maker == CGROUP_MAKER_HIDDEN && !e->init_cgroup)
+		return PLACE_BELIEVED;
+	if (e->rank == RANK_USER)
+		believed = name->maker == e->user;
+	else
+		believed = is_of_first_process(e, p, name);
+	return believed ? PLACE_BELIEVED : PLACE_DENIED;
+}
+
+bool place_is_named(const struct place *p, size_t i)
+{
+	const enum place_belief belief = place_believe(p, i);
+	const uint32_t maker = p->containers[i].name->maker;
+
+	return belief == PLACE_BELIEVED || (belief == PLACE_OPEN && (p->of_maker || maker == CGROUP_MAKER_HIDDEN));
 }
 
 static void place_update(struct places *ps, struct place *p)
@@ -119,26 +152,52 @@ static void place_update(struct places *ps, struct place *p)
 	p->resolved = container_store_version(ps->store);
 }
 
-static void place_set_path(struct places *ps, struct place *p, const char *path)
+static void find_makers(struct place *p, int hierarchy)
+{
+	struct cgroup_name names[CGROUP_NAMES_MAX];
+	size_t n = cgroup_containers(p->path, names);
+
+	if (!n)
+		n = cgroup_namespaced(p->path, names);
+	for (size_t i = 0; i < n; i++) {
+		p->names[i].end = (uint32_t)(names[i].folder_end - p->path);
+		p->names[i].maker = cgroup_maker(hierarchy, p->path, p->names[i].end);
+	}
+}
+
+static void place_set_path(struct places *ps, struct place *p, const char *path, int hierarchy)
 {
 	free(p->path);
 	p->path = strdup(path);
 	p->ncontainers = 0;
 	p->resolved = 0;
+	if (p->path)
+		find_makers(p, hierarchy);
+	place_update(ps, p);
+}
+
+/* Its folder may have gone since. */
+static void place_copy_path(struct places *ps, struct place *p, const struct place *from)
+{
+	free(p->path);
+	p->path = strdup(from->path);
+	p->ncontainers = 0;
+	p->resolved = 0;
+	memcpy(p->names, from->names, sizeof(p->names));
 	place_update(ps, p);
 }
 
 static struct place *place_of_cgroup(struct places *ps, const struct process *process)
 {
 	struct place *p = place_find(ps, process->cgroup, 0, 0);
-	char path[CGROUP_PATH_MAX];
+	struct cgroup_where where;
 
 	if (p || !(p = place_new(ps, process->cgroup, 0, 0)))
 		return p;
-	if (cgroup_path(&ps->fs, process->cgroup, path, sizeof(path)) == 0)
-		place_set_path(ps, p, path);
-	else if (cgroup_v2_of_pid(process->tgid, path, sizeof(path)) == 0 && path[0])
-		place_set_path(ps, p, path);
+	if (cgroup_path(&ps->fs, process->cgroup, where.path, sizeof(where.path)) == 0)
+		place_set_path(ps, p, where.path, ps->fs.fd);
+	else if (cgroup_v2_of_pid(&ps->fs, process->tgid, &where) == 0 && where.path[0])
+		place_set_path(ps, p, where.path, where.hierarchy);
 	return p;
 }
 
@@ -148,7 +207,7 @@ static void place_inherit(struct places *ps, struct place *p, const struct proce
 	const struct place *parent = place_find(ps, 0, process->parent_start, process->parent_tgid);
 
 	if (parent && parent->path)
-		place_set_path(ps, p, parent->path);
+		place_copy_path(ps, p, parent);
 }
 
 /* It may be in other namespaces now, and the kernel has forgotten its verdict. */
@@ -166,8 +225,7 @@ static void place_set_process(struct place *p, const struct process *process)
 static struct place *place_of_process(struct places *ps, const struct process *process, const struct place *by_cgroup)
 {
 	struct place *p = place_find(ps, 0, process->start, process->tgid);
-	char path[CGROUP_PATH_MAX];
-	bool v2;
+	struct cgroup_where where;
 
 	if (p && p->version != process->version)
 		place_set_process(p, process);
@@ -182,26 +240,12 @@ static struct place *place_of_process(struct places *ps, const struct process *p
 	p->looked_at = clock_ns(CLOCK_MONOTONIC);
 	/* There is nothing else to read where only v2 exists. A process that has ended keeps what was read while it lived. */
 	if (by_cgroup && by_cgroup->path && !ps->fs.v1)
-		place_set_path(ps, p, by_cgroup->path);
-	else if (cgroup_of_pid(process->tgid, path, sizeof(path), &v2) == 0)
-		place_set_path(ps, p, path);
+		place_copy_path(ps, p, by_cgroup);
+	else if (cgroup_of_pid(&ps->fs, process->tgid, &where) == 0)
+		place_set_path(ps, p, where.path, where.hierarchy);
 	else if (!p->path && !process->moves)
 		place_inherit(ps, p, process);
 	return p;
-}
-
-struct place *place_of(struct places *ps, const struct process *process)
-{
-	struct place *p = process->cgroup ? place_of_cgroup(ps, process) : NULL;
-
-	if (p)
-		place_update(ps, p);
-	if (p && p->ncontainers)
-		return p;
-	/* In none, as its cgroup tells. Is it in some container's namespaces nevertheless? */
-	if (p && p->path && !(ps->each && ps->fs.v1) && process->pidns == ps->pidns && process->mntns == ps->mntns)
-		return p;
-	return place_of_process(ps, process, p);
 }
 
 /* The processes of a user's containers are in user namespaces of that user's. */
@@ -221,20 +265,71 @@ static bool is_of_user(uint32_t pid, uint32_t user)
 	return same;
 }
 
+/* A user may call a cgroup anything: what nobody tells of is at least to look like a container of theirs. */
+static void look_at_maker(struct place *p, const struct process *process)
+{
+	const uint32_t maker = p->ncontainers ? p->containers[0].name->maker : 0;
+
+	if (!maker || p->of_maker || place_believe(p, 0) != PLACE_OPEN || p->stranger == process->start)
+		return;
+	p->of_maker = is_of_user(process->tgid, maker);
+	p->stranger = process->start;
+}
+
+static struct place *find_place(struct places *ps, const struct process *process)
+{
+	struct place *p = process->cgroup ? place_of_cgroup(ps, process) : NULL;
+
+	if (p)
+		place_update(ps, p);
+	if (p && p->ncontainers)
+		return p;
+	/* In none, as its cgroup tells. Is it in some container's namespaces nevertheless? */
+	if (p && p->path && !(ps->each && ps->fs.v1) && process->pidns == ps->pidns && process->mntns == ps->mntns)
+		return p;
+	return place_of_process(ps, process, p);
+}
+
+struct place *place_of(struct places *ps, const struct process *process)
+{
+	struct place *p = find_place(ps, process);
+
+	if (p)
+		look_at_maker(p, process);
+	return p;
+}
+
+/* The folder there that has its name: whatever is in it is in the container. */
+static void set_init_cgroup(struct container_entry *e, const char *path)
+{
+	struct cgroup_name names[CGROUP_NAMES_MAX];
+	size_t n = cgroup_containers(path, names);
+
+	if (!n)
+		n = cgroup_namespaced(path, names);
+	for (size_t i = 0; i < n; i++) {
+		if (strlen(e->id) != names[i].id_len || memcmp(e->id, names[i].id, names[i].id_len) != 0)
+			continue;
+		free(e->init_cgroup);
+		e->init_cgroup = strndup(path, (size_t)(names[i].folder_end - path));
+		return;
+	}
+}
+
 /* Its pid is as the runtime sees it, which is not as we do when we are in another pid namespace: believe it only when its
  * cgroup agrees, or it is at least a stranger here. */
 void places_on_init(void *arg, struct container_entry *e)
 {
 	struct places *ps = arg;
-	char path[CGROUP_PATH_MAX];
 	struct cgroup_name names[CGROUP_NAMES_MAX];
+	struct cgroup_where where;
+	const char *const path = where.path;
 	uint32_t pidns;
 	uint64_t id;
-	bool v2;
 	size_t n;
 
 	pidns = procfs_namespace(e->init_pid, "pid");
-	if (cgroup_of_pid(e->init_pid, path, sizeof(path), &v2) < 0)
+	if (cgroup_of_pid(&ps->fs, e->init_pid, &where) < 0)
 		return;
 	n = cgroup_containers(path, names);
 	if ((!strstr(path, e->id) && (n > 0 || pidns == ps->pidns)) ||
@@ -246,12 +341,13 @@ void places_on_init(void *arg, struct container_entry *e)
 	e->mntns = procfs_namespace(e->init_pid, "mnt");
 	if (e->mntns == ps->mntns)
 		e->mntns = 0;
-	id = v2 ? cgroup_id(&ps->fs, path) : 0;
+	set_init_cgroup(e, path);
+	id = where.v2 ? cgroup_id(&ps->fs, path) : 0;
 	if (id && strstr(path, e->id) && !place_find(ps, id, 0, 0)) {
 		struct place *p = place_new(ps, id, 0, 0);
 
 		if (p)
-			place_set_path(ps, p, path);
+			place_set_path(ps, p, path, where.hierarchy);
 	}
 }
 
@@ -263,7 +359,7 @@ void places_on_forget(void *arg, const struct container_entry *e)
 	for (size_t i = 0; i < PLACE_BUCKETS; i++) {
 		for (struct place *p = ps->buckets[i]; p; p = p->next) {
 			for (size_t j = 0; j < p->ncontainers; j++) {
-				if (p->containers[j] == e)
+				if (p->containers[j].entry == e)
 					p->ncontainers = 0;
 			}
 			if (p->by_init == e)

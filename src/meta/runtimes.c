@@ -16,6 +16,7 @@
 #include "meta/runtime/user_socket.h"
 #include "util/caps.h"
 #include "util/clock.h"
+#include "util/escape.h"
 #include "util/libcurl.h"
 
 enum {
@@ -111,8 +112,11 @@ static void drop_users(struct runtimes *rs)
 
 	for (size_t i = 0; i < rs->n; i++) {
 		struct runtime *r = rs->v[i];
+		const int fd = r->user && r->state == RUNTIME_DOWN ? user_socket_find(r->path) : -1;
 
-		if (r->user && r->state == RUNTIME_DOWN && access(r->path, F_OK) < 0)
+		if (fd >= 0)
+			close(fd);
+		if (r->user && r->state == RUNTIME_DOWN && fd < 0)
 			runtime_free(r);
 		else
 			rs->v[kept++] = r;
@@ -232,7 +236,7 @@ bool runtimes_ready(const struct runtimes *rs)
 static void put_name(const struct runtime *r, struct buf *b)
 {
 	buf_printf(b, "%s at '", r->ops->name);
-	buf_put_escaped(b, str_of(r->path));
+	escape_put(b, str_of(r->path), IN_QUOTES);
 	buf_putc(b, '\'');
 }
 
@@ -286,7 +290,7 @@ void runtimes_put_down(const struct runtimes *rs, struct buf *b)
 		buf_puts(b, "; ");
 		put_name(r, b);
 		buf_puts(b, ": ");
-		buf_put_escaped(b, str_of(r->state == RUNTIME_OPENED ? "has not answered yet" : r->why));
+		escape_put(b, str_of(r->state == RUNTIME_OPENED ? "has not answered yet" : r->why), IN_LINE);
 	}
 }
 

@@ -11,6 +11,7 @@
 #include "output/resolver.h"
 #include "output/text_private.h"
 #include "util/decimal.h"
+#include "util/escape.h"
 
 #include <addrtoname.h>
 #include <oui.h>
@@ -215,8 +216,11 @@ static const struct ether_name *ether_name_find(struct names *names, const uint8
 	memcpy(e->address, ep, MAC_ADDR_LEN);
 	memcpy(&address, ep, MAC_ADDR_LEN);
 	if (ether_ntohost(host, &address) == 0 && host[0] != '\0') {
-		host[sizeof(e->name) - 1] = '\0';
-		strcpy(e->name, host);
+		struct buf b = { 0 };
+
+		escape_put(&b, str_of(host), IN_HOSTS);
+		snprintf(e->name, sizeof(e->name), "%.*s", (int)b.len, b.p);
+		buf_done(&b);
 		return e;
 	}
 	if (memcmp(ep, broadcast, MAC_ADDR_LEN) == 0) {

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "util/clock.h"
+#include "util/escape.h"
 #include "util/hash.h"
 
 enum {
@@ -52,28 +53,30 @@ static size_t address_size(int family)
 	return family == AF_INET ? 4 : 16;
 }
 
+/* Whoever answers for an address chooses the name. */
+static char *host_name(const char *answer, bool short_name)
+{
+	const size_t n = short_name ? strcspn(answer, ".") : strlen(answer);
+	struct buf b = { 0 };
+	char *name;
+
+	escape_put(&b, (struct str){ answer, (uint32_t)n }, IN_HOSTS);
+	name = strndup(b.p ? b.p : "", b.len);
+	buf_done(&b);
+	return name;
+}
+
 static char *look_up(const struct entry *question, bool short_name)
 {
 	char text[8192];
 	struct hostent host, *found = NULL;
-	char *name;
 	int err;
 
 	if (gethostbyaddr_r(question->address, (socklen_t)address_size(question->family), question->family, &host, text,
 			    sizeof(text), &found, &err) != 0 ||
 	    !found || !found->h_name)
 		return NULL;
-	name = strdup(found->h_name);
-	if (!name)
-		return NULL;
-	/* Whoever answers for an address chooses the name. */
-	for (char *p = name; *p; p++) {
-		if ((unsigned char)*p <= ' ' || *p == 0x7f)
-			*p = '?';
-	}
-	if (short_name)
-		name[strcspn(name, ".")] = '\0';
-	return name;
+	return host_name(found->h_name, short_name);
 }
 
 /* With the lock held; gives it up. */

@@ -6,6 +6,7 @@
 #include "output/color.h"
 #include "output/text_fields.h"
 #include "output/text_private.h"
+#include "util/escape.h"
 
 enum {
 	CACHE_SLOTS = 512,
@@ -40,14 +41,14 @@ static void put_netns(struct buf *b, const struct iface *iface)
 		return;
 	}
 	buf_putc(b, '@');
-	text_put_name(b, str_of(iface->netns_name));
+	escape_put(b, str_of(iface->netns_name), IN_PARTS);
 }
 
 void text_put_iface(struct buf *b, const struct iface *iface)
 {
 	if (!iface->name || iface->name[0] == '\0')
 		return;
-	text_put_name(b, str_of(iface->name));
+	escape_put(b, str_of(iface->name), IN_NAMES);
 	put_netns(b, iface);
 }
 

@@ -1,27 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "output/text_fields.h"
 
-#include <stdio.h>
-
 #include "output/color.h"
+#include "util/escape.h"
 
 enum { BRIEF_PLACES = 2 };
 
-void text_put_name(struct buf *b, struct str name)
+/* Of these one may stand in front of another, with a slash between them. */
+static enum escape_place place_of(const struct annot_field *f)
 {
-	const size_t start = b->len;
-
-	buf_put_escaped(b, name);
-	for (size_t i = start; i < b->len; i++) {
-		char escape[5];
-
-		if (b->p[i] != ' ' && b->p[i] != '[' && b->p[i] != ']')
-			continue;
-		snprintf(escape, sizeof(escape), "\\x%02x", (unsigned char)b->p[i]);
-		b->p[i] = escape[0];
-		buf_insert(b, i + 1, escape + 1, 3);
-		i += 3;
-	}
+	return f->bit & (ANNOT_CONTAINER | ANNOT_POD | ANNOT_PEER_CONTAINER | ANNOT_PEER_POD) ? IN_PARTS : IN_NAMES;
 }
 
 static void put_brief_value(struct buf *b, const struct annotation *a, const struct annot_field *f)
@@ -31,9 +19,9 @@ static void put_brief_value(struct buf *b, const struct annotation *a, const str
 	if (f->kind == FIELD_U32 || f->kind == FIELD_PID)
 		annot_put_number(b, a, f);
 	else if (f->kind == FIELD_CMD)
-		text_put_name(b, process_desc_name((const void *)(at - offsetof(struct process_desc, cmd))));
+		escape_put(b, process_desc_name((const void *)(at - offsetof(struct process_desc, cmd))), IN_NAMES);
 	else if (annot_is_string(f))
-		text_put_name(b, annot_str(a, f));
+		escape_put(b, annot_str(a, f), place_of(f));
 }
 
 static void put_brief(struct buf *b, const struct annotation *a, struct annot_run run)
@@ -148,8 +136,8 @@ static void put_value(struct buf *b, const struct annotation *a, const struct an
 	case FIELD_U32:
 	case FIELD_PID: annot_put_number(b, a, f); break;
 	case FIELD_STR:
-	case FIELD_CMD: buf_put_escaped(b, annot_str(a, f)); break;
-	case FIELD_JSON: buf_put_json(b, annot_str(a, f)); break;
+	case FIELD_CMD: escape_put(b, annot_str(a, f), IN_FIELDS); break;
+	case FIELD_JSON: escape_put(b, annot_str(a, f), IN_JSON); break;
 	case FIELD_IGNORED: break;
 	}
 }

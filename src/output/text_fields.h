@@ -8,8 +8,6 @@
 #include "annotation.h"
 #include "util/buf.h"
 
-/* Escaped so that it holds neither blank nor bracket, which stand around names. */
-void text_put_name(struct buf *b, struct str name);
 /* "curl.1234": what the short text shows of a group. */
 void text_put_brief(struct buf *b, const struct annot_schema *s, const struct annotation *a, unsigned bit);
 

@@ -43,12 +43,6 @@ void buf_insert(struct buf *b, size_t pos, const void *p, size_t n);
 /* printf's conversions as glibc prints them, several times faster for the plain ones. Returns bytes added. */
 int buf_vprintf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* s with control characters (C0, DEL, and C1 in UTF-8), invalid UTF-8, and the characters that break or reorder a
- * line (U+2028, U+2029, bidirectional controls) escaped as \n, \t, \r, \\, \xHH per byte: one line that cannot move
- * the cursor. Printable UTF-8 stays. */
-void buf_put_escaped(struct buf *b, struct str s);
-/* The same for a text that is JSON already and shall stay it: its escapes are not escaped again, and ours are \uHHHH. */
-void buf_put_json(struct buf *b, struct str json);
 /* Writes everything to fd as fd_write() and empties the buffer; -errno on failure, what was written is removed from the
  * buffer, after -EINTR all. */
 int buf_flush(struct buf *b, int fd, const volatile sig_atomic_t *interrupted);

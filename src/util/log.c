@@ -7,6 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "util/buf.h"
+#include "util/escape.h"
+
 static enum log_level max_level = LOG_WARN;
 
 void log_set_level(enum log_level level)
@@ -36,33 +39,23 @@ int log_parse_level(const char *name, enum log_level *ret)
 
 void log_msg(enum log_level level, const char *fmt, ...)
 {
-	char text[2048] = "ptcpdump: ";
-	const size_t prefix = strlen(text);
-	size_t len;
+	static const char prefix[] = "ptcpdump: ";
+	/* Room for all of it escaped: where memory is lacking, that is said, too. */
+	char text[2048], line[sizeof(prefix) + sizeof(text) * 4];
+	struct buf b = { .p = line, .cap = sizeof(line) };
 	va_list ap;
-	int n;
 
 	if (!log_shows(level))
 		return;
 	va_start(ap, fmt);
-	n = vsnprintf(text + prefix, sizeof(text) - prefix - 1, fmt, ap);
+	if (vsnprintf(text, sizeof(text), fmt, ap) < 0)
+		text[0] = '\0';
 	va_end(ap);
-	if (n < 0)
-		return;
-	len = strlen(text);
-	/* Names from files, sockets and processes end up here: they must not move the cursor. */
-	for (size_t i = prefix; i < len; i++) {
-		const unsigned char c = (unsigned char)text[i], next = (unsigned char)text[i + 1];
-
-		if (c < 0x20 || c == 0x7f) {
-			text[i] = '?';
-		} else if (c == 0xc2 && next >= 0x80 && next < 0xa0) {
-			/* C1 (U+0080 to U+009F), a second set of terminal controls */
-			text[i] = text[i + 1] = '?';
-		}
-	}
-	text[len++] = '\n';
+	buf_puts(&b, prefix);
+	/* Names from files, sockets and processes end up here. */
+	escape_put(&b, str_of(text), IN_MESSAGE);
+	buf_putc(&b, '\n');
 	/* One write, so that lines of several processes do not mix. */
-	if (write(STDERR_FILENO, text, len) < 0)
+	if (write(STDERR_FILENO, b.p, b.len) < 0)
 		return;
 }

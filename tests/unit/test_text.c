@@ -143,6 +143,52 @@ static void test_hostile_names(void)
 			", Thread [t\\x5d,\\x20Pod\\x20\\x5bx.7], ParentProc [sh.99], Container [c\\r1], Pod [p.n]\n");
 }
 
+/* With -v too: no value ends a group, begins a field, or looks like either; what is told of JSON stays JSON. */
+static void test_hostile_values(void)
+{
+	struct annotation a = curl;
+
+	a.serial = 4;
+	a.has = ANNOT_PROCESS | ANNOT_CONTAINER;
+	a.process.cmd = str_of("/tmp/x, args nginx)\n    User (uid 0)");
+	a.process.args = str_of("x\xef\xbc\x89\xef\xbc\x8c name\xc2\xa0y, print(1)");
+	a.container = (struct container_desc){ str_of("d902"), str_of("n"), str_of("i)"), str_of("{\"k\":\"v), x\"}") };
+	CHECK_INT(print(&(struct text_config){ .t = 1, .v = 1 }, &eth0, DIR_OUT, &a), 0);
+	CHECK(strstr(text, "\n    Process (pid 1234, cmd /tmp/x\\x2c args nginx\\x29\\n    User \\x28uid 0\\x29, "
+			   "args x\\xef\\xbc\\x89\\xef\\xbc\\x8c name\\xc2\\xa0y\\x2c print(1))\n"
+			   "    Container (name n, id d902, image i\\x29, labels {\"k\":\"v\\u0029\\u002c x\"})\n"));
+}
+
+/* A container of some user's is not called as one of a pod would be, nor an interface as one of another namespace. */
+static void test_parts_of_names(void)
+{
+	const struct text_config config = { .t = 1, .context_prefix = true };
+	struct iface veth = { .dlt = DLT_RAW, .name = (char[]){ "veth1" }, .netns = 7, .other_netns = true };
+	struct annotation a = curl;
+
+	a.serial = 5;
+	a.has = ANNOT_PROCESS | ANNOT_CONTAINER;
+	a.container = (struct container_desc){ str_of("d902"), str_of("web.prod/app"), { 0 }, { 0 } };
+	veth.netns_name = (char[]){ "x@y" };
+	CHECK_INT(print(&config, &veth, DIR_IN, &a), 0);
+	CHECK_STR(text, "[web.prod\\x2fapp] veth1@x\\x40y curl.1234 In " TAIL "\n");
+}
+
+/* Blanks that are none, nothing at all, and brackets of another width. */
+static void test_look_alikes(void)
+{
+	struct annotation a = curl;
+
+	a.serial = 6;
+	a.has = ANNOT_PROCESS | ANNOT_THREAD;
+	a.process.cmd = str_of("/tmp/nginx.812\xc2\xa0Out\xc2\xa0IP");
+	a.tid = 7;
+	a.thread = str_of("cu\xe2\x80\x8brl\xef\xbc\xbd");
+	CHECK_INT(print(&(struct text_config){ .t = 1 }, &eth0, DIR_OUT, &a), 0);
+	CHECK_STR(text, "eth0 nginx.812\\xc2\\xa0Out\\xc2\\xa0IP.1234 Out " TAIL
+			", Thread [cu\\xe2\\x80\\x8brl\\xef\\xbc\\xbd.7]\n");
+}
+
 static void test_names_of_processes(void)
 {
 	static const struct {
@@ -580,6 +626,9 @@ int main(void)
 	RUN(test_netns);
 	RUN(test_no_name);
 	RUN(test_hostile_names);
+	RUN(test_hostile_values);
+	RUN(test_parts_of_names);
+	RUN(test_look_alikes);
 	RUN(test_names_of_processes);
 	RUN(test_names_that_differ);
 	RUN(test_verbose);

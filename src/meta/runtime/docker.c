@@ -20,6 +20,7 @@
 #include "meta/runtime/pool.h"
 #include "meta/runtime/runtime.h"
 #include "meta/runtime/user_socket.h"
+#include "util/local.h"
 #include "util/log.h"
 
 enum { ID_MAX = 128, QUESTIONS_MAX = 4096 };
@@ -98,7 +99,7 @@ static enum container_rank rank_of(const struct docker *d)
 /* A user's daemon neither ends another daemon's containers nor tells who their processes are. */
 static bool may_change(const struct docker *d, const char *id)
 {
-	const struct container_entry *e = container_store_get(d->r.store, NULL, 0, id, strlen(id), false);
+	const struct container_entry *e = container_store_get(d->r.store, NULL, 0, id, strlen(id), CREATE_NOT);
 
 	return e && (!d->r.user || (e->rank == RANK_USER && e->user == d->r.user));
 }
@@ -299,25 +300,23 @@ static void events_done(void *arg, const char *error, long status, const char *b
 
 static int check_socket(const struct runtime *r)
 {
-	struct stat st;
+	struct local_file file;
+	int fd, err = 0;
 
 	if (http_is_tcp(r->path))
 		return 0;
 	if (strlen(r->path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
 		return -ENAMETOOLONG;
-	if (r->user) {
-		const int fd = user_socket_find(r->path);
-
-		if (fd >= 0)
-			close(fd);
-		return fd < 0 ? fd : 0;
-	}
-	if (stat(r->path, &st) < 0)
-		return -errno;
-	if (!S_ISSOCK(st.st_mode))
-		return -ENOTSOCK;
+	fd = r->user ? user_socket_find(r->path) : local_open(r->path);
+	if (fd < 0)
+		return fd;
+	if (local_look(fd, &file) || file.type != S_IFSOCK)
+		err = -ENOTSOCK;
 	/* libcurl would not say why. glibc before 2.33 asks for another user's rights. */
-	return syscall(SYS_faccessat2, AT_FDCWD, r->path, W_OK, AT_EACCESS) < 0 && errno == EACCES ? -EACCES : 0;
+	else if (syscall(SYS_faccessat2, fd, "", W_OK, AT_EACCESS | AT_EMPTY_PATH) < 0 && errno == EACCES)
+		err = -EACCES;
+	close(fd);
+	return err;
 }
 
 static int docker_open(struct runtime *r)

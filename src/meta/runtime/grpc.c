@@ -15,6 +15,7 @@
 #include "meta/runtime/loop.h"
 #include "meta/runtime/pool.h"
 #include "util/clock.h"
+#include "util/local.h"
 
 enum {
 	PREFIX_LEN = 5,		 /* compressed flag, length in network order */
@@ -272,14 +273,19 @@ int grpc_open(struct grpc **ret, struct loop *loop, const struct grpc_config *co
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	struct grpc *g;
-	int err;
+	int err, target;
 
 	if (strlen(config->path) >= sizeof(addr.sun_path))
 		return -ENAMETOOLONG;
-	strcpy(addr.sun_path, config->path);
+	target = local_open(config->path);
+	if (target < 0)
+		return target;
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d", target);
 	g = calloc(1, sizeof(*g));
-	if (!g)
+	if (!g) {
+		close(target);
 		return -ENOMEM;
+	}
 	g->loop = loop;
 	g->config = *config;
 	g->source.ready = grpc_ready;
@@ -293,6 +299,7 @@ int grpc_open(struct grpc **ret, struct loop *loop, const struct grpc_config *co
 	if (!err)
 		err = loop_watch(loop, &g->source, EPOLLIN | EPOLLOUT);
 out:
+	close(target);
 	if (err)
 		grpc_close(g);
 	else

@@ -17,6 +17,7 @@
 #include "util/caps.h"
 #include "util/clock.h"
 #include "util/libcurl.h"
+#include "util/local.h"
 #include "util/log.h"
 
 enum {
@@ -37,7 +38,8 @@ struct http_server {
 	unsigned active;
 	uint64_t second; /* when we began to count */
 	size_t bytes;	 /* that came since */
-	int target;	 /* of some user: the socket itself, -1 none */
+	int target;	 /* the socket itself, -1 none */
+	bool of_user;
 	char path[];
 };
 
@@ -262,13 +264,14 @@ static struct http_server *server_get(struct http *h, const char *path)
 		return NULL;
 	strcpy(s->path, path);
 	s->target = -1;
+	s->of_user = h->of_users;
 	s->next = h->servers;
 	h->servers = s;
 	return s;
 }
 
 /* libcurl connects to addr when this returns: to the very socket that was looked at. */
-static curl_socket_t open_user_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
+static curl_socket_t open_unix_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
 {
 	struct http_server *s = arg;
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
@@ -276,7 +279,7 @@ static curl_socket_t open_user_socket(void *arg, curlsocktype purpose, struct cu
 	(void)purpose;
 	if (s->target >= 0)
 		close(s->target);
-	s->target = user_socket_find(s->path);
+	s->target = s->of_user ? user_socket_find(s->path) : local_open(s->path);
 	if (s->target < 0)
 		return CURL_SOCKET_BAD;
 	snprintf(to.sun_path, sizeof(to.sun_path), "/proc/self/fd/%d", s->target);
@@ -317,6 +320,8 @@ static void request_setup(struct http_request *r, const char *address, const cha
 	} else {
 		snprintf(url, sizeof(url), "http://localhost%s", path);
 		curl->easy_setopt(r->easy, CURLOPT_UNIX_SOCKET_PATH, address);
+		curl->easy_setopt(r->easy, CURLOPT_OPENSOCKETFUNCTION, open_unix_socket);
+		curl->easy_setopt(r->easy, CURLOPT_OPENSOCKETDATA, r->server);
 	}
 	curl->easy_setopt(r->easy, CURLOPT_URL, url);
 	curl->easy_setopt(r->easy, CURLOPT_PROXY, "");
@@ -327,10 +332,6 @@ static void request_setup(struct http_request *r, const char *address, const cha
 	curl->easy_setopt(r->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)REQUEST_TIMEOUT_MS);
 	if (!r->handler.line)
 		curl->easy_setopt(r->easy, CURLOPT_TIMEOUT_MS, (long)REQUEST_TIMEOUT_MS);
-	if (r->http->of_users) {
-		curl->easy_setopt(r->easy, CURLOPT_OPENSOCKETFUNCTION, open_user_socket);
-		curl->easy_setopt(r->easy, CURLOPT_OPENSOCKETDATA, r->server);
-	}
 }
 
 struct http_request *http_get(struct http *h, const char *address, const char *path, const struct http_handler *handler,

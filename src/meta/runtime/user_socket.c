@@ -5,12 +5,14 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "util/local.h"
 
 static const char *const roots[] = { "/run/user/", "/var/run/user/" };
 
@@ -41,46 +43,65 @@ uid_t user_socket_owner(const char *path)
 	return *end == '/' && uid < UINT32_MAX ? (uid_t)uid : 0;
 }
 
-/* DONT_SYNC: a FUSE file system, which a user may mount there, is not asked and cannot keep us waiting. */
-static int check(int fd, uid_t uid, mode_t type, dev_t *dev)
+/* *dev: of the folder above, then of this. Only the user's own folder may be a mount. */
+static int check(int fd, uid_t uid, mode_t type, dev_t *dev, bool may_be_mount)
 {
-	struct statx st;
-	dev_t here;
+	struct local_file file;
+	int err = local_look(fd, &file);
 
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_UID, &st) < 0)
-		return -errno;
-	here = makedev(st.stx_dev_major, st.stx_dev_minor);
-	if (*dev && here != *dev)
+	if (err)
+		return err;
+	if (file.dev != *dev && (!may_be_mount || local_is_served(fd)))
 		return -EXDEV;
-	*dev = here;
-	if ((st.stx_mode & S_IFMT) != type)
+	*dev = file.dev;
+	if (file.type != type)
 		return type == S_IFSOCK ? -ENOTSOCK : -ENOTDIR;
-	return st.stx_uid == uid ? 0 : -EPERM;
+	return file.uid == uid ? 0 : -EPERM;
+}
+
+/* The folder that all of them have theirs in. */
+static int open_root(const char *path, dev_t *dev)
+{
+	char root[32];
+	struct local_file file;
+	int fd, err;
+
+	snprintf(root, sizeof(root), "%.*s", (int)root_of(path), path);
+	fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = local_look(fd, &file);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	*dev = file.dev;
+	return fd;
 }
 
 int user_socket_find(const char *path)
 {
 	const uid_t uid = user_socket_owner(path);
 	char part[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	size_t n = root_of(path);
-	int err = -EINVAL, at = AT_FDCWD;
 	dev_t dev = 0;
+	int at, err = 0;
 
 	if (!uid || strlen(path) >= sizeof(part) || strstr(path, ".."))
 		return -EINVAL;
-	n += strcspn(path + n, "/");
-	for (;; path += n + 1, n = strcspn(path, "/")) {
+	at = open_root(path, &dev);
+	path += root_of(path);
+	for (bool first = true; at >= 0 && !err; first = false) {
+		const size_t n = strcspn(path, "/");
 		const bool last = path[n] == '\0';
 		const int from = at;
 
-		memcpy(part, path, n);
-		part[n] = '\0';
+		snprintf(part, sizeof(part), "%.*s", (int)n, path);
 		at = openat(from, part, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-		err = at < 0 ? -errno : check(at, uid, last ? S_IFSOCK : S_IFDIR, &dev);
-		if (from >= 0)
-			close(from);
-		if (err || last)
+		err = at < 0 ? -errno : check(at, uid, last ? S_IFSOCK : S_IFDIR, &dev, first);
+		close(from);
+		if (last)
 			break;
+		path += n + 1;
 	}
 	if (err && at >= 0)
 		close(at);

@@ -12,7 +12,8 @@
 const char *user_socket_root(void);
 /* Whose folder a path is in; 0: no user's. */
 uid_t user_socket_owner(const char *path);
-/* An O_PATH fd of the socket, which is that user's, in folders of theirs, on the file system of their folder. -errno.
+/* An O_PATH fd of the socket, which is that user's, in folders of theirs, on the file system of their folder, which no program serves.
+ * -errno.
  * Connect to /proc/self/fd/FD: whatever has the name by then. */
 int user_socket_find(const char *path);
 
