@@ -217,8 +217,8 @@ static void say_held(const struct session *s)
 		return;
 	held = output_file_held(s->file);
 	if (held.begun)
-		log_warn("'%s' holds %llu packet%s", output_file_name(s->file), (unsigned long long)held.last,
-			 held.last == 1 ? "" : "s");
+		log_warn("'%s' holds %s%llu packet%s", output_file_name(s->file), held.unsure ? "at most " : "",
+			 (unsigned long long)held.last, held.last == 1 ? "" : "s");
 	if (held.before && !held.overwritten)
 		log_warn("the files before it hold %llu packet%s", (unsigned long long)held.before,
 			 held.before == 1 ? "" : "s");

@@ -175,6 +175,7 @@ struct file_held output_file_held(const struct output *o)
 	struct file_held ret = f->held;
 
 	ret.last = f->sink.packets;
+	ret.unsure = f->sink.unsure;
 	return ret;
 }
 

@@ -28,6 +28,7 @@ struct sink {
 	uint64_t start; /* where in the file our first byte is */
 	uint64_t flushed;   /* bytes in the file */
 	uint64_t packets;   /* in the file and in buf */
+	bool unsure;	    /* the file could not be closed without an error: it may lack some */
 	uint64_t allocated; /* up to where the file has space, as far as it was asked for */
 	/* How many of len bytes are whole records, and how many packets these hold; at_start: they begin the file. */
 	size_t (*whole)(const uint8_t *p, size_t len, bool at_start, uint64_t *packets);

@@ -90,6 +90,7 @@ int sink_open(struct sink *s, const struct sink_place *place, const struct file_
 		return ret;
 	}
 	s->packets = 0;
+	s->unsure = false;
 	s->flushed = 0;
 	s->start = 0;
 	s->allocated = 0;
@@ -230,8 +231,10 @@ int sink_close(struct sink *s)
 
 		ret = ret ? ret : err;
 	}
-	if (s->fd >= 0 && !s->keep_open && close(s->fd) && !ret && errno != EINTR)
+	if (s->fd >= 0 && !s->keep_open && close(s->fd) && !ret && errno != EINTR) {
 		ret = -errno;
+		s->unsure = true;
+	}
 	s->fd = -1;
 	return ret;
 }

@@ -86,6 +86,7 @@ bool output_file_torn(const struct output *o);
 struct file_held {
 	bool begun;	  /* the last file could be opened */
 	bool overwritten; /* of those before, some are there no more */
+	bool unsure;	  /* it may hold less */
 	uint64_t last;	  /* packets in it */
 	uint64_t before;  /* and in those before */
 };
