@@ -229,43 +229,51 @@ static const char *why_no_copy(int err)
 	}
 }
 
-/* What a killed ptcpdump left behind: its lock is gone. Young ones may just be about to be locked. */
-static void remove_stale_folder(int tmp_fd, const char *name)
+/* What a killed ptcpdump before this one left behind: its lock is gone. Young ones may just be about to be locked. */
+static bool remove_stale_folder(int tmp_fd, const char *name)
 {
 	enum { YOUNG = 60 };
 	const int fd = openat(tmp_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	bool removed = false;
 	struct stat st;
 
 	if (fd < 0)
-		return;
+		return false;
 	if (fstat(fd, &st) == 0 && (st.st_mode & 07777) == FOLDER_MODE && st.st_mtime + YOUNG < time(NULL) &&
 	    flock(fd, LOCK_EX | LOCK_NB) == 0) {
 		/* A folder that holds more than this file is not ours and stays, as does one of another user's. */
 		unlinkat(fd, FILE_NAME, 0);
-		unlinkat(tmp_fd, name, AT_REMOVEDIR);
+		removed = unlinkat(tmp_fd, name, AT_REMOVEDIR) == 0;
 	}
 	close(fd);
+	return removed;
 }
 
-static void remove_stale_folders(const char *tmp)
+static unsigned remove_stale_folders(const char *tmp, FILE *out)
 {
 	DIR *dir = opendir(tmp);
 	struct dirent *entry;
+	unsigned n = 0;
 
 	if (!dir)
-		return;
+		return 0;
 	while ((entry = readdir(dir))) {
-		if (fnmatch(FOLDER_PREFIX "??????", entry->d_name, 0) == 0)
-			remove_stale_folder(dirfd(dir), entry->d_name);
+		if (fnmatch(FOLDER_PREFIX "??????", entry->d_name, 0) != 0 ||
+		    !remove_stale_folder(dirfd(dir), entry->d_name))
+			continue;
+		n++;
+		if (out)
+			fprintf(out, "%s/%s: removed\n", tmp, entry->d_name);
 	}
 	closedir(dir);
+	return n;
 }
 
-static void remove_older(void)
+unsigned keylog_clean(FILE *out)
 {
 	const char *tmp = getenv("TMPDIR");
 
-	remove_stale_folders(tmp && *tmp == '/' ? tmp : "/tmp");
+	return remove_stale_folders(tmp && *tmp == '/' ? tmp : "/tmp", out);
 }
 
 static int make_private_file(struct keylog *k, const struct keylog_config *config)
@@ -273,7 +281,7 @@ static int make_private_file(struct keylog *k, const struct keylog_config *confi
 	char name[32];
 	int err;
 
-	remove_older();
+	keylog_clean(NULL);
 	err = keylog_holder_start(&k->holder, config->uid, config->gid);
 	if (err)
 		return err;

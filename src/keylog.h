@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "util/buf.h"
 
@@ -32,5 +33,7 @@ int keylog_fd(const struct keylog *k);
  * logged, when they cannot be read or copied. */
 int keylog_read(struct keylog *k, struct buf *lines);
 void keylog_free(struct keylog *k);
+/* Removes folders that versions with a private file on the disk have left, and tells out, unless it is NULL. How many. */
+unsigned keylog_clean(FILE *out);
 
 #endif
