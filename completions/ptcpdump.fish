@@ -20,6 +20,7 @@ complete -c ptcpdump -s 'D' -l list-interfaces -d 'list the interfaces and exit 
 complete -c ptcpdump -s 'L' -l list-data-link-types -d 'list the link types of the interface and exit'
 complete -c ptcpdump -s 'J' -l list-time-stamp-types -d 'list the time stamp types of the interface and exit'
 complete -c ptcpdump -l probe -d 'tell what this kernel offers, what is lost without it, and exit'
+complete -c ptcpdump -l clean -d 'remove what runs that were killed have left in the kernel and on the disk, tell what, and exit'
 complete -c ptcpdump -s 'F' -l expression-file -r -F -d 'read the filter expression from FILE; one on the command line is ignored'
 complete -c ptcpdump -s 'O' -l no-optimize -d 'don\'t optimize the filter program'
 complete -c ptcpdump -s 'd' -d 'print the compiled filter and exit; -dd: as C, -ddd: as numbers'

@@ -36,6 +36,7 @@ _arguments -s \
 	'*-J[list the time stamp types of the interface and exit]' \
 	'*--list-time-stamp-types[list the time stamp types of the interface and exit]' \
 	'*--probe[tell what this kernel offers, what is lost without it, and exit]' \
+	'*--clean[remove what runs that were killed have left in the kernel and on the disk, tell what, and exit]' \
 	'*-F+[read the filter expression from FILE; one on the command line is ignored]:FILE:_files' \
 	'*--expression-file=[read the filter expression from FILE; one on the command line is ignored]:FILE:_files' \
 	'*-O[don'\''t optimize the filter program]' \

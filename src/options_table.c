@@ -296,6 +296,7 @@ enum {
 	OPT_DELAY,
 	OPT_LOG_LEVEL,
 	OPT_PROBE,
+	OPT_CLEAN,
 	OPT_VERSION,
 	OPT_FP_TYPE,
 	OPT_TIME_T_SIZE,
@@ -355,6 +356,8 @@ const struct option_desc option_table[] = {
 	  .action = ACTION_LIST_TSTAMP_TYPES, .help = "list the time stamp types of the interface and exit" },
 	{ .key = OPT_PROBE, .name = "probe", .group = GROUP_CAPTURE, .parse = parse_action, .action = ACTION_PROBE,
 	  .help = "tell what this kernel offers, what is lost without it, and exit" },
+	{ .key = OPT_CLEAN, .name = "clean", .group = GROUP_CAPTURE, .parse = parse_action, .action = ACTION_CLEAN,
+	  .help = "remove what runs that were killed have left in the kernel and on the disk, tell what, and exit" },
 
 	{ .key = 'F', .name = "expression-file", .arg = "FILE", .group = GROUP_FILTER, .parse = parse_string,
 	  AT(expr_file), .hint = HINT_FILE,

@@ -146,5 +146,7 @@ int capture_find_iface(const char *given, char name[IF_NAMESIZE]);
 int capture_default_iface(char name[IF_NAMESIZE]);
 /* --probe: what this kernel offers and what is lost without it. */
 int capture_probe(FILE *out);
+/* Removes what killed captures have left, in all network namespaces, and tells what. How many things; -errno, logged. */
+int capture_clean(FILE *out);
 
 #endif

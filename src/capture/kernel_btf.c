@@ -3,17 +3,23 @@
 
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "capture/kernel.h"
 #include "util/log.h"
+
+#define KERNEL_BTF_KEPT "/var/lib/ptcpdump/btf"
+#define NEW_PREFIX ".new-"
 
 enum {
 	WHY = 256,
@@ -121,7 +127,7 @@ static int save(const char *folder, const char *name, struct str data, char path
 	if (err)
 		return err;
 	if (snprintf(path, PATH_MAX, "%s/%s", folder, name) >= PATH_MAX ||
-	    snprintf(tmp, sizeof(tmp), "%s/.new-XXXXXX", folder) >= (int)sizeof(tmp))
+	    snprintf(tmp, sizeof(tmp), "%s/" NEW_PREFIX "XXXXXX", folder) >= (int)sizeof(tmp))
 		return -ENAMETOOLONG;
 	fd = mkostemp(tmp, O_CLOEXEC);
 	if (fd < 0)
@@ -138,6 +144,27 @@ static int save(const char *folder, const char *name, struct str data, char path
 	if (err)
 		unlink(tmp);
 	return err;
+}
+
+unsigned kernel_btf_clean(FILE *out)
+{
+	enum { YOUNG = 60 };
+	DIR *dir = opendir(KERNEL_BTF_KEPT);
+	struct dirent *entry;
+	unsigned n = 0;
+	struct stat st;
+
+	while (dir && (entry = readdir(dir))) {
+		if (fnmatch(NEW_PREFIX "??????", entry->d_name, 0) != 0 ||
+		    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode) ||
+		    st.st_mtime + YOUNG >= time(NULL) || unlinkat(dirfd(dir), entry->d_name, 0))
+			continue;
+		n++;
+		fprintf(out, "%s/%s: removed\n", KERNEL_BTF_KEPT, entry->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	return n;
 }
 
 static int save_fetched(const struct kernel_btf_places *p, const char *name, const char *url, struct str data,
@@ -282,7 +309,7 @@ int kernel_btf_find(const char *given, char path[PATH_MAX])
 	struct kernel_btf_places places = {
 		.kernel = KERNEL_BTF_PATH,
 		.libbpf = true,
-		.folder = "/var/lib/ptcpdump/btf",
+		.folder = KERNEL_BTF_KEPT,
 		.os_release = { "/etc/os-release", "/usr/lib/os-release" },
 		.raw_url = "https://mirrors.openanolis.cn/coolbpf/btf/",
 		.archive_url = "https://github.com/aquasecurity/btfhub-archive/raw/main/",

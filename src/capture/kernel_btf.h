@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "util/buf.h"
 
@@ -29,6 +30,9 @@ struct kernel_btf_places {
  * -errno. */
 int kernel_btf_find(const char *given, char path[PATH_MAX]);
 int kernel_btf_find_in(const struct kernel_btf_places *places, const char *given, char path[PATH_MAX]);
+
+/* Removes what was being saved when somebody killed us, and tells out. How many files. */
+unsigned kernel_btf_clean(FILE *out);
 
 /* What is at url, of at most max bytes. -errno, -ELIBACC when there is nothing to fetch with; why: a text of at
  * least 256 bytes. */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "output/file.h"
+#include "util/fd.h"
 #include "util/log.h"
 
 extern char **environ;
@@ -53,7 +54,7 @@ static int make_name(const struct file_output *o, char *name, size_t size)
 	return n < 0 || (size_t)n >= size - len ? -ENAMETOOLONG : 0;
 }
 
-static const char *cure(int err, const char *name)
+static const char *cure(int err, const char *name, bool first)
 {
 	const char *slash = strrchr(name, '/');
 	char folder[PATH_MAX];
@@ -64,7 +65,16 @@ static const char *cure(int err, const char *name)
 			return "";
 		snprintf(folder, sizeof(folder), "%.*s", slash == name ? 1 : (int)(slash - name), name);
 		return access(folder, F_OK) ? ": create the folder first" : "";
+	case -ELOOP:
+		return first ? ": others than root have made links on the way, and not all of the same user: name the "
+			       "folder where they lead"
+			     : ": only the first file's name may be a link: remove it";
+	case -EMLINK: return ": it has another name, in another folder perhaps, and others may write here: remove it";
 	case -EACCES:
+		if (!first)
+			return ": a file that exists is opened with the rights of this user only, unless none but root may "
+			       "put it there: remove it";
+		return ": choose a place that this user may write to";
 	case -EPERM:
 	case -EROFS: return ": choose a place that this user may write to";
 	case -EISDIR: return ": -w wants the name of a file";
@@ -72,8 +82,18 @@ static const char *cure(int err, const char *name)
 	}
 }
 
+/* Names of -G change from their first conversion on. */
+static int open_folder(struct file_output *o)
+{
+	const char *path = o->config.path;
+	const size_t n = o->config.rotate_seconds ? strcspn(path, "%") : strlen(path);
+
+	return strcmp(path, "-") == 0 ? 0 : folder_open(&o->folder, path, n);
+}
+
 static int open_named(struct file_output *o)
 {
+	const bool first = !o->name;
 	char name[PATH_MAX];
 	int ret = make_name(o, name, sizeof(name));
 
@@ -85,14 +105,20 @@ static int open_named(struct file_output *o)
 	o->name = strdup(name);
 	if (!o->name)
 		return -ENOMEM;
-	ret = sink_open(&o->sink, name, &o->config);
+	o->held.before += o->sink.packets;
+	o->sink.packets = 0;
+	o->held.begun = false;
+	ret = first ? open_folder(o) : 0;
+	if (!ret)
+		ret = sink_open(&o->sink, &(struct sink_place){ &o->folder, name, first }, &o->config);
 	if (ret) {
 		if (ret == -EDEADLK)
 			log_error("%s: is the file that is being read: give -w another name", name);
 		else
-			log_error("%s: %s%s", name, strerror(-ret), cure(ret, name));
+			log_error("%s: %s%s", name, strerror(-ret), cure(ret, name, first));
 		return ret;
 	}
+	o->held.begun = true;
 	o->packets = 0;
 	return o->format->begin(o);
 }
@@ -135,6 +161,7 @@ static void run_command(struct file_output *o)
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setsigdefault(&attr, &all);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	fd_close_in_programs();
 	err = posix_spawnp(&pid, o->config.command, NULL, &attr, argv, environ);
 	posix_spawnattr_destroy(&attr);
 	if (err) {
@@ -154,14 +181,34 @@ static int close_file(struct file_output *o)
 	return end ? end : closed;
 }
 
+static bool still_named(const struct file_output *o)
+{
+	struct stat open_file, named;
+
+	return fstat(o->sink.fd, &open_file) == 0 && stat(o->name, &named) == 0 && open_file.st_dev == named.st_dev &&
+	       open_file.st_ino == named.st_ino;
+}
+
+/* Root's program is not sent to a file that somebody has put in the place of ours. */
+static bool may_run(const struct file_output *o)
+{
+	if (!o->config.command || geteuid() != 0 || !o->sink.regular || still_named(o))
+		return true;
+	log_error("-z: \"%s\" is no longer the file that was written: \"%s\" is not run on it", o->name,
+		  o->config.command);
+	return false;
+}
+
 static int next_file(struct file_output *o)
 {
+	const bool run = may_run(o);
 	int ret = close_file(o);
 
 	if (ret)
 		return ret;
 	file_reap_children(o);
-	run_command(o);
+	if (run)
+		run_command(o);
 	return 0;
 }
 
@@ -193,8 +240,10 @@ static int rotate_number(struct file_output *o)
 	if (ret)
 		return ret;
 	o->number++;
-	if (o->config.rotate_files && o->number >= o->config.rotate_files)
+	if (o->config.rotate_files && o->number >= o->config.rotate_files) {
 		o->number = 0;
+		o->held.overwritten = true;
+	}
 	return reopen(o);
 }
 
@@ -212,14 +261,6 @@ int file_rotate_if_due(struct file_output *o)
 	if (c->rotate_bytes && o->packets && sink_size(&o->sink) > c->rotate_bytes)
 		return rotate_number(o);
 	return 0;
-}
-
-static bool still_named(const struct file_output *o)
-{
-	struct stat open_file, named;
-
-	return fstat(o->sink.fd, &open_file) == 0 && stat(o->name, &named) == 0 && open_file.st_dev == named.st_dev &&
-	       open_file.st_ino == named.st_ino;
 }
 
 int file_rotate_now(struct file_output *o)
