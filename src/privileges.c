@@ -209,3 +209,31 @@ int privileges_drop(const struct privileges_user *user, const struct privileges_
 		log_info("going on as user '%s' (uid %u)", user->name, user->uid);
 	return 0;
 }
+
+int privileges_drop_all(const struct privileges_user *user)
+{
+	static const struct caps none;
+	struct privileges_user u = *user;
+	int err = 0;
+
+	/* Who stays root for the sake of the capture. */
+	if (!u.drop && geteuid() == 0 && may_change()) {
+		find_system_user(&u);
+		u.drop = true;
+		u.asked = false;
+	}
+	if (u.drop)
+		err = become(&u);
+	if (err && !u.asked)
+		err = 0;
+	if (!err) {
+		forbid_new_privileges(0);
+		err = caps_set(&none);
+	}
+	/* What runs as the same user cannot look into it. */
+	if (!err && prctl(PR_SET_DUMPABLE, 0))
+		err = -errno;
+	if (err)
+		log_error("can't change to user '%s' (uid %u, gid %u): %s", u.name, u.uid, u.gid, strerror(-err));
+	return err;
+}

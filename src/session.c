@@ -9,8 +9,7 @@
 
 #include "util/log.h"
 
-/* The caller stops; what happens at the other end of a pipe is no failure of ours. */
-static int output_failed(struct session *s, struct output *output, int err)
+int session_output_failed(struct session *s, struct output *output, int err)
 {
 	const char *name = output == s->file ? output_file_name(output) : "standard output";
 
@@ -33,26 +32,6 @@ bool session_color(const struct options *o, int fd)
 	const char *no_color = getenv("NO_COLOR"); /* https://no-color.org */
 
 	return o->color == COLOR_ALWAYS || (o->color == COLOR_AUTO && isatty(fd) && !(no_color && *no_color));
-}
-
-static int open_text(struct session *s)
-{
-	const struct options *o = s->o;
-	struct text_config config = o->text;
-	int err;
-
-	config.fd = STDOUT_FILENO;
-	config.color = session_color(o, STDOUT_FILENO);
-	config.program = "ptcpdump";
-	config.interrupted = s->interrupted;
-	/* Live packets reach a terminal when the capture is idle; a file may keep a reader waiting, so by lines. */
-	config.line_buffered |= options_offline(o) && isatty(STDOUT_FILENO);
-	config.packet_buffered = o->file.packet_buffered;
-	config.endless = !options_offline(o) || (o->read_file && strcmp(o->read_file, "-") == 0);
-	err = output_text_new(&s->text, &config);
-	if (!err)
-		s->outputs[s->outputs[0] ? 1 : 0] = s->text;
-	return err;
 }
 
 static bool wants_text(const struct options *o)
@@ -130,7 +109,7 @@ int session_open(struct session *s, const struct options *o, int dlt)
 	if (o->write_file)
 		err = open_file(s, dlt);
 	if (!err && wants_text(o))
-		err = open_text(s);
+		err = session_text_open(s);
 	return err;
 }
 
@@ -140,7 +119,7 @@ int session_iface(struct session *s, const struct iface *iface)
 		int err = s->outputs[i]->ops->iface(s->outputs[i], iface);
 
 		if (err)
-			return output_failed(s, s->outputs[i], err);
+			return session_output_failed(s, s->outputs[i], err);
 	}
 	return 0;
 }
@@ -151,7 +130,7 @@ static int put_packet(struct session *s, const struct packet *packet)
 		int err = s->outputs[i]->ops->packet(s->outputs[i], packet);
 
 		if (err)
-			return output_failed(s, s->outputs[i], err);
+			return session_output_failed(s, s->outputs[i], err);
 	}
 	s->dirty = true;
 	if (++s->captured == s->limit)
@@ -183,7 +162,18 @@ int session_block(struct session *s, const struct pcapng_block *block)
 		int err = s->outputs[i]->ops->block ? s->outputs[i]->ops->block(s->outputs[i], block) : 0;
 
 		if (err)
-			return output_failed(s, s->outputs[i], err);
+			return session_output_failed(s, s->outputs[i], err);
+	}
+	return 0;
+}
+
+int session_batch(struct session *s)
+{
+	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
+		int err = s->outputs[i]->ops->batch ? s->outputs[i]->ops->batch(s->outputs[i]) : 0;
+
+		if (err)
+			return session_output_failed(s, s->outputs[i], err);
 	}
 	return 0;
 }
@@ -195,7 +185,7 @@ int session_flush(struct session *s)
 		int err = s->outputs[i]->ops->flush(s->outputs[i]);
 
 		if (err)
-			return output_failed(s, s->outputs[i], err);
+			return session_output_failed(s, s->outputs[i], err);
 	}
 	return 0;
 }
@@ -204,7 +194,7 @@ int session_rotate(struct session *s)
 {
 	int err = s->file ? output_file_rotate(s->file) : 0;
 
-	return err ? output_failed(s, s->file, err) : 0;
+	return err ? session_output_failed(s, s->file, err) : 0;
 }
 
 void session_finish(struct session *s)
@@ -213,7 +203,7 @@ void session_finish(struct session *s)
 		int err = s->outputs[i]->ops->finish(s->outputs[i]);
 
 		if (err)
-			output_failed(s, s->outputs[i], err);
+			session_output_failed(s, s->outputs[i], err);
 	}
 	s->dirty = false;
 }
@@ -224,6 +214,7 @@ void session_close(struct session *s)
 		s->outputs[i]->ops->free(s->outputs[i]);
 		s->outputs[i] = NULL;
 	}
+	s->relay = NULL;
 	match_free(s->match);
 	s->match = NULL;
 }

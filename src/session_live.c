@@ -413,6 +413,8 @@ static int live_open(struct live *l, const char *const *ifaces)
 		session_loop_serve(l);
 		err = capture_load(l->capture);
 	}
+	if (!err)
+		err = session_text_ready(&l->s);
 	if (!err && l->command)
 		match_add_pid(l->s.match, command_pid(l->command));
 	if (!err)

@@ -17,6 +17,7 @@ struct session {
 	struct match *match;
 	struct output *outputs[SESSION_OUTPUTS];	    /* those in use first */
 	struct output *text, *file;			    /* the same, by kind; NULL: not in use */
+	struct output *relay;				    /* text, when another process prints it */
 	bool said_pcap;					    /* that file keeps no processes */
 	bool pcap;					    /* file holds packets of one link type only */
 	bool (*is_input)(void *arg, const struct stat *st); /* see struct file_config */
@@ -39,12 +40,27 @@ int session_packet(struct session *s, const struct packet *packet);
 /* Once: what pcap does not hold will be missing. */
 void session_warn_pcap(struct session *s);
 int session_block(struct session *s, const struct pcapng_block *block);
+/* No more packets for now. */
+int session_batch(struct session *s);
 int session_flush(struct session *s);
 /* Goes on with a new file. */
 int session_rotate(struct session *s);
 /* Last statistics, flush and close of the outputs. */
 void session_finish(struct session *s);
 void session_close(struct session *s);
+
+/* What an output has returned: the caller stops. What happens at the other end of a pipe is no failure of ours. */
+int session_output_failed(struct session *s, struct output *output, int err);
+
+/* session_text.c: of a live capture, text is printed by a process of its own. 0, or a negative errno with a message. */
+int session_text_open(struct session *s);
+/* Waits until that process can print. */
+int session_text_ready(struct session *s);
+/* Readable when that process has ended, and to be looked at then; -1: there is none. */
+int session_text_fd(const struct session *s);
+void session_text_check(struct session *s);
+/* A signal asks for the end. */
+void session_text_interrupt(struct session *s);
 
 /* Whether --color asks for colours in what goes to fd. */
 bool session_color(const struct options *o, int fd);

@@ -23,6 +23,7 @@ struct output_ops {
 	int (*packet)(struct output *o, const struct packet *packet);
 	int (*block)(struct output *o, const struct pcapng_block *block); /* may be NULL */
 	int (*flush)(struct output *o);					  /* everything so far reaches the file */
+	int (*batch)(struct output *o);	/* no more packets for now; may be NULL */
 	int (*finish)(struct output *o);				  /* statistics, last flush, close */
 	void (*free)(struct output *o);
 };
