@@ -215,6 +215,8 @@ void session_close(struct session *s)
 		s->outputs[i] = NULL;
 	}
 	s->relay = NULL;
+	output_text_reach_free(s->reach);
+	s->reach = NULL;
 	match_free(s->match);
 	s->match = NULL;
 }

@@ -18,6 +18,7 @@ struct session {
 	struct output *outputs[SESSION_OUTPUTS];	    /* those in use first */
 	struct output *text, *file;			    /* the same, by kind; NULL: not in use */
 	struct output *relay;				    /* text, when another process prints it */
+	struct text_reach *reach;			    /* with relay */
 	bool said_pcap;					    /* that file keeps no processes */
 	bool pcap;					    /* file holds packets of one link type only */
 	bool (*is_input)(void *arg, const struct stat *st); /* see struct file_config */

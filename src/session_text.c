@@ -31,17 +31,26 @@ static int prepare(void *arg, const volatile sig_atomic_t *interrupted, struct o
 	return err;
 }
 
+static uint32_t needs(void *arg, const struct packet *packet)
+{
+	return output_text_reach(arg, packet);
+}
+
 static int open_relay(struct session *s, const struct text_config *config)
 {
 	struct printer printer = { .user = &s->user, .config = *config };
-	const struct relay_config relay = {
+	struct relay_config relay = {
 		.prepare = prepare,
 		.arg = &printer,
+		.needs = needs,
 		.json = config->v > 0,
 		.prompt = config->line_buffered || config->packet_buffered,
 	};
-	int err = output_relay_new(&s->relay, &relay);
+	int err = output_text_reach_new(&s->reach, config);
 
+	relay.needs_arg = s->reach;
+	if (!err)
+		err = output_relay_new(&s->relay, &relay);
 	s->text = s->relay;
 	return err;
 }

@@ -53,6 +53,11 @@ struct text_config {
 bool output_text_prints(int dlt);
 /* -errno with a logged message: unknown -T, bad -E, -A with -x... */
 int output_text_new(struct output **ret, const struct text_config *config);
+/* What lies behind these first bytes of a packet has no part in its text; most often these are its headers. */
+struct text_reach;
+int output_text_reach_new(struct text_reach **ret, const struct text_config *config);
+uint32_t output_text_reach(const struct text_reach *r, const struct packet *packet);
+void output_text_reach_free(struct text_reach *r);
 
 struct file_config {
 	const char *path;	 /* -w: may hold strftime conversions with -G; "-": standard output */

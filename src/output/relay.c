@@ -16,6 +16,7 @@
 
 enum {
 	STEP = 1 << 14, /* what is written is made known in such steps: each costs both sides a cache miss */
+	SHORT = 256, /* bytes of a packet that are copied faster than looked at */
 	WAIT_MS = 100,
 	WAITS = 100, /* without any progress of one that was told to end: it has given up itself, unless it is stopped */
 };
@@ -167,11 +168,9 @@ static int ring_wait(struct relay *r, size_t need)
 	return err > 0 ? gone_wrong("has ended") : err;
 }
 
-/* Room for a record, which ring_put() then adds; NULL: r->err says why not. */
+/* Room for a record of at most RELAY_RECORD_MAX, which ring_put() then adds; NULL: r->err says why not. */
 static void *ring_reserve(struct relay *r, size_t size)
 {
-	if (!r->err && size > RELAY_RECORD_MAX)
-		r->err = -EMSGSIZE;
 	if (!r->err && ring_room(r) < size)
 		r->err = ring_wait(r, size);
 	return r->err ? NULL : r->memory.data + (r->pos & (RELAY_SIZE - 1));
@@ -213,10 +212,10 @@ static int put_iface(struct relay *r, const struct iface *iface)
 	const char *name = iface->name ? iface->name : "", *netns_name = iface->netns_name ? iface->netns_name : "";
 	const size_t name_size = strlen(name) + 1, netns_size = strlen(netns_name) + 1;
 	const size_t size = relay_round(sizeof(struct relay_iface) + name_size + netns_size);
-	struct relay_iface *record = ring_reserve(r, size);
+	struct relay_iface *record = size > RELAY_RECORD_MAX ? NULL : ring_reserve(r, size);
 
 	if (!record)
-		return r->err;
+		return r->err = r->err ? r->err : -EMSGSIZE;
 	record->record = (struct relay_record){ .size = (uint32_t)size, .type = RELAY_IFACE };
 	record->iface = *iface;
 	memcpy(record->names, name, name_size);
@@ -305,8 +304,9 @@ static int relay_packet(struct output *o, const struct packet *packet)
 	struct relay *r = relay_from(o);
 	const struct annotation *a = packet->annot;
 	const struct iface *iface = packet->iface;
-	const size_t size = relay_round(sizeof(struct relay_packet) + packet->caplen);
+	uint32_t len = packet->caplen;
 	struct relay_packet *record;
+	size_t size;
 
 	if (r->err)
 		return r->err;
@@ -314,6 +314,11 @@ static int relay_packet(struct output *o, const struct packet *packet)
 		return r->err;
 	if (a && r->sent[a->serial % RELAY_ANNOTATIONS] != a->serial && send_annotation(r, a))
 		return r->err;
+	if (len > RELAY_RECORD_MAX - sizeof(*record))
+		return r->err = -EMSGSIZE;
+	if (len > SHORT && r->config.needs)
+		len = r->config.needs(r->config.needs_arg, packet);
+	size = relay_round(sizeof(*record) + len);
 	record = ring_reserve(r, size);
 	if (!record)
 		return r->err;
@@ -332,7 +337,7 @@ static int relay_packet(struct output *o, const struct packet *packet)
 		.len = packet->len,
 		.annotation = a ? a->serial % RELAY_ANNOTATIONS : 0,
 	};
-	memcpy(record->data, packet->data, packet->caplen);
+	memcpy(record->data, packet->data, len);
 	return ring_put(r, size);
 }
 

@@ -13,6 +13,9 @@ struct relay_config {
 	 * gives up all rights. interrupted: as of fd_write(). -errno, logged. */
 	int (*prepare)(void *arg, const volatile sig_atomic_t *interrupted, struct output **ret);
 	void *arg;
+	/* How many of its first bytes the child needs of a packet that is not short; NULL: all. */
+	uint32_t (*needs)(void *arg, const struct packet *packet);
+	void *needs_arg;
 	bool json;   /* the texts of labels and the like are shown, too */
 	bool prompt; /* what there is, is handed over at the end of each batch */
 };

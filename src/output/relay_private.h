@@ -52,6 +52,7 @@ struct relay_annotation {
 	char strings[];
 };
 
+/* Perhaps less of its data than caplen, where the rest is not needed; there is memory, but it holds something else. */
 struct relay_packet {
 	struct relay_record record;
 	int64_t sec;
