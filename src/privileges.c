@@ -209,3 +209,14 @@ int privileges_drop(const struct privileges_user *user, const struct privileges_
 		log_info("going on as user '%s' (uid %u)", user->name, user->uid);
 	return 0;
 }
+
+int privileges_drop_all(const struct privileges_user *user)
+{
+	const struct caps none = { 0 };
+	int err = user->drop ? become(user) : 0;
+
+	if (err && user->asked)
+		return err;
+	forbid_new_privileges(0);
+	return caps_set(&none);
+}

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "names.h"
 #include "util/log.h"
 
 /* The caller stops; what happens at the other end of a pipe is no failure of ours. */
@@ -35,6 +36,11 @@ bool session_color(const struct options *o, int fd)
 	return o->color == COLOR_ALWAYS || (o->color == COLOR_AUTO && isatty(fd) && !(no_color && *no_color));
 }
 
+static bool is_endless(const struct options *o)
+{
+	return !options_offline(o) || (o->read_file && strcmp(o->read_file, "-") == 0);
+}
+
 static int open_text(struct session *s)
 {
 	const struct options *o = s->o;
@@ -48,7 +54,8 @@ static int open_text(struct session *s)
 	/* Live packets reach a terminal when the capture is idle; a file may keep a reader waiting, so by lines. */
 	config.line_buffered |= options_offline(o) && isatty(STDOUT_FILENO);
 	config.packet_buffered = o->file.packet_buffered;
-	config.endless = !options_offline(o) || (o->read_file && strcmp(o->read_file, "-") == 0);
+	config.endless = is_endless(o);
+	config.resolver = s->resolver;
 	err = output_text_new(&s->text, &config);
 	if (!err)
 		s->outputs[s->outputs[0] ? 1 : 0] = s->text;
@@ -58,6 +65,18 @@ static int open_text(struct session *s)
 static bool wants_text(const struct options *o)
 {
 	return !o->count_only && (!o->write_file || o->print);
+}
+
+int session_begin(struct session *s)
+{
+	const struct options *o = s->o;
+	int err = 0;
+
+	if (!wants_text(o))
+		return 0;
+	if (!o->text.n)
+		err = names_start(&s->resolver, &s->user, o->text.N > 0, is_endless(o));
+	return err;
 }
 
 static int open_file(struct session *s, int dlt)
@@ -121,6 +140,7 @@ int session_open(struct session *s, const struct options *o, int dlt)
 		.is_input_arg = s->is_input_arg,
 		.interrupted = s->interrupted,
 		.user = s->user,
+		.resolver = s->resolver,
 	};
 	err = match_new(&s->match, &match);
 	if (err) {
@@ -224,6 +244,8 @@ void session_close(struct session *s)
 		s->outputs[i]->ops->free(s->outputs[i]);
 		s->outputs[i] = NULL;
 	}
+	resolver_free(s->resolver);
+	s->resolver = NULL;
 	match_free(s->match);
 	s->match = NULL;
 }

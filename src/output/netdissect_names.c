@@ -39,7 +39,7 @@ struct names {
 	uint8_t octet_len[256];
 	const char *ports[2][65536]; /* TCP, UDP; without -n */
 	struct ether_name *ethers;   /* without -n */
-	struct resolver *resolver;   /* without -n */
+	struct resolver *resolver;   /* NULL: none are asked for */
 };
 
 /* Replaced functions and the originals, by the linker's naming. */
@@ -141,7 +141,7 @@ char *names_put_ipv6(const struct names *names, char *d, const u_char *ap)
 static const char *host_string(netdissect_options *ndo, int family, const u_char *ap)
 {
 	struct names *names = text_of(ndo)->names;
-	const char *name = ndo->ndo_nflag ? NULL : resolver_find(names->resolver, family, ap);
+	const char *name = names->resolver ? resolver_find(names->resolver, family, ap) : NULL;
 	char *s;
 
 	if (name && strlen(name) < STRING_MAX) {
@@ -299,7 +299,6 @@ void names_free(struct names *names)
 		names->chunks = c->next;
 		free(c);
 	}
-	resolver_free(names->resolver);
 	free(names->ethers);
 	free(names);
 }
@@ -307,16 +306,14 @@ void names_free(struct names *names)
 int names_new(struct names **ret, const struct text_config *config)
 {
 	struct names *names = calloc(1, sizeof(*names));
-	int err = 0;
 
 	if (!names)
 		return -ENOMEM;
 	names->chunks = calloc(1, sizeof(*names->chunks));
-	if (config->n == 0) {
+	names->resolver = config->resolver;
+	if (config->n == 0)
 		names->ethers = calloc(ETHER_SLOTS, sizeof(*names->ethers));
-		err = resolver_new(&names->resolver, config->N > 0, config->endless);
-	}
-	if (!names->chunks || (config->n == 0 && !names->ethers) || err < 0) {
+	if (!names->chunks || (config->n == 0 && !names->ethers)) {
 		names_free(names);
 		return -ENOMEM;
 	}

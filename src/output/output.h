@@ -13,6 +13,7 @@
 
 struct pcapng_block;
 struct output;
+struct resolver;
 
 struct output_ops {
 	const char *name;
@@ -39,12 +40,13 @@ struct text_config {
 	bool peer;	     /* the other end is in the line without -v, too */
 	bool context_prefix; /* the container and pod stand in front */
 	bool color;
-	const char *type;	/* -T */
-	const char *esp_secret; /* -E */
-	const char *md5_secret; /* -M */
-	const char *mib;	/* -m */
-	int fd;			/* 1 */
-	bool endless;		/* live or from a pipe: forget what was long silent rather than grow for ever */
+	const char *type;	   /* -T */
+	const char *esp_secret;	   /* -E */
+	const char *md5_secret;	   /* -M */
+	const char *mib;	   /* -m */
+	int fd;			   /* 1 */
+	struct resolver *resolver; /* of names of hosts, borrowed; NULL: addresses are printed */
+	bool endless;		   /* live or from a pipe: forget what was long silent rather than grow for ever */
 	const char *program;
 	const volatile sig_atomic_t *interrupted; /* see fd_write() */
 };
