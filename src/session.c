@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "names.h"
+#include "output/esp_files.h"
 #include "util/log.h"
 
 /* The caller stops; what happens at the other end of a pipe is no failure of ours. */
@@ -56,7 +57,10 @@ static int open_text(struct session *s)
 	config.packet_buffered = o->file.packet_buffered;
 	config.endless = is_endless(o);
 	config.resolver = s->resolver;
+	config.esp_files = s->esp_files;
 	err = output_text_new(&s->text, &config);
+	esp_files_free(s->esp_files);
+	s->esp_files = NULL;
 	if (!err)
 		s->outputs[s->outputs[0] ? 1 : 0] = s->text;
 	return err;
@@ -76,6 +80,8 @@ int session_begin(struct session *s)
 		return 0;
 	if (!o->text.n)
 		err = names_start(&s->resolver, &s->user, o->text.N > 0, is_endless(o));
+	if (!err && o->text.esp_secret)
+		err = esp_files_read(&s->esp_files, o->text.esp_secret);
 	return err;
 }
 
@@ -141,6 +147,7 @@ int session_open(struct session *s, const struct options *o, int dlt)
 		.interrupted = s->interrupted,
 		.user = s->user,
 		.resolver = s->resolver,
+		.esp_files = s->esp_files,
 	};
 	err = match_new(&s->match, &match);
 	if (err) {
@@ -246,6 +253,8 @@ void session_close(struct session *s)
 	}
 	resolver_free(s->resolver);
 	s->resolver = NULL;
+	esp_files_free(s->esp_files);
+	s->esp_files = NULL;
 	match_free(s->match);
 	s->match = NULL;
 }

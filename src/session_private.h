@@ -24,6 +24,7 @@ struct session {
 	const volatile sig_atomic_t *interrupted; /* see fd_write() */
 	struct privileges_user user;		  /* whom to become */
 	struct resolver *resolver;		  /* NULL: no names of hosts */
+	struct esp_files *esp_files;		  /* NULL: none, or no longer needed */
 	uint64_t captured;			  /* packets handed to the outputs */
 	uint64_t limit;				  /* captured where -c is reached, 0 none */
 	bool stop;				  /* -c is reached, or an output wants no more */
@@ -31,8 +32,8 @@ struct session {
 	bool dirty;				  /* outputs may hold back text or packets */
 };
 
-/* First of all, with all privileges and while this process is small: starts the one that looks up names of hosts, when they
- * are wanted. s->o and s->user have been set. -errno, logged. */
+/* First of all, with all privileges and while this process is small: starts the one that looks up names of hosts, and reads
+ * files of secrets, where text needs them. s->o and s->user have been set. -errno, logged. */
 int session_begin(struct session *s);
 /* 0, or a negative errno with a message written. dlt: of the first interface, -1 when it comes later. s->is_input and
  * s->interrupted may have been set; s->user has, and session_begin() was called. */

@@ -11,6 +11,7 @@
 
 #include "packet.h"
 
+struct esp_files;
 struct pcapng_block;
 struct output;
 struct resolver;
@@ -40,19 +41,22 @@ struct text_config {
 	bool peer;	     /* the other end is in the line without -v, too */
 	bool context_prefix; /* the container and pod stand in front */
 	bool color;
-	const char *type;	   /* -T */
-	const char *esp_secret;	   /* -E */
-	const char *md5_secret;	   /* -M */
-	const char *mib;	   /* -m */
-	int fd;			   /* 1 */
-	struct resolver *resolver; /* of names of hosts, borrowed; NULL: addresses are printed */
-	bool endless;		   /* live or from a pipe: forget what was long silent rather than grow for ever */
+	const char *type;	/* -T */
+	const char *esp_secret; /* -E */
+	const char *md5_secret; /* -M */
+	const char *mib;	/* -m */
+	int fd;			/* 1 */
+	bool endless;		/* live or from a pipe: forget what was long silent rather than grow for ever */
 	const char *program;
 	const volatile sig_atomic_t *interrupted; /* see fd_write() */
+	/* Borrowed: files that -E names, until output_text_new() returns; who knows names of hosts. NULL: none. */
+	const struct esp_files *esp_files;
+	struct resolver *resolver;
 };
 /* Whether packets of a link type (DLT_*) are dissected; others are dumped. */
 bool output_text_prints(int dlt);
-/* -errno with a logged message: unknown -T, bad -E, -A with -x... */
+/* -errno with a logged message: unknown -T, bad -E, -A with -x... Opens all that printing takes: afterwards there is no file
+ * and no socket but what is open. */
 int output_text_new(struct output **ret, const struct text_config *config);
 
 struct file_config {

@@ -121,7 +121,7 @@ s.sendto(b"", ("10.0.0." + sys.argv[1], 2000))' "$1"
 	wait_for 3 grep -q "> [^ ]*$1[^ ]*\.2000:" "$TEST_TMP/out"
 	sed -n "s/.* > \([^ ]*$1[^ ]*\)\.2000:.*/\1/p" "$TEST_TMP/out" | tail -n 1
 }
-for last in {101..105}; do ip neigh add 10.0.0.$last lladdr 02:00:00:00:00:01 dev names0; done
+for last in {101..105}; do ip neigh add "10.0.0.$last" lladdr 02:00:00:00:00:01 dev names0; done
 start_capture "$TEST_TMP/out" "$TEST_TMP/err" "$PTCPDUMP" -l -i names0 udp port 2000
 capture=$!
 helper=$(helper)
