@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "output/resolver_serve.h"
+#include "sandbox.h"
 #include "util/log.h"
 
 enum { LOOKS_UP = STDERR_FILENO + 1 };
@@ -40,17 +41,22 @@ static int keep_only(int fd)
 	return syscall(SYS_close_range, LOOKS_UP + 1, ~0U, 0) ? -errno : 0;
 }
 
-static _Noreturn void look_up(int fd, bool short_names, const struct privileges_user *user)
+static _Noreturn void look_up(int fd, const struct names_config *config)
 {
+	static const struct sandbox_config sandbox = { .names = true, .quiet = true, .strict = true };
+
 	ignore_signals();
 	prctl(PR_SET_NAME, "ptcpdump-names");
-	if (chdir("/") || privileges_drop_all(user) || keep_only(fd))
+	if (chdir("/") || privileges_drop_all(&config->user) || keep_only(fd))
 		_exit(1);
-	resolver_serve(LOOKS_UP, short_names);
+	/* Who asks says why there is no sandbox, since it cannot enter its own. */
+	if (config->sandbox && sandbox_enter(&sandbox))
+		_exit(1);
+	resolver_serve(LOOKS_UP, config->short_names);
 }
 
 /* Its parent ends at once: then it is nobody's to wait for. */
-static int start_process(const int pair[2], bool short_names, const struct privileges_user *user)
+static int start_process(const int pair[2], const struct names_config *config)
 {
 	const pid_t pid = fork();
 
@@ -61,25 +67,25 @@ static int start_process(const int pair[2], bool short_names, const struct privi
 
 		if (child)
 			_exit(child < 0);
-		look_up(pair[1], short_names, user);
+		look_up(pair[1], config);
 	}
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	return 0;
 }
 
-int names_start(struct resolver **ret, const struct privileges_user *user, bool short_names, bool hurry)
+int names_start(struct resolver **ret, const struct names_config *config)
 {
 	int pair[2], err = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) ? -errno : 0;
 
 	if (!err) {
-		err = start_process(pair, short_names, user);
+		err = start_process(pair, config);
 		close(pair[1]);
 		if (err)
 			close(pair[0]);
 	}
 	if (!err)
-		err = resolver_new(ret, pair[0], hurry);
+		err = resolver_new(ret, pair[0], config->hurry);
 	if (err)
 		log_error("can't start the process that looks up names (-n does without): %s", strerror(-err));
 	return err;

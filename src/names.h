@@ -8,9 +8,15 @@
 #include "output/resolver.h"
 #include "privileges.h"
 
+struct names_config {
+	struct privileges_user user;
+	bool sandbox;
+	bool short_names; /* without the domain (-N) */
+	bool hurry;	  /* see resolver_new() */
+};
+
 /* Starts it as that user, without any capability. To be called while this process is small, and before what it must not
- * have is open. It ends when the resolver is freed in all processes that have it. short_names: without the domain (-N).
- * hurry: see resolver_new(). -errno, logged. */
-int names_start(struct resolver **ret, const struct privileges_user *user, bool short_names, bool hurry);
+ * have is open. It ends when the resolver is freed in all processes that have it. -errno, logged. */
+int names_start(struct resolver **ret, const struct names_config *config);
 
 #endif

@@ -212,11 +212,12 @@ int privileges_drop(const struct privileges_user *user, const struct privileges_
 
 int privileges_drop_all(const struct privileges_user *user)
 {
-	const struct caps none = { 0 };
 	int err = user->drop ? become(user) : 0;
 
 	if (err && user->asked)
 		return err;
-	forbid_new_privileges(0);
-	return caps_set(&none);
+	err = caps_clear();
+	if (!err && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		err = -errno;
+	return err;
 }

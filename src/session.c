@@ -74,12 +74,18 @@ static bool wants_text(const struct options *o)
 int session_begin(struct session *s)
 {
 	const struct options *o = s->o;
+	const struct names_config names = {
+		.user = s->user,
+		.sandbox = true,
+		.short_names = o->text.N > 0,
+		.hurry = is_endless(o),
+	};
 	int err = 0;
 
 	if (!wants_text(o))
 		return 0;
 	if (!o->text.n)
-		err = names_start(&s->resolver, &s->user, o->text.N > 0, is_endless(o));
+		err = names_start(&s->resolver, &names);
 	if (!err && o->text.esp_secret)
 		err = esp_files_read(&s->esp_files, o->text.esp_secret);
 	return err;

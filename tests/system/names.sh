@@ -127,8 +127,8 @@ capture=$!
 helper=$(helper)
 user=$(id -un tcpdump 2>/dev/null || echo nobody)
 is helper_user "$(field Uid | cut -f 1) $(field Gid | cut -f 1)" "$(id -u "$user") $(id -g "$user")"
-is helper_capabilities "$(field CapInh) $(field CapPrm) $(field CapEff) $(field CapBnd) $(field CapAmb) $(field NoNewPrivs)" \
-	"$(printf '%016d ' 0 0 0 0 0)1"
+is helper_capabilities "$(field CapInh) $(field CapPrm) $(field CapEff) $(field CapBnd) $(field CapAmb) $(field NoNewPrivs) $(field Seccomp)" \
+	"$(printf '%016d ' 0 0 0 0 0)1 2"
 is helper_descriptors "$(find "/proc/$helper/fd" -type l -printf '%f %l\n' | sed 's/:.*//' | sort | paste -sd ,)" \
 	"0 /dev/null,1 /dev/null,2 /dev/null,3 socket"
 is helper_is_nobodys_child "$(pgrep -P $capture | wc -l)" 0
