@@ -63,7 +63,8 @@ PROTO := $(wildcard src/*/*.proto src/*/*/*.proto)
 BPF_SRC := $(sort $(wildcard bpf/*.bpf.c))
 PB_C := $(patsubst %.proto,$(G)/%.pb-c.c,$(notdir $(PROTO)))
 SKEL := $(if $(BPF_SRC),$(G)/ptcpdump.skel.h)
-GEN := $(SKEL) $(PB_C)
+SANDBOX_FILTER := $(G)/sandbox_filter.h
+GEN := $(SKEL) $(PB_C) $(SANDBOX_FILTER)
 vpath %.proto $(sort $(dir $(PROTO)))
 
 OBJ := $(SRC:.c=.o) $(notdir $(PB_C:.c=.o))
@@ -170,6 +171,14 @@ $(G)/%.skel.h: $(B)/tests/bpf/%.bpf.o
 	$(say) SKEL $@
 	@mkdir -p $(@D)
 	$(Q)$(BPFTOOL) gen skeleton $< name $* >$@.tmp && mv $@.tmp $@
+
+# libseccomp is needed for this only: the program has what it wrote.
+$(SANDBOX_FILTER): scripts/sandbox_filter.c
+	$(say) GEN $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(STD) -D_GNU_SOURCE $(WARN) $(shell $(PKG_CONFIG) --cflags libseccomp) $< -o $@.make \
+		$(shell $(PKG_CONFIG) --libs libseccomp)
+	$(Q)$@.make >$@.tmp && mv $@.tmp $@
 
 $(G)/%.pb-c.c: %.proto
 	$(say) PROTO $@
@@ -284,7 +293,7 @@ fuzz: $(FUZZ)
 # --- style -------------------------------------------------------------------------
 
 STYLED := $(wildcard include/ptcpdump/*.h bpf/*.[ch] src/*.[ch] src/*/*.[ch] src/*/*/*.[ch] tests/*/*.[ch] \
-	tests/*/*/*.[ch] deps/*.c)
+	tests/*/*/*.[ch] deps/*.c scripts/*.c)
 format:
 	clang-format -i $(STYLED)
 check-format:

@@ -212,11 +212,10 @@ int privileges_drop(const struct privileges_user *user, const struct privileges_
 
 int privileges_drop_all(const struct privileges_user *user)
 {
-	static const struct caps none;
 	struct privileges_user u = *user;
 	int err = 0;
 
-	/* Who stays root for the sake of the capture. */
+	/* Who stays root for the sake of the rest of the run. */
 	if (!u.drop && geteuid() == 0 && may_change()) {
 		find_system_user(&u);
 		u.drop = true;
@@ -224,16 +223,13 @@ int privileges_drop_all(const struct privileges_user *user)
 	}
 	if (u.drop)
 		err = become(&u);
-	if (err && !u.asked)
-		err = 0;
-	if (!err) {
-		forbid_new_privileges(0);
-		err = caps_set(&none);
-	}
+	if (err && u.asked)
+		return err;
+	err = caps_clear();
+	if (!err && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		err = -errno;
 	/* What runs as the same user cannot look into it. */
 	if (!err && prctl(PR_SET_DUMPABLE, 0))
 		err = -errno;
-	if (err)
-		log_error("can't change to user '%s' (uid %u, gid %u): %s", u.name, u.uid, u.gid, strerror(-err));
 	return err;
 }

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "output/esp_files.h"
+#include "output/resolver.h"
 #include "util/log.h"
 
 int session_output_failed(struct session *s, struct output *output, int err)
@@ -34,11 +36,6 @@ bool session_color(const struct options *o, int fd)
 	return o->color == COLOR_ALWAYS || (o->color == COLOR_AUTO && isatty(fd) && !(no_color && *no_color));
 }
 
-static bool wants_text(const struct options *o)
-{
-	return !o->count_only && (!o->write_file || o->print);
-}
-
 static int open_file(struct session *s, int dlt)
 {
 	const struct options *o = s->o;
@@ -59,7 +56,7 @@ static int open_file(struct session *s, int dlt)
 	config.arg = s->is_input_arg;
 	config.interrupted = s->interrupted;
 	/* Text may have to wait for its reader, and the file with it. */
-	config.in_turns = !options_offline(o) && !wants_text(o);
+	config.in_turns = !options_offline(o) && !session_wants_text(o);
 	err = output_file_new(&s->file, &config);
 
 	s->pcap = config.pcap;
@@ -100,6 +97,8 @@ int session_open(struct session *s, const struct options *o, int dlt)
 		.is_input_arg = s->is_input_arg,
 		.interrupted = s->interrupted,
 		.user = s->user,
+		.resolver = s->resolver,
+		.esp_files = s->esp_files,
 	};
 	err = match_new(&s->match, &match);
 	if (err) {
@@ -108,7 +107,7 @@ int session_open(struct session *s, const struct options *o, int dlt)
 	}
 	if (o->write_file)
 		err = open_file(s, dlt);
-	if (!err && wants_text(o))
+	if (!err && session_wants_text(o))
 		err = session_text_open(s);
 	return err;
 }
@@ -217,6 +216,10 @@ void session_close(struct session *s)
 	s->relay = NULL;
 	output_text_reach_free(s->reach);
 	s->reach = NULL;
+	resolver_free(s->resolver);
+	s->resolver = NULL;
+	esp_files_free(s->esp_files);
+	s->esp_files = NULL;
 	match_free(s->match);
 	s->match = NULL;
 }

@@ -25,6 +25,8 @@ struct session {
 	void *is_input_arg;
 	const volatile sig_atomic_t *interrupted; /* see fd_write() */
 	struct privileges_user user;		  /* whom to become */
+	struct resolver *resolver;		  /* NULL: no names of hosts */
+	struct esp_files *esp_files;		  /* NULL: none, or no longer needed */
 	uint64_t captured;			  /* packets handed to the outputs */
 	uint64_t limit;				  /* captured where -c is reached, 0 none */
 	bool stop;				  /* -c is reached, or an output wants no more */
@@ -32,8 +34,11 @@ struct session {
 	bool dirty;				  /* outputs may hold back text or packets */
 };
 
+/* First of all, with all privileges and while this process is small: starts the one that looks up names of hosts, and reads
+ * files of secrets, where text needs them. s->o and s->user have been set. -errno, logged. */
+int session_begin(struct session *s);
 /* 0, or a negative errno with a message written. dlt: of the first interface, -1 when it comes later. s->is_input and
- * s->interrupted may have been set; s->user has. */
+ * s->interrupted may have been set; s->user has, and session_begin() was called. */
 int session_open(struct session *s, const struct options *o, int dlt);
 int session_iface(struct session *s, const struct iface *iface);
 /* A packet that passed all filters. 0, or negative: the source has to stop; session's flags say why. */
@@ -53,6 +58,7 @@ void session_close(struct session *s);
 /* What an output has returned: the caller stops. What happens at the other end of a pipe is no failure of ours. */
 int session_output_failed(struct session *s, struct output *output, int err);
 
+bool session_wants_text(const struct options *o);
 /* session_text.c: of a live capture, text is printed by a process of its own. 0, or a negative errno with a message. */
 int session_text_open(struct session *s);
 /* Waits until that process can print. */

@@ -16,7 +16,7 @@
 
 enum {
 	STEP = 1 << 14, /* what is written is made known in such steps: each costs both sides a cache miss */
-	SHORT = 256, /* bytes of a packet that are copied faster than looked at */
+	SHORT = 256,	/* bytes of a packet that are copied faster than looked at */
 	WAIT_MS = 100,
 	WAITS = 100, /* without any progress of one that was told to end: it has given up itself, unless it is stopped */
 };
@@ -33,9 +33,9 @@ struct relay {
 	uint64_t consumed; /* of the reply, when it was last looked at */
 	bool ready, told;  /* to end */
 	bool ended;
-	int err;		     /* what the caller has been told */
+	int err;			  /* what the caller has been told */
 	uint64_t sent[RELAY_ANNOTATIONS]; /* serials */
-	const struct iface **ifaces; /* those that were sent, by their ids */
+	const struct iface **ifaces;	  /* those that were sent, by their ids */
 	size_t nifaces;
 };
 
@@ -241,7 +241,8 @@ static __attribute__((cold)) int send_iface(struct relay *r, const struct iface 
 	return put_iface(r, iface);
 }
 
-static int put_strings(struct relay *r, const struct annotation *a, const char *strings, uint32_t total, uint32_t offset)
+static int put_strings(struct relay *r, const struct annotation *a, const char *strings, uint32_t total,
+		       uint32_t offset)
 {
 	const uint32_t rest = total - offset, len = rest < RELAY_CHUNK ? rest : RELAY_CHUNK;
 	const size_t size = relay_round(sizeof(struct relay_annotation) + len);
@@ -411,16 +412,30 @@ static const struct output_ops relay_ops = {
 	.free = relay_free,
 };
 
+static int close_descriptors(unsigned first, unsigned last)
+{
+	return first <= last && syscall(SYS_close_range, first, last, 0) ? -errno : 0;
+}
+
+/* But for the standard ones, one, and other when that is not -1. */
+static int close_all_but(int one, int other)
+{
+	const unsigned low = (unsigned)(other < 0 || one < other ? one : other);
+	const unsigned high = (unsigned)(one < other ? other : one);
+	int err = close_descriptors(STDERR_FILENO + 1, low - 1);
+
+	if (!err)
+		err = close_descriptors(low + 1, high - 1);
+	return err ? err : close_descriptors(high + 1, UINT32_MAX);
+}
+
 static _Noreturn void child(const struct relay *r, int memory_fd, int socket)
 {
-	enum { SOCKET = STDERR_FILENO + 1 };
-	struct relay_child child = { .reply = r->reply };
+	struct relay_child child = { .socket = socket, .reply = r->reply };
 	struct relay_memory memory = r->memory;
 
 	relay_unmap(&memory);
-	if (!relay_map(&memory, memory_fd, PROT_READ) && (socket == SOCKET || dup3(socket, SOCKET, O_CLOEXEC) == SOCKET) &&
-	    !syscall(SYS_close_range, SOCKET + 1, UINT32_MAX, 0)) {
-		child.socket = SOCKET;
+	if (!relay_map(&memory, memory_fd, PROT_READ) && !close_all_but(socket, r->config.keep_fd)) {
 		child.head = memory.head;
 		child.data = memory.data;
 		relay_serve(&child, &r->config);

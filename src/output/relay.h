@@ -16,6 +16,7 @@ struct relay_config {
 	/* How many of its first bytes the child needs of a packet that is not short; NULL: all. */
 	uint32_t (*needs)(void *arg, const struct packet *packet);
 	void *needs_arg;
+	int keep_fd; /* of the child as well, -1: none */
 	bool json;   /* the texts of labels and the like are shown, too */
 	bool prompt; /* what there is, is handed over at the end of each batch */
 };

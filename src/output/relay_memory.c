@@ -31,7 +31,8 @@ int relay_map(struct relay_memory *m, int fd, int prot)
 	m->head = (void *)p;
 	m->data = p + page;
 	if (mmap(p, page + RELAY_SIZE, prot, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED ||
-	    mmap(p + page + RELAY_SIZE, RELAY_RECORD_MAX, prot, MAP_SHARED | MAP_FIXED, fd, (off_t)page) == MAP_FAILED) {
+	    mmap(p + page + RELAY_SIZE, RELAY_RECORD_MAX, prot, MAP_SHARED | MAP_FIXED, fd, (off_t)page) ==
+		    MAP_FAILED) {
 		int err = -errno;
 
 		relay_unmap(m);
@@ -54,8 +55,7 @@ int relay_memory_new(struct relay_memory *m, int *fd)
 	*fd = memfd_create("ptcpdump-text", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (*fd < 0)
 		return -errno;
-	err = ftruncate(*fd, (off_t)page_size() + RELAY_SIZE) ? -errno
-							      : relay_map(m, *fd, PROT_READ | PROT_WRITE);
+	err = ftruncate(*fd, (off_t)page_size() + RELAY_SIZE) ? -errno : relay_map(m, *fd, PROT_READ | PROT_WRITE);
 	/* What others map from now on cannot be made writable, and they cannot take memory away that we use. */
 	if (!err && fcntl(*fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
 		err = -errno;

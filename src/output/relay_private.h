@@ -9,9 +9,9 @@
 enum {
 	RELAY_SIZE = 1 << 20, /* of the ring, a power of two */
 	RELAY_RECORD_MAX = RELAY_SIZE / 2,
-	RELAY_CHUNK = 1 << 16, /* strings of one annotation that are sent at once */
+	RELAY_CHUNK = 1 << 16,	 /* strings of one annotation that are sent at once */
 	RELAY_ANNOTATIONS = 512, /* kept, by the lowest bits of their serials */
-	RELAY_LINE = 64, /* of a cache */
+	RELAY_LINE = 64,	 /* of a cache */
 };
 
 /* In front of the ring; the child can only read both. */
@@ -24,7 +24,7 @@ struct relay_head {
 struct relay_reply {
 	_Alignas(RELAY_LINE) uint64_t consumed; /* bytes, up to head.produced */
 	_Alignas(RELAY_LINE) uint32_t sleeping; /* until something comes through the socket */
-	int32_t error;				 /* the errno that ended it */
+	int32_t error;				/* the errno that ended it */
 };
 
 enum relay_type { RELAY_IFACE, RELAY_ANNOTATION, RELAY_PACKET, RELAY_FLUSH, RELAY_END };
@@ -57,7 +57,7 @@ struct relay_packet {
 	struct relay_record record;
 	int64_t sec;
 	int32_t nsec;
-	uint32_t iface;	     /* its id */
+	uint32_t iface; /* its id */
 	uint32_t caplen, len;
 	uint32_t annotation; /* its slot, when annotated */
 	uint32_t padding;

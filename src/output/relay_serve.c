@@ -18,9 +18,9 @@ struct kept_annotation {
 struct server {
 	const struct relay_child *child;
 	struct output *out;
-	uint64_t pos, limit; /* done, and there */
-	uint64_t known;	     /* made known to be done */
-	bool ended;	     /* by what we were told */
+	uint64_t pos, limit;   /* done, and there */
+	uint64_t known;	       /* made known to be done */
+	bool ended;	       /* by what we were told */
 	struct iface **ifaces; /* by their ids */
 	size_t nifaces;
 	struct kept_annotation annotations[RELAY_ANNOTATIONS];
@@ -180,8 +180,7 @@ static int serve(struct server *s)
 	int err = 0;
 
 	while (!err && !s->ended && (s->pos != s->limit || ring_wait(s))) {
-		const struct relay_record *record =
-			(const void *)(s->child->data + (s->pos & (RELAY_SIZE - 1)));
+		const struct relay_record *record = (const void *)(s->child->data + (s->pos & (RELAY_SIZE - 1)));
 
 		err = take(s, record);
 		if (!err)

@@ -17,10 +17,10 @@ for user in '' root nobody; do
 	start ${user:+-Z "$user"} -i "$LINK" -nn -w "$TEST_TMP/x.pcapng" --print icmp
 	child=$(printer)
 	is "holds_nothing${user:+_with_$user}" \
-		"$(of "$child" CapPrm) $(of "$child" CapEff) $(of "$child" CapBnd) $(of "$child" CapInh) $(of "$child" NoNewPrivs)" \
-		"0000000000000000 0000000000000000 0000000000000000 0000000000000000 1"
+		"$(of "$child" Seccomp) $(of "$child" CapPrm) $(of "$child" CapEff) $(of "$child" CapBnd) $(of "$child" CapInh) $(of "$child" NoNewPrivs)" \
+		"2 0000000000000000 0000000000000000 0000000000000000 0000000000000000 1"
 	is "is_not_root${user:+_with_$user}" "$(of "$child" Uid | tr '\t' '\n' | grep -cx 0)" 0
-	is "open_descriptors${user:+_with_$user}" "$(find "/proc/$child/fd" -type l -printf '%f\n' | sort -n | tr '\n' ' ')" "0 1 2 3 "
+	is "open_descriptors${user:+_with_$user}" "$(find "/proc/$child/fd" -type l -printf '%f %l\n' | sort -n | tail -n +4 | sed 's/.* //; s/:.*//' | sort -u)" socket
 	kill -INT "$PID"
 	finish
 	check "ends_with_us${user:+_with_$user}" gone "$child"

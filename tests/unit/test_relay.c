@@ -22,9 +22,9 @@ struct seen {
 	unsigned descriptors;
 	int written; /* errno of making the ring writable */
 	uint64_t fails_at;
-	int fails_with;	     /* 0: dies */
-	unsigned nap_us;     /* for each packet */
-	bool stuck;	     /* until it is interrupted */
+	int fails_with;	 /* 0: dies */
+	unsigned nap_us; /* for each packet */
+	bool stuck;	 /* until it is interrupted */
 	enum evil evil;
 	const volatile sig_atomic_t *interrupted;
 };
@@ -194,7 +194,7 @@ static struct output *relay;
 
 static int begin(const struct seen *wanted, bool json)
 {
-	const struct relay_config config = { .prepare = prepare, .json = json };
+	const struct relay_config config = { .prepare = prepare, .keep_fd = -1, .json = json };
 	int err;
 
 	if (!seen)
@@ -304,7 +304,7 @@ static void test_slow_reader(void)
 
 static void test_flush_and_batch(void)
 {
-	const struct relay_config prompt = { .prepare = prepare, .prompt = true };
+	const struct relay_config prompt = { .prepare = prepare, .keep_fd = -1, .prompt = true };
 
 	CHECK_INT(begin(&(struct seen){ 0 }, false), 0);
 	CHECK_INT(send_many(3, 100), 0);
@@ -399,7 +399,7 @@ static void test_child_dies(void)
 static void test_not_prepared(void)
 {
 	int why = -EINVAL;
-	const struct relay_config config = { .prepare = prepare, .arg = &why };
+	const struct relay_config config = { .prepare = prepare, .keep_fd = -1, .arg = &why };
 
 	*seen = (struct seen){ 0 };
 	CHECK_INT(output_relay_new(&relay, &config), 0);
@@ -413,7 +413,7 @@ static void test_hostile(void)
 		enum evil evil;
 		int err;
 	} cases[] = {
-		{ AHEAD, -ENOTRECOVERABLE },	   { BACK, -ENOTRECOVERABLE }, { STRANGE_ERROR, -ENOTRECOVERABLE },
+		{ AHEAD, -ENOTRECOVERABLE },	      { BACK, -ENOTRECOVERABLE }, { STRANGE_ERROR, -ENOTRECOVERABLE },
 		{ NEGATIVE_ERROR, -ENOTRECOVERABLE }, { ENDS, -ENOTRECOVERABLE }, { CHATTERS, 0 },
 	};
 
