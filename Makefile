@@ -22,6 +22,7 @@
 #   tests/system/helpers/*.c, tests/bench/*.c   plain programs in build/tests/, linked with libc only
 #   tests/fuzz/*.c                    targets of libFuzzer, linked with everything but main.o, in build/fuzz
 #   tests/helpers/*.c                 programs in build/tests/, linked with everything but main.o
+#   tests/main/*.c                    the same with main.o: the program, of which they replace functions
 #   tests/{golden,system,vm,tcpdump}  every executable file is a test (libraries of tests are not executable)
 
 VERSION := 0.1.0
@@ -65,7 +66,8 @@ PROTO := $(wildcard src/*/*.proto src/*/*/*.proto)
 BPF_SRC := $(sort $(wildcard bpf/*.bpf.c))
 PB_C := $(patsubst %.proto,$(G)/%.pb-c.c,$(notdir $(PROTO)))
 SKEL := $(if $(BPF_SRC),$(G)/ptcpdump.skel.h)
-GEN := $(SKEL) $(PB_C)
+SANDBOX_FILTER := $(G)/sandbox_filter.h
+GEN := $(SKEL) $(PB_C) $(SANDBOX_FILTER)
 vpath %.proto $(sort $(dir $(PROTO)))
 
 OBJ := $(SRC:.c=.o) $(notdir $(PB_C:.c=.o))
@@ -185,6 +187,14 @@ $(G)/%.skel.h: $(B)/tests/bpf/%.bpf.o
 	@mkdir -p $(@D)
 	$(Q)$(BPFTOOL) gen skeleton $< name $* >$@.tmp && mv $@.tmp $@
 
+# libseccomp is needed for this only: the program has what it wrote.
+$(SANDBOX_FILTER): scripts/sandbox_filter.c
+	$(say) GEN $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(STD) -D_GNU_SOURCE $(WARN) $(shell $(PKG_CONFIG) --cflags libseccomp) $< -o $@.make \
+		$(shell $(PKG_CONFIG) --libs libseccomp)
+	$(Q)$@.make >$@.tmp && mv $@.tmp $@
+
 $(G)/%.pb-c.c: %.proto
 	$(say) PROTO $@
 	@mkdir -p $(@D)
@@ -201,6 +211,7 @@ HELPERS := $(patsubst tests/system/helpers/%.c,$(B)/tests/%,$(wildcard tests/sys
 BENCH_TOOLS := $(patsubst tests/bench/%.c,$(B)/tests/%,$(wildcard tests/bench/*.c))
 vpath %.c tests/system/helpers tests/bench
 LIB_HELPERS := $(patsubst tests/helpers/%.c,$(B)/tests/%,$(wildcard tests/helpers/*.c))
+ALTERED := $(patsubst tests/main/%.c,$(B)/tests/%,$(wildcard tests/main/*.c))
 
 # What a test calls __wrap_NAME (tests/unit/fake.h) takes the place of NAME in all that is linked to it.
 fakes = $$(nm $< | sed -n 's/.* T __wrap_/-Wl,--wrap=/p')
@@ -223,6 +234,11 @@ $(LIB_HELPERS): $(B)/tests/%: $(B)/obj/tests/helpers/%.o $(B)/libptcpdump.a $(ND
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $(call group,$^) $(PKG_LIBS)
 
+$(ALTERED): $(B)/tests/%: $(B)/obj/tests/main/%.o $(B)/obj/$(MAIN) $(B)/libptcpdump.a $(ND_LIB)
+	$(say) LD $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed $(WRAP_FLAGS) $(fakes) -o $@ $(call group,$^) $(PKG_LIBS)
+
 PROGRAMS := $(if $(MAIN),$(B)/ptcpdump $(B)/asan/ptcpdump $(B)/tsan/ptcpdump)
 SUITES := unit golden bpf system tcpdump vm
 .SECONDARY:
@@ -231,7 +247,7 @@ SUITES := unit golden bpf system tcpdump vm
 check-unit: $(UNIT)
 check-bpf: $(BPF_TEST) $(PROGRAMS)
 check-golden check-tcpdump: $(PROGRAMS) $(LIB_HELPERS) $(BENCH_TOOLS)
-check-system: $(PROGRAMS) $(HELPERS) $(LIB_HELPERS)
+check-system: $(PROGRAMS) $(HELPERS) $(LIB_HELPERS) $(ALTERED)
 check-vm: $(B)/ptcpdump $(HELPERS)
 $(filter-out check-vm,$(SUITES:%=check-%)):
 	@tests/run $(@:check-%=%)
@@ -249,7 +265,7 @@ check-vm: vm-kernels
 vm-kernels:
 	sh tests/vm/vm-fetch $(or $(VM_KERNELS),bullseye bookworm bookworm-backports sid)
 
-tests: $(UNIT) $(BPF_TEST) $(PROGRAMS) $(HELPERS) $(LIB_HELPERS) $(BENCH_TOOLS)
+tests: $(UNIT) $(BPF_TEST) $(PROGRAMS) $(HELPERS) $(LIB_HELPERS) $(ALTERED) $(BENCH_TOOLS)
 
 # The set-up may bring pkg-config and the compilers: a second make reads the Makefile with them in place.
 check:
@@ -307,7 +323,7 @@ fuzz: $(FUZZ:%=$(B)/fuzz/%)
 # --- style -------------------------------------------------------------------------
 
 STYLED := $(wildcard include/ptcpdump/*.h bpf/*.[ch] src/*.[ch] src/*/*.[ch] src/*/*/*.[ch] tests/*/*.[ch] \
-	tests/*/*/*.[ch] deps/*.c)
+	tests/*/*/*.[ch] deps/*.c scripts/*.c)
 format:
 	clang-format -i $(STYLED)
 check-format:

@@ -8,7 +8,7 @@ set -eu
 
 build="gcc libc6-dev make pkg-config|pkgconf clang bpftool libbpf-dev libelf-dev zlib1g-dev libpcap-dev libcjson-dev
 	libcurl4-openssl-dev|libcurl4-gnutls-dev libnghttp2-dev libprotobuf-c-dev protobuf-c-compiler libzstd-dev
-	liblz4-dev liblzma-dev libssl-dev libutf8proc-dev xz-utils curl ca-certificates python3"
+	liblz4-dev liblzma-dev libssl-dev libutf8proc-dev libseccomp-dev xz-utils curl ca-certificates python3"
 static="libmbedtls-dev flex bison"
 test="iproute2 iputils-ping procps tcpdump tshark perl nginx-light|nginx|nginx-core dnsutils|bind9-dnsutils dnsmasq-base
 	socat netcat-openbsd ethtool nftables gunicorn util-linux zstd lz4 mandoc"
@@ -88,7 +88,7 @@ without_apt() {
 		command -v "$tool" >/dev/null || lacking="${lacking:-} $tool"
 	done
 	"$here/find-bpftool.sh" >/dev/null 2>&1 || lacking="${lacking:-} bpftool"
-	for lib in libbpf libelf libpcap libcjson libcurl libnghttp2 libprotobuf-c libzstd liblz4 liblzma zlib libcrypto libutf8proc; do
+	for lib in libbpf libelf libpcap libcjson libcurl libnghttp2 libprotobuf-c libzstd liblz4 liblzma zlib libcrypto libutf8proc libseccomp; do
 		pkg-config --exists "$lib" 2>/dev/null || lacking="${lacking:-} $lib"
 	done
 	[ -n "${lacking:-}" ] || return 0

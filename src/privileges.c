@@ -207,3 +207,27 @@ int privileges_drop(const struct privileges_user *user, const struct privileges_
 		log_info("going on as user '%s' (uid %u)", user->name, user->uid);
 	return 0;
 }
+
+int privileges_drop_all(const struct privileges_user *user)
+{
+	struct privileges_user u = *user;
+	int err = 0;
+
+	/* Who stays root for the sake of the rest of the run. */
+	if (!u.drop && geteuid() == 0 && may_change()) {
+		find_system_user(&u);
+		u.drop = true;
+		u.asked = false;
+	}
+	if (u.drop)
+		err = become(&u);
+	if (err && u.asked)
+		return err;
+	err = caps_clear();
+	if (!err && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		err = -errno;
+	/* What runs as the same user cannot look into it. */
+	if (!err && prctl(PR_SET_DUMPABLE, 0))
+		err = -errno;
+	return err;
+}

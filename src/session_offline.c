@@ -514,7 +514,9 @@ int session_run_offline(const struct options *o)
 	}
 	if (options_select_container(o))
 		off.seen = seen_containers_new(o);
-	err = o->dump ? dump_filter(&off, path) : read_all(&off, path);
+	err = o->dump ? 0 : session_begin(&off.s);
+	if (!err)
+		err = o->dump ? dump_filter(&off, path) : read_all(&off, path);
 	if (err)
 		hint_expression(o);
 	else if (!o->dump && off.packets)

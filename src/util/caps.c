@@ -2,6 +2,7 @@
 #include "util/caps.h"
 
 #include <errno.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -47,4 +48,19 @@ void caps_lower(unsigned cap)
 		return;
 	caps.effective &= ~caps_bit(cap);
 	caps_set(&caps);
+}
+
+int caps_clear(void)
+{
+	const struct caps none = { 0 };
+	int in_set;
+
+	/* Who may not do that has a bounding set that is of no use: with no_new_privs no program gains any. */
+	caps_raise(CAP_SETPCAP);
+	for (unsigned cap = 0; (in_set = prctl(PR_CAPBSET_READ, cap)) >= 0; cap++) {
+		if (in_set)
+			prctl(PR_CAPBSET_DROP, cap);
+	}
+	/* The ambient ones go with those that can be inherited. */
+	return caps_set(&none);
 }

@@ -28,4 +28,7 @@ int caps_set(const struct caps *caps);
 bool caps_raise(unsigned cap);
 void caps_lower(unsigned cap);
 
+/* Gives up all of them for good, root as well. -errno. */
+int caps_clear(void);
+
 #endif

@@ -18,7 +18,7 @@ enum {
 	FD_CLOSE_ON_EXEC = 1 << 2, /* CLOSE_RANGE_CLOEXEC of linux/close_range.h, which older headers lack */
 };
 
-static bool asked_to_end(const volatile sig_atomic_t *interrupted)
+bool fd_asked_to_end(const volatile sig_atomic_t *interrupted)
 {
 	sigset_t pending;
 
@@ -38,7 +38,7 @@ static int wait_writable(int fd, const volatile sig_atomic_t *interrupted)
 			return 0;
 		if (n < 0 && errno != EINTR)
 			return -errno;
-		if (asked_to_end(interrupted))
+		if (fd_asked_to_end(interrupted))
 			waits++;
 	}
 	return -EINTR;

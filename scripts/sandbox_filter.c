@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Writes the seccomp filters of src/sandbox.c as C, by libseccomp, when the program is built: made whenever it starts they
+ * would take longer than all the rest of a start.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Stands for the process's own number; none is that large. */
+#define SELF 0x7ffffff1u
+
+/* Who a rule is for. */
+enum {
+	ALL = 1,
+	NAMES = 2,    /* who asks for names of hosts */
+	LEAKS = 4,    /* the search for leaks of AddressSanitizer */
+	STRICT = 8,   /* without that */
+	DISSECT = 16, /* and without NAMES */
+};
+
+/* Whatever their arguments are: no descriptor comes in but by a socket that is open. */
+static const int allowed[] = {
+	SCMP_SYS(brk),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(close),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+	SCMP_SYS(fadvise64),
+	SCMP_SYS(fallocate),
+	SCMP_SYS(fdatasync),
+	SCMP_SYS(fstat),
+	SCMP_SYS(fstatfs),
+	SCMP_SYS(fsync),
+	SCMP_SYS(ftruncate),
+	SCMP_SYS(futex),
+	SCMP_SYS(getpid),
+	SCMP_SYS(getrandom),
+	SCMP_SYS(gettid),
+	SCMP_SYS(gettimeofday),
+	SCMP_SYS(lseek),
+	SCMP_SYS(madvise),
+	SCMP_SYS(mremap),
+	SCMP_SYS(munmap),
+	SCMP_SYS(nanosleep),
+	SCMP_SYS(poll),
+	SCMP_SYS(ppoll),
+	SCMP_SYS(pread64),
+	SCMP_SYS(pselect6),
+	SCMP_SYS(read),
+	SCMP_SYS(readv),
+	SCMP_SYS(recvfrom),
+	SCMP_SYS(recvmsg),
+	SCMP_SYS(restart_syscall),
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(rt_sigpending),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(select),
+	SCMP_SYS(sendmsg),
+	SCMP_SYS(shutdown),
+	SCMP_SYS(sigaltstack),
+	SCMP_SYS(sysinfo),
+	SCMP_SYS(time),
+	SCMP_SYS(write),
+	SCMP_SYS(writev),
+};
+
+static const int allowed_names[] = {
+	SCMP_SYS(access),      SCMP_SYS(bind),	      SCMP_SYS(connect),
+	SCMP_SYS(faccessat),   SCMP_SYS(faccessat2),  SCMP_SYS(getdents64),
+	SCMP_SYS(getpeername), SCMP_SYS(getsockname), SCMP_SYS(getsockopt),
+	SCMP_SYS(lstat),       SCMP_SYS(newfstatat),  SCMP_SYS(readlink),
+	SCMP_SYS(readlinkat),  SCMP_SYS(recvmmsg),    SCMP_SYS(rseq),
+	SCMP_SYS(sendmmsg),    SCMP_SYS(sendto),      SCMP_SYS(set_robust_list),
+	SCMP_SYS(setsockopt),  SCMP_SYS(stat),	      SCMP_SYS(statx),
+	SCMP_SYS(uname),       SCMP_SYS(getuid),      SCMP_SYS(geteuid),
+	SCMP_SYS(getgid),      SCMP_SYS(getegid),     SCMP_SYS(getppid),
+};
+
+static const int allowed_leaks[] = {
+	SCMP_SYS(access), SCMP_SYS(getdents64), SCMP_SYS(newfstatat), SCMP_SYS(prctl),		 SCMP_SYS(prlimit64),
+	SCMP_SYS(ptrace), SCMP_SYS(readlink),	SCMP_SYS(readlinkat), SCMP_SYS(set_robust_list), SCMP_SYS(stat),
+	SCMP_SYS(statx),  SCMP_SYS(tgkill),	SCMP_SYS(wait4),
+};
+
+/* Libraries may try these, and do without. */
+static const int denied[] = {
+	SCMP_SYS(access),     SCMP_SYS(connect), SCMP_SYS(creat),  SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
+	SCMP_SYS(lstat),      SCMP_SYS(open),	 SCMP_SYS(openat), SCMP_SYS(openat2),	SCMP_SYS(readlink),
+	SCMP_SYS(readlinkat), SCMP_SYS(socket),	 SCMP_SYS(stat),
+};
+
+/* Nothing that we run has a reason to try these: somebody else is at work. */
+static const int deadly[] = {
+	SCMP_SYS(bpf),
+	SCMP_SYS(capset),
+	SCMP_SYS(chroot),
+	SCMP_SYS(execve),
+	SCMP_SYS(execveat),
+	SCMP_SYS(finit_module),
+	SCMP_SYS(init_module),
+	SCMP_SYS(io_uring_setup),
+	SCMP_SYS(kexec_load),
+	SCMP_SYS(keyctl),
+	SCMP_SYS(mount),
+	SCMP_SYS(perf_event_open),
+	SCMP_SYS(pivot_root),
+	SCMP_SYS(process_vm_readv),
+	SCMP_SYS(process_vm_writev),
+	SCMP_SYS(setgid),
+	SCMP_SYS(setgroups),
+	SCMP_SYS(setns),
+	SCMP_SYS(setregid),
+	SCMP_SYS(setresgid),
+	SCMP_SYS(setresuid),
+	SCMP_SYS(setreuid),
+	SCMP_SYS(setuid),
+	SCMP_SYS(umount2),
+	SCMP_SYS(unshare),
+};
+
+static const int deadly_unless_leaks[] = { SCMP_SYS(ptrace) };
+
+#define LIST(list, role, action)                                                                                       \
+	{                                                                                                              \
+		list, sizeof(list) / sizeof(list[0]), role, action                                                     \
+	}
+
+static const struct {
+	const int *calls;
+	size_t n;
+	unsigned role;
+	uint32_t action;
+} lists[] = {
+	LIST(allowed, ALL, SCMP_ACT_ALLOW),	    LIST(allowed_names, NAMES, SCMP_ACT_ALLOW),
+	LIST(allowed_leaks, LEAKS, SCMP_ACT_ALLOW), LIST(denied, DISSECT, SCMP_ACT_ERRNO(EACCES)),
+	LIST(deadly, ALL, SCMP_ACT_KILL_PROCESS),   LIST(deadly_unless_leaks, STRICT, SCMP_ACT_KILL_PROCESS),
+};
+
+enum {
+	OPEN_WRITES = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND | (O_TMPFILE & ~O_DIRECTORY),
+	CLONE_NAMESPACES = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
+			   CLONE_NEWNET,
+};
+
+/* Of the lower half: the kernel does not look at the rest of what is an int. */
+#define BITS(n, mask, value)                                                                                           \
+	{                                                                                                              \
+		.arg = n, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value                                  \
+	}
+#define INT(n, value) BITS(n, UINT32_MAX, value)
+#define NONE(n)                                                                                                        \
+	{                                                                                                              \
+		.arg = n, .op = SCMP_CMP_EQ, .datum_a = 0                                                              \
+	}
+
+/* Only with these arguments. */
+static const struct {
+	int call;
+	unsigned role, n;
+	struct scmp_arg_cmp args[2];
+} checked[] = {
+	/* No memory becomes code. */
+	{ SCMP_SYS(mmap), ALL, 1, { BITS(2, PROT_EXEC, 0) } },
+	{ SCMP_SYS(mprotect), ALL, 1, { BITS(2, PROT_EXEC, 0) } },
+	/* But what is read from a module. */
+	{ SCMP_SYS(mmap), NAMES | LEAKS, 1, { BITS(2, PROT_EXEC | PROT_WRITE, PROT_EXEC) } },
+	/* isatty() and the like; not TIOCSTI, which types for somebody. */
+	{ SCMP_SYS(ioctl), ALL, 1, { INT(1, TCGETS) } },
+	{ SCMP_SYS(ioctl), ALL, 1, { INT(1, TIOCGWINSZ) } },
+	{ SCMP_SYS(ioctl), NAMES, 1, { INT(1, FIONREAD) } },
+	/* Not F_SETOWN, which sends signals. */
+	{ SCMP_SYS(fcntl), ALL, 1, { INT(1, F_GETFD) } },
+	{ SCMP_SYS(fcntl), ALL, 1, { INT(1, F_SETFD) } },
+	{ SCMP_SYS(fcntl), ALL, 1, { INT(1, F_GETFL) } },
+	{ SCMP_SYS(prlimit64), ALL, 2, { INT(0, 0), NONE(2) } },
+	/* fstat() of some versions of glibc */
+	{ SCMP_SYS(newfstatat), DISSECT, 1, { BITS(3, AT_EMPTY_PATH, AT_EMPTY_PATH) } },
+	/* send(): a datagram would go elsewhere. */
+	{ SCMP_SYS(sendto), DISSECT, 1, { NONE(4) } },
+	{ SCMP_SYS(open), NAMES | LEAKS, 1, { BITS(1, OPEN_WRITES, 0) } },
+	{ SCMP_SYS(openat), NAMES | LEAKS, 1, { BITS(2, OPEN_WRITES, 0) } },
+	{ SCMP_SYS(socket), NAMES, 1, { INT(0, AF_INET) } },
+	{ SCMP_SYS(socket), NAMES, 1, { INT(0, AF_INET6) } },
+	{ SCMP_SYS(socket), NAMES, 2, { INT(0, AF_NETLINK), INT(2, 0) } },
+	{ SCMP_SYS(clone), NAMES, 1, { BITS(0, CLONE_THREAD | CLONE_NAMESPACES, CLONE_THREAD) } },
+	{ SCMP_SYS(clone), LEAKS, 1, { BITS(0, CLONE_NAMESPACES, 0) } },
+};
+
+/* abort() and raise() */
+static int allow_own_signals(scmp_filter_ctx ctx)
+{
+	const struct scmp_arg_cmp self = INT(0, SELF);
+	const int err = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(kill), 1, &self);
+
+	return err ? err : seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, &self);
+}
+
+static int add_rules(scmp_filter_ctx ctx, unsigned role)
+{
+	int err = role & STRICT ? allow_own_signals(ctx) : 0;
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		for (size_t j = 0; !err && (lists[i].role & role) && j < lists[i].n; j++) {
+			err = seccomp_rule_add_array(ctx, lists[i].action, lists[i].calls[j], 0, NULL);
+			if (err == -EEXIST)
+				err = 0;
+		}
+	for (size_t i = 0; !err && i < sizeof(checked) / sizeof(checked[0]); i++)
+		if (checked[i].role & role)
+			err = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, checked[i].call, checked[i].n,
+						     checked[i].args);
+	return err;
+}
+
+/* The program as libseccomp gives it: to a descriptor only. */
+static int export(unsigned role, struct sock_filter *code, size_t size, size_t *n)
+{
+	/* glibc knows what to do where a call does not exist. */
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+	FILE *f = tmpfile();
+	int err = ctx && f ? 0 : -ENOMEM;
+
+	/* A tree: the kernel goes through all of it for each call there is, to know those that are always allowed. */
+	if (!err)
+		err = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	if (!err)
+		err = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	if (!err)
+		err = add_rules(ctx, role);
+	if (!err)
+		err = seccomp_export_bpf(ctx, fileno(f));
+	if (!err) {
+		rewind(f);
+		*n = fread(code, sizeof(*code), size, f);
+	}
+	return err;
+}
+
+int main(void)
+{
+	/* In the order of the numbers by which sandbox.c finds them. */
+	static const unsigned roles[] = { ALL | STRICT | DISSECT, ALL | STRICT | NAMES, ALL | LEAKS,
+					  ALL | LEAKS | NAMES };
+	static struct sock_filter code[BPF_MAXINSNS];
+	size_t max = 0;
+
+	printf("/* Written by scripts/sandbox_filter.c. */\n"
+	       "enum { SANDBOX_NAMES = 1, SANDBOX_LEAKS = 2, SANDBOX_FILTERS = 4 };\n"
+	       "enum { SANDBOX_SELF = %u };\n",
+	       SELF);
+	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
+		size_t n = 0;
+		const int err = export(roles[i], code, BPF_MAXINSNS, &n);
+
+		if (err) {
+			fprintf(stderr, "sandbox_filter: filter %zu: %s\n", i, strerror(-err));
+			return 1;
+		}
+		printf("static const struct sock_filter sandbox_filter_%zu[] = {\n", i);
+		for (size_t j = 0; j < n; j++)
+			printf("\t{ 0x%02x, %u, %u, 0x%08x },\n", code[j].code, code[j].jt, code[j].jf, code[j].k);
+		printf("};\n");
+		max = n > max ? n : max;
+	}
+	printf("enum { SANDBOX_INSNS_MAX = %zu };\n", max);
+	printf("#define SANDBOX_ROW(n) { n, sizeof(n) / sizeof(n[0]) }\n"
+	       "static const struct { const struct sock_filter *code; unsigned short n; } sandbox_filters[SANDBOX_FILTERS] = {\n");
+	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
+		printf("\tSANDBOX_ROW(sandbox_filter_%zu),\n", i);
+	printf("};\n");
+	return 0;
+}
