@@ -10,7 +10,7 @@
 #include "capture/expedite.h"
 #include "capture/private.h"
 #include "capture/rtnl.h"
-#include "util/buf.h"
+#include "util/escape.h"
 #include "util/log.h"
 
 struct cleaning {
@@ -24,10 +24,10 @@ static void say(const struct cleaning *c, const char *iface, unsigned filters)
 	const struct netns *ns = c->ns;
 	struct buf text = { 0 };
 
-	buf_put_escaped(&text, str_of(iface));
+	escape_put(&text, str_of(iface), IN_QUOTES);
 	if (!ns->own && (ns->name || ns->docker_name)) {
 		buf_puts(&text, " (netns ");
-		buf_put_escaped(&text, str_of(ns->name ? ns->name : ns->docker_name));
+		escape_put(&text, str_of(ns->name ? ns->name : ns->docker_name), IN_QUOTES);
 		buf_putc(&text, ')');
 	} else if (!ns->own) {
 		buf_printf(&text, " (netns %" PRIu32 ")", ns->inode);
