@@ -316,7 +316,7 @@ static void attach_hook(struct attrib *a, size_t i)
 	else if (hooks[i].kind == HOOK_TP_BTF)
 		a->links[i] = bpf_program__attach_trace(prog);
 	else
-		a->links[i] = bpf_program__attach(prog);
+		a->links[i] = bpf_program__attach_raw_tracepoint(prog, hooks[i].target);
 	if (!a->links[i])
 		give_up(a, i, strerrorname_np(errno));
 }

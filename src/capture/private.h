@@ -11,6 +11,7 @@
 #include "capture/capture.h"
 #include "capture/expedite.h"
 #include "capture/ring.h"
+#include "capture/pruner.h"
 #include "capture/sections.h"
 #include "capture/verifier.h"
 #include "filter/filter.h"
@@ -147,6 +148,7 @@ struct programs {
 	struct ptcpdump *skel;
 	struct capture_control *control; /* shared with the programs */
 	struct sections sections;
+	struct pruner pruner;
 	struct verifier verifier;
 	struct bpf_link *taps[2]; /* at tracepoints or the root cgroup */
 	bool forbidden;		  /* we are not even permitted to load any */

@@ -228,12 +228,13 @@ static int programs_choose(struct capture *c, struct ptcpdump *skel)
 
 static int filter_prepare(struct capture *c, struct ptcpdump *skel)
 {
-	const struct filter_code *l2 = c->filter.in_user ? NULL : &c->filter.l2;
-	const struct filter_code *l3 = c->filter.in_user ? NULL : &c->filter.l3;
+	const bool in_kernel = c->config.filter && *c->config.filter && !c->filter.in_user;
+	const struct filter_code *l2 = in_kernel ? &c->filter.l2 : NULL;
+	const struct filter_code *l3 = in_kernel ? &c->filter.l3 : NULL;
 	char text[FILTER_ERR_LEN];
 	int err;
 
-	if (!c->backend->programs || !c->config.filter || !*c->config.filter)
+	if (!c->backend->programs)
 		return 0;
 	err = filter_inject_set(c->filter.inject, skel->obj, l2, l3, text);
 	if (err)
@@ -281,13 +282,19 @@ static bool descriptors_suffice(const struct ptcpdump *skel)
 /* Of the programs that see packets. */
 static int verify_beside(struct bpf_program *prog, struct bpf_prog_load_opts *opts, long cookie)
 {
-	return verifier_begin((struct verifier *)cookie, prog, opts);
+	struct programs *p = (struct programs *)cookie;
+	const int err = pruner_apply(&p->pruner, prog, opts);
+
+	return err ? err : verifier_begin(&p->verifier, prog, opts);
 }
 
 static int skeleton_load_now(struct programs *p)
 {
-	const int err = ptcpdump__load(p->skel), refused = verifier_end(&p->verifier);
+	int err, refused;
 
+	p->pruner.settings = p->skel->maps.rodata;
+	err = ptcpdump__load(p->skel);
+	refused = verifier_end(&p->verifier);
 	return err ? err : refused;
 }
 
@@ -331,6 +338,7 @@ static int skeleton_load(struct capture *c, const char *btf)
 
 	if (err)
 		return err;
+	sections->pruner = &c->programs.pruner;
 	if (!*btf)
 		subset = kernel_btf_subset(KERNEL_BTF_FOLDER, elf, size, sections->types, sections->n);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", subset);
@@ -408,7 +416,7 @@ static int load_optional(struct capture *c)
 
 static int load_needed(struct capture *c)
 {
-	const struct filter_next next = { verify_beside, (long)&c->programs.verifier };
+	const struct filter_next next = { verify_beside, (long)&c->programs };
 	char btf[PATH_MAX];
 	int err = kernel_btf_find(c->config.kernel_btf, btf);
 
@@ -499,6 +507,7 @@ void programs_free(struct capture *c)
 		munmap(c->programs.control, (size_t)sysconf(_SC_PAGESIZE));
 	ptcpdump__destroy(c->programs.skel);
 	sections_done(&c->programs.sections);
+	pruner_done(&c->programs.pruner);
 	filter_inject_free(c->filter.inject);
 	filter_done(&c->filter.l2);
 	filter_done(&c->filter.l3);

@@ -9,14 +9,22 @@
 #include <string.h>
 
 #include "capture/program_copy.h"
+#include "capture/pruner.h"
+
+#define ROW(name, kind, at, ...)                                                                                       \
+	{                                                                                                              \
+		.section = name, .opened = kind, .type = kind, .attach = at, __VA_ARGS__                               \
+	}
+#define CALL_ROW(name, at, ...) ROW("cgroup/" name, BPF_PROG_TYPE_CGROUP_SOCK_ADDR, at, __VA_ARGS__)
 
 static const struct {
 	const char *section; /* + lets a name go on after a slash */
 	/* Of tracing programs, until they are loaded: another, for which libbpf does not look for the BTF. */
 	enum bpf_prog_type opened, type;
 	enum bpf_attach_type attach;
-	const char *prefix; /* of the name in the BTF; NULL: it has no number, and waits */
+	const char *prefix; /* of the name in the BTF; NULL: it has no number */
 	unsigned kind;
+	bool waits;
 } rows[SECTION_KINDS] = {
 	{ .section = "tp_btf+",
 	  .opened = BPF_PROG_TYPE_RAW_TRACEPOINT,
@@ -30,14 +38,21 @@ static const struct {
 	  .attach = BPF_TRACE_ITER,
 	  .prefix = "bpf_iter_",
 	  .kind = BTF_KIND_FUNC },
-	{ .section = "cgroup/recvmsg4",
-	  .opened = BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
-	  .type = BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
-	  .attach = BPF_CGROUP_UDP4_RECVMSG },
-	{ .section = "cgroup/recvmsg6",
-	  .opened = BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
-	  .type = BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
-	  .attach = BPF_CGROUP_UDP6_RECVMSG },
+	CALL_ROW("recvmsg4", BPF_CGROUP_UDP4_RECVMSG, .waits = true),
+	CALL_ROW("recvmsg6", BPF_CGROUP_UDP6_RECVMSG, .waits = true),
+	CALL_ROW("bind4", BPF_CGROUP_INET4_BIND),
+	CALL_ROW("bind6", BPF_CGROUP_INET6_BIND),
+	CALL_ROW("connect4", BPF_CGROUP_INET4_CONNECT),
+	CALL_ROW("connect6", BPF_CGROUP_INET6_CONNECT),
+	CALL_ROW("sendmsg4", BPF_CGROUP_UDP4_SENDMSG),
+	CALL_ROW("sendmsg6", BPF_CGROUP_UDP6_SENDMSG),
+	CALL_ROW("getpeername4", BPF_CGROUP_INET4_GETPEERNAME),
+	CALL_ROW("getpeername6", BPF_CGROUP_INET6_GETPEERNAME),
+	ROW("cgroup/sock_create", BPF_PROG_TYPE_CGROUP_SOCK, BPF_CGROUP_INET_SOCK_CREATE),
+	ROW("cgroup_skb/egress", BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS),
+	ROW("cgroup_skb/ingress", BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_INGRESS),
+	ROW("raw_tp+", BPF_PROG_TYPE_RAW_TRACEPOINT, (enum bpf_attach_type)0),
+	ROW("socket", BPF_PROG_TYPE_SOCKET_FILTER, (enum bpf_attach_type)0),
 };
 
 int sections_add(struct sections *s, bool iterator, const char *name, bool wait)
@@ -119,7 +134,9 @@ static int prepare_tracing(struct sections *s, size_t row, struct bpf_program *p
 	opts->expected_attach_type = rows[row].attach;
 	bpf_program__set_expected_attach_type(prog, rows[row].attach);
 	err = bpf_program__set_type(prog, rows[row].type);
-	return err || !s->wait[i] ? err : keep_place(s, prog, rows[row].type, opts);
+	if (!err)
+		err = s->wait[i] ? keep_place(s, prog, rows[row].type, opts) : pruner_apply(s->pruner, prog, opts);
+	return err;
 }
 
 static bool is_of_row(size_t row, const char *section)
@@ -134,9 +151,11 @@ static int prepare_load(struct bpf_program *prog, struct bpf_prog_load_opts *opt
 	struct sections *s = (struct sections *)cookie;
 
 	for (size_t i = 0; i < SECTION_KINDS; i++) {
-		if (is_of_row(i, bpf_program__section_name(prog)))
-			return rows[i].prefix ? prepare_tracing(s, i, prog, opts)
-					      : keep_place(s, prog, rows[i].type, opts);
+		if (!is_of_row(i, bpf_program__section_name(prog)))
+			continue;
+		if (rows[i].prefix)
+			return prepare_tracing(s, i, prog, opts);
+		return rows[i].waits ? keep_place(s, prog, rows[i].type, opts) : pruner_apply(s->pruner, prog, opts);
 	}
 	return -ENOENT;
 }

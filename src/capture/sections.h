@@ -5,6 +5,8 @@
  * SEC("tp_btf/NAME") and SEC("iter/NAME"): to find the number of what they attach to, libbpf reads and indexes all of the
  * kernel's BTF, which takes 7 ms; here it is one of the types that kernel_btf_subset() comes past anyway.
  *
+ * All others: what settings rule out is cut.
+ *
  * Programs that are attached on demand: the kernel looks at them when they are needed, which takes 3 ms each and is seldom.
  * libbpf fits them to the kernel, and loads two instructions in their place.
  */
@@ -15,16 +17,18 @@
 
 #include "capture/kernel_btf.h"
 
-enum { SECTION_TARGETS_MAX = 8, SECTION_KINDS = 4, SECTION_LATER_MAX = 4 };
+enum { SECTION_TARGETS_MAX = 8, SECTION_KINDS = 17, SECTION_LATER_MAX = 4 };
 
 struct bpf_program;
 struct program_copy;
+struct pruner;
 
 struct sections {
 	size_t n;
 	struct kernel_btf_type types[SECTION_TARGETS_MAX];
 	bool wait[SECTION_TARGETS_MAX];
 	int handlers[SECTION_KINDS]; /* ids, 0 none */
+	struct pruner *pruner;	     /* for what all of them have; NULL: none */
 	struct program_copy *later[SECTION_LATER_MAX];
 };
 
