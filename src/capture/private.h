@@ -12,6 +12,7 @@
 #include "capture/ring.h"
 #include "capture/sections.h"
 #include "filter/filter.h"
+#include "util/hash.h"
 
 struct rtnl_link;
 
@@ -133,6 +134,7 @@ struct links {
 	uint32_t announced;
 	struct link **table; /* by namespace and index */
 	unsigned table_size;
+	struct hash_key key;
 	struct link *last;
 	struct wish *wishes; /* one for each of config.ifaces; NULL: nothing was looked for yet */
 	enum attach_mode mode;

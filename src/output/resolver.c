@@ -34,6 +34,7 @@ struct entry {
 };
 
 struct resolver {
+	struct hash_key key;
 	pthread_mutex_t lock;
 	pthread_cond_t asked, answered;
 	struct entry cache[SETS][WAYS];
@@ -150,9 +151,8 @@ static struct entry *entry_find(struct resolver *r, int family, const uint8_t *a
 {
 	const size_t size = address_size(family);
 	struct entry *set, *victim = NULL;
-	const uint32_t hash = hash_bytes(HASH_BEGIN, address, size);
 
-	set = r->cache[(hash ^ hash >> 16) % SETS];
+	set = r->cache[hash_bytes(&r->key, address, size) % SETS];
 	for (size_t i = 0; i < WAYS; i++) {
 		if (set[i].state != STATE_EMPTY && set[i].family == family &&
 		    memcmp(set[i].address, address, size) == 0)
@@ -228,6 +228,7 @@ int resolver_new(struct resolver **ret, bool short_names, bool hurry)
 
 	if (!r)
 		return -ENOMEM;
+	r->key = hash_key();
 	r->references = 1;
 	r->short_names = short_names;
 	/* A capture may lose a tenth of its time, a file is read at half the speed at worst. */
