@@ -16,7 +16,7 @@ enum {
 };
 
 struct seen_container {
-	uint32_t hash;
+	uint64_t hash;
 	struct container_desc container; /* the strings belong to it: id, name */
 	struct pod_desc pod;		 /* name, namespace */
 };
@@ -26,6 +26,7 @@ struct seen_containers {
 	size_t file;	 /* and where it is from */
 	bool wanted;
 	struct meant *meant; /* whom else it may have been; NULL: no memory */
+	struct hash_key key;
 	size_t n;
 	struct seen_container *v; /* in the order in which they came */
 	uint16_t slots[SLOTS];	  /* places in v, counted from 1 */
@@ -42,17 +43,24 @@ struct seen_containers *seen_containers_new(const struct options *o)
 		free(s);
 		return NULL;
 	}
-	if (s)
+	if (s) {
+		s->key = hash_key();
 		s->meant = meant_new(&query);
+	}
 	return s;
 }
 
-static uint32_t hash_of(uint32_t h, struct str s)
+static uint64_t hash_of(const struct hash_key *key, const struct container_desc *container, const struct pod_desc *pod)
 {
-	return hash_bytes(h, s.p, s.n) * 31;
+	const struct str parts[] = { container->id, container->name, pod->name, pod->namespace };
+	uint64_t h = 0;
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		h = hash_more(key, h, parts[i].p, parts[i].n);
+	return h;
 }
 
-static bool is_seen(const struct seen_container *c, uint32_t hash, const struct container_desc *container,
+static bool is_seen(const struct seen_container *c, uint64_t hash, const struct container_desc *container,
 		    const struct pod_desc *pod)
 {
 	return c->hash == hash && str_eq(c->container.id, container->id) &&
@@ -72,9 +80,8 @@ static struct str copy(struct str s)
 
 static void add(struct seen_containers *s, const struct container_desc *container, const struct pod_desc *pod)
 {
-	uint32_t hash = hash_of(hash_of(hash_of(hash_of(HASH_BEGIN, container->id), container->name), pod->name),
-				pod->namespace);
-	uint32_t at = hash & (SLOTS - 1);
+	const uint64_t hash = hash_of(&s->key, container, pod);
+	size_t at = hash & (SLOTS - 1);
 
 	for (; s->slots[at]; at = (at + 1) & (SLOTS - 1)) {
 		if (is_seen(&s->v[s->slots[at] - 1], hash, container, pod))

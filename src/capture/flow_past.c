@@ -5,9 +5,10 @@
 #include <stdlib.h>
 
 #include "util/clock.h"
+#include "util/hash.h"
 
 /* Powers of two. A packet waits for a second at most, unless the machine is stopped. */
-enum { ENTRIES = 4096, SLOTS = 1024 };
+enum { ENTRIES = 4096, SLOT_BITS = 10, SLOTS = 1 << SLOT_BITS };
 
 /*
  * The time of a packet is by another clock than that of the change, made comparable at the start. Two programs follow
@@ -22,6 +23,7 @@ struct entry {
 };
 
 struct flow_past {
+	struct hash_key key;
 	uint32_t newest; /* number of the last one, the first is 1: it is in entries[number % ENTRIES] */
 	uint32_t slots[SLOTS];
 	struct entry entries[ENTRIES];
@@ -29,12 +31,21 @@ struct flow_past {
 
 struct flow_past *flow_past_new(void)
 {
-	return calloc(1, sizeof(struct flow_past));
+	struct flow_past *p = calloc(1, sizeof(*p));
+
+	if (p)
+		p->key = hash_key();
+	return p;
+}
+
+static size_t place_of(const struct flow_past *p, uint64_t flow)
+{
+	return hash_number(&p->key, flow) >> (64 - SLOT_BITS);
 }
 
 static uint32_t *slot_of(struct flow_past *p, uint64_t flow)
 {
-	return &p->slots[flow % SLOTS];
+	return &p->slots[place_of(p, flow)];
 }
 
 void flow_past_add(struct flow_past *p, uint64_t flow, uint64_t until, const struct event_owner *owner)
@@ -56,7 +67,7 @@ const struct event_owner *flow_past_find(const struct flow_past *p, uint64_t flo
 {
 	const struct event_owner *found = NULL;
 
-	for (uint32_t n = p->slots[flow % SLOTS]; is_kept(p, n);) {
+	for (uint32_t n = p->slots[place_of(p, flow)]; is_kept(p, n);) {
 		const struct entry *e = &p->entries[n % ENTRIES];
 
 		if (e->until <= ts + CLOCKS_DIFFER_NS)

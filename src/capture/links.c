@@ -26,7 +26,8 @@
 
 static unsigned table_slot(const struct capture *c, uint32_t netns, uint32_t ifindex)
 {
-	return (netns * 0x9e3779b1U + ifindex * 0x85ebca6bU) & (c->links.table_size - 1);
+	/* Who makes an interface may choose its number. */
+	return hash_number(&c->links.key, (uint64_t)netns << 32 | ifindex) >> 32 & (c->links.table_size - 1);
 }
 
 static struct link **table_find(const struct capture *c, uint32_t netns, uint32_t ifindex)
@@ -45,6 +46,8 @@ static int table_grow(struct capture *c)
 	unsigned size = c->links.table_size ? c->links.table_size : 64;
 	struct link **table;
 
+	if (!c->links.table_size)
+		c->links.key = hash_key();
 	if (c->links.table_size && c->links.n * 2 < c->links.table_size)
 		return 0;
 	while (c->links.n * 2 >= size)

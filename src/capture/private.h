@@ -15,6 +15,7 @@
 #include "capture/sections.h"
 #include "capture/verifier.h"
 #include "filter/filter.h"
+#include "util/hash.h"
 
 struct rtnl_link;
 
@@ -136,6 +137,7 @@ struct links {
 	uint32_t announced;
 	struct link **table; /* by namespace and index */
 	unsigned table_size;
+	struct hash_key key;
 	struct link *last;
 	struct wish *wishes; /* one for each of config.ifaces; NULL: nothing was looked for yet */
 	enum attach_mode mode;

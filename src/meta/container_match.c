@@ -9,6 +9,7 @@
 #include "meta/image_name.h"
 #include "meta/label.h"
 #include "util/glob.h"
+#include "util/hash.h"
 
 enum {
 	TEXT_MAX = 65536, /* nothing that a file tells is longer, and of runtimes less is kept */
@@ -53,6 +54,7 @@ struct generation {
 struct container_match {
 	struct rules ids, names, pods, namespaces, images, labels, compose;
 	unsigned wanted;
+	struct hash_long_key key;	/* files choose ids and labels */
 	struct generation newer, older; /* v == NULL: nothing has to be remembered */
 	char text[TEXT_MAX + 1];	/* for glob_match() */
 };
@@ -165,6 +167,7 @@ int container_match_new(struct container_match **ret, const struct container_que
 
 	if (!m)
 		return -ENOMEM;
+	m->key = hash_long_key();
 	ready = compile(m, query) && complete_pods(m);
 	m->wanted = (m->ids.n || m->names.n ? CONTAINER_NAMED : 0) | (m->pods.n ? CONTAINER_POD : 0) |
 		    (m->namespaces.n ? CONTAINER_NAMESPACE : 0) | (m->images.n ? CONTAINER_IMAGE : 0) |
@@ -315,40 +318,34 @@ static bool is_composed(struct container_match *m, const cJSON *labels)
 
 /* What was told with an earlier packet */
 
-/* Eight bytes at a time: labels may be long, and are looked at with every packet. */
-static uint64_t hash_add(uint64_t h, struct str s)
+/* Labels may be long, and are looked at with every packet. */
+static uint64_t hash_add(const struct container_match *m, uint64_t h, struct str s)
 {
-	uint64_t word = s.n;
+	const uint64_t parts[] = { h, hash_long(&m->key, s.p, s.n) };
 
-	for (uint32_t i = 0;; i += sizeof(word)) {
-		h = (h ^ word) * 0x9e3779b97f4a7c15;
-		h ^= h >> 32;
-		if (i >= s.n)
-			return h;
-		word = 0;
-		memcpy(&word, s.p + i, s.n - i < sizeof(word) ? s.n - i : sizeof(word));
-	}
+	return hash_bytes(&m->key.key, parts, sizeof(parts));
 }
 
 /* The container's id; files that were saved without containers tell of pods alone. */
-static uint64_t hash_of_id(const struct container_desc *c, const struct pod_desc *pod)
+static uint64_t hash_of_id(const struct container_match *m, const struct container_desc *c, const struct pod_desc *pod)
 {
 	uint64_t h = 0;
 
 	if (c)
-		h = hash_add(h, c->id);
+		h = hash_add(m, h, c->id);
 	else if (pod)
-		h = hash_add(hash_add(1, pod->name), pod->namespace);
+		h = hash_add(m, hash_add(m, 1, pod->name), pod->namespace);
 	return h ? h : 1;
 }
 
-static uint64_t hash_of_told(const struct container_desc *c, const struct pod_desc *pod)
+static uint64_t hash_of_told(const struct container_match *m, const struct container_desc *c,
+			     const struct pod_desc *pod)
 {
 	uint64_t h = 0;
 
 	if (c)
-		h = hash_add(hash_add(h, c->labels), c->image);
-	return pod ? hash_add(h, pod->labels) : h;
+		h = hash_add(m, hash_add(m, h, c->labels), c->image);
+	return pod ? hash_add(m, h, pod->labels) : h;
 }
 
 static struct seen *slot_of(const struct generation *g, uint64_t id)
@@ -421,7 +418,7 @@ static unsigned kinds_told(struct container_match *m, const struct container_des
 /* Labels are parsed when they are new, not with each packet: that allocates. */
 static unsigned kinds_remembered(struct container_match *m, const struct container_desc *c, const struct pod_desc *pod)
 {
-	struct seen news = { .id = hash_of_id(c, pod), .told = hash_of_told(c, pod) };
+	struct seen news = { .id = hash_of_id(m, c, pod), .told = hash_of_told(m, c, pod) };
 	const struct seen *seen = recall(m, news.id);
 
 	/* Image and labels are told together, be they empty. */

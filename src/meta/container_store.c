@@ -30,6 +30,7 @@ struct pod {
 
 struct container_store {
 	struct container_store_hooks hooks;
+	struct hash_key key;
 	struct container_entry *buckets[BUCKETS];
 	size_t nentries, nby_users;
 	struct pod *pods[BUCKETS]; /* by the hash of the sandbox's id */
@@ -46,6 +47,7 @@ int container_store_new(struct container_store **ret, const struct container_sto
 	if (!s)
 		return -ENOMEM;
 	s->hooks = *hooks;
+	s->key = hash_key();
 	s->version = 1;
 	*ret = s;
 	return 0;
@@ -90,12 +92,12 @@ static void replace(char **field, const char *value)
 
 static struct pod **pod_bucket(struct container_store *s, const char *sandbox)
 {
-	return &s->pods[hash_bytes(HASH_BEGIN, sandbox, strlen(sandbox)) % BUCKETS];
+	return &s->pods[hash_bytes(&s->key, sandbox, strlen(sandbox)) % BUCKETS];
 }
 
 static const struct pod *pod_find(const struct container_store *s, const char *sandbox)
 {
-	const struct pod *p = s->pods[hash_bytes(HASH_BEGIN, sandbox, strlen(sandbox)) % BUCKETS];
+	const struct pod *p = s->pods[hash_bytes(&s->key, sandbox, strlen(sandbox)) % BUCKETS];
 
 	while (p && strcmp(p->sandbox, sandbox) != 0)
 		p = p->next;
@@ -196,7 +198,7 @@ static struct container_entry *entry_new(struct container_store *s, const char *
 
 	if (!e)
 		return NULL;
-	e->hash = hash_bytes(HASH_BEGIN, key, len);
+	e->hash = hash_bytes(&s->key, key, len);
 	e->key = strdup(key);
 	e->id = strndup(id, id_len);
 	if (!e->key || !e->id) {
@@ -218,11 +220,11 @@ struct container_entry *container_store_get(struct container_store *s, const cha
 	struct container_entry *e;
 	char key[KEY_MAX];
 	size_t len = make_key(key, ns, ns_len, id, id_len);
-	uint32_t hash;
+	uint64_t hash;
 
 	if (len == 0)
 		return NULL;
-	hash = hash_bytes(HASH_BEGIN, key, len);
+	hash = hash_bytes(&s->key, key, len);
 	for (e = s->buckets[hash % BUCKETS]; e; e = e->next) {
 		if (e->hash == hash && strcmp(e->key, key) == 0)
 			return e;

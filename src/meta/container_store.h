@@ -44,7 +44,7 @@ struct pod_facts {
 struct container_entry {
 	struct container_entry *next;
 	char *key; /* the id, after "NAMESPACE/" when it is not unique by itself */
-	uint32_t hash;
+	uint64_t hash;
 	enum container_rank rank;
 	uint32_t user; /* RANK_USER: whose it is */
 	bool by_user;  /* we know of it only because a user's daemon told */

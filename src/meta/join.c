@@ -9,6 +9,7 @@
 #include "meta/memo.h"
 #include "meta/settle.h"
 #include "util/buf.h"
+#include "util/hash.h"
 
 enum {
 	CACHE_MAX = 8192, /* annotations; those not used lately are replaced */
@@ -51,6 +52,7 @@ struct annot_entry {
 };
 
 struct join {
+	struct hash_key key; /* processes choose their names */
 	struct join_config config;
 	struct settle_table *settled;
 	uint64_t generation, next_serial;
@@ -86,6 +88,7 @@ int join_new(struct join **ret, const struct join_config *config)
 		return err;
 	}
 	j->config = *config;
+	j->key = hash_key();
 	j->generation = 1;
 	j->next_serial = 1;
 	for (size_t i = 0; i < BUCKETS; i++)
@@ -115,19 +118,14 @@ void join_changed(struct join *j)
 	j->generation++;
 }
 
-static size_t bucket_of(const struct annot_key *key)
+static size_t bucket_of(const struct join *j, const struct annot_key *key)
 {
-	uint64_t words[sizeof(*key) / sizeof(uint64_t)], hash = 0;
-
-	memcpy(words, key, sizeof(*key));
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		hash = ((hash << 29 | hash >> 35) ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15);
-	return hash >> 50 & (BUCKETS - 1);
+	return hash_bytes(&j->key, key, sizeof(*key)) & (BUCKETS - 1);
 }
 
 static void entry_unlink(struct join *j, int32_t index)
 {
-	int32_t *link = &j->buckets[bucket_of(&j->entries[index].key)];
+	int32_t *link = &j->buckets[bucket_of(j, &j->entries[index].key)];
 
 	while (*link != index)
 		link = &j->entries[*link].next;
@@ -151,7 +149,7 @@ static int32_t entry_evict(struct join *j)
 
 static struct annot_entry *entry_get(struct join *j, const struct annot_key *key)
 {
-	int32_t *head = &j->buckets[bucket_of(key)];
+	int32_t *head = &j->buckets[bucket_of(j, key)];
 	struct annot_entry *e;
 	int32_t index;
 

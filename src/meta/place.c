@@ -19,9 +19,9 @@ enum { PLACES_MAX = 16384 };
 
 static struct place **place_bucket(struct places *ps, uint64_t cgroup, uint64_t start, uint32_t tgid)
 {
-	uint64_t h = (cgroup ^ start ^ (uint64_t)tgid << 40) * 0x9e3779b97f4a7c15u;
+	const uint64_t words[] = { cgroup, start, tgid };
 
-	return &ps->buckets[h >> 52];
+	return &ps->buckets[hash_bytes(&ps->key, words, sizeof(words)) % PLACE_BUCKETS];
 }
 
 static void place_free(struct place *p)
@@ -397,6 +397,7 @@ struct place *places_each(struct places *ps, struct place *after)
 
 void places_open(struct places *ps)
 {
+	ps->key = hash_key();
 	ps->pidns = procfs_namespace(0, "pid");
 	ps->mntns = procfs_namespace(0, "mnt");
 	if (cgroup_open(&ps->fs) < 0)

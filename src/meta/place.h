@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "meta/cgroup.h"
+#include "util/hash.h"
 
 struct container_entry;
 struct container_store;
@@ -49,6 +50,7 @@ struct place {
 };
 
 struct places {
+	struct hash_key key;
 	struct container_store *store;
 	struct cgroup_fs fs;
 	uint32_t pidns, mntns; /* our own */

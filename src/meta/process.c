@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -16,6 +15,7 @@
 #include "meta/past.h"
 #include "util/cgroup2.h"
 #include "util/clock.h"
+#include "util/hash.h"
 #include "util/pidns.h"
 #include "util/procfs.h"
 
@@ -41,6 +41,7 @@ struct miss {
 };
 
 struct process_table {
+	struct hash_key key;
 	struct entry *buckets[BUCKETS];
 	struct entry *oldest, *newest; /* dead ones */
 	size_t dead, entries;	       /* of all entries, those of the dead */
@@ -54,16 +55,16 @@ struct process_table {
 	char scratch[EVENT_FILENAME_MAX * 8 + EVENT_ARGS_MAX + 8];
 };
 
-static size_t bucket_of(uint32_t tgid)
+static size_t bucket_of(const struct process_table *t, uint32_t tgid)
 {
-	return (tgid * 0x9e3779b1u) >> 18 & (BUCKETS - 1);
+	return hash_number(&t->key, tgid) >> 50 & (BUCKETS - 1);
 }
 
 static struct entry *find_entry(struct process_table *t, uint32_t tgid, uint64_t start)
 {
 	struct entry *e;
 
-	for (e = t->buckets[bucket_of(tgid)]; e; e = e->next)
+	for (e = t->buckets[bucket_of(t, tgid)]; e; e = e->next)
 		if (e->p.tgid == tgid && (start ? procfs_same_start(t->tick, e->p.start, start) : !e->p.dead))
 			return e;
 	return NULL;
@@ -131,7 +132,7 @@ static void entry_done(struct entry *e)
 
 static void entry_free(struct process_table *t, struct entry *e)
 {
-	struct entry **link = &t->buckets[bucket_of(e->p.tgid)];
+	struct entry **link = &t->buckets[bucket_of(t, e->p.tgid)];
 
 	while (*link != e)
 		link = &(*link)->next;
@@ -183,8 +184,8 @@ static struct entry *entry_add(struct process_table *t, uint32_t tgid, uint64_t 
 	t->entries++;
 	e->p.tgid = tgid;
 	e->p.start = start;
-	e->next = t->buckets[bucket_of(tgid)];
-	t->buckets[bucket_of(tgid)] = e;
+	e->next = t->buckets[bucket_of(t, tgid)];
+	t->buckets[bucket_of(t, tgid)] = e;
 	return e;
 }
 
@@ -576,6 +577,7 @@ int process_table_new(struct process_table **ret)
 		free(t);
 		return -ENOMEM;
 	}
+	t->key = hash_key();
 	t->tick = procfs_tick_ns();
 	t->cgroup = cgroup2_open();
 	t->sweep_at = SWEEP_MIN;

@@ -6,9 +6,9 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 #include "output/text_private.h"
+#include "util/hash.h"
 
 /* A new conversation allocates the end of its list; that is always this one. */
 static void *conversation_end(void);
@@ -50,7 +50,7 @@ struct origin {
 /* Open addressing; a slot is the key followed by struct origin. An unused slot's key is zero: port 0 to port 0 at address
  * 0 is kept apart. */
 struct table {
-	uint64_t seed; /* addresses and ports are chosen by strangers */
+	struct hash_key hash; /* addresses and ports are chosen by strangers */
 	size_t key_size;
 	size_t used, slots; /* slots: a power of two, 0 none yet */
 	uint8_t *data;
@@ -66,20 +66,6 @@ struct family {
 struct conversations {
 	struct family ipv4, ipv6;
 };
-
-static uint64_t hash_key(const struct table *t, const uint8_t *key)
-{
-	uint64_t h = t->seed;
-
-	for (size_t i = 0; i < t->key_size; i += 4) {
-		uint32_t word;
-
-		memcpy(&word, key + i, 4);
-		h = (h ^ word) * 0xff51afd7ed558ccdULL;
-		h ^= h >> 32;
-	}
-	return h;
-}
 
 static bool is_equal(const uint8_t *a, const uint8_t *b, size_t size)
 {
@@ -112,7 +98,7 @@ static uint8_t *table_slot(const struct table *t, const uint8_t *key)
 {
 	const size_t size = slot_size(t);
 
-	for (size_t i = hash_key(t, key);; i++) {
+	for (size_t i = hash_bytes(&t->hash, key, t->key_size);; i++) {
 		uint8_t *slot = t->data + (i & (t->slots - 1)) * size;
 
 		if (is_equal(slot, key, t->key_size) || is_zero(slot, t->key_size))
@@ -132,7 +118,7 @@ static const struct origin *table_find(const struct table *t, const uint8_t *key
 
 static int table_grow(struct table *t)
 {
-	struct table bigger = { t->seed, t->key_size, t->used, t->slots ? t->slots * 2 : SLOTS_MIN, NULL };
+	struct table bigger = { t->hash, t->key_size, t->used, t->slots ? t->slots * 2 : SLOTS_MIN, NULL };
 	const size_t size = slot_size(t);
 
 	bigger.data = calloc(bigger.slots, size);
@@ -319,15 +305,11 @@ void tcp_print(netdissect_options *ndo, const u_char *bp, u_int length, const u_
 int conversations_new(struct conversations **ret, const struct text_config *config)
 {
 	struct conversations *c = calloc(1, sizeof(*c));
-	uint64_t seed;
 
 	if (!c)
 		return -ENOMEM;
-	/* Early in a boot there may be no randomness yet: better an address than a wait. */
-	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
-		seed = (uintptr_t)c;
-	c->ipv4.young = c->ipv4.old = (struct table){ .seed = seed, .key_size = KEY4 };
-	c->ipv6.young = c->ipv6.old = (struct table){ .seed = seed, .key_size = KEY6 };
+	c->ipv4.young = c->ipv4.old = (struct table){ .hash = hash_key(), .key_size = KEY4 };
+	c->ipv6.young = c->ipv6.old = (struct table){ .hash = hash_key(), .key_size = KEY6 };
 	if (config->endless) {
 		c->ipv4.limit = GENERATION4;
 		c->ipv6.limit = GENERATION6;

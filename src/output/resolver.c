@@ -36,6 +36,7 @@ struct entry {
 };
 
 struct resolver {
+	struct hash_key key;
 	int fd; /* -1: nobody answers any more */
 	struct entry cache[SLOTS];
 	uint32_t asked;
@@ -112,9 +113,7 @@ static void take_answers(struct resolver *r)
 
 static struct entry *set_of(struct resolver *r, int family, const uint8_t *address)
 {
-	const uint32_t hash = hash_bytes(HASH_BEGIN, address, address_size(family));
-
-	return &r->cache[(hash ^ hash >> 16) % SETS * WAYS];
+	return &r->cache[hash_bytes(&r->key, address, address_size(family)) % SETS * WAYS];
 }
 
 static struct entry *entry_find(struct entry *set, int family, const uint8_t *address)
@@ -225,6 +224,7 @@ int resolver_new(struct resolver **ret, int fd, bool hurry)
 		return err;
 	}
 	r->fd = fd;
+	r->key = hash_key();
 	/* A capture may lose a tenth of its time, a file is read at half the speed at worst. */
 	r->budget = r->budget_max = (hurry ? 200 : 2000) * (int64_t)NSEC_PER_MSEC;
 	r->share = hurry ? 10 : 1;

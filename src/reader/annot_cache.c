@@ -7,6 +7,7 @@
 #include "format/comments.h"
 #include "format/pcapng.h"
 #include "format/reference.h"
+#include "util/hash.h"
 
 enum {
 	/* What references may count on twice: of two files that were merged. */
@@ -46,7 +47,7 @@ struct annot_cache {
 	struct buf scratch, other;
 	uint64_t serial;
 	unsigned lost;
-	uint64_t seed; /* a file must not be able to choose which entries collide */
+	struct hash_long_key key; /* a file must not be able to choose which entries collide */
 };
 
 struct annot_cache *annot_cache_new(void)
@@ -57,33 +58,12 @@ struct annot_cache *annot_cache_new(void)
 		return NULL;
 	c->young = calloc(1, sizeof(*c->young));
 	c->old = calloc(1, sizeof(*c->old));
-	c->seed = (uintptr_t)c->young * 0x9e3779b97f4a7c15ULL;
+	c->key = hash_long_key();
 	if (!c->young || !c->old) {
 		annot_cache_free(c);
 		return NULL;
 	}
 	return c;
-}
-
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-	const unsigned __int128 m = (unsigned __int128)a * b;
-
-	return (uint64_t)m ^ (uint64_t)(m >> 64);
-}
-
-/* len is a multiple of 4. Two lanes, since multiplication has a latency of several cycles. */
-static uint64_t hash_options(const uint8_t *p, size_t len, uint64_t seed)
-{
-	uint64_t a = seed ^ len, b = ~seed;
-
-	for (; len >= 32; p += 32, len -= 32) {
-		a = mix(a ^ get64(p, false), 0xa0761d6478bd642fULL ^ get64(p + 8, false));
-		b = mix(b ^ get64(p + 16, false), 0xe7037ed1a0b428dbULL ^ get64(p + 24, false));
-	}
-	for (; len >= 4; p += 4, len -= 4)
-		a = mix(a ^ get32(p, false), 0x8ebc6af09c88c6e3ULL);
-	return mix(a ^ b, 0x589965cc75374cc3ULL);
 }
 
 static bool entry_is(const struct entry *e, const uint8_t *options, size_t len)
@@ -159,9 +139,10 @@ static bool same_reference(const struct reference *a, const struct reference *b)
 }
 
 /* The place of what has that reference, or the empty one where it belongs. */
-static struct entry **find_named(struct generation *g, const struct reference *reference, uint64_t seed)
+static struct entry **find_named(struct generation *g, const struct reference *reference,
+				 const struct hash_long_key *key)
 {
-	size_t i = hash_options(reference->hash, sizeof(reference->hash), seed) & (SLOTS - 1);
+	size_t i = hash_bytes(&key->key, reference->hash, sizeof(reference->hash)) & (SLOTS - 1);
 
 	while (g->named[i] && !same_reference(&g->named[i]->reference, reference))
 		i = (i + 1) & (SLOTS - 1);
@@ -213,9 +194,9 @@ static void name_entry(struct annot_cache *c, struct generation *g, struct entry
 		make_reference(c, e);
 	if (e->naming == NAME_NONE)
 		return;
-	slot = find_named(g, &e->reference, c->seed);
+	slot = find_named(g, &e->reference, &c->key);
 	dispute(c, e, *slot);
-	dispute(c, e, *find_named(g == c->young ? c->old : c->young, &e->reference, c->seed));
+	dispute(c, e, *find_named(g == c->young ? c->old : c->young, &e->reference, &c->key));
 	*slot = e;
 }
 
@@ -245,7 +226,7 @@ static void turn_generations(struct annot_cache *c)
 
 static struct entry *lookup(struct annot_cache *c, const uint8_t *options, size_t len)
 {
-	const uint64_t hash = hash_options(options, len, c->seed);
+	const uint64_t hash = hash_long(&c->key, options, len);
 	struct entry **slot = find_slot(c->young, hash, options, len);
 	struct entry *e = *slot;
 
@@ -285,9 +266,9 @@ const struct annotation *annot_cache_named(struct annot_cache *c, const struct r
 
 	if (!c->names)
 		name_all(c);
-	e = *find_named(c->young, reference, c->seed);
+	e = *find_named(c->young, reference, &c->key);
 	if (!e) {
-		e = *find_named(c->old, reference, c->seed);
+		e = *find_named(c->old, reference, &c->key);
 		/* In use: it moves over. */
 		if (e && annot_cache_get(c, e->options, e->len))
 			e = c->last;
