@@ -378,7 +378,7 @@ static int load_optional(struct capture *c)
 		return attrib_new(&c->attrib, &c->bare_config);
 	err = attrib_new(&c->attrib, &c->config);
 	if (!err)
-		err = kernel_btf_find(c->config.kernel_btf, btf);
+		err = kernel_btf_find(c->config.kernel_btf, c->config.no_btf_download, btf);
 	if (!err)
 		err = skeleton_load(c, btf);
 	if (!err)
@@ -396,7 +396,7 @@ static int load_optional(struct capture *c)
 static int load_needed(struct capture *c)
 {
 	char btf[PATH_MAX];
-	int err = kernel_btf_find(c->config.kernel_btf, btf);
+	int err = kernel_btf_find(c->config.kernel_btf, c->config.no_btf_download, btf);
 
 	if (err)
 		return err;
