@@ -12,6 +12,7 @@ complete -c ptcpdump -s 's' -l snapshot-length -x -d 'keep at most this much of 
 complete -c ptcpdump -s 'p' -l no-promiscuous-mode -d 'don\'t put the interface into promiscuous mode'
 complete -c ptcpdump -l backend -x -a 'tc cgroup-skb socket-filter tp-btf pcap' -d 'how packets are seen (default: tc, or pcap where only that can serve); help: what this kernel offers'
 complete -c ptcpdump -l kernel-btf -r -F -d 'BTF of this kernel (default /sys/kernel/btf/vmlinux, then /var/lib/ptcpdump/btf, else it is fetched)'
+complete -c ptcpdump -l no-btf-download -d 'don\'t fetch the BTF of a kernel that has none'
 complete -c ptcpdump -l immediate-mode -d 'show and save packets as soon as they arrive'
 complete -c ptcpdump -s 'I' -l monitor-mode -d 'put the interface into 802.11 monitor mode (by the backend pcap)'
 complete -c ptcpdump -s 'j' -l time-stamp-type -x -d 'where time stamps come from, see -J (others than host: by the backend pcap)'

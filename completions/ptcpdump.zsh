@@ -22,6 +22,7 @@ _arguments -s \
 	'*--no-promiscuous-mode[don'\''t put the interface into promiscuous mode]' \
 	'*--backend=[how packets are seen (default\: tc, or pcap where only that can serve); help\: what this kernel offers]:BACKEND:(tc cgroup-skb socket-filter tp-btf pcap)' \
 	'*--kernel-btf=[BTF of this kernel (default /sys/kernel/btf/vmlinux, then /var/lib/ptcpdump/btf, else it is fetched)]:FILE:_files' \
+	'*--no-btf-download[don'\''t fetch the BTF of a kernel that has none]' \
 	'*--immediate-mode[show and save packets as soon as they arrive]' \
 	'*-I[put the interface into 802.11 monitor mode (by the backend pcap)]' \
 	'*--monitor-mode[put the interface into 802.11 monitor mode (by the backend pcap)]' \

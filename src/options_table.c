@@ -260,6 +260,7 @@ enum {
 	OPT_NETNS = OPTION_LONG,
 	OPT_BACKEND,
 	OPT_KERNEL_BTF,
+	OPT_NO_BTF_DOWNLOAD,
 	OPT_IMMEDIATE,
 	OPT_PID,
 	OPT_PNAME,
@@ -339,6 +340,9 @@ const struct option_desc option_table[] = {
 	  AT(capture.kernel_btf), .hint = HINT_FILE, .live = true,
 	  .help = "BTF of this kernel (default /sys/kernel/btf/vmlinux, then /var/lib/ptcpdump/btf, else it is "
 		  "fetched)" },
+	{ .key = OPT_NO_BTF_DOWNLOAD, .name = "no-btf-download", .group = GROUP_CAPTURE, .parse = parse_true,
+	  AT(capture.no_btf_download), .live = true,
+	  .help = "don't fetch the BTF of a kernel that has none" },
 	{ .key = OPT_IMMEDIATE, .name = "immediate-mode", .group = GROUP_CAPTURE, .parse = parse_true, AT(capture.immediate),
 	  .help = "show and save packets as soon as they arrive" },
 	{ .key = 'I', .name = "monitor-mode", .group = GROUP_CAPTURE, .parse = parse_true, AT(capture.monitor),

@@ -112,6 +112,7 @@ struct file_output {
 	/* rotation */
 	struct folder folder; /* of all files */
 	char *name;	      /* of the file being written */
+	struct stat opened;   /* that file, when it was opened */
 	time_t period_start;
 	unsigned period_count; /* -G: files finished */
 	unsigned number;       /* -C */

@@ -91,6 +91,13 @@ static int open_folder(struct file_output *o)
 	return strcmp(path, "-") == 0 ? 0 : folder_open(&o->folder, path, n);
 }
 
+static int set_name(struct file_output *o, const char *name)
+{
+	free(o->name);
+	o->name = strdup(name);
+	return o->name ? 0 : -ENOMEM;
+}
+
 static int open_named(struct file_output *o)
 {
 	const bool first = !o->name;
@@ -101,13 +108,9 @@ static int open_named(struct file_output *o)
 		log_error("-w \"%s\": %s", o->config.path, strerror(-ret));
 		return ret;
 	}
-	free(o->name);
-	o->name = strdup(name);
-	if (!o->name)
-		return -ENOMEM;
-	o->held.before += o->sink.packets;
-	o->sink.packets = 0;
-	o->held.begun = false;
+	ret = set_name(o, name);
+	if (ret)
+		return ret;
 	ret = first ? open_folder(o) : 0;
 	if (!ret)
 		ret = sink_open(&o->sink, &(struct sink_place){ &o->folder, name, first }, &o->config);
@@ -118,6 +121,19 @@ static int open_named(struct file_output *o)
 			log_error("%s: %s%s", name, strerror(-ret), cure(ret, name, first));
 		return ret;
 	}
+	return fstat(o->sink.fd, &o->opened) ? -errno : 0;
+}
+
+static int open_step(struct file_output *o)
+{
+	int ret;
+
+	o->held.before += o->sink.packets;
+	o->held.begun = false;
+	o->sink.packets = 0;
+	ret = open_named(o);
+	if (ret)
+		return ret;
 	o->held.begun = true;
 	o->packets = 0;
 	return o->format->begin(o);
@@ -126,7 +142,7 @@ static int open_named(struct file_output *o)
 int file_open_first(struct file_output *o)
 {
 	o->period_start = time(NULL);
-	return open_named(o);
+	return open_step(o);
 }
 
 void file_reap_children(struct file_output *o)
@@ -140,6 +156,23 @@ void file_reap_children(struct file_output *o)
 	o->nchildren = n;
 }
 
+static bool still_named(const struct file_output *o)
+{
+	struct stat named;
+
+	return stat(o->name, &named) == 0 && named.st_dev == o->opened.st_dev && named.st_ino == o->opened.st_ino;
+}
+
+/* Root's program is not sent to a file that somebody has put in the place of ours. */
+static bool may_run(const struct file_output *o)
+{
+	if (geteuid() != 0 || !S_ISREG(o->opened.st_mode) || still_named(o))
+		return true;
+	log_error("-z: \"%s\" is no longer the file that was written: \"%s\" is not run on it", o->name,
+		  o->config.command);
+	return false;
+}
+
 /* The finished file's name is its only argument; no shell sees it. Signals are as in a fresh process. */
 static void run_command(struct file_output *o)
 {
@@ -149,7 +182,7 @@ static void run_command(struct file_output *o)
 	pid_t pid, *p;
 	int err;
 
-	if (!o->config.command)
+	if (!o->config.command || !may_run(o))
 		return;
 	p = realloc(o->children, (o->nchildren + 1) * sizeof(*p));
 	if (!p)
@@ -181,40 +214,20 @@ static int close_file(struct file_output *o)
 	return end ? end : closed;
 }
 
-static bool still_named(const struct file_output *o)
-{
-	struct stat open_file, named;
-
-	return fstat(o->sink.fd, &open_file) == 0 && stat(o->name, &named) == 0 && open_file.st_dev == named.st_dev &&
-	       open_file.st_ino == named.st_ino;
-}
-
-/* Root's program is not sent to a file that somebody has put in the place of ours. */
-static bool may_run(const struct file_output *o)
-{
-	if (!o->config.command || geteuid() != 0 || !o->sink.regular || still_named(o))
-		return true;
-	log_error("-z: \"%s\" is no longer the file that was written: \"%s\" is not run on it", o->name,
-		  o->config.command);
-	return false;
-}
-
 static int next_file(struct file_output *o)
 {
-	const bool run = may_run(o);
 	int ret = close_file(o);
 
 	if (ret)
 		return ret;
 	file_reap_children(o);
-	if (run)
-		run_command(o);
+	run_command(o);
 	return 0;
 }
 
 static int reopen(struct file_output *o)
 {
-	return open_named(o) ? -ENOTRECOVERABLE : 0;
+	return open_step(o) ? -ENOTRECOVERABLE : 0;
 }
 
 static int rotate_period(struct file_output *o, time_t now)
