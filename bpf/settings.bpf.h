@@ -37,7 +37,6 @@ const volatile __u32 attrib_egress_told __weak = 0;    /* ptcp_skb has seen what
 const volatile __u32 attrib_synack6 __weak = 0;	       /* SYN-ACKs of IPv6 pass cgroup_skb (6.12) */
 const volatile __u32 attrib_stack_size __weak = 16384; /* THREAD_SIZE */
 const volatile __u32 attrib_task_btf __weak = 0;       /* packet programs may look into the task without probing */
-const volatile __u32 attrib_current_uid __weak = 0;    /* packet programs may ask for the task's user (6.16) */
 /* Soft interrupts run on stacks of their own: no PREEMPT_RT. Asked for without attribution, too, when nobody sets it. */
 const volatile __u32 attrib_softirq_stack __weak = 1;
 /* Programs at cgroup_skb work for a task whose system call may be interrupted, and run again on what arrived. */

@@ -271,8 +271,6 @@ static __always_inline bool task_user_is(struct task_struct *task, const struct 
 #ifdef HAVE_CURRENT_UID
 	return rec->uid == (__u32)bpf_get_current_uid_gid();
 #else
-	if (attrib_current_uid)
-		return rec->uid == (__u32)bpf_get_current_uid_gid();
 	if (often && attrib_task_btf)
 		return rec->uid == task->cred->uid.val;
 	return rec->uid == BPF_CORE_READ(task, cred, uid.val);

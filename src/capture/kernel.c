@@ -84,47 +84,16 @@ static bool packet_socket_opens(void)
 }
 
 /* Some helpers came to tracing programs first. */
-static bool packet_programs_take(const struct bpf_insn *insns, size_t n)
+static bool task_btf_usable(void)
 {
 	static const enum bpf_prog_type types[] = { BPF_PROG_TYPE_SCHED_CLS, BPF_PROG_TYPE_CGROUP_SKB };
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		const int fd = bpf_prog_load(types[i], NULL, "GPL", insns, n, NULL);
-
-		if (fd < 0)
+		if (libbpf_probe_bpf_helper(types[i], BPF_FUNC_get_current_task_btf, NULL) != 1 ||
+		    libbpf_probe_bpf_helper(types[i], BPF_FUNC_task_pt_regs, NULL) != 1)
 			return false;
-		close(fd);
 	}
-	return true;
-}
-
-#define CALL(helper)                                                                                                   \
-	{                                                                                                              \
-		.code = BPF_JMP | BPF_CALL, .imm = (helper)                                                            \
-	}
-#define FIRST_ARGUMENT                                                                                                 \
-	{                                                                                                              \
-		.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_0                        \
-	}
-#define RETURN_0                                                                                                       \
-	{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },                                                 \
-	{                                                                                                              \
-		.code = BPF_JMP | BPF_EXIT                                                                             \
-	}
-
-static bool task_btf_usable(void)
-{
-	static const struct bpf_insn look[] = { CALL(BPF_FUNC_get_current_task_btf), FIRST_ARGUMENT,
-						CALL(BPF_FUNC_task_pt_regs), RETURN_0 };
-
-	return btf_readable() && packet_programs_take(look, sizeof(look) / sizeof(look[0]));
-}
-
-static bool current_uid_usable(void)
-{
-	static const struct bpf_insn ask[] = { CALL(BPF_FUNC_get_current_uid_gid), RETURN_0 };
-
-	return packet_programs_take(ask, sizeof(ask) / sizeof(ask[0]));
+	return btf_readable();
 }
 
 static bool tcx_there(void)
@@ -196,11 +165,6 @@ static const struct {
 			      .lost = "packet programs probe kernel memory, which takes longer",
 			      .here = task_btf_usable,
 			      TOLD(attrib_task_btf) },
-	[KERNEL_CURRENT_UID] = { .kind = "helper",
-				 .name = "running task's user",
-				 .lost = "packet programs look for it, which takes the verifier longer",
-				 .here = current_uid_usable,
-				 TOLD(attrib_current_uid) },
 	[KERNEL_SCHED_CLS] = { .kind = "program",
 			       .name = "tc",
 			       .lost = "packets are not seen at tc",

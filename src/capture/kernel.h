@@ -19,8 +19,7 @@ enum kernel_feature {
 	/* Found by trying: kernel_has(). */
 	KERNEL_CGROUP2,
 	KERNEL_BTF,
-	KERNEL_TASK_BTF,    /* packet programs may look into the running task without probing */
-	KERNEL_CURRENT_UID, /* packet programs may ask for its user */
+	KERNEL_TASK_BTF, /* packet programs may look into the running task without probing */
 	KERNEL_SCHED_CLS,
 	KERNEL_SOCKET_FILTER,
 	KERNEL_CGROUP_SKB,
