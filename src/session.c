@@ -60,11 +60,10 @@ static bool wants_text(const struct options *o)
 	return !o->count_only && (!o->write_file || o->print);
 }
 
-static int open_file(struct session *s, int dlt)
+struct file_config session_file_config(const struct session *s)
 {
 	const struct options *o = s->o;
 	struct file_config config = o->file;
-	int err;
 
 	config.path = o->write_file;
 	config.pcap = options_pcap(o);
@@ -75,14 +74,22 @@ static int open_file(struct session *s, int dlt)
 	config.uid = s->user.uid;
 	config.gid = s->user.gid;
 	config.set_owner = s->user.drop;
-	config.dlt = dlt < 0 ? DLT_EN10MB : dlt;
-	config.is_input = s->is_input;
-	config.arg = s->is_input_arg;
+	config.ask = s->ask_file;
+	config.arg = s->ask_arg;
 	config.interrupted = s->interrupted;
 	/* Text may have to wait for its reader, and the file with it. */
 	config.in_turns = !options_offline(o) && !wants_text(o);
-	err = output_file_new(&s->file, &config);
+	return config;
+}
 
+static int open_file(struct session *s, int dlt)
+{
+	const struct options *o = s->o;
+	struct file_config config = session_file_config(s);
+	int err;
+
+	config.dlt = dlt < 0 ? DLT_EN10MB : dlt;
+	err = output_file_new(&s->file, &config);
 	s->pcap = config.pcap;
 	if (!err)
 		s->outputs[0] = s->file;
@@ -117,8 +124,8 @@ int session_open(struct session *s, const struct options *o, int dlt)
 	*s = (struct session){
 		.o = o,
 		.limit = o->count,
-		.is_input = s->is_input,
-		.is_input_arg = s->is_input_arg,
+		.ask_file = s->ask_file,
+		.ask_arg = s->ask_arg,
 		.interrupted = s->interrupted,
 		.user = s->user,
 	};
