@@ -17,6 +17,7 @@ struct privileges_keep {
 	bool containers; /* connect to daemons again, look up cgroups */
 	bool command;	 /* send signals to a command that runs as somebody else */
 	bool programs;	 /* run -z's: it may use sudo */
+	bool quiet;	 /* only errors are told */
 };
 
 struct privileges_user {
@@ -33,5 +34,7 @@ int privileges_drop(const struct privileges_user *user, const struct privileges_
 /* The same for a process of our own that needs no privilege: it keeps none, and can get none; nor is it root where it need not
  * be, whatever -Z says. Says nothing. */
 int privileges_drop_all(const struct privileges_user *user);
+/* On standard error, as tcpdump does, when -Z was given: whom we became. */
+void privileges_say(const struct privileges_user *user);
 
 #endif

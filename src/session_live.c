@@ -432,6 +432,7 @@ static int live_open(struct live *l, const char *const *ifaces)
 		err = drop_privileges(l);
 	if (err)
 		return err;
+	privileges_say(&l->s.user);
 	find_families(l);
 	meta_begin(l->meta, clock_ns(CLOCK_MONOTONIC));
 	print_banner(l, ifaces);
@@ -451,8 +452,6 @@ static void live_close(struct live *l)
 	free(l->pids);
 	buf_done(&l->link_types);
 }
-
-/* --- start ------------------------------------------------------------------- */
 
 static int exit_status_of(int err)
 {

@@ -28,7 +28,7 @@ int session_begin(struct session *s)
 	const struct options *o = s->o;
 	const struct names_config names = {
 		.user = s->user,
-		.sandbox = true,
+		.sandbox = !o->no_sandbox,
 		.short_names = o->text.N > 0,
 		.hurry = is_endless(o),
 	};

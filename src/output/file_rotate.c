@@ -72,6 +72,13 @@ static const char *cure(int err, const char *name)
 	}
 }
 
+static int set_name(struct file_output *o, const char *name)
+{
+	free(o->name);
+	o->name = strdup(name);
+	return o->name ? 0 : -ENOMEM;
+}
+
 static int open_named(struct file_output *o)
 {
 	char name[PATH_MAX];
@@ -81,10 +88,9 @@ static int open_named(struct file_output *o)
 		log_error("-w \"%s\": %s", o->config.path, strerror(-ret));
 		return ret;
 	}
-	free(o->name);
-	o->name = strdup(name);
-	if (!o->name)
-		return -ENOMEM;
+	ret = set_name(o, name);
+	if (ret)
+		return ret;
 	ret = sink_open(&o->sink, name, &o->config);
 	if (ret) {
 		if (ret == -EDEADLK)
@@ -93,6 +99,28 @@ static int open_named(struct file_output *o)
 			log_error("%s: %s%s", name, strerror(-ret), cure(ret, name));
 		return ret;
 	}
+	return 0;
+}
+
+/* The same by somebody else. */
+static int open_asked(struct file_output *o, enum file_step step)
+{
+	char name[PATH_MAX];
+	const int fd = o->config.ask(o->config.arg, step, name);
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	ret = sink_take(&o->sink, fd, &o->config);
+	return ret ? ret : set_name(o, name);
+}
+
+static int open_step(struct file_output *o, enum file_step step)
+{
+	const int ret = o->config.ask ? open_asked(o, step) : open_named(o);
+
+	if (ret)
+		return ret;
 	o->packets = 0;
 	return o->format->begin(o);
 }
@@ -100,7 +128,7 @@ static int open_named(struct file_output *o)
 int file_open_first(struct file_output *o)
 {
 	o->period_start = time(NULL);
-	return open_named(o);
+	return open_step(o, FILE_FIRST);
 }
 
 void file_reap_children(struct file_output *o)
@@ -146,6 +174,18 @@ static void run_command(struct file_output *o)
 	o->children[o->nchildren++] = pid;
 }
 
+static void file_done(struct file_output *o)
+{
+	char name[PATH_MAX];
+
+	if (o->config.ask && o->config.command)
+		o->config.ask(o->config.arg, FILE_DONE, name);
+	if (o->config.ask)
+		return;
+	file_reap_children(o);
+	run_command(o);
+}
+
 static int close_file(struct file_output *o)
 {
 	const int end = o->format->end(o);
@@ -160,14 +200,27 @@ static int next_file(struct file_output *o)
 
 	if (ret)
 		return ret;
-	file_reap_children(o);
-	run_command(o);
+	file_done(o);
 	return 0;
 }
 
-static int reopen(struct file_output *o)
+static int reopen(struct file_output *o, enum file_step step)
 {
-	return open_named(o) ? -ENOTRECOVERABLE : 0;
+	return open_step(o, step) ? -ENOTRECOVERABLE : 0;
+}
+
+static void count_period(struct file_output *o, time_t now)
+{
+	o->period_start = now;
+	o->period_count++;
+	o->number = 0;
+}
+
+static void count_number(struct file_output *o)
+{
+	o->number++;
+	if (o->config.rotate_files && o->number >= o->config.rotate_files)
+		o->number = 0;
 }
 
 static int rotate_period(struct file_output *o, time_t now)
@@ -176,14 +229,12 @@ static int rotate_period(struct file_output *o, time_t now)
 
 	if (ret)
 		return ret;
-	o->period_start = now;
-	o->period_count++;
-	o->number = 0;
+	count_period(o, now);
 	if (!o->config.rotate_bytes && o->config.rotate_files && o->period_count >= o->config.rotate_files) {
 		fprintf(stderr, "Maximum file limit reached: %u\n", o->config.rotate_files);
 		return -ECANCELED;
 	}
-	return reopen(o);
+	return reopen(o, FILE_PERIOD);
 }
 
 static int rotate_number(struct file_output *o)
@@ -192,10 +243,8 @@ static int rotate_number(struct file_output *o)
 
 	if (ret)
 		return ret;
-	o->number++;
-	if (o->config.rotate_files && o->number >= o->config.rotate_files)
-		o->number = 0;
-	return reopen(o);
+	count_number(o);
+	return reopen(o, FILE_NUMBER);
 }
 
 int file_rotate_if_due(struct file_output *o)
@@ -237,5 +286,21 @@ int file_rotate_now(struct file_output *o)
 	if (ret || !o->sink.regular || o->sink.keep_open || still_named(o))
 		return ret;
 	ret = close_file(o);
-	return ret ? ret : reopen(o);
+	return ret ? ret : reopen(o, FILE_FIRST);
+}
+
+int file_step_elsewhere(struct file_output *o, enum file_step step)
+{
+	int err;
+
+	switch (step) {
+	case FILE_PERIOD: count_period(o, time(NULL)); break;
+	case FILE_NUMBER: count_number(o); break;
+	case FILE_DONE: file_done(o); return 0;
+	default: o->period_start = time(NULL);
+	}
+	err = open_named(o);
+	if (err)
+		return err;
+	return sink_give(&o->sink);
 }
