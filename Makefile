@@ -20,6 +20,7 @@
 #   tests/bpf/test_*.c                the same; tests/bpf/NAME.bpf.c becomes "NAME.skel.h" for them
 #   tests/system/helpers/*.c, tests/bench/*.c   plain programs in build/tests/, linked with libc only
 #   tests/helpers/*.c                 programs in build/tests/, linked with everything but main.o
+#   tests/main/*.c                    the same with main.o: the program, of which they replace functions
 #   tests/{golden,system,vm,tcpdump}  every executable file is a test (libraries of tests are not executable)
 
 VERSION := 0.1.0
@@ -196,6 +197,7 @@ HELPERS := $(patsubst tests/system/helpers/%.c,$(B)/tests/%,$(wildcard tests/sys
 BENCH_TOOLS := $(patsubst tests/bench/%.c,$(B)/tests/%,$(wildcard tests/bench/*.c))
 vpath %.c tests/system/helpers tests/bench
 LIB_HELPERS := $(patsubst tests/helpers/%.c,$(B)/tests/%,$(wildcard tests/helpers/*.c))
+ALTERED := $(patsubst tests/main/%.c,$(B)/tests/%,$(wildcard tests/main/*.c))
 
 # What a test calls __wrap_NAME (tests/unit/fake.h) takes the place of NAME in all that is linked to it.
 fakes = $$(nm $< | sed -n 's/.* T __wrap_/-Wl,--wrap=/p')
@@ -218,6 +220,11 @@ $(LIB_HELPERS): $(B)/tests/%: $(B)/obj/tests/helpers/%.o $(B)/libptcpdump.a $(ND
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $(call group,$^) $(PKG_LIBS)
 
+$(ALTERED): $(B)/tests/%: $(B)/obj/tests/main/%.o $(B)/obj/$(MAIN) $(B)/libptcpdump.a $(ND_LIB)
+	$(say) LD $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed $(WRAP_FLAGS) $(fakes) -o $@ $(call group,$^) $(PKG_LIBS)
+
 PROGRAMS := $(if $(MAIN),$(B)/ptcpdump $(B)/asan/ptcpdump)
 SUITES := unit golden bpf system tcpdump vm
 .SECONDARY:
@@ -226,7 +233,7 @@ SUITES := unit golden bpf system tcpdump vm
 check-unit: $(UNIT)
 check-bpf: $(BPF_TEST) $(PROGRAMS)
 check-golden check-tcpdump: $(PROGRAMS) $(LIB_HELPERS) $(BENCH_TOOLS)
-check-system: $(PROGRAMS) $(HELPERS) $(LIB_HELPERS)
+check-system: $(PROGRAMS) $(HELPERS) $(LIB_HELPERS) $(ALTERED)
 check-vm: $(B)/ptcpdump $(HELPERS)
 $(filter-out check-vm,$(SUITES:%=check-%)):
 	@tests/run $(@:check-%=%)
@@ -244,7 +251,7 @@ check-vm: vm-kernels
 vm-kernels:
 	sh tests/vm/vm-fetch $(or $(VM_KERNELS),bullseye bookworm bookworm-backports sid)
 
-tests: $(UNIT) $(BPF_TEST) $(PROGRAMS) $(HELPERS) $(LIB_HELPERS) $(BENCH_TOOLS)
+tests: $(UNIT) $(BPF_TEST) $(PROGRAMS) $(HELPERS) $(LIB_HELPERS) $(ALTERED) $(BENCH_TOOLS)
 
 # The set-up may bring pkg-config and the compilers: a second make reads the Makefile with them in place.
 check:

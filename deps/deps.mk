@@ -60,13 +60,14 @@ logged = { $(2); } >$(1) 2>&1 || { tail -n 30 $(1) >&2; false; }
 
 ND_SRC := $(D)/tcpdump-$(TCPDUMP_V)
 ND_OBJ := $(D)/netdissect
-ND_LIB := $(ND_OBJ)/libnetdissect.a
+ND_BUILT := $(ND_OBJ)/libnetdissect.a
+ND_LIB := $(ND_OBJ)/libnetdissect-closed.a
 # As system headers: their warnings are not ours. The folder also has an ip.h, a tcp.h..., so only text*.c sees it.
 ND_CPPFLAGS := -isystem $(ND_OBJ) -isystem $(ND_SRC)
 
 # CC and CFLAGS given to make reach configure only through the command line below; -ffunction-sections is for the
 # static build.
-$(ND_LIB): $(TCPDUMP_TAR)
+$(ND_BUILT): $(TCPDUMP_TAR)
 	$(say) DEP libnetdissect $(TCPDUMP_V)
 	$(Q)$(call unpack,$<,$(ND_SRC)) && rm -rf $(ND_OBJ) && mkdir -p $(ND_OBJ)
 	$(Q)cd $(ND_OBJ) && $(call logged,configure.log,$(abspath $(ND_SRC))/configure -q --with-crypto --without-smi \
@@ -76,15 +77,24 @@ $(ND_LIB): $(TCPDUMP_TAR)
 
 # The dissectors read hostile bytes: the sanitized program has sanitized ones.
 ND_ASAN_OBJ := $(D)/netdissect-asan
-ND_ASAN_LIB := $(ND_ASAN_OBJ)/libnetdissect.a
+ND_ASAN_BUILT := $(ND_ASAN_OBJ)/libnetdissect.a
+ND_ASAN_LIB := $(ND_ASAN_OBJ)/libnetdissect-closed.a
 
-$(ND_ASAN_LIB): $(ND_LIB)
+$(ND_ASAN_BUILT): $(ND_BUILT)
 	$(say) DEP libnetdissect, sanitized
 	$(Q)rm -rf $(ND_ASAN_OBJ) && mkdir -p $(ND_ASAN_OBJ)
 	$(Q)cd $(ND_ASAN_OBJ) && $(call logged,configure.log,$(abspath $(ND_SRC))/configure -q --with-crypto --without-smi \
 		--without-cap-ng --disable-local-libpcap CC="$(CC)" CFLAGS="-O1 -g $(ASAN)")
 	$(Q)$(call logged,$(ND_ASAN_OBJ)/make.log,$(MAKE) -C $(ND_ASAN_OBJ) libnetdissect.a)
 	$(Q)touch $@
+
+# What would open files and sockets while it dissects; src/output/netdissect_files.c has each as closed_NAME.
+CLOSED := fopen gethostbyaddr ether_ntohost getrpcbynumber if_indextoname EVP_get_cipherbyname
+
+$(ND_LIB): $(ND_BUILT)
+$(ND_ASAN_LIB): $(ND_ASAN_BUILT)
+$(ND_LIB) $(ND_ASAN_LIB): deps/deps.mk
+	$(Q)$(OBJCOPY) $(foreach name,$(CLOSED),--redefine-sym $(name)=closed_$(name)) $(@:-closed.a=.a) $@
 
 # --- libbpf, where the system's is older than 1.0 (Ubuntu 22.04) --------------------
 

@@ -184,6 +184,8 @@ static const struct {
 	{ SCMP_SYS(ioctl), ALL, 1, { INT(1, TCGETS) } },
 	{ SCMP_SYS(ioctl), ALL, 1, { INT(1, TIOCGWINSZ) } },
 	{ SCMP_SYS(ioctl), NAMES, 1, { INT(1, FIONREAD) } },
+	/* LINUX_SLL2 has numbers of interfaces. */
+	{ SCMP_SYS(ioctl), DISSECT, 1, { INT(1, SIOCGIFNAME) } },
 	/* Not F_SETOWN, which sends signals. */
 	{ SCMP_SYS(fcntl), ALL, 1, { INT(1, F_GETFD) } },
 	{ SCMP_SYS(fcntl), ALL, 1, { INT(1, F_SETFD) } },

@@ -272,19 +272,32 @@ size_t annot_strings_size(const struct annot_schema *s, const struct annotation 
 	return size;
 }
 
-void annot_strings_move(const struct annot_schema *s, struct annotation *a, char *to)
+void annot_strings_place(const struct annot_schema *s, struct annotation *a, const char *at)
 {
 	for (size_t i = 0; i < s->nfields; i++) {
 		const struct annot_field *f = &s->fields[i];
 		const struct str from = annot_is_string(f) ? annot_str(a, f) : (struct str){ 0 };
-		const struct str kept = { to, from.n };
+		const struct str placed = { at, from.n };
 
 		if (!from.p)
 			continue;
-		memcpy(to, from.p, from.n);
-		memcpy((char *)a + f->offset, &kept, sizeof(kept));
-		to += from.n;
+		memcpy((char *)a + f->offset, &placed, sizeof(placed));
+		at += from.n;
 	}
+}
+
+void annot_strings_move(const struct annot_schema *s, struct annotation *a, char *to)
+{
+	char *end = to;
+
+	for (size_t i = 0; i < s->nfields; i++) {
+		const struct annot_field *f = &s->fields[i];
+		const struct str from = annot_is_string(f) ? annot_str(a, f) : (struct str){ 0 };
+
+		if (from.p)
+			end = mempcpy(end, from.p, from.n);
+	}
+	annot_strings_place(s, a, to);
 }
 
 static bool field_same(const struct annotation *a, const struct annotation *b, const struct annot_field *f)

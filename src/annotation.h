@@ -205,6 +205,8 @@ void annot_put_number(struct buf *b, const struct annotation *a, const struct an
 size_t annot_strings_size(const struct annot_schema *s, const struct annotation *a);
 /* Copies all strings to that much space and lets a borrow them there. */
 void annot_strings_move(const struct annot_schema *s, struct annotation *a, char *to);
+/* Lets a, whose strings somebody else moved, borrow them from where they are now. */
+void annot_strings_place(const struct annot_schema *s, struct annotation *a, const char *at);
 /* All fields are the same, whatever serial and has say. */
 bool annot_same(const struct annot_schema *s, const struct annotation *a, const struct annotation *b);
 

@@ -212,3 +212,27 @@ void privileges_say(const struct privileges_user *user)
 	if (user->asked)
 		fprintf(stderr, "dropped privs to %s\n", user->name);
 }
+
+int privileges_drop_all(const struct privileges_user *user)
+{
+	struct privileges_user u = *user;
+	int err = 0;
+
+	/* Who stays root for the sake of the rest of the run. */
+	if (!u.drop && geteuid() == 0 && may_change()) {
+		find_system_user(&u);
+		u.drop = true;
+		u.asked = false;
+	}
+	if (u.drop)
+		err = become(&u);
+	if (err && u.asked)
+		return err;
+	err = caps_clear();
+	if (!err && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		err = -errno;
+	/* What runs as the same user cannot look into it. */
+	if (!err && prctl(PR_SET_DUMPABLE, 0))
+		err = -errno;
+	return err;
+}

@@ -7,10 +7,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "output/esp_files.h"
+#include "output/resolver.h"
 #include "util/log.h"
 
-/* The caller stops; what happens at the other end of a pipe is no failure of ours. */
-static int output_failed(struct session *s, struct output *output, int err)
+int session_output_failed(struct session *s, struct output *output, int err)
 {
 	const char *name = output == s->file ? output_file_name(output) : "standard output";
 
@@ -35,31 +36,6 @@ bool session_color(const struct options *o, int fd)
 	return o->color == COLOR_ALWAYS || (o->color == COLOR_AUTO && isatty(fd) && !(no_color && *no_color));
 }
 
-static int open_text(struct session *s)
-{
-	const struct options *o = s->o;
-	struct text_config config = o->text;
-	int err;
-
-	config.fd = STDOUT_FILENO;
-	config.color = session_color(o, STDOUT_FILENO);
-	config.program = "ptcpdump";
-	config.interrupted = s->interrupted;
-	/* Live packets reach a terminal when the capture is idle; a file may keep a reader waiting, so by lines. */
-	config.line_buffered |= options_offline(o) && isatty(STDOUT_FILENO);
-	config.packet_buffered = o->file.packet_buffered;
-	config.endless = !options_offline(o) || (o->read_file && strcmp(o->read_file, "-") == 0);
-	err = output_text_new(&s->text, &config);
-	if (!err)
-		s->outputs[s->outputs[0] ? 1 : 0] = s->text;
-	return err;
-}
-
-static bool wants_text(const struct options *o)
-{
-	return !o->count_only && (!o->write_file || o->print);
-}
-
 struct file_config session_file_config(const struct session *s)
 {
 	const struct options *o = s->o;
@@ -78,7 +54,7 @@ struct file_config session_file_config(const struct session *s)
 	config.arg = s->ask_arg;
 	config.interrupted = s->interrupted;
 	/* Text may have to wait for its reader, and the file with it. */
-	config.in_turns = !options_offline(o) && !wants_text(o);
+	config.in_turns = !options_offline(o) && !session_wants_text(o);
 	return config;
 }
 
@@ -121,14 +97,7 @@ int session_open(struct session *s, const struct options *o, int dlt)
 	};
 	int err;
 
-	*s = (struct session){
-		.o = o,
-		.limit = o->count,
-		.ask_file = s->ask_file,
-		.ask_arg = s->ask_arg,
-		.interrupted = s->interrupted,
-		.user = s->user,
-	};
+	s->limit = o->count;
 	err = match_new(&s->match, &match);
 	if (err) {
 		log_error("can't set up the process filter: %s", strerror(-err));
@@ -136,8 +105,10 @@ int session_open(struct session *s, const struct options *o, int dlt)
 	}
 	if (o->write_file)
 		err = open_file(s, dlt);
-	if (!err && wants_text(o))
-		err = open_text(s);
+	if (!err && session_wants_text(o) && !s->text)
+		err = session_text_open(s);
+	if (s->text)
+		s->outputs[s->outputs[0] ? 1 : 0] = s->text;
 	return err;
 }
 
@@ -147,7 +118,7 @@ int session_iface(struct session *s, const struct iface *iface)
 		int err = s->outputs[i]->ops->iface(s->outputs[i], iface);
 
 		if (err)
-			return output_failed(s, s->outputs[i], err);
+			return session_output_failed(s, s->outputs[i], err);
 	}
 	return 0;
 }
@@ -158,7 +129,7 @@ static int put_packet(struct session *s, const struct packet *packet)
 		int err = s->outputs[i]->ops->packet(s->outputs[i], packet);
 
 		if (err)
-			return output_failed(s, s->outputs[i], err);
+			return session_output_failed(s, s->outputs[i], err);
 	}
 	s->dirty = true;
 	if (++s->captured == s->limit)
@@ -190,7 +161,18 @@ int session_block(struct session *s, const struct pcapng_block *block)
 		int err = s->outputs[i]->ops->block ? s->outputs[i]->ops->block(s->outputs[i], block) : 0;
 
 		if (err)
-			return output_failed(s, s->outputs[i], err);
+			return session_output_failed(s, s->outputs[i], err);
+	}
+	return 0;
+}
+
+int session_batch(struct session *s)
+{
+	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
+		int err = s->outputs[i]->ops->batch ? s->outputs[i]->ops->batch(s->outputs[i]) : 0;
+
+		if (err)
+			return session_output_failed(s, s->outputs[i], err);
 	}
 	return 0;
 }
@@ -202,7 +184,7 @@ int session_flush(struct session *s)
 		int err = s->outputs[i]->ops->flush(s->outputs[i]);
 
 		if (err)
-			return output_failed(s, s->outputs[i], err);
+			return session_output_failed(s, s->outputs[i], err);
 	}
 	return 0;
 }
@@ -211,7 +193,7 @@ int session_rotate(struct session *s)
 {
 	int err = s->file ? output_file_rotate(s->file) : 0;
 
-	return err ? output_failed(s, s->file, err) : 0;
+	return err ? session_output_failed(s, s->file, err) : 0;
 }
 
 void session_finish(struct session *s)
@@ -220,17 +202,27 @@ void session_finish(struct session *s)
 		int err = s->outputs[i]->ops->finish(s->outputs[i]);
 
 		if (err)
-			output_failed(s, s->outputs[i], err);
+			session_output_failed(s, s->outputs[i], err);
 	}
 	s->dirty = false;
 }
 
 void session_close(struct session *s)
 {
+	/* Nothing came to it. */
+	if (!s->outputs[0])
+		s->outputs[0] = s->text;
 	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
 		s->outputs[i]->ops->free(s->outputs[i]);
 		s->outputs[i] = NULL;
 	}
+	s->relay = NULL;
+	output_text_reach_free(s->reach);
+	s->reach = NULL;
+	resolver_free(s->resolver);
+	s->resolver = NULL;
+	esp_files_free(s->esp_files);
+	s->esp_files = NULL;
 	match_free(s->match);
 	s->match = NULL;
 }

@@ -417,6 +417,8 @@ static int live_open(struct live *l, const char *const *ifaces)
 		session_loop_serve(l);
 		err = capture_load(l->capture);
 	}
+	if (!err)
+		err = session_text_ready(&l->s);
 	if (!err && l->command)
 		match_add_pid(l->s.match, command_pid(l->command));
 	if (!err)
@@ -494,14 +496,12 @@ static int capture_and_run(const struct options *o, const char *const *ifaces)
 		.command_end = NEVER,
 		.kill_deadline = NEVER,
 	};
-	int err, status = 1;
+	int err = session_begin(&l.s), status = 1;
 
-	if (o->keylog_file || o->embed_keylog) {
+	if (!err && (o->keylog_file || o->embed_keylog))
 		err = open_keylog(&l);
-		if (err)
-			goto out;
-	}
-	err = choose_backend(o, ifaces, &l.backend);
+	if (!err)
+		err = choose_backend(o, ifaces, &l.backend);
 	if (!err)
 		err = netns_words_split(&l.netns, o);
 	/* What cannot be captured in later has to be there now. */

@@ -70,6 +70,8 @@ int session_loop_open(struct live *l)
 		err = watch(l, capture_fd(l->capture));
 	if (!err)
 		err = watch(l, meta_fd(l->meta));
+	if (!err)
+		err = watch(l, session_text_fd(&l->s));
 	if (!err && l->command)
 		err = watch(l, command_fd(l->command));
 	if (!err && l->keylog)
@@ -131,6 +133,7 @@ static void on_end_signal(struct live *l, const struct signalfd_siginfo *info)
 
 	if (!l->command || again || l->command_end != NEVER) {
 		l->ending = true;
+		session_text_interrupt(&l->s);
 		return;
 	}
 	/* The terminal's own signals reach the command as well. */
@@ -200,12 +203,12 @@ static uint64_t next_deadline(const struct live *l)
 static int wait_for_events(struct live *l)
 {
 	const uint64_t next = next_deadline(l);
-	struct epoll_event events[5];
+	struct epoll_event events[6];
 	int n, timeout = -1;
 
 	if (next != NEVER)
 		timeout = next > l->now ? (int)((next - l->now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC) : 0;
-	n = epoll_wait(l->epoll_fd, events, 5, timeout);
+	n = epoll_wait(l->epoll_fd, events, 6, timeout);
 	l->now = clock_ns(CLOCK_MONOTONIC);
 	if (n < 0 && errno != EINTR) {
 		log_error("can't wait for packets: %s", strerror(errno));
@@ -216,6 +219,8 @@ static int wait_for_events(struct live *l)
 			read_signals(l);
 		else if (events[i].data.fd == meta_fd(l->meta))
 			meta_step(l->meta);
+		else if (events[i].data.fd == session_text_fd(&l->s))
+			session_text_check(&l->s);
 	}
 	return 0;
 }
@@ -288,6 +293,7 @@ static int poll_packets(struct live *l)
 		l->flushed = l->now;
 		session_flush(&l->s);
 	}
+	session_batch(&l->s);
 	/* Its reader may keep us waiting: the file is whole now. */
 	report(l);
 	return 0;
@@ -315,6 +321,8 @@ static void stop_capture(struct live *l)
 	/* Its verdicts would go to the capture. */
 	if (meta_fd(l->meta) >= 0)
 		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, meta_fd(l->meta), NULL);
+	if (session_text_fd(&l->s) >= 0)
+		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, session_text_fd(&l->s), NULL);
 	session_close(&l->s);
 	capture_free(l->capture);
 	l->capture = NULL;

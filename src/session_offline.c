@@ -378,13 +378,16 @@ static int go_inside(struct offline *off, const char *path)
 	const struct options *o = off->s.o;
 	const struct privileges_keep nothing = { 0 };
 	struct broker_config broker = { .s = &off->s, .list = off->list };
-	const struct sandbox_config sandbox = { .names = !o->text.n };
+	const struct sandbox_config sandbox = { 0 };
 	int err = 0;
 
 	off->input = broker.first = reader_input(path);
 	if (off->input < 0)
 		return off->input;
-	if (broker_needed(o))
+	/* It reads services, and what else names are made of. */
+	if (!o->dump && session_wants_text(o))
+		err = session_text_open(&off->s);
+	if (!err && broker_needed(o))
 		err = broker_new(&off->broker, &broker);
 	if (!err)
 		err = privileges_drop(&off->s.user, &nothing);
@@ -408,7 +411,6 @@ static int read_all(struct offline *off, const char *first)
 	privileges_say(&off->s.user);
 	/* Until here a signal may simply end us. */
 	catch_signals();
-	off->s.interrupted = &interrupted;
 	err = check_expression(off, reader_dlt(r));
 	if (!err)
 		err = session_open(&off->s, o, reader_dlt(r));
@@ -489,7 +491,7 @@ static void say_hints(const struct offline *off, const char *path)
 int session_run_offline(const struct options *o)
 {
 	struct offline off = {
-		.s = { .o = o, .user = privileges_user(o) },
+		.s = { .o = o, .user = privileges_user(o), .interrupted = &interrupted },
 	};
 	char first[PATH_MAX + 2];
 	const char *path = o->read_file;
@@ -503,7 +505,9 @@ int session_run_offline(const struct options *o)
 	}
 	if (options_select_container(o))
 		off.seen = seen_containers_new(o);
-	err = go_inside(&off, path);
+	err = o->dump ? 0 : session_begin(&off.s);
+	if (!err)
+		err = go_inside(&off, path);
 	if (!err)
 		err = o->dump ? dump_filter(&off, path) : read_all(&off, path);
 	if (err)

@@ -19,6 +19,8 @@ struct session {
 	struct match *match;
 	struct output *outputs[SESSION_OUTPUTS]; /* those in use first */
 	struct output *text, *file;		 /* the same, by kind; NULL: not in use */
+	struct output *relay;			 /* text, when another process prints it */
+	struct text_reach *reach;		 /* with relay */
 	bool said_pcap;				 /* that file keeps no processes */
 	bool pcap;				 /* file holds packets of one link type only */
 	/* See struct file_config. */
@@ -26,6 +28,8 @@ struct session {
 	void *ask_arg;
 	const volatile sig_atomic_t *interrupted; /* see fd_write() */
 	struct privileges_user user;		  /* whom to become */
+	struct resolver *resolver;		  /* NULL: no names of hosts */
+	struct esp_files *esp_files;		  /* NULL: none, or no longer needed */
 	uint64_t captured;			  /* packets handed to the outputs */
 	uint64_t limit;				  /* captured where -c is reached, 0 none */
 	bool stop;				  /* -c is reached, or an output wants no more */
@@ -33,8 +37,11 @@ struct session {
 	bool dirty;				  /* outputs may hold back text or packets */
 };
 
+/* First of all, with all privileges and while this process is small: starts the one that looks up names of hosts, and reads
+ * files of secrets, where text needs them. s->o and s->user have been set. -errno, logged. */
+int session_begin(struct session *s);
 /* 0, or a negative errno with a message written. dlt: of the first interface, -1 when it comes later. s->ask_file and
- * s->interrupted may have been set; s->user has. */
+ * s->interrupted may have been set; s->user has, and session_begin() was called. */
 int session_open(struct session *s, const struct options *o, int dlt);
 /* Of -w: what the options and the user say. */
 struct file_config session_file_config(const struct session *s);
@@ -44,12 +51,29 @@ int session_packet(struct session *s, const struct packet *packet);
 /* Once: what pcap does not hold will be missing. */
 void session_warn_pcap(struct session *s);
 int session_block(struct session *s, const struct pcapng_block *block);
+/* No more packets for now. */
+int session_batch(struct session *s);
 int session_flush(struct session *s);
 /* Goes on with a new file. */
 int session_rotate(struct session *s);
 /* Last statistics, flush and close of the outputs. */
 void session_finish(struct session *s);
 void session_close(struct session *s);
+
+/* What an output has returned: the caller stops. What happens at the other end of a pipe is no failure of ours. */
+int session_output_failed(struct session *s, struct output *output, int err);
+
+bool session_wants_text(const struct options *o);
+/* session_text.c: of a live capture, text is printed by a process of its own. 0, or a negative errno with a message. Reads
+ * files of the system; session_open() does it unless it was done before. */
+int session_text_open(struct session *s);
+/* Waits until that process can print. */
+int session_text_ready(struct session *s);
+/* Readable when that process has ended, and to be looked at then; -1: there is none. */
+int session_text_fd(const struct session *s);
+void session_text_check(struct session *s);
+/* A signal asks for the end. */
+void session_text_interrupt(struct session *s);
 
 /* Whether --color asks for colours in what goes to fd. */
 bool session_color(const struct options *o, int fd);

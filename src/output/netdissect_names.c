@@ -4,10 +4,11 @@
  * all of 10.0.0.0/12 is one linear list. Here a string lives until its packet is printed, and nothing else is kept.
  */
 #include <errno.h>
-#include <netinet/ether.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "output/ethers.h"
 #include "output/resolver.h"
 #include "output/text_private.h"
 #include "util/decimal.h"
@@ -37,9 +38,10 @@ struct names {
 	struct chunk *chunks; /* the first one stays */
 	char octets[256][4];  /* "255." */
 	uint8_t octet_len[256];
-	const char *ports[2][65536]; /* TCP, UDP; without -n */
-	struct ether_name *ethers;   /* without -n */
-	struct resolver *resolver;   /* without -n */
+	const char *ports[2][65536];	/* TCP, UDP; without -n */
+	struct ether_name *ether_names; /* without -n */
+	struct ethers *ethers;		/* without -n */
+	struct resolver *resolver;	/* NULL: none are asked for */
 };
 
 /* Replaced functions and the originals, by the linker's naming. */
@@ -141,7 +143,7 @@ char *names_put_ipv6(const struct names *names, char *d, const u_char *ap)
 static const char *host_string(netdissect_options *ndo, int family, const u_char *ap)
 {
 	struct names *names = text_of(ndo)->names;
-	const char *name = ndo->ndo_nflag ? NULL : resolver_find(names->resolver, family, ap);
+	const char *name = names->resolver ? resolver_find(names->resolver, family, ap) : NULL;
 	char *s;
 
 	if (name && strlen(name) < STRING_MAX) {
@@ -205,18 +207,16 @@ char *names_put_ether(char *d, const u_char *ep)
 static const struct ether_name *ether_name_find(struct names *names, const uint8_t *ep)
 {
 	static const u_char broadcast[MAC_ADDR_LEN] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
-	struct ether_name *e = &names->ethers[(ep[2] * 31U + ep[3] * 17U + (ep[4] << 8 | ep[5])) % ETHER_SLOTS];
-	char host[1024]; /* ether_ntohost() takes no size; glibc reads lines of this length */
-	struct ether_addr address;
+	struct ether_name *e = &names->ether_names[(ep[2] * 31U + ep[3] * 17U + (ep[4] << 8 | ep[5])) % ETHER_SLOTS];
+	const char *host;
 	char *d;
 
 	if (e->name[0] != '\0' && memcmp(e->address, ep, MAC_ADDR_LEN) == 0)
 		return e;
 	memcpy(e->address, ep, MAC_ADDR_LEN);
-	memcpy(&address, ep, MAC_ADDR_LEN);
-	if (ether_ntohost(host, &address) == 0 && host[0] != '\0') {
-		host[sizeof(e->name) - 1] = '\0';
-		strcpy(e->name, host);
+	host = ethers_find(names->ethers, ep);
+	if (host) {
+		snprintf(e->name, sizeof(e->name), "%s", host);
 		return e;
 	}
 	if (memcmp(ep, broadcast, MAC_ADDR_LEN) == 0) {
@@ -299,24 +299,31 @@ void names_free(struct names *names)
 		names->chunks = c->next;
 		free(c);
 	}
-	resolver_free(names->resolver);
-	free(names->ethers);
+	ethers_free(names->ethers);
+	free(names->ether_names);
 	free(names);
+}
+
+static int read_ethers(struct names *names)
+{
+	FILE *f = fopen("/etc/ethers", "re");
+	int err = ethers_new(&names->ethers, f);
+
+	if (f)
+		fclose(f);
+	names->ether_names = calloc(ETHER_SLOTS, sizeof(*names->ether_names));
+	return names->ether_names ? err : -ENOMEM;
 }
 
 int names_new(struct names **ret, const struct text_config *config)
 {
 	struct names *names = calloc(1, sizeof(*names));
-	int err = 0;
 
 	if (!names)
 		return -ENOMEM;
+	names->resolver = config->resolver;
 	names->chunks = calloc(1, sizeof(*names->chunks));
-	if (config->n == 0) {
-		names->ethers = calloc(ETHER_SLOTS, sizeof(*names->ethers));
-		err = resolver_new(&names->resolver, config->N > 0, config->endless);
-	}
-	if (!names->chunks || (config->n == 0 && !names->ethers) || err < 0) {
+	if (!names->chunks || (config->n == 0 && read_ethers(names))) {
 		names_free(names);
 		return -ENOMEM;
 	}

@@ -12,8 +12,10 @@
 
 #include "packet.h"
 
+struct esp_files;
 struct pcapng_block;
 struct output;
+struct resolver;
 
 struct output_ops {
 	const char *name;
@@ -24,6 +26,7 @@ struct output_ops {
 	int (*packet)(struct output *o, const struct packet *packet);
 	int (*block)(struct output *o, const struct pcapng_block *block); /* may be NULL */
 	int (*flush)(struct output *o);					  /* everything so far reaches the file */
+	int (*batch)(struct output *o);					  /* no more packets for now; may be NULL */
 	int (*finish)(struct output *o);				  /* statistics, last flush, close */
 	void (*free)(struct output *o);
 };
@@ -48,11 +51,20 @@ struct text_config {
 	bool endless;		/* live or from a pipe: forget what was long silent rather than grow for ever */
 	const char *program;
 	const volatile sig_atomic_t *interrupted; /* see fd_write() */
+	/* Borrowed: files that -E names, until output_text_new() returns; who knows names of hosts. NULL: none. */
+	const struct esp_files *esp_files;
+	struct resolver *resolver;
 };
 /* Whether packets of a link type (DLT_*) are dissected; others are dumped. */
 bool output_text_prints(int dlt);
-/* -errno with a logged message: unknown -T, bad -E, -A with -x... */
+/* -errno with a logged message: unknown -T, bad -E, -A with -x... Opens all that printing takes: afterwards there is no file
+ * and no socket but what is open. */
 int output_text_new(struct output **ret, const struct text_config *config);
+/* What lies behind these first bytes of a packet has no part in its text; most often these are its headers. */
+struct text_reach;
+int output_text_reach_new(struct text_reach **ret, const struct text_config *config);
+uint32_t output_text_reach(const struct text_reach *r, const struct packet *packet);
+void output_text_reach_free(struct text_reach *r);
 
 /* To the next file; FILE_DONE: the one that was open is complete, -z may have it. */
 enum file_step { FILE_FIRST, FILE_DONE, FILE_PERIOD, FILE_NUMBER, FILE_STEPS };

@@ -2,23 +2,24 @@
 #include "output/resolver.h"
 
 #include <errno.h>
-#include <netdb.h>
-#include <pthread.h>
-#include <signal.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "output/resolver_wire.h"
 #include "util/clock.h"
 #include "util/hash.h"
+#include "util/log.h"
 
 enum {
-	WORKERS = 8,
 	SETS = 4096, /* the cache holds SETS * WAYS names */
 	WAYS = 4,
-	QUEUE = 256,
-	STACK = 512 * 1024,
+	SLOTS = SETS * WAYS,
 };
 
 #define WAIT_MIN ((int64_t)NSEC_PER_MSEC)
@@ -29,21 +30,19 @@ struct entry {
 	uint8_t address[16];
 	uint8_t family;
 	uint8_t state;
-	char *name; /* STATE_NAMED */
+	uint32_t id; /* of the question; its place in the cache modulo SLOTS */
+	char *name;  /* STATE_NAMED */
 };
 
 struct resolver {
-	pthread_mutex_t lock;
-	pthread_cond_t asked, answered;
-	struct entry cache[SETS][WAYS];
-	struct entry *queue[QUEUE];
-	unsigned head, tail; /* of queue; the difference is its length */
+	int fd; /* -1: nobody answers any more */
+	struct entry cache[SLOTS];
+	uint32_t asked;
+	unsigned pending;
 	unsigned next_victim;
-	unsigned references; /* the owner and the workers */
-	unsigned workers, idle;
-	bool closing, short_names;
-	/* How long the printing thread may still wait: grows by one part in share of the time that passes. */
+	/* How long may still be waited: grows by one part in share of the time that passes. */
 	int64_t budget, budget_max, last;
+	int64_t looked; /* when answers were last looked for without waiting */
 	int share;
 };
 
@@ -52,201 +51,200 @@ static size_t address_size(int family)
 	return family == AF_INET ? 4 : 16;
 }
 
-static char *look_up(const struct entry *question, bool short_name)
+/* Whoever answers for an address chooses the name. */
+static char *clean_name(const char *text, size_t n)
 {
-	char text[8192];
-	struct hostent host, *found = NULL;
-	char *name;
-	int err;
+	char *name = malloc(n + 1);
 
-	if (gethostbyaddr_r(question->address, (socklen_t)address_size(question->family), question->family, &host, text,
-			    sizeof(text), &found, &err) != 0 ||
-	    !found || !found->h_name)
-		return NULL;
-	name = strdup(found->h_name);
 	if (!name)
 		return NULL;
-	/* Whoever answers for an address chooses the name. */
-	for (char *p = name; *p; p++) {
-		if ((unsigned char)*p <= ' ' || *p == 0x7f)
-			*p = '?';
-	}
-	if (short_name)
-		name[strcspn(name, ".")] = '\0';
+	for (size_t i = 0; i < n; i++)
+		name[i] = (unsigned char)text[i] <= ' ' || text[i] == 0x7f ? '?' : text[i];
+	name[n] = '\0';
 	return name;
 }
 
-/* With the lock held; gives it up. */
-static void resolver_drop(struct resolver *r)
+static void lose(struct resolver *r, const char *why)
 {
-	const bool last = --r->references == 0;
-
-	pthread_mutex_unlock(&r->lock);
-	if (!last)
-		return;
-	for (size_t i = 0; i < SETS; i++) {
-		for (size_t way = 0; way < WAYS; way++)
-			free(r->cache[i][way].name);
-	}
-	pthread_cond_destroy(&r->asked);
-	pthread_cond_destroy(&r->answered);
-	pthread_mutex_destroy(&r->lock);
-	free(r);
+	log_warn("names are no longer looked up, addresses are printed: the process that does it %s", why);
+	close(r->fd);
+	r->fd = -1;
 }
 
-static void *work(void *arg)
+/* False: nobody has asked for it. */
+static bool take_answer(struct resolver *r, const struct resolver_answer *a, size_t size)
 {
-	struct resolver *r = arg;
+	const size_t head = offsetof(struct resolver_answer, name);
+	struct entry *e;
 
-	pthread_mutex_lock(&r->lock);
-	while (!r->closing) {
-		struct entry *e, question;
-		char *name;
+	if (size < head || size > head + RESOLVER_NAME_MAX)
+		return false;
+	e = &r->cache[a->id % SLOTS];
+	if (e->state != STATE_PENDING || e->id != a->id)
+		return false;
+	e->name = size > head ? clean_name(a->name, size - head) : NULL;
+	e->state = e->name ? STATE_NAMED : STATE_NAMELESS;
+	r->pending--;
+	return true;
+}
 
-		if (r->head == r->tail) {
-			r->idle++;
-			pthread_cond_wait(&r->asked, &r->lock);
-			r->idle--;
+/* Those that are there. By read(), which takes no descriptors; a byte more than an answer may have shows that it is none. */
+static void take_answers(struct resolver *r)
+{
+	struct {
+		struct resolver_answer answer;
+		char more;
+	} message;
+
+	while (r->fd >= 0 && r->pending) {
+		const ssize_t n = read(r->fd, &message, sizeof(message));
+
+		if (n < 0 && errno == EINTR)
 			continue;
-		}
-		/* Nobody else touches a pending entry. */
-		e = r->queue[r->head++ % QUEUE];
-		question = *e;
-		pthread_mutex_unlock(&r->lock);
-		name = look_up(&question, r->short_names);
-		pthread_mutex_lock(&r->lock);
-		e->name = name;
-		e->state = name ? STATE_NAMED : STATE_NAMELESS;
-		pthread_cond_broadcast(&r->answered);
+		if (n < 0 && errno == EAGAIN)
+			break;
+		if (n <= 0)
+			lose(r, "has ended");
+		else if (!take_answer(r, &message.answer, (size_t)n))
+			lose(r, "answers what was not asked");
 	}
-	resolver_drop(r);
+}
+
+static struct entry *set_of(struct resolver *r, int family, const uint8_t *address)
+{
+	const uint32_t hash = hash_bytes(HASH_BEGIN, address, address_size(family));
+
+	return &r->cache[(hash ^ hash >> 16) % SETS * WAYS];
+}
+
+static struct entry *entry_find(struct entry *set, int family, const uint8_t *address)
+{
+	for (size_t i = 0; i < WAYS; i++) {
+		if (set[i].state != STATE_EMPTY && set[i].family == family &&
+		    memcmp(set[i].address, address, address_size(family)) == 0)
+			return &set[i];
+	}
 	return NULL;
 }
 
-/* With the lock held. Signals are the main thread's. */
-static void start_worker(struct resolver *r)
+static struct entry *victim_of(struct resolver *r, struct entry *set)
 {
-	sigset_t all, before;
-	pthread_attr_t attr;
-	pthread_t thread;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attr, STACK);
-	if (pthread_create(&thread, &attr, work, r) == 0) {
-		r->references++;
-		r->workers++;
-	}
-	pthread_attr_destroy(&attr);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
-static struct entry *entry_find(struct resolver *r, int family, const uint8_t *address)
-{
-	const size_t size = address_size(family);
-	struct entry *set, *victim = NULL;
-	const uint32_t hash = hash_bytes(HASH_BEGIN, address, size);
-
-	set = r->cache[(hash ^ hash >> 16) % SETS];
-	for (size_t i = 0; i < WAYS; i++) {
-		if (set[i].state != STATE_EMPTY && set[i].family == family &&
-		    memcmp(set[i].address, address, size) == 0)
-			return &set[i];
+	for (size_t i = WAYS; i-- > 0;) {
 		if (set[i].state == STATE_EMPTY)
-			victim = &set[i];
+			return &set[i];
 	}
-	for (size_t i = 0; !victim && i < WAYS; i++) {
+	for (size_t i = 0; i < WAYS; i++) {
 		struct entry *e = &set[r->next_victim++ % WAYS];
 
 		if (e->state != STATE_PENDING)
-			victim = e;
+			return e;
 	}
-	if (!victim || r->tail - r->head >= QUEUE)
-		return NULL;
-	free(victim->name);
-	*victim = (struct entry){ .family = (uint8_t)family, .state = STATE_PENDING };
-	memcpy(victim->address, address, size);
-	r->queue[r->tail++ % QUEUE] = victim;
-	pthread_cond_signal(&r->asked);
-	return victim;
+	return NULL;
 }
 
-/* With the lock held: until e is answered or the budget is spent. */
+/* NULL: not now. */
+static struct entry *ask(struct resolver *r, struct entry *set, int family, const uint8_t *address)
+{
+	struct resolver_question question = { .family = (uint32_t)family };
+	struct entry *e;
+
+	take_answers(r);
+	e = victim_of(r, set);
+	if (!e || r->fd < 0 || r->pending >= RESOLVER_PENDING_MAX)
+		return NULL;
+	question.id = r->asked++ * SLOTS + (uint32_t)(e - r->cache);
+	memcpy(question.address, address, address_size(family));
+	if (write(r->fd, &question, sizeof(question)) != sizeof(question)) {
+		if (errno != EAGAIN && errno != EINTR)
+			lose(r, "has ended");
+		return NULL;
+	}
+	free(e->name);
+	*e = (struct entry){ .family = (uint8_t)family, .state = STATE_PENDING, .id = question.id };
+	memcpy(e->address, question.address, sizeof(e->address));
+	r->pending++;
+	return e;
+}
+
+/* Until e is answered or the budget is spent. */
 static void wait_for(struct resolver *r, const struct entry *e)
 {
-	int64_t start = (int64_t)clock_ns(CLOCK_MONOTONIC);
-	struct timespec until;
-	int64_t end;
+	const int64_t start = (int64_t)clock_ns(CLOCK_MONOTONIC);
+	int64_t rest;
 
 	r->budget += (start - r->last) / r->share;
 	if (r->budget > r->budget_max)
 		r->budget = r->budget_max;
-	/* The timer's own inaccuracy would cost more than the wait: packet after packet, a capture's speed. */
+	r->last = start;
+	/* The timer's own inaccuracy would cost more than the wait, and a look for each packet more than the name is
+	 * worth: packet after packet, a capture's speed. */
 	if (r->budget < WAIT_MIN) {
-		r->last = start;
+		if (start - r->looked >= WAIT_MIN) {
+			r->looked = start;
+			take_answers(r);
+		}
 		return;
 	}
-	end = start + r->budget;
-	until = (struct timespec){ .tv_sec = end / (int64_t)NSEC_PER_SEC, .tv_nsec = end % (int64_t)NSEC_PER_SEC };
-	while (e->state == STATE_PENDING) {
-		if (pthread_cond_timedwait(&r->answered, &r->lock, &until) == ETIMEDOUT)
-			break;
+	for (rest = r->budget; e->state == STATE_PENDING && r->fd >= 0 && rest > 0;) {
+		const struct timespec ts = { .tv_sec = rest / (int64_t)NSEC_PER_SEC,
+					     .tv_nsec = rest % (int64_t)NSEC_PER_SEC };
+		struct pollfd pfd = { .fd = r->fd, .events = POLLIN };
+
+		if (ppoll(&pfd, 1, &ts, NULL) > 0)
+			take_answers(r);
+		r->last = (int64_t)clock_ns(CLOCK_MONOTONIC);
+		rest = r->budget - (r->last - start);
 	}
-	r->last = (int64_t)clock_ns(CLOCK_MONOTONIC);
-	r->budget -= r->last - start;
-	if (r->budget < 0)
-		r->budget = 0;
+	r->budget = rest > 0 ? rest : 0;
 }
 
 const char *resolver_find(struct resolver *r, int family, const uint8_t *address)
 {
-	const char *name = NULL;
-	struct entry *e;
+	struct entry *const set = set_of(r, family, address);
+	struct entry *e = entry_find(set, family, address);
 
-	pthread_mutex_lock(&r->lock);
-	e = entry_find(r, family, address);
-	if (r->tail - r->head > r->idle && r->workers < WORKERS)
-		start_worker(r);
-	if (e && e->state == STATE_PENDING)
+	if (!e && r->fd >= 0)
+		e = ask(r, set, family, address);
+	if (e && e->state == STATE_PENDING && r->fd >= 0)
 		wait_for(r, e);
-	/* Only this thread ever replaces an answer, so the name stays after the lock is given up. */
-	if (e && e->state == STATE_NAMED)
-		name = e->name;
-	pthread_mutex_unlock(&r->lock);
-	return name;
+	return e && e->state == STATE_NAMED ? e->name : NULL;
 }
 
-int resolver_new(struct resolver **ret, bool short_names, bool hurry)
+int resolver_new(struct resolver **ret, int fd, bool hurry)
 {
 	struct resolver *r = calloc(1, sizeof(*r));
-	pthread_condattr_t attr;
+	int err = 0;
 
 	if (!r)
-		return -ENOMEM;
-	r->references = 1;
-	r->short_names = short_names;
+		err = -ENOMEM;
+	else if (fcntl(fd, F_SETFL, O_NONBLOCK))
+		err = -errno;
+	if (err) {
+		free(r);
+		close(fd);
+		return err;
+	}
+	r->fd = fd;
 	/* A capture may lose a tenth of its time, a file is read at half the speed at worst. */
 	r->budget = r->budget_max = (hurry ? 200 : 2000) * (int64_t)NSEC_PER_MSEC;
 	r->share = hurry ? 10 : 1;
 	r->last = (int64_t)clock_ns(CLOCK_MONOTONIC);
-	pthread_mutex_init(&r->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&r->asked, NULL);
-	pthread_cond_init(&r->answered, &attr);
-	pthread_condattr_destroy(&attr);
 	*ret = r;
 	return 0;
+}
+
+int resolver_fd(const struct resolver *r)
+{
+	return r->fd;
 }
 
 void resolver_free(struct resolver *r)
 {
 	if (!r)
 		return;
-	pthread_mutex_lock(&r->lock);
-	r->closing = true;
-	pthread_cond_broadcast(&r->asked);
-	resolver_drop(r);
+	if (r->fd >= 0)
+		close(r->fd);
+	for (size_t i = 0; i < SLOTS; i++)
+		free(r->cache[i].name);
+	free(r);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Names of hosts, asked for by threads of their own: the printing thread waits only a bounded share of its time. */
+/* Names of hosts, asked of another process (resolver_serve.h): who prints waits only a bounded share of its time, and
+ * opens nothing. */
 #ifndef OUTPUT_RESOLVER_H
 #define OUTPUT_RESOLVER_H
 
@@ -8,10 +9,12 @@
 
 struct resolver;
 
-/* short_names: without the domain (-N). hurry: packets are arriving meanwhile, wait less. */
-int resolver_new(struct resolver **ret, bool short_names, bool hurry);
+/* fd: the socket, taken over. hurry: packets are arriving meanwhile, wait less. */
+int resolver_new(struct resolver **ret, int fd, bool hurry);
 /* family AF_INET or AF_INET6; address in network order. NULL: no name, or not known yet. Valid until the next call. */
 const char *resolver_find(struct resolver *r, int family, const uint8_t *address);
+/* Its socket, which another process needs that is to use it. */
+int resolver_fd(const struct resolver *r);
 /* Does not wait for look-ups under way. */
 void resolver_free(struct resolver *r);
 

@@ -46,16 +46,25 @@ static int hook_printf(netdissect_options *ndo, const char *fmt, ...)
 	return n;
 }
 
-static void log_library(enum log_level level, const char *fmt, va_list ap)
+/* A file of secrets was read as root for somebody who may not read it: nothing of it is told but where a mistake is. */
+static bool is_secret(const struct text *t, const char *fmt)
+{
+	return t->secretive && !strstr(fmt, "%s:%u");
+}
+
+static void log_library(const struct text *t, enum log_level level, const char *fmt, va_list ap)
 {
 	char message[512];
 
-	vsnprintf(message, sizeof(message), fmt, ap);
+	if (is_secret(t, fmt))
+		snprintf(message, sizeof(message), "%.*s...", (int)strcspn(fmt, "%\n"), fmt);
+	else
+		vsnprintf(message, sizeof(message), fmt, ap);
 	message[strcspn(message, "\n")] = '\0';
 	log_msg(level, "%s%s", level == LOG_WARN ? "WARNING: " : "", message);
 }
 
-/* Bad secrets for -E, no memory: the library cannot go on with this packet. */
+/* Bad secrets for -E, no memory: the library cannot go on. */
 static void NORETURN hook_error(netdissect_options *ndo, status_exit_codes_t status, const char *fmt, ...)
 {
 	struct text *t = text_of(ndo);
@@ -63,7 +72,7 @@ static void NORETURN hook_error(netdissect_options *ndo, status_exit_codes_t sta
 
 	(void)status;
 	va_start(ap, fmt);
-	log_library(LOG_ERROR, fmt, ap);
+	log_library(t, LOG_ERROR, fmt, ap);
 	va_end(ap);
 	if (!t->printing)
 		abort();
@@ -74,9 +83,8 @@ static void hook_warning(netdissect_options *ndo, const char *fmt, ...)
 {
 	va_list ap;
 
-	(void)ndo;
 	va_start(ap, fmt);
-	log_library(LOG_WARN, fmt, ap);
+	log_library(text_of(ndo), LOG_WARN, fmt, ap);
 	va_end(ap);
 }
 
@@ -377,6 +385,7 @@ static void text_free(struct output *o)
 	buf_done(&t->brief);
 	free(t->ifaces);
 	free(t->esp_secret);
+	library_ifaces(false);
 	free(t);
 }
 
@@ -458,7 +467,7 @@ static int set_options(struct text *t)
 	ndo->ndo_Xflag = c->X;
 	ndo->ndo_packet_number = c->number > 0;
 	ndo->ndo_suppress_default_print = c->q + c->brief + c->x + c->X;
-	/* Cut into pieces when the first ESP packet comes. */
+	/* Cut into pieces by decode_secrets(). */
 	if (c->esp_secret) {
 		t->esp_secret = strdup(c->esp_secret);
 		if (!t->esp_secret)
@@ -470,6 +479,31 @@ static int set_options(struct text *t)
 	if (c->mib)
 		log_warn("ignoring option '-m %s' (no libsmi support)", c->mib);
 	return c->type ? set_packet_type(ndo, c->type) : 0;
+}
+
+/* Now, and not with the first packet that needs them: then nothing may be opened any more, and mistakes are told at once. */
+static int decode_secrets(struct text *t)
+{
+	if (!t->ndo.ndo_espsecret)
+		return 0;
+	library_files(t->config.esp_files);
+	t->secretive = t->config.esp_files != NULL;
+	t->printing = true;
+	if (setjmp(t->fatal) != 0)
+		return -EINVAL;
+	esp_decodesecret_print(&t->ndo);
+	t->secretive = t->printing = false;
+	library_files(NULL);
+	return 0;
+}
+
+/* localtime() and ctime() of dissectors look at that file each time when TZ is unset. What it holds is known when TZ names
+ * it. */
+static void fix_time_zone(void)
+{
+	if (!getenv("TZ"))
+		setenv("TZ", ":/etc/localtime", 0);
+	tzset();
 }
 
 int output_text_new(struct output **ret, const struct text_config *config)
@@ -490,7 +524,8 @@ int output_text_new(struct output **ret, const struct text_config *config)
 		return -ENOMEM;
 	t->output.ops = &text_ops;
 	t->config = *config;
-	tzset();
+	fix_time_zone();
+	library_ifaces(true);
 	set_hooks(t);
 	direct_init(&t->direct, config);
 	err = set_options(t);
@@ -502,6 +537,8 @@ int output_text_new(struct output **ret, const struct text_config *config)
 		err = names_new(&t->names, config);
 	if (!err)
 		err = conversations_new(&t->conversations, config);
+	if (!err)
+		err = decode_secrets(t);
 	if (err < 0) {
 		text_free(&t->output);
 		return err;

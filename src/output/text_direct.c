@@ -4,6 +4,9 @@
  * which nothing is unusual, up to what they carry. The text is the library's, byte for byte: test_text_direct.c compares
  * them. text_direct_put.c makes it.
  */
+#include <errno.h>
+#include <stdlib.h>
+
 #include "output/text_private.h"
 
 #include <appletalk.h>
@@ -259,11 +262,51 @@ static bool ip_plain(struct direct_packet *p, const struct packet *packet)
 			       : data[0] >> 4 == 6 && ipv6_plain(p, data, caplen, len);
 }
 
-bool direct_take(const struct direct *direct, const struct packet *packet, struct direct_packet *p)
+static bool is_plain(const struct direct *direct, const struct packet *packet, struct direct_packet *p)
 {
-	if (!direct->on || packet->caplen > packet->len || packet->len > MAXIMUM_SNAPLEN || !ip_plain(p, packet))
+	if (packet->caplen > packet->len || packet->len > MAXIMUM_SNAPLEN || !ip_plain(p, packet))
 		return false;
 	if (p->protocol == IPPROTO_TCP)
 		return tcp_plain(direct, p);
 	return p->protocol == IPPROTO_UDP && udp_plain(direct, p);
+}
+
+bool direct_take(const struct direct *direct, const struct packet *packet, struct direct_packet *p)
+{
+	return direct->on && is_plain(direct, packet, p);
+}
+
+/* --- how much of a packet its text depends on --------------------------------------- */
+
+struct text_reach {
+	bool headers; /* with these options, text may end behind them */
+	struct direct direct;
+};
+
+int output_text_reach_new(struct text_reach **ret, const struct text_config *c)
+{
+	struct text_reach *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return -ENOMEM;
+	r->headers = !c->v && !c->A && !c->x && !c->X && !c->type;
+	direct_init(&r->direct, c);
+	*ret = r;
+	return 0;
+}
+
+uint32_t output_text_reach(const struct text_reach *r, const struct packet *packet)
+{
+	struct direct_packet p;
+	const u_char *end;
+
+	if (!r->headers || !is_plain(&r->direct, packet, &p) || p.dissector)
+		return packet->caplen;
+	end = p.payload + (p.protocol == IPPROTO_TCP ? (p.payload[12] >> 4) * 4 : DIRECT_UDP_LEN);
+	return (uint32_t)(end - packet->data);
+}
+
+void output_text_reach_free(struct text_reach *r)
+{
+	free(r);
 }

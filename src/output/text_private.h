@@ -84,8 +84,9 @@ struct text {
 	struct names *names;
 	struct conversations *conversations;
 	void (*default_print)(netdissect_options *, const u_char *, u_int);
-	jmp_buf fatal; /* where ndo_error goes while a packet is printed */
+	jmp_buf fatal; /* where ndo_error goes while a packet is printed, or secrets are decoded */
 	bool printing;
+	bool secretive; /* messages tell nothing that a file holds */
 };
 
 static inline struct text *text_of(netdissect_options *ndo)
@@ -102,6 +103,10 @@ void names_free(struct names *names);
 char *names_put_ipv4(const struct names *names, char *d, const u_char *ap);
 char *names_put_ipv6(const struct names *names, char *d, const u_char *ap);
 char *names_put_ether(char *d, const u_char *ep);
+
+/* What the library may open (netdissect_files.c): those files, until it is called again; names of interfaces. */
+void library_files(const struct esp_files *files);
+void library_ifaces(bool on);
 
 /* TCP conversations, for relative sequence numbers (netdissect_tcp.c). */
 int conversations_new(struct conversations **ret, const struct text_config *config);

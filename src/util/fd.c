@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -12,7 +11,7 @@
 
 enum { WAIT_MS = 100, WAITS = 10 };
 
-static bool asked_to_end(const volatile sig_atomic_t *interrupted)
+bool fd_asked_to_end(const volatile sig_atomic_t *interrupted)
 {
 	sigset_t pending;
 
@@ -32,7 +31,7 @@ static int wait_writable(int fd, const volatile sig_atomic_t *interrupted)
 			return 0;
 		if (n < 0 && errno != EINTR)
 			return -errno;
-		if (asked_to_end(interrupted))
+		if (fd_asked_to_end(interrupted))
 			waits++;
 	}
 	return -EINTR;

@@ -3,13 +3,17 @@
 #define UTIL_FD_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
+/* By *interrupted or, when that is NULL, by a blocked SIGINT or SIGTERM. */
+bool fd_asked_to_end(const volatile sig_atomic_t *interrupted);
+
 /*
- * Writes all of p, *done bytes of it. -errno. -EINTR: we have been asked to end, by *interrupted or, when that is NULL, by a
- * blocked SIGINT or SIGTERM, and whoever reads a pipe, socket or terminal has taken nothing for a second.
+ * Writes all of p, *done bytes of it. -errno. -EINTR: we have been asked to end, and whoever reads a pipe, socket or
+ * terminal has taken nothing for a second.
  */
 int fd_write(int fd, const void *p, size_t n, const volatile sig_atomic_t *interrupted, size_t *done);
 

@@ -59,10 +59,13 @@ def peak_rss(pid):
 
 
 def cpu_ns(pid):
+    """Of the process and its children."""
     total = 0
     for task in os.listdir(f'/proc/{pid}/task'):
         with open(f'/proc/{pid}/task/{task}/schedstat', encoding='ascii') as f:
             total += int(f.read().split()[0])
+        with open(f'/proc/{pid}/task/{task}/children', encoding='ascii') as f:
+            total += sum(cpu_ns(int(child)) for child in f.read().split())
     return total
 
 

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Who prints: we, out of files; a process that may do nothing else, out of the kernel. */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "names.h"
+#include "output/esp_files.h"
+#include "output/relay.h"
+#include "sandbox.h"
+#include "session_private.h"
+#include "util/log.h"
+
+static bool is_endless(const struct options *o)
+{
+	return !options_offline(o) || (o->read_file && strcmp(o->read_file, "-") == 0);
+}
+
+bool session_wants_text(const struct options *o)
+{
+	return !o->count_only && (!o->write_file || o->print);
+}
+
+int session_begin(struct session *s)
+{
+	const struct options *o = s->o;
+	const struct names_config names = {
+		.user = s->user,
+		.sandbox = !o->no_sandbox,
+		.short_names = o->text.N > 0,
+		.hurry = is_endless(o),
+	};
+	int err = 0;
+
+	if (!session_wants_text(o))
+		return 0;
+	if (!o->text.n)
+		err = names_start(&s->resolver, &names);
+	if (!err && o->text.esp_secret)
+		err = esp_files_read(&s->esp_files, o->text.esp_secret);
+	return err;
+}
+
+struct printer {
+	const struct privileges_user *user;
+	struct text_config config;
+};
+
+/* In the process that prints, as the rest of this part. */
+static int drop(const struct privileges_user *user)
+{
+	int err = privileges_drop_all(user);
+
+	/* After the change of user, which takes it back. Whoever kills us leaves nobody behind who waits for a reader. */
+	if (!err && prctl(PR_SET_PDEATHSIG, SIGTERM))
+		err = -errno;
+	if (err)
+		log_error("can't give up the rights of the process that prints: %s", strerror(-err));
+	return err;
+}
+
+static int prepare(void *arg, const volatile sig_atomic_t *interrupted, struct output **ret)
+{
+	static const struct sandbox_config sandbox = { .strict = true };
+	struct printer *p = arg;
+	int err;
+
+	p->config.interrupted = interrupted;
+	err = output_text_new(ret, &p->config);
+	if (!err)
+		err = drop(p->user);
+	return err ? err : sandbox_enter(&sandbox);
+}
+
+static uint32_t needs(void *arg, const struct packet *packet)
+{
+	return output_text_reach(arg, packet);
+}
+
+static int open_relay(struct session *s, const struct text_config *config)
+{
+	struct printer printer = { .user = &s->user, .config = *config };
+	struct relay_config relay = {
+		.prepare = prepare,
+		.arg = &printer,
+		.needs = needs,
+		.keep_fd = config->resolver ? resolver_fd(config->resolver) : -1,
+		.json = config->v > 0,
+		.prompt = config->line_buffered || config->packet_buffered,
+	};
+	int err = output_text_reach_new(&s->reach, config);
+
+	relay.needs_arg = s->reach;
+	if (!err)
+		err = output_relay_new(&s->relay, &relay);
+	s->text = s->relay;
+	/* Its only user is the other process now. */
+	resolver_free(s->resolver);
+	s->resolver = NULL;
+	return err;
+}
+
+int session_text_open(struct session *s)
+{
+	const struct options *o = s->o;
+	struct text_config config = o->text;
+	int err;
+
+	config.fd = STDOUT_FILENO;
+	config.color = session_color(o, STDOUT_FILENO);
+	config.program = "ptcpdump";
+	config.interrupted = s->interrupted;
+	/* Live packets reach a terminal when the capture is idle; a file may keep a reader waiting, so by lines. */
+	config.line_buffered |= options_offline(o) && isatty(STDOUT_FILENO);
+	config.packet_buffered = o->file.packet_buffered;
+	config.endless = is_endless(o);
+	config.resolver = s->resolver;
+	config.esp_files = s->esp_files;
+	if (options_offline(o) || o->no_sandbox)
+		err = output_text_new(&s->text, &config);
+	else
+		err = open_relay(s, &config);
+	esp_files_free(s->esp_files);
+	s->esp_files = NULL;
+	return err;
+}
+
+int session_text_ready(struct session *s)
+{
+	return s->relay ? output_relay_ready(s->relay) : 0;
+}
+
+int session_text_fd(const struct session *s)
+{
+	return s->relay ? output_relay_fd(s->relay) : -1;
+}
+
+void session_text_check(struct session *s)
+{
+	int err = output_relay_check(s->relay);
+
+	if (err)
+		session_output_failed(s, s->relay, err);
+}
+
+void session_text_interrupt(struct session *s)
+{
+	if (s->relay)
+		output_relay_interrupt(s->relay);
+}
