@@ -117,9 +117,7 @@ static uint64_t now_and_then(const struct privileges_keep *keep)
 	uint64_t caps = 0;
 
 	if (keep->new_files || keep->containers)
-		caps |= caps_bit(CAP_DAC_OVERRIDE);
-	if (keep->containers)
-		caps |= caps_bit(CAP_DAC_READ_SEARCH);
+		caps |= caps_bit(CAP_DAC_OVERRIDE) | caps_bit(CAP_DAC_READ_SEARCH);
 	return caps;
 }
 

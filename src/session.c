@@ -16,6 +16,7 @@ int session_output_failed(struct session *s, struct output *output, int err)
 	const char *name = output == s->file ? output_file_name(output) : "standard output";
 
 	s->stop = true;
+	s->unwritten |= err != -ECANCELED;
 	if (err == -EPIPE)
 		log_info("'%s' is closed by its reader", name);
 	else if (err == -ENOTRECOVERABLE)
@@ -196,6 +197,22 @@ int session_rotate(struct session *s)
 	return err ? session_output_failed(s, s->file, err) : 0;
 }
 
+/* Packets that were handed to an output may not have reached it. */
+static void say_held(const struct session *s)
+{
+	struct file_held held;
+
+	if (!s->unwritten || !s->file)
+		return;
+	held = output_file_held(s->file);
+	if (held.begun)
+		log_warn("'%s' holds %s%llu packet%s", output_file_name(s->file), held.unsure ? "at most " : "",
+			 (unsigned long long)held.last, held.last == 1 ? "" : "s");
+	if (held.before && !held.overwritten)
+		log_warn("the files before it hold %llu packet%s", (unsigned long long)held.before,
+			 held.before == 1 ? "" : "s");
+}
+
 void session_finish(struct session *s)
 {
 	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
@@ -205,6 +222,7 @@ void session_finish(struct session *s)
 			session_output_failed(s, s->outputs[i], err);
 	}
 	s->dirty = false;
+	say_held(s);
 }
 
 void session_close(struct session *s)

@@ -469,9 +469,6 @@ static int open_keylog(struct live *l)
 	struct keylog_config config = {
 		.user_file = getenv("SSLKEYLOGFILE"),
 		.copy = o->keylog_file,
-		.dropped = l->s.user.drop,
-		.dropped_uid = l->s.user.uid,
-		.dropped_gid = l->s.user.gid,
 	};
 
 	command_user(&config.uid, &config.gid);

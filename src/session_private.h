@@ -34,6 +34,7 @@ struct session {
 	uint64_t limit;				  /* captured where -c is reached, 0 none */
 	bool stop;				  /* -c is reached, or an output wants no more */
 	bool failed;				  /* an error was logged: exit status 1 */
+	bool unwritten;				  /* an output could not be written: what the file holds is told */
 	bool dirty;				  /* outputs may hold back text or packets */
 };
 
