@@ -117,9 +117,7 @@ static uint64_t now_and_then(const struct privileges_keep *keep)
 	uint64_t caps = 0;
 
 	if (keep->new_files || keep->containers)
-		caps |= caps_bit(CAP_DAC_OVERRIDE);
-	if (keep->containers)
-		caps |= caps_bit(CAP_DAC_READ_SEARCH);
+		caps |= caps_bit(CAP_DAC_OVERRIDE) | caps_bit(CAP_DAC_READ_SEARCH);
 	return caps;
 }
 
@@ -206,6 +204,13 @@ int privileges_drop(const struct privileges_user *user, const struct privileges_
 	return 0;
 }
 
+/* Of root as well. */
+void privileges_say(const struct privileges_user *user)
+{
+	if (user->asked)
+		fprintf(stderr, "dropped privs to %s\n", user->name);
+}
+
 int privileges_drop_all(const struct privileges_user *user)
 {
 	struct privileges_user u = *user;
@@ -228,11 +233,4 @@ int privileges_drop_all(const struct privileges_user *user)
 	if (!err && prctl(PR_SET_DUMPABLE, 0))
 		err = -errno;
 	return err;
-}
-
-/* Of root as well. */
-void privileges_say(const struct privileges_user *user)
-{
-	if (user->asked)
-		fprintf(stderr, "dropped privs to %s\n", user->name);
 }

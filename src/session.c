@@ -16,6 +16,7 @@ int session_output_failed(struct session *s, struct output *output, int err)
 	const char *name = output == s->file ? output_file_name(output) : "standard output";
 
 	s->stop = true;
+	s->unwritten |= err != -ECANCELED;
 	if (err == -EPIPE)
 		log_info("'%s' is closed by its reader", name);
 	else if (err == -ENOTRECOVERABLE)
@@ -67,10 +68,8 @@ static int open_file(struct session *s, int dlt)
 	config.dlt = dlt < 0 ? DLT_EN10MB : dlt;
 	err = output_file_new(&s->file, &config);
 	s->pcap = config.pcap;
-	if (!err) {
-		s->outputs[1] = s->outputs[0];
+	if (!err)
 		s->outputs[0] = s->file;
-	}
 	/* Of a file that is being read, only its packets tell. */
 	if (!err && s->pcap && o->context && !options_offline(o))
 		session_warn_pcap(s);
@@ -99,7 +98,6 @@ int session_open(struct session *s, const struct options *o, int dlt)
 	};
 	int err;
 
-	s->o = o;
 	s->limit = o->count;
 	err = match_new(&s->match, &match);
 	if (err) {
@@ -110,6 +108,8 @@ int session_open(struct session *s, const struct options *o, int dlt)
 		err = open_file(s, dlt);
 	if (!err && session_wants_text(o) && !s->text)
 		err = session_text_open(s);
+	if (s->text)
+		s->outputs[s->outputs[0] ? 1 : 0] = s->text;
 	return err;
 }
 
@@ -197,6 +197,22 @@ int session_rotate(struct session *s)
 	return err ? session_output_failed(s, s->file, err) : 0;
 }
 
+/* Packets that were handed to an output may not have reached it. */
+static void say_held(const struct session *s)
+{
+	struct file_held held;
+
+	if (!s->unwritten || !s->file)
+		return;
+	held = output_file_held(s->file);
+	if (held.begun)
+		log_warn("'%s' holds %s%llu packet%s", output_file_name(s->file), held.unsure ? "at most " : "",
+			 (unsigned long long)held.last, held.last == 1 ? "" : "s");
+	if (held.before && !held.overwritten)
+		log_warn("the files before it hold %llu packet%s", (unsigned long long)held.before,
+			 held.before == 1 ? "" : "s");
+}
+
 void session_finish(struct session *s)
 {
 	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
@@ -206,15 +222,19 @@ void session_finish(struct session *s)
 			session_output_failed(s, s->outputs[i], err);
 	}
 	s->dirty = false;
+	say_held(s);
 }
 
 void session_close(struct session *s)
 {
+	/* Nothing came to it. */
+	if (!s->outputs[0])
+		s->outputs[0] = s->text;
 	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
 		s->outputs[i]->ops->free(s->outputs[i]);
 		s->outputs[i] = NULL;
 	}
-	s->relay = NULL;
+	s->text = s->file = s->relay = NULL;
 	output_text_reach_free(s->reach);
 	s->reach = NULL;
 	resolver_free(s->resolver);

@@ -121,13 +121,13 @@ static int answer_input(struct outside *out)
 	return err;
 }
 
-static int drop(const struct outside *out, bool files_to_come)
+static int drop(const struct outside *out)
 {
 	const struct options *o = out->config.s->o;
 	const struct privileges_keep keep = {
-		.new_files = files_to_come && !o->user && (o->file.rotate_bytes || o->file.rotate_seconds),
-		.folders = files_to_come && !o->user && o->list_file,
-		.programs = files_to_come && o->file.command,
+		.new_files = !o->user && (o->file.rotate_bytes || o->file.rotate_seconds),
+		.folders = !o->user && o->list_file,
+		.programs = o->file.command,
 		.quiet = true,
 	};
 
@@ -145,7 +145,7 @@ static int answer_file(struct outside *out, enum file_step step)
 	fd = file_opener_step(out->files, step, name);
 	/* The first file is opened wherever root may, the others by what is kept. */
 	if (first && !out->config.s->o->user)
-		err = drop(out, true);
+		err = drop(out);
 	err = err ? err : say(out, fd < 0 ? fd : 0, name, strlen(name), fd > 0 ? fd : -1);
 	if (fd > 0)
 		close(fd);
@@ -159,7 +159,7 @@ static __attribute__((noreturn)) void compile(struct outside *out, const struct 
 	const struct options *o = out->config.s->o;
 	struct filter_code code = { 0 };
 	char text[FILTER_ERR_LEN] = "";
-	int err = drop(out, false);
+	int err = privileges_drop_all(&out->config.s->user);
 
 	if (!err && !o->no_sandbox)
 		err = sandbox_enter(&sandbox);
@@ -242,7 +242,7 @@ static int outside_open(struct outside *out)
 		err = file_opener_new(&out->files, &files);
 	/* Else the first file is waited for. */
 	if (!err && (s->o->user || !out->files))
-		err = drop(out, true);
+		err = drop(out);
 	return err ? err : outside_signals(out);
 }
 

@@ -358,8 +358,11 @@ static int drop_privileges(const struct live *l)
 		.command = o->command != NULL,
 		.programs = o->file.command != NULL,
 	};
+	int err = privileges_drop(&l->s.user, &keep);
 
-	return privileges_drop(&l->s.user, &keep);
+	if (!err)
+		privileges_say(&l->s.user);
+	return err;
 }
 
 /* Each interface takes two, each further namespace another two. The command has its own limit: it was forked before. */
@@ -432,7 +435,6 @@ static int live_open(struct live *l, const char *const *ifaces)
 		err = drop_privileges(l);
 	if (err)
 		return err;
-	privileges_say(&l->s.user);
 	find_families(l);
 	meta_begin(l->meta, clock_ns(CLOCK_MONOTONIC));
 	print_banner(l, ifaces);
@@ -453,6 +455,8 @@ static void live_close(struct live *l)
 	buf_done(&l->link_types);
 }
 
+/* --- start ------------------------------------------------------------------- */
+
 static int exit_status_of(int err)
 {
 	return err == -ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE;
@@ -464,9 +468,6 @@ static int open_keylog(struct live *l)
 	struct keylog_config config = {
 		.user_file = getenv("SSLKEYLOGFILE"),
 		.copy = o->keylog_file,
-		.dropped = l->s.user.drop,
-		.dropped_uid = l->s.user.uid,
-		.dropped_gid = l->s.user.gid,
 	};
 
 	command_user(&config.uid, &config.gid);

@@ -384,15 +384,13 @@ static int go_inside(struct offline *off, const char *path)
 	off->input = broker.first = reader_input(path);
 	if (off->input < 0)
 		return off->input;
-	if (broker_needed(o))
+	/* It reads services, and what else names are made of. */
+	if (!o->dump && session_wants_text(o))
+		err = session_text_open(&off->s);
+	if (!err && broker_needed(o))
 		err = broker_new(&off->broker, &broker);
-	if (!err && !o->dump)
-		err = session_begin(&off->s);
 	if (!err)
 		err = privileges_drop(&off->s.user, &nothing);
-	/* Text opens what it needs. */
-	if (!err && !o->dump && session_wants_text(o))
-		err = session_text_open(&off->s);
 	if (!err && !o->no_sandbox)
 		err = sandbox_enter(&sandbox);
 	if (broker_opens_files(o)) {
@@ -507,7 +505,9 @@ int session_run_offline(const struct options *o)
 	}
 	if (options_select_container(o))
 		off.seen = seen_containers_new(o);
-	err = go_inside(&off, path);
+	err = o->dump ? 0 : session_begin(&off.s);
+	if (!err)
+		err = go_inside(&off, path);
 	if (!err)
 		err = o->dump ? dump_filter(&off, path) : read_all(&off, path);
 	if (err)

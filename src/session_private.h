@@ -34,6 +34,7 @@ struct session {
 	uint64_t limit;				  /* captured where -c is reached, 0 none */
 	bool stop;				  /* -c is reached, or an output wants no more */
 	bool failed;				  /* an error was logged: exit status 1 */
+	bool unwritten;				  /* an output could not be written: what the file holds is told */
 	bool dirty;				  /* outputs may hold back text or packets */
 };
 
@@ -64,7 +65,8 @@ void session_close(struct session *s);
 int session_output_failed(struct session *s, struct output *output, int err);
 
 bool session_wants_text(const struct options *o);
-/* session_text.c: of a live capture, text is printed by a process of its own. 0, or a negative errno with a message. */
+/* session_text.c: of a live capture, text is printed by a process of its own. 0, or a negative errno with a message. Reads
+ * files of the system; session_open() does it unless it was done before. */
 int session_text_open(struct session *s);
 /* Waits until that process can print. */
 int session_text_ready(struct session *s);

@@ -124,8 +124,6 @@ int session_text_open(struct session *s)
 		err = open_relay(s, &config);
 	esp_files_free(s->esp_files);
 	s->esp_files = NULL;
-	if (!err)
-		s->outputs[s->outputs[0] ? 1 : 0] = s->text;
 	return err;
 }
 

@@ -93,6 +93,7 @@ static void file_free(struct output *o)
 	if (f->state)
 		f->format->free(f);
 	file_reap_children(f);
+	folder_close(&f->folder);
 	buf_done(&f->framed);
 	free(f->children);
 	free(f->name);
@@ -136,6 +137,7 @@ static int file_new(struct file_output **ret, const struct file_config *config)
 	f->config.command = config->command ? strdup(config->command) : NULL;
 	f->format = config->pcap ? &file_format_pcap : &file_format_pcapng;
 	f->sink.fd = -1;
+	f->folder = FOLDER_NONE;
 	f->sink.whole = f->format->whole;
 	if (!f->config.path || (config->command && !f->config.command))
 		goto nomem;
@@ -193,6 +195,16 @@ int output_file_rotate(struct output *o)
 bool output_file_torn(const struct output *o)
 {
 	return sink_is_torn(&((const struct file_output *)o)->sink);
+}
+
+struct file_held output_file_held(const struct output *o)
+{
+	const struct file_output *f = (const struct file_output *)o;
+	struct file_held ret = f->held;
+
+	ret.last = f->sink.packets;
+	ret.unsure = f->sink.unsure;
+	return ret;
 }
 
 const char *output_file_name(const struct output *o)

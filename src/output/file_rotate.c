@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "output/file.h"
+#include "util/fd.h"
 #include "util/log.h"
 
 extern char **environ;
@@ -53,7 +54,7 @@ static int make_name(const struct file_output *o, char *name, size_t size)
 	return n < 0 || (size_t)n >= size - len ? -ENAMETOOLONG : 0;
 }
 
-static const char *cure(int err, const char *name)
+static const char *cure(int err, const char *name, bool first)
 {
 	const char *slash = strrchr(name, '/');
 	char folder[PATH_MAX];
@@ -64,12 +65,30 @@ static const char *cure(int err, const char *name)
 			return "";
 		snprintf(folder, sizeof(folder), "%.*s", slash == name ? 1 : (int)(slash - name), name);
 		return access(folder, F_OK) ? ": create the folder first" : "";
+	case -ELOOP:
+		return first ? ": others than root have made links on the way, and not all of the same user: name the "
+			       "folder where they lead"
+			     : ": only the first file's name may be a link: remove it";
+	case -EMLINK: return ": it has another name, in another folder perhaps, and others may write here: remove it";
 	case -EACCES:
+		if (!first)
+			return ": a file that exists is opened with the rights of this user only, unless none but root may "
+			       "put it there: remove it";
+		return ": choose a place that this user may write to";
 	case -EPERM:
 	case -EROFS: return ": choose a place that this user may write to";
 	case -EISDIR: return ": -w wants the name of a file";
 	default: return "";
 	}
+}
+
+/* Names of -G change from their first conversion on. */
+static int open_folder(struct file_output *o)
+{
+	const char *path = o->config.path;
+	const size_t n = o->config.rotate_seconds ? strcspn(path, "%") : strlen(path);
+
+	return strcmp(path, "-") == 0 ? 0 : folder_open(&o->folder, path, n);
 }
 
 static int set_name(struct file_output *o, const char *name)
@@ -81,6 +100,7 @@ static int set_name(struct file_output *o, const char *name)
 
 static int open_named(struct file_output *o)
 {
+	const bool first = !o->name;
 	char name[PATH_MAX];
 	int ret = make_name(o, name, sizeof(name));
 
@@ -91,15 +111,17 @@ static int open_named(struct file_output *o)
 	ret = set_name(o, name);
 	if (ret)
 		return ret;
-	ret = sink_open(&o->sink, name, &o->config);
+	ret = first ? open_folder(o) : 0;
+	if (!ret)
+		ret = sink_open(&o->sink, &(struct sink_place){ &o->folder, name, first }, &o->config);
 	if (ret) {
 		if (ret == -EDEADLK)
 			log_error("%s: is the file that is being read: give -w another name", name);
 		else
-			log_error("%s: %s%s", name, strerror(-ret), cure(ret, name));
+			log_error("%s: %s%s", name, strerror(-ret), cure(ret, name, first));
 		return ret;
 	}
-	return 0;
+	return fstat(o->sink.fd, &o->opened) ? -errno : 0;
 }
 
 /* The same by somebody else. */
@@ -117,10 +139,15 @@ static int open_asked(struct file_output *o, enum file_step step)
 
 static int open_step(struct file_output *o, enum file_step step)
 {
-	const int ret = o->config.ask ? open_asked(o, step) : open_named(o);
+	int ret;
 
+	o->held.before += o->sink.packets;
+	o->held.begun = false;
+	o->sink.packets = 0;
+	ret = o->config.ask ? open_asked(o, step) : open_named(o);
 	if (ret)
 		return ret;
+	o->held.begun = true;
 	o->packets = 0;
 	return o->format->begin(o);
 }
@@ -142,6 +169,23 @@ void file_reap_children(struct file_output *o)
 	o->nchildren = n;
 }
 
+static bool still_named(const struct file_output *o)
+{
+	struct stat named;
+
+	return stat(o->name, &named) == 0 && named.st_dev == o->opened.st_dev && named.st_ino == o->opened.st_ino;
+}
+
+/* Root's program is not sent to a file that somebody has put in the place of ours. */
+static bool may_run(const struct file_output *o)
+{
+	if (geteuid() != 0 || !S_ISREG(o->opened.st_mode) || still_named(o))
+		return true;
+	log_error("-z: \"%s\" is no longer the file that was written: \"%s\" is not run on it", o->name,
+		  o->config.command);
+	return false;
+}
+
 /* The finished file's name is its only argument; no shell sees it. Signals are as in a fresh process. */
 static void run_command(struct file_output *o)
 {
@@ -151,7 +195,7 @@ static void run_command(struct file_output *o)
 	pid_t pid, *p;
 	int err;
 
-	if (!o->config.command)
+	if (!o->config.command || !may_run(o))
 		return;
 	p = realloc(o->children, (o->nchildren + 1) * sizeof(*p));
 	if (!p)
@@ -163,6 +207,7 @@ static void run_command(struct file_output *o)
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setsigdefault(&attr, &all);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	fd_close_in_programs();
 	err = posix_spawnp(&pid, o->config.command, NULL, &attr, argv, environ);
 	posix_spawnattr_destroy(&attr);
 	if (err) {
@@ -216,11 +261,14 @@ static void count_period(struct file_output *o, time_t now)
 	o->number = 0;
 }
 
-static void count_number(struct file_output *o)
+/* True: round to the first again. */
+static bool count_number(struct file_output *o)
 {
-	o->number++;
-	if (o->config.rotate_files && o->number >= o->config.rotate_files)
+	const bool round = ++o->number >= o->config.rotate_files && o->config.rotate_files;
+
+	if (round)
 		o->number = 0;
+	return round;
 }
 
 static int rotate_period(struct file_output *o, time_t now)
@@ -243,7 +291,8 @@ static int rotate_number(struct file_output *o)
 
 	if (ret)
 		return ret;
-	count_number(o);
+	if (count_number(o))
+		o->held.overwritten = true;
 	return reopen(o, FILE_NUMBER);
 }
 
@@ -261,14 +310,6 @@ int file_rotate_if_due(struct file_output *o)
 	if (c->rotate_bytes && o->packets && sink_size(&o->sink) > c->rotate_bytes)
 		return rotate_number(o);
 	return 0;
-}
-
-static bool still_named(const struct file_output *o)
-{
-	struct stat open_file, named;
-
-	return fstat(o->sink.fd, &open_file) == 0 && stat(o->name, &named) == 0 && open_file.st_dev == named.st_dev &&
-	       open_file.st_ino == named.st_ino;
 }
 
 int file_rotate_now(struct file_output *o)

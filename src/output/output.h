@@ -100,6 +100,15 @@ int output_file_new(struct output **ret, const struct file_config *config);
 int output_file_rotate(struct output *o);
 /* The file being written ends in the midst of a packet, until it is flushed. */
 bool output_file_torn(const struct output *o);
+/* After an error, too: what a reader finds. */
+struct file_held {
+	bool begun;	  /* the last file could be opened */
+	bool overwritten; /* of those before, some are there no more */
+	bool unsure;	  /* it may hold less */
+	uint64_t last;	  /* packets in it */
+	uint64_t before;  /* and in those before */
+};
+struct file_held output_file_held(const struct output *o);
 /* Of the file being written. */
 const char *output_file_name(const struct output *o);
 

@@ -17,6 +17,9 @@ bool fd_asked_to_end(const volatile sig_atomic_t *interrupted);
  */
 int fd_write(int fd, const void *p, size_t n, const volatile sig_atomic_t *interrupted, size_t *done);
 
+/* What is open and no standard stream is closed in programs that are run from now on: libraries open some that would stay. */
+void fd_close_in_programs(void);
+
 /* A pipe without reader and a file of the largest size (ulimit -f) are told by write(), -EPIPE and -EFBIG, not by signals. */
 void fd_ignore_signals(void);
 
