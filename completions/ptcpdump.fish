@@ -83,6 +83,7 @@ complete -c ptcpdump -s 'W' -l file-count -x -d 'with -C: overwrite the oldest o
 complete -c ptcpdump -s 'z' -x -a '(__fish_complete_command)' -d 'with -C or -G: run COMMAND with the name of each finished file'
 complete -c ptcpdump -s 'U' -l packet-buffered -d 'write every packet at once, to the file of -w, else to standard output'
 complete -c ptcpdump -s 'Z' -l relinquish-privileges -x -a '(__fish_complete_users)' -d 'as root: become USER once all is open (default: sudo\'s user, else tcpdump or nobody; root: stay)'
+complete -c ptcpdump -l no-sandbox -d 'go on where the kernel cannot take files, sockets and system calls from what reads packets'
 complete -c ptcpdump -l add-ethernet-header -d 'with -w: put an Ethernet header before packets that have no link header (tun, WireGuard), so that files hold one link type'
 complete -c ptcpdump -l compact-comments -d 'with -w to pcapng: full comments once for many packets of a process, which else have its pid and command'
 complete -c ptcpdump -s 'B' -l buffer-size -x -d 'size of the kernel\'s packet buffers in KiB (default 16384; with more than 4 CPUs 4096 for each)'

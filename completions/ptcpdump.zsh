@@ -119,6 +119,7 @@ _arguments -s \
 	'*--packet-buffered[write every packet at once, to the file of -w, else to standard output]' \
 	'*-Z+[as root\: become USER once all is open (default\: sudo'\''s user, else tcpdump or nobody; root\: stay)]:USER:_users' \
 	'*--relinquish-privileges=[as root\: become USER once all is open (default\: sudo'\''s user, else tcpdump or nobody; root\: stay)]:USER:_users' \
+	'*--no-sandbox[go on where the kernel cannot take files, sockets and system calls from what reads packets]' \
 	'*--add-ethernet-header[with -w\: put an Ethernet header before packets that have no link header (tun, WireGuard), so that files hold one link type]' \
 	'*--compact-comments[with -w to pcapng\: full comments once for many packets of a process, which else have its pid and command]' \
 	'*-B+[size of the kernel'\''s packet buffers in KiB (default 16384; with more than 4 CPUs 4096 for each)]:KIB: ' \

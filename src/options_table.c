@@ -282,6 +282,7 @@ enum {
 	OPT_ONELINE,
 	OPT_ADD_ETHERNET,
 	OPT_COMPACT,
+	OPT_NO_SANDBOX,
 	OPT_BRIEF,
 	OPT_CONTEXT_PREFIX,
 	OPT_COLOR,
@@ -520,6 +521,8 @@ const struct option_desc option_table[] = {
 	{ .key = 'Z', .name = "relinquish-privileges", .arg = "USER", .group = GROUP_FILES, .parse = parse_user,
 	  AT(user), .hint = HINT_USER,
 	  .help = "as root: become USER once all is open (default: sudo's user, else tcpdump or nobody; root: stay)" },
+	{ .key = OPT_NO_SANDBOX, .name = "no-sandbox", .group = GROUP_FILES, .parse = parse_true, AT(no_sandbox),
+	  .help = "go on where the kernel cannot take files, sockets and system calls from what reads packets" },
 	{ .key = OPT_ADD_ETHERNET, .name = "add-ethernet-header", .group = GROUP_FILES, .parse = parse_true,
 	  AT(file.add_ethernet),
 	  .help = "with -w: put an Ethernet header before packets that have no link header (tun, WireGuard), so that "

@@ -183,16 +183,14 @@ int privileges_drop(const struct privileges_user *user, const struct privileges_
 {
 	int err;
 
-	/* As tcpdump says it of -Z root, too. */
-	if (!user->drop && user->asked)
-		fprintf(stderr, "dropped privs to %s\n", user->name);
 	if (!user->drop)
 		return 0;
 	err = become(user);
 	/* That there is no memory is no reason to stay root. */
 	if (err && err != -ENOMEM && !user->asked) {
-		log_info("going on as root: can't change to user '%s' (uid %u, gid %u): %s", user->name, user->uid,
-			 user->gid, strerror(-err));
+		if (!keep->quiet)
+			log_info("going on as root: can't change to user '%s' (uid %u, gid %u): %s", user->name,
+				 user->uid, user->gid, strerror(-err));
 		return 0;
 	}
 	if (!err)
@@ -202,11 +200,16 @@ int privileges_drop(const struct privileges_user *user, const struct privileges_
 			  strerror(-err));
 		return err;
 	}
-	if (user->asked)
-		fprintf(stderr, "dropped privs to %s\n", user->name);
-	else
+	if (!user->asked && !keep->quiet)
 		log_info("going on as user '%s' (uid %u)", user->name, user->uid);
 	return 0;
+}
+
+/* Of root as well. */
+void privileges_say(const struct privileges_user *user)
+{
+	if (user->asked)
+		fprintf(stderr, "dropped privs to %s\n", user->name);
 }
 
 int privileges_drop_all(const struct privileges_user *user)

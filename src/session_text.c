@@ -28,7 +28,7 @@ int session_begin(struct session *s)
 	const struct options *o = s->o;
 	const struct names_config names = {
 		.user = s->user,
-		.sandbox = true,
+		.sandbox = !o->no_sandbox,
 		.short_names = o->text.N > 0,
 		.hurry = is_endless(o),
 	};
@@ -124,8 +124,6 @@ int session_text_open(struct session *s)
 		err = open_relay(s, &config);
 	esp_files_free(s->esp_files);
 	s->esp_files = NULL;
-	if (!err)
-		s->outputs[s->outputs[0] ? 1 : 0] = s->text;
 	return err;
 }
 

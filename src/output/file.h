@@ -42,6 +42,10 @@ struct sink_place {
 
 /* -errno; -EDEADLK: the file is being read; others of folder_file(). */
 int sink_open(struct sink *s, const struct sink_place *place, const struct file_config *config);
+/* A file that somebody else has opened. */
+int sink_take(struct sink *s, int fd, const struct file_config *config);
+/* The descriptor, which is the caller's from now on. */
+int sink_give(struct sink *s);
 /* The slow half of sink_reserve(). */
 int sink_make_room(struct sink *s, size_t n);
 int sink_flush(struct sink *s);
@@ -140,5 +144,7 @@ int file_open_first(struct file_output *o);
 int file_rotate_if_due(struct file_output *o);
 int file_rotate_now(struct file_output *o);
 void file_reap_children(struct file_output *o);
+/* As file_opener_step(); o->name is the file's. */
+int file_step_elsewhere(struct file_output *o, enum file_step step);
 
 #endif

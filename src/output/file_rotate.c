@@ -124,14 +124,27 @@ static int open_named(struct file_output *o)
 	return fstat(o->sink.fd, &o->opened) ? -errno : 0;
 }
 
-static int open_step(struct file_output *o)
+/* The same by somebody else. */
+static int open_asked(struct file_output *o, enum file_step step)
+{
+	char name[PATH_MAX];
+	const int fd = o->config.ask(o->config.arg, step, name);
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	ret = sink_take(&o->sink, fd, &o->config);
+	return ret ? ret : set_name(o, name);
+}
+
+static int open_step(struct file_output *o, enum file_step step)
 {
 	int ret;
 
 	o->held.before += o->sink.packets;
 	o->held.begun = false;
 	o->sink.packets = 0;
-	ret = open_named(o);
+	ret = o->config.ask ? open_asked(o, step) : open_named(o);
 	if (ret)
 		return ret;
 	o->held.begun = true;
@@ -142,7 +155,7 @@ static int open_step(struct file_output *o)
 int file_open_first(struct file_output *o)
 {
 	o->period_start = time(NULL);
-	return open_step(o);
+	return open_step(o, FILE_FIRST);
 }
 
 void file_reap_children(struct file_output *o)
@@ -206,6 +219,18 @@ static void run_command(struct file_output *o)
 	o->children[o->nchildren++] = pid;
 }
 
+static void file_done(struct file_output *o)
+{
+	char name[PATH_MAX];
+
+	if (o->config.ask && o->config.command)
+		o->config.ask(o->config.arg, FILE_DONE, name);
+	if (o->config.ask)
+		return;
+	file_reap_children(o);
+	run_command(o);
+}
+
 static int close_file(struct file_output *o)
 {
 	const int end = o->format->end(o);
@@ -220,14 +245,30 @@ static int next_file(struct file_output *o)
 
 	if (ret)
 		return ret;
-	file_reap_children(o);
-	run_command(o);
+	file_done(o);
 	return 0;
 }
 
-static int reopen(struct file_output *o)
+static int reopen(struct file_output *o, enum file_step step)
 {
-	return open_step(o) ? -ENOTRECOVERABLE : 0;
+	return open_step(o, step) ? -ENOTRECOVERABLE : 0;
+}
+
+static void count_period(struct file_output *o, time_t now)
+{
+	o->period_start = now;
+	o->period_count++;
+	o->number = 0;
+}
+
+/* True: round to the first again. */
+static bool count_number(struct file_output *o)
+{
+	const bool round = ++o->number >= o->config.rotate_files && o->config.rotate_files;
+
+	if (round)
+		o->number = 0;
+	return round;
 }
 
 static int rotate_period(struct file_output *o, time_t now)
@@ -236,14 +277,12 @@ static int rotate_period(struct file_output *o, time_t now)
 
 	if (ret)
 		return ret;
-	o->period_start = now;
-	o->period_count++;
-	o->number = 0;
+	count_period(o, now);
 	if (!o->config.rotate_bytes && o->config.rotate_files && o->period_count >= o->config.rotate_files) {
 		fprintf(stderr, "Maximum file limit reached: %u\n", o->config.rotate_files);
 		return -ECANCELED;
 	}
-	return reopen(o);
+	return reopen(o, FILE_PERIOD);
 }
 
 static int rotate_number(struct file_output *o)
@@ -252,12 +291,9 @@ static int rotate_number(struct file_output *o)
 
 	if (ret)
 		return ret;
-	o->number++;
-	if (o->config.rotate_files && o->number >= o->config.rotate_files) {
-		o->number = 0;
+	if (count_number(o))
 		o->held.overwritten = true;
-	}
-	return reopen(o);
+	return reopen(o, FILE_NUMBER);
 }
 
 int file_rotate_if_due(struct file_output *o)
@@ -291,5 +327,21 @@ int file_rotate_now(struct file_output *o)
 	if (ret || !o->sink.regular || o->sink.keep_open || still_named(o))
 		return ret;
 	ret = close_file(o);
-	return ret ? ret : reopen(o);
+	return ret ? ret : reopen(o, FILE_FIRST);
+}
+
+int file_step_elsewhere(struct file_output *o, enum file_step step)
+{
+	int err;
+
+	switch (step) {
+	case FILE_PERIOD: count_period(o, time(NULL)); break;
+	case FILE_NUMBER: count_number(o); break;
+	case FILE_DONE: file_done(o); return 0;
+	default: o->period_start = time(NULL);
+	}
+	err = open_named(o);
+	if (err)
+		return err;
+	return sink_give(&o->sink);
 }

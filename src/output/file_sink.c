@@ -72,40 +72,65 @@ static void begin_records(struct sink *s)
 		s->due = PIECE - position(s) % PIECE;
 }
 
-int sink_open(struct sink *s, const struct sink_place *place, const struct file_config *config)
+static int fail(struct sink *s, int err)
 {
-	struct stat st;
-	int ret = open_path(s, place, config, &st);
+	if (s->fd >= 0 && !s->keep_open)
+		close(s->fd);
+	s->fd = -1;
+	return err;
+}
 
-	if (!ret && !s->buf) {
+/* Its file is open. */
+static int sink_begin(struct sink *s, const struct stat *st, const struct file_config *config)
+{
+	if (!s->buf) {
 		s->cap = SINK_BUFFER;
 		s->buf = malloc(s->cap);
-		if (!s->buf)
-			ret = -ENOMEM;
 	}
-	if (ret) {
-		if (s->fd >= 0 && !s->keep_open)
-			close(s->fd);
-		s->fd = -1;
-		return ret;
-	}
+	if (!s->buf)
+		return fail(s, -ENOMEM);
 	s->packets = 0;
 	s->unsure = false;
 	s->flushed = 0;
 	s->start = 0;
 	s->allocated = 0;
-	s->regular = S_ISREG(st.st_mode);
+	s->regular = S_ISREG(st->st_mode);
 	s->interrupted = config->interrupted;
 	s->due = s->regular && !s->keep_open && config->in_turns ? 0 : SIZE_MAX;
 	s->ahead = s->due != SIZE_MAX && allocates_by_block(s->fd);
 	/* Standard output may stand in the middle of a file, or append to one. */
 	if (s->regular && s->keep_open) {
-		const off_t at = fcntl(s->fd, F_GETFL) & O_APPEND ? st.st_size : lseek(s->fd, 0, SEEK_CUR);
+		const off_t at = fcntl(s->fd, F_GETFL) & O_APPEND ? st->st_size : lseek(s->fd, 0, SEEK_CUR);
 
 		s->start = at > 0 ? (uint64_t)at : 0;
 	}
 	begin_records(s);
 	return 0;
+}
+
+int sink_open(struct sink *s, const struct sink_place *place, const struct file_config *config)
+{
+	struct stat st;
+	const int ret = open_path(s, place, config, &st);
+
+	return ret ? fail(s, ret) : sink_begin(s, &st, config);
+}
+
+int sink_take(struct sink *s, int fd, const struct file_config *config)
+{
+	struct stat st;
+
+	s->fd = fd;
+	s->keep_open = false;
+	return fstat(fd, &st) ? fail(s, -errno) : sink_begin(s, &st, config);
+}
+
+int sink_give(struct sink *s)
+{
+	const int fd = s->fd;
+
+	s->fd = -1;
+	return fd;
 }
 
 /* The next n bytes of buf. When they cannot be written, nothing is left in it. */

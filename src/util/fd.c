@@ -8,6 +8,8 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -92,4 +94,52 @@ void fd_ignore_signals(void)
 {
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
+}
+
+union passed {
+	struct cmsghdr header;
+	char space[CMSG_SPACE(sizeof(int))];
+};
+
+int fd_send(int socket, const void *p, size_t n, int fd)
+{
+	union passed passed = {
+		.header = { .cmsg_len = CMSG_LEN(sizeof(fd)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS }
+	};
+	struct iovec iov = { (void *)(uintptr_t)p, n };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (fd >= 0) {
+		msg.msg_control = &passed;
+		msg.msg_controllen = sizeof(passed);
+		memcpy(CMSG_DATA(&passed.header), &fd, sizeof(fd));
+	}
+	for (;;) {
+		const ssize_t sent = sendmsg(socket, &msg, MSG_NOSIGNAL);
+
+		if (sent >= 0)
+			return (size_t)sent == n ? 0 : -EIO;
+		if (errno != EINTR)
+			return -errno;
+	}
+}
+
+int fd_receive(int socket, void *p, size_t n, int *fd)
+{
+	union passed passed = { 0 };
+	struct iovec iov = { p, n };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &passed, .msg_controllen = sizeof(passed)
+	};
+	ssize_t got;
+
+	*fd = -1;
+	do
+		got = recvmsg(socket, &msg, MSG_WAITALL | MSG_CMSG_CLOEXEC);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return -errno;
+	if (msg.msg_controllen && passed.header.cmsg_type == SCM_RIGHTS)
+		memcpy(fd, CMSG_DATA(&passed.header), sizeof(*fd));
+	return (size_t)got == n ? 0 : -EPIPE;
 }
