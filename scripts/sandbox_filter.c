@@ -76,6 +76,7 @@ static const int allowed[] = {
 	SCMP_SYS(sigaltstack),
 	SCMP_SYS(sysinfo),
 	SCMP_SYS(time),
+	SCMP_SYS(uname),
 	SCMP_SYS(write),
 	SCMP_SYS(writev),
 };
@@ -88,8 +89,8 @@ static const int allowed_names[] = {
 	SCMP_SYS(readlinkat),  SCMP_SYS(recvmmsg),    SCMP_SYS(rseq),
 	SCMP_SYS(sendmmsg),    SCMP_SYS(sendto),      SCMP_SYS(set_robust_list),
 	SCMP_SYS(setsockopt),  SCMP_SYS(stat),	      SCMP_SYS(statx),
-	SCMP_SYS(uname),       SCMP_SYS(getuid),      SCMP_SYS(geteuid),
-	SCMP_SYS(getgid),      SCMP_SYS(getegid),
+	SCMP_SYS(getuid),      SCMP_SYS(geteuid),     SCMP_SYS(getgid),
+	SCMP_SYS(getegid),
 };
 
 static const int allowed_leaks[] = {

@@ -339,10 +339,10 @@ static int ask(struct broker *b, const struct question *q, char **more, size_t *
 		err = wait_answer(b);
 	if (!err)
 		err = fd_receive(b->socket, &a, sizeof(a), &fd);
-	if (err) {
+	if (err && err != -EINTR)
 		log_error("the process that opens files for the sandbox has ended");
+	if (err)
 		return err;
-	}
 	*size = a.size;
 	*more = a.size <= ANSWER_MAX ? calloc(1, a.size + 1) : NULL;
 	/* Nothing to receive would be waited for. */
@@ -378,8 +378,12 @@ int broker_input(struct broker *b, char name[PATH_MAX])
 int broker_file(void *arg, enum file_step step, char name[PATH_MAX])
 {
 	const struct question q = { .kind = ASK_FILE, .step = step };
+	struct broker *b = arg;
+	const int fd = ask_name(b, &q, name);
 
-	return ask_name(arg, &q, name);
+	if (fd == -EINTR)
+		log_error("%s: %s", b->s->o->write_file, strerror(-fd));
+	return fd;
 }
 
 int broker_compile(struct broker *b, const struct filter_compile_opts *opts, struct filter_code *ret,

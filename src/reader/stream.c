@@ -305,7 +305,6 @@ int stream_open(struct stream *s, const char *path, int fd)
 		goto nomem;
 	s->p = s->end = src->buf;
 	ret = detect_compression(s, path);
-out:
 	if (ret)
 		stream_close(s);
 	return ret;
