@@ -99,6 +99,8 @@ int session_open(struct session *s, const struct options *o, int dlt)
 		.user = s->user,
 		.resolver = s->resolver,
 		.esp_files = s->esp_files,
+		.relay = s->relay,
+		.reach = s->reach,
 	};
 	err = match_new(&s->match, &match);
 	if (err) {
@@ -213,6 +215,9 @@ void session_close(struct session *s)
 		s->outputs[i]->ops->free(s->outputs[i]);
 		s->outputs[i] = NULL;
 	}
+	/* It may have ended before there was a use for it. */
+	if (s->relay && !s->text)
+		s->relay->ops->free(s->relay);
 	s->relay = NULL;
 	output_text_reach_free(s->reach);
 	s->reach = NULL;

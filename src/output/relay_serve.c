@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "output/relay_private.h"
+#include "util/fd.h"
 
 enum { STEP = RELAY_SIZE / 16 }; /* what is done is made known in such steps: each costs both sides a cache miss */
 
@@ -41,6 +42,7 @@ static void set_signals(void)
 
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
+	fd_ignore_signals();
 	sigaction(SIGTERM, &act, NULL);
 }
 
