@@ -54,9 +54,9 @@ static int prepare(void *arg, const volatile sig_atomic_t *interrupted, struct o
 	return err ? err : sandbox_enter(&sandbox);
 }
 
-static uint32_t needs(void *arg, const struct packet *packet)
+static uint32_t needs(void *arg, const struct packet *packet, uint16_t *absent_sum)
 {
-	return output_text_reach(arg, packet);
+	return output_text_reach(arg, packet, absent_sum);
 }
 
 static struct text_config text_config(const struct session *s)

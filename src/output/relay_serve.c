@@ -158,6 +158,8 @@ static int take_packet(struct server *s, const struct relay_packet *record)
 		.dir = (enum direction)record->record.dir,
 		.annot = record->record.annotated ? &s->annotations[record->annotation].annot : NULL,
 		.by_peer = record->record.by_peer,
+		.absent = record->absent,
+		.absent_sum = record->absent_sum,
 	};
 
 	return s->out->ops->packet(s->out, &packet);
