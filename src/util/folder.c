@@ -63,10 +63,42 @@ static bool is_on(int fd, long magic)
 	return fstatfs(fd, &fs) == 0 && (long)fs.f_type == magic;
 }
 
-/* Takes fd over. What FUSE says of owners, its user has made up. */
+/* Line by line; false: it is not there. */
+static bool find_line(const char *path, const char *format, unsigned value, char *line, size_t size)
+{
+	FILE *f = fopen(path, "re");
+	bool found = false;
+	unsigned got;
+
+	while (f && !found && fgets(line, (int)size, f))
+		found = sscanf(line, format, &got) == 1 && (value == UINT_MAX || got == value);
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* Whose a file system of FUSE is: it makes up owners. virtiofs, of the machine's host, counts as root's. */
+static uint32_t fuse_user(int fd)
+{
+	char path[64], line[3 * PATH_MAX];
+	const char *rest, *user;
+	unsigned id;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	if (!find_line(path, "mnt_id: %u", UINT_MAX, line, sizeof(line)) || sscanf(line, "mnt_id: %u", &id) != 1 ||
+	    !find_line("/proc/self/mountinfo", "%u ", id, line, sizeof(line)))
+		return NOBODY;
+	rest = strstr(line, " - ");
+	if (!rest || strncmp(rest, " - virtiofs ", 12) == 0)
+		return rest ? 0 : NOBODY;
+	user = strstr(rest, "user_id=");
+	return user && sscanf(user, "user_id=%u", &id) == 1 ? id : NOBODY;
+}
+
+/* Takes fd over. */
 static int enter(struct folder *f, int fd)
 {
-	const bool fuse = is_on(fd, FUSE_SUPER_MAGIC);
+	const uint32_t fuse = is_on(fd, FUSE_SUPER_MAGIC) ? fuse_user(fd) : 0;
 	struct stat st;
 
 	if (fstat(fd, &st)) {
@@ -76,11 +108,12 @@ static int enter(struct folder *f, int fd)
 	if (f->fd >= 0)
 		close(f->fd);
 	f->fd = fd;
+	f->made_up = f->made_up || fuse;
 	if (fuse)
-		f->other = NOBODY;
-	else if (st.st_uid && f->other != NOBODY)
+		f->other = fuse;
+	else if (st.st_uid && !f->made_up)
 		f->other = st.st_uid;
-	f->way = f->way && !st.st_uid && !fuse;
+	f->way = f->way && !st.st_uid && !f->made_up;
 	f->roots = f->way && !(st.st_mode & (S_IWGRP | S_IWOTH));
 	/* Where the sticky bit is set, nobody can put something else in the place of what is root's. */
 	f->way = f->roots || (f->way && (st.st_mode & S_ISVTX));
@@ -111,7 +144,7 @@ static bool next_name(struct walk *w, int *err)
 
 static int follow(struct walk *w, int link, const struct stat *st)
 {
-	const uint32_t whose = w->at.other == NOBODY || !st->st_uid ? w->at.other : st->st_uid;
+	const uint32_t whose = w->at.made_up || !st->st_uid ? w->at.other : st->st_uid;
 	char target[PATH_MAX], rest[sizeof(w->rest)];
 	ssize_t n;
 
@@ -190,13 +223,14 @@ static int begin(struct walk *w, const char *name, size_t n)
 	char cwd[PATH_MAX] = "";
 	int fd, err = enter_root(&w->at);
 
-	if (!err && *name != '/' && getcwd(cwd, sizeof(cwd)) && *cwd == '/') {
-		strcpy(w->rest, cwd);
-		err = walk(w, true);
-		fd = err ? err : open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-		err = fd < 0 ? fd : enter(&w->at, fd);
-	} else if (!err && *name != '/') {
-		w->at.way = false;
+	if (!err && *name != '/') {
+		/* It may be deleted, or hidden by what is mounted over it. */
+		if (getcwd(cwd, sizeof(cwd)))
+			strcpy(w->rest, cwd);
+		w->links = false;
+		if (*cwd != '/' || walk(w, true))
+			w->at.way = false;
+		w->links = true;
 		fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 		err = fd < 0 ? -errno : enter(&w->at, fd);
 	}

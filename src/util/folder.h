@@ -18,6 +18,7 @@ struct folder {
 	bool way;	/* nobody but root can have put what is root's there, or a folder of the way */
 	bool roots;	/* nor anything else there */
 	uint32_t other; /* who else owns a folder of the way; 0: nobody */
+	bool made_up;	/* other serves the file system and may say what he likes */
 	uint32_t uid;	/* whose rights count; 0: ours */
 };
 

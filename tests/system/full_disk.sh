@@ -11,7 +11,8 @@ mount -t tmpfs -o size=128k none "$FULL" 2>/dev/null || skip_all "cannot mount" 
 trap 'lib_cleanup; lib_end' EXIT
 
 held() { # what is told: of the last file and of those before
-	echo $(($(sed -n "s/.*full\/x.pcap[ng0-9]*' holds \([0-9]*\) packets*$/\1 +/p; s/.* before it hold \([0-9]*\) packets*$/\1 +/p" "$TEST_TMP/err") 0))
+	sed -n "s/.*full\/x.pcap[ng0-9]*' holds \([0-9]*\) packets*$/\1/p; s/.* before it hold \([0-9]*\) packets*$/\1/p" "$TEST_TMP/err" |
+		awk '{ n += $1 } END { print n + 0 }'
 }
 count() { # what is there
 	for f in "$FULL/"*; do "$PTCPDUMP" -r "$f" --count 2>/dev/null; done | awk '{ n += $1 } END { print n + 0 }'
