@@ -49,6 +49,7 @@ static int open_text(struct session *s)
 	config.line_buffered |= options_offline(o) && isatty(STDOUT_FILENO);
 	config.packet_buffered = o->file.packet_buffered;
 	config.endless = !options_offline(o) || (o->read_file && strcmp(o->read_file, "-") == 0);
+	config.packed = s->packed;
 	err = output_text_new(&s->text, &config);
 	if (!err)
 		s->outputs[s->outputs[0] ? 1 : 0] = s->text;

@@ -420,6 +420,7 @@ static int read_all(struct offline *off, const char *first)
 	if (!err)
 		err = check_expression(off, reader_dlt(r));
 	off->s.interrupted = &interrupted;
+	off->s.packed = off->list || reader_is_packed(r);
 	if (!err)
 		err = session_open(&off->s, o, reader_dlt(r));
 	if (!err && !o->user)

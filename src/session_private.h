@@ -18,6 +18,7 @@ struct session {
 	struct output *outputs[SESSION_OUTPUTS];	    /* those in use first */
 	struct output *text, *file;			    /* the same, by kind; NULL: not in use */
 	bool said_pcap;					    /* that file keeps no processes */
+	bool packed;					    /* what is read is, or may be in a list of files */
 	bool pcap;					    /* file holds packets of one link type only */
 	bool (*is_input)(void *arg, const struct stat *st); /* see struct file_config */
 	void *is_input_arg;

@@ -40,6 +40,7 @@ enum {
 	/* Of an endless capture: what was silent while this many others came is forgotten. */
 	GENERATION4 = 1 << 18,
 	GENERATION6 = 1 << 17,
+	PACKED = 4, /* times as many of a file whose size tells nothing of how many there are */
 };
 
 /* The sequence numbers that the conversation began with. */
@@ -310,9 +311,9 @@ int conversations_new(struct conversations **ret, const struct text_config *conf
 		return -ENOMEM;
 	c->ipv4.young = c->ipv4.old = (struct table){ .hash = hash_key(), .key_size = KEY4 };
 	c->ipv6.young = c->ipv6.old = (struct table){ .hash = hash_key(), .key_size = KEY6 };
-	if (config->endless) {
-		c->ipv4.limit = GENERATION4;
-		c->ipv6.limit = GENERATION6;
+	if (config->endless || config->packed) {
+		c->ipv4.limit = GENERATION4 * (config->endless ? 1 : PACKED);
+		c->ipv6.limit = GENERATION6 * (config->endless ? 1 : PACKED);
 	}
 	*ret = c;
 	return 0;

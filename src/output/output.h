@@ -45,6 +45,7 @@ struct text_config {
 	const char *mib;	/* -m */
 	int fd;			/* 1 */
 	bool endless;		/* live or from a pipe: forget what was long silent rather than grow for ever */
+	bool packed;		/* likewise, later: a small file may become any number of packets */
 	const char *program;
 	const volatile sig_atomic_t *interrupted; /* see fd_write() */
 };
