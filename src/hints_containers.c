@@ -16,8 +16,7 @@ enum {
 };
 
 struct seen_container {
-	uint64_t hash;
-	struct container_desc container; /* the strings belong to it: id, name */
+	struct container_desc container; /* the strings belong to it: name */
 	struct pod_desc pod;		 /* name, namespace */
 };
 
@@ -28,8 +27,8 @@ struct seen_containers {
 	struct meant *meant; /* whom else it may have been; NULL: no memory */
 	struct hash_key key;
 	size_t n;
-	struct seen_container *v; /* in the order in which they came */
-	uint16_t slots[SLOTS];	  /* places in v, counted from 1 */
+	struct seen_container v[LISTED]; /* the first ones */
+	uint64_t slots[SLOTS];		 /* hashes of all, 0: empty */
 };
 
 struct seen_containers *seen_containers_new(const struct options *o)
@@ -37,12 +36,6 @@ struct seen_containers *seen_containers_new(const struct options *o)
 	const struct container_query query = options_containers(o);
 	struct seen_containers *s = calloc(1, sizeof(*s));
 
-	if (s)
-		s->v = calloc(SEEN_MAX, sizeof(*s->v));
-	if (s && !s->v) {
-		free(s);
-		return NULL;
-	}
 	if (s) {
 		s->key = hash_key();
 		s->meant = meant_new(&query);
@@ -57,15 +50,7 @@ static uint64_t hash_of(const struct hash_key *key, const struct container_desc 
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		h = hash_more(key, h, parts[i].p, parts[i].n);
-	return h;
-}
-
-static bool is_seen(const struct seen_container *c, uint64_t hash, const struct container_desc *container,
-		    const struct pod_desc *pod)
-{
-	return c->hash == hash && str_eq(c->container.id, container->id) &&
-	       str_eq(c->container.name, container->name) && str_eq(c->pod.name, pod->name) &&
-	       str_eq(c->pod.namespace, pod->namespace);
+	return h ? h : 1;
 }
 
 static struct str copy(struct str s)
@@ -84,17 +69,18 @@ static void add(struct seen_containers *s, const struct container_desc *containe
 	size_t at = hash & (SLOTS - 1);
 
 	for (; s->slots[at]; at = (at + 1) & (SLOTS - 1)) {
-		if (is_seen(&s->v[s->slots[at] - 1], hash, container, pod))
+		if (s->slots[at] == hash)
 			return;
 	}
 	if (s->n == SEEN_MAX)
 		return;
-	s->v[s->n] = (struct seen_container){
-		.hash = hash,
-		.container = { .id = copy(container->id), .name = copy(container->name) },
-		.pod = { .name = copy(pod->name), .namespace = copy(pod->namespace) },
-	};
-	s->slots[at] = (uint16_t)++s->n;
+	s->slots[at] = hash;
+	if (s->n < LISTED)
+		s->v[s->n] = (struct seen_container){
+			.container.name = copy(container->name),
+			.pod = { .name = copy(pod->name), .namespace = copy(pod->namespace) },
+		};
+	s->n++;
 }
 
 static void add_end(struct seen_containers *s, const struct container_desc *container, const struct pod_desc *pod)
@@ -163,13 +149,11 @@ void seen_containers_free(struct seen_containers *s)
 {
 	if (!s)
 		return;
-	for (size_t i = 0; i < s->n; i++) {
-		free_str(s->v[i].container.id);
+	for (size_t i = 0; i < LISTED; i++) {
 		free_str(s->v[i].container.name);
 		free_str(s->v[i].pod.name);
 		free_str(s->v[i].pod.namespace);
 	}
 	meant_free(s->meant);
-	free(s->v);
 	free(s);
 }

@@ -415,6 +415,8 @@ static int read_all(struct offline *off, const char *first)
 	privileges_say(&off->s.user);
 	/* Until here a signal may simply end us. */
 	catch_signals();
+	if (off->s.text && (off->list || reader_is_packed(r)))
+		output_text_packed(off->s.text);
 	err = check_expression(off, reader_dlt(r));
 	if (!err)
 		err = session_open(&off->s, o, reader_dlt(r));

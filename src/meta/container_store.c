@@ -6,14 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "meta/budget.h"
+#include "meta/pods.h"
 #include "util/clock.h"
 #include "util/hash.h"
 
 enum {
 	BUCKETS = 1024,
 	ENTRIES_MAX = 8192,
-	PODS_MAX = 2 * ENTRIES_MAX, /* those whose sandbox is an entry go with it */
-	BY_USERS_MAX = 2048,	    /* entries that users may make, so that they do not push out others */
+	BY_USERS_MAX = 2048, /* entries that users may make, so that they do not push out others */
 	NAMESPACES_MAX = 256,
 	ID_LEN = 64,
 	KEY_MAX = 256,
@@ -23,18 +24,13 @@ enum {
 #define GONE_KEEP_NS (120 * NSEC_PER_SEC) /* packets in flight, and a pause in reading them */
 #define SWEEP_NS (5 * NSEC_PER_SEC)
 
-struct pod {
-	struct pod *next;
-	char *sandbox, *name, *namespace, *uid, *labels, *annotations;
-};
-
 struct container_store {
 	struct container_store_hooks hooks;
+	struct budget budget;
 	struct hash_key key;
 	struct container_entry *buckets[BUCKETS];
 	size_t nentries, nby_users;
-	struct pod *pods[BUCKETS]; /* by the hash of the sandbox's id */
-	size_t npods;
+	struct pods pods;
 	char *namespaces[NAMESPACES_MAX];
 	size_t nnamespaces, oldest_namespace;
 	uint64_t version, serial, swept_at;
@@ -48,6 +44,7 @@ int container_store_new(struct container_store **ret, const struct container_sto
 		return -ENOMEM;
 	s->hooks = *hooks;
 	s->key = hash_key();
+	pods_init(&s->pods);
 	s->version = 1;
 	*ret = s;
 	return 0;
@@ -90,47 +87,6 @@ static void replace(char **field, const char *value)
 	*field = copy;
 }
 
-static struct pod **pod_bucket(struct container_store *s, const char *sandbox)
-{
-	return &s->pods[hash_bytes(&s->key, sandbox, strlen(sandbox)) % BUCKETS];
-}
-
-static const struct pod *pod_find(const struct container_store *s, const char *sandbox)
-{
-	const struct pod *p = s->pods[hash_bytes(&s->key, sandbox, strlen(sandbox)) % BUCKETS];
-
-	while (p && strcmp(p->sandbox, sandbox) != 0)
-		p = p->next;
-	return p;
-}
-
-static void pod_free(struct pod *p)
-{
-	if (!p)
-		return;
-	free(p->sandbox);
-	free(p->name);
-	free(p->namespace);
-	free(p->uid);
-	free(p->labels);
-	free(p->annotations);
-	free(p);
-}
-
-static void pod_remove(struct container_store *s, const char *sandbox)
-{
-	for (struct pod **p = pod_bucket(s, sandbox); *p; p = &(*p)->next) {
-		struct pod *pod = *p;
-
-		if (strcmp(pod->sandbox, sandbox) == 0) {
-			*p = pod->next;
-			pod_free(pod);
-			s->npods--;
-			return;
-		}
-	}
-}
-
 static void entry_free(struct container_entry *e)
 {
 	free(e->published);
@@ -158,7 +114,8 @@ static void entry_forget(struct container_store *s, struct container_entry *e)
 	s->nby_users -= e->by_user;
 	s->version++;
 	s->hooks.forget(s->hooks.arg, e);
-	pod_remove(s, e->id);
+	pods_remove(&s->pods, &s->budget, e->id);
+	budget_set(&s->budget, &e->bytes, 0, e->by_user);
 	entry_free(e);
 }
 
@@ -254,12 +211,12 @@ static bool pod_is_of_labels(const struct pod *p, const struct container_entry *
 /* By the sandbox; a container that only containerd has told is known by its labels. */
 static const struct pod *pod_of(const struct container_store *s, const struct container_entry *e)
 {
-	const struct pod *pod = pod_find(s, e->sandbox ? e->sandbox : e->id);
+	const struct pod *pod = pods_find(&s->pods, e->sandbox ? e->sandbox : e->id);
 
-	for (size_t i = 0; !pod && e->pod_name && i < BUCKETS; i++) {
-		for (pod = s->pods[i]; pod && !pod_is_of_labels(pod, e); pod = pod->next)
-			continue;
-	}
+	if (pod || !e->pod_name)
+		return pod;
+	for (pod = pods_each(&s->pods, NULL); pod && !pod_is_of_labels(pod, e); pod = pods_each(&s->pods, pod))
+		continue;
 	return pod;
 }
 
@@ -310,18 +267,24 @@ static bool published_is(const struct container *p, const struct annotation *a)
 
 static void entry_refresh(struct container_store *s, struct container_entry *e)
 {
-	const struct annotation a = compose(s, e);
+	struct annotation a = compose(s, e);
+	size_t size = annot_strings_size(&annotation_schema, &a);
 	struct container *p;
 
 	e->pod_told = pod_of(s, e) != NULL;
 	if (e->published && published_is(e->published, &a))
 		return;
+	/* Each container of a pod has what is the pod's. */
+	if (size > e->bytes && !budget_allows(&s->budget, e->by_user) && a.pod.name.p)
+		a.pod.labels = a.pod.annotations = str_of("{}");
+	size = annot_strings_size(&annotation_schema, &a);
 	p = published_new(a);
 	if (!p)
 		return;
 	p->serial = ++s->serial;
 	free(e->published);
 	e->published = p;
+	budget_set(&s->budget, &e->bytes, size + (e->labels ? strlen(e->labels) : 0), e->by_user);
 	s->version++;
 }
 
@@ -375,7 +338,7 @@ void container_store_put(struct container_store *s, const struct container_facts
 	if (f->rank >= e->rank) {
 		if (!f->some_labels || f->rank > e->rank || !e->labels) {
 			free(e->labels);
-			e->labels = label_json(f->labels, f->nlabels);
+			e->labels = budget_labels(&s->budget, f->labels, f->nlabels, f->rank == RANK_USER);
 		}
 		e->rank = f->rank;
 		e->user = f->user;
@@ -394,26 +357,10 @@ void container_store_put(struct container_store *s, const struct container_facts
 
 void container_store_put_pod(struct container_store *s, const struct pod_facts *f)
 {
-	struct pod *pod = s->npods < PODS_MAX ? calloc(1, sizeof(*pod)) : NULL;
-	struct pod **bucket;
+	const struct pod *pod = pods_put(&s->pods, &s->budget, f);
 
 	if (!pod)
 		return;
-	replace(&pod->sandbox, f->sandbox);
-	replace(&pod->name, f->name);
-	replace(&pod->namespace, f->namespace);
-	replace(&pod->uid, f->uid);
-	pod->labels = label_json(f->labels, f->nlabels);
-	pod->annotations = label_json(f->annotations, f->nannotations);
-	if (!pod->sandbox || !pod->name || !pod->namespace || !pod->uid || !pod->labels || !pod->annotations) {
-		pod_free(pod);
-		return;
-	}
-	pod_remove(s, pod->sandbox);
-	bucket = pod_bucket(s, pod->sandbox);
-	pod->next = *bucket;
-	*bucket = pod;
-	s->npods++;
 	for (struct container_entry *e = container_store_each(s, NULL); e; e = container_store_each(s, e)) {
 		if (e->rank != RANK_NONE &&
 		    (strcmp(e->sandbox ? e->sandbox : e->id, pod->sandbox) == 0 || pod_is_of_labels(pod, e)))
@@ -424,7 +371,7 @@ void container_store_put_pod(struct container_store *s, const struct pod_facts *
 
 bool container_store_has_pod(const struct container_store *s, const char *sandbox)
 {
-	return pod_find(s, sandbox) != NULL;
+	return pods_find(&s->pods, sandbox) != NULL;
 }
 
 void container_store_put_init(struct container_store *s, const char *ns, const char *id, uint32_t pid)
@@ -586,13 +533,8 @@ void container_store_free(struct container_store *s)
 			s->buckets[i] = e->next;
 			entry_free(e);
 		}
-		while (s->pods[i]) {
-			struct pod *p = s->pods[i];
-
-			s->pods[i] = p->next;
-			pod_free(p);
-		}
 	}
+	pods_free(&s->pods);
 	for (size_t i = 0; i < s->nnamespaces; i++)
 		free(s->namespaces[i]);
 	free(s);

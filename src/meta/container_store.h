@@ -15,6 +15,7 @@
 
 #include "meta/container_info.h"
 #include "meta/label.h"
+#include "meta/pods.h"
 
 struct container_store;
 
@@ -33,12 +34,6 @@ struct container_facts {
 	const char *sandbox; /* id of the CRI pod sandbox, NULL unknown */
 };
 
-struct pod_facts {
-	const char *sandbox, *name, *namespace, *uid;
-	struct label *labels, *annotations; /* sorted in place */
-	size_t nlabels, nannotations;
-};
-
 /* One container. All belongs to the store but what the init hook may change (of the first process), used_at, and the
  * last group. */
 struct container_entry {
@@ -51,6 +46,7 @@ struct container_entry {
 	char *id, *name, *image, *labels;
 	char *sandbox, *pod_name, *pod_namespace, *pod_uid; /* the last three from labels */
 	struct container *published;			    /* NULL: no facts yet */
+	size_t bytes;					    /* of labels and what is published */
 	bool pod_told;					    /* the pod's own labels and annotations are known */
 	uint32_t init_pid, pidns, mntns;		    /* of its first process, 0 unknown */
 	char *init_cgroup; /* that process's, up to the part that has the id; NULL unknown */

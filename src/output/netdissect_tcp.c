@@ -40,6 +40,7 @@ enum {
 	/* Of an endless capture: what was silent while this many others came is forgotten. */
 	GENERATION4 = 1 << 18,
 	GENERATION6 = 1 << 17,
+	PACKED = 4, /* times as many of a file whose size tells nothing of how many there are */
 };
 
 /* The sequence numbers that the conversation began with. */
@@ -50,7 +51,7 @@ struct origin {
 /* Open addressing; a slot is the key followed by struct origin. An unused slot's key is zero: port 0 to port 0 at address
  * 0 is kept apart. */
 struct table {
-	struct hash_key hash; /* addresses and ports are chosen by strangers */
+	const struct hash_long_key *hash; /* addresses and ports are chosen by strangers */
 	size_t key_size;
 	size_t used, slots; /* slots: a power of two, 0 none yet */
 	uint8_t *data;
@@ -64,6 +65,7 @@ struct family {
 };
 
 struct conversations {
+	struct hash_long_key hash;
 	struct family ipv4, ipv6;
 };
 
@@ -98,13 +100,15 @@ static uint8_t *table_slot(const struct table *t, const uint8_t *key)
 {
 	const size_t size = slot_size(t);
 
-	for (size_t i = hash_bytes(&t->hash, key, t->key_size);; i++) {
+	for (size_t i = hash_numbers(t->hash, key, t->key_size);; i++) {
 		uint8_t *slot = t->data + (i & (t->slots - 1)) * size;
 
 		if (is_equal(slot, key, t->key_size) || is_zero(slot, t->key_size))
 			return slot;
 	}
 }
+
+_Static_assert(KEY6 <= HASH_BLOCK * 4, "as many parts of a key as there are secrets");
 
 static const struct origin *table_find(const struct table *t, const uint8_t *key)
 {
@@ -302,20 +306,31 @@ void tcp_print(netdissect_options *ndo, const u_char *bp, u_int length, const u_
 	library_tcp_print(ndo, bp, length, bp2, fragmented);
 }
 
+static void bound(struct conversations *c, unsigned times)
+{
+	c->ipv4.limit = GENERATION4 * times;
+	c->ipv6.limit = GENERATION6 * times;
+}
+
 int conversations_new(struct conversations **ret, const struct text_config *config)
 {
 	struct conversations *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return -ENOMEM;
-	c->ipv4.young = c->ipv4.old = (struct table){ .hash = hash_key(), .key_size = KEY4 };
-	c->ipv6.young = c->ipv6.old = (struct table){ .hash = hash_key(), .key_size = KEY6 };
-	if (config->endless) {
-		c->ipv4.limit = GENERATION4;
-		c->ipv6.limit = GENERATION6;
-	}
+	c->hash = hash_long_key();
+	c->ipv4.young = c->ipv4.old = (struct table){ .hash = &c->hash, .key_size = KEY4 };
+	c->ipv6.young = c->ipv6.old = (struct table){ .hash = &c->hash, .key_size = KEY6 };
+	if (config->endless)
+		bound(c, 1);
 	*ret = c;
 	return 0;
+}
+
+void conversations_packed(struct conversations *c)
+{
+	if (!c->ipv4.limit)
+		bound(c, PACKED);
 }
 
 void conversations_free(struct conversations *c)

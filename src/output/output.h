@@ -60,6 +60,8 @@ bool output_text_prints(int dlt);
 /* -errno with a logged message: unknown -T, bad -E, -A with -x... Opens all that printing takes: afterwards there is no file
  * and no socket but what is open. */
 int output_text_new(struct output **ret, const struct text_config *config);
+/* What comes is, or may be, of a small file that becomes any number of packets: as endless, later. */
+void output_text_packed(struct output *o);
 /* How many of a packet's first bytes its text depends on, most often its headers; of the rest it needs no more than this
  * sum, as absent_sum. */
 struct text_reach;

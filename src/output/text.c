@@ -507,6 +507,11 @@ static void fix_time_zone(void)
 	tzset();
 }
 
+void output_text_packed(struct output *o)
+{
+	conversations_packed(text_from(o)->conversations);
+}
+
 int output_text_new(struct output **ret, const struct text_config *config)
 {
 	char message[PCAP_ERRBUF_SIZE];

@@ -110,6 +110,8 @@ void library_ifaces(bool on);
 
 /* TCP conversations, for relative sequence numbers (netdissect_tcp.c). */
 int conversations_new(struct conversations **ret, const struct text_config *config);
+/* See output_text_packed(). */
+void conversations_packed(struct conversations *c);
 void conversations_free(struct conversations *c);
 /* seq and ack: what its sequence numbers are relative to, of the end that counts as the first; this packet is the other end's
  * when reversed. */

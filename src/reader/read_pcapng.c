@@ -13,6 +13,7 @@ enum {
 	BLOCK_MIN = 12,
 	SHB_MIN = 28,
 	MAX_BLOCK = 16 << 20,
+	IFACES_MAX = 32 << 20, /* bytes of all interface blocks: they are kept, and a packed file may be full of them */
 	PRELUDE_MAX = 32 << 20, /* how far the first interface is looked for before the reading starts */
 };
 
@@ -151,11 +152,16 @@ static int broken_block(const struct reader *r, const struct block *b)
 
 static int iface_block(struct reader *r, const struct reader_handler *h, const struct block *b)
 {
-	struct reader_iface *ri = reader_add_iface(r);
+	struct reader_iface *ri;
 	char err[160];
 	uint32_t max;
 	int ret;
 
+	if (b->body_len > IFACES_MAX - r->iface_bytes)
+		return reader_broken(r, stream_offset(&r->stream), "interface blocks of more than %d MB together",
+				     IFACES_MAX >> 20);
+	r->iface_bytes += b->body_len;
+	ri = reader_add_iface(r);
 	if (!ri)
 		return -ENOMEM;
 	ret = pcapng_parse_iface(b->body, b->body_len, &ri->pub, &ri->tb, err);

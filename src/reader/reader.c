@@ -151,6 +151,11 @@ bool reader_swapped(const struct reader *r)
 	return r->swapped;
 }
 
+bool reader_is_packed(const struct reader *r)
+{
+	return stream_is_packed(&r->stream);
+}
+
 bool reader_is_pcapng(const struct reader *r)
 {
 	return r->pcapng;

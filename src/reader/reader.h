@@ -38,6 +38,8 @@ uint32_t reader_snaplen(const struct reader *r);
 /* The byte order of the (current section of the) file is not the host's. */
 bool reader_swapped(const struct reader *r);
 bool reader_is_pcapng(const struct reader *r);
+/* It may hold any number of packets, however small the file is. */
+bool reader_is_packed(const struct reader *r);
 /* Delivers everything. 0 at the end of the file or when stopped; a broken file: everything whole first, then a logged
  * error with the byte offset, and -EBADMSG. */
 int reader_run(struct reader *r, const struct reader_handler *handler);

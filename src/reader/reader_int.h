@@ -30,6 +30,7 @@ struct reader {
 	enum pcap_lengths lengths;
 	uint32_t record_header; /* bytes */
 	/* pcapng */
+	size_t iface_bytes;   /* of their blocks */
 	size_t section_first; /* of ifaces: number 0 of the section */
 	uint32_t max_block;
 	int first_dlt;

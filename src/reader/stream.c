@@ -369,6 +369,11 @@ void stream_set_interrupt(struct stream *s, const volatile sig_atomic_t *flag)
 	s->source->interrupted = flag;
 }
 
+bool stream_is_packed(const struct stream *s)
+{
+	return s->source->decode;
+}
+
 void stream_close(struct stream *s)
 {
 	struct stream_source *src = s->source;

@@ -113,6 +113,21 @@ struct hash_long_key {
 
 struct hash_long_key hash_long_key(void);
 
+/* Of a few numbers of 32 bits, as many for each key of a table: two keys that differ have the same with a chance of 2^-32, whoever
+ * chose them (multilinear hashing, Carter and Wegman). */
+static inline uint32_t hash_numbers(const struct hash_long_key *key, const void *bytes, size_t n)
+{
+	uint64_t h = key->key.k[0];
+
+	for (size_t i = 0; i < n / 4; i++) {
+		uint32_t word;
+
+		memcpy(&word, (const unsigned char *)bytes + 4 * i, sizeof(word));
+		h += key->block[i] * word;
+	}
+	return (uint32_t)(h >> 32);
+}
+
 /* n bytes, a multiple of 16. */
 static inline void hash_block(struct hash_state *s, const struct hash_long_key *key, const unsigned char *p, size_t n)
 {

@@ -82,6 +82,7 @@ static inline int fuse_try(const char *folder, uid_t uid, int (*look)(void))
 	const struct timespec pause = { .tv_nsec = 10000000 };
 	int status = -1, pids[2] = { -1, -1 };
 	pid_t server = 0, pid;
+	struct stat st;
 
 	if (pipe(pids))
 		return FUSE_NO_MOUNTS;
@@ -91,7 +92,8 @@ static inline int fuse_try(const char *folder, uid_t uid, int (*look)(void))
 		    mount("users", "/mnt", "tmpfs", 0, NULL) || (mkdir(folder, 0700) && errno != EEXIST))
 			_exit(FUSE_NO_MOUNTS);
 		server = fuse_mount(folder, uid);
-		if (!server || write(pids[1], &server, sizeof(server)) < 0)
+		/* What it tells of its root is known from then on. */
+		if (!server || stat(folder, &st) || write(pids[1], &server, sizeof(server)) < 0)
 			_exit(FUSE_NO_MOUNTS);
 		_exit(look());
 	}

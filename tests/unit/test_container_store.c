@@ -3,6 +3,9 @@
 #include "check.h"
 #include "runtime_rig.h"
 
+/* The sanitizer's; gcc comes without the header. */
+size_t __sanitizer_get_current_allocated_bytes(void);
+
 static void test_store_is_bounded(void)
 {
 	struct rig rig;
@@ -23,6 +26,38 @@ static void test_store_is_bounded(void)
 	/* The containers that have gone went first. */
 	snprintf(id, sizeof(id), "%064x", 19998u);
 	CHECK(container_store_get(rig.store, NULL, 0, id, 64, false) != NULL);
+	rig_close(&rig);
+}
+
+/* What they carry is, too: names come first. */
+static void test_labels_are_bounded(void)
+{
+	static char value[4000];
+	const size_t before = __sanitizer_get_current_allocated_bytes();
+	struct label labels[6];
+	struct rig rig;
+	char id[65];
+
+	memset(value, 'v', sizeof(value) - 1);
+	for (size_t i = 0; i < 6; i++)
+		labels[i] = (struct label){ &"abcdef"[i], value };
+	rig_open(&rig, &docker_ops, "/nonexistent");
+	for (unsigned i = 0; i < 8000; i++) {
+		snprintf(id, sizeof(id), "%064x", i);
+		container_store_put_pod(rig.store, &(struct pod_facts){ id, "p", "n", "u", labels, labels, 6, 6 });
+		container_store_put(rig.store, &(struct container_facts){ .rank = RANK_CRI,
+									  .id = id,
+									  .sandbox = id,
+									  .labels = labels,
+									  .nlabels = 6,
+									  .name = "web" });
+	}
+	CHECK(__sanitizer_get_current_allocated_bytes() - before < 100u << 20);
+	CHECK(str_eq(rig_find(&rig, NULL, id)->desc.name, str_of("web")));
+	CHECK(str_eq(rig_find(&rig, NULL, id)->pod.name, str_of("p")));
+	CHECK(str_eq(rig_find(&rig, NULL, id)->desc.labels, str_of("{}")));
+	snprintf(id, sizeof(id), "%064x", 0u);
+	CHECK(rig_find(&rig, NULL, id)->desc.labels.n > 20000);
 	rig_close(&rig);
 }
 
@@ -205,6 +240,7 @@ static void test_namespaces_are_bounded(void)
 int main(void)
 {
 	RUN(test_store_is_bounded);
+	RUN(test_labels_are_bounded);
 	RUN(test_pods_come_and_go);
 	RUN(test_first_process);
 	RUN(test_merge);

@@ -65,6 +65,19 @@ static void test_long(void)
 	}
 }
 
+static void test_numbers(void)
+{
+	const struct hash_long_key key = hash_long_key();
+	uint32_t words[9] = { 0 };
+	const uint32_t h = hash_numbers(&key, words, sizeof(words));
+
+	for (size_t i = 0; i < 9; i++) {
+		words[i] = 1U << 31;
+		CHECK(hash_numbers(&key, words, sizeof(words)) != h);
+		words[i] = 0;
+	}
+}
+
 static void test_parts(void)
 {
 	const struct hash_key key = hash_key();
@@ -111,6 +124,7 @@ int main(int argc, char **argv)
 		test_key(argc, argv);
 	RUN(test_as_openssl);
 	RUN(test_long);
+	RUN(test_numbers);
 	RUN(test_parts);
 	RUN(test_key_of_the_run);
 	return check_status();

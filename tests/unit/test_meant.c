@@ -150,7 +150,8 @@ static void test_hostile(void)
 {
 	char wanted[4096];
 
-	CHECK_STR(said(NULL, "evil", NULL), "ptcpdump: --container-name 'evil': did you mean 'evil\\n\\x27\\x1b\\x5b2J'?\n");
+	CHECK_STR(said(NULL, "evil", NULL),
+		  "ptcpdump: --container-name 'evil': did you mean 'evil\\n\\x27\\x1b\\x5b2J'?\n");
 	memset(wanted, '.', sizeof(wanted) - 1);
 	wanted[sizeof(wanted) - 1] = '\0';
 	CHECK_STR(said(wanted, wanted, wanted), "");
