@@ -12,6 +12,7 @@
 
 #include "util/caps.h"
 #include "util/cgroup2.h"
+#include "util/procfs.h"
 
 enum {
 	CONTAINER_ID_LEN = 64,
@@ -112,30 +113,6 @@ static char *next_line(char **rest)
 	return line;
 }
 
-static ssize_t read_proc_cgroup(uint32_t pid, char *buf, size_t size)
-{
-	char name[64];
-	size_t len = 0;
-	ssize_t n;
-	int fd;
-
-	snprintf(name, sizeof(name), "/proc/%u/cgroup", pid);
-	fd = open(name, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	while (len < size - 1) {
-		n = read(fd, buf + len, size - 1 - len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		len += (size_t)n;
-	}
-	close(fd);
-	buf[len] = '\0';
-	return len ? (ssize_t)len : -ESRCH;
-}
-
 /* NULL: it is not mounted where we see it. */
 static char *v1_mount(const char *controller)
 {
@@ -231,10 +208,10 @@ static int pid_path(struct cgroup_fs *fs, uint32_t pid, struct cgroup_where *ret
 	char buf[16384];
 	char *rest = buf;
 	char *text;
-	ssize_t n = read_proc_cgroup(pid, buf, sizeof(buf));
+	const int n = procfs_read(pid, "cgroup", buf, sizeof(buf));
 
-	if (n < 0)
-		return (int)n;
+	if (n <= 0)
+		return n ? n : -ESRCH;
 	while ((text = next_line(&rest))) {
 		const struct line l = line_of(fs, text);
 

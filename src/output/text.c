@@ -526,8 +526,10 @@ int output_text_new(struct output **ret, const struct text_config *config)
 		return -EINVAL;
 	}
 	t = calloc(1, sizeof(*t));
-	if (!t)
+	if (!t) {
+		log_error("out of memory");
 		return -ENOMEM;
+	}
 	t->output.ops = &text_ops;
 	t->config = *config;
 	fix_time_zone();
@@ -546,6 +548,8 @@ int output_text_new(struct output **ret, const struct text_config *config)
 	if (!err)
 		err = decode_secrets(t);
 	if (err < 0) {
+		if (err == -ENOMEM)
+			log_error("out of memory");
 		text_free(&t->output);
 		return err;
 	}

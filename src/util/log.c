@@ -55,7 +55,12 @@ void log_msg(enum log_level level, const char *fmt, ...)
 	/* Names from files, sockets and processes end up here. */
 	escape_put(&b, str_of(text), IN_MESSAGE);
 	buf_putc(&b, '\n');
-	/* One write, so that lines of several processes do not mix. */
-	if (write(STDERR_FILENO, b.p, b.len) < 0)
-		return;
+	/* One write if it may be, so that lines of several processes do not mix. */
+	for (size_t done = 0; done < b.len;) {
+		const ssize_t written = write(STDERR_FILENO, b.p + done, b.len - done);
+
+		if (written < 0 && errno != EINTR)
+			return;
+		done += written > 0 ? (size_t)written : 0;
+	}
 }
