@@ -3,6 +3,7 @@
 # make            build/ptcpdump against the system's shared libraries
 # make static     build/static/ptcpdump, one static file
 # make asan       build/asan/ptcpdump, with AddressSanitizer and UBSan
+# make tsan       build/tsan/ptcpdump, with ThreadSanitizer; tests/system/tsan.sh runs it
 # make setup      install what is missing (apt; elsewhere it prints a list)
 # make demo       set up, build, and show it at work
 # make check      set up, build, run every test
@@ -118,6 +119,9 @@ endef
 ASAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 $(eval $(call variant,$(B),$$(PKG_CFLAGS) $$(FORTIFY)))
 $(eval $(call variant,$(B)/asan,$$(PKG_CFLAGS) $$(ASAN)))
+# It does not know fences; ours are against the kernel, of which it knows nothing either.
+TSAN := -fsanitize=thread -fno-omit-frame-pointer -Wno-tsan
+$(eval $(call variant,$(B)/tsan,$$(PKG_CFLAGS) $$(TSAN)))
 $(eval $(call variant,$(B)/static,$$(STATIC_CPPFLAGS) $$(FORTIFY) -ffunction-sections -fdata-sections))
 $(OBJ:%=$(B)/static/obj/%): | $(STATIC_DEPS)
 
@@ -129,6 +133,11 @@ $(B)/asan/ptcpdump: $(B)/asan/obj/$(MAIN) $(B)/asan/libptcpdump.a $(ND_ASAN_LIB)
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(ASAN) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $(call group,$^) $(PKG_LIBS)
 
+# The dissectors have one thread.
+$(B)/tsan/ptcpdump: $(B)/tsan/obj/$(MAIN) $(B)/tsan/libptcpdump.a $(ND_LIB)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(TSAN) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $(call group,$^) $(PKG_LIBS)
+
 # The linker warns about getaddrinfo and getpwuid in static programs; deps/static_nss.c deals with that.
 $(B)/static/ptcpdump: $(B)/static/obj/$(MAIN) $(patsubst %.c,$(B)/static/obj/%.o,$(wildcard deps/static_*.c)) $(B)/static/libptcpdump.a $(ND_LIB) $(STATIC_DEPS)
 	$(say) LD $@
@@ -138,6 +147,7 @@ $(B)/static/ptcpdump: $(B)/static/obj/$(MAIN) $(patsubst %.c,$(B)/static/obj/%.o
 
 static: $(if $(MAIN),$(B)/static/ptcpdump,$(B)/static/libptcpdump.a)
 asan: $(if $(MAIN),$(B)/asan/ptcpdump,$(B)/asan/libptcpdump.a)
+tsan: $(if $(MAIN),$(B)/tsan/ptcpdump,$(B)/tsan/libptcpdump.a)
 
 # --- BPF and other generated sources -------------------------------------------
 
@@ -351,4 +361,4 @@ help:
 	@echo "Settings: V=1 WERROR=1 CC= CLANG= BPFTOOL= CFLAGS= DISTDIR= PREFIX= DESTDIR="
 
 .DEFAULT_GOAL := all
-.PHONY: all check-fast vm-kernels completions fuzz static asan tests check demo setup bench golden check-clean format check-format lint install uninstall clean distclean help $(SUITES:%=check-%)
+.PHONY: all check-fast vm-kernels completions fuzz static asan tsan tests check demo setup bench golden check-clean format check-format lint install uninstall clean distclean help $(SUITES:%=check-%)
