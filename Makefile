@@ -3,7 +3,7 @@
 # make            build/ptcpdump against the system's shared libraries
 # make static     build/static/ptcpdump, one static file
 # make asan       build/asan/ptcpdump, with AddressSanitizer and UBSan
-# make tsan       build/tsan/ptcpdump, with ThreadSanitizer
+# make tsan       build/tsan/ptcpdump, with ThreadSanitizer; tests/system/tsan.sh runs it
 # make setup      install what is missing (apt; elsewhere it prints a list)
 # make demo       set up, build, and show it at work
 # make check      set up, build, run every test
@@ -122,7 +122,8 @@ endef
 ASAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 $(eval $(call variant,$(B),$$(PKG_CFLAGS) $$(FORTIFY)))
 $(eval $(call variant,$(B)/asan,$$(PKG_CFLAGS) $$(ASAN)))
-TSAN := -fsanitize=thread -Wno-tsan
+# It does not know fences; ours are against the kernel, of which it knows nothing either.
+TSAN := -fsanitize=thread -fno-omit-frame-pointer -Wno-tsan
 $(eval $(call variant,$(B)/tsan,$$(PKG_CFLAGS) $$(TSAN)))
 $(eval $(call variant,$(B)/static,$$(STATIC_CPPFLAGS) $$(FORTIFY) -ffunction-sections -fdata-sections))
 $(OBJ:%=$(B)/static/obj/%): | $(STATIC_DEPS)
@@ -135,7 +136,7 @@ $(B)/asan/ptcpdump: $(B)/asan/obj/$(MAIN) $(B)/asan/libptcpdump.a $(ND_ASAN_LIB)
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(ASAN) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $(call group,$^) $(PKG_LIBS)
 
-# libnetdissect runs in one thread only, so it is not built anew for this.
+# The dissectors have one thread.
 $(B)/tsan/ptcpdump: $(B)/tsan/obj/$(MAIN) $(B)/tsan/libptcpdump.a $(ND_LIB)
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(TSAN) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $(call group,$^) $(PKG_LIBS)
@@ -148,8 +149,8 @@ $(B)/static/ptcpdump: $(B)/static/obj/$(MAIN) $(patsubst %.c,$(B)/static/obj/%.o
 	$(Q)$(STRIP) -o $@ $@.full
 
 static: $(if $(MAIN),$(B)/static/ptcpdump,$(B)/static/libptcpdump.a)
-tsan: $(if $(MAIN),$(B)/tsan/ptcpdump)
 asan: $(if $(MAIN),$(B)/asan/ptcpdump,$(B)/asan/libptcpdump.a)
+tsan: $(if $(MAIN),$(B)/tsan/ptcpdump,$(B)/tsan/libptcpdump.a)
 
 # --- BPF and other generated sources -------------------------------------------
 
@@ -249,7 +250,7 @@ $(B)/tests/fault.so: tests/faults/fault.c
 	$(Q)$(CC) $(STD) -D_GNU_SOURCE -DPRELOAD $(WARN) $(CFLAGS) -fPIC -shared $< -o $@ -ldl
 FAULTS := $(if $(MAIN),$(B)/asan/ptcpdump-faults $(B)/tests/fault.so)
 
-PROGRAMS := $(if $(MAIN),$(B)/ptcpdump $(B)/asan/ptcpdump $(B)/tsan/ptcpdump)
+PROGRAMS := $(if $(MAIN),$(B)/ptcpdump $(B)/asan/ptcpdump)
 SUITES := unit golden bpf system tcpdump vm
 .SECONDARY:
 .DELETE_ON_ERROR:
