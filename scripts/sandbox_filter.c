@@ -45,11 +45,15 @@ static const int allowed[] = {
 	SCMP_SYS(fsync),
 	SCMP_SYS(ftruncate),
 	SCMP_SYS(futex),
+	SCMP_SYS(getegid),
+	SCMP_SYS(geteuid),
+	SCMP_SYS(getgid),
 	SCMP_SYS(getpid),
 	SCMP_SYS(getppid),
 	SCMP_SYS(getrandom),
 	SCMP_SYS(gettid),
 	SCMP_SYS(gettimeofday),
+	SCMP_SYS(getuid),
 	SCMP_SYS(lseek),
 	SCMP_SYS(madvise),
 	SCMP_SYS(mremap),
@@ -89,8 +93,6 @@ static const int allowed_names[] = {
 	SCMP_SYS(readlinkat),  SCMP_SYS(recvmmsg),    SCMP_SYS(rseq),
 	SCMP_SYS(sendmmsg),    SCMP_SYS(sendto),      SCMP_SYS(set_robust_list),
 	SCMP_SYS(setsockopt),  SCMP_SYS(stat),	      SCMP_SYS(statx),
-	SCMP_SYS(getuid),      SCMP_SYS(geteuid),     SCMP_SYS(getgid),
-	SCMP_SYS(getegid),
 };
 
 static const int allowed_leaks[] = {

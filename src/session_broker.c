@@ -159,7 +159,8 @@ static __attribute__((noreturn)) void compile(struct outside *out, const struct 
 	const struct options *o = out->config.s->o;
 	struct filter_code code = { 0 };
 	char text[FILTER_ERR_LEN] = "";
-	int err = privileges_drop_all(&out->config.s->user);
+	/* With -Z it is given up already. */
+	int err = geteuid() == 0 ? privileges_drop_all(&out->config.s->user) : 0;
 
 	if (!err && !o->no_sandbox)
 		err = sandbox_enter(&sandbox);
