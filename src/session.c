@@ -234,7 +234,7 @@ void session_close(struct session *s)
 		s->outputs[i]->ops->free(s->outputs[i]);
 		s->outputs[i] = NULL;
 	}
-	s->relay = NULL;
+	s->text = s->file = s->relay = NULL;
 	output_text_reach_free(s->reach);
 	s->reach = NULL;
 	resolver_free(s->resolver);
