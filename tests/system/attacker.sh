@@ -6,6 +6,7 @@
 . "$(dirname "$0")/hosts.lib.sh"
 
 ATTACKED=$HELPERS/attacked
+ulimit -c 0
 # What a library may try, at once; what ends the process by SIGSYS, one by one.
 refused="open proc create overwrite unlink socket connect connect-unix fork kill type code"
 deadly="execve ptrace read-parent bpf setuid namespace mount chmod"

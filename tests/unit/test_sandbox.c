@@ -388,8 +388,8 @@ static int work_as_dissector(void)
 	if (!p)
 		return 2;
 	free(p);
-	if (!localtime_r(&now, &tm) || uname(&system) || fstat(output, &st) || isatty(output) ||
-	    lseek(output, 0, SEEK_SET))
+	if (!localtime_r(&now, &tm) || uname(&system) || getuid() != geteuid() || fstat(output, &st) ||
+	    isatty(output) || lseek(output, 0, SEEK_SET))
 		return 3;
 	if (signal(SIGUSR1, SIG_IGN) == SIG_ERR || raise(SIGUSR1))
 		return 4;
