@@ -22,6 +22,7 @@ _arguments -s \
 	'*--no-promiscuous-mode[don'\''t put the interface into promiscuous mode]' \
 	'*--backend=[how packets are seen (default\: tc, or pcap where only that can serve); help\: what this kernel offers]:BACKEND:(tc cgroup-skb socket-filter tp-btf pcap)' \
 	'*--kernel-btf=[BTF of this kernel (default /sys/kernel/btf/vmlinux, then /var/lib/ptcpdump/btf, else it is fetched)]:FILE:_files' \
+	'*--no-btf-download[don'\''t fetch the BTF of a kernel that has none]' \
 	'*--immediate-mode[show and save packets as soon as they arrive]' \
 	'*-I[put the interface into 802.11 monitor mode (by the backend pcap)]' \
 	'*--monitor-mode[put the interface into 802.11 monitor mode (by the backend pcap)]' \
@@ -36,6 +37,7 @@ _arguments -s \
 	'*-J[list the time stamp types of the interface and exit]' \
 	'*--list-time-stamp-types[list the time stamp types of the interface and exit]' \
 	'*--probe[tell what this kernel offers, what is lost without it, and exit]' \
+	'*--clean[remove what runs that were killed have left in the kernel and on the disk, tell what, and exit]' \
 	'*-F+[read the filter expression from FILE; one on the command line is ignored]:FILE:_files' \
 	'*--expression-file=[read the filter expression from FILE; one on the command line is ignored]:FILE:_files' \
 	'*-O[don'\''t optimize the filter program]' \
@@ -117,6 +119,7 @@ _arguments -s \
 	'*--packet-buffered[write every packet at once, to the file of -w, else to standard output]' \
 	'*-Z+[as root\: become USER once all is open (default\: sudo'\''s user, else tcpdump or nobody; root\: stay)]:USER:_users' \
 	'*--relinquish-privileges=[as root\: become USER once all is open (default\: sudo'\''s user, else tcpdump or nobody; root\: stay)]:USER:_users' \
+	'*--no-sandbox[go on where the kernel cannot take files, sockets and system calls from what reads packets]' \
 	'*--add-ethernet-header[with -w\: put an Ethernet header before packets that have no link header (tun, WireGuard), so that files hold one link type]' \
 	'*--compact-comments[with -w to pcapng\: full comments once for many packets of a process, which else have its pid and command]' \
 	'*-B+[size of the kernel'\''s packet buffers in KiB (default 16384; with more than 4 CPUs 4096 for each)]:KIB: ' \

@@ -46,6 +46,7 @@ static const int allowed[] = {
 	SCMP_SYS(ftruncate),
 	SCMP_SYS(futex),
 	SCMP_SYS(getpid),
+	SCMP_SYS(getppid),
 	SCMP_SYS(getrandom),
 	SCMP_SYS(gettid),
 	SCMP_SYS(gettimeofday),
@@ -88,13 +89,13 @@ static const int allowed_names[] = {
 	SCMP_SYS(sendmmsg),    SCMP_SYS(sendto),      SCMP_SYS(set_robust_list),
 	SCMP_SYS(setsockopt),  SCMP_SYS(stat),	      SCMP_SYS(statx),
 	SCMP_SYS(uname),       SCMP_SYS(getuid),      SCMP_SYS(geteuid),
-	SCMP_SYS(getgid),      SCMP_SYS(getegid),     SCMP_SYS(getppid),
+	SCMP_SYS(getgid),      SCMP_SYS(getegid),
 };
 
 static const int allowed_leaks[] = {
-	SCMP_SYS(access), SCMP_SYS(getdents64), SCMP_SYS(newfstatat), SCMP_SYS(prctl),		 SCMP_SYS(prlimit64),
-	SCMP_SYS(ptrace), SCMP_SYS(readlink),	SCMP_SYS(readlinkat), SCMP_SYS(set_robust_list), SCMP_SYS(stat),
-	SCMP_SYS(statx),  SCMP_SYS(tgkill),	SCMP_SYS(wait4),
+	SCMP_SYS(access),    SCMP_SYS(getdents), SCMP_SYS(getdents64), SCMP_SYS(newfstatat), SCMP_SYS(prctl),
+	SCMP_SYS(prlimit64), SCMP_SYS(ptrace),	 SCMP_SYS(readlink),   SCMP_SYS(readlinkat), SCMP_SYS(set_robust_list),
+	SCMP_SYS(stat),	     SCMP_SYS(statx),	 SCMP_SYS(tgkill),     SCMP_SYS(wait4),
 };
 
 /* Libraries may try these, and do without. */

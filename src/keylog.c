@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "keylog_holder.h"
+#include "util/folder.h"
 #include "util/log.h"
 
 enum {
@@ -29,10 +31,11 @@ enum {
 #define FOLDER_MODE 0711
 
 struct keylog {
-	char *folder, *path;	      /* folder NULL: path is the user's own file */
-	int folder_fd, fd, notify_fd; /* fd -1: that is not there yet */
-	uint32_t uid;		      /* of the command */
-	const char *copy;	      /* NULL none */
+	struct keylog_holder holder; /* fd -1: the user has a file */
+	char *path;		     /* of that, else the holder's */
+	int fd, notify_fd;	     /* fd -1: the user's is not there yet */
+	uint32_t uid;		     /* of the command */
+	const char *copy;	     /* NULL none */
 	int copy_fd;
 	off_t at;
 	struct buf pending; /* read, but its line is not whole yet */
@@ -178,83 +181,117 @@ int keylog_read(struct keylog *k, struct buf *lines)
 	return k->copy && lines->len > start ? copy_lines(k, lines->p + start, lines->len - start) : 0;
 }
 
-/* A new file is the command's user's, since these are his secrets; one that is there stays as it is. */
-static int open_copy(struct keylog *k, const struct keylog_config *config)
+/* What was there before us is taken only if nobody else gets to read the secrets by it. */
+static int check_copy(const struct keylog_config *config, int fd)
 {
-	const int flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY;
+	struct stat st;
 
-	k->copy_fd = open(config->copy, flags | O_CREAT | O_EXCL, 0600);
-	if (k->copy_fd >= 0)
-		return geteuid() != 0 || fchown(k->copy_fd, config->uid, config->gid) == 0 ? 0 : -errno;
-	if (errno == EEXIST)
-		k->copy_fd = open(config->copy, flags);
-	return k->copy_fd < 0 ? -errno : 0;
+	if (fstat(fd, &st))
+		return -errno;
+	if (st.st_uid != geteuid() && st.st_uid != config->uid)
+		return -EEXIST;
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	if (st.st_nlink > 1)
+		return -EMLINK;
+	if (st.st_mode & (S_IRGRP | S_IROTH))
+		log_warn("--write-keylog-file '%s': others may read it, and decrypt with it: chmod 600 it",
+			 config->copy);
+	return 0;
 }
 
-/* What a killed ptcpdump left behind: its lock is gone. Young ones may just be about to be locked. */
-static void remove_stale_folder(int tmp_fd, const char *name)
+/* A new file is the command's user's, since these are his secrets. */
+static int open_copy(struct keylog *k, const struct keylog_config *config)
+{
+	struct folder folder = FOLDER_NONE;
+	bool made = false;
+	int err = folder_open(&folder, config->copy, strlen(config->copy));
+
+	if (!err) {
+		k->copy_fd = folder_file(&folder, config->copy, O_APPEND | O_NOCTTY, 0600, true, &made);
+		err = k->copy_fd < 0 ? k->copy_fd : 0;
+	}
+	folder_close(&folder);
+	if (!err && !made)
+		err = check_copy(config, k->copy_fd);
+	else if (!err && geteuid() == 0 && fchown(k->copy_fd, config->uid, config->gid))
+		err = -errno;
+	return err;
+}
+
+static const char *why_no_copy(int err)
+{
+	switch (err) {
+	case -EEXIST: return "belongs to somebody else: name a new file";
+	case -EMLINK: return "has other names (hard links): name a new file";
+	case -ELOOP: return "is behind links that root has not made: name the file where it is";
+	default: return strerror(-err);
+	}
+}
+
+/* What a killed ptcpdump before this one left behind: its lock is gone. Young ones may just be about to be locked. */
+static bool remove_stale_folder(int tmp_fd, const char *name)
 {
 	enum { YOUNG = 60 };
 	const int fd = openat(tmp_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	bool removed = false;
 	struct stat st;
 
 	if (fd < 0)
-		return;
+		return false;
 	if (fstat(fd, &st) == 0 && (st.st_mode & 07777) == FOLDER_MODE && st.st_mtime + YOUNG < time(NULL) &&
 	    flock(fd, LOCK_EX | LOCK_NB) == 0) {
 		/* A folder that holds more than this file is not ours and stays, as does one of another user's. */
 		unlinkat(fd, FILE_NAME, 0);
-		unlinkat(tmp_fd, name, AT_REMOVEDIR);
+		removed = unlinkat(tmp_fd, name, AT_REMOVEDIR) == 0;
 	}
 	close(fd);
+	return removed;
 }
 
-static void remove_stale_folders(const char *tmp)
+static unsigned remove_stale_folders(const char *tmp, FILE *out)
 {
 	DIR *dir = opendir(tmp);
 	struct dirent *entry;
+	unsigned n = 0;
 
 	if (!dir)
-		return;
+		return 0;
 	while ((entry = readdir(dir))) {
-		if (fnmatch(FOLDER_PREFIX "??????", entry->d_name, 0) == 0)
-			remove_stale_folder(dirfd(dir), entry->d_name);
+		if (fnmatch(FOLDER_PREFIX "??????", entry->d_name, 0) != 0 ||
+		    !remove_stale_folder(dirfd(dir), entry->d_name))
+			continue;
+		n++;
+		if (out)
+			fprintf(out, "%s/%s: removed\n", tmp, entry->d_name);
 	}
 	closedir(dir);
+	return n;
 }
 
-/* The folder can be entered by all and listed by its owner; the file in it belongs to the command's user. */
-static int make_private_file(struct keylog *k, const struct keylog_config *config)
+unsigned keylog_clean(FILE *out)
 {
 	const char *tmp = getenv("TMPDIR");
-	const bool root = geteuid() == 0;
 
-	if (!tmp || *tmp != '/')
-		tmp = "/tmp";
-	remove_stale_folders(tmp);
-	if (asprintf(&k->folder, "%s/" FOLDER_PREFIX "XXXXXX", tmp) < 0) {
-		k->folder = NULL;
+	return remove_stale_folders(tmp && *tmp == '/' ? tmp : "/tmp", out);
+}
+
+static int make_private_file(struct keylog *k, const struct keylog_config *config)
+{
+	char name[32];
+	int err;
+
+	keylog_clean(NULL);
+	err = keylog_holder_start(&k->holder, config->uid, config->gid);
+	if (err)
+		return err;
+	k->fd = k->holder.fd;
+	k->path = strdup(k->holder.path);
+	if (!k->path)
 		return -ENOMEM;
-	}
-	if (!mkdtemp(k->folder)) {
-		free(k->folder);
-		k->folder = NULL;
-		return -errno;
-	}
-	if (asprintf(&k->path, "%s/" FILE_NAME, k->folder) < 0) {
-		k->path = NULL;
-		return -ENOMEM;
-	}
-	k->folder_fd = open(k->folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (k->folder_fd < 0 || flock(k->folder_fd, LOCK_SH | LOCK_NB) || fchmod(k->folder_fd, FOLDER_MODE))
-		return -errno;
-	if (root && config->dropped && fchown(k->folder_fd, config->dropped_uid, config->dropped_gid))
-		return -errno;
-	k->fd = openat(k->folder_fd, FILE_NAME, O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (k->fd < 0 || (root && fchown(k->fd, config->uid, config->gid)))
-		return -errno;
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", k->fd);
 	k->notify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	return k->notify_fd < 0 || inotify_add_watch(k->notify_fd, k->path, IN_MODIFY) < 0 ? -errno : 0;
+	return k->notify_fd < 0 || inotify_add_watch(k->notify_fd, name, IN_MODIFY) < 0 ? -errno : 0;
 }
 
 /* What is in it already belongs to others. -ENOENT: it cannot come into being either. */
@@ -302,8 +339,7 @@ static int open_source(struct keylog *k, const struct keylog_config *config)
 	k->path = NULL;
 	err = make_private_file(k, config);
 	if (err)
-		log_error("can't make a file for the TLS secrets of the command in '%s': %s",
-			  k->folder ? k->folder : "TMPDIR", strerror(-err));
+		log_error("can't make a file for the TLS secrets of the command: %s", strerror(-err));
 	return err;
 }
 
@@ -317,12 +353,17 @@ int keylog_new(struct keylog **ret, const struct keylog_config *config)
 		return -ENOMEM;
 	}
 	*k = (struct keylog){
-		.folder_fd = -1, .fd = -1, .notify_fd = -1, .copy_fd = -1, .uid = config->uid, .copy = config->copy
+		.holder = { .fd = -1, .alive = -1 },
+		.fd = -1,
+		.notify_fd = -1,
+		.copy_fd = -1,
+		.uid = config->uid,
+		.copy = config->copy,
 	};
 	if (k->copy) {
 		err = open_copy(k, config);
 		if (err) {
-			log_error("--write-keylog-file '%s': %s", k->copy, strerror(-err));
+			log_error("--write-keylog-file '%s': %s", k->copy, why_no_copy(err));
 			goto out;
 		}
 	}
@@ -338,7 +379,7 @@ out:
 
 const char *keylog_path(const struct keylog *k)
 {
-	return k->folder ? k->path : NULL;
+	return k->holder.fd >= 0 ? k->path : NULL;
 }
 
 bool keylog_waits(const struct keylog *k)
@@ -355,18 +396,16 @@ void keylog_free(struct keylog *k)
 {
 	if (!k)
 		return;
-	if (k->folder_fd >= 0)
-		unlinkat(k->folder_fd, FILE_NAME, 0);
-	if (k->folder)
-		rmdir(k->folder);
-	for (size_t i = 0; i < 4; i++) {
-		const int fd = (const int[]){ k->folder_fd, k->fd, k->notify_fd, k->copy_fd }[i];
+	if (k->fd == k->holder.fd)
+		k->fd = -1;
+	keylog_holder_end(&k->holder);
+	for (size_t i = 0; i < 3; i++) {
+		const int fd = (const int[]){ k->fd, k->notify_fd, k->copy_fd }[i];
 
 		if (fd >= 0)
 			close(fd);
 	}
 	buf_done(&k->pending);
-	free(k->folder);
 	free(k->path);
 	free(k);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The TLS secrets of "-- command": it gets SSLKEYLOGFILE with the name of a private file, to which the TLS libraries that
+ * The TLS secrets of "-- command": it gets SSLKEYLOGFILE with the name of a private file in memory, to which the TLS libraries that
  * know this variable append a line per secret (draft-ietf-tls-keylogfile). What is no such line goes no further. A user who
  * has set the variable goes on getting the lines: then his file is read, which the command makes if it is not there.
  */
@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "util/buf.h"
 
@@ -16,11 +17,8 @@ struct keylog;
 
 struct keylog_config {
 	const char *user_file; /* what SSLKEYLOGFILE is now, NULL or "" nothing */
-	const char *copy;      /* lines are appended to this file, too; NULL none */
+	const char *copy;      /* lines are appended to this file, too, unless it is of another user; NULL none */
 	uint32_t uid, gid;     /* of the command */
-	/* Who removes the private file at the end, if not root. */
-	bool dropped;
-	uint32_t dropped_uid, dropped_gid;
 };
 
 /* Errors are logged; -errno. */
@@ -34,7 +32,8 @@ int keylog_fd(const struct keylog *k);
 /* Appends the whole lines that came since the last call, each with its newline; some more than a MiB at most. -errno,
  * logged, when they cannot be read or copied. */
 int keylog_read(struct keylog *k, struct buf *lines);
-/* Removes the private file. */
 void keylog_free(struct keylog *k);
+/* Removes folders that versions with a private file on the disk have left, and tells out, unless it is NULL. How many. */
+unsigned keylog_clean(FILE *out);
 
 #endif

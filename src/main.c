@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "capture/capture.h"
+#include "clean.h"
 #include "hints.h"
 #include "list.h"
 #include "options.h"
@@ -35,6 +36,7 @@ static int act(const struct options *o)
 	case ACTION_LIST_LINK_TYPES: return list_link_types(o) ? 1 : 0;
 	case ACTION_LIST_TSTAMP_TYPES: return list_tstamp_types(o) ? 1 : 0;
 	case ACTION_LIST_BACKENDS: return capture_list_backends(stdout) ? 1 : 0;
+	case ACTION_CLEAN: return clean_leftovers(stdout) ? 1 : 0;
 	case ACTION_PROBE: return capture_probe(stdout) ? 1 : 0;
 	case ACTION_HELP: options_print_help(); break;
 	case ACTION_VERSION: options_print_version(); break;

@@ -46,6 +46,7 @@ enum options_action {
 	ACTION_LIST_TSTAMP_TYPES, /* -J */
 	ACTION_LIST_BACKENDS,	  /* --backend help */
 	ACTION_PROBE,
+	ACTION_CLEAN,
 	ACTION_HELP,
 	ACTION_VERSION,
 	ACTION_FP_TYPE,

@@ -117,9 +117,7 @@ static uint64_t now_and_then(const struct privileges_keep *keep)
 	uint64_t caps = 0;
 
 	if (keep->new_files || keep->containers)
-		caps |= caps_bit(CAP_DAC_OVERRIDE);
-	if (keep->containers)
-		caps |= caps_bit(CAP_DAC_READ_SEARCH);
+		caps |= caps_bit(CAP_DAC_OVERRIDE) | caps_bit(CAP_DAC_READ_SEARCH);
 	return caps;
 }
 
@@ -185,15 +183,13 @@ int privileges_drop(const struct privileges_user *user, const struct privileges_
 {
 	int err;
 
-	/* As tcpdump says it of -Z root, too. */
-	if (!user->drop && user->asked)
-		fprintf(stderr, "dropped privs to %s\n", user->name);
 	if (!user->drop)
 		return 0;
 	err = become(user);
 	if (err && !user->asked) {
-		log_info("going on as root: can't change to user '%s' (uid %u, gid %u): %s", user->name, user->uid,
-			 user->gid, strerror(-err));
+		if (!keep->quiet)
+			log_info("going on as root: can't change to user '%s' (uid %u, gid %u): %s", user->name,
+				 user->uid, user->gid, strerror(-err));
 		return 0;
 	}
 	if (!err)
@@ -203,11 +199,16 @@ int privileges_drop(const struct privileges_user *user, const struct privileges_
 			  strerror(-err));
 		return err;
 	}
-	if (user->asked)
-		fprintf(stderr, "dropped privs to %s\n", user->name);
-	else
+	if (!user->asked && !keep->quiet)
 		log_info("going on as user '%s' (uid %u)", user->name, user->uid);
 	return 0;
+}
+
+/* Of root as well. */
+void privileges_say(const struct privileges_user *user)
+{
+	if (user->asked)
+		fprintf(stderr, "dropped privs to %s\n", user->name);
 }
 
 int privileges_drop_all(const struct privileges_user *user)

@@ -16,6 +16,7 @@ int session_output_failed(struct session *s, struct output *output, int err)
 	const char *name = output == s->file ? output_file_name(output) : "standard output";
 
 	s->stop = true;
+	s->unwritten |= err != -ECANCELED;
 	if (err == -EPIPE)
 		log_info("'%s' is closed by its reader", name);
 	else if (err == -ENOTRECOVERABLE)
@@ -36,11 +37,10 @@ bool session_color(const struct options *o, int fd)
 	return o->color == COLOR_ALWAYS || (o->color == COLOR_AUTO && isatty(fd) && !(no_color && *no_color));
 }
 
-static int open_file(struct session *s, int dlt)
+struct file_config session_file_config(const struct session *s)
 {
 	const struct options *o = s->o;
 	struct file_config config = o->file;
-	int err;
 
 	config.path = o->write_file;
 	config.pcap = options_pcap(o);
@@ -51,14 +51,22 @@ static int open_file(struct session *s, int dlt)
 	config.uid = s->user.uid;
 	config.gid = s->user.gid;
 	config.set_owner = s->user.drop;
-	config.dlt = dlt < 0 ? DLT_EN10MB : dlt;
-	config.is_input = s->is_input;
-	config.arg = s->is_input_arg;
+	config.ask = s->ask_file;
+	config.arg = s->ask_arg;
 	config.interrupted = s->interrupted;
 	/* Text may have to wait for its reader, and the file with it. */
 	config.in_turns = !options_offline(o) && !session_wants_text(o);
-	err = output_file_new(&s->file, &config);
+	return config;
+}
 
+static int open_file(struct session *s, int dlt)
+{
+	const struct options *o = s->o;
+	struct file_config config = session_file_config(s);
+	int err;
+
+	config.dlt = dlt < 0 ? DLT_EN10MB : dlt;
+	err = output_file_new(&s->file, &config);
 	s->pcap = config.pcap;
 	if (!err)
 		s->outputs[0] = s->file;
@@ -90,18 +98,7 @@ int session_open(struct session *s, const struct options *o, int dlt)
 	};
 	int err;
 
-	*s = (struct session){
-		.o = o,
-		.limit = o->count,
-		.is_input = s->is_input,
-		.is_input_arg = s->is_input_arg,
-		.interrupted = s->interrupted,
-		.user = s->user,
-		.resolver = s->resolver,
-		.esp_files = s->esp_files,
-		.relay = s->relay,
-		.reach = s->reach,
-	};
+	s->limit = o->count;
 	err = match_new(&s->match, &match);
 	if (err) {
 		log_error("can't set up the process filter: %s", strerror(-err));
@@ -109,8 +106,10 @@ int session_open(struct session *s, const struct options *o, int dlt)
 	}
 	if (o->write_file)
 		err = open_file(s, dlt);
-	if (!err && session_wants_text(o))
+	if (!err && session_wants_text(o) && !s->text)
 		err = session_text_open(s);
+	if (s->text)
+		s->outputs[s->outputs[0] ? 1 : 0] = s->text;
 	return err;
 }
 
@@ -198,6 +197,22 @@ int session_rotate(struct session *s)
 	return err ? session_output_failed(s, s->file, err) : 0;
 }
 
+/* Packets that were handed to an output may not have reached it. */
+static void say_held(const struct session *s)
+{
+	struct file_held held;
+
+	if (!s->unwritten || !s->file)
+		return;
+	held = output_file_held(s->file);
+	if (held.begun)
+		log_warn("'%s' holds %s%llu packet%s", output_file_name(s->file), held.unsure ? "at most " : "",
+			 (unsigned long long)held.last, held.last == 1 ? "" : "s");
+	if (held.before && !held.overwritten)
+		log_warn("the files before it hold %llu packet%s", (unsigned long long)held.before,
+			 held.before == 1 ? "" : "s");
+}
+
 void session_finish(struct session *s)
 {
 	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
@@ -207,18 +222,19 @@ void session_finish(struct session *s)
 			session_output_failed(s, s->outputs[i], err);
 	}
 	s->dirty = false;
+	say_held(s);
 }
 
 void session_close(struct session *s)
 {
+	/* Nothing came to it. */
+	if (!s->outputs[0])
+		s->outputs[0] = s->text;
 	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
 		s->outputs[i]->ops->free(s->outputs[i]);
 		s->outputs[i] = NULL;
 	}
-	/* It may have ended before there was a use for it. */
-	if (s->relay && !s->text)
-		s->relay->ops->free(s->relay);
-	s->relay = NULL;
+	s->text = s->file = s->relay = NULL;
 	output_text_reach_free(s->reach);
 	s->reach = NULL;
 	resolver_free(s->resolver);

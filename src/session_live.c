@@ -358,8 +358,11 @@ static int drop_privileges(const struct live *l)
 		.command = o->command != NULL,
 		.programs = o->file.command != NULL,
 	};
+	int err = privileges_drop(&l->s.user, &keep);
 
-	return privileges_drop(&l->s.user, &keep);
+	if (!err)
+		privileges_say(&l->s.user);
+	return err;
 }
 
 /* Each interface takes two, each further namespace another two. The command has its own limit: it was forked before. */
@@ -465,9 +468,6 @@ static int open_keylog(struct live *l)
 	struct keylog_config config = {
 		.user_file = getenv("SSLKEYLOGFILE"),
 		.copy = o->keylog_file,
-		.dropped = l->s.user.drop,
-		.dropped_uid = l->s.user.uid,
-		.dropped_gid = l->s.user.gid,
 	};
 
 	command_user(&config.uid, &config.gid);

@@ -11,6 +11,8 @@
 #include "hints.h"
 #include "hints_containers.h"
 #include "reader/reader.h"
+#include "sandbox.h"
+#include "session_broker.h"
 #include "session_private.h"
 #include "util/fd.h"
 
@@ -29,7 +31,9 @@ struct offline {
 	size_t nifaces;
 	size_t unsupported; /* interfaces for whose link type the expression makes no sense */
 	char unsupported_text[FILTER_ERR_LEN];
-	FILE *list;		      /* -V, NULL none */
+	FILE *list;		      /* -V, NULL none; the broker reads it */
+	struct broker *broker;	      /* NULL: nobody stays outside of the sandbox */
+	int input;		      /* the first file, before it has a reader */
 	bool packets;		      /* there were some */
 	unsigned told;		      /* ANNOT_*, of any of them */
 	struct seen_containers *seen; /* NULL: none are asked for */
@@ -70,6 +74,15 @@ static void catch_signals(void)
 	fd_ignore_signals();
 }
 
+static int compile(struct offline *off, const struct filter_compile_opts *opts, struct filter_code *ret,
+		   char text[FILTER_ERR_LEN])
+{
+	const char *expr = off->s.o->expr;
+
+	return filter_has_names(expr) ? broker_compile(off->broker, opts, ret, text)
+				      : filter_compile(expr, opts, ret, text);
+}
+
 static int iface_filter(struct offline *off, struct source_iface *si, const struct iface *iface)
 {
 	const struct options *o = off->s.o;
@@ -81,7 +94,7 @@ static int iface_filter(struct offline *off, struct source_iface *si, const stru
 		.swapped = reader_swapped(off->readers[off->nreaders - 1]),
 	};
 	char text[FILTER_ERR_LEN];
-	int err = filter_compile(o->expr, &opts, &si->filter, text);
+	int err = compile(off, &opts, &si->filter, text);
 
 	if (err == -EOPNOTSUPP) {
 		memcpy(off->unsupported_text, text, sizeof(text));
@@ -236,7 +249,7 @@ static int check_expression(struct offline *off, int dlt)
 	const struct filter_compile_opts opts = { .dlt = dlt < 0 ? DLT_EN10MB : dlt, .saved = true };
 	struct filter_code code = { 0 };
 	char text[FILTER_ERR_LEN];
-	int err = filter_compile(off->s.o->expr, &opts, &code, text);
+	int err = compile(off, &opts, &code, text);
 
 	filter_done(&code);
 	if (err != -EINVAL)
@@ -309,50 +322,16 @@ static bool wants_more(const struct session *s)
 	return !interrupted && (!s->stop || (s->limit && s->captured == s->limit));
 }
 
-/* The next line of -V's file; false at its end. */
-static bool next_name(FILE *list, char name[PATH_MAX + 2])
-{
-	if (!fgets(name, PATH_MAX + 2, list))
-		return false;
-	name[strcspn(name, "\n")] = '\0';
-	return true;
-}
-
-static bool will_be_read(FILE *list, const struct stat *st)
-{
-	char name[PATH_MAX + 2];
-	const long at = list ? ftell(list) : -1;
-	bool found = false;
-	struct stat named;
-
-	/* What comes through a pipe cannot be known in advance. */
-	if (at < 0)
-		return false;
-	while (!found && next_name(list, name))
-		found = stat(name, &named) == 0 && named.st_dev == st->st_dev && named.st_ino == st->st_ino;
-	return fseek(list, at, SEEK_SET) || found;
-}
-
-static bool is_input(void *arg, const struct stat *st)
-{
-	const struct offline *off = arg;
-
-	for (size_t i = 0; i < off->nreaders; i++) {
-		if (reader_reads(off->readers[i], st))
-			return true;
-	}
-	return will_be_read(off->list, st);
-}
-
-static int open_reader(struct offline *off, const char *path, struct reader **ret)
+/* fd is the reader's from now on. */
+static int open_reader(struct offline *off, const char *path, int fd, struct reader **ret)
 {
 	struct reader **readers = reallocarray(off->readers, off->nreaders + 1, sizeof(*readers));
 	int err;
 
 	if (!readers)
-		return -ENOMEM;
+		return out_of_memory();
 	off->readers = readers;
-	err = reader_open(ret, path);
+	err = reader_open_input(ret, path, fd);
 	if (err)
 		return err;
 	readers[off->nreaders++] = *ret;
@@ -365,15 +344,17 @@ static int open_reader(struct offline *off, const char *path, struct reader **re
 static int read_list(struct offline *off, const struct reader *first)
 {
 	struct session *s = &off->s;
-	char name[PATH_MAX + 2];
+	char name[PATH_MAX];
 	struct reader *r;
 	int err = 0;
 
-	while (!err && wants_more(s) && next_name(off->list, name)) {
-		/* Its text comes before the next file's banner. */
-		if (session_flush(s))
+	/* A file's text comes before the next one's banner. */
+	while (!err && wants_more(s) && !session_flush(s)) {
+		const int fd = broker_input(off->broker, name);
+
+		if (fd == -ENODATA)
 			break;
-		err = open_reader(off, name, &r);
+		err = fd < 0 ? fd : open_reader(off, name, fd, &r);
 		if (!err && s->pcap && !s->o->file.add_ethernet && reader_dlt(r) != reader_dlt(first)) {
 			log_error("%s: new dlt does not match original: a pcap file holds one link type, name the file "
 				  "of -w *.pcapng",
@@ -388,38 +369,51 @@ static int read_list(struct offline *off, const struct reader *first)
 	return err;
 }
 
-static int drop_privileges(const struct offline *off)
+/*
+ * What needs root or the file system is done here, or left to the broker; the rest happens in the sandbox. The first byte of
+ * the file is read there.
+ */
+static int go_inside(struct offline *off, const char *path)
 {
 	const struct options *o = off->s.o;
-	const struct privileges_keep keep = {
-		.new_files = !o->user && (o->file.rotate_bytes || o->file.rotate_seconds),
-		.folders = !o->user && o->list_file,
-		.programs = o->file.command != NULL,
-	};
+	const struct privileges_keep nothing = { 0 };
+	struct broker_config broker = { .s = &off->s, .list = off->list };
+	const struct sandbox_config sandbox = { 0 };
+	int err = 0;
 
-	return privileges_drop(&off->s.user, &keep);
+	off->input = broker.first = reader_input(path);
+	if (off->input < 0)
+		return off->input;
+	/* It reads services, and what else names are made of. */
+	if (!o->dump && session_wants_text(o))
+		err = session_text_open(&off->s);
+	if (!err && broker_needed(o))
+		err = broker_new(&off->broker, &broker);
+	if (!err)
+		err = privileges_drop(&off->s.user, &nothing);
+	if (!err && !o->no_sandbox)
+		err = sandbox_enter(&sandbox);
+	if (broker_opens_files(o)) {
+		off->s.ask_file = broker_file;
+		off->s.ask_arg = off->broker;
+	}
+	return err;
 }
 
 static int read_all(struct offline *off, const char *first)
 {
 	const struct options *o = off->s.o;
 	struct reader *r;
-	int err = open_reader(off, first, &r);
+	int err = open_reader(off, first, off->input, &r);
 
 	if (err)
 		return err;
+	privileges_say(&off->s.user);
 	/* Until here a signal may simply end us. */
 	catch_signals();
-	/* The user of -Z writes where he may; who was given root without asking for less writes where root may. */
-	if (o->user)
-		err = drop_privileges(off);
-	if (!err)
-		err = check_expression(off, reader_dlt(r));
-	off->s.interrupted = &interrupted;
+	err = check_expression(off, reader_dlt(r));
 	if (!err)
 		err = session_open(&off->s, o, reader_dlt(r));
-	if (!err && !o->user)
-		err = drop_privileges(off);
 	if (!err)
 		err = read_next(off, r);
 	if (!err && off->list)
@@ -435,14 +429,14 @@ static int dump_filter(struct offline *off, const char *path)
 	struct filter_code code = { 0 };
 	char text[FILTER_ERR_LEN];
 	struct reader *r;
-	int err = open_reader(off, path, &r);
+	int err = open_reader(off, path, off->input, &r);
 
 	if (err)
 		return err;
 	opts.dlt = reader_dlt(r) < 0 ? DLT_EN10MB : reader_dlt(r);
 	opts.snaplen = reader_snaplen(r);
 	opts.swapped = reader_swapped(r);
-	err = filter_compile(off->s.o->expr, &opts, &code, text);
+	err = compile(off, &opts, &code, text);
 	if (err)
 		log_error("%s", text);
 	else
@@ -459,7 +453,7 @@ static FILE *open_list(const char *path, char first[PATH_MAX + 2])
 		log_error("Unable to open file: %s: %s", path, strerror(errno));
 		return NULL;
 	}
-	if (next_name(list, first))
+	if (broker_next_name(list, first))
 		return list;
 	log_error("Nothing in %s: it must hold one file name per line", path);
 	if (list != stdin)
@@ -470,6 +464,7 @@ static FILE *open_list(const char *path, char first[PATH_MAX + 2])
 static void offline_done(struct offline *off)
 {
 	session_close(&off->s);
+	broker_free(off->broker);
 	if (off->list && off->list != stdin)
 		fclose(off->list);
 	for (size_t i = 0; i < off->nreaders; i++)
@@ -496,7 +491,7 @@ static void say_hints(const struct offline *off, const char *path)
 int session_run_offline(const struct options *o)
 {
 	struct offline off = {
-		.s = { .o = o, .is_input = is_input, .is_input_arg = &off, .user = privileges_user(o) },
+		.s = { .o = o, .user = privileges_user(o), .interrupted = &interrupted },
 	};
 	char first[PATH_MAX + 2];
 	const char *path = o->read_file;
@@ -511,6 +506,8 @@ int session_run_offline(const struct options *o)
 	if (options_select_container(o))
 		off.seen = seen_containers_new(o);
 	err = o->dump ? 0 : session_begin(&off.s);
+	if (!err)
+		err = go_inside(&off, path);
 	if (!err)
 		err = o->dump ? dump_filter(&off, path) : read_all(&off, path);
 	if (err)

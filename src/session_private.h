@@ -3,6 +3,8 @@
 #ifndef SESSION_PRIVATE_H
 #define SESSION_PRIVATE_H
 
+#include <limits.h>
+
 #include "block.h"
 #include "meta/match.h"
 #include "options.h"
@@ -15,14 +17,15 @@ enum { SESSION_OUTPUTS = 2 };
 struct session {
 	const struct options *o;
 	struct match *match;
-	struct output *outputs[SESSION_OUTPUTS];	    /* those in use first */
-	struct output *text, *file;			    /* the same, by kind; NULL: not in use */
-	struct output *relay;				    /* text, when another process prints it */
-	struct text_reach *reach;			    /* with relay */
-	bool said_pcap;					    /* that file keeps no processes */
-	bool pcap;					    /* file holds packets of one link type only */
-	bool (*is_input)(void *arg, const struct stat *st); /* see struct file_config */
-	void *is_input_arg;
+	struct output *outputs[SESSION_OUTPUTS]; /* those in use first */
+	struct output *text, *file;		 /* the same, by kind; NULL: not in use */
+	struct output *relay;			 /* text, when another process prints it */
+	struct text_reach *reach;		 /* with relay */
+	bool said_pcap;				 /* that file keeps no processes */
+	bool pcap;				 /* file holds packets of one link type only */
+	/* See struct file_config. */
+	int (*ask_file)(void *arg, enum file_step step, char name[PATH_MAX]);
+	void *ask_arg;
 	const volatile sig_atomic_t *interrupted; /* see fd_write() */
 	struct privileges_user user;		  /* whom to become */
 	struct resolver *resolver;		  /* NULL: no names of hosts */
@@ -31,6 +34,7 @@ struct session {
 	uint64_t limit;				  /* captured where -c is reached, 0 none */
 	bool stop;				  /* -c is reached, or an output wants no more */
 	bool failed;				  /* an error was logged: exit status 1 */
+	bool unwritten;				  /* an output could not be written: what the file holds is told */
 	bool dirty;				  /* outputs may hold back text or packets */
 };
 
@@ -38,9 +42,11 @@ struct session {
  * hosts, reads files of secrets, where text needs them, and starts the process that prints what is captured. s->o and s->user
  * have been set. -errno, logged. */
 int session_begin(struct session *s);
-/* 0, or a negative errno with a message written. dlt: of the first interface, -1 when it comes later. s->is_input and
+/* 0, or a negative errno with a message written. dlt: of the first interface, -1 when it comes later. s->ask_file and
  * s->interrupted may have been set; s->user has, and session_begin() was called. */
 int session_open(struct session *s, const struct options *o, int dlt);
+/* Of -w: what the options and the user say. */
+struct file_config session_file_config(const struct session *s);
 int session_iface(struct session *s, const struct iface *iface);
 /* A packet that passed all filters. 0, or negative: the source has to stop; session's flags say why. */
 int session_packet(struct session *s, const struct packet *packet);
@@ -60,7 +66,8 @@ void session_close(struct session *s);
 int session_output_failed(struct session *s, struct output *output, int err);
 
 bool session_wants_text(const struct options *o);
-/* session_text.c: of a live capture, text is printed by a process of its own. 0, or a negative errno with a message. */
+/* session_text.c: of a live capture, text is printed by a process of its own. 0, or a negative errno with a message. Reads
+ * files of the system; session_open() does it unless it was done before. */
 int session_text_open(struct session *s);
 /* Waits until that process can print. */
 int session_text_ready(struct session *s);

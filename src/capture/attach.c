@@ -11,9 +11,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "capture/owner_lives.h"
 #include "capture/rtnl.h"
-#include "util/pidns.h"
-#include "util/procfs.h"
 
 /* From linux/bpf.h of 6.6; the headers that we build with may be older. */
 #define TCX_INGRESS 46
@@ -89,16 +88,6 @@ static void qdisc_remove(uint32_t ifindex)
 		bpf_tc_hook_destroy(&hook);
 }
 
-static bool process_lives(const struct capture_control *control)
-{
-	const uint32_t pidns = pidns_of_proc().inode;
-
-	/* A pid means something only in its own namespace. */
-	if (!pidns || pidns != control->owner_pidns)
-		return true;
-	return procfs_start(control->owner_pid) == control->owner_start;
-}
-
 /* Reads the control map of a program; -errno when it has none. */
 static int control_of(uint32_t prog_id, struct capture_control *ret)
 {
@@ -138,16 +127,17 @@ static int filter_stale(void *arg, const struct rtnl_filter *filter)
 	struct stale *stale = arg;
 
 	if ((filter->handle & ~HANDLE_OWN_QDISC) != HANDLE_BASE || !filter->prog_id ||
-	    control_of(filter->prog_id, &control) != 0 || process_lives(&control))
+	    control_of(filter->prog_id, &control) != 0 || owner_lives(&control))
 		return 0;
 	stale->handle = filter->handle;
 	stale->priority = filter->priority;
 	return 1;
 }
 
-void attach_clean(uint32_t ifindex)
+unsigned attach_clean(uint32_t ifindex)
 {
 	bool own_qdisc = false;
+	unsigned n = 0;
 
 	for (int ingress = 0; ingress < 2; ingress++) {
 		struct stale stale;
@@ -159,11 +149,13 @@ void attach_clean(uint32_t ifindex)
 
 			if (bpf_tc_detach(&hook, &opts) != 0)
 				break;
+			n++;
 			own_qdisc |= stale.handle & HANDLE_OWN_QDISC;
 		}
 	}
 	if (own_qdisc)
 		qdisc_remove(ifindex);
+	return n;
 }
 
 static int clsact_attach(struct attachment *a, int prog_fd)

@@ -26,9 +26,9 @@ bool attach_has_tcx(int prog_fd);
 int attach_program(struct attachment *a, enum attach_mode *mode, uint32_t ifindex, bool ingress, int prog_fd);
 /*
  * Without tcx a killed process leaves its filters behind: removes those from the device whose process, by their
- * map ptcp_control, is dead for sure.
+ * map ptcp_control, is dead for sure, and returns how many.
  */
-void attach_clean(uint32_t ifindex);
+unsigned attach_clean(uint32_t ifindex);
 /* Likewise in the device's namespace; gone: the device does not exist any more. */
 void attach_undo(struct attachment *a, bool gone);
 

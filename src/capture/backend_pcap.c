@@ -257,7 +257,8 @@ static int source_start(struct capture *c, struct source *s)
 		return err;
 	err = ring_open_local(s->ring, c->rings.size);
 	if (err)
-		log_error("can't make a buffer of %zu KB: %s", c->rings.size / 1024, strerror(-err));
+		log_error("can't make a buffer of %zu KiB: %s: ask for less with -B", c->rings.size / 1024,
+			  strerror(-err));
 	if (!err && fd >= 0)
 		err = poll_add(c, fd, EPOLLIN, NULL);
 	/* Without a descriptor the timer of links that are due makes us ask. */

@@ -74,7 +74,8 @@ int tc_attach_link(struct capture *c, struct link *link)
 	int err = 0;
 
 	sides_choose(c, link, &in, &out);
-	if (c->links.mode == ATTACH_CLSACT && !link->egress.active)
+	/* One with tcx takes away what one without has left, before it gives up the right to. */
+	if ((c->links.mode == ATTACH_CLSACT || !c->links.running) && !link->egress.active)
 		attach_clean(ifindex);
 	if (out && !link->egress.active) {
 		err = attach_program(&link->egress, &c->links.mode, ifindex, false, prog_fd);

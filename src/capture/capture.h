@@ -53,6 +53,7 @@ struct capture_config {
 	bool prompt;		/* packets are delivered as soon as their order is certain, not some at a time */
 	bool flows;		/* set by capture_load(): owners are asked for in user space */
 	const char *kernel_btf; /* NULL: the usual places */
+	bool no_btf_download;	/* these only */
 	bool promiscuous;
 	/* process filter, any of them non-empty makes it active: a packet passes when either end matches */
 	const uint32_t *pids;
@@ -146,5 +147,7 @@ int capture_find_iface(const char *given, char name[IF_NAMESIZE]);
 int capture_default_iface(char name[IF_NAMESIZE]);
 /* --probe: what this kernel offers and what is lost without it. */
 int capture_probe(FILE *out);
+/* Removes what killed captures have left, in all network namespaces, and tells what. How many things; -errno, logged. */
+int capture_clean(FILE *out);
 
 #endif

@@ -102,6 +102,22 @@ void expedite_end(struct expedite *e)
 		reset(e->fd);
 }
 
+bool expedite_clean(const char *path)
+{
+	char text[16] = "";
+	const int fd = open(path, O_RDWR | O_CLOEXEC);
+	bool stale = false;
+
+	if (fd < 0)
+		return false;
+	/* A guard that lives has its share of the lock. */
+	if (pread(fd, text, sizeof(text) - 1, 0) > 0 && strtol(text, NULL, 0) == EXPEDITED_BY_US &&
+	    flock(fd, LOCK_EX | LOCK_NB) == 0)
+		stale = set(fd, 0);
+	close(fd);
+	return stale;
+}
+
 void expedite_close(struct expedite *e)
 {
 	expedite_end(e);

@@ -28,5 +28,7 @@ void expedite_open(struct expedite *e, const char *path);
 void expedite_begin(struct expedite *e);
 void expedite_end(struct expedite *e);
 void expedite_close(struct expedite *e);
+/* Resets what nobody is there to reset any more, and returns whether there was such a thing. */
+bool expedite_clean(const char *path);
 
 #endif

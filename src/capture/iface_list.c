@@ -139,7 +139,7 @@ static int netns_print(const struct capture *c, const struct netns *ns, FILE *ou
 	return err;
 }
 
-static struct capture lister(const char *const *netns)
+struct capture netns_lister(const char *const *netns)
 {
 	static const char *const no_ifaces[] = { NULL };
 
@@ -152,7 +152,7 @@ static struct capture lister(const char *const *netns)
 
 int capture_enter_netns(const char *const *netns)
 {
-	struct capture c = lister(netns);
+	struct capture c = netns_lister(netns);
 	int err = netns_init(&c);
 
 	if (!err && c.namespaces.n)
@@ -163,7 +163,7 @@ int capture_enter_netns(const char *const *netns)
 
 int capture_list_ifaces(FILE *out, const char *const *netns, const struct capture_netns *known, size_t n)
 {
-	struct capture c = lister(netns);
+	struct capture c = netns_lister(netns);
 	int err;
 
 	if (!netns || !netns[0])

@@ -3,17 +3,27 @@
 
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "capture/kernel.h"
+#include "util/apart.h"
+#include "util/fd.h"
 #include "util/log.h"
+
+#define KERNEL_BTF_KEPT "/var/lib/ptcpdump/btf"
+#define NEW_PREFIX ".new-"
 
 enum {
 	WHY = 256,
@@ -97,23 +107,20 @@ static int make_folder(const char *folder)
 	}
 }
 
-static int write_all(int fd, struct str data)
+static int copy_all(int from, int to)
 {
-	while (data.n) {
-		const ssize_t n = write(fd, data.p, data.n);
+	off_t at = 0;
+	ssize_t n;
 
+	while ((n = sendfile(to, from, &at, RAW_MAX)) != 0) {
 		if (n < 0 && errno != EINTR)
 			return -errno;
-		if (n > 0) {
-			data.p += n;
-			data.n -= (uint32_t)n;
-		}
 	}
-	return fsync(fd) ? -errno : 0;
+	return fsync(to) ? -errno : 0;
 }
 
-/* Nobody ever sees half a file under its name, nor one that holds no BTF. */
-static int save(const char *folder, const char *name, struct str data, char path[PATH_MAX])
+/* Nobody ever sees half a file under its name. */
+static int save(const char *folder, const char *name, int from, char path[PATH_MAX])
 {
 	char tmp[PATH_MAX];
 	int fd, err = make_folder(folder);
@@ -121,18 +128,16 @@ static int save(const char *folder, const char *name, struct str data, char path
 	if (err)
 		return err;
 	if (snprintf(path, PATH_MAX, "%s/%s", folder, name) >= PATH_MAX ||
-	    snprintf(tmp, sizeof(tmp), "%s/.new-XXXXXX", folder) >= (int)sizeof(tmp))
+	    snprintf(tmp, sizeof(tmp), "%s/" NEW_PREFIX "XXXXXX", folder) >= (int)sizeof(tmp))
 		return -ENAMETOOLONG;
 	fd = mkostemp(tmp, O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	err = write_all(fd, data);
+	err = copy_all(from, fd);
 	if (!err && fchmod(fd, 0644))
 		err = -errno;
 	if (close(fd) && !err)
 		err = -errno;
-	if (!err && !holds_btf(tmp))
-		err = -EBADMSG;
 	if (!err && rename(tmp, path))
 		err = -errno;
 	if (err)
@@ -140,16 +145,25 @@ static int save(const char *folder, const char *name, struct str data, char path
 	return err;
 }
 
-static int save_fetched(const struct kernel_btf_places *p, const char *name, const char *url, struct str data,
-			char path[PATH_MAX], char why[WHY])
+unsigned kernel_btf_clean(FILE *out)
 {
-	const int err = save(p->folder, name, data, path);
+	enum { YOUNG = 60 };
+	DIR *dir = opendir(KERNEL_BTF_KEPT);
+	struct dirent *entry;
+	unsigned n = 0;
+	struct stat st;
 
-	if (err == -EBADMSG)
-		snprintf(why, WHY, "what '%.180s' gives is no BTF of a kernel", url);
-	else if (err)
-		snprintf(why, WHY, "can't save it in '%.100s': %s", p->folder, strerror(-err));
-	return err;
+	while (dir && (entry = readdir(dir))) {
+		if (fnmatch(NEW_PREFIX "??????", entry->d_name, 0) != 0 ||
+		    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode) ||
+		    st.st_mtime + YOUNG >= time(NULL) || unlinkat(dirfd(dir), entry->d_name, 0))
+			continue;
+		n++;
+		fprintf(out, "%s/%s: removed\n", KERNEL_BTF_KEPT, entry->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	return n;
 }
 
 /* What can stand in a path and an address as it is. */
@@ -197,27 +211,48 @@ static bool read_os(const struct kernel_btf_places *p, char id[65], char version
 	return is_plain(id) && is_plain(version);
 }
 
-static int fetch_raw(const struct kernel_btf_places *p, char path[PATH_MAX], char why[WHY])
+/* Of what others have made, nothing is looked at where we have rights: in this process, which has none. */
+struct fetched {
+	int err;
+	unsigned source;
+	char why[WHY];
+};
+
+static int keep(struct str data, int fd, const char *url, char why[WHY])
+{
+	char path[32];
+	size_t done;
+	const int err = fd_write(fd, data.p, data.n, NULL, &done);
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (!err && holds_btf(path))
+		return 0;
+	if (ftruncate(fd, 0) || lseek(fd, 0, SEEK_SET) || err)
+		snprintf(why, WHY, "no memory for it");
+	else
+		snprintf(why, WHY, "what '%.180s' gives is no BTF of a kernel", url);
+	return -EBADMSG;
+}
+
+static int fetch_raw(const struct kernel_btf_places *p, int fd, char why[WHY])
 {
 	struct buf b = { 0 };
-	char url[512], name[128];
+	char url[512];
 	int err;
 
 	snprintf(url, sizeof(url), "%s%s/vmlinux-%s", p->raw_url, p->machine, p->release);
 	err = kernel_btf_fetch(p, url, RAW_MAX, &b, why);
-	if (!err) {
-		snprintf(name, sizeof(name), "vmlinux-%s", p->release);
-		err = save_fetched(p, name, url, (struct str){ b.p, (uint32_t)b.len }, path, why);
-	}
+	if (!err)
+		err = keep((struct str){ b.p, (uint32_t)b.len }, fd, url, why);
 	buf_done(&b);
 	return err;
 }
 
-static int fetch_archive(const struct kernel_btf_places *p, char path[PATH_MAX], char why[WHY])
+static int fetch_archive(const struct kernel_btf_places *p, int fd, char why[WHY])
 {
 	const char *machine = strcmp(p->machine, "aarch64") == 0 ? "arm64" : p->machine, *reason = NULL;
 	struct buf b = { 0 }, unpacked = { 0 };
-	char url[512], name[128], id[65], version[65];
+	char url[512], id[65], version[65];
 	struct str btf = { 0 };
 	int err;
 
@@ -232,37 +267,94 @@ static int fetch_archive(const struct kernel_btf_places *p, char path[PATH_MAX],
 		if (err)
 			snprintf(why, WHY, "%s", reason);
 	}
-	if (!err) {
-		snprintf(name, sizeof(name), "%s.btf", p->release);
-		err = save_fetched(p, name, url, btf, path, why);
-	}
+	if (!err)
+		err = keep(btf, fd, url, why);
 	buf_done(&unpacked);
 	buf_done(&b);
 	return err;
 }
 
+static const struct {
+	int (*fetch)(const struct kernel_btf_places *p, int fd, char why[WHY]);
+	const char *name; /* of the file that is kept */
+} sources[] = { { fetch_raw, "vmlinux-%s" }, { fetch_archive, "%s.btf" } };
+enum { SOURCES = sizeof(sources) / sizeof(sources[0]) };
+
+static void fetch_apart(const void *arg, int fd, void *result)
+{
+	struct fetched *f = result;
+
+	for (f->source = 0; f->source < SOURCES; f->source++) {
+		f->err = sources[f->source].fetch(arg, fd, f->why);
+		if (!f->err || f->err == -ELIBACC)
+			return;
+		log_info("%s", f->why);
+	}
+}
+
+/* What it says is no more to be trusted than what it has read. */
+static void check_fetched(struct fetched *f)
+{
+	f->why[WHY - 1] = '\0';
+	for (char *c = f->why; *c; c++) {
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	}
+	if (!f->err && f->source >= SOURCES)
+		f->err = -EBADMSG;
+}
+
+static int fetch_and_save(const struct kernel_btf_places *p, char path[PATH_MAX], struct fetched *f)
+{
+	const int fd = memfd_create("ptcpdump-btf", MFD_CLOEXEC);
+	char name[128];
+	int err = fd < 0 ? -errno : apart_run(fd, RAW_MAX, fetch_apart, p, f, sizeof(*f));
+
+	if (err)
+		snprintf(f->why, WHY, "%s", strerror(-err));
+	else
+		check_fetched(f);
+	err = err ? err : f->err;
+	if (!err) {
+		snprintf(name, sizeof(name), sources[f->source].name, p->release);
+		err = save(p->folder, name, fd, path);
+		if (err)
+			snprintf(f->why, WHY, "can't save it in '%.100s': %s", p->folder, strerror(-err));
+	}
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+/* "https://HOST/..." */
+static struct str host_of(const char *url)
+{
+	const char *host = strstr(url, "://") + 3;
+
+	return (struct str){ host, (uint32_t)strcspn(host, "/") };
+}
+
 static int fetch(const struct kernel_btf_places *p, char path[PATH_MAX])
 {
-	int (*const sources[])(const struct kernel_btf_places *, char *, char *) = { fetch_raw, fetch_archive };
-	char why[WHY] = "";
-	bool known = strcmp(p->machine, "x86_64") == 0 || strcmp(p->machine, "aarch64") == 0;
+	const bool known = strcmp(p->machine, "x86_64") == 0 || strcmp(p->machine, "aarch64") == 0;
+	const struct str raw = host_of(p->raw_url), archive = host_of(p->archive_url);
+	struct fetched f = { .err = -ENOENT };
 
-	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]) && known && is_plain(p->release); i++) {
-		const int err = sources[i](p, path, why);
-
-		if (!err) {
+	if (!p->no_download && known && is_plain(p->release)) {
+		log_warn("this kernel has no BTF: asking %.*s, then %.*s for that of %s, to keep it in '%s'; "
+			 "--no-btf-download asks nobody",
+			 (int)raw.n, raw.p, (int)archive.n, archive.p, p->release, p->folder);
+		if (!fetch_and_save(p, path, &f)) {
 			log_info("saved as '%s'", path);
 			return 0;
 		}
-		if (err == -ELIBACC)
-			break;
-		log_info("%s", why);
 	}
 	path[0] = '\0';
 	log_error(
-		"this kernel has no BTF ('%s'), there is none in '%s', and none could be fetched%s%s: name the BTF of "
-		"kernel %s with --kernel-btf",
-		p->kernel, p->folder, *why ? ": " : "", why, p->release);
+		"this kernel has no BTF ('%s'), there is none in '%s', and none %s%s%s: name the BTF of kernel %s with "
+		"--kernel-btf",
+		p->kernel, p->folder, p->no_download ? "is fetched, by --no-btf-download" : "could be fetched",
+		*f.why ? ": " : "", f.why, p->release);
 	return -ENOENT;
 }
 
@@ -276,18 +368,19 @@ int kernel_btf_find_in(const struct kernel_btf_places *p, const char *given, cha
 	return fetch(p, path);
 }
 
-int kernel_btf_find(const char *given, char path[PATH_MAX])
+int kernel_btf_find(const char *given, bool no_download, char path[PATH_MAX])
 {
 	struct utsname u;
 	struct kernel_btf_places places = {
 		.kernel = KERNEL_BTF_PATH,
 		.libbpf = true,
-		.folder = "/var/lib/ptcpdump/btf",
+		.folder = KERNEL_BTF_KEPT,
 		.os_release = { "/etc/os-release", "/usr/lib/os-release" },
 		.raw_url = "https://mirrors.openanolis.cn/coolbpf/btf/",
 		.archive_url = "https://github.com/aquasecurity/btfhub-archive/raw/main/",
 		.connect_timeout = 5,
 		.timeout = 60,
+		.no_download = no_download,
 	};
 
 	if (uname(&u))

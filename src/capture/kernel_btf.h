@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "util/buf.h"
 
@@ -23,12 +24,16 @@ struct kernel_btf_places {
 	const char *raw_url;	       /* MACHINE/vmlinux-RELEASE follows */
 	const char *archive_url;       /* ID/VERSION_ID/MACHINE/RELEASE.btf.tar.xz follows */
 	long connect_timeout, timeout; /* seconds, of each download */
+	bool no_download;
 };
 
-/* given: --kernel-btf, NULL: look for it. path: of the BTF to use, "" when libbpf finds it by itself. Errors are logged;
+/* given: --kernel-btf, NULL: look for it. no_download: nowhere outside. path: of the BTF to use, "" when libbpf finds it by itself. Errors are logged;
  * -errno. */
-int kernel_btf_find(const char *given, char path[PATH_MAX]);
+int kernel_btf_find(const char *given, bool no_download, char path[PATH_MAX]);
 int kernel_btf_find_in(const struct kernel_btf_places *places, const char *given, char path[PATH_MAX]);
+
+/* Removes what was being saved when somebody killed us, and tells out. How many files. */
+unsigned kernel_btf_clean(FILE *out);
 
 /* What is at url, of at most max bytes. -errno, -ELIBACC when there is nothing to fetch with; why: a text of at
  * least 256 bytes. */

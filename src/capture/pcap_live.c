@@ -66,7 +66,8 @@ static int activate(pcap_t *p, const struct pcap_live_config *c)
 
 	if (status < 0) {
 		if (status == PCAP_ERROR)
-			log_error("%s", text);
+			log_error("%s%s", text,
+				  strstr(text, strerror(ENOMEM)) ? ": ask for less with -B, or allow more" : "");
 		else if (*text)
 			log_error("%s: %s (%s)", c->device, pcap_statustostr(status), text);
 		else

@@ -242,6 +242,10 @@ bool is_chosen_word(const char *given);
 /* News of a device in ns: with -i any, the other end of a pair is seen where it is chosen. */
 bool chosen_elsewhere(struct capture *c, const struct netns *ns, const struct rtnl_link *news);
 
+/* iface_list.c */
+/* What netns_init() and netns_scan() need, to look at namespaces without a capture. */
+struct capture netns_lister(const char *const *netns);
+
 /* netns_scan.c */
 /* Finds the configured namespaces and prepares scan_fd and inotify_fd; errors are logged. */
 int netns_init(struct capture *c);

@@ -378,7 +378,7 @@ static int load_optional(struct capture *c)
 		return attrib_new(&c->attrib, &c->bare_config);
 	err = attrib_new(&c->attrib, &c->config);
 	if (!err)
-		err = kernel_btf_find(c->config.kernel_btf, btf);
+		err = kernel_btf_find(c->config.kernel_btf, c->config.no_btf_download, btf);
 	if (!err)
 		err = skeleton_load(c, btf);
 	if (!err)
@@ -396,7 +396,7 @@ static int load_optional(struct capture *c)
 static int load_needed(struct capture *c)
 {
 	char btf[PATH_MAX];
-	int err = kernel_btf_find(c->config.kernel_btf, btf);
+	int err = kernel_btf_find(c->config.kernel_btf, c->config.no_btf_download, btf);
 
 	if (err)
 		return err;
@@ -436,6 +436,25 @@ static int nat_prepare(struct capture *c)
 	return nat_new(&c->nat, &maps);
 }
 
+/* Before Linux 5.11 maps counted as locked memory, and what is too much is forbidden. */
+static void say_not_loaded(const struct capture *c, int err)
+{
+	const size_t buffers = c->rings.n * c->rings.size / 1024;
+	struct rlimit limit;
+
+	if (err == -ENOMEM)
+		log_error("cannot load the eBPF programs: %s: the packet buffers take %zu KiB of it: ask for less with "
+			  "-B, or allow more (memory.max of the control group)",
+			  strerror(ENOMEM), buffers);
+	else if (err == -EPERM && getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur / 1024 < 2 * buffers)
+		log_error(
+			"cannot load the eBPF programs: %s: before Linux 5.11 the packet buffers, %zu KiB, count as "
+			"locked memory: ask for less with -B, or allow more (ulimit -l); --log-level debug shows more",
+			strerror(EPERM), buffers);
+	else
+		log_error("cannot load the eBPF programs: %s; --log-level debug shows why", strerror(-err));
+}
+
 int programs_load(struct capture *c)
 {
 	int err;
@@ -455,7 +474,7 @@ int programs_load(struct capture *c)
 	if (!err)
 		err = nat_prepare(c);
 	if (err)
-		log_error("cannot load the eBPF programs: %s; --log-level debug shows why", strerror(-err));
+		say_not_loaded(c, err);
 	return err;
 }
 

@@ -51,6 +51,8 @@ int filter_compile(const char *expr, const struct filter_compile_opts *opts, str
 		   char err[FILTER_ERR_LEN]);
 /* Copies and checks classic BPF code; -EINVAL when it is malformed, -ENOMEM. */
 int filter_code_new(const struct filter_insn *insns, uint32_t n, struct filter_code *ret);
+/* It may name hosts, networks, ports or protocols, which libpcap looks up: false is certain. */
+bool filter_has_names(const char *expr);
 /* The code that matches nothing. */
 int filter_reject(struct filter_code *ret);
 void filter_done(struct filter_code *code);

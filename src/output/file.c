@@ -2,6 +2,7 @@
 #include "output/file.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,6 +93,7 @@ static void file_free(struct output *o)
 	if (f->state)
 		f->format->free(f);
 	file_reap_children(f);
+	folder_close(&f->folder);
 	buf_done(&f->framed);
 	free(f->children);
 	free(f->name);
@@ -123,14 +125,10 @@ static int check_config(const struct file_config *c)
 	return 0;
 }
 
-int output_file_new(struct output **ret, const struct file_config *config)
+static int file_new(struct file_output **ret, const struct file_config *config)
 {
-	struct file_output *f;
-	int err = check_config(config);
+	struct file_output *f = calloc(1, sizeof(*f));
 
-	if (err)
-		return err;
-	f = calloc(1, sizeof(*f));
 	if (!f)
 		goto nomem;
 	f->base.ops = &file_ops;
@@ -139,20 +137,52 @@ int output_file_new(struct output **ret, const struct file_config *config)
 	f->config.command = config->command ? strdup(config->command) : NULL;
 	f->format = config->pcap ? &file_format_pcap : &file_format_pcapng;
 	f->sink.fd = -1;
+	f->folder = FOLDER_NONE;
 	f->sink.whole = f->format->whole;
 	if (!f->config.path || (config->command && !f->config.command))
 		goto nomem;
-	err = file_open_first(f);
-	if (err) {
-		file_free(&f->base);
-		return err;
-	}
-	*ret = &f->base;
+	*ret = f;
 	return 0;
 nomem:
 	log_error("%s: out of memory", config->path);
 	file_free(f ? &f->base : NULL);
 	return -ENOMEM;
+}
+
+int output_file_new(struct output **ret, const struct file_config *config)
+{
+	struct file_output *f;
+	int err = check_config(config);
+
+	if (!err)
+		err = file_new(&f, config);
+	if (err)
+		return err;
+	err = file_open_first(f);
+	if (err)
+		file_free(&f->base);
+	else
+		*ret = &f->base;
+	return err;
+}
+
+int file_opener_new(struct file_opener **ret, const struct file_config *config)
+{
+	struct file_output *f;
+	int err = file_new(&f, config);
+
+	*ret = err ? NULL : (struct file_opener *)f;
+	return err;
+}
+
+int file_opener_step(struct file_opener *opener, enum file_step step, char name[PATH_MAX])
+{
+	struct file_output *f = (struct file_output *)opener;
+	const int ret = file_step_elsewhere(f, step);
+
+	if (ret > 0)
+		snprintf(name, PATH_MAX, "%s", f->name);
+	return ret;
 }
 
 int output_file_rotate(struct output *o)
@@ -165,6 +195,16 @@ int output_file_rotate(struct output *o)
 bool output_file_torn(const struct output *o)
 {
 	return sink_is_torn(&((const struct file_output *)o)->sink);
+}
+
+struct file_held output_file_held(const struct output *o)
+{
+	const struct file_output *f = (const struct file_output *)o;
+	struct file_held ret = f->held;
+
+	ret.last = f->sink.packets;
+	ret.unsure = f->sink.unsure;
+	return ret;
 }
 
 const char *output_file_name(const struct output *o)

@@ -8,6 +8,7 @@
 
 #include "output/output.h"
 #include "util/buf.h"
+#include "util/folder.h"
 
 /*
  * One file, written in whole records: whatever goes wrong, a regular file ends behind one. When so much comes that its
@@ -26,13 +27,25 @@ struct sink {
 	size_t due;	/* a piece is written when there are more; SIZE_MAX: there are none */
 	uint64_t start; /* where in the file our first byte is */
 	uint64_t flushed;   /* bytes in the file */
+	uint64_t packets;   /* in the file and in buf */
+	bool unsure;	    /* the file could not be closed without an error: it may lack some */
 	uint64_t allocated; /* up to where the file has space, as far as it was asked for */
-	/* How many of len bytes are whole records; at_start: they begin the file. */
-	size_t (*whole)(const uint8_t *p, size_t len, bool at_start);
+	/* How many of len bytes are whole records, and how many packets these hold; at_start: they begin the file. */
+	size_t (*whole)(const uint8_t *p, size_t len, bool at_start, uint64_t *packets);
 };
 
-/* path "-": standard output. -errno; -EDEADLK: the file is being read. */
-int sink_open(struct sink *s, const char *path, const struct file_config *config);
+struct sink_place {
+	const struct folder *folder;
+	const char *name; /* "-": standard output */
+	bool first;	  /* see folder_file() */
+};
+
+/* -errno; -EDEADLK: the file is being read; others of folder_file(). */
+int sink_open(struct sink *s, const struct sink_place *place, const struct file_config *config);
+/* A file that somebody else has opened. */
+int sink_take(struct sink *s, int fd, const struct file_config *config);
+/* The descriptor, which is the caller's from now on. */
+int sink_give(struct sink *s);
 /* The slow half of sink_reserve(). */
 int sink_make_room(struct sink *s, size_t n);
 int sink_flush(struct sink *s);
@@ -52,6 +65,12 @@ static inline void sink_commit(struct sink *s, size_t n)
 {
 	s->last = s->len;
 	s->len += n;
+}
+
+static inline void sink_commit_packet(struct sink *s, size_t n)
+{
+	sink_commit(s, n);
+	s->packets++;
 }
 
 static inline uint64_t sink_size(const struct sink *s)
@@ -81,7 +100,7 @@ struct file_format {
 	/* The file is about to be closed. */
 	int (*end)(struct file_output *o);
 	void (*free)(struct file_output *o);
-	size_t (*whole)(const uint8_t *p, size_t len, bool at_start);
+	size_t (*whole)(const uint8_t *p, size_t len, bool at_start, uint64_t *packets);
 };
 
 extern const struct file_format file_format_pcap, file_format_pcapng;
@@ -95,11 +114,14 @@ struct file_output {
 	int failed;	   /* the error that ended it */
 	struct buf framed; /* of config.add_ethernet: the packet with its header */
 	/* rotation */
-	char *name; /* of the file being written */
+	struct folder folder; /* of all files */
+	char *name;	      /* of the file being written */
+	struct stat opened;   /* that file, when it was opened */
 	time_t period_start;
 	unsigned period_count; /* -G: files finished */
 	unsigned number;       /* -C */
-	uint64_t packets;      /* in this file */
+	uint64_t packets;      /* for this file */
+	struct file_held held; /* but for those of the sink */
 	pid_t *children;       /* running -z commands */
 	size_t nchildren;
 };
@@ -122,5 +144,7 @@ int file_open_first(struct file_output *o);
 int file_rotate_if_due(struct file_output *o);
 int file_rotate_now(struct file_output *o);
 void file_reap_children(struct file_output *o);
+/* As file_opener_step(); o->name is the file's. */
+int file_step_elsewhere(struct file_output *o, enum file_step step);
 
 #endif

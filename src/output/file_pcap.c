@@ -36,10 +36,11 @@ struct pcap_state {
 	struct buf cooked;
 };
 
-static size_t pcap_whole(const uint8_t *p, size_t len, bool at_start)
+static size_t pcap_whole(const uint8_t *p, size_t len, bool at_start, uint64_t *packets)
 {
 	size_t at = 0;
 
+	*packets = 0;
 	if (at_start) {
 		if (len < sizeof(struct pcap_file_header))
 			return 0;
@@ -51,6 +52,7 @@ static size_t pcap_whole(const uint8_t *p, size_t len, bool at_start)
 		if (size > len - at)
 			break;
 		at += size;
+		++*packets;
 	}
 	return at;
 }
@@ -174,7 +176,7 @@ static int pcap_packet(struct file_output *o, const struct packet *p)
 	memcpy(at, &h, sizeof(h));
 	if (p->caplen)
 		memcpy(at + sizeof(h), p->data, p->caplen);
-	sink_commit(&o->sink, sizeof(h) + p->caplen);
+	sink_commit_packet(&o->sink, sizeof(h) + p->caplen);
 	return 0;
 }
 

@@ -65,16 +65,18 @@ struct pcapng_state {
 	struct comments comments[COMMENT_SLOTS];
 };
 
-static size_t pcapng_whole(const uint8_t *p, size_t len, bool at_start)
+static size_t pcapng_whole(const uint8_t *p, size_t len, bool at_start, uint64_t *packets)
 {
 	size_t at = 0;
 
 	(void)at_start;
+	*packets = 0;
 	while (len - at >= 12) {
-		const size_t size = get32(p + at + 4, false);
+		const uint32_t type = get32(p + at, false), size = get32(p + at + 4, false);
 
 		if (size > len - at)
 			break;
+		*packets += type == PCAPNG_EPB || type == PCAPNG_SPB;
 		at += size;
 	}
 	return at;
@@ -452,7 +454,7 @@ static int pcapng_packet(struct file_output *o, const struct packet *packet)
 	if (ret)
 		return ret;
 	pcapng_write_packet(at, &pp, size);
-	sink_commit(&o->sink, size);
+	sink_commit_packet(&o->sink, size);
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "output/file.h"
+#include "util/fd.h"
 #include "util/log.h"
 
 extern char **environ;
@@ -53,7 +54,7 @@ static int make_name(const struct file_output *o, char *name, size_t size)
 	return n < 0 || (size_t)n >= size - len ? -ENAMETOOLONG : 0;
 }
 
-static const char *cure(int err, const char *name)
+static const char *cure(int err, const char *name, bool first)
 {
 	const char *slash = strrchr(name, '/');
 	char folder[PATH_MAX];
@@ -64,7 +65,16 @@ static const char *cure(int err, const char *name)
 			return "";
 		snprintf(folder, sizeof(folder), "%.*s", slash == name ? 1 : (int)(slash - name), name);
 		return access(folder, F_OK) ? ": create the folder first" : "";
+	case -ELOOP:
+		return first ? ": others than root have made links on the way, and not all of the same user: name the "
+			       "folder where they lead"
+			     : ": only the first file's name may be a link: remove it";
+	case -EMLINK: return ": it has another name, in another folder perhaps, and others may write here: remove it";
 	case -EACCES:
+		if (!first)
+			return ": a file that exists is opened with the rights of this user only, unless none but root may "
+			       "put it there: remove it";
+		return ": choose a place that this user may write to";
 	case -EPERM:
 	case -EROFS: return ": choose a place that this user may write to";
 	case -EISDIR: return ": -w wants the name of a file";
@@ -72,8 +82,25 @@ static const char *cure(int err, const char *name)
 	}
 }
 
+/* Names of -G change from their first conversion on. */
+static int open_folder(struct file_output *o)
+{
+	const char *path = o->config.path;
+	const size_t n = o->config.rotate_seconds ? strcspn(path, "%") : strlen(path);
+
+	return strcmp(path, "-") == 0 ? 0 : folder_open(&o->folder, path, n);
+}
+
+static int set_name(struct file_output *o, const char *name)
+{
+	free(o->name);
+	o->name = strdup(name);
+	return o->name ? 0 : -ENOMEM;
+}
+
 static int open_named(struct file_output *o)
 {
+	const bool first = !o->name;
 	char name[PATH_MAX];
 	int ret = make_name(o, name, sizeof(name));
 
@@ -81,18 +108,46 @@ static int open_named(struct file_output *o)
 		log_error("-w \"%s\": %s", o->config.path, strerror(-ret));
 		return ret;
 	}
-	free(o->name);
-	o->name = strdup(name);
-	if (!o->name)
-		return -ENOMEM;
-	ret = sink_open(&o->sink, name, &o->config);
+	ret = set_name(o, name);
+	if (ret)
+		return ret;
+	ret = first ? open_folder(o) : 0;
+	if (!ret)
+		ret = sink_open(&o->sink, &(struct sink_place){ &o->folder, name, first }, &o->config);
 	if (ret) {
 		if (ret == -EDEADLK)
 			log_error("%s: is the file that is being read: give -w another name", name);
 		else
-			log_error("%s: %s%s", name, strerror(-ret), cure(ret, name));
+			log_error("%s: %s%s", name, strerror(-ret), cure(ret, name, first));
 		return ret;
 	}
+	return fstat(o->sink.fd, &o->opened) ? -errno : 0;
+}
+
+/* The same by somebody else. */
+static int open_asked(struct file_output *o, enum file_step step)
+{
+	char name[PATH_MAX];
+	const int fd = o->config.ask(o->config.arg, step, name);
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	ret = sink_take(&o->sink, fd, &o->config);
+	return ret ? ret : set_name(o, name);
+}
+
+static int open_step(struct file_output *o, enum file_step step)
+{
+	int ret;
+
+	o->held.before += o->sink.packets;
+	o->held.begun = false;
+	o->sink.packets = 0;
+	ret = o->config.ask ? open_asked(o, step) : open_named(o);
+	if (ret)
+		return ret;
+	o->held.begun = true;
 	o->packets = 0;
 	return o->format->begin(o);
 }
@@ -100,7 +155,7 @@ static int open_named(struct file_output *o)
 int file_open_first(struct file_output *o)
 {
 	o->period_start = time(NULL);
-	return open_named(o);
+	return open_step(o, FILE_FIRST);
 }
 
 void file_reap_children(struct file_output *o)
@@ -114,6 +169,23 @@ void file_reap_children(struct file_output *o)
 	o->nchildren = n;
 }
 
+static bool still_named(const struct file_output *o)
+{
+	struct stat named;
+
+	return stat(o->name, &named) == 0 && named.st_dev == o->opened.st_dev && named.st_ino == o->opened.st_ino;
+}
+
+/* Root's program is not sent to a file that somebody has put in the place of ours. */
+static bool may_run(const struct file_output *o)
+{
+	if (geteuid() != 0 || !S_ISREG(o->opened.st_mode) || still_named(o))
+		return true;
+	log_error("-z: \"%s\" is no longer the file that was written: \"%s\" is not run on it", o->name,
+		  o->config.command);
+	return false;
+}
+
 /* The finished file's name is its only argument; no shell sees it. Signals are as in a fresh process. */
 static void run_command(struct file_output *o)
 {
@@ -123,7 +195,7 @@ static void run_command(struct file_output *o)
 	pid_t pid, *p;
 	int err;
 
-	if (!o->config.command)
+	if (!o->config.command || !may_run(o))
 		return;
 	p = realloc(o->children, (o->nchildren + 1) * sizeof(*p));
 	if (!p)
@@ -135,6 +207,7 @@ static void run_command(struct file_output *o)
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setsigdefault(&attr, &all);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	fd_close_in_programs();
 	err = posix_spawnp(&pid, o->config.command, NULL, &attr, argv, environ);
 	posix_spawnattr_destroy(&attr);
 	if (err) {
@@ -144,6 +217,18 @@ static void run_command(struct file_output *o)
 	/* It must not take time from the capture. */
 	setpriority(PRIO_PROCESS, (id_t)pid, 19);
 	o->children[o->nchildren++] = pid;
+}
+
+static void file_done(struct file_output *o)
+{
+	char name[PATH_MAX];
+
+	if (o->config.ask && o->config.command)
+		o->config.ask(o->config.arg, FILE_DONE, name);
+	if (o->config.ask)
+		return;
+	file_reap_children(o);
+	run_command(o);
 }
 
 static int close_file(struct file_output *o)
@@ -160,14 +245,30 @@ static int next_file(struct file_output *o)
 
 	if (ret)
 		return ret;
-	file_reap_children(o);
-	run_command(o);
+	file_done(o);
 	return 0;
 }
 
-static int reopen(struct file_output *o)
+static int reopen(struct file_output *o, enum file_step step)
 {
-	return open_named(o) ? -ENOTRECOVERABLE : 0;
+	return open_step(o, step) ? -ENOTRECOVERABLE : 0;
+}
+
+static void count_period(struct file_output *o, time_t now)
+{
+	o->period_start = now;
+	o->period_count++;
+	o->number = 0;
+}
+
+/* True: round to the first again. */
+static bool count_number(struct file_output *o)
+{
+	const bool round = ++o->number >= o->config.rotate_files && o->config.rotate_files;
+
+	if (round)
+		o->number = 0;
+	return round;
 }
 
 static int rotate_period(struct file_output *o, time_t now)
@@ -176,14 +277,12 @@ static int rotate_period(struct file_output *o, time_t now)
 
 	if (ret)
 		return ret;
-	o->period_start = now;
-	o->period_count++;
-	o->number = 0;
+	count_period(o, now);
 	if (!o->config.rotate_bytes && o->config.rotate_files && o->period_count >= o->config.rotate_files) {
 		fprintf(stderr, "Maximum file limit reached: %u\n", o->config.rotate_files);
 		return -ECANCELED;
 	}
-	return reopen(o);
+	return reopen(o, FILE_PERIOD);
 }
 
 static int rotate_number(struct file_output *o)
@@ -192,10 +291,9 @@ static int rotate_number(struct file_output *o)
 
 	if (ret)
 		return ret;
-	o->number++;
-	if (o->config.rotate_files && o->number >= o->config.rotate_files)
-		o->number = 0;
-	return reopen(o);
+	if (count_number(o))
+		o->held.overwritten = true;
+	return reopen(o, FILE_NUMBER);
 }
 
 int file_rotate_if_due(struct file_output *o)
@@ -214,14 +312,6 @@ int file_rotate_if_due(struct file_output *o)
 	return 0;
 }
 
-static bool still_named(const struct file_output *o)
-{
-	struct stat open_file, named;
-
-	return fstat(o->sink.fd, &open_file) == 0 && stat(o->name, &named) == 0 && open_file.st_dev == named.st_dev &&
-	       open_file.st_ino == named.st_ino;
-}
-
 int file_rotate_now(struct file_output *o)
 {
 	int ret;
@@ -237,5 +327,21 @@ int file_rotate_now(struct file_output *o)
 	if (ret || !o->sink.regular || o->sink.keep_open || still_named(o))
 		return ret;
 	ret = close_file(o);
-	return ret ? ret : reopen(o);
+	return ret ? ret : reopen(o, FILE_FIRST);
+}
+
+int file_step_elsewhere(struct file_output *o, enum file_step step)
+{
+	int err;
+
+	switch (step) {
+	case FILE_PERIOD: count_period(o, time(NULL)); break;
+	case FILE_NUMBER: count_number(o); break;
+	case FILE_DONE: file_done(o); return 0;
+	default: o->period_start = time(NULL);
+	}
+	err = open_named(o);
+	if (err)
+		return err;
+	return sink_give(&o->sink);
 }

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "output/file.h"
-#include "util/caps.h"
 #include "util/fd.h"
 #include "util/log.h"
 
@@ -29,41 +28,26 @@ static void give_away(int fd, const char *path, const struct stat *st, const str
 		log_info("%s: can't be given to uid %u: %s", path, config->uid, strerror(errno));
 }
 
-/* Where root could, also after root is given up. */
-static int open_or_create(const char *path, bool *created)
+static int open_path(struct sink *s, const struct sink_place *place, const struct file_config *config, struct stat *st)
 {
-	const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY;
-	const bool raised = caps_raise(CAP_DAC_OVERRIDE);
-	int fd = open(path, flags | O_EXCL, 0666), err;
+	bool made = false;
+	int fd = STDOUT_FILENO;
 
-	*created = fd >= 0;
-	if (fd < 0 && errno == EEXIST)
-		fd = open(path, flags, 0666);
-	err = errno;
-	if (raised)
-		caps_lower(CAP_DAC_OVERRIDE);
-	errno = err;
-	return fd;
-}
-
-static int open_path(struct sink *s, const char *path, const struct file_config *config, struct stat *st)
-{
-	bool created = false;
-
-	s->keep_open = strcmp(path, "-") == 0;
-	if (s->keep_open)
-		s->fd = STDOUT_FILENO;
-	else
-		s->fd = open_or_create(path, &created);
-	if (s->fd < 0 || fstat(s->fd, st))
+	s->keep_open = strcmp(place->name, "-") == 0;
+	if (!s->keep_open)
+		fd = folder_file(place->folder, place->name, O_NOCTTY, 0666, place->first, &made);
+	s->fd = fd;
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, st))
 		return -errno;
 	if (S_ISREG(st->st_mode) && config->is_input && config->is_input(config->arg, st))
 		return -EDEADLK;
 	/* What was cut, ext4 writes to the disk when it is closed, while we wait. */
-	if (S_ISREG(st->st_mode) && !s->keep_open && !created && ftruncate(s->fd, 0))
+	if (S_ISREG(st->st_mode) && !s->keep_open && !made && ftruncate(fd, 0))
 		return -errno;
-	if (created)
-		give_away(s->fd, path, st, config);
+	if (made)
+		give_away(fd, place->name, st, config);
 	return 0;
 }
 
@@ -88,33 +72,35 @@ static void begin_records(struct sink *s)
 		s->due = PIECE - position(s) % PIECE;
 }
 
-int sink_open(struct sink *s, const char *path, const struct file_config *config)
+static int fail(struct sink *s, int err)
 {
-	struct stat st;
-	int ret = open_path(s, path, config, &st);
+	if (s->fd >= 0 && !s->keep_open)
+		close(s->fd);
+	s->fd = -1;
+	return err;
+}
 
-	if (!ret && !s->buf) {
+/* Its file is open. */
+static int sink_begin(struct sink *s, const struct stat *st, const struct file_config *config)
+{
+	if (!s->buf) {
 		s->cap = SINK_BUFFER;
 		s->buf = malloc(s->cap);
-		if (!s->buf)
-			ret = -ENOMEM;
 	}
-	if (ret) {
-		if (s->fd >= 0 && !s->keep_open)
-			close(s->fd);
-		s->fd = -1;
-		return ret;
-	}
+	if (!s->buf)
+		return fail(s, -ENOMEM);
+	s->packets = 0;
+	s->unsure = false;
 	s->flushed = 0;
 	s->start = 0;
 	s->allocated = 0;
-	s->regular = S_ISREG(st.st_mode);
+	s->regular = S_ISREG(st->st_mode);
 	s->interrupted = config->interrupted;
 	s->due = s->regular && !s->keep_open && config->in_turns ? 0 : SIZE_MAX;
 	s->ahead = s->due != SIZE_MAX && allocates_by_block(s->fd);
 	/* Standard output may stand in the middle of a file, or append to one. */
 	if (s->regular && s->keep_open) {
-		const off_t at = fcntl(s->fd, F_GETFL) & O_APPEND ? st.st_size : lseek(s->fd, 0, SEEK_CUR);
+		const off_t at = fcntl(s->fd, F_GETFL) & O_APPEND ? st->st_size : lseek(s->fd, 0, SEEK_CUR);
 
 		s->start = at > 0 ? (uint64_t)at : 0;
 	}
@@ -122,10 +108,36 @@ int sink_open(struct sink *s, const char *path, const struct file_config *config
 	return 0;
 }
 
+int sink_open(struct sink *s, const struct sink_place *place, const struct file_config *config)
+{
+	struct stat st;
+	const int ret = open_path(s, place, config, &st);
+
+	return ret ? fail(s, ret) : sink_begin(s, &st, config);
+}
+
+int sink_take(struct sink *s, int fd, const struct file_config *config)
+{
+	struct stat st;
+
+	s->fd = fd;
+	s->keep_open = false;
+	return fstat(fd, &st) ? fail(s, -errno) : sink_begin(s, &st, config);
+}
+
+int sink_give(struct sink *s)
+{
+	const int fd = s->fd;
+
+	s->fd = -1;
+	return fd;
+}
+
 /* The next n bytes of buf. When they cannot be written, nothing is left in it. */
 static int put_bytes(struct sink *s, size_t n)
 {
 	size_t done, whole;
+	uint64_t held;
 	const int ret = fd_write(s->fd, s->buf + s->torn, n, s->interrupted, &done);
 
 	if (!ret) {
@@ -133,7 +145,10 @@ static int put_bytes(struct sink *s, size_t n)
 		return 0;
 	}
 	/* A record that was begun would make the whole file look damaged. */
-	whole = s->whole(s->buf, s->torn + done, s->flushed == s->torn);
+	s->whole(s->buf, s->len, s->flushed == s->torn, &held);
+	s->packets -= held;
+	whole = s->whole(s->buf, s->torn + done, s->flushed == s->torn, &held);
+	s->packets += held;
 	s->flushed = s->flushed - s->torn + whole;
 	begin_records(s);
 	if (s->regular && ftruncate(s->fd, (off_t)position(s)))
@@ -241,8 +256,10 @@ int sink_close(struct sink *s)
 
 		ret = ret ? ret : err;
 	}
-	if (s->fd >= 0 && !s->keep_open && close(s->fd) && !ret && errno != EINTR)
+	if (s->fd >= 0 && !s->keep_open && close(s->fd) && !ret && errno != EINTR) {
 		ret = -errno;
+		s->unsure = true;
+	}
 	s->fd = -1;
 	return ret;
 }

@@ -3,6 +3,7 @@
 #ifndef OUTPUT_H
 #define OUTPUT_H
 
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -66,6 +67,9 @@ int output_text_reach_new(struct text_reach **ret, const struct text_config *con
 uint32_t output_text_reach(const struct text_reach *r, const struct packet *packet, uint16_t *rest_sum);
 void output_text_reach_free(struct text_reach *r);
 
+/* To the next file; FILE_DONE: the one that was open is complete, -z may have it. */
+enum file_step { FILE_FIRST, FILE_DONE, FILE_PERIOD, FILE_NUMBER, FILE_STEPS };
+
 struct file_config {
 	const char *path;	 /* -w: may hold strftime conversions with -G; "-": standard output */
 	bool pcap;		 /* pcap instead of pcapng */
@@ -86,7 +90,9 @@ struct file_config {
 	const volatile sig_atomic_t *interrupted; /* see fd_write() */
 	/* True for a file that must not be overwritten, since it is being read; NULL: none. */
 	bool (*is_input)(void *arg, const struct stat *st);
-	void *arg;
+	/* Takes a step, where we may not open files and start programs ourselves; NULL: we may. As file_opener_step(). */
+	int (*ask)(void *arg, enum file_step step, char name[PATH_MAX]);
+	void *arg; /* of both */
 };
 /* Opens the file. Keeps pointers to interfaces until it is freed, so free it before their source. -errno, logged. */
 int output_file_new(struct output **ret, const struct file_config *config);
@@ -95,7 +101,23 @@ int output_file_new(struct output **ret, const struct file_config *config);
 int output_file_rotate(struct output *o);
 /* The file being written ends in the midst of a packet, until it is flushed. */
 bool output_file_torn(const struct output *o);
+/* After an error, too: what a reader finds. */
+struct file_held {
+	bool begun;	  /* the last file could be opened */
+	bool overwritten; /* of those before, some are there no more */
+	bool unsure;	  /* it may hold less */
+	uint64_t last;	  /* packets in it */
+	uint64_t before;  /* and in those before */
+};
+struct file_held output_file_held(const struct output *o);
 /* Of the file being written. */
 const char *output_file_name(const struct output *o);
+
+/* What a file output asks with config.ask: opens the files and starts the programs, and writes nothing. */
+struct file_opener;
+/* -errno, logged. */
+int file_opener_new(struct file_opener **ret, const struct file_config *config);
+/* A descriptor for the caller, whose file is empty, and its name; 0 after FILE_DONE; -errno, logged. */
+int file_opener_step(struct file_opener *f, enum file_step step, char name[PATH_MAX]);
 
 #endif

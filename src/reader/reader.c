@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "util/linktype.h"
 #include "reader/option_memo.h"
@@ -95,7 +96,19 @@ static int open_format(struct reader *r)
 	return ret;
 }
 
+int reader_input(const char *path)
+{
+	return stream_input(path);
+}
+
 int reader_open(struct reader **ret, const char *path)
+{
+	const int fd = reader_input(path);
+
+	return fd < 0 ? fd : reader_open_input(ret, path, fd);
+}
+
+int reader_open_input(struct reader **ret, const char *path, int fd)
 {
 	struct reader *r = calloc(1, sizeof(*r));
 	int err = -ENOMEM;
@@ -106,10 +119,12 @@ int reader_open(struct reader **ret, const char *path)
 	}
 	if (!r || !r->path || !r->options_told) {
 		log_error("%s: out of memory", path);
+		if (fd != STDIN_FILENO)
+			close(fd);
 		goto out;
 	}
 	r->first_dlt = -1;
-	err = stream_open(&r->stream, path, &r->st);
+	err = stream_open(&r->stream, path, fd);
 	if (!err)
 		err = open_format(r);
 out:
@@ -154,11 +169,6 @@ int reader_run(struct reader *r, const struct reader_handler *handler)
 void reader_set_interrupt(struct reader *r, const volatile sig_atomic_t *flag)
 {
 	stream_set_interrupt(&r->stream, flag);
-}
-
-bool reader_reads(const struct reader *r, const struct stat *st)
-{
-	return S_ISREG(r->st.st_mode) && r->st.st_dev == st->st_dev && r->st.st_ino == st->st_ino;
 }
 
 void reader_close(struct reader *r)

@@ -5,7 +5,6 @@
 
 #include <signal.h>
 #include <stdint.h>
-#include <sys/stat.h>
 
 #include "block.h"
 #include "packet.h"
@@ -27,7 +26,11 @@ struct reader_handler {
 	enum reader_detail detail;
 };
 
-/* path "-": standard input. Errors are logged with the name; -errno. */
+/* Only opens, and reads nothing: a descriptor, or -errno, logged. path "-": standard input. */
+int reader_input(const char *path);
+/* Errors are logged with the name of fd, its path; -errno. fd is the reader's from now on. */
+int reader_open_input(struct reader **ret, const char *path, int fd);
+/* Both. */
 int reader_open(struct reader **ret, const char *path);
 /* What tcpdump's "reading from file" line tells. */
 int reader_dlt(const struct reader *r); /* of the (first) interface, -1 none yet */
@@ -38,8 +41,6 @@ bool reader_is_pcapng(const struct reader *r);
 /* Delivers everything. 0 at the end of the file or when stopped; a broken file: everything whole first, then a logged
  * error with the byte offset, and -EBADMSG. */
 int reader_run(struct reader *r, const struct reader_handler *handler);
-/* st is that of the regular file that is, or was, read. */
-bool reader_reads(const struct reader *r, const struct stat *st);
 /* Gives back what reading needed; the interfaces stay until reader_free(). */
 void reader_close(struct reader *r);
 /* Once a signal's handler has set *flag, a reader that waits for input ends as when stopped. */

@@ -20,7 +20,6 @@ enum pcap_lengths { LENGTHS_NORMAL, LENGTHS_SWAPPED, LENGTHS_MAYBE_SWAPPED };
 
 struct reader {
 	struct stream stream;
-	struct stat st; /* of the file */
 	char *path;
 	bool pcapng;
 	bool swapped;		      /* pcapng: the current section */

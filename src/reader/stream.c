@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -22,7 +23,6 @@ enum {
 
 struct stream_source {
 	int fd;
-	bool close_fd;
 	bool waits;				  /* no regular file, which is always ready */
 	bool eof;				  /* of the descriptor */
 	const volatile sig_atomic_t *interrupted; /* NULL: signals are of no interest */
@@ -263,43 +263,42 @@ static int detect_compression(struct stream *s, const char *path)
 	return 0;
 }
 
-static int open_path(struct stream_source *src, const char *path, struct stat *st)
+int stream_input(const char *path)
 {
-	int err;
+	const int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	int err = 0;
 
-	if (strcmp(path, "-") == 0) {
-		src->fd = STDIN_FILENO;
-	} else {
-		src->fd = open(path, O_RDONLY | O_CLOEXEC);
-		src->close_fd = true;
-	}
-	if (src->fd < 0 || fstat(src->fd, st)) {
+	if (fd < 0 || fstat(fd, &st)) {
 		err = -errno;
 		log_error("%s: %s%s", path, strerror(-err),
 			  err == -EACCES ? ": make it readable for this user, or use sudo" : "");
-		return err;
-	}
-	if (S_ISDIR(st->st_mode)) {
+	} else if (S_ISDIR(st.st_mode)) {
 		log_error("%s: is a directory: -r wants a pcap or pcapng file, or \"-\" for standard input", path);
-		return -EISDIR;
+		err = -EISDIR;
 	}
-	src->waits = !S_ISREG(st->st_mode);
-	posix_fadvise(src->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-	return 0;
+	if (!err)
+		return fd;
+	if (fd > STDIN_FILENO)
+		close(fd);
+	return err;
 }
 
-int stream_open(struct stream *s, const char *path, struct stat *st)
+int stream_open(struct stream *s, const char *path, int fd)
 {
 	struct stream_source *src = calloc(1, sizeof(*src));
 	int ret = -ENOMEM;
+	struct stat st;
 
 	*s = (struct stream){ .source = src };
-	if (!src)
+	if (!src) {
+		if (fd != STDIN_FILENO)
+			close(fd);
 		goto out;
-	src->fd = -1;
-	ret = open_path(src, path, st);
-	if (ret)
-		goto out;
+	}
+	src->fd = fd;
+	src->waits = fstat(fd, &st) || !S_ISREG(st.st_mode);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	src->cap = WINDOW_MIN;
 	src->buf = malloc(src->cap);
 	if (!src->buf) {
@@ -380,7 +379,7 @@ void stream_close(struct stream *s)
 		inflateEnd(&src->zlib);
 	ZSTD_freeDStream(src->zstd);
 	LZ4F_freeDecompressionContext(src->lz4);
-	if (src->close_fd && src->fd >= 0)
+	if (src->fd != STDIN_FILENO)
 		close(src->fd);
 	free(src->in);
 	free(src->buf);

@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/stat.h>
 
 struct stream {
 	const uint8_t *p, *end; /* the window: bytes not consumed yet */
@@ -18,8 +17,10 @@ struct stream {
 	struct stream_source *source;
 };
 
-/* path "-": standard input. *st becomes what fstat() tells of it. Errors are logged; -errno. */
-int stream_open(struct stream *s, const char *path, struct stat *st);
+/* Opens a file, or takes standard input for "-": a descriptor, or -errno, logged. */
+int stream_input(const char *path);
+/* Closes fd in the end, but for standard input. Errors are logged with its path; -errno. */
+int stream_open(struct stream *s, const char *path, int fd);
 /* Makes the window at least n bytes long. Returns its length: less than n at the end of the file or at an error. */
 size_t stream_fill(struct stream *s, size_t n);
 /* Once *flag is set, a read that a signal interrupts ends the stream with -EINTR. */

@@ -1,13 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "util/fd.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-enum { WAIT_MS = 100, WAITS = 10 };
+enum {
+	WAIT_MS = 100,
+	WAITS = 10,
+	FD_CLOSE_ON_EXEC = 1 << 2, /* CLOSE_RANGE_CLOEXEC of linux/close_range.h, which older headers lack */
+};
 
 bool fd_asked_to_end(const volatile sig_atomic_t *interrupted)
 {
@@ -60,8 +70,75 @@ int fd_write(int fd, const void *p, size_t n, const volatile sig_atomic_t *inter
 	return 0;
 }
 
+/* Linux 5.11 has it in one call. */
+void fd_close_in_programs(void)
+{
+	DIR *dir;
+	struct dirent *d;
+
+	if (syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, FD_CLOSE_ON_EXEC) == 0)
+		return;
+	dir = opendir("/proc/self/fd");
+	while (dir && (d = readdir(dir))) {
+		const int fd = atoi(d->d_name);
+
+		if (fd > STDERR_FILENO)
+			fcntl(fd, F_SETFD, FD_CLOEXEC);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 void fd_ignore_signals(void)
 {
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
+}
+
+union passed {
+	struct cmsghdr header;
+	char space[CMSG_SPACE(sizeof(int))];
+};
+
+int fd_send(int socket, const void *p, size_t n, int fd)
+{
+	union passed passed = {
+		.header = { .cmsg_len = CMSG_LEN(sizeof(fd)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS }
+	};
+	struct iovec iov = { (void *)(uintptr_t)p, n };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (fd >= 0) {
+		msg.msg_control = &passed;
+		msg.msg_controllen = sizeof(passed);
+		memcpy(CMSG_DATA(&passed.header), &fd, sizeof(fd));
+	}
+	for (;;) {
+		const ssize_t sent = sendmsg(socket, &msg, MSG_NOSIGNAL);
+
+		if (sent >= 0)
+			return (size_t)sent == n ? 0 : -EIO;
+		if (errno != EINTR)
+			return -errno;
+	}
+}
+
+int fd_receive(int socket, void *p, size_t n, int *fd)
+{
+	union passed passed = { 0 };
+	struct iovec iov = { p, n };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &passed, .msg_controllen = sizeof(passed)
+	};
+	ssize_t got;
+
+	*fd = -1;
+	do
+		got = recvmsg(socket, &msg, MSG_WAITALL | MSG_CMSG_CLOEXEC);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return -errno;
+	if (msg.msg_controllen && passed.header.cmsg_type == SCM_RIGHTS)
+		memcpy(fd, CMSG_DATA(&passed.header), sizeof(*fd));
+	return (size_t)got == n ? 0 : -EPIPE;
 }

@@ -17,7 +17,15 @@ bool fd_asked_to_end(const volatile sig_atomic_t *interrupted);
  */
 int fd_write(int fd, const void *p, size_t n, const volatile sig_atomic_t *interrupted, size_t *done);
 
+/* What is open and no standard stream is closed in programs that are run from now on: libraries open some that would stay. */
+void fd_close_in_programs(void);
+
 /* A pipe without reader and a file of the largest size (ulimit -f) are told by write(), -EPIPE and -EFBIG, not by signals. */
 void fd_ignore_signals(void);
+
+/* One message of n bytes over a unix socket, with descriptor fd unless it is -1. -errno. */
+int fd_send(int socket, const void *p, size_t n, int fd);
+/* Exactly n bytes, and the descriptor that came with them, close-on-exec; -1: none. -errno; -EPIPE at the end. */
+int fd_receive(int socket, void *p, size_t n, int *fd);
 
 #endif

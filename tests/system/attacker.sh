@@ -54,6 +54,19 @@ attack "$refused" -i "$LINK" -nn -v --print -w "$TEST_TMP/x.pcapng" icmp
 is "refused: live, with a file" "$(words_of '')$(words_of succeeded)" "$refused "
 attack "$refused" -i "$LINK" -l -C 1 -w "$TEST_TMP/x.pcapng" --print --context process icmp -- ping -q -c 1 -W 1 "$THERE"
 is "refused: live, with a command" "$(words_of '')$(words_of succeeded)" "$refused "
+
+# From files.
+saved=$TEST_TMP/saved.pcapng
+"$PTCPDUMP" -i "$LINK" -c 2 -w "$saved" icmp -- ping -q -c 2 -i 0.1 -W 1 "$THERE" >/dev/null 2>&1
+printf '%s\n' "$saved" "$saved" >"$TEST_TMP/list"
+attacks read -r "$saved" -nn icmp
+attacks "read, as root" -r "$saved" -nn -Z root
+attacks "list, written and rotated by root" -V "$TEST_TMP/list" -nn --print -w "$TEST_TMP/x.pcapng" -C 1 -z true
+attack "$refused" -r "$saved" host "$THERE" and port not domain or icmp
+is "refused: read, with names" "$(words_of '')$(words_of succeeded)" "$refused "
+attack "open fork" -r "$saved" -nn --no-sandbox
+is "read without a sandbox" "$(words_of succeeded)" "open fork "
+
 # The attacker can do something where nothing holds him.
 if "$ATTACKED" --help | grep -q -e --no-sandbox; then
 	attack "open socket fork" -i "$LINK" -nn --no-sandbox icmp

@@ -92,5 +92,19 @@ check terminated_command_is_gone test ! -e "/proc/$child"
 start -i "$LINK" -- sh -c 'exit 9'
 finish
 is no_zombie "$(pgrep -c -r Z -P $$)" 0
+# Neither a program of -z nor the command gets a descriptor of ours; the command keeps those that were given to us.
+# shellcheck disable=SC2016
+printf '#!/bin/sh\nls -l /proc/self/fd | sed -n "s/.* \\([0-9]* -> .*\\)/\\1/p" >>"%s/of_${2:-z}"\n' "$TEST_TMP" >"$TEST_TMP/list"
+chmod 755 "$TEST_TMP/list"
+strangers() { grep -v '^[012] \|/fd$\|of_z$\|of_command$\|list$' "$TEST_TMP/of_$1" | sort -u | tr '\n' ' '; }
+given=$(ls -l /proc/self/fd | sed -n 's/.* \([0-9]* -> .*\)/\1/p' | grep -v '^[012] \|/fd$\|pipe' | sort -u | tr '\n' ' ')
+for backend in $(backends); do
+	rm -f "$TEST_TMP"/of_* "$TEST_TMP"/rotated*
+	"$PTCPDUMP" --backend "$backend" -i "$LINK" -nn -C 1k -W 3 -z "$TEST_TMP/list" -w "$TEST_TMP/rotated" icmp -- \
+		sh -c '"$1" x command; ping -q -c 20 -i 0.01 "$2"' sh "$TEST_TMP/list" "$THERE" >/dev/null 2>&1
+	is "descriptors_of_z_$backend" "$(strangers z)$(($(grep -c '^1 ' "$TEST_TMP/of_z") > 2))" 1
+	is "descriptors_of_command_$backend" "$(strangers command | sed 's/[0-9]* -> pipe:[^ ]* //g')" "$given"
+done
+
 is nothing_left "$(traces)" ""
 end_test

@@ -71,6 +71,51 @@ is file_is_appended_to "$(wc -l <"$TEST_TMP/keys")" $((2 * n))
 SUDO_UID=65534 SUDO_GID=65534 "$PTCPDUMP" -i "$LINK" --write-keylog-file "$TEST_TMP/user.keys" -- $CURL >/dev/null 2>&1
 is file_of_the_user "$(stat -c %u:%g "$TEST_TMP/user.keys") $(wc -l <"$TEST_TMP/user.keys")" "65534:65534 $n"
 
+# Only a file of root or of the command's user is appended to, and it has one name.
+for whose in 0:somebody 65534:another; do
+	printf 'theirs\n' >"$TEST_TMP/given.keys"
+	chown "${whose%:*}" "$TEST_TMP/given.keys"
+	ln "$TEST_TMP/given.keys" "$TEST_TMP/two.keys"
+	SUDO_UID=${SUDO_UID:-} "$PTCPDUMP" -i "$LINK" --write-keylog-file "$TEST_TMP/given.keys" -- $CURL >/dev/null 2>"$TEST_TMP/err"
+	is "file_with_two_names_${whose%:*}" "$? $(cat "$TEST_TMP/two.keys") $(grep -c "given.keys': \(has other names\|belongs\)" "$TEST_TMP/err")" \
+		"1 theirs 1"
+	rm "$TEST_TMP/given.keys" "$TEST_TMP/two.keys"
+done
+mkdir -m 1777 "$TEST_TMP/all"
+for how in file link fifo; do
+	rm -f "$TEST_TMP/all/keys"
+	case $how in
+	file) touch "$TEST_TMP/all/keys" ;;
+	link) printf 'theirs\n' >"$TEST_TMP/private" && ln -s "$TEST_TMP/private" "$TEST_TMP/all/keys" ;;
+	fifo) mkfifo "$TEST_TMP/all/keys" ;;
+	esac
+	chown -h 12345 "$TEST_TMP/all/keys"
+	[ $how != fifo ] || timeout 20 cat "$TEST_TMP/all/keys" >"$TEST_TMP/stolen" &
+	timeout 20 "$PTCPDUMP" -i "$LINK" --write-keylog-file "$TEST_TMP/all/keys" -- $CURL >/dev/null 2>"$TEST_TMP/err"
+	is "others_$how" "$?$(grep -q "all/keys': \(belongs to somebody else\|Permission denied\)" "$TEST_TMP/err" || cat "$TEST_TMP/err")" 1
+	is "nothing_in_others_$how" "$(cat "$TEST_TMP/private" "$TEST_TMP/stolen" 2>/dev/null; [ $how = fifo ] || grep -c SECRET "$TEST_TMP/all/keys")" \
+		"$(case $how in file) echo 0 ;; link) printf 'theirs\n0' ;; fifo) echo theirs ;; esac)"
+done
+touch "$TEST_TMP/loose.keys"
+"$PTCPDUMP" -i "$LINK" --write-keylog-file "$TEST_TMP/loose.keys" -- true 2>"$TEST_TMP/err"
+is says_that_others_may_read "$(grep -c 'others may read it' "$TEST_TMP/err")" 1
+
+# Killed, nothing of the secrets is left, nor a process that holds them.
+# shellcheck disable=SC2016
+"$PTCPDUMP" -i "$LINK" --write-keylog-file "$TEST_TMP/killed.keys" -- \
+	sh -c 'echo "CLIENT_RANDOM 0011 2233" >>"$SSLKEYLOGFILE"; echo "$SSLKEYLOGFILE" >"$1"; exec sleep 20' sh "$TEST_TMP/name" >/dev/null 2>&1 &
+PID=$!
+wait_for 5 test -s "$TEST_TMP/name"
+name=$(cat "$TEST_TMP/name") holder=$(cut -d / -f 3 "$TEST_TMP/name")
+check secrets_are_there test -s "$name"
+is only_its_user_opens_it "$(stat -Lc '%u %a' "$name") $(setpriv --reuid 65534 --clear-groups cat "$name" 2>&1 | grep -c denied)" "0 600 1"
+sleeper=$(pgrep -P "$PID" sleep)
+kill -KILL "$PID"
+wait "$PID" 2>/dev/null
+wait_for 2 gone "$holder"
+check killed_holds_no_secrets test ! -e "$name"
+kill "$sleeper"
+
 # What the command writes there is checked line by line.
 # shellcheck disable=SC2016
 "$PTCPDUMP" -i "$LINK" --write-keylog-file "$TEST_TMP/odd.keys" -- sh -c '

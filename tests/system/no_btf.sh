@@ -34,4 +34,12 @@ run --kernel-btf "$TEST_TMP/vmlinux"
 is from_option "$STATUS $(grep -c 'ICMP echo' "$TEST_TMP/out")" "0 2"
 run --kernel-btf /etc/passwd
 is bad_option "$STATUS $(grep -c "'/etc/passwd': does not hold the BTF of a kernel" "$TEST_TMP/err")" "1 1"
+run --no-btf-download
+is no_download "$STATUS $(grep -c "is fetched, by --no-btf-download: name the BTF" "$TEST_TMP/err") $(grep -c asking "$TEST_TMP/err")" "1 1 0"
+if unshare -n true; then
+	timeout 20 unshare -n sh -c 'ip link set lo up; exec "$@"' sh "$PTCPDUMP" -i lo -c 1 >"$TEST_TMP/out" 2>"$TEST_TMP/err"
+	is says_whom_it_asks "$? $(grep -c 'asking mirrors.openanolis.cn, then github.com .*--no-btf-download' "$TEST_TMP/err")" "1 1"
+else
+	skip says_whom_it_asks "no network namespaces"
+fi
 end_test

@@ -6,7 +6,6 @@ row, by /proc/PID/task/TID/status.
 timeout: 120"""
 
 import os
-import pwd
 import re
 import shutil
 import subprocess

@@ -113,6 +113,8 @@ PID=$!
 ping -q -c 60 -s 1000 -i 0.01 -W 1 "$THERE" >/dev/null
 finish
 is limit_of_size "$STATUS $(grep -c "can't write to '.*/limited.pcapng': File too large" "$TEST_TMP/err")" "1 1"
+is limit_is_told_with_what_is_kept "$(sed -n "s/.*limited.pcapng' holds \([0-9]* packets*\)$/\1/p" "$TEST_TMP/err")" \
+	"$("$PTCPDUMP" -r "$TEST_TMP/limited.pcapng" --count 2>/dev/null)"
 is limit_statistics "$(grep -c 'packets dropped by kernel' "$TEST_TMP/err")" 1
 "$PTCPDUMP" -r "$TEST_TMP/limited.pcapng" --count >/dev/null 2>&1
 is whole_at_the_limit $? 0

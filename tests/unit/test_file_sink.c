@@ -80,17 +80,19 @@ FAKE(int, ftruncate, int fd, off_t size)
 }
 
 /* Records: their length, and bytes that tell where in the file they are. */
-static size_t whole(const uint8_t *p, size_t len, bool at_start)
+static size_t whole(const uint8_t *p, size_t len, bool at_start, uint64_t *packets)
 {
 	size_t at = 0;
 	uint32_t n;
 
 	(void)at_start;
+	*packets = 0;
 	while (len - at >= sizeof(n)) {
 		memcpy(&n, p + at, sizeof(n));
 		if (n > len - at)
 			break;
 		at += n;
+		++*packets;
 	}
 	return at;
 }
@@ -106,9 +108,10 @@ static void disk(uint64_t free_bytes, size_t takes, bool allocates)
 
 static struct sink open_sink(const struct file_config *config)
 {
+	static const struct folder anywhere = { .fd = AT_FDCWD };
 	struct sink s = { .fd = -1, .whole = whole };
 
-	if (sink_open(&s, path, config))
+	if (sink_open(&s, &(struct sink_place){ &anywhere, path, true }, config))
 		abort();
 	return s;
 }
@@ -124,7 +127,7 @@ static int put(struct sink *s, uint32_t n)
 	for (uint32_t i = 0; i < n; i++)
 		at[i] = (uint8_t)((from + i) * 2654435761U >> 24);
 	memcpy(at, &n, sizeof(n));
-	sink_commit(s, n);
+	sink_commit_packet(s, n);
 	return 0;
 }
 
@@ -135,14 +138,14 @@ static size_t file_size(void)
 	return stat(path, &st) ? 0 : (size_t)st.st_size;
 }
 
-/* Bytes of whole records in the file, as they were put; SIZE_MAX: others. */
-static size_t check_file(void)
+/* Bytes of whole records in the file, as they were put, and how many these are; SIZE_MAX: others. */
+static size_t read_file(uint64_t *packets)
 {
 	const size_t len = file_size();
 	uint8_t *p = malloc(len + 1);
 	const int fd = open(path, O_RDONLY);
 	const bool ok = read(fd, p, len) == (ssize_t)len;
-	size_t records = whole(p, len, true), at = 0;
+	size_t records = whole(p, len, true, packets), at = 0;
 
 	close(fd);
 	while (ok && at < records) {
@@ -157,6 +160,13 @@ static size_t check_file(void)
 	}
 	free(p);
 	return ok ? records : SIZE_MAX;
+}
+
+static size_t check_file(void)
+{
+	uint64_t packets;
+
+	return read_file(&packets);
 }
 
 static uint32_t some_size(void)
@@ -236,11 +246,13 @@ static void test_full_disk(void)
 		/* Space is asked for 4 MB ahead: some disks have that much. */
 		const size_t free_bytes = (size_t)random() % (4 * PIECE) + (round % 16 ? 0 : 20 * PIECE);
 		struct sink s = open_sink(&in_turns);
+		uint64_t held;
 
 		disk(free_bytes, random() % 3 ? 0 : 1 + (size_t)random() % 100000, random() % 2);
 		CHECK_INT(fill_up(&s, free_bytes), file_size());
 		CHECK_INT(reserved, 0);
-		CHECK_INT(check_file(), file_size());
+		CHECK_INT(read_file(&held), file_size());
+		CHECK_INT(held, s.packets);
 		CHECK_INT(file_size(), sink_size(&s));
 		CHECK_INT(sink_close(&s), 0);
 		sink_done(&s);

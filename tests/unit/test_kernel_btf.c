@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -16,6 +17,7 @@
 #include "capture/kernel_btf.h"
 #include "check.h"
 #include "fake.h"
+#include "util/caps.h"
 #include "util/libcurl.h"
 #include "util/log.h"
 
@@ -25,26 +27,14 @@ static pid_t server;
 
 static bool no_libcurl;
 
-int __real_libcurl_open(struct libcurl **ret, char why[LIBCURL_WHY]);
-
-FAKE(int, libcurl_open, struct libcurl **ret, char why[LIBCURL_WHY])
-{
-	if (!no_libcurl)
-		return __real_libcurl_open(ret, why);
-	told("no libcurl; ");
-	snprintf(why, LIBCURL_WHY, "install it");
-	return -ELIBACC;
-}
-
-FAKE(void, log_msg, enum log_level level, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	if (level == LOG_ERROR)
-		told_args(fmt, args);
-	va_end(args);
-}
+/* What the process that fetches has, which is not this one. */
+static struct fetcher {
+	unsigned asked; /* for libcurl */
+	uid_t uid;
+	uint64_t caps;
+	bool reads; /* our file */
+	int descriptors;
+} * fetcher;
 
 static char *in_dir(const char *name)
 {
@@ -54,6 +44,38 @@ static char *in_dir(const char *name)
 
 	snprintf(p, 512, "%s/%s", dir, name);
 	return p;
+}
+
+int __real_libcurl_open(struct libcurl **ret, char why[LIBCURL_WHY]);
+
+FAKE(int, libcurl_open, struct libcurl **ret, char why[LIBCURL_WHY])
+{
+	struct caps caps;
+	DIR *d = opendir("/proc/self/fd");
+
+	fetcher->asked++;
+	fetcher->uid = geteuid();
+	fetcher->caps = caps_get(&caps) ? UINT64_MAX : caps.permitted | caps.effective;
+	fetcher->reads = access(in_dir("secret"), R_OK) == 0;
+	for (fetcher->descriptors = -2; d && readdir(d); fetcher->descriptors++)
+		;
+	closedir(d);
+	if (!no_libcurl)
+		return __real_libcurl_open(ret, why);
+	snprintf(why, LIBCURL_WHY, "install it");
+	return -ELIBACC;
+}
+
+FAKE(void, log_msg, enum log_level level, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	if (level == LOG_WARN)
+		told("warning; ");
+	if (level == LOG_ERROR)
+		told_args(fmt, args);
+	va_end(args);
 }
 
 static void put(const char *name, const void *data, size_t n)
@@ -250,6 +272,24 @@ static void test_fetch_raw(void)
 	shell("rm -r lib");
 }
 
+/* Neither rights nor files of ours. */
+static void test_fetched_apart(void)
+{
+	const struct kernel_btf_places p = places("raw", "none");
+	const int fd = open(in_dir("secret"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	char path[PATH_MAX];
+
+	what_was_told();
+	CHECK_INT(find(&p, path), 0);
+	CHECK_STR(what_was_told(), "warning; ");
+	CHECK_INT(fetcher->caps, 0);
+	CHECK(geteuid() != 0 || (fetcher->uid == 65534 && !fetcher->reads));
+	/* The standard streams, the file, the pipe, the folder that lists them. */
+	CHECK_INT(fetcher->descriptors, 6);
+	close(fd);
+	shell("rm -r lib");
+}
+
 static void test_fetch_archive(void)
 {
 	struct kernel_btf_places p = places("none", "archive");
@@ -277,6 +317,7 @@ static void test_fetch_fails(void)
 	struct kernel_btf_places p;
 	char path[PATH_MAX];
 	const char *words;
+	unsigned asked;
 
 	shell("mkdir -p web/garbage/x86_64 web/other/x86_64 web/cut/x86_64; cp text web/garbage/x86_64/vmlinux-5.4.0-zz; "
 	      "cp other web/other/x86_64/vmlinux-5.4.0-zz; cp good web/cut/x86_64/vmlinux-5.4.0-zz");
@@ -297,12 +338,22 @@ static void test_fetch_fails(void)
 	/* What is missing for the one is missing for the other. */
 	p = places("none", "none");
 	no_libcurl = true;
+	asked = fetcher->asked;
 	what_was_told();
 	CHECK_INT(find(&p, path), -ENOENT);
 	no_libcurl = false;
 	words = what_was_told();
-	CHECK(strncmp(words, "no libcurl; this kernel has no BTF", 34) == 0);
+	CHECK(strncmp(words, "warning; this kernel has no BTF", 31) == 0);
+	CHECK_INT(fetcher->asked, asked + 1);
 	CHECK(strstr(words, "none could be fetched: install it: name the BTF"));
+	/* Nobody is asked. */
+	p = places("raw", "archive");
+	p.no_download = true;
+	asked = fetcher->asked;
+	what_was_told();
+	CHECK_INT(find(&p, path), -ENOENT);
+	CHECK(strstr(what_was_told(), "none is fetched, by --no-btf-download: name the BTF"));
+	CHECK_INT(fetcher->asked, asked);
 	/* Where nothing can be saved. */
 	p = places("raw", "none");
 	p.folder = in_dir("text/btf");
@@ -364,14 +415,16 @@ static void test_bad_archives(void)
 
 int main(void)
 {
-	if (!mkdtemp(dir))
+	if (!mkdtemp(dir) || chmod(dir, 0755))
 		return 1;
 	setenv("no_proxy", "*", 1);
+	fetcher = mmap(NULL, sizeof(*fetcher), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	start_server();
 	RUN(test_given);
 	RUN(test_own);
 	RUN(test_folder);
 	RUN(test_fetch_raw);
+	RUN(test_fetched_apart);
 	RUN(test_fetch_archive);
 	RUN(test_fetch_fails);
 	RUN(test_too_large);

@@ -1,0 +1,39 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# A full disk: what each file holds is told, and packets that waited to be written do not count.
+# shellcheck source=tests/system/hosts.lib.sh
+. "$(dirname "$0")/hosts.lib.sh"
+
+FULL=$TEST_TMP/full
+lib_cleanup() { umount "$FULL" 2>/dev/null; }
+mkdir "$FULL"
+mount -t tmpfs -o size=128k none "$FULL" 2>/dev/null || skip_all "cannot mount" full_disk
+trap 'lib_cleanup; lib_end' EXIT
+
+held() { # what is told: of the last file and of those before
+	echo $(($(sed -n "s/.*full\/x.pcap[ng0-9]*' holds \([0-9]*\) packets*$/\1 +/p; s/.* before it hold \([0-9]*\) packets*$/\1 +/p" "$TEST_TMP/err") 0))
+}
+count() { # what is there
+	for f in "$FULL/"*; do "$PTCPDUMP" -r "$f" --count 2>/dev/null; done | awk '{ n += $1 } END { print n + 0 }'
+}
+
+for words in "-w x.pcapng" "-w x.pcap" "-w x.pcapng -U" "-w x.pcapng --print" "-w x.pcapng -C 40k" "-w x.pcapng -G 1" "--backend pcap -w x.pcap"; do
+	# shellcheck disable=SC2086 # words
+	start -i "$LINK" -nn ${words/-w /-w $FULL/} icmp
+	ping -q -c 150 -s 1000 -i 0.005 -W 1 "$THERE" >/dev/null
+	finish
+	is "live${words// /_}_status" "$STATUS $(grep -c "No space left" "$TEST_TMP/err")" "1 1"
+	is "live${words// /_}_holds" "$(held)" "$(count)"
+	rm -f "$FULL/"*
+done
+
+ping -q -c 200 -s 1000 -i 0.005 -W 1 "$THERE" >/dev/null &
+"$PTCPDUMP" -i "$LINK" -c 300 -w "$TEST_TMP/much.pcapng" icmp 2>/dev/null
+wait
+for words in "-w x.pcapng" "-w x.pcap" "-w x.pcapng -C 40k"; do
+	# shellcheck disable=SC2086 # words
+	"$PTCPDUMP" -r "$TEST_TMP/much.pcapng" ${words/-w /-w $FULL/} 2>"$TEST_TMP/err"
+	is "read${words// /_}" "$? $(held)" "1 $(count)"
+	rm -f "$FULL/"*
+done
+end_test
