@@ -194,9 +194,8 @@ static int become_or_stay(const struct privileges_user *user, const struct privi
 
 	/* That there is no memory is no reason to stay root. */
 	if (err && err != -ENOMEM && !user->asked) {
-		if (!keep->quiet)
-			log_info("going on as root: can't change to user '%s' (uid %u, gid %u): %s", user->name,
-				 user->uid, user->gid, strerror(-err));
+		log_info("going on as root: can't change to user '%s' (uid %u, gid %u): %s", user->name, user->uid,
+			 user->gid, strerror(-err));
 		return 0;
 	}
 	if (!err)

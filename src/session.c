@@ -227,17 +227,13 @@ void session_finish(struct session *s)
 
 void session_close(struct session *s)
 {
-	/* It may have ended before there was a use for it. */
-	struct output *unused = s->text ? s->text : s->relay;
-
+	/* Nothing came to it. */
+	if (!s->outputs[0])
+		s->outputs[0] = s->text;
 	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
-		if (s->outputs[i] == unused)
-			unused = NULL;
 		s->outputs[i]->ops->free(s->outputs[i]);
 		s->outputs[i] = NULL;
 	}
-	if (unused)
-		unused->ops->free(unused);
 	s->text = s->file = s->relay = NULL;
 	output_text_reach_free(s->reach);
 	s->reach = NULL;

@@ -100,6 +100,7 @@ static int open_relay(struct session *s)
 	relay.needs_arg = s->reach;
 	if (!err)
 		err = output_relay_new(&s->relay, &relay);
+	s->text = s->relay;
 	/* The other process has them now. */
 	resolver_free(s->resolver);
 	s->resolver = NULL;
@@ -132,11 +133,8 @@ int session_begin(struct session *s)
 int session_text_open(struct session *s)
 {
 	const struct text_config config = text_config(s);
-	int err = 0;
+	int err = output_text_new(&s->text, &config);
 
-	s->text = s->relay;
-	if (!s->text)
-		err = output_text_new(&s->text, &config);
 	forget_secrets(s);
 	return err;
 }
