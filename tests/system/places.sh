@@ -124,6 +124,55 @@ more
 safe program
 is program_is_not_sent_elsewhere "$(head -n 1 "$TEST_TMP/ran")$(grep -c 'd/x" is no longer the file' "$TEST_TMP/err")" "$U/d/x1 01"
 
+# A file system that a user serves shows what owners he likes.
+cat >"$TEST_TMP/serve.py" <<'E'
+import ctypes, os, struct, sys
+where, target = sys.argv[1], sys.argv[2].encode()
+fd = os.open("/dev/fuse", os.O_RDWR)
+options = b"fd=%d,rootmode=40755,user_id=12345,group_id=12345,allow_other" % fd
+if ctypes.CDLL(None, use_errno=True).mount(b"x", where.encode(), b"fuse", 6, options):
+    sys.exit("cannot mount")
+def attr(node):  # struct fuse_attr, of root
+    mode, size = (0o40755, 0) if node == 1 else (0o120777, len(target))
+    return struct.pack("=QQQQQQIIIIIIIIII", node, size, 0, 0, 0, 0, 0, 0, 0, mode, 1, 0, 0, 0, 4096, 0)
+while True:
+    request = os.read(fd, 1 << 18)
+    _, op, unique, node = struct.unpack_from("=IIQQ", request)
+    error, answer = 0, b""
+    if op == 26:  # INIT
+        answer = struct.pack("=IIIIHHIIHHI7I", 7, 31, 65536, 0, 0, 0, 65536, 0, 0, 0, 0, *[0] * 7)
+    elif op == 3:  # GETATTR
+        answer = struct.pack("=QII", 1000, 0, 0) + attr(node)
+    elif op == 1:  # LOOKUP
+        answer = struct.pack("=QQQQII", 2, 0, 1000, 1000, 0, 0) + attr(2)
+    elif op == 5:  # READLINK
+        answer = target
+    elif op == 17:  # STATFS
+        answer = bytes(80)
+    elif op in (2, 42):  # FORGET
+        continue
+    else:
+        error = -38
+    os.write(fd, struct.pack("=IiQ", 16 + len(answer), error, unique) + answer)
+E
+fresh
+mkdir "$U/served"
+if [ -w /dev/fuse ] && command -v python3 >/dev/null; then
+	timeout -s KILL 30 python3 "$TEST_TMP/serve.py" "$U/served" "$VICTIM" 2>"$TEST_TMP/served" &
+	SERVER=$!
+	served() { grep -q "$U/served fuse" /proc/mounts || gone $SERVER; }
+	wait_for 5 served
+fi
+if grep -q "$U/served fuse" /proc/mounts; then
+	timeout 20 "$PTCPDUMP" -i "$LINK" -nn -c 1 -w "$U/served/link" icmp >/dev/null 2>"$TEST_TMP/err"
+	STATUS=$?
+	refused link_of_a_users_file_system "served/link: Permission denied"
+	umount -l "$U/served"
+	kill -KILL $SERVER 2>/dev/null
+else
+	skip link_of_a_users_file_system "no FUSE"
+fi
+
 # --- what is usual ---------------------------------------------------------------
 
 one() { # NAME FILE: a capture to FILE works
