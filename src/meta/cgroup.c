@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/mount.h>
 #include <mntent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "util/caps.h"
@@ -19,28 +22,101 @@ enum {
 	FILEID_KERNFS = 0xfe, /* include/linux/exportfs.h: the handle is the 64-bit kernfs id */
 };
 
-/* By our own line: where the mounts of version 1 are hidden, a container's processes are still in them. */
-static bool has_v1(void)
+static int open_mounted(const char *controller)
+{
+	FILE *f = setmntent("/proc/self/mounts", "re");
+	struct mntent *m;
+	int fd = -1;
+
+	while (f && fd < 0 && (m = getmntent(f))) {
+		if (strcmp(m->mnt_type, "cgroup") == 0 && hasmntopt(m, controller))
+			fd = cgroup_open_root(AT_FDCWD, m->mnt_dir, CGROUP_SUPER_MAGIC);
+	}
+	if (f)
+		endmntent(f);
+	return fd;
+}
+
+/* "CONTROLLER,CONTROLLER", "name=systemd": what the hierarchy is mounted with. */
+static int configure(int fs, char *controllers)
+{
+	int err = 0;
+
+	for (char *word; !err && (word = strsep(&controllers, ","));) {
+		if (strncmp(word, "name=", 5) == 0)
+			err = (int)syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "name", word + 5, 0);
+		else
+			err = (int)syscall(SYS_fsconfig, fs, FSCONFIG_SET_FLAG, word, NULL, 0);
+	}
+	return err ? err : (int)syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+}
+
+/* As within "ip netns exec", where another /sys covers all of them. */
+static int open_hidden(char *controllers)
+{
+	const int fs = (int)syscall(SYS_fsopen, "cgroup", FSOPEN_CLOEXEC);
+	int mount, fd = -1;
+
+	if (fs < 0)
+		return -1;
+	mount = configure(fs, controllers) ? -1 : (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, 0);
+	if (mount >= 0) {
+		fd = cgroup_open_root(mount, ".", CGROUP_SUPER_MAGIC);
+		close(mount);
+	}
+	close(fs);
+	return fd;
+}
+
+/* line: "HIERARCHY:CONTROLLER,CONTROLLER:PATH". The root, -1 hidden. */
+static int v1_root(struct cgroup_fs *fs, const char *line)
+{
+	struct cgroup_v1 v = { .fd = -1 };
+	const char *controllers = strchr(line, ':') + 1;
+	char all[sizeof(v.controllers)];
+
+	snprintf(v.controllers, sizeof(v.controllers), "%.*s", (int)strcspn(controllers, ":"), controllers);
+	for (size_t i = 0; i < fs->nhierarchies; i++) {
+		if (strcmp(fs->hierarchies[i].controllers, v.controllers) == 0)
+			return fs->hierarchies[i].fd;
+	}
+	if (fs->nhierarchies == CGROUP_V1_MAX)
+		return -1;
+	snprintf(all, sizeof(all), "%.*s", (int)strcspn(v.controllers, ","), v.controllers);
+	v.fd = open_mounted(all);
+	if (v.fd < 0) {
+		memcpy(all, v.controllers, sizeof(all));
+		v.fd = open_hidden(all);
+	}
+	fs->hierarchies[fs->nhierarchies++] = v;
+	return v.fd < 0 ? -1 : v.fd;
+}
+
+/* By our own line: where the mounts of version 1 are hidden, a container's processes are still in them. All of them are opened now,
+ * while we may; later ones are those of who mounts one meanwhile. */
+static void open_v1(struct cgroup_fs *fs)
 {
 	FILE *f = fopen("/proc/self/cgroup", "re");
 	char *line = NULL;
-	bool v1 = false;
 	size_t cap = 0;
 
-	if (!f)
-		return false;
-	while (!v1 && getline(&line, &cap, f) > 0)
-		v1 = strncmp(line, "0::", 3) != 0;
+	while (f && getline(&line, &cap, f) > 0) {
+		if (strncmp(line, "0::", 3) == 0 || !strchr(line, ':'))
+			continue;
+		fs->v1 = true;
+		v1_root(fs, line);
+	}
 	free(line);
-	fclose(f);
-	return v1;
+	if (f)
+		fclose(f);
 }
 
 int cgroup_open(struct cgroup_fs *fs)
 {
 	struct stat st;
 
-	*fs = (struct cgroup_fs){ .fd = cgroup2_open(), .v1 = has_v1() };
+	*fs = (struct cgroup_fs){ .fd = cgroup2_open() };
+	open_v1(fs);
 	if (fs->fd < 0) {
 		const int err = fs->fd;
 
@@ -111,44 +187,6 @@ static char *next_line(char **rest)
 		line = strsep(rest, "\n");
 	} while (line && !*line);
 	return line;
-}
-
-/* NULL: it is not mounted where we see it. */
-static char *v1_mount(const char *controller)
-{
-	FILE *f = setmntent("/proc/self/mounts", "re");
-	char *found = NULL;
-	struct mntent *m;
-
-	while (f && !found && (m = getmntent(f))) {
-		if (strcmp(m->mnt_type, "cgroup") == 0 && hasmntopt(m, controller))
-			found = strdup(m->mnt_dir);
-	}
-	if (f)
-		endmntent(f);
-	return found;
-}
-
-/* line: "HIERARCHY:CONTROLLER,CONTROLLER:PATH". The root, -1 hidden. */
-static int v1_root(struct cgroup_fs *fs, const char *line)
-{
-	struct cgroup_v1 v = { .fd = -1 };
-	const char *controllers = strchr(line, ':') + 1;
-	char *mount;
-
-	snprintf(v.controller, sizeof(v.controller), "%.*s", (int)strcspn(controllers, ",:"), controllers);
-	for (size_t i = 0; i < fs->nhierarchies; i++) {
-		if (strcmp(fs->hierarchies[i].controller, v.controller) == 0)
-			return fs->hierarchies[i].fd;
-	}
-	if (fs->nhierarchies == CGROUP_V1_MAX)
-		return -1;
-	mount = v1_mount(v.controller);
-	if (mount)
-		v.fd = open(mount, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	free(mount);
-	fs->hierarchies[fs->nhierarchies++] = v;
-	return v.fd;
 }
 
 uint32_t cgroup_maker(int hierarchy, const char *path, size_t len)

@@ -18,9 +18,9 @@ struct cgroup_fs {
 	uint64_t root_id; /* of its root as we see it */
 	bool v1;	  /* version 1 hierarchies exist too: the v2 path alone may not tell */
 	struct cgroup_v1 {
-		char controller[32];  /* the first of it; "" */
-		int fd;		      /* its mount, -1 hidden */
-	} hierarchies[CGROUP_V1_MAX]; /* that were asked for */
+		char controllers[64];
+		int fd;		      /* its root, -1 hidden */
+	} hierarchies[CGROUP_V1_MAX]; /* of version 1 */
 	size_t nhierarchies;
 };
 

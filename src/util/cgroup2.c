@@ -16,7 +16,7 @@
 #include "util/procfs.h"
 
 /* Another mount may lie upon the one that the list names: what is there now counts. */
-static int open_checked(int folder, const char *path)
+int cgroup_open_root(int folder, const char *path, long magic)
 {
 	int fd = openat(folder, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
 	struct statfs st;
@@ -24,7 +24,7 @@ static int open_checked(int folder, const char *path)
 	if (fd < 0)
 		return -errno;
 	err = fstatfs(fd, &st) ? -errno : 0;
-	if (!err && st.f_type == CGROUP2_SUPER_MAGIC)
+	if (!err && st.f_type == magic)
 		return fd;
 	close(fd);
 	return err ? err : -ENOENT;
@@ -41,7 +41,7 @@ static int open_mounted(void)
 		return -errno;
 	while (fd < 0 && (m = getmntent(f)))
 		if (strcmp(m->mnt_type, "cgroup2") == 0)
-			fd = open_checked(AT_FDCWD, m->mnt_dir);
+			fd = cgroup_open_root(AT_FDCWD, m->mnt_dir, CGROUP2_SUPER_MAGIC);
 	endmntent(f);
 	return fd;
 }
@@ -63,7 +63,7 @@ static int open_unmounted(void)
 		fd = -errno;
 		goto out;
 	}
-	fd = open_checked(mount, ".");
+	fd = cgroup_open_root(mount, ".", CGROUP2_SUPER_MAGIC);
 	close(mount);
 out:
 	close(fs);

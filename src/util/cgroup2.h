@@ -12,6 +12,8 @@
  * "ip netns exec", which mounts another /sys, cgroup v2 is mounted for this descriptor alone: Linux 5.2, CAP_SYS_ADMIN.
  */
 int cgroup2_open(void);
+/* A folder that is the root of a hierarchy of that version, of this magic number; or -errno. */
+int cgroup_open_root(int folder, const char *path, long magic);
 /* The inode number of the root of all cgroups; what a cgroup namespace shows as its root has another. */
 enum { CGROUP2_ROOT = 1 };
 /* Whether fd is that root. */

@@ -2,8 +2,10 @@
 /* Whom it is believed that a process is in a container: not everybody who can make a cgroup of that name. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -222,6 +224,42 @@ static void test_version_1(void)
 	close(root);
 }
 
+static int hidden_beliefs(int root)
+{
+	int ret = 0;
+
+	if (!begin())
+		return 77;
+	if (v1_belief(root, 0, 0) != PLACE_BELIEVED)
+		ret |= 1;
+	if (v1_belief(root, USER, USER) != PLACE_DENIED)
+		ret |= 2;
+	end();
+	return ret;
+}
+
+/* Within "ip netns exec", where another /sys covers the mounts. */
+static void test_version_1_hidden(void)
+{
+	const char *mounted = v1_mount();
+	const int root = mounted ? open(mounted, O_PATH | O_CLOEXEC) : -1;
+	int status;
+
+	if (root < 0 || geteuid() != 0)
+		CHECK_SKIP("needs root and cgroup v1");
+	if (fork() == 0) {
+		if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+		    umount2("/sys", MNT_DETACH))
+			_exit(77);
+		_exit(hidden_beliefs(root));
+	}
+	wait(&status);
+	close(root);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		CHECK_SKIP("cannot have mounts of our own");
+	CHECK_INT(status, 0);
+}
+
 /* Where root's daemon has put the container itself is believed, whoever has made it. */
 static void test_first_process(void)
 {
@@ -252,6 +290,7 @@ int main(void)
 	RUN(test_told_later);
 	RUN(test_users_are_bounded);
 	RUN(test_version_1);
+	RUN(test_version_1_hidden);
 	RUN(test_first_process);
 	return check_status();
 }
