@@ -480,6 +480,7 @@ static struct str find_ancestry(struct process_table *t, struct entry *e, unsign
 {
 	struct process_desc parent;
 	struct entry *from;
+	char *text;
 
 	if (e->ancestry || generation == ANCESTRY_GENERATIONS || !e->p.parent_start)
 		return str_of(e->ancestry);
@@ -487,7 +488,9 @@ static struct str find_ancestry(struct process_table *t, struct entry *e, unsign
 	if (!from || from == e)
 		return str_of(NULL);
 	parent = process_describe(&from->p);
-	e->ancestry = ancestry_new(&parent, find_ancestry(t, from, generation + 1));
+	text = ancestry_new(&parent, find_ancestry(t, from, generation + 1));
+	free(e->ancestry); /* who is said to be its own ancestor has one by now */
+	e->ancestry = text;
 	return str_of(e->ancestry);
 }
 
@@ -534,7 +537,6 @@ void process_catch_up(struct process_table *t, const struct process_id *id, uint
 const struct process *process_at(struct process_table *t, const struct process_id *id, struct period *when)
 {
 	struct entry *e = find_or_read(t, id->tgid, id->start);
-
 	const struct period asked = *when;
 	const struct process *p;
 

@@ -605,6 +605,18 @@ static void test_ancestry(void)
 }
 
 /* Those that were there before. */
+/* No kernel tells that; a leak is what the sanitizer would find. */
+static void test_own_ancestor(void)
+{
+	struct str above;
+
+	send_fork(PID + 81, 9000000012, PID + 80, 9000000011);
+	send_fork(PID + 80, 9000000011, PID + 81, 9000000012);
+	above = ancestry_of(PID + 80, 9000000011);
+	CHECK(above.n > 0);
+	CHECK(is(above, ancestry_of(PID + 80, 9000000011).p));
+}
+
 static void test_ancestry_from_proc(void)
 {
 	struct ancestor a;
@@ -706,6 +718,7 @@ int main(void)
 	RUN(test_outside);
 	RUN(test_unknown_parent);
 	RUN(test_ancestry);
+	RUN(test_own_ancestor);
 	RUN(test_ancestry_from_proc);
 	RUN(test_scan);
 	process_table_free(table);
