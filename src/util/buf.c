@@ -94,7 +94,7 @@ static bool is_harmless(uint32_t c)
 static void put_escaped(struct buf *b, struct str s, bool json)
 {
 	const unsigned char *p = (const unsigned char *)s.p;
-	const unsigned char *const end = p + (s.p ? s.n : 0);
+	const unsigned char *const end = p ? p + s.n : p;
 
 	while (p < end) {
 		uint32_t c = 0;
