@@ -107,6 +107,8 @@ static int state_new(struct file_output *o)
 
 static void forget_comments(struct pcapng_state *st)
 {
+	if (!st->texts)
+		return;
 	for (size_t i = 0; i < COMMENT_SLOTS; i++) {
 		free(st->comments[i].p);
 		st->comments[i] = (struct comments){ 0 };

@@ -109,13 +109,17 @@ static void entry_free(struct entry *e)
 }
 
 /* What was never written to is no memory yet: not touched, not even to be cleared. */
+static void generation_empty(struct generation *g)
+{
+	for (size_t i = 0; g->entries && i < SLOTS; i++)
+		entry_free(g->slots[i]);
+}
+
 static void generation_clear(struct generation *g)
 {
-	if (!g->entries)
-		return;
-	for (size_t i = 0; i < SLOTS; i++)
-		entry_free(g->slots[i]);
-	memset(g, 0, sizeof(*g));
+	generation_empty(g);
+	if (g->entries)
+		memset(g, 0, sizeof(*g));
 }
 
 /* Entries that were taken over into the young generation are marked by an annotation-less, empty shell. */
@@ -301,9 +305,9 @@ void annot_cache_free(struct annot_cache *c)
 	if (!c)
 		return;
 	if (c->young)
-		generation_clear(c->young);
+		generation_empty(c->young);
 	if (c->old)
-		generation_clear(c->old);
+		generation_empty(c->old);
 	free(c->young);
 	free(c->old);
 	buf_done(&c->scratch);

@@ -21,8 +21,7 @@ struct kept {
 	size_t len; /* 0: none */
 	struct options_told told;
 	bool expanded;	 /* told.options are those of full, else those that came */
-	struct buf full; /* with the comments that the ones below refer to */
-	uint8_t options[KEPT_MAX];
+	struct buf full; /* with the comments that the ones that came refer to */
 };
 
 struct set {
@@ -36,6 +35,7 @@ struct option_memo {
 	struct kept other; /* what is not kept */
 	struct buf scratch;
 	struct set sets[SETS];
+	uint8_t options[SETS][WAYS][KEPT_MAX]; /* last: pages that are never used cost nothing */
 };
 
 struct option_memo *option_memo_new(void)
@@ -149,25 +149,29 @@ _Static_assert(SETS == 1 << (64 - 58), "places of the memo");
 
 const struct options_told *option_memo_get(struct option_memo *m, const uint8_t *options, size_t len)
 {
+	uint8_t(*came)[KEPT_MAX];
 	struct kept *k;
 	struct set *set;
+	unsigned way;
 
 	if (len < KEPT_MIN || len > KEPT_MAX) {
 		read_options(m, options, len, &m->other);
 		return &m->other.told;
 	}
 	set = set_of(m, options, len);
-	for (size_t i = 0; i < WAYS; i++) {
-		k = &set->kept[i];
-		if (k->len == len && memcmp(k->options, options, len) == 0) {
+	came = m->options[set - m->sets];
+	for (way = 0; way < WAYS; way++) {
+		k = &set->kept[way];
+		if (k->len == len && memcmp(came[way], options, len) == 0) {
 			if (!k->expanded)
 				k->told.options = options;
 			return &k->told;
 		}
 	}
-	k = &set->kept[set->next++ % WAYS];
+	way = set->next++ % WAYS;
+	k = &set->kept[way];
 	read_options(m, options, len, k);
-	memcpy(k->options, options, len);
+	memcpy(came[way], options, len);
 	/* What it refers to may come yet. */
 	k->len = k->told.lost ? 0 : len;
 	return &k->told;
