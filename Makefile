@@ -7,7 +7,7 @@
 # make demo       set up, build, and show it at work
 # make check      set up, build, run every test
 # make check-fast build, run those that need less than a minute
-# make fuzz       feed damaged files to the reader for FUZZ_SECONDS
+# make fuzz       feed bytes that nobody meant to all that reads some (FUZZ_SECONDS=60 FUZZ="text reader")
 # make bench      measure beside tcpdump (BENCH="--runs 3 --only burst")
 # make help       all targets and settings
 #
@@ -19,6 +19,7 @@
 #   tests/unit/test_*.c               programs linked with everything but main.o, ASan and UBSan on
 #   tests/bpf/test_*.c                the same; tests/bpf/NAME.bpf.c becomes "NAME.skel.h" for them
 #   tests/system/helpers/*.c, tests/bench/*.c   plain programs in build/tests/, linked with libc only
+#   tests/fuzz/*.c                    targets of libFuzzer, linked with everything but main.o, in build/fuzz
 #   tests/helpers/*.c                 programs in build/tests/, linked with everything but main.o
 #   tests/{golden,system,vm,tcpdump}  every executable file is a test (libraries of tests are not executable)
 
@@ -266,20 +267,29 @@ bench-apps: $(B)/ptcpdump $(BENCH_TOOLS)
 check-clean:
 	tests/clean-debian.sh
 
-# --- fuzzing: needs clang's libFuzzer -----------------------------------------------
+# --- fuzzing: clang's libFuzzer --------------------------------------------------------
 
-FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+# Each tests/fuzz/NAME.c with all of the program but main.o; libnetdissect too tells which ways were gone.
+FUZZ_SRC := $(wildcard tests/fuzz/*.c)
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
+FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+FUZZ_CC := $(if $(findstring ccache,$(CC)),ccache )$(CLANG)
 FUZZ_SECONDS ?= 60
-FUZZ_SRC := src/annotation.c $(wildcard src/format/*.c src/reader/*.c src/output/file*.c src/util/*.c)
+FUZZ ?= $(FUZZ_SRC:tests/fuzz/%.c=%)
 
-$(FUZZ): $(B)/fuzz/%: tests/fuzz/%.c $(FUZZ_SRC)
-	$(say) FUZZ $@
-	@mkdir -p $@.corpus
-	$(Q)$(CLANG) $(STD) $(CPPFLAGS) $(PKG_CFLAGS) -g -O1 -fsanitize=fuzzer,address,undefined -o $@ $^ $(PKG_LIBS)
+$(eval $(call variant,$(B)/fuzz,$$(PKG_CFLAGS) -O1 $$(FUZZ_FLAGS)))
+$(B)/fuzz/%: private override CC = $(FUZZ_CC)
+$(B)/fuzz/%: private override CFLAGS = -g
+$(B)/fuzz/%: private override WARN = -w
 
-# New inputs are kept in build/fuzz/NAME.corpus; the captures of tcpdump's tests are the first.
-fuzz: $(FUZZ)
-	$(Q)for f in $^; do $$f -max_total_time=$(FUZZ_SECONDS) -close_fd_mask=2 -max_len=16384 $$f.corpus $(wildcard $(B)/deps/tcpdump-*/tests) || exit 1; done
+$(FUZZ_TARGETS): $(B)/fuzz/%: $(B)/fuzz/obj/tests/fuzz/%.o $(B)/fuzz/libptcpdump.a $(ND_FUZZ_LIB)
+	$(say) LD $@
+	$(Q)$(CLANG) -g $(FUZZ_FLAGS) -fsanitize=fuzzer -Wl,--as-needed $(WRAP_FLAGS) $(fakes) -o $@ $(call group,$^) $(PKG_LIBS)
+-include $(wildcard $(B)/fuzz/obj/tests/fuzz/*.d)
+
+# FUZZ="NAME NAME": only these. What is found is kept in build/fuzz/findings, new inputs in build/fuzz/corpus.
+fuzz: $(FUZZ:%=$(B)/fuzz/%)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run.sh $(FUZZ)
 
 # --- style -------------------------------------------------------------------------
 

@@ -3,10 +3,6 @@
  * Classic programs that no libpcap would write: what passes the checks must run without harm, agree with libpcap, and
  * translate to code whose form the verifier accepts.
  *
- *	make build/asan/libptcpdump.a
- *	clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Isrc -Iinclude tests/fuzz/filter.c \
- *		src/filter/[!i]*.c -lpcap -o build/fuzz_filter && build/fuzz_filter
- *
  * tests/unit/test_fuzz_filter.c runs it for a while on random input.
  */
 #include <linux/bpf.h>

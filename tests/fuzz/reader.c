@@ -1,66 +1,196 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * libFuzzer target: any bytes as a capture file, read and written again as pcapng.
- *
- *	make fuzz FUZZ_SECONDS=600
+ * Any bytes as a capture file, read and written again as pcapng: what is read from that is the same. Each packet is written
+ * twice: as it was, and as a live one of an interface of its own, so that its annotation is encoded.
  */
-#include <stdint.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
+#include "fuzz.h"
 #include "output/output.h"
 #include "reader/reader.h"
+#include "util/hash.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+enum { PACKETS_MAX = 4096 };
+
+/* What must come back of a packet. */
+struct kept {
+	uint32_t hash;
+	bool timed;
+	int64_t sec, nsec;
+};
+
+struct run {
+	struct output *out; /* NULL: what was written is being read */
+	struct iface **ifaces;
+	size_t nifaces, npackets, nread;
+	bool everything; /* annotations and directions are read */
+	struct kept packets[PACKETS_MAX];
+};
+
+static struct run run;
+
+/* An object that is not told is written as an empty one, and between its parts a newline as a blank. */
+static uint32_t hash_object(uint32_t h, struct str s)
+{
+	if (!s.n)
+		s = str_of("{}");
+	for (uint32_t i = 0; i < s.n; i++)
+		h = hash_bytes(h, s.p[i] == '\n' ? " " : s.p + i, 1);
+	return h;
+}
+
+static uint32_t hash_annotation(uint32_t h, const struct annotation *a)
+{
+	h = hash_bytes(h, &a->has, sizeof(a->has));
+	for (size_t i = 0; i < annotation_schema.nfields; i++) {
+		const struct annot_field *f = &annotation_schema.fields[i];
+		struct str s;
+		uint32_t v;
+
+		if (f->kind == FIELD_IGNORED || !(a->has & f->bit))
+			continue;
+		if (annot_is_string(f)) {
+			s = annot_str(a, f);
+			h = f->kind == FIELD_JSON ? hash_object(h, s) : hash_bytes(h, s.n ? s.p : "", s.n);
+			h = hash_bytes(h, "\n", 1);
+		} else {
+			v = annot_u32(a, f);
+			h = hash_bytes(h, &v, sizeof(v));
+		}
+	}
+	return h;
+}
+
+static struct kept keep(const struct packet *p)
+{
+	const uint32_t numbers[] = { p->caplen, p->len, run.everything ? p->dir : 0, (uint32_t)p->iface->dlt };
+	struct kept k = { hash_bytes(HASH_BEGIN, numbers, sizeof(numbers)), true, p->sec, p->nsec };
+
+	k.hash = hash_bytes(k.hash, p->data, p->caplen);
+	k.hash = hash_bytes(k.hash, p->iface->name, strlen(p->iface->name));
+	if (run.everything && p->annot)
+		k.hash = hash_annotation(k.hash, p->annot);
+	return k;
+}
+
+static const struct iface *add_iface(const struct iface *iface, bool live)
+{
+	struct iface *copy = malloc(sizeof(*copy));
+
+	*copy = *iface;
+	copy->id = (uint32_t)run.nifaces;
+	if (live) {
+		copy->options = NULL;
+		copy->from_file = false;
+	}
+	run.ifaces = reallocarray(run.ifaces, run.nifaces + 1, sizeof(*run.ifaces));
+	run.ifaces[run.nifaces++] = copy;
+	return copy;
+}
 
 static int on_iface(void *arg, const struct iface *iface)
 {
-	struct output *o = arg;
+	int ret;
 
-	return o->ops->iface(o, iface);
+	(void)arg;
+	if (!run.out)
+		return 0;
+	ret = run.out->ops->iface(run.out, add_iface(iface, false));
+	return ret ? ret : run.out->ops->iface(run.out, add_iface(iface, true));
+}
+
+static int write_packet(const struct packet *p)
+{
+	const struct kept k = keep(p);
+	const int ret = run.out->ops->packet(run.out, p);
+
+	if (!ret)
+		run.packets[run.npackets++] = k;
+	return ret;
+}
+
+/* Nonsense in a pcap file is a time, too, once it is written; of others there are less ns. */
+static bool is_time(const struct packet *p)
+{
+	return p->sec >= 0 && p->sec <= UINT32_MAX && p->nsec >= 0 && p->nsec < 1000000000;
 }
 
 static int on_packet(void *arg, const struct packet *packet)
 {
-	struct output *o = arg;
 	struct packet copy = *packet;
-	int ret = o->ops->packet(o, packet);
+	struct kept k, *was;
+	int ret;
 
-	/* Once more as a live packet, so that its annotation is encoded. */
+	(void)arg;
+	if (!run.out) {
+		k = keep(packet);
+		FUZZ_CHECK(run.nread < run.npackets);
+		was = &run.packets[run.nread++];
+		FUZZ_CHECK(k.hash == was->hash);
+		FUZZ_CHECK(!was->timed || (k.sec == was->sec && k.nsec == was->nsec));
+		return 0;
+	}
+	if (run.npackets + 2 > PACKETS_MAX)
+		return 1;
+	copy.iface = run.ifaces[2 * packet->iface->id];
+	ret = write_packet(&copy);
+	if (ret)
+		return ret;
+	run.packets[run.npackets - 1].timed = packet->options || is_time(packet);
+	copy.iface = run.ifaces[2 * packet->iface->id + 1];
 	copy.options = NULL;
-	return ret ? ret : o->ops->packet(o, &copy);
+	ret = write_packet(&copy);
+	if (!ret)
+		run.packets[run.npackets - 1].timed = is_time(packet);
+	return ret;
 }
 
 static int on_block(void *arg, const struct pcapng_block *block)
 {
-	struct output *o = arg;
+	(void)arg;
+	return run.out ? run.out->ops->block(run.out, block) : 0;
+}
 
-	return o->ops->block(o, block);
+static int read_file(const char *path, enum reader_detail detail)
+{
+	const struct reader_handler handler = {
+		.iface = on_iface, .packet = on_packet, .block = on_block, .detail = detail
+	};
+	struct reader *r = NULL;
+	int ret = reader_open(&r, path);
+
+	if (!ret)
+		ret = reader_run(r, &handler);
+	if (run.out) {
+		FUZZ_CHECK(run.out->ops->finish(run.out) == 0);
+		run.out->ops->free(run.out);
+		run.out = NULL;
+	}
+	reader_free(r);
+	return ret;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct file_config config = {
-		.path = "/dev/null", .context = ANNOT_ALL, .compact_comments = size & 1, .dlt = -1
-	};
-	struct reader_handler handler = { .iface = on_iface, .packet = on_packet, .block = on_block };
-	const int fd = memfd_create("fuzz", 0);
-	struct output *o = NULL;
-	struct reader *r = NULL;
-	const int saved = dup(0);
+	static int in = -1, out = -1;
+	char in_path[32], out_path[32];
+	struct file_config config = { .path = out_path, .context = ANNOT_ALL, .compact_comments = size & 1, .dlt = -1 };
+	/* Bare packets are only counted. */
+	const enum reader_detail detail = size / 2 % READER_BARE;
 
-	if (write(fd, data, size) == (ssize_t)size && lseek(fd, 0, SEEK_SET) == 0 && dup2(fd, 0) == 0 &&
-	    !output_file_new(&o, &config) && !reader_open(&r, "-")) {
-		handler.arg = o;
-		handler.detail = size % (READER_BARE + 1);
-		reader_run(r, &handler);
-		o->ops->finish(o);
+	run.nifaces = run.npackets = run.nread = 0;
+	run.everything = detail == READER_EVERYTHING;
+	in = fuzz_file(in, data, size, in_path);
+	out = fuzz_file(out, "", 0, out_path);
+	if (output_file_new(&run.out, &config))
+		abort();
+	read_file(in_path, detail);
+	/* Without an interface it is none that could be read. */
+	if (run.npackets) {
+		FUZZ_CHECK(read_file(out_path, detail) == 0);
+		FUZZ_CHECK(run.nread == run.npackets);
 	}
-	if (o)
-		o->ops->free(o);
-	reader_free(r);
-	dup2(saved, 0);
-	close(saved);
-	close(fd);
+	for (size_t i = 0; i < run.nifaces; i++)
+		free(run.ifaces[i]);
+	free(run.ifaces);
+	run.ifaces = NULL;
 	return 0;
 }

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What /proc says: whatever is opened there holds the input. */
+#include <fcntl.h>
+#include <stdarg.h>
+
+#include "capture/tenant.h"
+#include "fuzz.h"
+#include "meta/cgroup.h"
+#include "util/cgroup2.h"
+#include "util/cpus.h"
+#include "util/pidns.h"
+#include "util/procfs.h"
+
+static int file = -1;
+
+int __real_open(const char *path, int flags, ...);
+
+FAKE(int, open, const char *path, int flags, ...)
+{
+	if (strncmp(path, "/proc/", 6) != 0)
+		return __real_open(path, flags, 0600);
+	lseek(file, 0, SEEK_SET);
+	return dup(file);
+}
+
+static FILE *as_stream(void)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+	return fopen(path, "re");
+}
+
+static void check_name(const struct cgroup_name *n, const char *path)
+{
+	FUZZ_CHECK(n->id >= path && n->id + n->id_len <= path + strlen(path));
+	FUZZ_CHECK(!n->ns || (n->ns >= path && n->ns + n->ns_len <= path + strlen(path)));
+}
+
+static void try_cgroup(void)
+{
+	struct cgroup_name names[CGROUP_NAMES_MAX];
+	char path[CGROUP_PATH_MAX];
+	bool v2;
+	size_t n;
+
+	for (int only_v2 = 0; only_v2 < 2; only_v2++) {
+		if (only_v2 ? cgroup_v2_of_pid(1, path, sizeof(path)) : cgroup_of_pid(1, path, sizeof(path), &v2))
+			continue;
+		n = cgroup_containers(path, names);
+		FUZZ_CHECK(n <= CGROUP_NAMES_MAX);
+		for (size_t i = 0; i < n; i++)
+			check_name(&names[i], path);
+		n = cgroup_namespaced(path, names);
+		FUZZ_CHECK(n <= CGROUP_NAMES_MAX);
+		for (size_t i = 0; i < n; i++)
+			check_name(&names[i], path);
+	}
+}
+
+static void try_tables(void)
+{
+	const uint32_t v6[4] = { 0x01020304, 0, 0, 1 };
+	FILE *f = as_stream();
+
+	if (!f)
+		abort();
+	tenant_has_v4(f, 0x0100007f);
+	rewind(f);
+	tenant_has_v6(f, v6);
+	fclose(f);
+}
+
+static void try_texts(const char *text)
+{
+	uint32_t pid;
+
+	if (procfs_is_pid(text, &pid))
+		FUZZ_CHECK(pid > 0 && pid <= INT32_MAX);
+	if (pidns_parse(text, &pid))
+		FUZZ_CHECK(pid > 0 && pid <= INT32_MAX);
+	cpus_list_end(text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct fuzz whole = { data, size };
+	char scratch[4096], *text = fuzz_string(&whole, size);
+	struct procfs_stat st;
+
+	file = fuzz_file(file, data, size, NULL);
+	if (procfs_stat(1, &st) == 0)
+		FUZZ_CHECK(strnlen(st.comm, sizeof(st.comm)) < sizeof(st.comm));
+	procfs_uid(1);
+	procfs_read(1, "cmdline", scratch, 7);
+	FUZZ_CHECK(strlen(scratch) < 7);
+	cgroup2_of_pid(0, 1, scratch, sizeof(scratch));
+	try_cgroup();
+	try_tables();
+	try_texts(text);
+	free(text);
+	return 0;
+}

@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""seeds.py FOLDER: what the fuzz targets begin with, FOLDER/NAME/* for each: captures of other tests, and of all else that is
+read a well-formed piece or two. FOLDER/NAME.dict holds words that a target's input is made of."""
+import glob
+import gzip
+import io
+import lzma
+import os
+import re
+import shutil
+import struct
+import sys
+import tarfile
+
+TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..')
+OUT = sys.argv[1]
+LARGEST = 16384  # libFuzzer's -max_len of tests/fuzz/run.sh
+ID_A, ID_B = 'a' * 64, 'b' * 64
+
+
+def save(target, name, data):
+    folder = os.path.join(OUT, target)
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, name), 'wb') as f:
+        f.write(data.encode() if isinstance(data, str) else data)
+
+
+def captures():
+    files = glob.glob(f'{TOP}/tests/golden/*.pcap*') + glob.glob(f'{TOP}/build/deps/tcpdump-*/tests/*.pcap*')
+    for path in sorted(files):
+        with open(path, 'rb') as f:
+            data = f.read()
+        name = os.path.basename(path)
+        if len(data) <= LARGEST:
+            save('text', name, data)
+        if len(data) <= LARGEST // 4 and '/golden/' in path:
+            save('reader', name + '.gz', gzip.compress(data, mtime=0))
+        if len(data) <= LARGEST // 4:
+            save('reader', name, data)
+
+
+# --- runtimes ---
+
+LIST = f'[{{"Id":"{ID_A}","Names":["/web"],"Image":"img:1","Labels":{{"a":"b","io.kubernetes.pod.name":"p"}}}}]'
+INSPECT = f'{{"Id":"{ID_A}","Name":"/late","State":{{"Pid":12}},"Config":{{"Image":"img:2","Labels":{{"z":"1"}}}}}}'
+EVENTS = (f'{{"Action":"create","Actor":{{"ID":"{ID_B}","Attributes":{{"name":"new","image":"i","k":"v"}}}}}}\n'
+          f'{{"Action":"start","Actor":{{"ID":"{ID_A}"}}}}\n{{"Action":"rename","Actor":{{"ID":"{ID_A}"}}}}\n'
+          f'{{"Action":"die","Actor":{{"ID":"{ID_A}"}}}}\n{{"Action":"destroy","Actor":{{"ID":"{ID_B}"}}}}\n')
+
+
+def varint(n):
+    out = b''
+    while n > 127:
+        out += bytes([n & 127 | 128])
+        n >>= 7
+    return out + bytes([n])
+
+
+def field(number, value):
+    """Of a protobuf message: a number, or anything that has a length."""
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    value = value.encode() if isinstance(value, str) else value
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def pair(number, key, value):
+    return field(number, field(1, key) + field(2, value))
+
+
+def messages():
+    """What is written of the services that src/meta/runtime/rt.proto describes, by the numbers that stand there."""
+    container = field(1, ID_A) + pair(2, 'nerdctl/name', 'n') + field(3, 'img:1')
+    meta = field(1, 'name') + field(2, 'uid') + field(3, 'space')
+    pod = field(1, ID_B) + field(2, meta) + field(3, 0) + pair(5, 'a', 'b') + pair(6, 'c', 'd')
+    of_pod = (field(1, ID_A) + field(2, ID_B) + field(3, field(1, 'c')) + field(4, field(1, 'img:1')) + field(6, 1) +
+              pair(8, 'k', 'v'))
+    status = field(1, field(1, ID_A) + field(2, meta) + field(8, field(1, 'img'))) + pair(2, 'info', '{"pid":12}')
+    event = field(1, ID_A)
+    envelope = field(2, 'k8s.io') + field(3, '/containers/create') + field(4, field(1, 'type') + field(2, event))
+    task = field(1, ID_A) + field(2, ID_A) + field(3, 12)
+    return {
+        'container': container, 'containers': field(1, container), 'namespaces': field(1, field(1, 'k8s.io')),
+        'tasks': field(1, task), 'event': envelope, 'pods': field(1, pod), 'ofpods': field(1, of_pod), 'status': status,
+    }
+
+
+def answers():
+    docker = b'\0' + b''.join(bytes([which]) + struct.pack('<HB', len(body), how) + body.encode()
+                              for which, how, body in ((0, 1, EVENTS), (1, 3, LIST), (1, 3, INSPECT), (1, 7, 'x')))
+    save('answers', 'docker', docker)
+    save('answers', 'docker-user', b'\x81' + docker[1:])
+    for name, m in messages().items():
+        for kind in (1, 2):
+            data = bytes([kind])
+            for which in range(4):
+                data += bytes([which]) + struct.pack('<HB', len(m), 3) + m + b'\0'
+            save('answers', f'{name}-{kind}', data)
+    pieces = [(1, EVENTS), (1, LIST), (1, LIST), (1, INSPECT), (3, '{"message":"none"}')]
+    raw = 'HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}'
+    save('http', 'framed', b''.join(struct.pack('<BH', how, len(b)) + b.encode() for how, b in pieces))
+    save('http', 'raw', b''.join(struct.pack('<BH', 0, len(b)) + b.encode() for b in
+                                 (raw.format(len(x), x) for _, x in pieces)))
+    chunked = ''.join(f'{len(b):x}\r\n{b}\r\n' for b in (LIST[:9], LIST[9:])) + '0\r\n\r\n'
+    save('http', 'chunked', b''.join(struct.pack('<BH', 5, len(chunked)) + chunked.encode() for _ in range(3)))
+
+
+def frame(kind, flags, stream, payload):
+    return struct.pack('>I', len(payload))[1:] + struct.pack('>BBI', kind, flags, stream) + payload
+
+
+def literal(name, value):
+    return bytes([0, len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
+
+
+def grpc():
+    for name, m in messages().items():
+        for kind in (0, 1, 2):
+            data = frame(4, 0, 0, b'') + frame(4, 1, 0, b'')
+            for stream in (1, 3, 5, 7):
+                data += frame(1, 4, stream, b'\x88' + literal('content-type', 'application/grpc'))
+                data += frame(0, 0, stream, b'\0' + struct.pack('>I', len(m)) + m)
+                data += frame(1, 5, stream, literal('grpc-status', '0') + literal('grpc-message', 'fine'))
+            if kind & 2:
+                data = b''.join(b'\x3f' + data[i:i + 64] for i in range(0, len(data), 64))
+            save('grpc', f'{name}-{kind}', bytes([kind]) + data)
+
+
+# --- the rest ---
+
+def texts():
+    start = ' '.join(['S', '1'] + ['2'] * 4 + ['4194304'] + ['3'] * 12 + ['12345', '0'])
+    save('proc', 'stat', f'1 (a) S 1 (b)) {start}\n')
+    save('proc', 'status', 'Name:\tx\nUmask:\t0022\nPid:\t12\nUid:\t33\t33\t33\t33\nNSpid:\t12\t1\n')
+    save('proc', 'cgroup', f'12:cpu,cpuacct:/docker/{ID_A}\n1:name=systemd:/x\n0::/system.slice/docker-{ID_A}.scope\n')
+    save('proc', 'cgroup-ctr', f'0::/default/web\n0::/../../x:cri-containerd:{ID_B}\n')
+    save('proc', 'fib_trie', 'Local:\n  +-- 127.0.0.0/8 2 0 2\n     |-- 127.0.0.1\n        /32 host LOCAL\n')
+    save('proc', 'if_inet6', '00000000000000000000000000000001 01 80 10 80       lo\n')
+    save('proc', 'cpus', '0-3,8\n')
+    line = 'CLIENT_RANDOM ' + '0123456789abcdef' * 4 + ' ' + 'AB' * 48
+    save('keylog', 'lines', f'\n# a comment\n{line}\r\n{line}\nA 00 11\nA 0 11\n{line}')
+    save('keylog', 'long', 'CLIENT_RANDOM ' + '00' * 300 + ' 00\nA 00 11\n')
+    for name, pattern, text in (('all', '*', 'x'), ('set', 'a[!b-d\\]]?', 'axy'), ('class', '[[:alpha:]]*\\*', 'ab*')):
+        save('glob', name, f'{pattern}\n{text}')
+
+
+def archives():
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode='w', format=tarfile.USTAR_FORMAT) as t:
+        for name, data in (('x/readme', b'hello'), ('x/5.4.0.btf', b'\x9f\xeb' + bytes(700))):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            t.addfile(info, io.BytesIO(data))
+    data = tar.getvalue()[:4096]
+    save('archive', 'tar', b'\1' + data)
+    save('archive', 'xz', b'\0' + lzma.compress(data))
+    save('archive', 'lzma', b'\0' + lzma.compress(data, format=lzma.FORMAT_ALONE))
+
+
+def options():
+    with open(f'{TOP}/src/options_table.c', encoding='utf8') as f:
+        names = re.findall(r'\.name = "([a-z0-9-]+)"', f.read())
+    words = ['any', 'lo', '1', '0', '-1', '4294967296', 'a,b', 'k=v', 'tcp port 80', 'eth0', 'all', 'x.pcapng', '/tmp/x', '--', '-']
+    words += [f'-{c}' for c in 'AbBcCdDeEFfgGHiIJjKlLmMnNOpqQrsStTuUvVwWxXyzZh#=']
+    for i, name in enumerate(names):
+        save('options', f'{i}', '\n'.join([f'--{name}', words[i % len(words)], '-n', f'--{name}={words[i % 7]}']))
+    save('options', 'usual', '-i\nany\n-nn\n-v\n-w\nx.pcapng\n-C\n1\n-W\n3\n--pid\n1,2\ntcp\nport\n80')
+    save('options', 'command', '-i\nlo\n--\ncurl\n-v\nhttp://x')
+    with open(os.path.join(OUT, 'options.dict'), 'w', encoding='utf8') as f:
+        f.writelines(f'"{w}"\n' for w in [f'--{n}' for n in names] + words)
+
+
+def records():
+    save('process', 'all', bytes(b for kind in range(8) for b in (kind, 9 + kind, 1, 3, 4, 5) + tuple(b'abcdefghi')))
+    save('process', 'asked', bytes(b for i in range(32) for b in (i, 17, 9, 8, 0x80 | i, 17, 9, 8, 1)))
+    save('reference', 'all', bytes(b for i in range(8) for b in (i * 5, 3) + tuple(b'abc')) +
+         bytes(b for i in range(64) for b in (i, i * 7 & 7, i)))
+    ret = struct.pack('<HBBI', 6, 0, 0, 65535)
+    load = struct.pack('<HBBI', 0x28, 0, 0, 12) + struct.pack('<HBBI', 0x15, 0, 1, 0x800)
+    save('filter', 'ip', b'\3\0' + load + ret + ret + bytes(12) + b'\x08\0' + bytes(20))
+    save('filter', 'tame', b'\x10\1' + bytes(range(128)) + bytes(40))
+
+
+shutil.rmtree(OUT, ignore_errors=True)
+for make in (captures, answers, grpc, texts, archives, options, records):
+    make()
