@@ -210,6 +210,16 @@ $(LIB_HELPERS): $(B)/tests/%: $(B)/obj/tests/helpers/%.o $(B)/libptcpdump.a $(ND
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $(call group,$^) $(PKG_LIBS)
 
+# The sanitized program, in which calls fail that a test chooses; and the same for any program, by LD_PRELOAD.
+$(B)/asan/ptcpdump-faults: $(B)/asan/obj/tests/faults/fault.o $(B)/asan/obj/$(MAIN) $(B)/asan/libptcpdump.a $(ND_ASAN_LIB)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(ASAN) -Wl,--as-needed $(WRAP_FLAGS) $(fakes) -o $@ $(call group,$^) $(PKG_LIBS)
+$(B)/tests/fault.so: tests/faults/fault.c
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(STD) -D_GNU_SOURCE -DPRELOAD $(WARN) $(CFLAGS) -fPIC -shared $< -o $@ -ldl
+FAULTS := $(if $(MAIN),$(B)/asan/ptcpdump-faults $(B)/tests/fault.so)
+
 PROGRAMS := $(if $(MAIN),$(B)/ptcpdump $(B)/asan/ptcpdump)
 SUITES := unit golden bpf system tcpdump vm
 .SECONDARY:
@@ -217,15 +227,15 @@ SUITES := unit golden bpf system tcpdump vm
 
 check-unit: $(UNIT)
 check-bpf: $(BPF_TEST) $(PROGRAMS)
-check-golden check-tcpdump: $(PROGRAMS) $(LIB_HELPERS) $(BENCH_TOOLS)
-check-system: $(PROGRAMS) $(HELPERS) $(LIB_HELPERS)
+check-golden check-tcpdump: $(PROGRAMS) $(LIB_HELPERS) $(BENCH_TOOLS) $(FAULTS)
+check-system: $(PROGRAMS) $(HELPERS) $(LIB_HELPERS) $(FAULTS)
 check-vm: $(B)/ptcpdump $(HELPERS)
 $(filter-out check-vm,$(SUITES:%=check-%)):
 	@tests/run $(@:check-%=%)
 
 # What can be run after every change; .ci/run has it first, too.
 # The one program of bpf takes longest: it begins.
-check-fast: $(UNIT) $(BPF_TEST) $(PROGRAMS) $(LIB_HELPERS) $(BENCH_TOOLS)
+check-fast: $(UNIT) $(BPF_TEST) $(PROGRAMS) $(LIB_HELPERS) $(BENCH_TOOLS) $(FAULTS)
 	@tests/run bpf unit golden
 
 # Longer than tests/run allows. When interrupted, it goes on where it was.
@@ -236,7 +246,7 @@ check-vm: vm-kernels
 vm-kernels:
 	sh tests/vm/vm-fetch $(or $(VM_KERNELS),bullseye bookworm bookworm-backports sid)
 
-tests: $(UNIT) $(BPF_TEST) $(PROGRAMS) $(HELPERS) $(LIB_HELPERS) $(BENCH_TOOLS)
+tests: $(UNIT) $(BPF_TEST) $(PROGRAMS) $(HELPERS) $(LIB_HELPERS) $(BENCH_TOOLS) $(FAULTS)
 
 # The set-up may bring pkg-config and the compilers: a second make reads the Makefile with them in place.
 check:

@@ -36,8 +36,10 @@ static int getopt_tables_make(struct getopt_tables *t)
 	/* ':' first: a missing value is told apart from an unknown option. */
 	t->letters = calloc(2 * option_count + 5, 1);
 	t->names = calloc(option_count + 1, sizeof(*t->names));
-	if (!t->letters || !t->names)
+	if (!t->letters || !t->names) {
+		log_error("out of memory");
 		return -ENOMEM;
+	}
 	letter = t->letters;
 	name = t->names;
 	*letter++ = ':';
@@ -218,8 +220,10 @@ static int check_write_folder(const char *path)
 	if (!slash || slash == path || strcmp(path, "-") == 0)
 		return 0;
 	folder = strndup(path, (size_t)(slash - path));
-	if (!folder)
+	if (!folder) {
+		log_error("out of memory");
 		return -ENOMEM;
+	}
 	/* With -G, the folder may hold conversions too. */
 	if (!strchr(folder, '%') && (stat(folder, &st) || !S_ISDIR(st.st_mode))) {
 		log_error("%s: No such file or directory; create the folder '%s' first", path, folder);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <ptcpdump/event.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* The command line is read before anything else: without memory for it there is nothing to do. */
 static void *grow(void *p, size_t n, size_t size)
@@ -11,7 +12,7 @@ static void *grow(void *p, size_t n, size_t size)
 	p = reallocarray(p, n, size);
 	if (!p) {
 		log_error("out of memory");
-		abort();
+		_exit(EXIT_FAILURE);
 	}
 	return p;
 }

@@ -191,7 +191,8 @@ int privileges_drop(const struct privileges_user *user, const struct privileges_
 	if (!user->drop)
 		return 0;
 	err = become(user);
-	if (err && !user->asked) {
+	/* That there is no memory is no reason to stay root. */
+	if (err && err != -ENOMEM && !user->asked) {
 		log_info("going on as root: can't change to user '%s' (uid %u, gid %u): %s", user->name, user->uid,
 			 user->gid, strerror(-err));
 		return 0;

@@ -350,7 +350,7 @@ static int open_reader(struct offline *off, const char *path, struct reader **re
 	int err;
 
 	if (!readers)
-		return -ENOMEM;
+		return out_of_memory();
 	off->readers = readers;
 	err = reader_open(ret, path);
 	if (err)

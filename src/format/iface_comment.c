@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "format/iface_comment.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,33 +50,36 @@ bool iface_comment_write(const struct iface *iface, char text[IFACE_COMMENT_SIZE
 	return true;
 }
 
-static void replace(char **s, const char *text, size_t n)
+static int replace(char **s, const char *text, size_t n)
 {
 	free(*s);
 	*s = strndup(text, n);
+	return *s ? 0 : -ENOMEM;
 }
 
-void iface_comment_parse(struct iface *iface, const uint8_t *p, size_t n)
+int iface_comment_parse(struct iface *iface, const uint8_t *p, size_t n)
 {
 	char text[IFACE_COMMENT_SIZE];
 	const char *path, *name;
 	uint32_t ifindex, netns = 0;
+	int err = 0;
 
 	if (n >= sizeof(text))
-		return;
+		return 0;
 	memcpy(text, p, n);
 	text[n] = '\0';
 	if (sscanf(text, "ifIndex: %" SCNu32 ", netNsInode: %" SCNu32, &ifindex, &netns) < 1)
-		return;
+		return 0;
 	iface->ifindex = ifindex;
 	iface->netns = netns;
 	path = last_of(text, path_key);
 	name = strstr(text, name_key);
 	if (path && name && name < path) {
 		name += strlen(name_key);
-		replace(&iface->netns_name, name, (size_t)(path - name));
+		err = replace(&iface->netns_name, name, (size_t)(path - name));
 	}
-	if (path)
-		replace(&iface->netns_path, path + strlen(path_key), strlen(path) - strlen(path_key));
+	if (path && !err)
+		err = replace(&iface->netns_path, path + strlen(path_key), strlen(path) - strlen(path_key));
 	iface->other_netns = netns && (!iface->netns_path || strcmp(iface->netns_path, own_path) != 0);
+	return err;
 }

@@ -15,7 +15,7 @@
 bool iface_comment_write(const struct iface *iface, char text[IFACE_COMMENT_SIZE]);
 /* Whether it tells what the namespace is called: the interface's name in the file is then NAME@NETNS. */
 bool iface_comment_names(const struct iface *iface);
-/* Takes what our own comment says; anything else in a comment is somebody's note and means nothing here. */
-void iface_comment_parse(struct iface *iface, const uint8_t *p, size_t n);
+/* Takes what our own comment says; anything else in a comment is somebody's note and means nothing here. -ENOMEM */
+int iface_comment_parse(struct iface *iface, const uint8_t *p, size_t n);
 
 #endif

@@ -465,15 +465,17 @@ bool pcapng_block_to_host(uint32_t type, uint8_t *body, uint32_t len)
 	return true;
 }
 
-static char *copy_string(const uint8_t *p, size_t n)
+static int no_memory(char err[160])
 {
-	return strndup((const char *)p, n);
+	snprintf(err, 160, "out of memory");
+	return -ENOMEM;
 }
 
-static void replace_string(char **s, const uint8_t *p, size_t n)
+static int replace_string(char **s, const uint8_t *p, size_t n, char err[160])
 {
 	free(*s);
-	*s = copy_string(p, n);
+	*s = strndup((const char *)p, n);
+	return *s ? 0 : no_memory(err);
 }
 
 static int parse_tsresol(uint8_t v, struct pcapng_timebase *tb, char err[160])
@@ -504,12 +506,12 @@ static int parse_iface_option(struct iface *iface, struct pcapng_timebase *tb, u
 			      uint16_t len, char err[160])
 {
 	switch (code) {
-	case OPT_COMMENT: iface_comment_parse(iface, value, len); break;
-	case IF_NAME: replace_string(&iface->name, value, len); break;
-	case IF_DESCRIPTION: replace_string(&iface->description, value, len); break;
+	case OPT_COMMENT: return iface_comment_parse(iface, value, len) ? no_memory(err) : 0;
+	case IF_NAME: return replace_string(&iface->name, value, len, err);
+	case IF_DESCRIPTION: return replace_string(&iface->description, value, len, err);
 	case IF_FILTER:
 		if (len > 1 && value[0] == 0)
-			replace_string(&iface->filter, value + 1, (size_t)len - 1);
+			return replace_string(&iface->filter, value + 1, (size_t)len - 1, err);
 		break;
 	case IF_FCSLEN:
 		if (len == 1)
@@ -574,8 +576,7 @@ int pcapng_parse_iface(const uint8_t *body, uint32_t len, struct iface *iface, s
 	copy = malloc(iface->options_len + 1);
 	if (!copy || !iface->name) {
 		free(copy);
-		snprintf(err, 160, "out of memory");
-		return -ENOMEM;
+		return no_memory(err);
 	}
 	memcpy(copy, body + 8, iface->options_len);
 	iface->options = copy;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "output/color.h"
 #include "output/text_private.h"
@@ -66,7 +67,7 @@ static void NORETURN hook_error(netdissect_options *ndo, status_exit_codes_t sta
 	log_library(LOG_ERROR, fmt, ap);
 	va_end(ap);
 	if (!t->printing)
-		abort();
+		_exit(EXIT_FAILURE);
 	longjmp(t->fatal, 1);
 }
 

@@ -42,7 +42,8 @@ struct generation {
 struct annot_cache {
 	struct generation *young, *old;
 	struct entry *last;
-	bool names; /* references were asked for */
+	bool names;  /* references were asked for */
+	bool failed; /* there was no memory for some */
 	struct buf scratch, other;
 	uint64_t serial;
 	unsigned lost;
@@ -254,8 +255,10 @@ static struct entry *lookup(struct annot_cache *c, const uint8_t *options, size_
 	e = take_old(c, hash, options, len);
 	if (!e)
 		e = entry_new(c, hash, options, len);
-	if (!e)
+	if (!e) {
+		c->failed = true;
 		return NULL;
+	}
 	if (c->young->entries == GENERATION_ENTRIES || c->young->bytes > GENERATION_BYTES) {
 		turn_generations(c);
 		slot = find_slot(c->young, hash, options, len);
@@ -293,6 +296,11 @@ const struct annotation *annot_cache_named(struct annot_cache *c, const struct r
 			e = c->last;
 	}
 	return e && e->naming == NAME_ENTRY ? e->annot : NULL;
+}
+
+bool annot_cache_failed(const struct annot_cache *c)
+{
+	return c->failed;
 }
 
 unsigned annot_cache_lost(const struct annot_cache *c)

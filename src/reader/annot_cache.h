@@ -4,6 +4,7 @@
 #ifndef READER_ANNOT_CACHE_H
 #define READER_ANNOT_CACHE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,8 @@ const struct annotation *annot_cache_get(struct annot_cache *c, const uint8_t *o
 const struct annotation *annot_cache_named(struct annot_cache *c, const struct reference *reference);
 /* How often it has let go of annotations that were not asked for lately, or of what references named. */
 unsigned annot_cache_lost(const struct annot_cache *c);
+/* There was no memory for an annotation. */
+bool annot_cache_failed(const struct annot_cache *c);
 void annot_cache_free(struct annot_cache *c);
 
 #endif

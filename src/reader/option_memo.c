@@ -177,6 +177,11 @@ const struct options_told *option_memo_get(struct option_memo *m, const uint8_t 
 	return &k->told;
 }
 
+bool option_memo_failed(const struct option_memo *m)
+{
+	return annot_cache_failed(m->annots);
+}
+
 void option_memo_free(struct option_memo *m)
 {
 	if (!m)

@@ -22,6 +22,8 @@ struct options_told {
 struct option_memo *option_memo_new(void);
 /* options: of a packet, in host byte order. What is returned is good until the next call. */
 const struct options_told *option_memo_get(struct option_memo *m, const uint8_t *options, size_t len);
+/* Some annotation is missing for want of memory. */
+bool option_memo_failed(const struct option_memo *m);
 void option_memo_free(struct option_memo *m);
 
 #endif

@@ -147,7 +147,10 @@ int reader_run(struct reader *r, const struct reader_handler *handler)
 
 	r->detail = handler->detail;
 	ret = r->pcapng ? reader_run_pcapng(r, handler) : reader_run_pcap(r, handler);
-
+	if (ret >= 0 && option_memo_failed(r->options_told)) {
+		log_error("%s: out of memory: not all packets had their owners", r->path);
+		return -ENOMEM;
+	}
 	return ret > 0 || ret == -EINTR ? 0 : ret;
 }
 

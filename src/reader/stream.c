@@ -291,28 +291,29 @@ static int open_path(struct stream_source *src, const char *path, struct stat *s
 int stream_open(struct stream *s, const char *path, struct stat *st)
 {
 	struct stream_source *src = calloc(1, sizeof(*src));
-	int ret = -ENOMEM;
+	int ret;
 
 	*s = (struct stream){ .source = src };
 	if (!src)
-		goto out;
+		goto nomem;
 	src->fd = -1;
 	ret = open_path(src, path, st);
 	if (ret)
 		goto out;
 	src->cap = WINDOW_MIN;
 	src->buf = malloc(src->cap);
-	if (!src->buf) {
-		log_error("%s: out of memory", path);
-		ret = -ENOMEM;
-		goto out;
-	}
+	if (!src->buf)
+		goto nomem;
 	s->p = s->end = src->buf;
 	ret = detect_compression(s, path);
 out:
 	if (ret)
 		stream_close(s);
 	return ret;
+nomem:
+	log_error("%s: out of memory", path);
+	stream_close(s);
+	return -ENOMEM;
 }
 
 /* Moves the window to the start of its buffer, which grows to hold n bytes. */

@@ -23,7 +23,7 @@ void buf_grow(struct buf *b, size_t need)
 	p = cap - b->len < need ? NULL : realloc(b->p, cap);
 	if (!p) {
 		log_error("out of memory: a buffer of %zu bytes cannot grow by %zu", b->cap, need);
-		abort();
+		_exit(EXIT_FAILURE);
 	}
 	b->p = p;
 	b->cap = cap;

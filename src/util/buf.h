@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A growable byte buffer. Out of memory ends the program: nothing sensible can follow. */
+/* A growable byte buffer. Out of memory ends the program, with a message and exit status 1: nothing sensible can follow. */
 #ifndef UTIL_BUF_H
 #define UTIL_BUF_H
 
