@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "util/fd.h"
+
 #define CPUS_MAX 65536
 #define PRESENT "/sys/devices/system/cpu/present"
 
@@ -27,14 +29,10 @@ unsigned cpus_end(void)
 {
 	const int fd = open(PRESENT, O_RDONLY | O_CLOEXEC);
 	char list[4096];
-	ssize_t n;
 
 	if (fd < 0)
 		return 0;
-	n = read(fd, list, sizeof(list) - 1);
+	fd_read_text(fd, list, sizeof(list));
 	close(fd);
-	if (n <= 0)
-		return 0;
-	list[n] = '\0';
 	return cpus_list_end(list);
 }

@@ -61,6 +61,17 @@ int fd_write(int fd, const void *p, size_t n, const volatile sig_atomic_t *inter
 	return 0;
 }
 
+ssize_t fd_read_text(int fd, char *buf, size_t size)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	while (len < size - 1 && ((n = read(fd, buf + len, size - 1 - len)) > 0 || (n < 0 && errno == EINTR)))
+		len += n > 0 ? (size_t)n : 0;
+	buf[len] = '\0';
+	return (ssize_t)len;
+}
+
 void fd_ignore_signals(void)
 {
 	signal(SIGPIPE, SIG_IGN);

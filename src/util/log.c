@@ -62,7 +62,12 @@ void log_msg(enum log_level level, const char *fmt, ...)
 		}
 	}
 	text[len++] = '\n';
-	/* One write, so that lines of several processes do not mix. */
-	if (write(STDERR_FILENO, text, len) < 0)
-		return;
+	/* One write if it may be, so that lines of several processes do not mix. */
+	for (size_t done = 0; done < len;) {
+		const ssize_t written = write(STDERR_FILENO, text + done, len - done);
+
+		if (written < 0 && errno != EINTR)
+			return;
+		done += written > 0 ? (size_t)written : 0;
+	}
 }

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "util/fd.h"
+
 #define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
 
 uint64_t procfs_tick_ns(void)
@@ -31,20 +33,16 @@ bool procfs_same_start(uint64_t tick, uint64_t a, uint64_t b)
 
 int procfs_read(uint32_t pid, const char *name, char *buf, size_t size)
 {
-	size_t len = 0;
 	char path[64];
-	ssize_t n;
-	int fd;
+	int fd, len;
 
 	snprintf(path, sizeof(path), "/proc/%u/%s", pid, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? -ESRCH : -errno;
-	while (len < size - 1 && ((n = read(fd, buf + len, size - 1 - len)) > 0 || (n < 0 && errno == EINTR)))
-		len += n > 0 ? (size_t)n : 0;
+	len = (int)fd_read_text(fd, buf, size);
 	close(fd);
-	buf[len] = '\0';
-	return (int)len;
+	return len;
 }
 
 int procfs_link(uint32_t pid, const char *name, char *buf, size_t size)
