@@ -487,8 +487,10 @@ int output_text_new(struct output **ret, const struct text_config *config)
 		return -EINVAL;
 	}
 	t = calloc(1, sizeof(*t));
-	if (!t)
+	if (!t) {
+		log_error("out of memory");
 		return -ENOMEM;
+	}
 	t->output.ops = &text_ops;
 	t->config = *config;
 	tzset();
@@ -504,6 +506,8 @@ int output_text_new(struct output **ret, const struct text_config *config)
 	if (!err)
 		err = conversations_new(&t->conversations, config);
 	if (err < 0) {
+		if (err == -ENOMEM)
+			log_error("out of memory");
 		text_free(&t->output);
 		return err;
 	}
