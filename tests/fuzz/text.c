@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Any bytes as a capture file, printed by the dissectors, with annotations; the last ones choose the options. */
-#include <fcntl.h>
-
+/*
+ * Any bytes as a capture file, printed by the dissectors, with annotations; the last ones choose the options. No text moves the
+ * cursor but by newlines and tabs.
+ */
 #include "fuzz.h"
+#include "output/color.h"
 #include "output/output.h"
 #include "reader/reader.h"
 
@@ -49,18 +51,48 @@ static struct text_config choose(const uint8_t *data, size_t size)
 	return c;
 }
 
+/* What follows a colour that we have put there. */
+static const char *skip_color(const char *p, const char *end)
+{
+	static const char *const colors[] = {
+		COLOR_PROCESS, COLOR_CONTAINER, COLOR_IN, COLOR_OUT, COLOR_BAD, COLOR_END
+	};
+
+	for (size_t i = 0; i < sizeof(colors) / sizeof(colors[0]); i++) {
+		const size_t n = strlen(colors[i]);
+
+		if ((size_t)(end - p) >= n && memcmp(p, colors[i], n) == 0)
+			return p + n;
+	}
+	return p;
+}
+
+static void check_text(int fd, bool color)
+{
+	const off_t size = lseek(fd, 0, SEEK_END);
+	char *text = malloc((size_t)size + 1), *end = text + size;
+
+	FUZZ_CHECK(pread(fd, text, (size_t)size, 0) == size);
+	for (const char *p = text; p < end; p++) {
+		if (color)
+			while (p < end && *p == 0x1b && skip_color(p, end) != p)
+				p = skip_color(p, end);
+		if (p < end)
+			FUZZ_CHECK((unsigned char)*p >= ' ' ? *p != 0x7f : *p == '\n' || *p == '\t');
+	}
+	free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static int in = -1, null = -1;
+	static int in = -1, out = -1;
 	struct text_config config = choose(data, size);
 	struct reader_handler handler = { .iface = on_iface, .packet = on_packet };
 	struct output *o;
 	struct reader *r = NULL;
 	char path[32];
 
-	if (null < 0)
-		null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	config.fd = null;
+	config.fd = out = fuzz_file(out, "", 0, NULL);
 	in = fuzz_file(in, data, size, path);
 	if (reader_open(&r, path))
 		return 0;
@@ -70,5 +102,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	o->ops->finish(o);
 	o->ops->free(o);
 	reader_free(r);
+	check_text(out, config.color);
 	return 0;
 }
