@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 # setup.sh [GROUP...]: installs what is missing to build and test, without asking. Groups: build, static, test (the
-# default is these three), containers (Docker and containerd, for their tests), vm (other kernels), lint, or all.
+# default is these three), containers (Docker and containerd, for their tests), vm (other kernels), lint, fuzz, or all.
 # With apt (Debian 12, Ubuntu 22.04 and later) as root or through sudo; elsewhere it prints what is needed.
 # "a|b": either will do, a is installed when both are missing.
 set -eu
@@ -15,9 +15,10 @@ test="iproute2 iputils-ping procps tcpdump tshark perl nginx-light|nginx|nginx-c
 containers="docker.io|docker-ce containerd|containerd.io runc|containerd.io containernetworking-plugins busybox-static"
 vm="qemu-system-x86 kmod cpio busybox-static xz-utils"
 lint="clang-format clang-tidy shellcheck zsh fish"
+fuzz="clang libclang-rt-dev"
 
 [ $# -gt 0 ] || set -- build static test
-[ "$1" != all ] || set -- build static test containers vm lint
+[ "$1" != all ] || set -- build static test containers vm lint fuzz
 
 here=$(dirname "$0")
 
@@ -36,6 +37,8 @@ as_root() {
 installed() { # PACKAGE
 	# Ubuntu has bpftool in packages with other names.
 	[ "$1" = bpftool ] && "$here/find-bpftool.sh" >/dev/null 2>&1 && return 0
+	# Its name is another one where it is not a part of clang itself.
+	[ "$1" = libclang-rt-dev ] && ls "$(clang -print-resource-dir 2>/dev/null)"/lib/*/libclang_rt.fuzzer* >/dev/null 2>&1 && return 0
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
@@ -112,8 +115,9 @@ for group in "$@"; do
 	containers) packages="$packages $containers" ;;
 	vm) packages="$packages $vm" ;;
 	lint) packages="$packages $lint" ;;
+	fuzz) packages="$packages $fuzz" ;;
 	*)
-		echo "setup.sh: unknown group '$group' (build, static, test, containers, vm, lint, all)" >&2
+		echo "setup.sh: unknown group '$group' (build, static, test, containers, vm, lint, fuzz, all)" >&2
 		exit 1
 		;;
 	esac
