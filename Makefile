@@ -210,16 +210,6 @@ $(LIB_HELPERS): $(B)/tests/%: $(B)/obj/tests/helpers/%.o $(B)/libptcpdump.a $(ND
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $(call group,$^) $(PKG_LIBS)
 
-# The sanitized program, in which calls fail that a test chooses; and the same for any program, by LD_PRELOAD.
-$(B)/asan/ptcpdump-faults: $(B)/asan/obj/tests/faults/fault.o $(B)/asan/obj/$(MAIN) $(B)/asan/libptcpdump.a $(ND_ASAN_LIB)
-	$(say) LD $@
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(ASAN) -Wl,--as-needed $(WRAP_FLAGS) $(fakes) -o $@ $(call group,$^) $(PKG_LIBS)
-$(B)/tests/fault.so: tests/faults/fault.c
-	$(say) CC $@
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(STD) -D_GNU_SOURCE -DPRELOAD $(WARN) $(CFLAGS) -fPIC -shared $< -o $@ -ldl
-FAULTS := $(if $(MAIN),$(B)/asan/ptcpdump-faults $(B)/tests/fault.so)
-
 PROGRAMS := $(if $(MAIN),$(B)/ptcpdump $(B)/asan/ptcpdump)
 SUITES := unit golden bpf system tcpdump vm
 .SECONDARY:
@@ -227,15 +217,15 @@ SUITES := unit golden bpf system tcpdump vm
 
 check-unit: $(UNIT)
 check-bpf: $(BPF_TEST) $(PROGRAMS)
-check-golden check-tcpdump: $(PROGRAMS) $(LIB_HELPERS) $(BENCH_TOOLS) $(FAULTS)
-check-system: $(PROGRAMS) $(HELPERS) $(LIB_HELPERS) $(FAULTS)
+check-golden check-tcpdump: $(PROGRAMS) $(LIB_HELPERS) $(BENCH_TOOLS)
+check-system: $(PROGRAMS) $(HELPERS) $(LIB_HELPERS)
 check-vm: $(B)/ptcpdump $(HELPERS)
 $(filter-out check-vm,$(SUITES:%=check-%)):
 	@tests/run $(@:check-%=%)
 
 # What can be run after every change; .ci/run has it first, too.
 # The one program of bpf takes longest: it begins.
-check-fast: $(UNIT) $(BPF_TEST) $(PROGRAMS) $(LIB_HELPERS) $(BENCH_TOOLS) $(FAULTS)
+check-fast: $(UNIT) $(BPF_TEST) $(PROGRAMS) $(LIB_HELPERS) $(BENCH_TOOLS)
 	@tests/run bpf unit golden
 
 # Longer than tests/run allows. When interrupted, it goes on where it was.
@@ -246,7 +236,7 @@ check-vm: vm-kernels
 vm-kernels:
 	sh tests/vm/vm-fetch $(or $(VM_KERNELS),bullseye bookworm bookworm-backports sid)
 
-tests: $(UNIT) $(BPF_TEST) $(PROGRAMS) $(HELPERS) $(LIB_HELPERS) $(BENCH_TOOLS) $(FAULTS)
+tests: $(UNIT) $(BPF_TEST) $(PROGRAMS) $(HELPERS) $(LIB_HELPERS) $(BENCH_TOOLS)
 
 # The set-up may bring pkg-config and the compilers: a second make reads the Makefile with them in place.
 check:
@@ -287,6 +277,17 @@ FUZZ_CC := $(if $(findstring ccache,$(CC)),ccache )$(CLANG)
 FUZZ_SECONDS ?= 60
 FUZZ ?= $(FUZZ_SRC:tests/fuzz/%.c=%)
 
+ND_FUZZ_OBJ := $(D)/netdissect-fuzz
+ND_FUZZ_LIB := $(ND_FUZZ_OBJ)/libnetdissect.a
+
+$(ND_FUZZ_LIB): $(ND_LIB)
+	$(say) DEP libnetdissect, fuzzed
+	$(Q)rm -rf $(ND_FUZZ_OBJ) && mkdir -p $(ND_FUZZ_OBJ)
+	$(Q)cd $(ND_FUZZ_OBJ) && $(call logged,configure.log,$(abspath $(ND_SRC))/configure -q --with-crypto --without-smi \
+		--without-cap-ng --disable-local-libpcap CC="$(FUZZ_CC)" CFLAGS="-O1 -g $(FUZZ_FLAGS)")
+	$(Q)$(call logged,$(ND_FUZZ_OBJ)/make.log,$(MAKE) -C $(ND_FUZZ_OBJ) CC="$(FUZZ_CC)" libnetdissect.a)
+	$(Q)touch $@
+
 $(eval $(call variant,$(B)/fuzz,$$(PKG_CFLAGS) -O1 $$(FUZZ_FLAGS)))
 $(B)/fuzz/%: private override CC = $(FUZZ_CC)
 $(B)/fuzz/%: private override CFLAGS = -g
@@ -300,6 +301,19 @@ $(FUZZ_TARGETS): $(B)/fuzz/%: $(B)/fuzz/obj/tests/fuzz/%.o $(B)/fuzz/libptcpdump
 # FUZZ="NAME NAME": only these. What is found is kept in build/fuzz/findings, new inputs in build/fuzz/corpus.
 fuzz: $(FUZZ:%=$(B)/fuzz/%)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run.sh $(FUZZ)
+
+# --- faults ---------------------------------------------------------------------------
+
+# The sanitized program, in which calls fail that a test chooses; and the same for any program, by LD_PRELOAD.
+$(B)/asan/ptcpdump-faults: $(B)/asan/obj/tests/faults/fault.o $(B)/asan/obj/$(MAIN) $(B)/asan/libptcpdump.a $(ND_ASAN_LIB)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(ASAN) -Wl,--as-needed $(WRAP_FLAGS) $(fakes) -o $@ $(call group,$^) $(PKG_LIBS)
+$(B)/tests/fault.so: tests/faults/fault.c
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(STD) -D_GNU_SOURCE -DPRELOAD $(WARN) $(CFLAGS) -fPIC -shared $< -o $@ -ldl
+FAULTS := $(if $(MAIN),$(B)/asan/ptcpdump-faults $(B)/tests/fault.so)
+check-golden check-system check-fast tests: $(FAULTS)
 
 # --- style -------------------------------------------------------------------------
 

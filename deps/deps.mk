@@ -86,18 +86,6 @@ $(ND_ASAN_LIB): $(ND_LIB)
 	$(Q)$(call logged,$(ND_ASAN_OBJ)/make.log,$(MAKE) -C $(ND_ASAN_OBJ) libnetdissect.a)
 	$(Q)touch $@
 
-# And one that libFuzzer can follow.
-ND_FUZZ_OBJ := $(D)/netdissect-fuzz
-ND_FUZZ_LIB := $(ND_FUZZ_OBJ)/libnetdissect.a
-
-$(ND_FUZZ_LIB): $(ND_LIB)
-	$(say) DEP libnetdissect, fuzzed
-	$(Q)rm -rf $(ND_FUZZ_OBJ) && mkdir -p $(ND_FUZZ_OBJ)
-	$(Q)cd $(ND_FUZZ_OBJ) && $(call logged,configure.log,$(abspath $(ND_SRC))/configure -q --with-crypto --without-smi \
-		--without-cap-ng --disable-local-libpcap CC="$(FUZZ_CC)" CFLAGS="-O1 -g $(FUZZ_FLAGS)")
-	$(Q)$(call logged,$(ND_FUZZ_OBJ)/make.log,$(MAKE) -C $(ND_FUZZ_OBJ) CC="$(FUZZ_CC)" libnetdissect.a)
-	$(Q)touch $@
-
 # --- libbpf, where the system's is older than 1.0 (Ubuntu 22.04) --------------------
 
 OWN_LIBBPF := $(shell $(PKG_CONFIG) --exists libbpf 2>/dev/null && ! $(PKG_CONFIG) --atleast-version=1.0 libbpf && echo yes)

@@ -11,7 +11,6 @@
 
 #include "util/caps.h"
 #include "util/cgroup2.h"
-#include "util/procfs.h"
 
 enum {
 	CONTAINER_ID_LEN = 64,
@@ -112,6 +111,30 @@ static char *next_line(char **rest)
 	return line;
 }
 
+static ssize_t read_proc_cgroup(uint32_t pid, char *buf, size_t size)
+{
+	char name[64];
+	size_t len = 0;
+	ssize_t n;
+	int fd;
+
+	snprintf(name, sizeof(name), "/proc/%u/cgroup", pid);
+	fd = open(name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	while (len < size - 1) {
+		n = read(fd, buf + len, size - 1 - len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		len += (size_t)n;
+	}
+	close(fd);
+	buf[len] = '\0';
+	return len ? (ssize_t)len : -ESRCH;
+}
+
 /* "HIERARCHY:CONTROLLERS:PATH", cgroups(7); version 2 is "0::PATH". */
 static int pid_path(uint32_t pid, char *path, size_t size, bool only_v2, bool *v2)
 {
@@ -120,10 +143,10 @@ static int pid_path(uint32_t pid, char *path, size_t size, bool only_v2, bool *v
 	char *rest = buf;
 	char *line;
 	int best = 0; /* 1: some path, 2: the v2 path, 3: names a container */
-	int n = procfs_read(pid, "cgroup", buf, sizeof(buf));
+	ssize_t n = read_proc_cgroup(pid, buf, sizeof(buf));
 
-	if (n <= 0)
-		return n ? n : -ESRCH;
+	if (n < 0)
+		return (int)n;
 	path[0] = '\0';
 	*v2 = false;
 	while ((line = next_line(&rest))) {

@@ -61,6 +61,12 @@ int fd_write(int fd, const void *p, size_t n, const volatile sig_atomic_t *inter
 	return 0;
 }
 
+void fd_ignore_signals(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+}
+
 ssize_t fd_read_text(int fd, char *buf, size_t size)
 {
 	size_t len = 0;
@@ -70,10 +76,4 @@ ssize_t fd_read_text(int fd, char *buf, size_t size)
 		len += n > 0 ? (size_t)n : 0;
 	buf[len] = '\0';
 	return (ssize_t)len;
-}
-
-void fd_ignore_signals(void)
-{
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);
 }

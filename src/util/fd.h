@@ -13,9 +13,10 @@
  */
 int fd_write(int fd, const void *p, size_t n, const volatile sig_atomic_t *interrupted, size_t *done);
 
-/* What is left of a file, or size - 1 bytes of it, and a NUL: how many bytes, without that. */
-ssize_t fd_read_text(int fd, char *buf, size_t size);
 /* A pipe without reader and a file of the largest size (ulimit -f) are told by write(), -EPIPE and -EFBIG, not by signals. */
 void fd_ignore_signals(void);
+
+/* What is left of a file, or size - 1 bytes of it, and a NUL: how many bytes, without that. */
+ssize_t fd_read_text(int fd, char *buf, size_t size);
 
 #endif
