@@ -9,9 +9,18 @@
 
 #include "util/fd.h"
 #include "util/format.h"
-#include "util/log.h"
 
 enum { BUF_MIN = 256 };
+
+/* Without any memory: messages may need some. */
+static _Noreturn void die(void)
+{
+	static const char text[] = "ptcpdump: out of memory\n";
+
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		_exit(EXIT_FAILURE);
+	_exit(EXIT_FAILURE);
+}
 
 void buf_grow(struct buf *b, size_t need)
 {
@@ -21,10 +30,8 @@ void buf_grow(struct buf *b, size_t need)
 	while (cap - b->len < need && cap <= SIZE_MAX / 2)
 		cap *= 2;
 	p = cap - b->len < need ? NULL : realloc(b->p, cap);
-	if (!p) {
-		log_error("out of memory: a buffer of %zu bytes cannot grow by %zu", b->cap, need);
-		_exit(EXIT_FAILURE);
-	}
+	if (!p)
+		die();
 	b->p = p;
 	b->cap = cap;
 }

@@ -47,7 +47,8 @@ RUNS = {
     'bad-file': ['-r', os.path.join(TMP, 'missing')],
     'options': ['-r', FILE, '--pid', '1,2', '--pname', 'a,b', '--uid', '0', '--container-name', 'x', '--label', 'a=b', '-c', '1', '-n'],
 }
-KINDS = ('memory', 'files', 'short', 'libraries')
+# for-good: from some allocation on none succeeds.
+KINDS = ('memory', 'for-good', 'files', 'short', 'libraries')
 
 
 def prepare():
@@ -69,8 +70,9 @@ class Run:
         os.makedirs(folder)
         count = os.path.join(folder, 'count')
         libraries = kind == 'libraries'
-        env = {**os.environ, 'TZ': 'UTC0', 'FAULT_COUNT': count, 'FAULT_KIND': 'memory' if libraries else kind, 'FAULT_AT': str(at),
-               **({'LD_PRELOAD': PRELOAD} if libraries else {}),
+        for_good = kind == 'for-good'
+        env = {**os.environ, 'TZ': 'UTC0', 'FAULT_COUNT': count, 'FAULT_KIND': 'memory' if libraries or for_good else kind, 'FAULT_AT': str(at),
+               **({'LD_PRELOAD': PRELOAD} if libraries else {}), **({'FAULT_ALL': '1'} if for_good else {}),
                'ASAN_OPTIONS': 'detect_leaks=1:allocator_may_return_null=1:handle_abort=1', 'UBSAN_OPTIONS': 'print_stacktrace=1'}
         files = {**files, 'out': os.path.join(folder, 'out')}
         try:
