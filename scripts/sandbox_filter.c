@@ -45,11 +45,15 @@ static const int allowed[] = {
 	SCMP_SYS(fsync),
 	SCMP_SYS(ftruncate),
 	SCMP_SYS(futex),
+	SCMP_SYS(getegid),
+	SCMP_SYS(geteuid),
+	SCMP_SYS(getgid),
 	SCMP_SYS(getpid),
 	SCMP_SYS(getppid),
 	SCMP_SYS(getrandom),
 	SCMP_SYS(gettid),
 	SCMP_SYS(gettimeofday),
+	SCMP_SYS(getuid),
 	SCMP_SYS(lseek),
 	SCMP_SYS(madvise),
 	SCMP_SYS(mremap),
@@ -76,6 +80,7 @@ static const int allowed[] = {
 	SCMP_SYS(sigaltstack),
 	SCMP_SYS(sysinfo),
 	SCMP_SYS(time),
+	SCMP_SYS(uname),
 	SCMP_SYS(write),
 	SCMP_SYS(writev),
 };
@@ -88,8 +93,6 @@ static const int allowed_names[] = {
 	SCMP_SYS(readlinkat),  SCMP_SYS(recvmmsg),    SCMP_SYS(rseq),
 	SCMP_SYS(sendmmsg),    SCMP_SYS(sendto),      SCMP_SYS(set_robust_list),
 	SCMP_SYS(setsockopt),  SCMP_SYS(stat),	      SCMP_SYS(statx),
-	SCMP_SYS(uname),       SCMP_SYS(getuid),      SCMP_SYS(geteuid),
-	SCMP_SYS(getgid),      SCMP_SYS(getegid),
 };
 
 static const int allowed_leaks[] = {
@@ -204,13 +207,21 @@ static const struct {
 	{ SCMP_SYS(clone), LEAKS, 1, { BITS(0, CLONE_NAMESPACES, 0) } },
 };
 
+static int add(scmp_filter_ctx ctx, uint32_t action, int call, unsigned n, const struct scmp_arg_cmp *args)
+{
+	const int err = seccomp_rule_add_array(ctx, action, call, n, args);
+
+	/* It is there already, or this processor has no such call. */
+	return err == -EEXIST || err == -EDOM ? 0 : err;
+}
+
 /* abort() and raise() */
 static int allow_own_signals(scmp_filter_ctx ctx)
 {
 	const struct scmp_arg_cmp self = INT(0, SELF);
-	const int err = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(kill), 1, &self);
+	const int err = add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(kill), 1, &self);
 
-	return err ? err : seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, &self);
+	return err ? err : add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, &self);
 }
 
 static int add_rules(scmp_filter_ctx ctx, unsigned role)
@@ -218,15 +229,11 @@ static int add_rules(scmp_filter_ctx ctx, unsigned role)
 	int err = role & STRICT ? allow_own_signals(ctx) : 0;
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
-		for (size_t j = 0; !err && (lists[i].role & role) && j < lists[i].n; j++) {
-			err = seccomp_rule_add_array(ctx, lists[i].action, lists[i].calls[j], 0, NULL);
-			if (err == -EEXIST)
-				err = 0;
-		}
+		for (size_t j = 0; !err && (lists[i].role & role) && j < lists[i].n; j++)
+			err = add(ctx, lists[i].action, lists[i].calls[j], 0, NULL);
 	for (size_t i = 0; !err && i < sizeof(checked) / sizeof(checked[0]); i++)
 		if (checked[i].role & role)
-			err = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, checked[i].call, checked[i].n,
-						     checked[i].args);
+			err = add(ctx, SCMP_ACT_ALLOW, checked[i].call, checked[i].n, checked[i].args);
 	return err;
 }
 

@@ -95,7 +95,7 @@ struct options {
 
 	/* files */
 	const char *read_file, *list_file, *write_file;
-	const char *user;	     /* -Z */
+	const char *user; /* -Z */
 	bool no_sandbox;
 	uint32_t user_uid, user_gid; /* of -Z, when given */
 

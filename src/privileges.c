@@ -179,36 +179,39 @@ out:
 	return err;
 }
 
-int privileges_drop(const struct privileges_user *user, const struct privileges_keep *keep)
+void privileges_say(const struct privileges_user *user)
 {
-	int err;
+	/* As tcpdump says it of -Z root, too. */
+	if (user->asked)
+		fprintf(stderr, "dropped privs to %s\n", user->name);
+	else if (user->drop && geteuid() == user->uid)
+		log_info("going on as user '%s' (uid %u)", user->name, user->uid);
+}
 
-	if (!user->drop)
-		return 0;
-	err = become(user);
+static int become_or_stay(const struct privileges_user *user, const struct privileges_keep *keep)
+{
+	int err = become(user);
+
 	if (err && !user->asked) {
-		if (!keep->quiet)
-			log_info("going on as root: can't change to user '%s' (uid %u, gid %u): %s", user->name,
-				 user->uid, user->gid, strerror(-err));
+		log_info("going on as root: can't change to user '%s' (uid %u, gid %u): %s", user->name, user->uid,
+			 user->gid, strerror(-err));
 		return 0;
 	}
 	if (!err)
 		err = keep_capabilities(keep);
-	if (err) {
+	if (err)
 		log_error("can't change to user '%s' (uid %u, gid %u): %s", user->name, user->uid, user->gid,
 			  strerror(-err));
-		return err;
-	}
-	if (!user->asked && !keep->quiet)
-		log_info("going on as user '%s' (uid %u)", user->name, user->uid);
-	return 0;
+	return err;
 }
 
-/* Of root as well. */
-void privileges_say(const struct privileges_user *user)
+int privileges_drop(const struct privileges_user *user, const struct privileges_keep *keep)
 {
-	if (user->asked)
-		fprintf(stderr, "dropped privs to %s\n", user->name);
+	const int err = user->drop ? become_or_stay(user, keep) : 0;
+
+	if (!err && !keep->quiet)
+		privileges_say(user);
+	return err;
 }
 
 int privileges_drop_all(const struct privileges_user *user)

@@ -17,7 +17,7 @@ struct privileges_keep {
 	bool containers; /* connect to daemons again, look up cgroups */
 	bool command;	 /* send signals to a command that runs as somebody else */
 	bool programs;	 /* run -z's: it may use sudo */
-	bool quiet;	 /* only errors are told */
+	bool quiet;	 /* privileges_say() comes later, or another process says it */
 };
 
 struct privileges_user {
@@ -31,7 +31,7 @@ struct privileges_user {
 struct privileges_user privileges_user(const struct options *o);
 /* 0, or a negative errno with a message written. */
 int privileges_drop(const struct privileges_user *user, const struct privileges_keep *keep);
-/* On standard error, as tcpdump does, when -Z was given: whom we became. */
+/* Whom we became. */
 void privileges_say(const struct privileges_user *user);
 /* The same for a process of our own that needs no privilege: it keeps none, and can get none; nor is it root where it need not
  * be, whatever -Z says. Says nothing. */

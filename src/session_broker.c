@@ -134,6 +134,14 @@ static int drop(const struct outside *out)
 	return privileges_drop(&out->config.s->user, &keep);
 }
 
+/* One file is all that was needed. */
+static bool is_last(const struct outside *out)
+{
+	const struct options *o = out->config.s->o;
+
+	return !o->file.rotate_bytes && !o->file.rotate_seconds && !o->list_file && !filter_has_names(o->expr);
+}
+
 static int answer_file(struct outside *out, enum file_step step)
 {
 	const bool first = step == FILE_FIRST;
@@ -144,12 +152,12 @@ static int answer_file(struct outside *out, enum file_step step)
 		return -EINVAL;
 	fd = file_opener_step(out->files, step, name);
 	/* The first file is opened wherever root may, the others by what is kept. */
-	if (first && !out->config.s->o->user)
+	if (first && !out->config.s->o->user && !is_last(out))
 		err = drop(out);
 	err = err ? err : say(out, fd < 0 ? fd : 0, name, strlen(name), fd > 0 ? fd : -1);
 	if (fd > 0)
 		close(fd);
-	return err;
+	return !err && first && is_last(out) ? -ECANCELED : err;
 }
 
 /* Answers from names servers are read without any right but those to ask. */
@@ -159,7 +167,8 @@ static __attribute__((noreturn)) void compile(struct outside *out, const struct 
 	const struct options *o = out->config.s->o;
 	struct filter_code code = { 0 };
 	char text[FILTER_ERR_LEN] = "";
-	int err = privileges_drop_all(&out->config.s->user);
+	/* With -Z it is given up already. */
+	int err = geteuid() == 0 ? privileges_drop_all(&out->config.s->user) : 0;
 
 	if (!err && !o->no_sandbox)
 		err = sandbox_enter(&sandbox);
@@ -254,7 +263,7 @@ static __attribute__((noreturn)) void serve(const struct broker_config *config, 
 
 	while (!err && recv(socket, &q, sizeof(q), MSG_WAITALL) == sizeof(q))
 		err = answer(&out, &q);
-	_exit(err ? 1 : 0);
+	_exit(err && err != -ECANCELED ? 1 : 0);
 }
 
 /* --- inside --------------------------------------------------------------------------- */
@@ -339,10 +348,10 @@ static int ask(struct broker *b, const struct question *q, char **more, size_t *
 		err = wait_answer(b);
 	if (!err)
 		err = fd_receive(b->socket, &a, sizeof(a), &fd);
-	if (err) {
+	if (err && err != -EINTR)
 		log_error("the process that opens files for the sandbox has ended");
+	if (err)
 		return err;
-	}
 	*size = a.size;
 	*more = a.size <= ANSWER_MAX ? calloc(1, a.size + 1) : NULL;
 	/* Nothing to receive would be waited for. */
@@ -378,8 +387,12 @@ int broker_input(struct broker *b, char name[PATH_MAX])
 int broker_file(void *arg, enum file_step step, char name[PATH_MAX])
 {
 	const struct question q = { .kind = ASK_FILE, .step = step };
+	struct broker *b = arg;
+	const int fd = ask_name(b, &q, name);
 
-	return ask_name(arg, &q, name);
+	if (fd == -EINTR)
+		log_error("%s: %s", b->s->o->write_file, strerror(-fd));
+	return fd;
 }
 
 int broker_compile(struct broker *b, const struct filter_compile_opts *opts, struct filter_code *ret,

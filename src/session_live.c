@@ -358,11 +358,8 @@ static int drop_privileges(const struct live *l)
 		.command = o->command != NULL,
 		.programs = o->file.command != NULL,
 	};
-	int err = privileges_drop(&l->s.user, &keep);
 
-	if (!err)
-		privileges_say(&l->s.user);
-	return err;
+	return privileges_drop(&l->s.user, &keep);
 }
 
 /* Each interface takes two, each further namespace another two. The command has its own limit: it was forked before. */

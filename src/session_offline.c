@@ -376,7 +376,7 @@ static int read_list(struct offline *off, const struct reader *first)
 static int go_inside(struct offline *off, const char *path)
 {
 	const struct options *o = off->s.o;
-	const struct privileges_keep nothing = { 0 };
+	const struct privileges_keep nothing = { .quiet = true };
 	struct broker_config broker = { .s = &off->s, .list = off->list };
 	const struct sandbox_config sandbox = { 0 };
 	int err = 0;

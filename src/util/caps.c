@@ -53,10 +53,12 @@ void caps_lower(unsigned cap)
 int caps_clear(void)
 {
 	const struct caps none = { 0 };
+	struct caps caps;
 	int in_set;
 
 	/* Who may not do that has a bounding set that is of no use: with no_new_privs no program gains any. */
-	caps_raise(CAP_SETPCAP);
+	if (!caps_raise(CAP_SETPCAP) && (caps_get(&caps) || !(caps.effective & caps_bit(CAP_SETPCAP))))
+		return caps_set(&none);
 	for (unsigned cap = 0; (in_set = prctl(PR_CAPBSET_READ, cap)) >= 0; cap++) {
 		if (in_set)
 			prctl(PR_CAPBSET_DROP, cap);

@@ -294,6 +294,33 @@ static void test_dumps(void)
 		}
 }
 
+static void test_names_in_expressions(void)
+{
+	static const char *const none[] = {
+		"",
+		"tcp",
+		"tcp port 80",
+		"host 10.0.0.1 and not udp portrange 80-90",
+		"net 10.0.0.0/8 or net 10.1 mask 255.255.0.0",
+		"ether host 00:11:22:33:44:55",
+		"ip6 host fe80::1",
+		"tcp[tcpflags] & (tcp-syn|tcp-fin) != 0 && ip[2:2] > 0x5dc",
+		"vlan 100 and ip6 proto 58",
+	};
+	static const char *const some[] = {
+		"host example.com",   "localhost",	"port http", "ip proto \\tcp", "net loopback",
+		"portrange ssh-http", "gateway router", "host 3com", "proto ospf",     "tcp port 80 or h.b.c",
+		"ether host a",	      "host \\a:b",
+	};
+
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		if (filter_has_names(none[i]))
+			CHECK_FAIL("%s", none[i]);
+	for (size_t i = 0; i < sizeof(some) / sizeof(some[0]); i++)
+		if (!filter_has_names(some[i]))
+			CHECK_FAIL("%s", some[i]);
+}
+
 int main(void)
 {
 	RUN(test_errors);
@@ -306,5 +333,6 @@ int main(void)
 	RUN(test_loop_ends);
 	RUN(test_verdicts);
 	RUN(test_dumps);
+	RUN(test_names_in_expressions);
 	return check_status();
 }

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -373,6 +374,7 @@ static int channel[2], output;
 static int work_as_dissector(void)
 {
 	const time_t now = time(NULL);
+	struct utsname system;
 	struct stat st;
 	struct tm tm;
 	char c = 'x';
@@ -386,7 +388,8 @@ static int work_as_dissector(void)
 	if (!p)
 		return 2;
 	free(p);
-	if (!localtime_r(&now, &tm) || fstat(output, &st) || isatty(output) || lseek(output, 0, SEEK_SET))
+	if (!localtime_r(&now, &tm) || uname(&system) || getuid() != geteuid() || fstat(output, &st) ||
+	    isatty(output) || lseek(output, 0, SEEK_SET))
 		return 3;
 	if (signal(SIGUSR1, SIG_IGN) == SIG_ERR || raise(SIGUSR1))
 		return 4;
