@@ -56,6 +56,10 @@ struct packet {
 	size_t options_len;
 	uint64_t file_ts; /* with options: the time stamp as stored, in units of the interface's if_tsresol */
 	bool timeless;	  /* with options: the block has no time stamp and no options (a simple packet block) */
+	/* text only: so many of the last bytes of data are not what they should be, since no text depends on them but by their sum as
+	 * far as a checksum counts them: 16-bit words of this machine's order, carries added */
+	uint32_t absent;
+	uint16_t absent_sum;
 	/* live source only, for the join */
 	const struct event_packet *event;
 };

@@ -38,8 +38,9 @@ struct session {
 	bool dirty;				  /* outputs may hold back text or packets */
 };
 
-/* First of all, with all privileges and while this process is small: starts the one that looks up names of hosts, and reads
- * files of secrets, where text needs them. s->o and s->user have been set. -errno, logged. */
+/* First of all, with all privileges and while this process is small and has nothing open: starts the one that looks up names of
+ * hosts, reads files of secrets, where text needs them, and starts the process that prints what is captured. s->o and s->user
+ * have been set. -errno, logged. */
 int session_begin(struct session *s);
 /* 0, or a negative errno with a message written. dlt: of the first interface, -1 when it comes later. s->ask_file and
  * s->interrupted may have been set; s->user has, and session_begin() was called. */

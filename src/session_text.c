@@ -23,26 +23,6 @@ bool session_wants_text(const struct options *o)
 	return !o->count_only && (!o->write_file || o->print);
 }
 
-int session_begin(struct session *s)
-{
-	const struct options *o = s->o;
-	const struct names_config names = {
-		.user = s->user,
-		.sandbox = !o->no_sandbox,
-		.short_names = o->text.N > 0,
-		.hurry = is_endless(o),
-	};
-	int err = 0;
-
-	if (!session_wants_text(o))
-		return 0;
-	if (!o->text.n)
-		err = names_start(&s->resolver, &names);
-	if (!err && o->text.esp_secret)
-		err = esp_files_read(&s->esp_files, o->text.esp_secret);
-	return err;
-}
-
 struct printer {
 	const struct privileges_user *user;
 	struct text_config config;
@@ -74,14 +54,39 @@ static int prepare(void *arg, const volatile sig_atomic_t *interrupted, struct o
 	return err ? err : sandbox_enter(&sandbox);
 }
 
-static uint32_t needs(void *arg, const struct packet *packet)
+static uint32_t needs(void *arg, const struct packet *packet, uint16_t *absent_sum)
 {
-	return output_text_reach(arg, packet);
+	return output_text_reach(arg, packet, absent_sum);
 }
 
-static int open_relay(struct session *s, const struct text_config *config)
+static struct text_config text_config(const struct session *s)
 {
-	struct printer printer = { .user = &s->user, .config = *config };
+	const struct options *o = s->o;
+	struct text_config config = o->text;
+
+	config.fd = STDOUT_FILENO;
+	config.color = session_color(o, STDOUT_FILENO);
+	config.program = "ptcpdump";
+	config.interrupted = s->interrupted;
+	/* Live packets reach a terminal when the capture is idle; a file may keep a reader waiting, so by lines. */
+	config.line_buffered |= options_offline(o) && isatty(STDOUT_FILENO);
+	config.packet_buffered = o->file.packet_buffered;
+	config.endless = is_endless(o);
+	config.resolver = s->resolver;
+	config.esp_files = s->esp_files;
+	return config;
+}
+
+static void forget_secrets(struct session *s)
+{
+	esp_files_free(s->esp_files);
+	s->esp_files = NULL;
+}
+
+static int open_relay(struct session *s)
+{
+	struct printer printer = { .user = &s->user, .config = text_config(s) };
+	const struct text_config *config = &printer.config;
 	struct relay_config relay = {
 		.prepare = prepare,
 		.arg = &printer,
@@ -96,34 +101,41 @@ static int open_relay(struct session *s, const struct text_config *config)
 	if (!err)
 		err = output_relay_new(&s->relay, &relay);
 	s->text = s->relay;
-	/* Its only user is the other process now. */
+	/* The other process has them now. */
 	resolver_free(s->resolver);
 	s->resolver = NULL;
+	forget_secrets(s);
+	return err;
+}
+
+int session_begin(struct session *s)
+{
+	const struct options *o = s->o;
+	const struct names_config names = {
+		.user = s->user,
+		.sandbox = !o->no_sandbox,
+		.short_names = o->text.N > 0,
+		.hurry = is_endless(o),
+	};
+	int err = 0;
+
+	if (!session_wants_text(o))
+		return 0;
+	if (!o->text.n)
+		err = names_start(&s->resolver, &names);
+	if (!err && o->text.esp_secret)
+		err = esp_files_read(&s->esp_files, o->text.esp_secret);
+	if (!err && !options_offline(o) && !o->no_sandbox)
+		err = open_relay(s);
 	return err;
 }
 
 int session_text_open(struct session *s)
 {
-	const struct options *o = s->o;
-	struct text_config config = o->text;
-	int err;
+	const struct text_config config = text_config(s);
+	int err = output_text_new(&s->text, &config);
 
-	config.fd = STDOUT_FILENO;
-	config.color = session_color(o, STDOUT_FILENO);
-	config.program = "ptcpdump";
-	config.interrupted = s->interrupted;
-	/* Live packets reach a terminal when the capture is idle; a file may keep a reader waiting, so by lines. */
-	config.line_buffered |= options_offline(o) && isatty(STDOUT_FILENO);
-	config.packet_buffered = o->file.packet_buffered;
-	config.endless = is_endless(o);
-	config.resolver = s->resolver;
-	config.esp_files = s->esp_files;
-	if (options_offline(o) || o->no_sandbox)
-		err = output_text_new(&s->text, &config);
-	else
-		err = open_relay(s, &config);
-	esp_files_free(s->esp_files);
-	s->esp_files = NULL;
+	forget_secrets(s);
 	return err;
 }
 

@@ -17,7 +17,7 @@ enum {
 };
 
 /* A runtime that has not answered by now is not waited for. */
-static const uint64_t container_wait_ns = 600 * UINT64_C(1000000);
+static const uint64_t container_wait_ns = 1000 * UINT64_C(1000000);
 
 /* What makes two packets share an annotation. Compared as bytes: no padding. */
 struct annot_key {

@@ -338,7 +338,8 @@ bool runtimes_may_wait(struct runtimes *rs, struct container_entry *e, uint64_t 
 			rs->waiting = e->wait_until;
 		loop_wake_at(rs->loop, e->wait_until);
 	}
-	return (!e->wait_until || now < e->wait_until) && runtimes_alive(rs);
+	/* What they tell first may name it, too. */
+	return (!e->wait_until || now < e->wait_until || !runtimes_answered(rs, now)) && runtimes_alive(rs);
 }
 
 static void ask_again(struct runtimes *rs, uint64_t now)

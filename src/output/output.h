@@ -60,10 +60,11 @@ bool output_text_prints(int dlt);
 /* -errno with a logged message: unknown -T, bad -E, -A with -x... Opens all that printing takes: afterwards there is no file
  * and no socket but what is open. */
 int output_text_new(struct output **ret, const struct text_config *config);
-/* What lies behind these first bytes of a packet has no part in its text; most often these are its headers. */
+/* How many of a packet's first bytes its text depends on, most often its headers; of the rest it needs no more than this
+ * sum, as absent_sum. */
 struct text_reach;
 int output_text_reach_new(struct text_reach **ret, const struct text_config *config);
-uint32_t output_text_reach(const struct text_reach *r, const struct packet *packet);
+uint32_t output_text_reach(const struct text_reach *r, const struct packet *packet, uint16_t *rest_sum);
 void output_text_reach_free(struct text_reach *r);
 
 /* To the next file; FILE_DONE: the one that was open is complete, -z may have it. */

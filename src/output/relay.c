@@ -306,6 +306,7 @@ static int relay_packet(struct output *o, const struct packet *packet)
 	const struct annotation *a = packet->annot;
 	const struct iface *iface = packet->iface;
 	uint32_t len = packet->caplen;
+	uint16_t absent_sum = 0;
 	struct relay_packet *record;
 	size_t size;
 
@@ -318,7 +319,7 @@ static int relay_packet(struct output *o, const struct packet *packet)
 	if (len > RELAY_RECORD_MAX - sizeof(*record))
 		return r->err = -EMSGSIZE;
 	if (len > SHORT && r->config.needs)
-		len = r->config.needs(r->config.needs_arg, packet);
+		len = r->config.needs(r->config.needs_arg, packet, &absent_sum);
 	size = relay_round(sizeof(*record) + len);
 	record = ring_reserve(r, size);
 	if (!record)
@@ -336,6 +337,8 @@ static int relay_packet(struct output *o, const struct packet *packet)
 		.iface = iface->id,
 		.caplen = packet->caplen,
 		.len = packet->len,
+		.absent = packet->caplen - len,
+		.absent_sum = absent_sum,
 		.annotation = a ? a->serial % RELAY_ANNOTATIONS : 0,
 	};
 	memcpy(record->data, packet->data, len);

@@ -13,8 +13,8 @@ struct relay_config {
 	 * gives up all rights. interrupted: as of fd_write(). -errno, logged. */
 	int (*prepare)(void *arg, const volatile sig_atomic_t *interrupted, struct output **ret);
 	void *arg;
-	/* How many of its first bytes the child needs of a packet that is not short; NULL: all. */
-	uint32_t (*needs)(void *arg, const struct packet *packet);
+	/* How many of its first bytes the child needs of a packet that is not short, and absent_sum of the rest; NULL: all. */
+	uint32_t (*needs)(void *arg, const struct packet *packet, uint16_t *absent_sum);
 	void *needs_arg;
 	int keep_fd; /* of the child as well, -1: none */
 	bool json;   /* the texts of labels and the like are shown, too */

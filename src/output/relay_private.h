@@ -59,8 +59,9 @@ struct relay_packet {
 	int32_t nsec;
 	uint32_t iface; /* its id */
 	uint32_t caplen, len;
-	uint32_t annotation; /* its slot, when annotated */
-	uint32_t padding;
+	uint32_t absent;
+	uint16_t absent_sum;
+	uint16_t annotation; /* its slot, when annotated */
 	uint8_t data[];
 };
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "output/relay_private.h"
+#include "util/fd.h"
 
 enum { STEP = RELAY_SIZE / 16 }; /* what is done is made known in such steps: each costs both sides a cache miss */
 
@@ -41,6 +42,7 @@ static void set_signals(void)
 
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
+	fd_ignore_signals();
 	sigaction(SIGTERM, &act, NULL);
 }
 
@@ -156,6 +158,8 @@ static int take_packet(struct server *s, const struct relay_packet *record)
 		.dir = (enum direction)record->record.dir,
 		.annot = record->record.annotated ? &s->annotations[record->annotation].annot : NULL,
 		.by_peer = record->record.by_peer,
+		.absent = record->absent,
+		.absent_sum = record->absent_sum,
 	};
 
 	return s->out->ops->packet(s->out, &packet);

@@ -280,6 +280,7 @@ bool direct_take(const struct direct *direct, const struct packet *packet, struc
 
 struct text_reach {
 	bool headers; /* with these options, text may end behind them */
+	struct text_config config;
 	struct direct direct;
 };
 
@@ -289,20 +290,23 @@ int output_text_reach_new(struct text_reach **ret, const struct text_config *c)
 
 	if (!r)
 		return -ENOMEM;
-	r->headers = !c->v && !c->A && !c->x && !c->X && !c->type;
+	r->config = *c;
 	direct_init(&r->direct, c);
+	r->headers = !c->A && !c->x && !c->X && !c->type && (!c->v || (r->direct.on && r->direct.bare));
 	*ret = r;
 	return 0;
 }
 
-uint32_t output_text_reach(const struct text_reach *r, const struct packet *packet)
+uint32_t output_text_reach(const struct text_reach *r, const struct packet *packet, uint16_t *rest_sum)
 {
 	struct direct_packet p;
-	const u_char *end;
+	const u_char *end, *summed;
 
 	if (!r->headers || !is_plain(&r->direct, packet, &p) || p.dissector)
 		return packet->caplen;
 	end = p.payload + (p.protocol == IPPROTO_TCP ? (p.payload[12] >> 4) * 4 : DIRECT_UDP_LEN);
+	summed = p.payload + direct_summed(&r->config, &p);
+	*rest_sum = summed > end ? direct_sum(end, (size_t)(summed - end)) : 0;
 	return (uint32_t)(end - packet->data);
 }
 

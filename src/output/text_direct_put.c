@@ -65,14 +65,36 @@ static uint16_t sum_end(uint64_t sum)
 	return (uint16_t)~sum;
 }
 
+uint16_t direct_sum(const u_char *p, size_t n)
+{
+	return (uint16_t)~sum_end(sum_bytes(0, p, n));
+}
+
+uint32_t direct_summed(const struct text_config *c, const struct direct_packet *p)
+{
+	const u_char *udp = p->payload;
+	uint32_t len = p->len;
+
+	if (p->protocol == IPPROTO_UDP) {
+		if (c->v <= !p->ipv6 || (EXTRACT_BE_U_2(udp + 6) == 0 && !p->ipv6))
+			return 0;
+		if (EXTRACT_BE_U_2(udp + 4) < len)
+			len = EXTRACT_BE_U_2(udp + 4);
+	}
+	return c->v && !c->K && len <= p->captured ? len : 0;
+}
+
 /* Of TCP or UDP with the addresses. */
-static uint16_t payload_sum(const struct direct_packet *p, uint32_t len)
+static uint16_t payload_sum(const struct text *t, const struct direct_packet *p, uint32_t len)
 {
 	const u_char pseudo[] = { 0, p->protocol, (u_char)(len >> 8), (u_char)len };
+	const u_char *end = t->packet->data + t->packet->caplen - t->packet->absent;
+	const bool absent = t->packet->absent && p->payload + len > end;
 	uint64_t sum = sum_bytes(0, pseudo, sizeof(pseudo));
 
 	sum = p->ipv6 ? sum_bytes(sum, p->ip + 8, 32) : sum_bytes(sum, p->ip + 12, 8);
-	return sum_end(sum_bytes(sum, p->payload, len));
+	sum = sum_bytes(sum, p->payload, absent ? (size_t)(end - p->payload) : len);
+	return sum_end(absent ? sum_add(sum, t->packet->absent_sum) : sum);
 }
 
 /* -e, else the name of the protocol. */
@@ -174,15 +196,15 @@ static char *put_ends(const struct text *t, const struct direct_packet *p, char 
 static char *put_udp(const struct text *t, const struct direct_packet *p, char *d)
 {
 	const u_char *udp = p->payload;
-	const uint32_t said = EXTRACT_BE_U_2(udp + 4), len = said < p->len ? said : p->len;
+	const uint32_t said = EXTRACT_BE_U_2(udp + 4), len = direct_summed(&t->config, p);
 
 	if (t->config.v > !p->ipv6 && !t->config.K) {
 		const unsigned given = EXTRACT_BE_U_2(udp + 6);
 
 		if (given == 0 && !p->ipv6) {
 			d = PUT(d, "[no cksum] ");
-		} else if (len <= p->captured) {
-			const uint16_t sum = payload_sum(p, len);
+		} else if (len > 0) {
+			const uint16_t sum = payload_sum(t, p, len);
 
 			if (sum == 0) {
 				d = PUT(d, "[udp sum ok] ");
@@ -223,9 +245,9 @@ static char *put_tcp_flags(char *d, unsigned flags)
 }
 
 /* -v */
-static char *put_tcp_sum(const struct direct_packet *p, char *d)
+static char *put_tcp_sum(const struct text *t, const struct direct_packet *p, char *d)
 {
-	const uint16_t given = EXTRACT_BE_U_2(p->payload + 16), sum = payload_sum(p, p->len);
+	const uint16_t given = EXTRACT_BE_U_2(p->payload + 16), sum = payload_sum(t, p, p->len);
 
 	d = PUT(d, ", cksum 0x");
 	d = put_hex_word(d, given);
@@ -336,8 +358,8 @@ static char *put_tcp(struct text *t, const struct direct_packet *p, char *d)
 		seq -= c.reversed ? c.ack : c.seq;
 		ack -= c.reversed ? c.seq : c.ack;
 	}
-	if (t->config.v && !t->config.K && p->len <= p->captured)
-		d = put_tcp_sum(p, d);
+	if (direct_summed(&t->config, p))
+		d = put_tcp_sum(t, p, d);
 	d = put_tcp_numbers(t, d, tcp, seq, ack, p->len - header);
 	if (header > DIRECT_TCP_LEN)
 		d = put_tcp_options(d, tcp + DIRECT_TCP_LEN, header - DIRECT_TCP_LEN, c.reversed ? c.seq : c.ack);

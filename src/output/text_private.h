@@ -138,6 +138,10 @@ void text_make_brief(struct text *t, size_t start);
 void direct_init(struct direct *direct, const struct text_config *config);
 /* Whether a packet is one of them; nothing is printed yet. */
 bool direct_take(const struct direct *direct, const struct packet *packet, struct direct_packet *ret);
+/* How many bytes from p->payload on the checksum counts that is told with -v; 0: none is. */
+uint32_t direct_summed(const struct text_config *c, const struct direct_packet *p);
+/* As struct packet's absent_sum. */
+uint16_t direct_sum(const u_char *p, size_t n);
 /* What the link type's printer would print of t->packet (text_direct_put.c). A dissector may jump as it does. */
 void direct_put(struct text *t, const struct direct_packet *packet);
 

@@ -82,7 +82,7 @@ result early_filter_counts "$(adds_up filter)$(grep 'faster than' "$TEST_TMP/fil
 
 # --- which container it is becomes known later: what has no room until then is counted apart ---
 kill "$flood_pid"
-answers_after 0.6
+answers_after 1.2
 capture unjudged -i any -n -B 512 --container-name c3 'udp port 9'
 wait_for 5 seen
 capture_stop

@@ -26,6 +26,13 @@ for user in '' root nobody; do
 	check "ends_with_us${user:+_with_$user}" gone "$child"
 done
 
+# Nothing of the capture is mapped, and what is shared cannot be written but for a page.
+start -i "$LINK" -nn --backend pcap icmp
+is no_mapping_of_the_capture "$(awk '$2 ~ /s$/ { print $2, $6 }' "/proc/$(printer)/maps" | sort -u | paste -sd ,)" \
+	"r--s /memfd:ptcpdump-text,rw-s /dev/zero"
+kill -INT "$PID"
+finish
+
 # Nobody prints.
 start -i "$LINK" -w "$TEST_TMP/x.pcapng" icmp
 is none_without_text "$(printer)" ""

@@ -867,7 +867,7 @@ static void test_container_of_early_packets(void)
 	join_begin(r.join, e.ts + later);
 	CHECK_INT(join(&r, &e, later + 400 * MSEC, false, &a), META_WAIT);
 	CHECK_INT(join(&r, &e, later + 400 * MSEC, true, &a), META_READY);
-	CHECK_INT(join(&r, &e, later + 600 * MSEC, false, &a), META_READY);
+	CHECK_INT(join(&r, &e, later + 1000 * MSEC, false, &a), META_READY);
 	rig_done(&r);
 	fake_stop(&silent);
 	rmdir(path);

@@ -17,7 +17,7 @@
 #define BACKOFF_FIRST_NS (100 * NSEC_PER_MSEC)
 #define BACKOFF_MAX_NS (1000 * NSEC_PER_MSEC)
 #define ABSENT_RETRY_NS (2000 * NSEC_PER_MSEC)
-#define SILENT_NS (400 * NSEC_PER_MSEC)
+#define SILENT_NS (800 * NSEC_PER_MSEC)
 
 struct runtime *runtime_new(const struct runtime_ops *ops, const char *path, bool optional)
 {
