@@ -43,6 +43,8 @@ struct outside {
 	struct broker_config config;
 	int socket;
 	struct file_opener *files; /* -w, NULL none */
+	bool begun;		   /* the first of them has been asked for */
+	bool open;		   /* one is being written */
 	struct stat *inputs;	   /* what has been opened for reading */
 	size_t ninputs;
 };
@@ -142,15 +144,29 @@ static bool is_last(const struct outside *out)
 	return !o->file.rotate_bytes && !o->file.rotate_seconds && !o->list_file && !filter_has_names(o->expr);
 }
 
+/* Whoever asks for something else than what comes next is no longer what we have started. */
+static bool is_next(const struct outside *out, enum file_step step)
+{
+	switch (step) {
+	case FILE_FIRST: return !out->begun;
+	case FILE_DONE: return out->open;
+	case FILE_PERIOD:
+	case FILE_NUMBER: return out->begun && !(out->open && out->config.s->o->file.command);
+	default: return false;
+	}
+}
+
 static int answer_file(struct outside *out, enum file_step step)
 {
 	const bool first = step == FILE_FIRST;
 	char name[PATH_MAX] = "";
 	int fd, err = 0;
 
-	if (!out->files || step >= FILE_STEPS)
+	if (!out->files || !is_next(out, step))
 		return -EINVAL;
 	fd = file_opener_step(out->files, step, name);
+	out->begun = true;
+	out->open = fd > 0;
 	/* The first file is opened wherever root may, the others by what is kept. */
 	if (first && !out->config.s->o->user && !is_last(out))
 		err = drop(out);

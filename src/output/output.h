@@ -70,7 +70,7 @@ uint32_t output_text_reach(const struct text_reach *r, const struct packet *pack
 void output_text_reach_free(struct text_reach *r);
 
 /* To the next file; FILE_DONE: the one that was open is complete, -z may have it. */
-enum file_step { FILE_FIRST, FILE_DONE, FILE_PERIOD, FILE_NUMBER, FILE_STEPS };
+enum file_step { FILE_FIRST, FILE_DONE, FILE_PERIOD, FILE_NUMBER };
 
 struct file_config {
 	const char *path;	 /* -w: may hold strftime conversions with -G; "-": standard output */
