@@ -6,6 +6,7 @@
 #include <linux/bpf.h>
 #include <stdlib.h>
 
+#include "capture/prune_known.h"
 #include "check.h"
 
 enum { MAP = 33, OTHER_MAP = 34, INSNS = 80 };
@@ -26,6 +27,11 @@ enum { MAP = 33, OTHER_MAP = 34, INSNS = 80 };
 	{ .code = BPF_LD | BPF_IMM | BPF_DW, .dst_reg = (to), .src_reg = BPF_PSEUDO_MAP_VALUE, .imm = (map) },         \
 	{                                                                                                              \
 		.imm = (at)                                                                                            \
+	}
+#define FUNCTION(to, at)                                                                                               \
+	{ .code = BPF_LD | BPF_IMM | BPF_DW, .dst_reg = (to), .src_reg = BPF_PSEUDO_FUNC, .imm = (at) },               \
+	{                                                                                                              \
+		.code = 0                                                                                              \
 	}
 #define LOAD(to, from, at)                                                                                             \
 	{                                                                                                              \
@@ -161,6 +167,24 @@ static void test_functions(void)
 	CHECK_MEM(got, wanted, sizeof(wanted));
 	CHECK_INT(nfunctions, 3);
 	CHECK(functions[0] == 0 && functions[1] == 2 && functions[2] == 4);
+	nfunctions = 0;
+}
+
+/* Whose address is not used any more, as what was to call it is cut: the kernel knows functions by who names them. */
+static void test_named_function(void)
+{
+	static const struct bpf_insn program[] = {
+		FUNCTION(2, 8), SETTING(1, MAP, 0), LOAD(1, 1, 0), IF(BPF_JEQ, 1, 0, 1), HELP(181), MOV(0, 0),
+		EXIT,		MOV(0, 1),	    EXIT,
+	};
+	static const struct bpf_insn wanted[] = { FUNCTION(2, 3), MOV(0, 0), EXIT, MOV(0, 1), EXIT };
+
+	nfunctions = 2;
+	memcpy(functions, (const uint32_t[]){ 0, 9 }, 2 * sizeof(functions[0]));
+	CHECK_INT(RUN_ON(program), 6);
+	CHECK_MEM(got, wanted, sizeof(wanted));
+	CHECK_INT(nfunctions, 2);
+	CHECK_INT(functions[1], 4);
 	nfunctions = 0;
 }
 
@@ -350,6 +374,7 @@ int main(void)
 	RUN(test_unknown_stays);
 	RUN(test_values);
 	RUN(test_functions);
+	RUN(test_named_function);
 	RUN(test_loop);
 	RUN(test_random_programs);
 	return check_status();
