@@ -16,12 +16,18 @@
 
 static const struct bpf_insn insns[] = { { .code = 1 }, { .code = 2 }, { .code = 3 } };
 static struct bpf_program *const one = (void *)0x1000, *const other = (void *)0x2000, *const third = (void *)0x3000;
-static bool pays = true;
+static bool pays = true, thread_refused;
 static int load_error, place_fd, loaded_fd;
 
 FAKE(bool, thread_pays, void)
 {
 	return pays;
+}
+
+int __real_thread_start(pthread_t *ret, void *(*run)(void *arg), void *arg);
+FAKE(int, thread_start, pthread_t *ret, void *(*run)(void *arg), void *arg)
+{
+	return thread_refused ? -EAGAIN : __real_thread_start(ret, run, arg);
 }
 
 FAKE(const char *, bpf_program__name, const struct bpf_program *prog)
@@ -181,7 +187,11 @@ static void test_left_to_libbpf(void)
 	start(&v);
 	pays = false;
 	CHECK_INT(verifier_begin(&v, one, &opts), 0);
-	pays = true;
+	pays = thread_refused = true;
+	CHECK_INT(verifier_begin(&v, one, &opts), 0);
+	thread_refused = false;
+	CHECK_STR(what_was_told(), "");
+	CHECK_INT(opts.func_info_cnt, 2);
 	for (int i = 0; i < VERIFIED_MAX; i++) {
 		struct bpf_prog_load_opts before = options("facts");
 
