@@ -207,7 +207,8 @@ bool attrib_retry(struct attrib *a)
 	for (size_t i = 0; i < hooks_count; i++) {
 		if (!a->support.usable[i] || !a->logs[i] || !a->logs[i][0])
 			continue;
-		log_debug("verifier on \"%s\": %s", bpf_program__name(hook_program(&hooks[i], a->skel)), a->logs[i]);
+		log_debug("verifier on \"%s\":", bpf_program__name(hook_program(&hooks[i], a->skel)));
+		log_end(LOG_DEBUG, a->logs[i]);
 		if (hooks[i].kind == HOOK_TP_BTF && a->support.has[KERNEL_TRACE_STORAGE])
 			a->support.has[KERNEL_TRACE_STORAGE] = false;
 		else

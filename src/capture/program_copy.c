@@ -10,7 +10,8 @@
 
 #include "util/log.h"
 
-enum { VERIFIER_LOG = 4096 };
+/* The largest that all kernels take: before Linux 6.4 a log that is longer than its buffer lost its end. */
+#define VERIFIER_LOG (UINT32_MAX >> 8)
 
 struct program_copy {
 	char name[32];
@@ -74,15 +75,17 @@ static int load(const struct program_copy *p, char *log, uint32_t size)
 
 static void log_refusal(const struct program_copy *p)
 {
-	char log[VERIFIER_LOG] = "";
+	char *log = log_shows(LOG_DEBUG) ? calloc(1, VERIFIER_LOG) : NULL;
 	int fd;
 
-	if (!log_shows(LOG_DEBUG))
+	if (!log)
 		return;
-	fd = load(p, log, sizeof(log));
+	fd = load(p, log, VERIFIER_LOG);
 	if (fd >= 0)
 		close(fd);
-	log_debug("verifier on \"%s\": %s", p->name, log);
+	log_debug("verifier on \"%s\":", p->name);
+	log_end(LOG_DEBUG, log);
+	free(log);
 }
 
 int program_copy_load(const struct program_copy *p)

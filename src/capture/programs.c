@@ -36,25 +36,15 @@
 enum { OWNERS_MIN = 32768, OWNERS_PER_CPU = 16384 };
 /* A ring that is this full wakes the reader at once. */
 #define FILL_PERCENT 60
-#define LIBBPF_TEXT_MAX 4096
 
 static int bpf_message(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
-	char *text, *line, *next;
-	size_t n;
+	char *text;
 
 	(void)level;
 	if (vasprintf(&text, fmt, ap) < 0)
 		return 0;
-	/* Of a verifier's log the end tells what was wrong. */
-	n = strlen(text);
-	line = n > LIBBPF_TEXT_MAX ? text + n - LIBBPF_TEXT_MAX : text;
-	for (; line && *line; line = next) {
-		next = strchr(line, '\n');
-		if (next)
-			*next++ = '\0';
-		log_debug("%s", line);
-	}
+	log_end(LOG_DEBUG, text);
 	free(text);
 	return 0;
 }

@@ -163,10 +163,12 @@ static void simplify(struct program *p)
 	}
 }
 
-/* It does nothing but to write to a register. */
+/* It does nothing but to write to a register. Of a function it also says that it is one, without which the kernel refuses it. */
 static bool only_writes(const struct bpf_insn *insn)
 {
-	return is_wide(insn) || insn_class(insn) == BPF_ALU || insn_class(insn) == BPF_ALU64;
+	if (is_wide(insn))
+		return !names_function(insn);
+	return insn_class(insn) == BPF_ALU || insn_class(insn) == BPF_ALU64;
 }
 
 static uint16_t live_after(const struct program *p, size_t i)

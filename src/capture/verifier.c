@@ -18,21 +18,18 @@ static void *verify(void *arg)
 int verifier_begin(struct verifier *v, struct bpf_program *prog, struct bpf_prog_load_opts *opts)
 {
 	struct verified *p = &v->all[v->n];
-	int err;
 
 	if (v->n == VERIFIED_MAX || !thread_pays())
 		return 0;
 	*p = (struct verified){ .prog = prog, .copy = program_copy_new(prog, bpf_program__type(prog), opts) };
 	if (!p->copy)
 		return -ENOMEM;
-	err = program_keep_place(prog, opts);
-	if (!err)
-		err = thread_start(&p->thread, verify, p);
-	if (err)
+	if (thread_start(&p->thread, verify, p) != 0) {
 		program_copy_free(p->copy);
-	else
-		v->n++;
-	return err;
+		return 0;
+	}
+	v->n++;
+	return program_keep_place(prog, opts);
 }
 
 /* The object has no descriptor for it when another program was refused. */

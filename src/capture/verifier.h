@@ -30,7 +30,10 @@ struct verifier {
 	size_t n;
 };
 
-/* From prog_prepare_load_fn, when prog is complete. Where nothing is won, it is left to libbpf. 0 or -errno */
+/*
+ * From prog_prepare_load_fn, when prog is complete. Where nothing is won, and where there can be no thread, it is left to libbpf. 0 or
+ * -errno
+ */
 int verifier_begin(struct verifier *v, struct bpf_program *prog, struct bpf_prog_load_opts *opts);
 /* Waits for them, also when the load of the object has failed, which is before it is closed. 0 or -errno of the first refused */
 int verifier_end(struct verifier *v);

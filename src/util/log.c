@@ -10,6 +10,8 @@
 #include "util/buf.h"
 #include "util/escape.h"
 
+enum { END_MAX = 4096 }; /* bytes */
+
 static enum log_level max_level = LOG_WARN;
 
 void log_set_level(enum log_level level)
@@ -62,5 +64,18 @@ void log_msg(enum log_level level, const char *fmt, ...)
 		if (written < 0 && errno != EINTR)
 			return;
 		done += written > 0 ? (size_t)written : 0;
+	}
+}
+
+void log_end(enum log_level level, const char *text)
+{
+	const size_t n = strlen(text);
+
+	for (const char *line = n > END_MAX ? text + n - END_MAX : text; *line;) {
+		const size_t len = strcspn(line, "\n");
+
+		if (len)
+			log_msg(level, "%.*s", (int)len, line);
+		line += len + (line[len] == '\n');
 	}
 }

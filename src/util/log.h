@@ -14,6 +14,9 @@ bool log_shows(enum log_level level);
 int log_parse_level(const char *name, enum log_level *ret);
 void log_msg(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* The end of a text of many lines, as a verifier's log is: there it tells what was wrong. A message for each line. */
+void log_end(enum log_level level, const char *text);
+
 #define log_error(...) log_msg(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...) log_msg(LOG_WARN, __VA_ARGS__)
 #define log_info(...) log_msg(LOG_INFO, __VA_ARGS__)

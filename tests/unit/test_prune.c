@@ -6,9 +6,12 @@
 #include <linux/bpf.h>
 #include <stdlib.h>
 
+#include "capture/prune_known.h"
 #include "check.h"
 
 enum { MAP = 33, OTHER_MAP = 34, INSNS = 80 };
+/* linux/bpf.h, which older headers lack. */
+enum { MEMSX = 0x80, ATOMIC = 0xc0, CMPXCHG = 0xf1 };
 
 #define MOV(to, number)                                                                                                \
 	{                                                                                                              \
@@ -26,6 +29,11 @@ enum { MAP = 33, OTHER_MAP = 34, INSNS = 80 };
 	{ .code = BPF_LD | BPF_IMM | BPF_DW, .dst_reg = (to), .src_reg = BPF_PSEUDO_MAP_VALUE, .imm = (map) },         \
 	{                                                                                                              \
 		.imm = (at)                                                                                            \
+	}
+#define FUNCTION(to, at)                                                                                               \
+	{ .code = BPF_LD | BPF_IMM | BPF_DW, .dst_reg = (to), .src_reg = BPF_PSEUDO_FUNC, .imm = (at) },               \
+	{                                                                                                              \
+		.code = 0                                                                                              \
 	}
 #define LOAD(to, from, at)                                                                                             \
 	{                                                                                                              \
@@ -164,6 +172,24 @@ static void test_functions(void)
 	nfunctions = 0;
 }
 
+/* Whose address is not used any more, as what was to call it is cut: the kernel knows functions by who names them. */
+static void test_named_function(void)
+{
+	static const struct bpf_insn program[] = {
+		FUNCTION(2, 8), SETTING(1, MAP, 0), LOAD(1, 1, 0), IF(BPF_JEQ, 1, 0, 1), HELP(181), MOV(0, 0),
+		EXIT,		MOV(0, 1),	    EXIT,
+	};
+	static const struct bpf_insn wanted[] = { FUNCTION(2, 3), MOV(0, 0), EXIT, MOV(0, 1), EXIT };
+
+	nfunctions = 2;
+	memcpy(functions, (const uint32_t[]){ 0, 9 }, 2 * sizeof(functions[0]));
+	CHECK_INT(RUN_ON(program), 6);
+	CHECK_MEM(got, wanted, sizeof(wanted));
+	CHECK_INT(nfunctions, 2);
+	CHECK_INT(functions[1], 4);
+	nfunctions = 0;
+}
+
 static void test_loop(void)
 {
 	/* What is 0 at first is not 0 later. */
@@ -177,19 +203,36 @@ static void test_loop(void)
 
 /* --- random programs do the same as before ------------------------------------------- */
 
+/* What a program is asked to tell, in order; what is given back to it depends on that. */
+struct talk {
+	uint64_t said;
+	int fuel;
+};
+
+static uint64_t tell(struct talk *t, uint64_t what)
+{
+	t->said = t->said * 31 + what;
+	return t->said % 3 - 1;
+}
+
 static uint64_t compute(const struct bpf_insn *insn, uint64_t a, uint64_t b)
 {
 	const unsigned bits = BPF_CLASS(insn->code) == BPF_ALU64 ? 63 : 31;
 
 	switch (BPF_OP(insn->code)) {
-	case BPF_MOV: return b;
+	/* Of a sign. */
+	case BPF_MOV: return insn->off == 8 ? (uint64_t)(int8_t)b : b;
 	case BPF_ADD: return a + b;
 	case BPF_SUB: return a - b;
 	case BPF_AND: return a & b;
 	case BPF_OR: return a | b;
 	case BPF_XOR: return a ^ b;
 	case BPF_LSH: return a << (b & bits);
-	default: return a >> (b & bits);
+	case BPF_RSH: return a >> (b & bits);
+	case BPF_MUL: return a * b;
+	case BPF_NEG: return -a;
+	case BPF_END: return a & 0xff;
+	default: return bits == 63 ? (uint64_t)((int64_t)a >> (b & 63)) : (uint64_t)((int32_t)a >> (b & 31));
 	}
 }
 
@@ -216,43 +259,87 @@ static bool jumps(const struct bpf_insn *insn, uint64_t a, uint64_t b)
 	}
 }
 
-/* R0 at the end; a helper tells its first argument and gives back that, mixed. Endless loops end by fuel. */
-static uint64_t interpret(const struct bpf_insn *insns, size_t at, uint64_t *regs, int *fuel, uint64_t *said)
+static uint64_t load(uint8_t code, const void *from)
 {
-	while ((*fuel)-- > 0) {
+	union {
+		uint8_t b;
+		uint16_t h;
+		uint32_t w;
+		uint64_t dw;
+	} v;
+	const bool sign = BPF_MODE(code) == MEMSX;
+
+	switch (BPF_SIZE(code)) {
+	case BPF_B: memcpy(&v.b, from, sizeof(v.b)); return sign ? (uint64_t)(int8_t)v.b : v.b;
+	case BPF_H: memcpy(&v.h, from, sizeof(v.h)); return sign ? (uint64_t)(int16_t)v.h : v.h;
+	case BPF_W: memcpy(&v.w, from, sizeof(v.w)); return sign ? (uint64_t)(int32_t)v.w : v.w;
+	default: memcpy(&v.dw, from, sizeof(v.dw)); return v.dw;
+	}
+}
+
+/* What stands in a program as a number of 64 bits, or as the settings. */
+static uint64_t wide(const struct bpf_insn *insn)
+{
+	if (insn->src_reg == BPF_PSEUDO_MAP_VALUE)
+		return (uint64_t)(uintptr_t)settings_data + (uint32_t)insn[1].imm;
+	return (uint32_t)insn->imm | (uint64_t)(uint32_t)insn[1].imm << 32;
+}
+
+/* Memory is not kept: what is written is told, and what is atomic gives something back. */
+static void store(const struct bpf_insn *insn, uint64_t *regs, struct talk *t)
+{
+	const bool constant = BPF_CLASS(insn->code) == BPF_ST;
+	const uint64_t back = tell(t, regs[insn->dst_reg] * 5 + (constant ? (uint64_t)insn->imm : regs[insn->src_reg]));
+
+	if (constant || BPF_MODE(insn->code) == BPF_MEM)
+		return;
+	regs[insn->imm == CMPXCHG ? BPF_REG_0 : insn->src_reg] = back + tell(t, regs[BPF_REG_0]);
+}
+
+static uint64_t interpret(const struct bpf_insn *insns, size_t at, uint64_t *regs, struct talk *t);
+
+/* Arguments are not what they were afterwards. */
+static void call(const struct bpf_insn *insns, size_t at, uint64_t *regs, struct talk *t)
+{
+	const struct bpf_insn *insn = &insns[at];
+	uint64_t inner[11] = { 0 };
+
+	for (int r = 1; r < 6; r++) {
+		inner[r] = regs[r];
+		tell(t, regs[r]);
+	}
+	regs[0] = insn->src_reg == BPF_PSEUDO_CALL ? interpret(insns, at + 1 + (size_t)insn->imm, inner, t)
+						   : tell(t, 0);
+	for (int r = 1; r < 6; r++)
+		regs[r] = tell(t, 0);
+}
+
+/* R0 at the end. Endless loops end by fuel. */
+static uint64_t interpret(const struct bpf_insn *insns, size_t at, uint64_t *regs, struct talk *t)
+{
+	while (t->fuel-- > 0) {
 		const struct bpf_insn *insn = &insns[at++];
+		uint64_t *dst = &regs[insn->dst_reg];
 		const uint64_t second = BPF_SRC(insn->code) == BPF_X ? regs[insn->src_reg]
 								     : (uint64_t)(int64_t)insn->imm;
 
 		switch (BPF_CLASS(insn->code)) {
 		case BPF_LD:
-			regs[insn->dst_reg] = (uint64_t)(uintptr_t)settings_data + (uint32_t)insns[at++].imm;
+			*dst = wide(insn);
+			at++;
 			break;
-		case BPF_LDX:
-			regs[insn->dst_reg] =
-				*(const uint32_t *)(uintptr_t)(regs[insn->src_reg] + (uint64_t)(int64_t)insn->off);
-			break;
-		case BPF_ALU64: regs[insn->dst_reg] = compute(insn, regs[insn->dst_reg], second); break;
-		case BPF_ALU:
-			regs[insn->dst_reg] = (uint32_t)compute(insn, (uint32_t)regs[insn->dst_reg], (uint32_t)second);
-			break;
+		case BPF_LDX: *dst = load(insn->code, (const char *)(uintptr_t)regs[insn->src_reg] + insn->off); break;
+		case BPF_ST:
+		case BPF_STX: store(insn, regs, t); break;
+		case BPF_ALU64: *dst = compute(insn, *dst, second); break;
+		case BPF_ALU: *dst = (uint32_t)compute(insn, (uint32_t)*dst, (uint32_t)second); break;
 		default:
 			if (insn->code == (BPF_JMP | BPF_EXIT))
 				return regs[0];
-			if (insn->code != (BPF_JMP | BPF_CALL)) {
-				at += jumps(insn, regs[insn->dst_reg], second) ? (size_t)insn->off : 0;
-				break;
-			}
-			*said = *said * 31 + regs[1] + regs[2] * 7;
-			if (insn->src_reg == BPF_PSEUDO_CALL) {
-				uint64_t inner[11] = { 0, regs[1], regs[2], regs[3], regs[4], regs[5] };
-
-				regs[0] = interpret(insns, at + (size_t)insn->imm, inner, fuel, said);
-			} else {
-				regs[0] = *said % 3;
-			}
-			for (int r = 1; r < 6; r++)
-				regs[r] = 0;
+			if (insn->code == (BPF_JMP | BPF_CALL))
+				call(insns, at - 1, regs, t);
+			else if (jumps(insn, *dst, second))
+				at += (size_t)insn->off;
 		}
 	}
 	return 0;
@@ -263,84 +350,147 @@ static unsigned random_below(unsigned n)
 	return (unsigned)random() % n;
 }
 
-/* Jumps lead to what begins an instruction, in the same function. */
-static void make_insn(struct bpf_insn *insn, size_t at, size_t first, size_t end)
+/* Few, so that they are often the same. */
+static uint64_t random_number(void)
 {
-	static const uint8_t alu[] = { BPF_MOV, BPF_ADD, BPF_SUB, BPF_AND, BPF_OR, BPF_XOR, BPF_LSH, BPF_RSH };
-	static const uint8_t jump[] = { BPF_JA,	 BPF_JEQ, BPF_JNE,  BPF_JGT,  BPF_JGE,	BPF_JSET,
-					BPF_JLT, BPF_JLE, BPF_JSGT, BPF_JSGE, BPF_JSLT, BPF_JSLE };
-	const uint8_t x = random_below(2) ? BPF_X : BPF_K;
-	const size_t to = first + random_below((unsigned)(end - first));
+	static const uint64_t numbers[] = { 0, 0, 0, 1, 1, 2, UINT64_MAX, UINT32_MAX, 0x80000000, 1ULL << 32, 0x80 };
 
-	*insn = (struct bpf_insn){ .dst_reg = (uint8_t)random_below(10), .imm = (int32_t)random_below(4) - 1 };
-	if (x == BPF_X)
-		insn->src_reg = (uint8_t)random_below(10);
-	switch (random_below(4)) {
-	case 0: insn->code = (random_below(2) ? BPF_JMP : BPF_JMP32) | jump[random_below(12)] | x; break;
-	default: insn->code = (random_below(2) ? BPF_ALU : BPF_ALU64) | alu[random_below(8)] | x; break;
-	}
-	if (BPF_CLASS(insn->code) == BPF_JMP32 && BPF_OP(insn->code) == BPF_JA)
-		insn->code = BPF_JMP | BPF_JA;
-	if (insn->code == (BPF_JMP | BPF_JA | BPF_X))
-		insn->code = BPF_JMP | BPF_JA;
-	if (BPF_CLASS(insn->code) == BPF_JMP || BPF_CLASS(insn->code) == BPF_JMP32)
-		insn->off = (int16_t)((int64_t)to - (int64_t)at - 1);
-	if (random_below(12) == 0)
-		*insn = (struct bpf_insn)HELP(5);
+	return numbers[random_below(sizeof(numbers) / sizeof(numbers[0]))];
 }
 
-/* Of one function; reads of settings take three instructions that nothing jumps into. */
+/* Few, so that they meet. */
+static uint8_t random_register(void)
+{
+	static const uint8_t registers[] = { 0, 1, 2, 6, 7 };
+
+	return registers[random_below(sizeof(registers))];
+}
+
+static void make_alu(struct bpf_insn *insn, uint8_t x)
+{
+	static const uint8_t alu[] = { BPF_MOV, BPF_MOV, BPF_MOV, BPF_ADD, BPF_SUB, BPF_AND,  BPF_OR,
+				       BPF_XOR, BPF_LSH, BPF_RSH, BPF_MUL, BPF_NEG, BPF_ARSH, BPF_END };
+	const uint8_t op = alu[random_below(sizeof(alu))];
+
+	insn->code = (random_below(2) ? BPF_ALU : BPF_ALU64) | op | (op == BPF_NEG ? BPF_K : x);
+	if (op == BPF_MOV && x == BPF_X && random_below(3) == 0)
+		insn->off = 8;
+}
+
+/* Jumps lead to what begins an instruction, in the same function. */
+static void make_jump(struct bpf_insn *insn, uint8_t x, size_t at, size_t first, size_t end)
+{
+	static const uint8_t jump[] = { BPF_JA,	 BPF_JEQ, BPF_JNE,  BPF_JGT,  BPF_JGE,	BPF_JSET,
+					BPF_JLT, BPF_JLE, BPF_JSGT, BPF_JSGE, BPF_JSLT, BPF_JSLE };
+	const size_t to = first + random_below((unsigned)(end - first));
+
+	insn->code = (random_below(2) ? BPF_JMP : BPF_JMP32) | jump[random_below(sizeof(jump))] | x;
+	if (BPF_OP(insn->code) == BPF_JA)
+		insn->code = BPF_JMP | BPF_JA;
+	insn->off = (int16_t)((int64_t)to - (int64_t)at - 1);
+}
+
+static void make_insn(struct bpf_insn *insn, size_t at, size_t first, size_t end)
+{
+	const uint8_t x = random_below(2) ? BPF_X : BPF_K;
+
+	*insn = (struct bpf_insn){ .dst_reg = random_register(), .imm = (int32_t)random_number() };
+	if (x == BPF_X)
+		insn->src_reg = random_register();
+	switch (random_below(24)) {
+	case 0:
+	case 1: *insn = (struct bpf_insn)HELP(5); break;
+	case 2: insn->code = BPF_ST | BPF_MEM | BPF_DW; break;
+	case 3: insn->code = BPF_STX | BPF_MEM | BPF_W; break;
+	case 4:
+		insn->code = BPF_STX | ATOMIC | BPF_DW;
+		insn->imm = random_below(2) ? CMPXCHG : BPF_ADD | 1; /* fetched */
+		break;
+	case 5:
+	case 6:
+	case 7:
+	case 8:
+	case 9:
+	case 10: make_jump(insn, x, at, first, end); break;
+	default: make_alu(insn, x);
+	}
+}
+
+/* False: something jumps into these. */
+static bool is_free(const struct bpf_insn *insns, size_t first, size_t end, size_t i, size_t n)
+{
+	for (size_t j = first; j < end; j++) {
+		const size_t to = j + 1 + (size_t)insns[j].off;
+
+		if (BPF_CLASS(insns[j].code) >= BPF_JMP && BPF_CLASS(insns[j].code) <= BPF_JMP32 && insns[j].off &&
+		    to > i && to < i + n)
+			return false;
+	}
+	return true;
+}
+
+/* Of one function; reads of settings take three instructions, numbers of 64 bits two, that nothing jumps into. */
 static void make_function(struct bpf_insn *insns, size_t first, size_t end, size_t called)
 {
+	static const uint8_t sizes[] = { BPF_W, BPF_W, BPF_B, BPF_H, BPF_DW };
+
 	for (size_t i = first; i < end; i++)
 		make_insn(&insns[i], i, first, end);
 	for (size_t i = first; i + 4 < end; i += 1 + random_below(6)) {
-		const uint8_t reg = (uint8_t)random_below(10);
-		const struct bpf_insn load[] = { SETTING(reg, MAP, 0), LOAD(reg, reg, (int16_t)(4 * random_below(4))) };
-		bool free = true;
+		const uint8_t reg = random_register();
+		const size_t n = random_below(4) ? 3 : 2;
+		const uint8_t size = sizes[random_below(sizeof(sizes))];
+		struct bpf_insn load[] = { SETTING(reg, MAP, 0), LOAD(random_register(), reg, 0) };
 
-		for (size_t j = first; j < end; j++) {
-			const size_t to = j + 1 + (size_t)insns[j].off;
-
-			free = free && !(insns[j].off && to > i && to < i + 3);
+		load[2].code = BPF_LDX | (random_below(4) ? BPF_MEM : MEMSX) | size;
+		load[2].off = (int16_t)(4 * random_below(size == BPF_DW ? 3 : 4));
+		if (n == 2) {
+			load[0].src_reg = 0;
+			load[0].imm = (int32_t)random_number();
+			load[1].imm = (int32_t)random_number();
 		}
-		if (!free)
+		if (!is_free(insns, first, end, i, n))
 			continue;
-		memcpy(&insns[i], load, sizeof(load));
-		i += 3;
+		memcpy(&insns[i], load, n * sizeof(load[0]));
+		i += n;
 	}
-	if (called)
-		for (size_t i = first; i < end; i++)
-			if (insns[i].code == (BPF_JMP | BPF_CALL) && random_below(2))
-				insns[i] = (struct bpf_insn)CALL((int32_t)(called - i - 1));
+	for (size_t i = first; called && i < end; i++) {
+		if (insns[i].code == (BPF_JMP | BPF_CALL) && random_below(2))
+			insns[i] = (struct bpf_insn)CALL((int32_t)(called - i - 1));
+	}
 	insns[end - 1] = (struct bpf_insn)EXIT;
 }
 
+/* Addresses differ from run to run, but not between both runs of a program. */
 static void test_random_programs(void)
 {
-	unsigned cut = 0;
+	unsigned cut = 0, ended = 0;
 
 	srandom(1);
 	for (int round = 0; round < 20000; round++) {
 		struct bpf_insn insns[INSNS];
 		const size_t n = 10 + random_below(30), end = n + 5 + random_below(20);
-		uint64_t before[11] = { 0 }, after[11] = { 0 }, said = 0, said_then = 0, result;
-		int fuel = 3000, fuel_then = 3000;
+		uint64_t before[11], after[11], result;
+		struct talk then = { .fuel = 3000 }, now = { .fuel = 3000 };
 		long left;
 
+		for (int r = 0; r < 11; r++)
+			before[r] = after[r] = random_number();
 		make_function(insns, 0, n, n);
 		make_function(insns, n, end, 0);
-		result = interpret(insns, 0, before, &fuel, &said);
+		result = interpret(insns, 0, before, &then);
 		left = run(insns, end);
 		CHECK(left > 0 && left <= (long)end);
 		cut += (unsigned)(end - (size_t)left);
-		if (fuel <= 0)
+		if (then.fuel <= 0)
 			continue;
-		CHECK_INT(interpret(got, 0, after, &fuel_then, &said_then), result);
-		CHECK_INT(said_then, said);
-		CHECK(fuel_then >= fuel);
+		ended++;
+		CHECK_INT(interpret(got, 0, after, &now), result);
+		CHECK_INT(now.said, then.said);
+		CHECK(now.fuel >= then.fuel);
 	}
 	CHECK(cut > 20000);
+	CHECK(ended > 5000);
 }
 
 int main(void)
@@ -350,6 +500,7 @@ int main(void)
 	RUN(test_unknown_stays);
 	RUN(test_values);
 	RUN(test_functions);
+	RUN(test_named_function);
 	RUN(test_loop);
 	RUN(test_random_programs);
 	return check_status();

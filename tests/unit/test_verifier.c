@@ -6,20 +6,28 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "check.h"
 #include "fake.h"
+#include "util/log.h"
 #include "util/thread.h"
 
 static const struct bpf_insn insns[] = { { .code = 1 }, { .code = 2 }, { .code = 3 } };
 static struct bpf_program *const one = (void *)0x1000, *const other = (void *)0x2000, *const third = (void *)0x3000;
-static bool pays = true;
+static bool pays = true, thread_refused;
 static int load_error, place_fd, loaded_fd;
 
 FAKE(bool, thread_pays, void)
 {
 	return pays;
+}
+
+int __real_thread_start(pthread_t *ret, void *(*run)(void *arg), void *arg);
+FAKE(int, thread_start, pthread_t *ret, void *(*run)(void *arg), void *arg)
+{
+	return thread_refused ? -EAGAIN : __real_thread_start(ret, run, arg);
 }
 
 FAKE(const char *, bpf_program__name, const struct bpf_program *prog)
@@ -60,6 +68,10 @@ FAKE(int, bpf_prog_load, enum bpf_prog_type type, const char *name, const char *
 	    opts->func_info_cnt != 2 || memcmp(opts->func_info, "facts", 6) != 0 || opts->line_info_cnt ||
 	    opts->prog_btf_fd != 77)
 		return -EILSEQ;
+	if (opts->log_size) {
+		memset(opts->log_buf, 'x', 9000);
+		strcpy(opts->log_buf + 9000, "\nwhat was wrong\n");
+	}
 	loaded_fd = load_error ? load_error : open("/dev/null", O_RDONLY | O_CLOEXEC);
 	return loaded_fd;
 }
@@ -127,6 +139,32 @@ static void test_refused(void)
 	close(place_fd);
 }
 
+/* The kernel says why at the end of a long text. */
+static void test_log(void)
+{
+	struct bpf_prog_load_opts opts = options("facts");
+	const int was = dup(STDERR_FILENO), file = memfd_create("said", MFD_CLOEXEC);
+	char text[16384];
+	struct verifier v;
+	ssize_t n;
+
+	start(&v);
+	load_error = -EACCES;
+	log_set_level(LOG_DEBUG);
+	dup2(file, STDERR_FILENO);
+	CHECK_INT(verifier_begin(&v, one, &opts), 0);
+	CHECK_INT(verifier_end(&v), -EACCES);
+	dup2(was, STDERR_FILENO);
+	log_set_level(LOG_WARN);
+	n = pread(file, text, sizeof(text) - 1, 0);
+	text[n > 0 ? n : 0] = '\0';
+	CHECK(strstr(text, "verifier on \"one\":\n"));
+	CHECK(strstr(text, "x\nptcpdump: what was wrong\n"));
+	close(place_fd);
+	close(file);
+	close(was);
+}
+
 /* Another program was refused: libbpf has closed all. */
 static void test_no_place(void)
 {
@@ -149,7 +187,11 @@ static void test_left_to_libbpf(void)
 	start(&v);
 	pays = false;
 	CHECK_INT(verifier_begin(&v, one, &opts), 0);
-	pays = true;
+	pays = thread_refused = true;
+	CHECK_INT(verifier_begin(&v, one, &opts), 0);
+	thread_refused = false;
+	CHECK_STR(what_was_told(), "");
+	CHECK_INT(opts.func_info_cnt, 2);
 	for (int i = 0; i < VERIFIED_MAX; i++) {
 		struct bpf_prog_load_opts before = options("facts");
 
@@ -167,6 +209,7 @@ int main(void)
 {
 	RUN(test_place);
 	RUN(test_refused);
+	RUN(test_log);
 	RUN(test_no_place);
 	RUN(test_left_to_libbpf);
 	return check_status();
