@@ -93,6 +93,9 @@ static int open_folder(struct file_output *o)
 
 static int set_name(struct file_output *o, const char *name)
 {
+	/* -G, and no conversion in the name. */
+	if (o->name && strcmp(o->name, name) == 0)
+		o->held.overwritten = true;
 	free(o->name);
 	o->name = strdup(name);
 	return o->name ? 0 : -ENOMEM;

@@ -149,7 +149,7 @@ refused value_of_a_letter "-e=x: the value must be true or false" -r plain.pcap 
 refused value_of_a_counter "--verbose=true: the value must be a number" -r plain.pcap --verbose=true
 refused no_value_of_a_letter "--verbose=: the value must be a number" -r plain.pcap -v=
 refused value_of_nothing "invalid option -- '='" -r plain.pcap -v -=2
-refused terminal_controls "can't open a??b?c: No such file or directory" -r plain.pcap -F $'a\u009bb\ec'
+refused terminal_controls "can't open a\\\\xc2\\\\x9bb\\\\x1bc: No such file or directory" -r plain.pcap -F $'a\u009bb\ec'
 refused no_filter_file "can't open no-such-filter: No such file or directory" -r plain.pcap -F no-such-filter
 run -r plain.pcap -G 0 -w "$tmp/copy.pcap"
 is no_rotation "$STATUS $(cmp plain.pcap "$tmp/copy.pcap" && echo same)" "0 same"

@@ -35,6 +35,8 @@ for words in "-w x.pcapng" "-w x.pcap" "-w x.pcapng -C 40k"; do
 	# shellcheck disable=SC2086 # words
 	"$PTCPDUMP" -r "$TEST_TMP/much.pcapng" ${words/-w /-w $FULL/} 2>"$TEST_TMP/err"
 	is "read${words// /_}" "$? $(held)" "1 $(count)"
+	last=$(find "$FULL" -type f | sort -V | tail -n 1)
+	check "read${words// /_}_names_the_file" grep -q "can't write to '$last': No space left on device" "$TEST_TMP/err"
 	rm -f "$FULL/"*
 done
 end_test

@@ -118,10 +118,10 @@ static void test_down_at_first(void)
 	CHECK_INT(links_find(&rig.c), 0);
 	what_was_told();
 	CHECK_INT(links_attach(&rig.c), 0);
-	CHECK_STR(what_was_told(), "iface 0 eth1; out 3 l2; in 3 l2; ");
+	CHECK_STR(what_was_told(), "iface 0 eth1; clean 3; out 3 l2; in 3 l2; ");
 	clock_now += 200 * MSEC;
 	CHECK_INT(links_attach_due(&rig.c), 0);
-	CHECK_STR(what_was_told(), "iface 1 eth0; out 2 l2; in 2 l2; ");
+	CHECK_STR(what_was_told(), "iface 1 eth0; clean 2; out 2 l2; in 2 l2; ");
 	/* who is named is attached whether up or not: in another namespace it is up */
 	start();
 	rig.ifaces[0] = "eth0";
@@ -129,7 +129,7 @@ static void test_down_at_first(void)
 	links_watch(&rig.c, own);
 	what_was_told();
 	CHECK_INT(links_attach(&rig.c), 0);
-	CHECK_STR(what_was_told(), "iface 0 eth0; out 2 l2; in 2 l2; ");
+	CHECK_STR(what_was_told(), "iface 0 eth0; clean 2; out 2 l2; in 2 l2; ");
 }
 
 static void test_unwanted(void)

@@ -261,7 +261,8 @@ static void test_attach(void)
 	CHECK_INT(links_find(&rig.c), 0);
 	what_was_told();
 	CHECK_INT(links_attach(&rig.c), 0);
-	CHECK_STR(what_was_told(), "iface 0 eth0; out 2 l2; in 2 l2; iface 1 wg0; out 3 l3; in 3 l3; ");
+	CHECK_STR(what_was_told(),
+		  "iface 0 eth0; clean 2; out 2 l2; in 2 l2; iface 1 wg0; clean 3; out 3 l3; in 3 l3; ");
 	CHECK(lookup(2)->announced && lookup(2)->ingress.active && lookup(2)->egress.active);
 	CHECK(!rig_pending(&rig));
 	/* Nothing else waits for more than one device. */
@@ -305,12 +306,12 @@ static void test_sides(void)
 		enum direction direction;
 		const char *want;
 	} cases[] = {
-		{ ARPHRD_ETHER, DIR_NONE, "iface 0 dev; out 2 l2; in 2 l2; " },
-		{ ARPHRD_ETHER, DIR_IN, "iface 0 dev; in 2 l2; " },
-		{ ARPHRD_ETHER, DIR_OUT, "iface 0 dev; out 2 l2; " },
-		{ ARPHRD_LOOPBACK, DIR_NONE, "iface 0 dev; out 2 l2; " },
-		{ ARPHRD_LOOPBACK, DIR_IN, "iface 0 dev; in 2 l2; " },
-		{ ARPHRD_LOOPBACK, DIR_OUT, "iface 0 dev; out 2 l2; " },
+		{ ARPHRD_ETHER, DIR_NONE, "iface 0 dev; clean 2; out 2 l2; in 2 l2; " },
+		{ ARPHRD_ETHER, DIR_IN, "iface 0 dev; clean 2; in 2 l2; " },
+		{ ARPHRD_ETHER, DIR_OUT, "iface 0 dev; clean 2; out 2 l2; " },
+		{ ARPHRD_LOOPBACK, DIR_NONE, "iface 0 dev; clean 2; out 2 l2; " },
+		{ ARPHRD_LOOPBACK, DIR_IN, "iface 0 dev; clean 2; in 2 l2; " },
+		{ ARPHRD_LOOPBACK, DIR_OUT, "iface 0 dev; clean 2; out 2 l2; " },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -335,7 +336,7 @@ static void test_attach_in_its_namespace(void)
 	CHECK_INT(links_find(&rig.c), 0);
 	CHECK_STR(what_was_told(), "open; dump; setns 77; open; dump; setns -1; ");
 	CHECK_INT(links_attach(&rig.c), 0);
-	CHECK_STR(what_was_told(), "setns 77; iface 0 eth0 other; out 2 l2; in 2 l2; setns -1; ");
+	CHECK_STR(what_was_told(), "setns 77; iface 0 eth0 other; clean 2; out 2 l2; in 2 l2; setns -1; ");
 	links_detach(&rig.c);
 	CHECK_STR(what_was_told(), "setns 77; undo in 2; undo out 2; setns -1; ");
 	setns_error = ENOENT;
@@ -351,8 +352,9 @@ static void test_promiscuous(void)
 	CHECK_INT(links_find(&rig.c), 0);
 	what_was_told();
 	CHECK_INT(links_attach(&rig.c), 0);
-	CHECK_STR(what_was_told(), "iface 0 eth0; out 2 l2; in 2 l2; promisc 2; iface 1 eth1; out 3 l2; in 3 l2; "
-				   "promisc 3; iface 2 wg0; out 4 l3; in 4 l3; ");
+	CHECK_STR(what_was_told(), "iface 0 eth0; clean 2; out 2 l2; in 2 l2; promisc 2; "
+				   "iface 1 eth1; clean 3; out 3 l2; in 3 l2; promisc 3; "
+				   "iface 2 wg0; clean 4; out 4 l3; in 4 l3; ");
 }
 
 /* Not where everything is captured, nor where no frames are; that it fails is told and ends nothing. */
@@ -360,11 +362,11 @@ static void test_promiscuous_or_not(void)
 {
 	for (int i = 0; i < 4; i++) {
 		static const char *const want[] = {
-			"iface 0 eth0; out 2 l2; in 2 l2; ",
-			"iface 0 eth0; out 2 l3; in 2 l3; ",
-			"iface 0 eth0; out 2 l2; in 2 l2; promisc 2; "
+			"iface 0 eth0; clean 2; out 2 l2; in 2 l2; ",
+			"iface 0 eth0; clean 2; out 2 l3; in 2 l3; ",
+			"iface 0 eth0; clean 2; out 2 l2; in 2 l2; promisc 2; "
 			"warning: 'eth0' does not enter promiscuous mode: Operation not permitted; ",
-			"iface 0 eth0; out 2 l2; in 2 l2; "
+			"iface 0 eth0; clean 2; out 2 l2; in 2 l2; "
 			"warning: 'eth0' does not enter promiscuous mode: Too many open files; ",
 		};
 
@@ -390,10 +392,12 @@ static void test_named_fails_at_first(void)
 		int err;
 		const char *want;
 	} cases[] = {
-		{ -EPERM, "iface 0 eth0; out 2 l2; error: cannot capture on 'eth0': Operation not permitted; " },
-		{ -ENODEV, "iface 0 eth0; out 2 l2; error: cannot capture on 'eth0': No such device; " },
-		{ -ENOENT, "iface 0 eth0; out 2 l2; error: cannot capture on 'eth0': No such file or directory; "
-			   "are the modules sch_ingress and cls_bpf there?; " },
+		{ -EPERM,
+		  "iface 0 eth0; clean 2; out 2 l2; error: cannot capture on 'eth0': Operation not permitted; " },
+		{ -ENODEV, "iface 0 eth0; clean 2; out 2 l2; error: cannot capture on 'eth0': No such device; " },
+		{ -ENOENT,
+		  "iface 0 eth0; clean 2; out 2 l2; error: cannot capture on 'eth0': No such file or directory; "
+		  "are the modules sch_ingress and cls_bpf there?; " },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -434,8 +438,9 @@ static void test_any_fails(void)
 	attach_errors[0] = -ENOMEM;
 	attach_errors[1] = -ENODEV; /* gone since: nothing to tell */
 	CHECK_INT(links_attach(&rig.c), 0);
-	CHECK_STR(what_was_told(), "iface 0 eth0; out 2 l2; warning: cannot capture on 'eth0': Cannot allocate memory; "
-				   "iface 1 eth1; out 3 l2; iface 2 eth2; out 4 l2; in 4 l2; ");
+	CHECK_STR(what_was_told(),
+		  "iface 0 eth0; clean 2; out 2 l2; warning: cannot capture on 'eth0': Cannot allocate memory; "
+		  "iface 1 eth1; clean 3; out 3 l2; iface 2 eth2; clean 4; out 4 l2; in 4 l2; ");
 	CHECK(!lookup(2)->present && !lookup(3)->present && lookup(4)->present);
 }
 
@@ -449,8 +454,9 @@ static void test_second_side_fails(void)
 	what_was_told();
 	attach_errors[1] = -EBUSY;
 	CHECK_INT(links_attach(&rig.c), -EBUSY);
-	CHECK_STR(what_was_told(), "iface 0 eth0; out 2 l2; in 2 l2; undo out 2; "
-				   "error: cannot capture on 'eth0': Device or resource busy; ");
+	CHECK_STR(
+		what_was_told(),
+		"iface 0 eth0; clean 2; out 2 l2; in 2 l2; undo out 2; error: cannot capture on 'eth0': Device or resource busy; ");
 }
 
 static void test_other_failures(void)
