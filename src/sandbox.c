@@ -64,16 +64,17 @@ static size_t ruleset_size(int abi)
 	return abi < 4 ? sizeof(uint64_t) : abi < 6 ? 2 * sizeof(uint64_t) : 3 * sizeof(uint64_t);
 }
 
-static void allow_reading(int ruleset, const char *path)
+/* False: not every system has each of them. */
+static bool allow_reading(int ruleset, const char *path)
 {
 	const int folder = open(path, O_PATH | O_CLOEXEC);
 	const struct landlock_path rule = { FS_READ_FILE | FS_READ_DIR, folder };
 
-	/* Not every system has each of them. */
 	if (folder < 0)
-		return;
+		return false;
 	syscall(LANDLOCK_ADD_RULE, ruleset, LANDLOCK_PATH_BENEATH, &rule, 0);
 	close(folder);
+	return true;
 }
 
 /* What the C library and its modules read to find names. */
@@ -100,11 +101,12 @@ static int enter_landlock(unsigned filter)
 	ruleset = (int)syscall(LANDLOCK_CREATE, &attr, ruleset_size((int)abi), 0);
 	if (ruleset < 0)
 		return 0;
-	if (filter & SANDBOX_LEAKS)
-		allow_reading(ruleset, "/");
-	else if (filter & SANDBOX_NAMES)
+	if (filter & SANDBOX_NAMES)
 		allow_system_files(ruleset);
-	err = (int)syscall(LANDLOCK_RESTRICT, ruleset, 0);
+	/* The search for leaks must not fail for want of a descriptor. */
+	err = filter & SANDBOX_LEAKS && !allow_reading(ruleset, "/");
+	if (!err)
+		err = (int)syscall(LANDLOCK_RESTRICT, ruleset, 0);
 	close(ruleset);
 	return err ? 0 : (int)abi;
 }
