@@ -93,6 +93,7 @@ static int open_folder(struct file_output *o)
 
 static int set_name(struct file_output *o, const char *name)
 {
+	o->held.overwritten |= o->name && strcmp(o->name, name) == 0;
 	free(o->name);
 	o->name = strdup(name);
 	return o->name ? 0 : -ENOMEM;
@@ -121,6 +122,8 @@ static int open_named(struct file_output *o)
 			log_error("%s: %s%s", name, strerror(-ret), cure(ret, name, first));
 		return ret;
 	}
+	/* It may have been one of ours, when names come again. */
+	o->held.overwritten |= !first && o->sink.existed;
 	return fstat(o->sink.fd, &o->opened) ? -errno : 0;
 }
 
@@ -253,10 +256,8 @@ static int rotate_number(struct file_output *o)
 	if (ret)
 		return ret;
 	o->number++;
-	if (o->config.rotate_files && o->number >= o->config.rotate_files) {
+	if (o->config.rotate_files && o->number >= o->config.rotate_files)
 		o->number = 0;
-		o->held.overwritten = true;
-	}
 	return reopen(o);
 }
 
