@@ -18,6 +18,7 @@ struct sink {
 	int fd;		/* -1: closed */
 	bool keep_open; /* standard output */
 	bool regular;
+	bool existed;				  /* the file was there before it was opened */
 	bool ahead;				  /* space is asked for before it is needed */
 	const volatile sig_atomic_t *interrupted; /* see fd_write() */
 	uint8_t *buf;

@@ -93,9 +93,7 @@ static int open_folder(struct file_output *o)
 
 static int set_name(struct file_output *o, const char *name)
 {
-	/* -G, and no conversion in the name. */
-	if (o->name && strcmp(o->name, name) == 0)
-		o->held.overwritten = true;
+	o->held.overwritten |= o->name && strcmp(o->name, name) == 0;
 	free(o->name);
 	o->name = strdup(name);
 	return o->name ? 0 : -ENOMEM;
@@ -124,6 +122,8 @@ static int open_named(struct file_output *o)
 			log_error("%s: %s%s", name, strerror(-ret), cure(ret, name, first));
 		return ret;
 	}
+	/* It may have been one of ours, when names come again. */
+	o->held.overwritten |= !first && o->sink.existed;
 	return fstat(o->sink.fd, &o->opened) ? -errno : 0;
 }
 

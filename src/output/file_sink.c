@@ -37,6 +37,7 @@ static int open_path(struct sink *s, const struct sink_place *place, const struc
 	if (!s->keep_open)
 		fd = folder_file(place->folder, place->name, O_NOCTTY, 0666, place->first, &made);
 	s->fd = fd;
+	s->existed = fd >= 0 && !made;
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, st))
