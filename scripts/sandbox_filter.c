@@ -81,6 +81,7 @@ static const int allowed[] = {
 	SCMP_SYS(sysinfo),
 	SCMP_SYS(time),
 	SCMP_SYS(uname),
+	SCMP_SYS(wait4),
 	SCMP_SYS(write),
 	SCMP_SYS(writev),
 };

@@ -9,13 +9,14 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "output/resolver_serve.h"
 #include "sandbox.h"
 #include "util/log.h"
 
-enum { LOOKS_UP = STDERR_FILENO + 1 };
+enum { LOOKS_UP = STDERR_FILENO + 1, WAIT_NS = 200000, WAITS = 500 };
 
 /* They are for who asks, whose end ends us: the terminal's, and those of "pkill ptcpdump". */
 static void ignore_signals(void)
@@ -55,31 +56,15 @@ static _Noreturn void look_up(int fd, const struct names_config *config)
 	resolver_serve(LOOKS_UP, config->short_names);
 }
 
-/* Its parent ends at once: then it is nobody's to wait for. */
-static int start_process(const int pair[2], const struct names_config *config)
-{
-	const pid_t pid = fork();
-
-	if (pid < 0)
-		return -errno;
-	if (pid == 0) {
-		const pid_t child = fork();
-
-		if (child)
-			_exit(child < 0);
-		look_up(pair[1], config);
-	}
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	return 0;
-}
-
-int names_start(struct resolver **ret, const struct names_config *config)
+int names_start(struct resolver **ret, pid_t *pid, const struct names_config *config)
 {
 	int pair[2], err = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) ? -errno : 0;
 
 	if (!err) {
-		err = start_process(pair, config);
+		*pid = fork();
+		if (*pid == 0)
+			look_up(pair[1], config);
+		err = *pid < 0 ? -errno : 0;
 		close(pair[1]);
 		if (err)
 			close(pair[0]);
@@ -89,4 +74,12 @@ int names_start(struct resolver **ret, const struct names_config *config)
 	if (err)
 		log_error("can't start the process that looks up names (-n does without): %s", strerror(-err));
 	return err;
+}
+
+void names_end(pid_t pid)
+{
+	const struct timespec moment = { .tv_nsec = WAIT_NS };
+
+	for (unsigned waits = 0; waits < WAITS && waitpid(pid, NULL, WNOHANG) == 0; waits++)
+		nanosleep(&moment, NULL);
 }

@@ -4,6 +4,7 @@
 #define NAMES_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "output/resolver.h"
 #include "privileges.h"
@@ -17,6 +18,8 @@ struct names_config {
 
 /* Starts it as that user, without any capability. To be called while this process is small, and before what it must not
  * have is open. It ends when the resolver is freed in all processes that have it. -errno, logged. */
-int names_start(struct resolver **ret, const struct names_config *config);
+int names_start(struct resolver **ret, pid_t *pid, const struct names_config *config);
+/* After that: it is waited for, but not long, since it may hang. */
+void names_end(pid_t pid);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "names.h"
 #include "output/esp_files.h"
 #include "output/resolver.h"
 #include "util/log.h"
@@ -239,6 +240,9 @@ void session_close(struct session *s)
 	s->reach = NULL;
 	resolver_free(s->resolver);
 	s->resolver = NULL;
+	if (s->names > 0)
+		names_end(s->names);
+	s->names = 0;
 	esp_files_free(s->esp_files);
 	s->esp_files = NULL;
 	match_free(s->match);

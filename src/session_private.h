@@ -29,6 +29,7 @@ struct session {
 	const volatile sig_atomic_t *interrupted; /* see fd_write() */
 	struct privileges_user user;		  /* whom to become */
 	struct resolver *resolver;		  /* NULL: no names of hosts */
+	pid_t names;				  /* the process that looks them up, 0 none */
 	struct esp_files *esp_files;		  /* NULL: none, or no longer needed */
 	uint64_t captured;			  /* packets handed to the outputs */
 	uint64_t limit;				  /* captured where -c is reached, 0 none */

@@ -122,7 +122,7 @@ int session_begin(struct session *s)
 	if (!session_wants_text(o))
 		return 0;
 	if (!o->text.n)
-		err = names_start(&s->resolver, &names);
+		err = names_start(&s->resolver, &s->names, &names);
 	if (!err && o->text.esp_secret)
 		err = esp_files_read(&s->esp_files, o->text.esp_secret);
 	if (!err && !options_offline(o) && !o->no_sandbox)
