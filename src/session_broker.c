@@ -277,7 +277,7 @@ static __attribute__((noreturn)) void serve(const struct broker_config *config, 
 	struct question q;
 	int err = outside_open(&out);
 
-	while (!err && recv(socket, &q, sizeof(q), MSG_WAITALL) == sizeof(q))
+	while (!err && !fd_read_all(socket, &q, sizeof(q)))
 		err = answer(&out, &q);
 	_exit(err && err != -ECANCELED ? 1 : 0);
 }
@@ -370,9 +370,10 @@ static int ask(struct broker *b, const struct question *q, char **more, size_t *
 		return err;
 	*size = a.size;
 	*more = a.size <= ANSWER_MAX ? calloc(1, a.size + 1) : NULL;
-	/* Nothing to receive would be waited for. */
-	if (!*more || (a.size && recv(b->socket, *more, a.size, MSG_WAITALL) != (ssize_t)a.size)) {
+	if (!*more || fd_read_all(b->socket, *more, a.size)) {
+		log_error("%s", strerror(ENOMEM));
 		free(*more);
+		*more = NULL;
 		if (fd >= 0)
 			close(fd);
 		return -ENOMEM;

@@ -112,6 +112,23 @@ union passed {
 	char space[CMSG_SPACE(sizeof(int))];
 };
 
+int fd_read_all(int fd, void *p, size_t n)
+{
+	char *at = p;
+
+	while (n) {
+		const ssize_t got = read(fd, at, n);
+
+		if (got == 0)
+			return -EPIPE;
+		if (got < 0 && errno != EINTR)
+			return -errno;
+		at += got > 0 ? got : 0;
+		n -= got > 0 ? (size_t)got : 0;
+	}
+	return 0;
+}
+
 int fd_send(int socket, const void *p, size_t n, int fd)
 {
 	union passed passed = {
@@ -146,11 +163,11 @@ int fd_receive(int socket, void *p, size_t n, int *fd)
 
 	*fd = -1;
 	do
-		got = recvmsg(socket, &msg, MSG_WAITALL | MSG_CMSG_CLOEXEC);
+		got = recvmsg(socket, &msg, MSG_CMSG_CLOEXEC);
 	while (got < 0 && errno == EINTR);
-	if (got < 0)
-		return -errno;
+	if (got <= 0)
+		return got ? -errno : -EPIPE;
 	if (msg.msg_controllen && passed.header.cmsg_type == SCM_RIGHTS)
 		memcpy(fd, CMSG_DATA(&passed.header), sizeof(*fd));
-	return (size_t)got == n ? 0 : -EPIPE;
+	return fd_read_all(socket, (char *)p + got, n - (size_t)got);
 }

@@ -25,6 +25,9 @@ ssize_t fd_read_text(int fd, char *buf, size_t size);
 /* A pipe without reader and a file of the largest size (ulimit -f) are told by write(), -EPIPE and -EFBIG, not by signals. */
 void fd_ignore_signals(void);
 
+/* Exactly n bytes, however many pieces they come in. -errno; -EPIPE: there are fewer. */
+int fd_read_all(int fd, void *p, size_t n);
+
 /* One message of n bytes over a unix socket, with descriptor fd unless it is -1. -errno. */
 int fd_send(int socket, const void *p, size_t n, int fd);
 /* Exactly n bytes, and the descriptor that came with them, close-on-exec; -1: none. -errno; -EPIPE at the end. */
