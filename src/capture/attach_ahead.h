@@ -8,6 +8,7 @@
 #define CAPTURE_ATTACH_AHEAD_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -25,6 +26,8 @@ struct ahead_side {
 struct ahead {
 	struct ahead_side sides[AHEAD_MAX];
 	unsigned n;
+	unsigned made; /* as far as we know */
+	sem_t more;    /* what was made since, and what could not be */
 	int prog_fd;
 	bool running;
 	pthread_t thread;
@@ -34,7 +37,7 @@ struct ahead {
 void ahead_add(struct ahead *a, int netns_fd, uint32_t netns, uint32_t ifindex, bool ingress);
 /* What does not succeed is attached later, and its error is told then. */
 void ahead_begin(struct ahead *a);
-/* A link that is the caller's now, or -1. Waits until all are made. */
+/* A link that is the caller's now, or -1. Waits until it, and those before it, are made. */
 int ahead_take(struct ahead *a, uint32_t netns, uint32_t ifindex, bool ingress);
 /* Nobody wants the others. */
 void ahead_end(struct ahead *a);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What settings rule out is cut, what is told of instructions follows them, and programs do what they did. */
+/* What settings rule out is cut, what is told of instructions follows them, and programs do what they did, as the kernel wants them. */
 #include "capture/prune.h"
 
 #include <errno.h>
@@ -461,6 +461,58 @@ static void make_function(struct bpf_insn *insns, size_t first, size_t end, size
 	insns[end - 1] = (struct bpf_insn)EXIT;
 }
 
+/* What is found at a place: nothing yet, the first half of an instruction or all of it, the second half. */
+enum { UNSEEN, SEEN, SECOND_HALF };
+
+/* False: what runs leads out of the program, or into an instruction. */
+static bool see(const struct bpf_insn *insns, size_t n, size_t i, uint8_t *seen, bool *starts)
+{
+	while (i < n && seen[i] == UNSEEN) {
+		const struct bpf_insn *insn = &insns[i];
+
+		seen[i] = SEEN;
+		if (is_exit(insn))
+			return true;
+		if (is_wide(insn)) {
+			if (i + 1 >= n || seen[i + 1] != UNSEEN)
+				return false;
+			seen[++i] = SECOND_HALF;
+		}
+		if (is_call(insn) && insn->src_reg == BPF_PSEUDO_CALL) {
+			starts[i + 1 + (size_t)insn->imm] = true;
+			if (!see(insns, n, i + 1 + (size_t)insn->imm, seen, starts))
+				return false;
+		}
+		if (is_condition(insn) && !see(insns, n, i + 1 + (size_t)insn->off, seen, starts))
+			return false;
+		i += 1 + (is_jump(insn) ? (size_t)insn->off : 0);
+	}
+	return i < n && seen[i] == SEEN;
+}
+
+/*
+ * Nothing is never reached, no function runs into the next one, lines are in order, and each function has one at its first
+ * instruction.
+ */
+static bool kernel_takes(const struct bpf_insn *insns, size_t n)
+{
+	uint8_t seen[INSNS] = { UNSEEN };
+	bool starts[INSNS + 1] = { true };
+
+	starts[n] = true;
+	if (!see(insns, n, 0, seen, starts))
+		return false;
+	for (size_t i = 0, line = 0; i < n; i++) {
+		const bool has_line = line < nlines && lines[line][0] == i;
+
+		line += has_line;
+		if (seen[i] == UNSEEN || (has_line && seen[i] == SECOND_HALF) || (starts[i] && !has_line) ||
+		    (starts[i + 1] && !is_exit(&insns[i]) && !is_jump(&insns[i])) || (i + 1 == n && line != nlines))
+			return false;
+	}
+	return true;
+}
+
 /* Addresses differ from run to run, but not between both runs of a program. */
 static void test_random_programs(void)
 {
@@ -481,6 +533,7 @@ static void test_random_programs(void)
 		result = interpret(insns, 0, before, &then);
 		left = run(insns, end);
 		CHECK(left > 0 && left <= (long)end);
+		CHECK(kernel_takes(got, (size_t)left));
 		cut += (unsigned)(end - (size_t)left);
 		if (then.fuel <= 0)
 			continue;
