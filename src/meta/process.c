@@ -62,9 +62,7 @@ static size_t bucket_of(const struct process_table *t, uint32_t tgid)
 
 static struct entry *find_entry(struct process_table *t, uint32_t tgid, uint64_t start)
 {
-	struct entry *e;
-
-	for (e = t->buckets[bucket_of(t, tgid)]; e; e = e->next)
+	for (struct entry *e = t->buckets[bucket_of(t, tgid)]; e; e = e->next)
 		if (e->p.tgid == tgid && (start ? procfs_same_start(t->tick, e->p.start, start) : !e->p.dead))
 			return e;
 	return NULL;
