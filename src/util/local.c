@@ -184,7 +184,7 @@ static int step(struct walk *w)
 int local_open(const char *path)
 {
 	struct walk w = { .at = open(*path == '/' ? "/" : ".", O_PATH | O_CLOEXEC) };
-	struct local_file start;
+	struct local_file start = { 0 };
 	int err = w.at < 0 ? -errno : local_look(w.at, &start);
 
 	if (!err)

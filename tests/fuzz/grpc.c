@@ -1,24 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Bytes from the socket of containerd or of the CRI, through nghttp2: HTTP/2, gRPC, and the messages in it. */
-#include <sys/socket.h>
-#include <sys/un.h>
-
 #include "runtime.h"
 
-static int server = -1; /* the other end of the next connection */
-
-FAKE(int, connect, int fd, const struct sockaddr *addr, socklen_t len)
-{
-	int pair[2];
-
-	(void)addr;
-	(void)len;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) || dup2(pair[0], fd) < 0)
-		abort();
-	close(pair[0]);
-	server = pair[1];
-	return 0;
-}
+static int server; /* the other end of the connection */
 
 static void drain(void)
 {
@@ -34,9 +18,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const uint8_t kind = fuzz_u8(&f);
 	struct rig rig;
 
-	rig_open(&rig, kind & 1 ? &cri_ops : &containerd_ops, "/run/x.sock");
+	listener_open();
+	rig_open(&rig, kind & 1 ? &cri_ops : &containerd_ops, listener.path);
 	rig.r->state = RUNTIME_OPENED;
 	if (rig.r->ops->open(rig.r))
+		abort();
+	server = accept4(listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (server < 0)
 		abort();
 	while (f.n) {
 		/* Cut where the input says, mostly not at all. */

@@ -3,43 +3,20 @@
  * Bytes from Docker's socket, through libcurl. The input is cut into pieces: the answer to each connection, either all of it or,
  * when the first byte says so, a body behind a header as it should be.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include "runtime.h"
 
 enum { CONNECTIONS = 16, IDLE = 2 };
 
 struct server {
-	int listener;
 	int fds[CONNECTIONS];
 	bool answered[CONNECTIONS];
 	size_t n;
-	char path[108];
 };
 
 static struct server server;
 static struct http_library library;
-
-static void server_start(void)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-
-	snprintf(server.path, sizeof(server.path), "/tmp/fuzz-http.%d", getpid());
-	strcpy(addr.sun_path, server.path);
-	unlink(server.path);
-	server.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (bind(server.listener, (struct sockaddr *)&addr, sizeof(addr)) || listen(server.listener, CONNECTIONS))
-		abort();
-}
-
-static void server_stop(void)
-{
-	unlink(server.path);
-}
 
 static void send_all(int fd, const void *p, size_t n)
 {
@@ -75,7 +52,7 @@ static bool serve(struct fuzz *f)
 	bool busy = false;
 	int fd;
 
-	while (server.n < CONNECTIONS && (fd = accept4(server.listener, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+	while (server.n < CONNECTIONS && (fd = accept4(listener.fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
 		server.fds[server.n++] = fd;
 		busy = true;
 	}
@@ -120,11 +97,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct rig rig;
 	int fd;
 
-	if (!server.path[0]) {
-		server_start();
-		atexit(server_stop);
-	}
-	rig_open(&rig, &docker_ops, server.path);
+	listener_open();
+	rig_open(&rig, &docker_ops, listener.path);
 	if (http_new(&http, &rig.loop, &rig.pool, &library, false))
 		abort();
 	rig.r->http = http;
@@ -141,7 +115,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			close(server.fds[i]);
 	}
 	server.n = 0;
-	while ((fd = accept(server.listener, NULL, NULL)) >= 0)
+	while ((fd = accept(listener.fd, NULL, NULL)) >= 0)
 		close(fd);
 	return 0;
 }

@@ -37,16 +37,17 @@ static void check_name(const struct cgroup_name *n, const char *path)
 	FUZZ_CHECK(!n->ns || (n->ns >= path && n->ns + n->ns_len <= path + strlen(path)));
 }
 
-static void try_cgroup(void)
+/* Each line as a path, and behind its second colon. */
+static void try_cgroup(char *text)
 {
 	struct cgroup_name names[CGROUP_NAMES_MAX];
-	char path[CGROUP_PATH_MAX];
-	bool v2;
 	size_t n;
 
-	for (int only_v2 = 0; only_v2 < 2; only_v2++) {
-		if (only_v2 ? cgroup_v2_of_pid(1, path, sizeof(path)) : cgroup_of_pid(1, path, sizeof(path), &v2))
-			continue;
+	for (char *rest = text, *line; (line = strsep(&rest, "\n"));) {
+		const char *path = strchr(line, ':');
+
+		path = path ? strchr(path + 1, ':') : NULL;
+		path = path ? path + 1 : line;
 		n = cgroup_containers(path, names);
 		FUZZ_CHECK(n <= CGROUP_NAMES_MAX);
 		for (size_t i = 0; i < n; i++)
@@ -95,9 +96,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	procfs_read(1, "cmdline", scratch, 7);
 	FUZZ_CHECK(strlen(scratch) < 7);
 	cgroup2_of_pid(0, 1, scratch, sizeof(scratch));
-	try_cgroup();
 	try_tables();
 	try_texts(text);
+	try_cgroup(text);
 	free(text);
 	return 0;
 }

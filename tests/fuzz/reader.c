@@ -6,7 +6,6 @@
 #include "fuzz.h"
 #include "output/output.h"
 #include "reader/reader.h"
-#include "util/hash.h"
 
 enum { PACKETS_MAX = 4096 };
 
@@ -28,18 +27,28 @@ struct run {
 static struct run run;
 
 /* An object that is not told is written as an empty one, and between its parts a newline as a blank. */
+/* FNV-1a */
+static uint32_t hash_more(uint32_t h, const void *bytes, size_t n)
+{
+	const uint8_t *p = bytes;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ p[i]) * 16777619U;
+	return h;
+}
+
 static uint32_t hash_object(uint32_t h, struct str s)
 {
 	if (!s.n)
 		s = str_of("{}");
 	for (uint32_t i = 0; i < s.n; i++)
-		h = hash_bytes(h, s.p[i] == '\n' ? " " : s.p + i, 1);
+		h = hash_more(h, s.p[i] == '\n' ? " " : s.p + i, 1);
 	return h;
 }
 
 static uint32_t hash_annotation(uint32_t h, const struct annotation *a)
 {
-	h = hash_bytes(h, &a->has, sizeof(a->has));
+	h = hash_more(h, &a->has, sizeof(a->has));
 	for (size_t i = 0; i < annotation_schema.nfields; i++) {
 		const struct annot_field *f = &annotation_schema.fields[i];
 		struct str s;
@@ -49,11 +58,11 @@ static uint32_t hash_annotation(uint32_t h, const struct annotation *a)
 			continue;
 		if (annot_is_string(f)) {
 			s = annot_str(a, f);
-			h = f->kind == FIELD_JSON ? hash_object(h, s) : hash_bytes(h, s.n ? s.p : "", s.n);
-			h = hash_bytes(h, "\n", 1);
+			h = f->kind == FIELD_JSON ? hash_object(h, s) : hash_more(h, s.n ? s.p : "", s.n);
+			h = hash_more(h, "\n", 1);
 		} else {
 			v = annot_u32(a, f);
-			h = hash_bytes(h, &v, sizeof(v));
+			h = hash_more(h, &v, sizeof(v));
 		}
 	}
 	return h;
@@ -62,10 +71,10 @@ static uint32_t hash_annotation(uint32_t h, const struct annotation *a)
 static struct kept keep(const struct packet *p)
 {
 	const uint32_t numbers[] = { p->caplen, p->len, run.everything ? p->dir : 0, (uint32_t)p->iface->dlt };
-	struct kept k = { hash_bytes(HASH_BEGIN, numbers, sizeof(numbers)), true, p->sec, p->nsec };
+	struct kept k = { hash_more(2166136261U, numbers, sizeof(numbers)), true, p->sec, p->nsec };
 
-	k.hash = hash_bytes(k.hash, p->data, p->caplen);
-	k.hash = hash_bytes(k.hash, p->iface->name, strlen(p->iface->name));
+	k.hash = hash_more(k.hash, p->data, p->caplen);
+	k.hash = hash_more(k.hash, p->iface->name, strlen(p->iface->name));
 	if (run.everything && p->annot)
 		k.hash = hash_annotation(k.hash, p->annot);
 	return k;

@@ -3,6 +3,9 @@
 #ifndef FUZZ_RUNTIME_H
 #define FUZZ_RUNTIME_H
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include "fuzz.h"
 #include "meta/container_store.h"
 #include "meta/runtime/http.h"
@@ -10,6 +13,32 @@
 #include "meta/runtime/pool.h"
 #include "meta/runtime/runtime.h"
 #include "util/clock.h"
+
+/* A socket that somebody listens at, in a file of this process's own. */
+static struct {
+	int fd;
+	char path[108];
+} listener;
+
+static inline void listener_remove(void)
+{
+	unlink(listener.path);
+}
+
+static inline void listener_open(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+
+	if (listener.path[0])
+		return;
+	snprintf(listener.path, sizeof(listener.path), "/tmp/fuzz-runtime.%d", getpid());
+	strcpy(addr.sun_path, listener.path);
+	unlink(listener.path);
+	listener.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (bind(listener.fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(listener.fd, 16))
+		abort();
+	atexit(listener_remove);
+}
 
 struct rig {
 	struct loop loop;

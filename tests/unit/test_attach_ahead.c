@@ -10,7 +10,7 @@
 #include "check.h"
 #include "fake.h"
 
-enum { OWN = 10, OTHER = 20, OTHER_FD = 300, SLOW = 9 };
+enum { OWN = 10, OTHER = 20, OTHER_FD = 300, SLOW = 99 };
 
 static int prog_error, link_error, setns_error;
 static int prog_fd, fds[AHEAD_MAX];
