@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Nothing is left of a run that was killed but what --clean removes, and what living ones use stays.
+# Nothing is left of a run that was killed but what --clean removes, and what living ones use stays. timeout: 300
 # shellcheck source=tests/system/hosts.lib.sh
 . "$(dirname "$0")/hosts.lib.sh"
 
