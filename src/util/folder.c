@@ -81,7 +81,7 @@ static bool find_line(const char *path, const char *format, unsigned value, char
 static uint32_t fuse_user(int fd)
 {
 	char path[64], line[3 * PATH_MAX];
-	const char *rest, *user;
+	const char *rest, *options, *user;
 	unsigned id;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
@@ -91,7 +91,9 @@ static uint32_t fuse_user(int fd)
 	rest = strstr(line, " - ");
 	if (!rest || strncmp(rest, " - virtiofs ", 12) == 0)
 		return rest ? 0 : NOBODY;
-	user = strstr(rest, "user_id=");
+	/* The last word: the source, in front of it, is whatever the user calls it. */
+	options = strrchr(rest, ' ');
+	user = strchr(options, '\n') ? strstr(options, "user_id=") : NULL;
 	return user && sscanf(user, "user_id=%u", &id) == 1 ? id : NOBODY;
 }
 

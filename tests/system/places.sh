@@ -124,13 +124,13 @@ more
 safe program
 is program_is_not_sent_elsewhere "$(sort "$TEST_TMP/ran" | head -n 1)$(grep -c 'd/x" is no longer the file' "$TEST_TMP/err")" "$U/d/x1 01"
 
-# A file system that a user serves shows what owners he likes.
+# A file system that a user serves shows what owners he likes, and calls itself what he likes.
 cat >"$TEST_TMP/serve.py" <<'E'
 import ctypes, os, struct, sys
 where, target = sys.argv[1], sys.argv[2].encode()
 fd = os.open("/dev/fuse", os.O_RDWR)
 options = b"fd=%d,rootmode=40755,user_id=12345,group_id=12345,allow_other" % fd
-if ctypes.CDLL(None, use_errno=True).mount(b"x", where.encode(), b"fuse", 6, options):
+if ctypes.CDLL(None, use_errno=True).mount(b"user_id=0", where.encode(), b"fuse", 6, options):
     sys.exit("cannot mount")
 def attr(node):  # struct fuse_attr, of root
     mode, size = (0o40755, 0) if node == 1 else (0o120777, len(target))
@@ -156,18 +156,18 @@ while True:
     os.write(fd, struct.pack("=IiQ", 16 + len(answer), error, unique) + answer)
 E
 fresh
-mkdir "$U/served"
+mkdir "$TEST_TMP/theirs" && chown $USER_ID "$TEST_TMP/theirs"
 if [ -w /dev/fuse ] && command -v python3 >/dev/null; then
-	timeout -s KILL 30 python3 "$TEST_TMP/serve.py" "$U/served" "$VICTIM" 2>"$TEST_TMP/served" &
+	timeout -s KILL 30 python3 "$TEST_TMP/serve.py" "$TEST_TMP/theirs" "$VICTIM" 2>"$TEST_TMP/served" &
 	SERVER=$!
-	served() { grep -q "$U/served fuse" /proc/mounts || gone $SERVER; }
+	served() { grep -q "$TEST_TMP/theirs fuse" /proc/mounts || gone $SERVER; }
 	wait_for 5 served
 fi
-if grep -q "$U/served fuse" /proc/mounts; then
-	timeout 20 "$PTCPDUMP" -i "$LINK" -nn -c 1 -w "$U/served/link" icmp >/dev/null 2>"$TEST_TMP/err"
+if grep -q "$TEST_TMP/theirs fuse" /proc/mounts; then
+	timeout 20 "$PTCPDUMP" -i "$LINK" -nn -c 1 -w "$TEST_TMP/theirs/link" icmp >/dev/null 2>"$TEST_TMP/err"
 	STATUS=$?
-	refused link_of_a_users_file_system "served/link: Permission denied"
-	umount -l "$U/served"
+	refused link_of_a_users_file_system "theirs/link: Permission denied"
+	umount -l "$TEST_TMP/theirs"
 	kill -KILL $SERVER 2>/dev/null
 else
 	skip link_of_a_users_file_system "no FUSE"
