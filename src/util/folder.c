@@ -166,10 +166,18 @@ static int follow(struct walk *w, int link, const struct stat *st)
 	return *target == '/' ? enter_root(&w->at) : 0;
 }
 
+/* Nothing is mounted (autofs) for who does not say that a folder is wanted. */
+static int look_up_step(const struct folder *f, const char *name, bool last)
+{
+	const int fd = last ? -ENOTDIR : look_up(f, name, O_NOFOLLOW | O_DIRECTORY);
+
+	return fd == -ENOTDIR ? look_up(f, name, O_NOFOLLOW) : fd;
+}
+
 /* What is there, by its name; whether that is the end. */
 static int step(struct walk *w, bool last, bool *end)
 {
-	int fd = look_up(&w->at, w->name, O_NOFOLLOW), err;
+	int fd = look_up_step(&w->at, w->name, last), err;
 	struct stat st;
 
 	*end = last;
