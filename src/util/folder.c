@@ -144,9 +144,25 @@ static bool next_name(struct walk *w, int *err)
 	return true;
 }
 
+/* False: nobody in our user namespace, as its creator's root mostly is, and shown as some uid. */
+static bool is_here(uint32_t uid)
+{
+	FILE *f = fopen("/proc/self/uid_map", "re");
+	unsigned first, outside, n;
+	bool here = !f;
+
+	while (f && !here && fscanf(f, "%u %u %u", &first, &outside, &n) == 3)
+		here = uid >= first && uid - first < n;
+	if (f)
+		fclose(f);
+	return here;
+}
+
 static int follow(struct walk *w, int link, const struct stat *st)
 {
-	const uint32_t whose = w->at.made_up || !st->st_uid ? w->at.other : st->st_uid;
+	const uint32_t owner = w->at.made_up || !st->st_uid ? w->at.other : st->st_uid;
+	/* Where root has no rights over others, the kernel decides as for everybody. */
+	const uint32_t whose = owner && is_here(owner) ? owner : 0;
 	char target[PATH_MAX], rest[sizeof(w->rest)];
 	ssize_t n;
 
