@@ -113,6 +113,22 @@ ln -s "$VICTIM" "$U/d/x1"
 STATUS=$?
 refused reading "only the first file's name may be a link"
 
+# What root is refused, as by fs.protected_regular in /tmp or by a server, is opened as the user of sudo, if it is that user's.
+as_refused() { # FILE
+	local dac=-dac_override,-dac_read_search
+	setpriv --bounding-set=$dac --inh-caps=$dac "$PTCPDUMP" -r "$TEST_TMP/in.pcapng" -w "$1" >/dev/null 2>"$TEST_TMP/err"
+	STATUS=$?
+}
+fresh
+mkdir -m 1777 "$TEST_TMP/sticky"
+for whose in $USER_ID 12346; do
+	echo old >"$TEST_TMP/sticky/of_$whose"
+	chmod 600 "$TEST_TMP/sticky/of_$whose"
+	chown "$whose" "$TEST_TMP/sticky/of_$whose"
+	as_refused "$TEST_TMP/sticky/of_$whose"
+	is "refused_root_of_$whose" "$STATUS$(head -c 3 "$TEST_TMP/sticky/of_$whose" | tr -dc a-z)" "$([ "$whose" = $USER_ID ] && echo 0 || echo 1old)"
+done
+
 # The program of -z is root's, and what it gets to see is what was written.
 fresh
 printf '#!/bin/sh\necho "$1 $(id -u)" >>%s/ran\n' "$TEST_TMP" >"$TEST_TMP/after"
