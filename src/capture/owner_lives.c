@@ -26,14 +26,20 @@ static bool has_inner_pid(const char *status, uint32_t pid)
 }
 
 /* Times in another time namespace are not comparable: the number has to do. */
+static bool has_started_then(uint32_t pid, const struct capture_control *control)
+{
+	const uint64_t start = procfs_start(pid);
+	const uint32_t ns = procfs_namespace(pid, "time");
+
+	return start == control->owner_start || (start && ns && ns != procfs_namespace(0, "time"));
+}
+
 static bool may_be(uint32_t pid, const struct capture_control *control)
 {
 	char status[8192];
 
-	if (procfs_read(pid, "status", status, sizeof(status)) <= 0 || !has_inner_pid(status, control->owner_pid))
-		return false;
-	return procfs_namespace(pid, "time") != procfs_namespace(0, "time") ||
-	       procfs_start(pid) == control->owner_start;
+	return procfs_read(pid, "status", status, sizeof(status)) > 0 && has_inner_pid(status, control->owner_pid) &&
+	       has_started_then(pid, control);
 }
 
 /* The first pid namespace has everybody. */
@@ -56,6 +62,6 @@ bool owner_lives(const struct capture_control *control)
 	const struct pidns ns = pidns_of_proc();
 
 	if (ns.inode && ns.inode == control->owner_pidns)
-		return procfs_start(control->owner_pid) == control->owner_start;
+		return has_started_then(control->owner_pid, control);
 	return !ns.inode || !ns.initial || lives_inside(control);
 }

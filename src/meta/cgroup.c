@@ -165,7 +165,8 @@ int cgroup_path(const struct cgroup_fs *fs, uint64_t id, char *path, size_t size
 		memmove(path, path + mount_len, (size_t)(len - mount_len) + 1);
 	if (path[0] == '\0')
 		snprintf(path, size, "/");
-	return 0;
+	/* What is outside of our cgroup namespace has no path in the mount, and is shown as this. */
+	return strcmp(path, "/") == 0 && id != fs->root_id ? -EXDEV : 0;
 }
 
 uint64_t cgroup_id(const struct cgroup_fs *fs, const char *path)

@@ -42,7 +42,7 @@ struct cgroup_name {
 
 /* Finds the mounts. 0, or -errno: no cgroup v2 (fd is -1; the rest works from /proc). */
 int cgroup_open(struct cgroup_fs *fs);
-/* Path of a cgroup by its v2 id, as seen from our cgroup namespace. -ESTALE: it is gone. */
+/* Path of a cgroup by its v2 id, as seen from our cgroup namespace. -ESTALE: it is gone; -EXDEV: it is outside. */
 int cgroup_path(const struct cgroup_fs *fs, uint64_t id, char *path, size_t size);
 /* v2 id of a path below the mount; 0 when it does not exist. */
 uint64_t cgroup_id(const struct cgroup_fs *fs, const char *path);

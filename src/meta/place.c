@@ -265,6 +265,16 @@ static bool is_of_user(uint32_t pid, uint32_t user)
 	return same;
 }
 
+/* Root makes the user namespaces of LXD's containers and the like, and their root whatever is in them. */
+static bool is_of_root_there(uint32_t pid, uint32_t user)
+{
+	char map[4096];
+	unsigned inside, outside;
+
+	return procfs_read(pid, "uid_map", map, sizeof(map)) > 0 && sscanf(map, "%u %u", &inside, &outside) == 2 &&
+	       inside == 0 && outside == user;
+}
+
 /* A user may call a cgroup anything: what nobody tells of is at least to look like a container of theirs. */
 static void look_at_maker(struct place *p, const struct process *process)
 {
@@ -272,7 +282,7 @@ static void look_at_maker(struct place *p, const struct process *process)
 
 	if (!maker || p->of_maker || place_believe(p, 0) != PLACE_OPEN || p->stranger == process->start)
 		return;
-	p->of_maker = is_of_user(process->tgid, maker);
+	p->of_maker = is_of_user(process->tgid, maker) || is_of_root_there(process->tgid, maker);
 	p->stranger = process->start;
 }
 

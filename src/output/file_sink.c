@@ -28,6 +28,20 @@ static void give_away(int fd, const char *path, const struct stat *st, const str
 		log_info("%s: can't be given to uid %u: %s", path, config->uid, strerror(errno));
 }
 
+/*
+ * Root is refused what the user has that it becomes: one's file of the last time in /tmp (fs.protected_regular of proc(5)),
+ * or what is on a server that maps root to nobody. With no more than that user's rights, then.
+ */
+static int open_as_user(const struct sink_place *place, const struct file_config *config, bool *made)
+{
+	struct folder folder = *place->folder;
+
+	if (!config->set_owner || !config->uid || folder.uid || geteuid() != 0)
+		return -EACCES;
+	folder.uid = config->uid;
+	return folder_file(&folder, place->name, O_NOCTTY, 0666, place->first, made);
+}
+
 static int open_path(struct sink *s, const struct sink_place *place, const struct file_config *config, struct stat *st)
 {
 	bool made = false;
@@ -36,6 +50,8 @@ static int open_path(struct sink *s, const struct sink_place *place, const struc
 	s->keep_open = strcmp(place->name, "-") == 0;
 	if (!s->keep_open)
 		fd = folder_file(place->folder, place->name, O_NOCTTY, 0666, place->first, &made);
+	if (fd == -EACCES)
+		fd = open_as_user(place, config, &made);
 	s->fd = fd;
 	s->existed = fd >= 0 && !made;
 	if (fd < 0)

@@ -81,7 +81,7 @@ static bool find_line(const char *path, const char *format, unsigned value, char
 static uint32_t fuse_user(int fd)
 {
 	char path[64], line[3 * PATH_MAX];
-	const char *rest, *user;
+	const char *rest, *options, *user;
 	unsigned id;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
@@ -91,7 +91,9 @@ static uint32_t fuse_user(int fd)
 	rest = strstr(line, " - ");
 	if (!rest || strncmp(rest, " - virtiofs ", 12) == 0)
 		return rest ? 0 : NOBODY;
-	user = strstr(rest, "user_id=");
+	/* The last word: the source, in front of it, is whatever the user calls it. */
+	options = strrchr(rest, ' ');
+	user = strchr(options, '\n') ? strstr(options, "user_id=") : NULL;
 	return user && sscanf(user, "user_id=%u", &id) == 1 ? id : NOBODY;
 }
 
@@ -142,9 +144,25 @@ static bool next_name(struct walk *w, int *err)
 	return true;
 }
 
+/* False: nobody in our user namespace, as its creator's root mostly is, and shown as some uid. */
+static bool is_here(uint32_t uid)
+{
+	FILE *f = fopen("/proc/self/uid_map", "re");
+	unsigned first, outside, n;
+	bool here = !f;
+
+	while (f && !here && fscanf(f, "%u %u %u", &first, &outside, &n) == 3)
+		here = uid >= first && uid - first < n;
+	if (f)
+		fclose(f);
+	return here;
+}
+
 static int follow(struct walk *w, int link, const struct stat *st)
 {
-	const uint32_t whose = w->at.made_up || !st->st_uid ? w->at.other : st->st_uid;
+	const uint32_t owner = w->at.made_up || !st->st_uid ? w->at.other : st->st_uid;
+	/* Where root has no rights over others, the kernel decides as for everybody. */
+	const uint32_t whose = owner && is_here(owner) ? owner : 0;
 	char target[PATH_MAX], rest[sizeof(w->rest)];
 	ssize_t n;
 
@@ -164,10 +182,18 @@ static int follow(struct walk *w, int link, const struct stat *st)
 	return *target == '/' ? enter_root(&w->at) : 0;
 }
 
+/* Nothing is mounted (autofs) for who does not say that a folder is wanted. */
+static int look_up_step(const struct folder *f, const char *name, bool last)
+{
+	const int fd = last ? -ENOTDIR : look_up(f, name, O_NOFOLLOW | O_DIRECTORY);
+
+	return fd == -ENOTDIR ? look_up(f, name, O_NOFOLLOW) : fd;
+}
+
 /* What is there, by its name; whether that is the end. */
 static int step(struct walk *w, bool last, bool *end)
 {
-	int fd = look_up(&w->at, w->name, O_NOFOLLOW), err;
+	int fd = look_up_step(&w->at, w->name, last), err;
 	struct stat st;
 
 	*end = last;

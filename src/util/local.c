@@ -92,14 +92,16 @@ bool local_is_behind_served(const char *path)
 
 	while (f && !served && getline(&line, &room, f) > 0) {
 		const char *type = strstr(line, " - fuse");
-		char mount[PATH_MAX];
+		char *mount;
 		size_t n;
 
-		if (!type || sscanf(line, "%*u %*u %*s %*s %4095s", mount) != 1)
+		/* As long as it likes: each byte may be written as four. */
+		if (!type || sscanf(line, "%*u %*u %*s %*s %ms", &mount) != 1)
 			continue;
 		local_unescape(mount);
 		n = strlen(mount);
 		served = strncmp(path, mount, n) == 0 && path[n] == '/';
+		free(mount);
 	}
 	free(line);
 	if (f)

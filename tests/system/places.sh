@@ -113,6 +113,22 @@ ln -s "$VICTIM" "$U/d/x1"
 STATUS=$?
 refused reading "only the first file's name may be a link"
 
+# What root is refused, as by fs.protected_regular in /tmp or by a server, is opened as the user of sudo, if it is that user's.
+as_refused() { # FILE
+	local dac=-dac_override,-dac_read_search
+	setpriv --bounding-set=$dac --inh-caps=$dac "$PTCPDUMP" -r "$TEST_TMP/in.pcapng" -w "$1" >/dev/null 2>"$TEST_TMP/err"
+	STATUS=$?
+}
+fresh
+mkdir -m 1777 "$TEST_TMP/sticky"
+for whose in $USER_ID 12346; do
+	echo old >"$TEST_TMP/sticky/of_$whose"
+	chmod 600 "$TEST_TMP/sticky/of_$whose"
+	chown "$whose" "$TEST_TMP/sticky/of_$whose"
+	as_refused "$TEST_TMP/sticky/of_$whose"
+	is "refused_root_of_$whose" "$STATUS$(head -c 3 "$TEST_TMP/sticky/of_$whose" | tr -dc a-z)" "$([ "$whose" = $USER_ID ] && echo 0 || echo 1old)"
+done
+
 # The program of -z is root's, and what it gets to see is what was written.
 fresh
 printf '#!/bin/sh\necho "$1 $(id -u)" >>%s/ran\n' "$TEST_TMP" >"$TEST_TMP/after"
@@ -124,13 +140,13 @@ more
 safe program
 is program_is_not_sent_elsewhere "$(sort "$TEST_TMP/ran" | head -n 1)$(grep -c 'd/x" is no longer the file' "$TEST_TMP/err")" "$U/d/x1 01"
 
-# A file system that a user serves shows what owners he likes.
+# A file system that a user serves shows what owners he likes, and calls itself what he likes.
 cat >"$TEST_TMP/serve.py" <<'E'
 import ctypes, os, struct, sys
 where, target = sys.argv[1], sys.argv[2].encode()
 fd = os.open("/dev/fuse", os.O_RDWR)
 options = b"fd=%d,rootmode=40755,user_id=12345,group_id=12345,allow_other" % fd
-if ctypes.CDLL(None, use_errno=True).mount(b"x", where.encode(), b"fuse", 6, options):
+if ctypes.CDLL(None, use_errno=True).mount(b"user_id=0", where.encode(), b"fuse", 6, options):
     sys.exit("cannot mount")
 def attr(node):  # struct fuse_attr, of root
     mode, size = (0o40755, 0) if node == 1 else (0o120777, len(target))
@@ -156,18 +172,18 @@ while True:
     os.write(fd, struct.pack("=IiQ", 16 + len(answer), error, unique) + answer)
 E
 fresh
-mkdir "$U/served"
+mkdir "$TEST_TMP/theirs" && chown $USER_ID "$TEST_TMP/theirs"
 if [ -w /dev/fuse ] && command -v python3 >/dev/null; then
-	timeout -s KILL 30 python3 "$TEST_TMP/serve.py" "$U/served" "$VICTIM" 2>"$TEST_TMP/served" &
+	timeout -s KILL 30 python3 "$TEST_TMP/serve.py" "$TEST_TMP/theirs" "$VICTIM" 2>"$TEST_TMP/served" &
 	SERVER=$!
-	served() { grep -q "$U/served fuse" /proc/mounts || gone $SERVER; }
+	served() { grep -q "$TEST_TMP/theirs fuse" /proc/mounts || gone $SERVER; }
 	wait_for 5 served
 fi
-if grep -q "$U/served fuse" /proc/mounts; then
-	timeout 20 "$PTCPDUMP" -i "$LINK" -nn -c 1 -w "$U/served/link" icmp >/dev/null 2>"$TEST_TMP/err"
+if grep -q "$TEST_TMP/theirs fuse" /proc/mounts; then
+	timeout 20 "$PTCPDUMP" -i "$LINK" -nn -c 1 -w "$TEST_TMP/theirs/link" icmp >/dev/null 2>"$TEST_TMP/err"
 	STATUS=$?
-	refused link_of_a_users_file_system "served/link: Permission denied"
-	umount -l "$U/served"
+	refused link_of_a_users_file_system "theirs/link: Permission denied"
+	umount -l "$TEST_TMP/theirs"
 	kill -KILL $SERVER 2>/dev/null
 else
 	skip link_of_a_users_file_system "no FUSE"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Containers in the paths of cgroups, and cgroups by their ids. */
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -106,9 +107,59 @@ static void test_find_without_mount(void)
 	CHECK_INT(WEXITSTATUS(status), 0);
 }
 
+static bool join(int cgroups, const char *procs)
+{
+	const int fd = openat(cgroups, procs, O_WRONLY | O_CLOEXEC);
+	const bool joined = fd >= 0 && write(fd, "0", 1) == 1;
+
+	if (fd >= 0)
+		close(fd);
+	return joined;
+}
+
+/* As in a container: our cgroup is the root then, and what is beside it has no path there. */
+static void test_find_outside(void)
+{
+	struct cgroup_fs all, inside = { .fd = -1 };
+	char path[CGROUP_PATH_MAX] = "";
+	uint64_t id, beside;
+	int status;
+	pid_t pid;
+
+	if (cgroup_open(&all))
+		CHECK_SKIP("no cgroup v2");
+	mkdirat(all.fd, "test_inside", 0755);
+	mkdirat(all.fd, "test_beside", 0755);
+	id = cgroup_id(&all, "/test_inside");
+	beside = cgroup_id(&all, "/test_beside");
+	if (!id || !beside)
+		CHECK_SKIP("cannot make a cgroup");
+	pid = fork();
+	if (pid == 0) {
+		if (!join(all.fd, "test_inside/cgroup.procs") || unshare(CLONE_NEWNS | CLONE_NEWCGROUP) ||
+		    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
+			_exit(77);
+		umount2("/sys", MNT_DETACH);
+		if (cgroup_open(&inside) || inside.root_id != id)
+			_exit(1);
+		if (cgroup_path(&inside, id, path, sizeof(path)) || strcmp(path, "/") != 0)
+			_exit(2);
+		_exit(cgroup_path(&inside, beside, path, sizeof(path)) != -EXDEV ? 3 : 0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid);
+	unlinkat(all.fd, "test_inside", AT_REMOVEDIR);
+	unlinkat(all.fd, "test_beside", AT_REMOVEDIR);
+	cgroup_close(&all);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		CHECK_SKIP("cannot have mounts of our own");
+	CHECK(WIFEXITED(status));
+	CHECK_INT(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
 	RUN(test_cgroup_paths);
 	RUN(test_find_without_mount);
+	RUN(test_find_outside);
 	return check_status();
 }

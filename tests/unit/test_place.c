@@ -283,6 +283,65 @@ static void test_first_process(void)
 	end();
 }
 
+/* In a user namespace that root makes, as LXD does. False: it cannot be made. */
+static bool start_below_root(int root, uid_t their_root, pid_t *ret)
+{
+	char path[64], map[64], byte;
+	int ready[2], fd;
+	bool made;
+
+	if (pipe(ready))
+		return false;
+	*ret = fork();
+	if (*ret == 0) {
+		if (unshare(CLONE_NEWUSER) || write(ready[1], "", 1) < 0)
+			_exit(1);
+		pause();
+		_exit(0);
+	}
+	close(ready[1]);
+	made = read(ready[0], &byte, 1) == 1;
+	close(ready[0]);
+	snprintf(path, sizeof(path), "/proc/%d/uid_map", *ret);
+	snprintf(map, sizeof(map), "0 %u 1", their_root);
+	fd = made ? open(path, O_WRONLY | O_CLOEXEC) : -1;
+	made = fd >= 0 && write(fd, map, strlen(map)) > 0;
+	close(fd);
+	fd = openat(root, DELEGATED "/" SCOPE "/cgroup.procs", O_WRONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "%d", *ret);
+	made = made && write(fd, path, strlen(path)) > 0;
+	close(fd);
+	return made;
+}
+
+static void try_named(uid_t maker, uid_t their_root, bool want)
+{
+	struct process p = { .pidns = 1, .mntns = 1 };
+	const struct place *place;
+	pid_t pid;
+
+	CHECK(make(places.fs.fd, maker, maker));
+	CHECK(start_below_root(places.fs.fd, their_root, &pid));
+	p.tgid = (uint32_t)pid;
+	p.start = procfs_start(p.tgid);
+	p.cgroup = cgroup_id(&places.fs, DELEGATED "/" SCOPE);
+	place = place_of(&places, &p);
+	stop(pid);
+	unmake(places.fs.fd);
+	CHECK(place && place->ncontainers);
+	CHECK_INT(place_is_named(place, 0), want);
+}
+
+/* What nobody tells of is named if a process in it is in a user namespace whose root has made the cgroup. */
+static void test_below_root(void)
+{
+	if (!begin())
+		CHECK_SKIP("needs root and cgroup v2");
+	try_named(USER, USER, true);
+	try_named(USER, OTHER, false);
+	end();
+}
+
 int main(void)
 {
 	RUN(test_of_root);
@@ -292,5 +351,6 @@ int main(void)
 	RUN(test_version_1);
 	RUN(test_version_1_hidden);
 	RUN(test_first_process);
+	RUN(test_below_root);
 	return check_status();
 }
