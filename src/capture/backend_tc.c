@@ -10,6 +10,8 @@
 #include "ptcpdump.skel.h"
 #include "util/log.h"
 
+enum { RING_BYTES_AHEAD = 64 << 20 };
+
 const char *tc_missing(void)
 {
 	return programs_missing(KERNEL_SCHED_CLS, "the kernel refuses such programs, or root is needed");
@@ -62,6 +64,9 @@ static void links_ahead(struct capture *c)
 	struct ahead *a = &c->links.ahead;
 
 	if (c->links.mode == ATTACH_CLSACT || c->links.n * 2 > AHEAD_MAX)
+		return;
+	/* While such rings may take all that a memory control group has, whoever else asks for memory has us killed. */
+	if (c->config.ring_bytes > RING_BYTES_AHEAD)
 		return;
 	for (unsigned i = 0; i < c->links.n; i++) {
 		const struct link *link = c->links.all[i];

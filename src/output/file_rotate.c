@@ -91,12 +91,18 @@ static int open_folder(struct file_output *o)
 	return strcmp(path, "-") == 0 ? 0 : folder_open(&o->folder, path, n);
 }
 
+static int out_of_memory(const struct file_output *o)
+{
+	log_error("%s: out of memory", o->config.path);
+	return -ENOMEM;
+}
+
 static int set_name(struct file_output *o, const char *name)
 {
 	o->held.overwritten |= o->name && strcmp(o->name, name) == 0;
 	free(o->name);
 	o->name = strdup(name);
-	return o->name ? 0 : -ENOMEM;
+	return o->name ? 0 : out_of_memory(o);
 }
 
 static int open_named(struct file_output *o)
@@ -152,7 +158,8 @@ static int open_step(struct file_output *o, enum file_step step)
 		return ret;
 	o->held.begun = true;
 	o->packets = 0;
-	return o->format->begin(o);
+	ret = o->format->begin(o);
+	return ret == -ENOMEM ? out_of_memory(o) : ret;
 }
 
 int file_open_first(struct file_output *o)
