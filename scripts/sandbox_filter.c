@@ -75,7 +75,6 @@ static const int allowed[] = {
 	SCMP_SYS(sched_getaffinity),
 	SCMP_SYS(sched_yield),
 	SCMP_SYS(select),
-	SCMP_SYS(sendmsg),
 	SCMP_SYS(shutdown),
 	SCMP_SYS(sigaltstack),
 	SCMP_SYS(sysinfo),
@@ -87,13 +86,14 @@ static const int allowed[] = {
 };
 
 static const int allowed_names[] = {
-	SCMP_SYS(access),      SCMP_SYS(bind),	      SCMP_SYS(connect),
-	SCMP_SYS(faccessat),   SCMP_SYS(faccessat2),  SCMP_SYS(getdents64),
-	SCMP_SYS(getpeername), SCMP_SYS(getsockname), SCMP_SYS(getsockopt),
-	SCMP_SYS(lstat),       SCMP_SYS(newfstatat),  SCMP_SYS(readlink),
-	SCMP_SYS(readlinkat),  SCMP_SYS(recvmmsg),    SCMP_SYS(rseq),
-	SCMP_SYS(sendmmsg),    SCMP_SYS(sendto),      SCMP_SYS(set_robust_list),
-	SCMP_SYS(setsockopt),  SCMP_SYS(stat),	      SCMP_SYS(statx),
+	SCMP_SYS(access),	   SCMP_SYS(bind),	  SCMP_SYS(connect),
+	SCMP_SYS(faccessat),	   SCMP_SYS(faccessat2),  SCMP_SYS(getdents64),
+	SCMP_SYS(getpeername),	   SCMP_SYS(getsockname), SCMP_SYS(getsockopt),
+	SCMP_SYS(lstat),	   SCMP_SYS(newfstatat),  SCMP_SYS(readlink),
+	SCMP_SYS(readlinkat),	   SCMP_SYS(recvmmsg),	  SCMP_SYS(rseq),
+	SCMP_SYS(sendmmsg),	   SCMP_SYS(sendmsg),	  SCMP_SYS(sendto),
+	SCMP_SYS(set_robust_list), SCMP_SYS(setsockopt),  SCMP_SYS(stat),
+	SCMP_SYS(statx),
 };
 
 static const int allowed_leaks[] = {
@@ -197,8 +197,8 @@ static const struct {
 	{ SCMP_SYS(prlimit64), ALL, 2, { INT(0, 0), NONE(2) } },
 	/* fstat() of some versions of glibc */
 	{ SCMP_SYS(newfstatat), DISSECT, 1, { BITS(3, AT_EMPTY_PATH, AT_EMPTY_PATH) } },
-	/* send(): a datagram would go elsewhere. */
-	{ SCMP_SYS(sendto), DISSECT, 1, { NONE(4) } },
+	/* send(): a datagram would go elsewhere. Of unix sockets MSG_OOB was CVE-2025-38236. */
+	{ SCMP_SYS(sendto), DISSECT, 2, { BITS(3, MSG_OOB, 0), NONE(4) } },
 	{ SCMP_SYS(open), NAMES | LEAKS, 1, { BITS(1, OPEN_WRITES, 0) } },
 	{ SCMP_SYS(openat), NAMES | LEAKS, 1, { BITS(2, OPEN_WRITES, 0) } },
 	{ SCMP_SYS(socket), NAMES, 1, { INT(0, AF_INET) } },

@@ -255,6 +255,18 @@ static int try_send_elsewhere(void)
 	return syscall(SYS_sendto, 0, "x", 1, 0, &to, sizeof(to)) >= 0 || errno != ENOSYS ? 0 : -ENOSYS;
 }
 
+static int try_send_descriptor(void)
+{
+	const struct msghdr message = { 0 };
+
+	return syscall(SYS_sendmsg, 0, &message, 0) >= 0 || errno != ENOSYS ? 0 : -ENOSYS;
+}
+
+static int try_urgent_data(void)
+{
+	return syscall(SYS_sendto, 0, "x", 1, MSG_OOB, NULL, 0) >= 0 || errno != ENOSYS ? 0 : -ENOSYS;
+}
+
 enum { D = 1, N = 2 };
 
 /* fatal: ends the process. */
@@ -276,6 +288,8 @@ static const struct {
 	{ "connect", try_connect, D, false },
 	{ "listen", try_listen, D | N, false },
 	{ "sendto", try_send_elsewhere, D, false },
+	{ "sendmsg", try_send_descriptor, D, false },
+	{ "MSG_OOB", try_urgent_data, D, false },
 	{ "execve", try_exec, D | N, true },
 	{ "execveat", try_exec_at, D | N, true },
 	{ "fork", try_fork, D | N, false },
