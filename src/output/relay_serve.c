@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "output/relay_private.h"
@@ -52,10 +53,10 @@ static void make_known(struct server *s)
 {
 	s->known = s->pos;
 	__atomic_store_n(&s->child->reply->consumed, s->pos, __ATOMIC_SEQ_CST);
-	/* Whoever waits gets half of the ring at once. */
-	if (__atomic_load_n(&s->child->head->waiting, __ATOMIC_SEQ_CST) && s->limit - s->pos <= RELAY_SIZE / 2 &&
-	    write(s->child->socket, "", 1) < 0)
-		return; /* gone: the next read will tell */
+	/* Whoever waits gets half of the ring at once. A full socket is full of wake-ups; when nobody is there any more, the
+	 * next read will tell. */
+	if (__atomic_load_n(&s->child->head->waiting, __ATOMIC_SEQ_CST) && s->limit - s->pos <= RELAY_SIZE / 2)
+		send(s->child->socket, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 static uint64_t produced(const struct server *s)
