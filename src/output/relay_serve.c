@@ -207,7 +207,7 @@ void relay_serve(const struct relay_child *child, const struct relay_config *con
 		return;
 	s->child = child;
 	set_signals();
-	err = config->prepare(config->arg, &told_to_end, &s->out);
+	err = config->prepare(config->arg, &told_to_end, &child->reply->taken, &s->out);
 	if (!err && write(child->socket, "", 1) == 1)
 		err = serve(s);
 	__atomic_store_n(&child->reply->error, -err, __ATOMIC_RELEASE);
