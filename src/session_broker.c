@@ -13,6 +13,7 @@
 
 #include "reader/reader.h"
 #include "sandbox.h"
+#include "util/caps.h"
 #include "util/fd.h"
 #include "util/log.h"
 
@@ -183,8 +184,8 @@ static __attribute__((noreturn)) void compile(struct outside *out, const struct 
 	const struct options *o = out->config.s->o;
 	struct filter_code code = { 0 };
 	char text[FILTER_ERR_LEN] = "";
-	/* With -Z it is given up already. */
-	int err = geteuid() == 0 ? privileges_drop_all(&out->config.s->user) : 0;
+	/* Root may be given up already, and what was kept for files not. */
+	int err = geteuid() == 0 ? privileges_drop_all(&out->config.s->user) : caps_clear();
 
 	if (!err && !o->no_sandbox)
 		err = sandbox_enter(&sandbox);
