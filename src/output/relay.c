@@ -449,7 +449,9 @@ static _Noreturn void child(const struct relay *r, int memory_fd, int socket)
 	struct relay_memory memory = r->memory;
 
 	relay_unmap(&memory);
-	if (!relay_map(&memory, memory_fd, PROT_READ) && !close_all_but(socket, r->config.keep_fd)) {
+	/* What a command of ours is to read, nobody else can take, or move to another place in its file. */
+	if (dup2(socket, STDIN_FILENO) == STDIN_FILENO && !relay_map(&memory, memory_fd, PROT_READ) &&
+	    !close_all_but(socket, r->config.keep_fd)) {
 		child.head = memory.head;
 		child.data = memory.data;
 		relay_serve(&child, &r->config);
