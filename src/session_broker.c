@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "output/resolver.h"
 #include "reader/reader.h"
 #include "sandbox.h"
 #include "util/caps.h"
@@ -276,8 +277,11 @@ static __attribute__((noreturn)) void serve(const struct broker_config *config, 
 {
 	struct outside out = { .config = *config, .socket = socket };
 	struct question q;
-	int err = outside_open(&out);
+	int err;
 
+	/* Who looks up names ends when nobody has its socket any more. */
+	resolver_free(config->s->resolver);
+	err = outside_open(&out);
 	while (!err && !fd_read_all(socket, &q, sizeof(q)))
 		err = answer(&out, &q);
 	_exit(err && err != -ECANCELED ? 1 : 0);
