@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
@@ -75,7 +76,6 @@ static const int allowed[] = {
 	SCMP_SYS(sched_getaffinity),
 	SCMP_SYS(sched_yield),
 	SCMP_SYS(select),
-	SCMP_SYS(sendmsg),
 	SCMP_SYS(shutdown),
 	SCMP_SYS(sigaltstack),
 	SCMP_SYS(sysinfo),
@@ -87,13 +87,14 @@ static const int allowed[] = {
 };
 
 static const int allowed_names[] = {
-	SCMP_SYS(access),      SCMP_SYS(bind),	      SCMP_SYS(connect),
-	SCMP_SYS(faccessat),   SCMP_SYS(faccessat2),  SCMP_SYS(getdents64),
-	SCMP_SYS(getpeername), SCMP_SYS(getsockname), SCMP_SYS(getsockopt),
-	SCMP_SYS(lstat),       SCMP_SYS(newfstatat),  SCMP_SYS(readlink),
-	SCMP_SYS(readlinkat),  SCMP_SYS(recvmmsg),    SCMP_SYS(rseq),
-	SCMP_SYS(sendmmsg),    SCMP_SYS(sendto),      SCMP_SYS(set_robust_list),
-	SCMP_SYS(setsockopt),  SCMP_SYS(stat),	      SCMP_SYS(statx),
+	SCMP_SYS(access),	   SCMP_SYS(bind),	  SCMP_SYS(connect),
+	SCMP_SYS(faccessat),	   SCMP_SYS(faccessat2),  SCMP_SYS(getdents64),
+	SCMP_SYS(getpeername),	   SCMP_SYS(getsockname), SCMP_SYS(getsockopt),
+	SCMP_SYS(lstat),	   SCMP_SYS(newfstatat),  SCMP_SYS(readlink),
+	SCMP_SYS(readlinkat),	   SCMP_SYS(recvmmsg),	  SCMP_SYS(rseq),
+	SCMP_SYS(sendmmsg),	   SCMP_SYS(sendmsg),	  SCMP_SYS(sendto),
+	SCMP_SYS(set_robust_list), SCMP_SYS(setsockopt),  SCMP_SYS(stat),
+	SCMP_SYS(statx),
 };
 
 static const int allowed_leaks[] = {
@@ -173,11 +174,20 @@ enum {
 		.arg = n, .op = SCMP_CMP_EQ, .datum_a = 0                                                              \
 	}
 
+/* The type without SOCK_CLOEXEC and SOCK_NONBLOCK. */
+#define INTERNET(family, type, protocol)                                                                               \
+	{                                                                                                              \
+		SCMP_SYS(socket), NAMES, 3,                                                                            \
+		{                                                                                                      \
+			INT(0, family), BITS(1, 0xf, type), INT(2, protocol)                                           \
+		}                                                                                                      \
+	}
+
 /* Only with these arguments. */
 static const struct {
 	int call;
 	unsigned role, n;
-	struct scmp_arg_cmp args[2];
+	struct scmp_arg_cmp args[3];
 } checked[] = {
 	/* No memory becomes code. */
 	{ SCMP_SYS(mmap), ALL, 1, { BITS(2, PROT_EXEC, 0) } },
@@ -197,12 +207,19 @@ static const struct {
 	{ SCMP_SYS(prlimit64), ALL, 2, { INT(0, 0), NONE(2) } },
 	/* fstat() of some versions of glibc */
 	{ SCMP_SYS(newfstatat), DISSECT, 1, { BITS(3, AT_EMPTY_PATH, AT_EMPTY_PATH) } },
-	/* send(): a datagram would go elsewhere. */
-	{ SCMP_SYS(sendto), DISSECT, 1, { NONE(4) } },
+	/* send(): a datagram would go elsewhere. Of unix sockets MSG_OOB was CVE-2025-38236. */
+	{ SCMP_SYS(sendto), DISSECT, 2, { BITS(3, MSG_OOB, 0), NONE(4) } },
 	{ SCMP_SYS(open), NAMES | LEAKS, 1, { BITS(1, OPEN_WRITES, 0) } },
 	{ SCMP_SYS(openat), NAMES | LEAKS, 1, { BITS(2, OPEN_WRITES, 0) } },
-	{ SCMP_SYS(socket), NAMES, 1, { INT(0, AF_INET) } },
-	{ SCMP_SYS(socket), NAMES, 1, { INT(0, AF_INET6) } },
+	/* Others have the kernel load modules: of SCTP, DCCP, L2TP. */
+	INTERNET(AF_INET, SOCK_DGRAM, 0),
+	INTERNET(AF_INET, SOCK_DGRAM, IPPROTO_UDP),
+	INTERNET(AF_INET, SOCK_STREAM, 0),
+	INTERNET(AF_INET, SOCK_STREAM, IPPROTO_TCP),
+	INTERNET(AF_INET6, SOCK_DGRAM, 0),
+	INTERNET(AF_INET6, SOCK_DGRAM, IPPROTO_UDP),
+	INTERNET(AF_INET6, SOCK_STREAM, 0),
+	INTERNET(AF_INET6, SOCK_STREAM, IPPROTO_TCP),
 	{ SCMP_SYS(socket), NAMES, 2, { INT(0, AF_NETLINK), INT(2, 0) } },
 	{ SCMP_SYS(clone), NAMES, 1, { BITS(0, CLONE_THREAD | CLONE_NAMESPACES, CLONE_THREAD) } },
 	{ SCMP_SYS(clone), LEAKS, 1, { BITS(0, CLONE_NAMESPACES, 0) } },

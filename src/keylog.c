@@ -111,7 +111,7 @@ static int copy_lines(struct keylog *k, const char *p, size_t n)
 	int err;
 
 	buf_put(&b, p, n);
-	err = buf_flush(&b, k->copy_fd, NULL);
+	err = buf_flush(&b, k->copy_fd, NULL, NULL);
 	buf_done(&b);
 	if (err)
 		log_error("can't write TLS secrets to '%s': %s", k->copy, strerror(-err));

@@ -79,6 +79,8 @@ int main(int argc, char **argv)
 	int status = 1;
 
 	hold_user_signals();
+	/* Where whoever started us ignores it, nobody learns how a child has ended. */
+	signal(SIGCHLD, SIG_DFL);
 
 	if (guard_streams())
 		return 1;

@@ -10,7 +10,7 @@
 
 struct sandbox_config {
 	/*
-	 * Asks for names of hosts: reads the system's files, has sockets of the Internet, starts threads. Unix sockets are
+	 * Asks for names of hosts: reads the system's files, has sockets of TCP and UDP, starts threads. Unix sockets are
 	 * refused here as well: behind some of them (Docker's) is root.
 	 */
 	bool names;

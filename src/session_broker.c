@@ -11,8 +11,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "output/resolver.h"
 #include "reader/reader.h"
 #include "sandbox.h"
+#include "util/caps.h"
 #include "util/fd.h"
 #include "util/log.h"
 
@@ -183,8 +185,8 @@ static __attribute__((noreturn)) void compile(struct outside *out, const struct 
 	const struct options *o = out->config.s->o;
 	struct filter_code code = { 0 };
 	char text[FILTER_ERR_LEN] = "";
-	/* With -Z it is given up already. */
-	int err = geteuid() == 0 ? privileges_drop_all(&out->config.s->user) : 0;
+	/* Root may be given up already, and what was kept for files not. */
+	int err = geteuid() == 0 ? privileges_drop_all(&out->config.s->user) : caps_clear();
 
 	if (!err && !o->no_sandbox)
 		err = sandbox_enter(&sandbox);
@@ -275,8 +277,11 @@ static __attribute__((noreturn)) void serve(const struct broker_config *config, 
 {
 	struct outside out = { .config = *config, .socket = socket };
 	struct question q;
-	int err = outside_open(&out);
+	int err;
 
+	/* Who looks up names ends when nobody has its socket any more. */
+	resolver_free(config->s->resolver);
+	err = outside_open(&out);
 	while (!err && !fd_read_all(socket, &q, sizeof(q)))
 		err = answer(&out, &q);
 	_exit(err && err != -ECANCELED ? 1 : 0);

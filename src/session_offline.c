@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* -r and -V: packets from files. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <pcap/pcap.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "filter/filter.h"
 #include "hints.h"
@@ -373,6 +375,19 @@ static int read_list(struct offline *off, const struct reader *first)
 	return err;
 }
 
+/* Whoever moves the position in it, which is the same for all who have it open, moves what the broker takes for a name. */
+static int leave_list(FILE *list)
+{
+	const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int err = null < 0 || dup3(null, fileno(list), O_CLOEXEC) < 0 ? -errno : 0;
+
+	if (err)
+		log_error("/dev/null: %s", strerror(-err));
+	if (null >= 0)
+		close(null);
+	return err;
+}
+
 /*
  * What needs root or the file system is done here, or left to the broker; the rest happens in the sandbox. The first byte of
  * the file is read there.
@@ -393,6 +408,8 @@ static int go_inside(struct offline *off, const char *path)
 		err = session_text_open(&off->s);
 	if (!err && broker_needed(o))
 		err = broker_new(&off->broker, &broker);
+	if (!err && off->list && fileno(off->list) != off->input)
+		err = leave_list(off->list);
 	if (!err)
 		err = privileges_drop(&off->s.user, &nothing);
 	if (!err && !o->no_sandbox)

@@ -41,13 +41,14 @@ static int drop(const struct privileges_user *user)
 	return err;
 }
 
-static int prepare(void *arg, const volatile sig_atomic_t *interrupted, struct output **ret)
+static int prepare(void *arg, const volatile sig_atomic_t *interrupted, size_t *taken, struct output **ret)
 {
 	static const struct sandbox_config sandbox = { .strict = true };
 	struct printer *p = arg;
 	int err;
 
 	p->config.interrupted = interrupted;
+	p->config.taken = taken;
 	err = output_text_new(ret, &p->config);
 	if (!err)
 		err = drop(p->user);

@@ -479,7 +479,7 @@ static int save(const struct subset *s)
 	buf_put(&all, &h, sizeof(h));
 	buf_put(&all, s->types.p, s->types.len);
 	buf_put(&all, s->strings.p, s->strings.len);
-	err = buf_flush(&all, fd, NULL);
+	err = buf_flush(&all, fd, NULL, NULL);
 	buf_done(&all);
 	if (err) {
 		close(fd);

@@ -51,6 +51,7 @@ struct text_config {
 	bool endless;		/* live or from a pipe: forget what was long silent rather than grow for ever */
 	const char *program;
 	const volatile sig_atomic_t *interrupted; /* see fd_write() */
+	size_t *taken;				  /* by the reader, of what is being written; NULL: nobody asks */
 	/* Borrowed: files that -E names, until output_text_new() returns; who knows names of hosts. NULL: none. */
 	const struct esp_files *esp_files;
 	struct resolver *resolver;

@@ -18,7 +18,14 @@ enum {
 	STEP = 1 << 14, /* what is written is made known in such steps: each costs both sides a cache miss */
 	SHORT = 256,	/* bytes of a packet that are copied faster than looked at */
 	WAIT_MS = 100,
-	WAITS = 100, /* without any progress of one that was told to end: it has given up itself, unless it is stopped */
+	/* Of one that was told to end: without any progress it has given up itself, unless it is stopped, and a reader however
+	 * slow has taken what it writes at once. */
+	IDLE_WAITS = 100,
+	SLOW_WAITS = 6000,
+};
+
+struct waits {
+	unsigned idle, slow; /* since its reader has taken something; since it has made something known */
 };
 
 struct relay {
@@ -31,6 +38,7 @@ struct relay {
 	uint64_t pos;	   /* written */
 	uint64_t known;	   /* made known */
 	uint64_t consumed; /* of the reply, when it was last looked at */
+	size_t taken;	   /* the same */
 	bool ready, told;  /* to end */
 	bool ended;
 	int err;			  /* what the caller has been told */
@@ -132,8 +140,9 @@ static size_t ring_room(const struct relay *r)
 }
 
 /* One turn of waiting for the child; as child_wait(). */
-static int wait_turn(struct relay *r, unsigned *waits)
+static int wait_turn(struct relay *r, struct waits *waits)
 {
+	const size_t taken = __atomic_load_n(&r->reply->taken, __ATOMIC_RELAXED);
 	const uint64_t before = r->consumed;
 	int err = ring_refresh(r);
 
@@ -141,8 +150,10 @@ static int wait_turn(struct relay *r, unsigned *waits)
 		return err;
 	if (fd_asked_to_end(NULL))
 		child_tell_end(r);
-	*waits = r->told && r->consumed == before ? *waits + 1 : 0;
-	if (*waits < WAITS)
+	waits->slow = r->told && r->consumed == before ? waits->slow + 1 : 0;
+	waits->idle = waits->slow && r->taken == taken ? waits->idle + 1 : 0;
+	r->taken = taken;
+	if (waits->idle < IDLE_WAITS && waits->slow < SLOW_WAITS)
 		return child_wait(r);
 	child_kill(r);
 	return -EINTR;
@@ -151,7 +162,7 @@ static int wait_turn(struct relay *r, unsigned *waits)
 static int ring_wait(struct relay *r, size_t need)
 {
 	struct relay_head *head = r->memory.head;
-	unsigned waits = 0;
+	struct waits waits = { 0 };
 	int err;
 
 	ring_publish(r);
@@ -370,7 +381,7 @@ static int relay_batch(struct output *o)
 static int relay_finish(struct output *o)
 {
 	struct relay *r = relay_from(o);
-	unsigned waits = 0;
+	struct waits waits = { 0 };
 	int err;
 
 	if (r->err || r->ended)
@@ -438,7 +449,9 @@ static _Noreturn void child(const struct relay *r, int memory_fd, int socket)
 	struct relay_memory memory = r->memory;
 
 	relay_unmap(&memory);
-	if (!relay_map(&memory, memory_fd, PROT_READ) && !close_all_but(socket, r->config.keep_fd)) {
+	/* What a command of ours is to read, nobody else can take, or move to another place in its file. */
+	if (dup2(socket, STDIN_FILENO) == STDIN_FILENO && !relay_map(&memory, memory_fd, PROT_READ) &&
+	    !close_all_but(socket, r->config.keep_fd)) {
 		child.head = memory.head;
 		child.data = memory.data;
 		relay_serve(&child, &r->config);

@@ -10,8 +10,8 @@
 
 struct relay_config {
 	/* In the child, which has no descriptors but the standard ones and its own: makes the output that does the work, and
-	 * gives up all rights. interrupted: as of fd_write(). -errno, logged. */
-	int (*prepare)(void *arg, const volatile sig_atomic_t *interrupted, struct output **ret);
+	 * gives up all rights. interrupted, taken: as of fd_write(), which may change the latter at any time. -errno, logged. */
+	int (*prepare)(void *arg, const volatile sig_atomic_t *interrupted, size_t *taken, struct output **ret);
 	void *arg;
 	/* How many of its first bytes the child needs of a packet that is not short, and absent_sum of the rest; NULL: all. */
 	uint32_t (*needs)(void *arg, const struct packet *packet, uint16_t *absent_sum);

@@ -25,6 +25,7 @@ struct relay_reply {
 	_Alignas(RELAY_LINE) uint64_t consumed; /* bytes, up to head.produced */
 	_Alignas(RELAY_LINE) uint32_t sleeping; /* until something comes through the socket */
 	int32_t error;				/* the errno that ended it */
+	size_t taken;				/* by its reader, of what it writes now */
 };
 
 enum relay_type { RELAY_IFACE, RELAY_ANNOTATION, RELAY_PACKET, RELAY_FLUSH, RELAY_END };

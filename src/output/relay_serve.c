@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "output/relay_private.h"
@@ -52,10 +53,10 @@ static void make_known(struct server *s)
 {
 	s->known = s->pos;
 	__atomic_store_n(&s->child->reply->consumed, s->pos, __ATOMIC_SEQ_CST);
-	/* Whoever waits gets half of the ring at once. */
-	if (__atomic_load_n(&s->child->head->waiting, __ATOMIC_SEQ_CST) && s->limit - s->pos <= RELAY_SIZE / 2 &&
-	    write(s->child->socket, "", 1) < 0)
-		return; /* gone: the next read will tell */
+	/* Whoever waits gets half of the ring at once. A full socket is full of wake-ups; when nobody is there any more, the
+	 * next read will tell. */
+	if (__atomic_load_n(&s->child->head->waiting, __ATOMIC_SEQ_CST) && s->limit - s->pos <= RELAY_SIZE / 2)
+		send(s->child->socket, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 static uint64_t produced(const struct server *s)
@@ -206,7 +207,7 @@ void relay_serve(const struct relay_child *child, const struct relay_config *con
 		return;
 	s->child = child;
 	set_signals();
-	err = config->prepare(config->arg, &told_to_end, &s->out);
+	err = config->prepare(config->arg, &told_to_end, &child->reply->taken, &s->out);
 	if (!err && write(child->socket, "", 1) == 1)
 		err = serve(s);
 	__atomic_store_n(&child->reply->error, -err, __ATOMIC_RELEASE);

@@ -346,6 +346,13 @@ bool output_text_prints(int dlt)
 	return has_printer(dlt);
 }
 
+static int text_flush(struct output *o)
+{
+	struct text *t = text_from(o);
+
+	return buf_flush(&t->buf, t->config.fd, t->config.interrupted, t->config.taken);
+}
+
 static int text_packet(struct output *o, const struct packet *packet)
 {
 	struct text *t = text_from(o);
@@ -359,15 +366,8 @@ static int text_packet(struct output *o, const struct packet *packet)
 	if (err < 0)
 		return err;
 	if (t->buf.len >= BATCH || t->config.line_buffered || t->config.packet_buffered)
-		return buf_flush(&t->buf, t->config.fd, t->config.interrupted);
+		return text_flush(o);
 	return 0;
-}
-
-static int text_flush(struct output *o)
-{
-	struct text *t = text_from(o);
-
-	return buf_flush(&t->buf, t->config.fd, t->config.interrupted);
 }
 
 static void text_free(struct output *o)

@@ -66,14 +66,14 @@ int buf_printf(struct buf *b, const char *fmt, ...)
 	return n;
 }
 
-int buf_flush(struct buf *b, int fd, const volatile sig_atomic_t *interrupted)
+int buf_flush(struct buf *b, int fd, const volatile sig_atomic_t *interrupted, size_t *done)
 {
-	size_t done;
-	int err = fd_write(fd, b->p, b->len, interrupted, &done);
+	size_t own, *const n = done ? done : &own;
+	int err = fd_write(fd, b->p, b->len, interrupted, n);
 
-	if (done > 0 && done < b->len)
-		memmove(b->p, b->p + done, b->len - done);
-	b->len -= done;
+	if (*n > 0 && *n < b->len)
+		memmove(b->p, b->p + *n, b->len - *n);
+	b->len -= *n;
 	if (err == -EINTR)
 		b->len = 0;
 	return err;

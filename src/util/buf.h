@@ -44,8 +44,8 @@ void buf_insert(struct buf *b, size_t pos, const void *p, size_t n);
 int buf_vprintf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Writes everything to fd as fd_write() and empties the buffer; -errno on failure, what was written is removed from the
- * buffer, after -EINTR all. */
-int buf_flush(struct buf *b, int fd, const volatile sig_atomic_t *interrupted);
+ * buffer, after -EINTR all. done may be NULL. */
+int buf_flush(struct buf *b, int fd, const volatile sig_atomic_t *interrupted, size_t *done);
 void buf_done(struct buf *b);
 
 #endif

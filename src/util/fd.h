@@ -12,7 +12,7 @@
 bool fd_asked_to_end(const volatile sig_atomic_t *interrupted);
 
 /*
- * Writes all of p, *done bytes of it. -errno. -EINTR: we have been asked to end, and whoever reads a pipe, socket or
+ * Writes all of p, *done bytes of it so far. -errno. -EINTR: we have been asked to end, and whoever reads a pipe, socket or
  * terminal has taken nothing for a second.
  */
 int fd_write(int fd, const void *p, size_t n, const volatile sig_atomic_t *interrupted, size_t *done);

@@ -21,6 +21,7 @@ for user in '' root nobody; do
 		"2 0000000000000000 0000000000000000 0000000000000000 0000000000000000 1"
 	is "is_not_root${user:+_with_$user}" "$(of "$child" Uid | tr '\t' '\n' | grep -cx 0)" 0
 	is "open_descriptors${user:+_with_$user}" "$(find "/proc/$child/fd" -type l -printf '%f %l\n' | sort -n | tail -n +4 | sed 's/.* //; s/:.*//' | sort -u)" socket
+	is "does_not_read_our_input${user:+_with_$user}" "$(readlink "/proc/$child/fd/0" | sed 's/:.*//')" socket
 	kill -INT "$PID"
 	finish
 	check "ends_with_us${user:+_with_$user}" gone "$child"

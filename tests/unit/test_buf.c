@@ -31,13 +31,13 @@ static void test_flush(void)
 
 	CHECK(pipe(fds) == 0);
 	buf_puts(&b, "text");
-	CHECK_INT(buf_flush(&b, fds[1], NULL), 0);
+	CHECK_INT(buf_flush(&b, fds[1], NULL, NULL), 0);
 	CHECK_INT(b.len, 0);
 	CHECK_INT(read(fds[0], got, sizeof(got)), 4);
 	CHECK_MEM(got, "text", 4);
 	close(fds[0]);
 	buf_puts(&b, "nobody reads");
-	CHECK_INT(buf_flush(&b, fds[1], NULL), -EPIPE);
+	CHECK_INT(buf_flush(&b, fds[1], NULL, NULL), -EPIPE);
 	CHECK_INT(b.len, 12);
 	close(fds[1]);
 	buf_done(&b);
@@ -58,7 +58,7 @@ static void test_flush_slow_reader(void)
 	const pid_t pid = fork();
 	if (pid == 0) {
 		close(fds[0]);
-		_exit(buf_flush(&b, fds[1], NULL) == 0 && b.len == 0 ? 0 : 1);
+		_exit(buf_flush(&b, fds[1], NULL, NULL) == 0 && b.len == 0 ? 0 : 1);
 	}
 	close(fds[1]);
 	fcntl(fds[0], F_SETFL, 0);

@@ -134,7 +134,7 @@ static unsigned count_descriptors(void)
 	return n - 3; /* ".", "..", and the folder */
 }
 
-static int prepare(void *arg, const volatile sig_atomic_t *interrupted, struct output **ret)
+static int prepare(void *arg, const volatile sig_atomic_t *interrupted, size_t *taken, struct output **ret)
 {
 	static const struct output_ops ops = {
 		.name = "test", .iface = out_iface, .packet = out_packet, .flush = out_flush, .finish = out_finish

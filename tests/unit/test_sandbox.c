@@ -88,6 +88,21 @@ static int try_packet_socket(void)
 	return result(syscall(SYS_socket, AF_PACKET, SOCK_RAW, 0));
 }
 
+static int try_other_protocol(void)
+{
+	return result(syscall(SYS_socket, AF_INET, SOCK_STREAM, IPPROTO_SCTP));
+}
+
+static int try_other_type(void)
+{
+	return result(syscall(SYS_socket, AF_INET6, SOCK_SEQPACKET, 0));
+}
+
+static int try_ping(void)
+{
+	return result(syscall(SYS_socket, AF_INET, SOCK_DGRAM, IPPROTO_ICMP));
+}
+
 static int try_listen(void)
 {
 	return result(syscall(SYS_listen, 0, 1));
@@ -255,6 +270,18 @@ static int try_send_elsewhere(void)
 	return syscall(SYS_sendto, 0, "x", 1, 0, &to, sizeof(to)) >= 0 || errno != ENOSYS ? 0 : -ENOSYS;
 }
 
+static int try_send_descriptor(void)
+{
+	const struct msghdr message = { 0 };
+
+	return syscall(SYS_sendmsg, 0, &message, 0) >= 0 || errno != ENOSYS ? 0 : -ENOSYS;
+}
+
+static int try_urgent_data(void)
+{
+	return syscall(SYS_sendto, 0, "x", 1, MSG_OOB, NULL, 0) >= 0 || errno != ENOSYS ? 0 : -ENOSYS;
+}
+
 enum { D = 1, N = 2 };
 
 /* fatal: ends the process. */
@@ -273,9 +300,14 @@ static const struct {
 	{ "socket", try_socket, D, false },
 	{ "unix socket", try_unix_socket, D | N, false },
 	{ "packet socket", try_packet_socket, D | N, false },
+	{ "SCTP", try_other_protocol, D | N, false },
+	{ "SOCK_SEQPACKET", try_other_type, D | N, false },
+	{ "ping socket", try_ping, D | N, false },
 	{ "connect", try_connect, D, false },
 	{ "listen", try_listen, D | N, false },
 	{ "sendto", try_send_elsewhere, D, false },
+	{ "sendmsg", try_send_descriptor, D, false },
+	{ "MSG_OOB", try_urgent_data, D, false },
 	{ "execve", try_exec, D | N, true },
 	{ "execveat", try_exec_at, D | N, true },
 	{ "fork", try_fork, D | N, false },
@@ -428,10 +460,11 @@ static int work_as_names(void)
 					.sin_port = htons(9),
 					.sin_addr = { htonl(INADDR_LOOPBACK) } };
 	const int udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	const int tcp = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, IPPROTO_TCP);
 	bool ran = false;
 	pthread_t id;
 
-	if (udp < 0 || connect(udp, (const struct sockaddr *)&to, sizeof(to)))
+	if (tcp < 0 || udp < 0 || connect(udp, (const struct sockaddr *)&to, sizeof(to)))
 		return 1;
 	if (open("/etc/passwd", O_RDONLY | O_CLOEXEC) < 0)
 		return 2;
