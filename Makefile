@@ -258,7 +258,7 @@ SUITES := unit golden bpf system tcpdump vm
 check-unit: $(UNIT)
 check-bpf: $(BPF_TEST) $(PROGRAMS)
 check-golden check-tcpdump: $(PROGRAMS) $(LIB_HELPERS) $(BENCH_TOOLS) $(FAULTS)
-check-system: $(PROGRAMS) $(HELPERS) $(LIB_HELPERS) $(ALTERED) $(FAULTS)
+check-system: $(PROGRAMS) $(HELPERS) $(LIB_HELPERS) $(ALTERED) $(FAULTS) tsan
 check-vm: $(B)/ptcpdump $(HELPERS)
 $(filter-out check-vm,$(SUITES:%=check-%)):
 	@tests/run $(@:check-%=%)
@@ -276,7 +276,7 @@ check-vm: vm-kernels
 vm-kernels:
 	sh tests/vm/vm-fetch $(or $(VM_KERNELS),bullseye bookworm bookworm-backports sid)
 
-tests: $(UNIT) $(BPF_TEST) $(PROGRAMS) $(HELPERS) $(LIB_HELPERS) $(ALTERED) $(BENCH_TOOLS) $(FAULTS)
+tests: $(UNIT) $(BPF_TEST) $(PROGRAMS) $(HELPERS) $(LIB_HELPERS) $(ALTERED) $(BENCH_TOOLS) $(FAULTS) tsan
 
 # The set-up may bring pkg-config and the compilers: a second make reads the Makefile with them in place.
 check:
