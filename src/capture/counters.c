@@ -28,51 +28,46 @@ static int slot_write(const struct capture *c, uint32_t ifindex, const struct if
 void counters_read(const struct capture *c, const struct link *link, uint64_t *received, uint64_t *dropped)
 {
 	struct iface_key key = { .netns = link->iface.netns, .ifindex = link->iface.ifindex };
-	int ncpus = libbpf_num_possible_cpus();
-	struct iface_slot *n = ncpus > 0 ? calloc((size_t)ncpus, sizeof(*n)) : NULL;
+	const int ncpus = libbpf_num_possible_cpus();
+	struct iface_slot *n = c->links.counts;
 
 	*received = *dropped = 0;
 	if (!n || (!slot_taken(c, &key, n) &&
 		   bpf_map_lookup_elem(bpf_map__fd(c->programs.skel->maps.ptcp_ifaces), &key, n) != 0))
-		goto out;
+		return;
 	for (int i = 0; i < ncpus; i++) {
 		*received += n[i].n.received;
 		for (int k = 0; k < DROP_CAUSES; k++)
 			*dropped += n[i].n.dropped[k];
 	}
-out:
-	free(n);
 }
 
-int counters_start(const struct capture *c, const struct link *link)
+int counters_start(struct capture *c, const struct link *link)
 {
 	struct iface_key key = { .netns = link->iface.netns, .ifindex = link->iface.ifindex };
-	int ncpus = libbpf_num_possible_cpus(), err;
-	struct iface_slot *n;
+	const int ncpus = libbpf_num_possible_cpus();
+	struct iface_slot *n = c->links.counts;
 
 	if (ncpus <= 0)
 		return ncpus;
-	n = calloc((size_t)ncpus, sizeof(*n));
+	if (!n)
+		n = c->links.counts = calloc((size_t)ncpus, sizeof(*n));
 	if (!n)
 		return -ENOMEM;
 	if (!slot_taken(c, &key, n) && n->key.ifindex != 0) {
 		memset(n, 0, (size_t)ncpus * sizeof(*n));
-		err = bpf_map_update_elem(bpf_map__fd(c->programs.skel->maps.ptcp_ifaces), &key, n, BPF_ANY);
-	} else {
-		memset(n, 0, (size_t)ncpus * sizeof(*n));
-		for (int i = 0; i < ncpus; i++)
-			n[i].key = key;
-		err = slot_write(c, key.ifindex, n);
+		return bpf_map_update_elem(bpf_map__fd(c->programs.skel->maps.ptcp_ifaces), &key, n, BPF_ANY);
 	}
-	free(n);
-	return err;
+	memset(n, 0, (size_t)ncpus * sizeof(*n));
+	for (int i = 0; i < ncpus; i++)
+		n[i].key = key;
+	return slot_write(c, key.ifindex, n);
 }
 
 void counters_stop(const struct capture *c, struct link *link)
 {
 	struct iface_key key = { .netns = link->iface.netns, .ifindex = link->iface.ifindex };
-	int ncpus = libbpf_num_possible_cpus();
-	struct iface_slot *n = ncpus > 0 ? calloc((size_t)ncpus, sizeof(*n)) : NULL;
+	struct iface_slot *n = c->links.counts;
 	uint64_t received, dropped;
 
 	counters_read(c, link, &received, &dropped);
@@ -80,10 +75,9 @@ void counters_stop(const struct capture *c, struct link *link)
 	link->gone_dropped += dropped;
 	bpf_map_delete_elem(bpf_map__fd(c->programs.skel->maps.ptcp_ifaces), &key);
 	if (n && slot_taken(c, &key, n)) {
-		memset(n, 0, (size_t)ncpus * sizeof(*n));
+		memset(n, 0, (size_t)libbpf_num_possible_cpus() * sizeof(*n));
 		slot_write(c, key.ifindex, n);
 	}
-	free(n);
 }
 
 /* What the kernel goes on counting was the old one's up to now. */

@@ -588,6 +588,7 @@ void links_free(struct capture *c)
 		free(c->links.all[i]->iface.netns_name);
 		free(c->links.all[i]);
 	}
+	free(c->links.counts);
 	free(c->links.all);
 	free(c->links.table);
 	free(c->links.wishes);

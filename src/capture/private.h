@@ -138,6 +138,7 @@ struct links {
 	struct link **table; /* by namespace and index */
 	unsigned table_size;
 	struct hash_key key;
+	struct iface_slot *counts; /* room of counters.c for a value per CPU: the end must not fail for want of it */
 	struct link *last;
 	struct wish *wishes; /* one for each of config.ifaces; NULL: nothing was looked for yet */
 	enum attach_mode mode;
@@ -272,7 +273,7 @@ void netns_done(struct capture *c);
 /* counters.c */
 /* Adds up the kernel's counters of an interface. */
 void counters_read(const struct capture *c, const struct link *link, uint64_t *received, uint64_t *dropped);
-int counters_start(const struct capture *c, const struct link *link);
+int counters_start(struct capture *c, const struct link *link);
 /* The interface's counters leave the kernel; packets of it may still be in the rings. */
 void counters_stop(const struct capture *c, struct link *link);
 
