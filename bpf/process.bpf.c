@@ -230,8 +230,11 @@ int BPF_PROG(ptcp_fork, struct task_struct *parent, struct task_struct *child)
 	/* With CLONE_PARENT the real parent is another, but what the child runs comes from the task that forked. */
 	e.child.parent_tgid = task_tgid(parent, BPF_CORE_READ(parent, tgid));
 	verdict_forget(e.child.tgid);
-	if (select_pids())
+	if (select_pids()) {
 		filter_fork(e.child.parent_tgid, e.child.tgid, e.child.uid);
+		/* Of the thread that forked, which may have another than its process. */
+		select_by_comm(e.child.tgid, child->comm);
+	}
 	e.child.parent_start = task_start(parent);
 	process_event(&e, sizeof(e), netns_is_news(e.child.netns));
 	return 0;

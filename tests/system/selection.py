@@ -122,6 +122,8 @@ class Traffic:
     def run(self, n):
         with open(self.go, "w"):
             pass
+        # A child is called as the thread that forked it.
+        self.procs.append(self.start(IMAGE + ["first"], None, "thread name:worker child:open,send,wait:0.01,send", None))
         for _ in range(n):
             self.procs.append(self.process())
             time.sleep(self.rng.random() * 0.05 * SLOW)
