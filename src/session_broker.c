@@ -18,7 +18,7 @@
 #include "util/fd.h"
 #include "util/log.h"
 
-enum { WAIT_MS = 100, WAITS = 10, ANSWER_MAX = 16 << 20 };
+enum { ANSWER_MAX = 16 << 20 };
 
 enum question_kind { ASK_FILE, ASK_INPUT, ASK_COMPILE };
 
@@ -341,23 +341,6 @@ void broker_free(struct broker *b)
 	free(b);
 }
 
-static int wait_answer(const struct broker *b)
-{
-	struct pollfd pfd = { .fd = b->socket, .events = POLLIN };
-
-	for (unsigned waits = 0; waits < WAITS;) {
-		const int n = poll(&pfd, 1, WAIT_MS);
-
-		if (n > 0)
-			return 0;
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (is_interrupted(b))
-			waits++;
-	}
-	return -EINTR;
-}
-
 /* What follows the answer, if anything does: *more, to be freed, with a zero behind it. A descriptor or 0, or -errno. */
 static int ask(struct broker *b, const struct question *q, char **more, size_t *size)
 {
@@ -366,7 +349,7 @@ static int ask(struct broker *b, const struct question *q, char **more, size_t *
 	int fd = -1, err = fd_write(b->socket, q, sizeof(*q), NULL, &done);
 
 	if (!err)
-		err = wait_answer(b);
+		err = fd_wait(b->socket, POLLIN, b->s->interrupted);
 	if (!err)
 		err = fd_receive(b->socket, &a, sizeof(a), &fd);
 	if (err && err != -EINTR)

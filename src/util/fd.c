@@ -29,9 +29,9 @@ bool fd_asked_to_end(const volatile sig_atomic_t *interrupted)
 	return sigpending(&pending) == 0 && (sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM));
 }
 
-static int wait_writable(int fd, const volatile sig_atomic_t *interrupted)
+int fd_wait(int fd, short events, const volatile sig_atomic_t *interrupted)
 {
-	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+	struct pollfd pfd = { .fd = fd, .events = events };
 
 	for (unsigned waits = 0; waits < WAITS;) {
 		const int n = poll(&pfd, 1, WAIT_MS);
@@ -55,7 +55,7 @@ int fd_write(int fd, const void *p, size_t n, const volatile sig_atomic_t *inter
 	for (*done = 0; *done < n;) {
 		const size_t rest = n - *done,
 			     chunk = stalls && !S_ISCHR(st.st_mode) && rest > PIPE_BUF ? PIPE_BUF : rest;
-		int err = stalls ? wait_writable(fd, interrupted) : 0;
+		int err = stalls ? fd_wait(fd, POLLOUT, interrupted) : 0;
 		ssize_t got;
 
 		if (err)

@@ -11,6 +11,9 @@
 /* By *interrupted or, when that is NULL, by a blocked SIGINT or SIGTERM. */
 bool fd_asked_to_end(const volatile sig_atomic_t *interrupted);
 
+/* Until one of poll()'s events is there. -errno; -EINTR: we have been asked to end, and it has not come for a second. */
+int fd_wait(int fd, short events, const volatile sig_atomic_t *interrupted);
+
 /*
  * Writes all of p, *done bytes of it so far. -errno. -EINTR: we have been asked to end, and whoever reads a pipe, socket or
  * terminal has taken nothing for a second.
