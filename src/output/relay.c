@@ -426,23 +426,6 @@ static const struct output_ops relay_ops = {
 	.free = relay_free,
 };
 
-static int close_descriptors(unsigned first, unsigned last)
-{
-	return first <= last && syscall(SYS_close_range, first, last, 0) ? -errno : 0;
-}
-
-/* But for the standard ones, one, and other when that is not -1. */
-static int close_all_but(int one, int other)
-{
-	const unsigned low = (unsigned)(other < 0 || one < other ? one : other);
-	const unsigned high = (unsigned)(one < other ? other : one);
-	int err = close_descriptors(STDERR_FILENO + 1, low - 1);
-
-	if (!err)
-		err = close_descriptors(low + 1, high - 1);
-	return err ? err : close_descriptors(high + 1, UINT32_MAX);
-}
-
 static _Noreturn void child(const struct relay *r, int memory_fd, int socket)
 {
 	struct relay_child child = { .socket = socket, .reply = r->reply };
@@ -451,7 +434,7 @@ static _Noreturn void child(const struct relay *r, int memory_fd, int socket)
 	relay_unmap(&memory);
 	/* What a command of ours is to read, nobody else can take, or move to another place in its file. */
 	if (dup2(socket, STDIN_FILENO) == STDIN_FILENO && !relay_map(&memory, memory_fd, PROT_READ) &&
-	    !close_all_but(socket, r->config.keep_fd)) {
+	    !fd_close_all_but(socket, r->config.keep_fd)) {
 		child.head = memory.head;
 		child.data = memory.data;
 		relay_serve(&child, &r->config);

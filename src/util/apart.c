@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,17 +15,6 @@
 #include "util/fd.h"
 
 enum { NOBODY = 65534 };
-
-static void close_others(int a, int b)
-{
-	const unsigned low = (unsigned)(a < b ? a : b), high = (unsigned)(a < b ? b : a);
-
-	if (low > STDERR_FILENO + 1)
-		syscall(SYS_close_range, STDERR_FILENO + 1, low - 1, 0);
-	if (high > low + 1)
-		syscall(SYS_close_range, low + 1, high - 1, 0);
-	syscall(SYS_close_range, high + 1, ~0U, 0);
-}
 
 /* A container's root may not become anybody, and has few capabilities to lose. */
 static int give_up(size_t max)
@@ -43,16 +31,6 @@ static int give_up(size_t max)
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? -errno : caps_set(&none);
 }
 
-static int read_result(int fd, void *result, size_t size)
-{
-	size_t done = 0;
-	ssize_t n;
-
-	while (done < size && ((n = read(fd, (char *)result + done, size - done)) > 0 || (n < 0 && errno == EINTR)))
-		done += n > 0 ? (size_t)n : 0;
-	return done == size ? 0 : -ECHILD;
-}
-
 int apart_run(int keep, size_t max, void (*work)(const void *arg, int keep, void *result), const void *arg,
 	      void *result, size_t size)
 {
@@ -65,7 +43,7 @@ int apart_run(int keep, size_t max, void (*work)(const void *arg, int keep, void
 	pid = fork();
 	if (pid == 0) {
 		fd_ignore_signals();
-		close_others(keep, pair[1]);
+		fd_close_all_but(keep, pair[1]);
 		if (give_up(max))
 			_exit(1);
 		work(arg, keep, result);
@@ -73,8 +51,8 @@ int apart_run(int keep, size_t max, void (*work)(const void *arg, int keep, void
 	}
 	err = pid < 0 ? -errno : 0;
 	close(pair[1]);
-	if (!err)
-		err = read_result(pair[0], result, size);
+	if (!err && fd_read_all(pair[0], result, size))
+		err = -ECHILD;
 	close(pair[0]);
 	if (pid > 0)
 		waitpid(pid, NULL, 0);

@@ -90,6 +90,21 @@ void fd_close_in_programs(void)
 		closedir(dir);
 }
 
+static int close_descriptors(unsigned first, unsigned last)
+{
+	return first <= last && syscall(SYS_close_range, first, last, 0) ? -errno : 0;
+}
+
+int fd_close_all_but(int one, int other)
+{
+	const unsigned low = (unsigned)(other < 0 || one < other ? one : other);
+	const unsigned high = (unsigned)(one < other ? other : one);
+	const int below = close_descriptors(STDERR_FILENO + 1, low - 1), between = close_descriptors(low + 1, high - 1),
+		  above = close_descriptors(high + 1, ~0U);
+
+	return below ? below : between ? between : above;
+}
+
 ssize_t fd_read_text(int fd, char *buf, size_t size)
 {
 	size_t len = 0;

@@ -23,6 +23,9 @@ int fd_write(int fd, const void *p, size_t n, const volatile sig_atomic_t *inter
 /* What is open and no standard stream is closed in programs that are run from now on: libraries open some that would stay. */
 void fd_close_in_programs(void);
 
+/* But for the standard streams, one, and other when that is not -1. As many as can be; -errno of the first that cannot. */
+int fd_close_all_but(int one, int other);
+
 /* What is left of a file, or size - 1 bytes of it, and a NUL: how many bytes, without that. */
 ssize_t fd_read_text(int fd, char *buf, size_t size);
 /* A pipe without reader and a file of the largest size (ulimit -f) are told by write(), -EPIPE and -EFBIG, not by signals. */
