@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <pthread.h>
 #include <pwd.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "util/clock.h"
+#include "util/thread.h"
 
 /* Beyond this many different users, names are no longer shown: the numbers are. */
 enum { USERS_MAX = 1024, PASSWD_MAX = 16384, STACK = 512 * 1024 };
@@ -142,23 +142,12 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* With the lock held. Signals are the main thread's. */
+/* With the lock held. */
 static void start(struct users *u)
 {
-	sigset_t all, before;
-	pthread_attr_t attr;
-	pthread_t thread;
-
 	u->started = true;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attr, STACK);
-	if (pthread_create(&thread, &attr, work, u) == 0)
+	if (thread_detach(STACK, work, u) == 0)
 		u->references++;
-	pthread_attr_destroy(&attr);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 /* With the lock held. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "output/resolver_wire.h"
+#include "util/thread.h"
 
 enum {
 	WORKERS = 8,
@@ -78,15 +79,8 @@ static void *work(void *arg)
 /* With the lock held. */
 static void start_worker(struct server *s)
 {
-	pthread_attr_t attr;
-	pthread_t thread;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attr, STACK);
-	if (pthread_create(&thread, &attr, work, s) == 0)
+	if (thread_detach(STACK, work, s) == 0)
 		s->workers++;
-	pthread_attr_destroy(&attr);
 }
 
 /* False: it was no question, or one too many. */
