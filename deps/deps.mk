@@ -75,31 +75,23 @@ $(ND_BUILT): $(TCPDUMP_TAR)
 	$(Q)$(call logged,$(ND_OBJ)/make.log,$(MAKE) -C $(ND_OBJ) libnetdissect.a)
 	$(Q)touch $@
 
-# The dissectors read hostile bytes: the sanitized program has sanitized ones.
-ND_ASAN_OBJ := $(D)/netdissect-asan
-ND_ASAN_BUILT := $(ND_ASAN_OBJ)/libnetdissect.a
-ND_ASAN_LIB := $(ND_ASAN_OBJ)/libnetdissect-closed.a
+# $(call nd_variant,NAME,FOLDER,said,compiler,flags): ND_NAME_BUILT and ND_NAME_LIB.
+define nd_variant
+ND_$(1)_BUILT := $(2)/libnetdissect.a
+ND_$(1)_LIB := $(2)/libnetdissect-closed.a
 
-$(ND_ASAN_BUILT): $(ND_BUILT)
-	$(say) DEP libnetdissect, sanitized
-	$(Q)rm -rf $(ND_ASAN_OBJ) && mkdir -p $(ND_ASAN_OBJ)
-	$(Q)cd $(ND_ASAN_OBJ) && $(call logged,configure.log,$(abspath $(ND_SRC))/configure -q --with-crypto --without-smi \
-		--without-cap-ng --disable-local-libpcap CC="$(CC)" CFLAGS="-O1 -g $(ASAN)")
-	$(Q)$(call logged,$(ND_ASAN_OBJ)/make.log,$(MAKE) -C $(ND_ASAN_OBJ) libnetdissect.a)
-	$(Q)touch $@
+$(2)/libnetdissect.a: $(ND_BUILT)
+	$$(say) DEP libnetdissect, $(3)
+	$$(Q)rm -rf $(2) && mkdir -p $(2)
+	$$(Q)cd $(2) && $$(call logged,configure.log,$(abspath $(ND_SRC))/configure -q --with-crypto --without-smi \
+		--without-cap-ng --disable-local-libpcap CC="$(4)" CFLAGS="-O1 -g $(5)")
+	$$(Q)$$(call logged,$(2)/make.log,$$(MAKE) -C $(2) CC="$(4)" libnetdissect.a)
+	$$(Q)touch $$@
+endef
 
-# And one that libFuzzer can follow.
-ND_FUZZ_OBJ := $(D)/netdissect-fuzz
-ND_FUZZ_BUILT := $(ND_FUZZ_OBJ)/libnetdissect.a
-ND_FUZZ_LIB := $(ND_FUZZ_OBJ)/libnetdissect-closed.a
-
-$(ND_FUZZ_BUILT): $(ND_BUILT)
-	$(say) DEP libnetdissect, fuzzed
-	$(Q)rm -rf $(ND_FUZZ_OBJ) && mkdir -p $(ND_FUZZ_OBJ)
-	$(Q)cd $(ND_FUZZ_OBJ) && $(call logged,configure.log,$(abspath $(ND_SRC))/configure -q --with-crypto --without-smi \
-		--without-cap-ng --disable-local-libpcap CC="$(FUZZ_CC)" CFLAGS="-O1 -g $(FUZZ_FLAGS)")
-	$(Q)$(call logged,$(ND_FUZZ_OBJ)/make.log,$(MAKE) -C $(ND_FUZZ_OBJ) CC="$(FUZZ_CC)" libnetdissect.a)
-	$(Q)touch $@
+# The dissectors read hostile bytes: the sanitized program has sanitized ones, and libFuzzer some that it can follow.
+$(eval $(call nd_variant,ASAN,$(D)/netdissect-asan,sanitized,$$(CC),$$(ASAN)))
+$(eval $(call nd_variant,FUZZ,$(D)/netdissect-fuzz,fuzzed,$$(FUZZ_CC),$$(FUZZ_FLAGS)))
 
 # What would open files and sockets while it dissects; src/output/netdissect_files.c has each as closed_NAME.
 CLOSED := fopen gethostbyaddr ether_ntohost getrpcbynumber if_indextoname EVP_get_cipherbyname
