@@ -32,7 +32,7 @@ CJSON_URL := https://github.com/DaveGamble/cJSON/archive/refs/tags/v$(CJSON_V).t
 LIBBPF_V := 1.1.2
 LIBBPF_SUM := b50ab60637fb713db78aa98e6ca911ddf13c0799d498a1f6ec03ebffc7dca588
 LIBBPF_DEB := pool/main/libb/libbpf/libbpf_$(LIBBPF_V).orig.tar.gz
-LIBBPF_URL := https://github.com/libbpf/libbpf/archive/refs/tags/v$(LIBBPF_V).tar.gz https://deb.debian.org/debian/$(LIBBPF_DEB)
+LIBBPF_URL := https://github.com/libbpf/libbpf/archive/refs/tags/v$(LIBBPF_V).tar.gz
 
 TCPDUMP_TAR := $(D)/src/tcpdump-$(TCPDUMP_V).tar.xz
 PCAP_TAR := $(D)/src/libpcap-$(PCAP_V).tar.xz
