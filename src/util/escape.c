@@ -279,8 +279,12 @@ static const uint8_t *put_run(struct escaper *e, const uint8_t *p)
 void escape_put(struct buf *b, struct str s, enum escape_place place)
 {
 	const uint8_t *p = (const uint8_t *)s.p;
-	struct escaper e = { .b = b, .place = place, .start = p, .end = p + (s.p ? s.n : 0) };
+	struct escaper e = { .b = b, .place = place, .start = p };
 
+	/* Nothing may be added to a null pointer, not even 0 (C11 6.5.6). */
+	if (!p)
+		return;
+	e.end = p + s.n;
 	while (p < e.end) {
 		p = put_run(&e, p);
 		if (p < e.end)
