@@ -14,25 +14,12 @@
 #include "output/resolver.h"
 #include "reader/reader.h"
 #include "sandbox.h"
+#include "session_broker_wire.h"
 #include "util/caps.h"
 #include "util/fd.h"
 #include "util/log.h"
 
 enum { ANSWER_MAX = 16 << 20 };
-
-enum question_kind { ASK_FILE, ASK_INPUT, ASK_COMPILE };
-
-struct question {
-	uint32_t kind, step;
-	struct filter_compile_opts opts;
-};
-
-/* Followed by size bytes: a name, instructions, or a message. A descriptor comes with it when fd is set. */
-struct answer {
-	int32_t err;
-	uint32_t size;
-	bool fd;
-};
 
 struct broker {
 	int socket;
@@ -53,7 +40,7 @@ struct outside {
 
 static int say(const struct outside *out, int err, const void *more, size_t size, int fd)
 {
-	const struct answer answer = { .err = err, .size = (uint32_t)size, .fd = fd >= 0 };
+	const struct broker_answer answer = { .err = err, .size = (uint32_t)size, .fd = fd >= 0 };
 	size_t done;
 	int ret = fd_send(out->socket, &answer, sizeof(answer), fd);
 
@@ -179,8 +166,15 @@ static int answer_file(struct outside *out, enum file_step step)
 }
 
 /* Answers from names servers are read without any right but those to ask. */
-static __attribute__((noreturn)) void compile(struct outside *out, const struct filter_compile_opts *opts)
+static __attribute__((noreturn)) void compile(struct outside *out, const struct broker_question *q)
 {
+	const struct filter_compile_opts opts = {
+		.dlt = q->dlt,
+		.snaplen = q->snaplen,
+		.no_optimize = q->no_optimize,
+		.saved = true,
+		.swapped = q->swapped,
+	};
 	const struct sandbox_config sandbox = { .names = true, .quiet = true };
 	const struct options *o = out->config.s->o;
 	struct filter_code code = { 0 };
@@ -192,7 +186,7 @@ static __attribute__((noreturn)) void compile(struct outside *out, const struct 
 		err = sandbox_enter(&sandbox);
 	if (err)
 		_exit(1);
-	err = filter_compile(o->expr, opts, &code, text);
+	err = filter_compile(o->expr, &opts, &code, text);
 	if (err)
 		err = say(out, err, text, strlen(text), -1);
 	else
@@ -200,13 +194,13 @@ static __attribute__((noreturn)) void compile(struct outside *out, const struct 
 	_exit(err ? 1 : 0);
 }
 
-static int answer_compile(struct outside *out, const struct filter_compile_opts *opts)
+static int answer_compile(struct outside *out, const struct broker_question *q)
 {
 	const pid_t pid = fork();
 	int status = 1;
 
 	if (pid == 0)
-		compile(out, opts);
+		compile(out, q);
 	if (pid < 0)
 		return say(out, -errno, NULL, 0, -1);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -215,12 +209,12 @@ static int answer_compile(struct outside *out, const struct filter_compile_opts 
 	return status ? -EIO : 0;
 }
 
-static int answer(struct outside *out, const struct question *q)
+static int answer(struct outside *out, const struct broker_question *q)
 {
-	switch ((enum question_kind)q->kind) {
+	switch ((enum broker_question_kind)q->kind) {
 	case ASK_FILE: return answer_file(out, (enum file_step)q->step);
 	case ASK_INPUT: return answer_input(out);
-	case ASK_COMPILE: return answer_compile(out, &q->opts);
+	case ASK_COMPILE: return answer_compile(out, q);
 	}
 	return -EINVAL;
 }
@@ -273,10 +267,10 @@ static int outside_open(struct outside *out)
 	return err ? err : outside_signals(out);
 }
 
-static __attribute__((noreturn)) void serve(const struct broker_config *config, int socket)
+int broker_serve(const struct broker_config *config, int socket)
 {
 	struct outside out = { .config = *config, .socket = socket };
-	struct question q;
+	struct broker_question q;
 	int err;
 
 	/* Who looks up names ends when nobody has its socket any more. */
@@ -284,7 +278,8 @@ static __attribute__((noreturn)) void serve(const struct broker_config *config, 
 	err = outside_open(&out);
 	while (!err && !fd_read_all(socket, &q, sizeof(q)))
 		err = answer(&out, &q);
-	_exit(err && err != -ECANCELED ? 1 : 0);
+	free(out.inputs);
+	return err && err != -ECANCELED ? 1 : 0;
 }
 
 /* --- inside --------------------------------------------------------------------------- */
@@ -308,7 +303,7 @@ int broker_new(struct broker **ret, const struct broker_config *config)
 	pid = fork();
 	if (pid == 0) {
 		close(sockets[0]);
-		serve(config, sockets[1]);
+		_exit(broker_serve(config, sockets[1]));
 	}
 	close(sockets[1]);
 	b->socket = sockets[0];
@@ -342,9 +337,9 @@ void broker_free(struct broker *b)
 }
 
 /* What follows the answer, if anything does: *more, to be freed, with a zero behind it. A descriptor or 0, or -errno. */
-static int ask(struct broker *b, const struct question *q, char **more, size_t *size)
+static int ask(struct broker *b, const struct broker_question *q, char **more, size_t *size)
 {
-	struct answer a;
+	struct broker_answer a;
 	size_t done;
 	int fd = -1, err = fd_write(b->socket, q, sizeof(*q), NULL, &done);
 
@@ -369,7 +364,7 @@ static int ask(struct broker *b, const struct question *q, char **more, size_t *
 	return a.err ? a.err : fd >= 0 ? fd : 0;
 }
 
-static int ask_name(struct broker *b, const struct question *q, char name[PATH_MAX])
+static int ask_name(struct broker *b, const struct broker_question *q, char name[PATH_MAX])
 {
 	char *more = NULL;
 	size_t size;
@@ -384,14 +379,14 @@ static int ask_name(struct broker *b, const struct question *q, char name[PATH_M
 
 int broker_input(struct broker *b, char name[PATH_MAX])
 {
-	const struct question q = { .kind = ASK_INPUT };
+	const struct broker_question q = { .kind = ASK_INPUT };
 
 	return ask_name(b, &q, name);
 }
 
 int broker_file(void *arg, enum file_step step, char name[PATH_MAX])
 {
-	const struct question q = { .kind = ASK_FILE, .step = step };
+	const struct broker_question q = { .kind = ASK_FILE, .step = step };
 	struct broker *b = arg;
 	const int fd = ask_name(b, &q, name);
 
@@ -403,7 +398,13 @@ int broker_file(void *arg, enum file_step step, char name[PATH_MAX])
 int broker_compile(struct broker *b, const struct filter_compile_opts *opts, struct filter_code *ret,
 		   char err[FILTER_ERR_LEN])
 {
-	const struct question q = { .kind = ASK_COMPILE, .opts = *opts };
+	const struct broker_question q = {
+		.kind = ASK_COMPILE,
+		.dlt = opts->dlt,
+		.snaplen = opts->snaplen,
+		.no_optimize = opts->no_optimize,
+		.swapped = opts->swapped,
+	};
 	char *more = NULL;
 	size_t size;
 	int e = ask(b, &q, &more, &size);

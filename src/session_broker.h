@@ -29,6 +29,8 @@ bool broker_opens_files(const struct options *o);
 bool broker_needed(const struct options *o);
 /* Forks: what the session may do as yet, the broker may. -errno, logged. */
 int broker_new(struct broker **ret, const struct broker_config *config);
+/* What the broker does until those inside have ended, or ask what they never would; the exit status of its process. */
+int broker_serve(const struct broker_config *config, int socket);
 /* Ends it, and waits for that. */
 void broker_free(struct broker *b);
 
@@ -38,7 +40,7 @@ void broker_free(struct broker *b);
 int broker_input(struct broker *b, char name[PATH_MAX]);
 /* See struct file_config; arg is the broker. */
 int broker_file(void *arg, enum file_step step, char name[PATH_MAX]);
-/* As filter_compile(). */
+/* As filter_compile(), for saved packets; netmask: 0. */
 int broker_compile(struct broker *b, const struct filter_compile_opts *opts, struct filter_code *ret,
 		   char err[FILTER_ERR_LEN]);
 
