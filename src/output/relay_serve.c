@@ -198,6 +198,21 @@ static int serve(struct server *s)
 	return err;
 }
 
+static void server_free(struct server *s)
+{
+	for (size_t i = 0; i < s->nifaces; i++) {
+		if (s->ifaces[i]) {
+			free(s->ifaces[i]->name);
+			free(s->ifaces[i]->netns_name);
+		}
+		free(s->ifaces[i]);
+	}
+	for (size_t i = 0; i < RELAY_ANNOTATIONS; i++)
+		free(s->annotations[i].strings);
+	free(s->ifaces);
+	free(s);
+}
+
 void relay_serve(const struct relay_child *child, const struct relay_config *config)
 {
 	struct server *s = calloc(1, sizeof(*s));
@@ -211,4 +226,5 @@ void relay_serve(const struct relay_child *child, const struct relay_config *con
 	if (!err && write(child->socket, "", 1) == 1)
 		err = serve(s);
 	__atomic_store_n(&child->reply->error, -err, __ATOMIC_RELEASE);
+	server_free(s);
 }
