@@ -176,6 +176,18 @@ def records():
     save('process', 'asked', bytes(b for i in range(32) for b in (i, 17, 9, 8, 0x80 | i, 17, 9, 8, 1)))
     save('reference', 'all', bytes(b for i in range(8) for b in (i * 5, 3) + tuple(b'abc')) +
          bytes(b for i in range(64) for b in (i, i * 7 & 7, i)))
+    world = b''.join(bytes([7 + i]) + b'ifname-' + bytes(i) for i in range(4)) + b''.join(
+        struct.pack('<HI', 0xffff, 12345678 + i) for i in range(4))
+    for how in range(16):
+        steps = b''.join(struct.pack('<BBHB', 0x66 | how, i * 5 & 0xff, i * 700 & 0xffff, i & 15) for i in range(150))
+        save('relay', f'{how}', bytes([how, 3]) + world + steps)
+    for how in range(4):
+        find = b''.join(bytes([i | i << 3 & 0xe0, 0, 0x4f, 5 + (i & 8)]) + b'a.b c' + bytes(i & 8) for i in range(64))
+        serve = b''.join(bytes([i & 1 | i << 4 & 0x80, 0, 0x6b]) + b'host.example' for i in range(64))
+        save('names', f'{how}', bytes([how]) + (serve if how & 1 else find))
+    for how in range(0, 256, 3):
+        ask = b''.join(bytes([kind | step << 2, 1, 0, 0, 0]) for step in (0, 2, 1, 3, 2) for kind in (0, 1, 2))
+        save('broker', f'{how}', bytes([how, 15]) + (b'/a\n/tmp\n/dev/x\n' if how & 0x40 else b'') + ask)
     ret = struct.pack('<HBBI', 6, 0, 0, 65535)
     load = struct.pack('<HBBI', 0x28, 0, 0, 12) + struct.pack('<HBBI', 0x15, 0, 1, 0x800)
     save('filter', 'ip', b'\3\0' + load + ret + ret + bytes(12) + b'\x08\0' + bytes(20))
