@@ -19,8 +19,8 @@
 #include "capture/private.h"
 #include "ptcpdump.skel.h"
 #include "util/clock.h"
-#include "util/local.h"
 #include "util/log.h"
+#include "util/mounts.h"
 
 static const char *const named_dirs[] = { NETNS_DIR, NETNS_DOCKER_DIR };
 
@@ -122,23 +122,15 @@ static void scan_names(struct capture *c)
 /* One without a process lives on where it is mounted, which may be anywhere. */
 static void scan_mounts(struct capture *c)
 {
-	FILE *f = fopen("/proc/self/mountinfo", "re");
-	size_t room = 0;
-	char *line = NULL;
+	struct mounts all = mounts_open();
+	struct mount m;
+	uint32_t inode;
 
-	if (!f)
-		return;
-	while (getline(&line, &room, f) > 0) {
-		char path[PATH_MAX];
-		uint32_t inode;
-
-		if (sscanf(line, "%*u %*u %*s net:[%" SCNu32 "] %4095s", &inode, path) != 2)
-			continue;
-		local_unescape(path);
-		scan_mark(c, path, inode);
+	while (mounts_next(&all, &m)) {
+		if (sscanf(m.root, "net:[%" SCNu32 "]", &inode) == 1)
+			scan_mark(c, m.point, inode);
 	}
-	free(line);
-	fclose(f);
+	mounts_close(&all);
 }
 
 static bool is_netns_word(const char *given)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <linux/magic.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "util/caps.h"
+#include "util/mounts.h"
 #include "util/rights.h"
 
 enum {
@@ -63,38 +65,27 @@ static bool is_on(int fd, long magic)
 	return fstatfs(fd, &fs) == 0 && (long)fs.f_type == magic;
 }
 
-/* Line by line; false: it is not there. */
-static bool find_line(const char *path, const char *format, unsigned value, char *line, size_t size)
-{
-	FILE *f = fopen(path, "re");
-	bool found = false;
-	unsigned got;
-
-	while (f && !found && fgets(line, (int)size, f))
-		found = sscanf(line, format, &got) == 1 && (value == UINT_MAX || got == value);
-	if (f)
-		fclose(f);
-	return found;
-}
-
 /* Whose a file system of FUSE is: it makes up owners. virtiofs, of the machine's host, counts as root's. */
 static uint32_t fuse_user(int fd)
 {
-	char path[64], line[3 * PATH_MAX];
-	const char *rest, *options, *user;
-	unsigned id;
+	const uint32_t wanted = mounts_id(fd);
+	struct mounts all = mounts_open();
+	uint32_t user = NOBODY;
+	struct mount m;
 
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	if (!find_line(path, "mnt_id: %u", UINT_MAX, line, sizeof(line)) || sscanf(line, "mnt_id: %u", &id) != 1 ||
-	    !find_line("/proc/self/mountinfo", "%u ", id, line, sizeof(line)))
-		return NOBODY;
-	rest = strstr(line, " - ");
-	if (!rest || strncmp(rest, " - virtiofs ", 12) == 0)
-		return rest ? 0 : NOBODY;
-	/* The last word: the source, in front of it, is whatever the user calls it. */
-	options = strrchr(rest, ' ');
-	user = strchr(options, '\n') ? strstr(options, "user_id=") : NULL;
-	return user && sscanf(user, "user_id=%u", &id) == 1 ? id : NOBODY;
+	while (wanted && mounts_next(&all, &m)) {
+		const char *given = strstr(m.options, "user_id=");
+
+		if (m.id != wanted)
+			continue;
+		if (strcmp(m.type, "virtiofs") == 0)
+			user = 0;
+		else if (!given || sscanf(given, "user_id=%" SCNu32, &user) != 1)
+			user = NOBODY;
+		break;
+	}
+	mounts_close(&all);
+	return user;
 }
 
 /* Takes fd over. */

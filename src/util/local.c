@@ -5,11 +5,12 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+
+#include "util/mounts.h"
 
 enum { LINKS_MAX = 40 }; /* as the kernel follows */
 
@@ -28,84 +29,41 @@ int local_look(int fd, struct local_file *ret)
 	return 0;
 }
 
-/* 0: unknown. */
-static unsigned mount_of(int fd)
+static bool is_served(const struct mount *m)
 {
-	char path[64], line[128];
-	unsigned id = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	f = fopen(path, "re");
-	while (f && !id && fgets(line, sizeof(line), f))
-		sscanf(line, "mnt_id: %u", &id);
-	if (f)
-		fclose(f);
-	return id;
+	return strncmp(m->type, "fuse", 4) == 0;
 }
 
 /* statfs() would ask it. */
 bool local_is_served(int fd)
 {
-	const unsigned wanted = mount_of(fd);
-	FILE *f = fopen("/proc/self/mountinfo", "re");
+	const uint32_t wanted = mounts_id(fd);
+	struct mounts all = mounts_open();
 	bool served = true;
-	char *line = NULL;
-	size_t room = 0;
+	struct mount m;
 
-	while (wanted && f && getline(&line, &room, f) > 0) {
-		const char *type = strstr(line, " - ");
-		unsigned id;
-
-		if (sscanf(line, "%u ", &id) != 1 || id != wanted || !type)
+	while (wanted && mounts_next(&all, &m)) {
+		if (m.id != wanted)
 			continue;
-		served = strncmp(type + 3, "fuse", 4) == 0;
+		served = is_served(&m);
 		break;
 	}
-	free(line);
-	if (f)
-		fclose(f);
+	mounts_close(&all);
 	return served;
-}
-
-void local_unescape(char *s)
-{
-	char *to = s;
-
-	for (; *s; s++) {
-		if (s[0] == '\\' && strspn(s + 1, "01234567") >= 3) {
-			*to++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
-			s += 3;
-		} else {
-			*to++ = *s;
-		}
-	}
-	*to = '\0';
 }
 
 bool local_is_behind_served(const char *path)
 {
-	FILE *f = fopen("/proc/self/mountinfo", "re");
+	struct mounts all = mounts_open();
 	bool served = false;
-	char *line = NULL;
-	size_t room = 0;
+	struct mount m;
 
-	while (f && !served && getline(&line, &room, f) > 0) {
-		const char *type = strstr(line, " - fuse");
-		char *mount;
-		size_t n;
+	while (!served && mounts_next(&all, &m)) {
+		const size_t n = strlen(m.point);
 
-		/* As long as it likes: each byte may be written as four. */
-		if (!type || sscanf(line, "%*u %*u %*s %*s %ms", &mount) != 1)
-			continue;
-		local_unescape(mount);
-		n = strlen(mount);
-		served = strncmp(path, mount, n) == 0 && path[n] == '/';
-		free(mount);
+		served = is_served(&m) && strncmp(path, m.point, n) == 0 && path[n] == '/';
 	}
-	free(line);
-	if (f)
-		fclose(f);
+	mounts_close(&all);
 	return served;
 }
 

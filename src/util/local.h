@@ -20,8 +20,6 @@ struct local_file {
 int local_look(int fd, struct local_file *ret);
 /* Whether fd is on a file system that some program serves. When nobody knows, it is. */
 bool local_is_served(int fd);
-/* In place, what mountinfo writes as \040 and the like. */
-void local_unescape(char *path);
 /* Whether such a one is mounted on the way to an absolute path without links. */
 bool local_is_behind_served(const char *path);
 /* An O_PATH fd of what a path leads to, past no such file system. -EREMOTE: past one. */
