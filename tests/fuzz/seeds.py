@@ -145,6 +145,17 @@ def texts():
         save('glob', name, f'{pattern}\n{text}')
 
 
+def mounts():
+    some = ('22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n'
+            '50 22 0:4 net:[4026532276] /run/netns/a\\040b rw - nsfs nsfs rw\n'
+            '57 22 0:50 / /home/a\\134b rw,nosuid - fuse.sshfs a:\\040 rw,user_id=1000,group_id=1000\n'
+            '58 22 0:51 / /mnt rw - virtiofs host rw\n')
+    for number in (22, 57, 58):
+        save('mounts', f'{number}', f'\x10{chr(number)}/home/a\\b/c/d/e/f{some}')
+    with open(os.path.join(OUT, 'mounts.dict'), 'w', encoding='utf8') as f:
+        f.writelines(f'"{w}"\n' for w in (' - ', ' - fuse', ' - virtiofs ', 'user_id=', '\\\\040', 'net:['))
+
+
 def archives():
     tar = io.BytesIO()
     with tarfile.open(fileobj=tar, mode='w', format=tarfile.USTAR_FORMAT) as t:
@@ -195,5 +206,5 @@ def records():
 
 
 shutil.rmtree(OUT, ignore_errors=True)
-for make in (captures, answers, grpc, texts, archives, options, records):
+for make in (captures, answers, grpc, texts, mounts, archives, options, records):
     make()
