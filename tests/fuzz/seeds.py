@@ -169,6 +169,32 @@ def archives():
     save('archive', 'lzma', b'\0' + lzma.compress(data, format=lzma.FORMAT_ALONE))
 
 
+def btf_file(types, strings):
+    """types: (name, kind, number of members, size or type, what follows)."""
+    names, text = {'': 0}, b'\0'
+    for s in strings:
+        names[s] = len(text)
+        text += s.encode() + b'\0'
+    body = b''.join(struct.pack('<III', names[name], kind << 24 | vlen, size) +
+                    b''.join(struct.pack('<I', names.get(x, x)) for x in more) for name, kind, vlen, size, more in types)
+    return struct.pack('<HBBIIIII', 0xeb9f, 1, 0, 24, 0, len(body), len(body), len(text)) + body + text
+
+
+def btf():
+    """One type of each kind, by the numbers of enum in linux/btf.h; a name stands for where it is."""
+    kernel = btf_file([('int', 1, 0, 4, [32]), ('', 2, 0, 3, []), ('sock', 4, 3, 16, ['a', 1, 0, 'b', 2, 32, 'c', 4, 64]),
+                       ('', 3, 0, 0, [1, 5, 7]), ('word', 8, 0, 6, []), ('', 10, 0, 7, []), ('', 9, 0, 8, []),
+                       ('pid', 5, 1, 4, ['a', 9, 0]), ('bpf_func_id', 6, 1, 4, ['VALUE', 7]), ('far', 7, 0, 0, []),
+                       ('', 13, 1, 1, ['a', 3]), ('task_newtask', 12, 1, 11, []), ('task_struct', 4, 2, 8, ['a', 8, 0, 'b', 9, 32]),
+                       ('real', 16, 0, 4, []), ('tag', 18, 0, 1, []), ('big', 19, 1, 8, ['VALUE', 1, 2])],
+                      ['int', 'sock', 'a', 'b', 'c', 'word', 'pid', 'bpf_func_id', 'VALUE', 'far', 'task_newtask',
+                       'task_struct', 'real', 'tag', 'big'])
+    module = btf_file([('nf_conn', 4, 1, 8, ['status', 1, 32])], ['nf_conn', 'status'])
+    # Strings of a module follow those of the kernel.
+    save('btf', 'kernel', struct.pack('<H', len(kernel)) + kernel)
+    save('btf', 'module', struct.pack('<H', len(kernel)) + kernel + module)
+
+
 def options():
     with open(f'{TOP}/src/options_table.c', encoding='utf8') as f:
         names = re.findall(r'\.name = "([a-z0-9-]+)"', f.read())
@@ -206,5 +232,5 @@ def records():
 
 
 shutil.rmtree(OUT, ignore_errors=True)
-for make in (captures, answers, grpc, texts, mounts, archives, options, records):
+for make in (captures, answers, grpc, texts, mounts, archives, btf, options, records):
     make()
