@@ -195,6 +195,24 @@ def btf():
     save('btf', 'module', struct.pack('<H', len(kernel)) + kernel + module)
 
 
+def packets():
+    v4 = b'\x45' + bytes(5) + b'\0\0\x40%c' + bytes(2) + b'\x0a\0\0\1\x0a\0\0\2'
+    v6 = b'\x60' + bytes(5) + b'%c\x40' + bytes(15) + b'\1' + bytes(15) + b'\2'
+    ports = b'\0\x50\x1f\x90'
+    tcp, udp = ports + bytes(8) + b'\x50\2' + bytes(6), ports + bytes(4)
+    ether, vlan, sll2 = bytes(12) + b'%b', bytes(12) + b'\x81\0\0\1%b', b'%b' + bytes(18)
+    # The device's number, less 1; its link header; protocol; what follows.
+    for i, (device, link, kind, data) in enumerate((
+            (0, ether, b'\x08\0', v4 % 6 + tcp), (0, vlan, b'\x08\0', v4 % 17 + udp), (0, ether, b'\x86\xdd', v6 % 6 + tcp),
+            (1, b'%.0b', b'', v4 % 17 + udp), (1, b'%.0b', b'', v6 % 0 + b'\x11' + bytes(7) + udp),
+            (2, sll2, b'\x08\0', v4 % 1 + b'\x08' + bytes(7)), (3, bytes(14) + b'%b', b'\x86\xdd', v6 % 44 + b'\6' + bytes(7) + tcp))):
+        packet = link % kind + data
+        for how in (3, 7):
+            one = b''.join(bytes([6 | ring]) + struct.pack('<HBBB', len(packet), 9, device | device << 1 & 4 | 8, 0) + packet +
+                           bytes([1, 128 + 1]) for ring in (0, 1))
+            save('deliver', f'{i}-{how}', bytes([how]) + (one + bytes([2, 5, 0xf4, 0, 0, 2, 2, 2])) * 3)
+
+
 def options():
     with open(f'{TOP}/src/options_table.c', encoding='utf8') as f:
         names = re.findall(r'\.name = "([a-z0-9-]+)"', f.read())
@@ -232,5 +250,5 @@ def records():
 
 
 shutil.rmtree(OUT, ignore_errors=True)
-for make in (captures, answers, grpc, texts, mounts, archives, btf, options, records):
+for make in (captures, answers, grpc, texts, mounts, archives, btf, packets, options, records):
     make()

@@ -280,9 +280,9 @@ static inline uint64_t rig_captured(const struct rig *r)
 	return r->c.delivery.captured;
 }
 
-static inline void rig_filter(struct rig *r)
+static inline void rig_filter(struct rig *r, bool in_user)
 {
-	r->c.filter.in_user = true;
+	r->c.filter.in_user = in_user;
 }
 
 static inline bool rig_is_l3_filter(const struct rig *r, const struct filter_code *code)
@@ -294,6 +294,31 @@ static inline bool rig_is_l3_filter(const struct rig *r, const struct filter_cod
 static inline void rig_ask_owners(struct rig *r)
 {
 	r->c.owners = (struct owners *)r;
+}
+
+/* The real ones; both may be NULL. */
+static inline void rig_ask(struct rig *r, struct owners *owners, struct nat *nat)
+{
+	r->c.owners = owners;
+	r->c.nat = nat;
+}
+
+/* Which one it is. */
+static inline unsigned rig_ring_of(const struct rig *r, const struct ring *ring)
+{
+	return (unsigned)(ring - r->c.rings.ring);
+}
+
+/* Empty, as at the beginning; no packet was delivered. */
+static inline void rig_rewind(struct rig *r)
+{
+	for (unsigned i = 0; i < r->c.rings.n; i++) {
+		struct ring *ring = &r->c.rings.ring[i];
+
+		*(unsigned long *)(uintptr_t)ring->producer = *ring->consumer = ring->pos = ring->limit = 0;
+		r->c.rings.ts[i] = 0;
+	}
+	r->c.delivery.last_ts = r->c.delivery.captured = 0;
 }
 
 static inline void rig_clock_offset(struct rig *r, int64_t ns)

@@ -214,7 +214,7 @@ static void test_order_of_equal_times(void)
 
 	start(2);
 	e.ifindex = TUN;
-	rig_filter(&rig); /* it tells the length, by which they are told apart */
+	rig_filter(&rig, true); /* it tells the length, by which they are told apart */
 	put_packet(0, e, FRAME, 1), put_packet(0, e, FRAME, 2);
 	put_packet(1, e, FRAME, 3), put_packet(1, e, FRAME, 4);
 	CHECK_INT(run(EVER), 4);
@@ -563,7 +563,7 @@ static void test_filter_in_user_space(void)
 	struct event_packet e = usual(10);
 
 	start(1);
-	rig_filter(&rig);
+	rig_filter(&rig, true);
 	e.len = 99;
 	e.pkt_type = PACKET_MULTICAST;
 	e.vlan_tci = 0x2345;
@@ -589,7 +589,7 @@ static void test_filter_of_outgoing(void)
 	struct event_packet e = usual(10);
 
 	start(1);
-	rig_filter(&rig);
+	rig_filter(&rig, true);
 	e.ifindex = TUN;
 	e.dir = EVENT_DIR_OUT;
 	e.flags = EVENT_PKT_VLAN | EVENT_PKT_L3;
