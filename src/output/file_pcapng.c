@@ -356,8 +356,12 @@ static bool ends_in(const struct packet *packet, const struct comments *c)
 /* Options the first of which stay as they were read: notes, or comments that refer to what was not read. */
 static void count_options(struct pcapng_state *st, const uint8_t *options, size_t first, size_t len)
 {
-	struct pcapng_options o = { options, options + first };
+	struct pcapng_options o;
 
+	/* Of none there is no address, to which nothing may be added, not even 0 (C11 6.5.6). */
+	if (!first)
+		return;
+	o = (struct pcapng_options){ options, options + first };
 	if (pcapng_find_option(&o, OPT_COMMENT))
 		count_comments(st, 1, len);
 }

@@ -12,6 +12,7 @@
 
 #include "capfile.h"
 #include "check.h"
+#include "format/comments.h"
 #include "pass.h"
 
 static const uint8_t bytes[300] = { 1, 2, 3, 4, 5, 6, 7, 8, 9 };
@@ -226,6 +227,28 @@ static int keep_iface(void *arg, const struct iface *iface)
 static int ignore_packet(void *arg, const struct packet *p)
 {
 	return 0;
+}
+
+/* Of a packet of a file, all comments are left out, and it had no other options. */
+static void test_nothing_told(void)
+{
+	const struct file_config config = { .path = in_dir("none.pcapng"),
+					    .context = ANNOT_USER,
+					    .compact_comments = true };
+	const struct annotation a = owner(7, "-a");
+	struct packet p = { .caplen = 10, .len = 10, .data = bytes, .iface = &eth0, .annot = &a };
+	struct buf options = { 0 };
+	struct output *o;
+
+	annotation_encode(&annotation_schema, &options, &a, ANNOT_ALL);
+	p.options = (const uint8_t *)options.p;
+	p.options_len = options.len;
+	CHECK_INT(output_file_new(&o, &config), 0);
+	CHECK_INT(o->ops->iface(o, &eth0), 0);
+	CHECK_INT(o->ops->packet(o, &p), 0);
+	CHECK_INT(close_output(o), 0);
+	buf_done(&options);
+	unlink(config.path);
 }
 
 static void test_output_iface_fields(void)
@@ -735,6 +758,7 @@ int main(void)
 		return 1;
 	RUN(test_output_live);
 	RUN(test_told_once);
+	RUN(test_nothing_told);
 	RUN(test_output_iface_fields);
 	RUN(test_output_rewrite);
 	RUN(test_output_pcap);
