@@ -153,7 +153,8 @@ int scan_filter_pids(int pids_fd, const struct capture_config *config)
 
 	if (err)
 		return err;
-	qsort(list, n, sizeof(*list), by_pid);
+	if (n)
+		qsort(list, n, sizeof(*list), by_pid);
 	if (config->follow_forks)
 		follow_forks(list, n);
 	for (size_t i = 0; i < n && !err; i++) {
