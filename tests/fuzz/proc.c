@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What /proc says: whatever is opened there holds the input. */
 #include <fcntl.h>
+#include <mntent.h>
 #include <stdarg.h>
 
 #include "capture/tenant.h"
@@ -21,6 +22,20 @@ FAKE(int, open, const char *path, int flags, ...)
 		return __real_open(path, flags, 0600);
 	lseek(file, 0, SEEK_SET);
 	return dup(file);
+}
+
+/* Hierarchies of version 1 are neither mounted nor to be had. */
+FAKE(FILE *, setmntent, const char *path, const char *mode)
+{
+	(void)path;
+	(void)mode;
+	return NULL;
+}
+
+FAKE(long, syscall, long number, ...)
+{
+	(void)number;
+	return -1;
 }
 
 static FILE *as_stream(void)
@@ -56,6 +71,25 @@ static void try_cgroup(char *text)
 		FUZZ_CHECK(n <= CGROUP_NAMES_MAX);
 		for (size_t i = 0; i < n; i++)
 			check_name(&names[i], path);
+	}
+}
+
+/* Of version 2 the hierarchy is the folder of the root, which only is looked at. */
+static void try_pid(void)
+{
+	static int root = -1;
+	struct cgroup_where where;
+	struct cgroup_fs fs;
+
+	if (root < 0)
+		root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fs = (struct cgroup_fs){ .fd = root };
+	for (unsigned i = 0; i < 2; i++) {
+		if (i ? cgroup_v2_of_pid(&fs, 1, &where) : cgroup_of_pid(&fs, 1, &where))
+			continue;
+		FUZZ_CHECK(strnlen(where.path, sizeof(where.path)) < sizeof(where.path));
+		FUZZ_CHECK(where.hierarchy == (where.v2 ? root : -1));
+		FUZZ_CHECK(fs.nhierarchies <= CGROUP_V1_MAX);
 	}
 }
 
@@ -97,6 +131,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FUZZ_CHECK(strlen(scratch) < 7);
 	cgroup2_of_pid(0, 1, scratch, sizeof(scratch));
 	try_tables();
+	try_pid();
 	try_texts(text);
 	try_cgroup(text);
 	free(text);
