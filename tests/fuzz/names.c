@@ -26,9 +26,9 @@ static uint64_t now;
 /* What has come through the socket. */
 static struct {
 	uint32_t ids[QUESTIONS];
-	unsigned n;
-	unsigned answered; /* as they came; with what is no answer it ends */
-	bool ended;
+	bool answered[QUESTIONS];
+	unsigned n, pending;
+	bool lied; /* what came back was no answer */
 } asked;
 
 static struct {
@@ -48,35 +48,53 @@ FAKE(uint64_t, clock_ns, clockid_t clock)
 
 /* --- the other end answers -------------------------------------------------------------- */
 
+/* Of a question, mostly of one of the last; or such that the place is the same. */
 static uint32_t which_id(uint8_t how)
 {
-	if (how & 0x10 || asked.answered == asked.n)
-		return fuzz_u32(&input);
-	return asked.ids[asked.answered];
+	const uint32_t of = asked.n ? asked.ids[asked.n - 1 - fuzz_u8(&input) % asked.n] : 0;
+
+	return how & 0x10 ? of + ((uint32_t)fuzz_u8(&input) << 14) : of;
+}
+
+static void take_note(uint32_t id, size_t n)
+{
+	const size_t head = offsetof(struct resolver_answer, name);
+
+	for (unsigned i = 0; i < asked.n && n >= head && n <= head + RESOLVER_NAME_MAX; i++) {
+		if (asked.ids[i] == id && !asked.answered[i]) {
+			asked.answered[i] = true;
+			asked.pending--;
+			return;
+		}
+	}
+	asked.lied = true;
 }
 
 /* -EAGAIN: nothing comes as yet. */
 static ssize_t answer(void *p, size_t size)
 {
 	const uint8_t how = fuzz_u8(&input);
-	size_t n = how & 0x80 ? fuzz_u16(&input) % MESSAGE_MAX : how & 15;
-	const uint32_t id = which_id(how);
-	uint8_t message[sizeof(id) + MESSAGE_MAX] = { 0 }, *name;
+	uint8_t message[sizeof(uint32_t) + MESSAGE_MAX] = { 0 }, *name;
+	uint32_t id;
+	size_t n;
 
 	if (how % 4 == 3 || !input.n) {
 		errno = how & 0x40 ? EINTR : EAGAIN;
 		return -1;
 	}
-	if (how & 0x20 && (how & 0x1f) == 0)
+	if (how == 0x20) {
+		asked.lied = true;
 		return 0;
+	}
+	n = how & 0x80 ? fuzz_u16(&input) % MESSAGE_MAX : how & 15;
+	id = which_id(how);
 	memcpy(message, &id, sizeof(id));
 	name = fuzz_bytes(&input, &n);
 	memcpy(message + sizeof(id), name, n);
 	free(name);
 	/* Short of an id, too; what is too long is cut, as the kernel does. */
 	n = how & 0x40 ? how % 5 : n + sizeof(id);
-	if (asked.answered < asked.n && n >= sizeof(id) && id == asked.ids[asked.answered])
-		asked.answered++;
+	take_note(id, n);
 	if (n > size)
 		n = size;
 	memcpy(p, message, n);
@@ -91,7 +109,7 @@ FAKE(int, ppoll, struct pollfd *fds, nfds_t n, const struct timespec *timeout, c
 	(void)n;
 	(void)mask;
 	FUZZ_CHECK(fds->fd == fd && timeout->tv_sec >= 0 && timeout->tv_nsec >= 0);
-	now += input.n ? most / 16 * (how & 15) + (how >> 7) : most;
+	now += !input.n || how & 0x20 ? most : most / 16 * (how & 15) + (how >> 7);
 	return input.n && how & 0x40;
 }
 
@@ -116,9 +134,10 @@ static void ask(bool hurry)
 
 		if (name)
 			check_name(name);
+		/* Who lies is asked nothing more. */
+		FUZZ_CHECK(resolver_fd(r) == (asked.lied ? -1 : fd));
 		now += (uint64_t)(how >> 5 & 1) * NSEC_PER_MSEC;
 	}
-	FUZZ_CHECK(resolver_fd(r) == fd || resolver_fd(r) == -1);
 	resolver_free(r);
 }
 
@@ -248,7 +267,7 @@ FAKE(ssize_t, write, int to, const void *p, size_t n)
 		errno = EAGAIN;
 		return -1;
 	}
-	FUZZ_CHECK(asked.n - asked.answered < RESOLVER_PENDING_MAX);
+	FUZZ_CHECK(!asked.lied && asked.pending++ < RESOLVER_PENDING_MAX);
 	asked.ids[asked.n++] = q->id;
 	return (ssize_t)n;
 }
@@ -260,7 +279,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	input = (struct fuzz){ data, size };
 	how = fuzz_u8(&input);
 	now = NSEC_PER_SEC;
-	asked.n = asked.answered = 0;
+	memset(&asked, 0, sizeof(asked));
 	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (how & 1)
 		serve(how & 2);

@@ -237,9 +237,12 @@ def records():
         steps = b''.join(struct.pack('<BBHB', 0x66 | how, i * 5 & 0xff, i * 700 & 0xffff, i & 15) for i in range(150))
         save('relay', f'{how}', bytes([how, 3]) + world + steps)
     for how in range(4):
-        find = b''.join(bytes([i | i << 3 & 0xe0, 0, 0x4f, 5 + (i & 8)]) + b'a.b c' + bytes(i & 8) for i in range(64))
+        find = b''.join(bytes([i | i << 3 & 0xe0, 0, 0x4f, 5 + (i & 8), 0]) + b'a.b c' + bytes(i & 8) for i in range(64))
         serve = b''.join(bytes([i & 1 | i << 4 & 0x80, 0, 0x6b]) + b'host.example' for i in range(64))
         save('names', f'{how}', bytes([how]) + (serve if how & 1 else find))
+    # The time to wait is spent, and more is asked than is answered.
+    many = b''.join(bytes([0x40 | i & 31, i >> 5, 3, 0]) for i in range(1, 400))
+    save('names', 'many', bytes([0, 0x40, 0, 0, 0x20]) + many[:4] + b'\3' + many[4:])
     for how in range(0, 256, 3):
         ask = b''.join(bytes([kind | step << 2, 1, 0, 0, 0]) for step in (0, 2, 1, 3, 2) for kind in (0, 1, 2))
         save('broker', f'{how}', bytes([how, 15]) + (b'/a\n/tmp\n/dev/x\n' if how & 0x40 else b'') + ask)
