@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "capture/clsact.h"
 #include "capture/owner_lives.h"
 #include "capture/rtnl.h"
 
@@ -68,21 +69,6 @@ static enum bpf_tc_attach_point attach_point(const struct attachment *a)
 	return a->ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS;
 }
 
-static int filter_seen(void *arg, const struct rtnl_filter *filter)
-{
-	(void)arg, (void)filter;
-	return 1;
-}
-
-/* Removes a qdisc that we made, unless somebody else has put filters there since. */
-static void qdisc_remove(uint32_t ifindex)
-{
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
-
-	if (rtnl_filters(ifindex, true, filter_seen, NULL) == 0 && rtnl_filters(ifindex, false, filter_seen, NULL) == 0)
-		bpf_tc_hook_destroy(&hook);
-}
-
 /* Reads the control map of a program; -errno when it has none. */
 static int control_of(uint32_t prog_id, struct capture_control *ret)
 {
@@ -113,6 +99,7 @@ static int control_of(uint32_t prog_id, struct capture_control *ret)
 }
 
 struct stale {
+	bool own_qdisc; /* which ones are looked for */
 	uint32_t handle, priority;
 };
 
@@ -121,7 +108,7 @@ static int filter_stale(void *arg, const struct rtnl_filter *filter)
 	struct capture_control control;
 	struct stale *stale = arg;
 
-	if ((filter->handle & ~HANDLE_OWN_QDISC) != HANDLE_BASE || !filter->prog_id ||
+	if (filter->handle != (HANDLE_BASE | (stale->own_qdisc ? HANDLE_OWN_QDISC : 0)) || !filter->prog_id ||
 	    control_of(filter->prog_id, &control) != 0 || owner_lives(&control))
 		return 0;
 	stale->handle = filter->handle;
@@ -129,43 +116,62 @@ static int filter_stale(void *arg, const struct rtnl_filter *filter)
 	return 1;
 }
 
-unsigned attach_clean(uint32_t ifindex)
+/* own_qdisc: the qdisc came with it, and goes with it unless others use it. */
+static int filter_remove(const struct clsact_filter *f, bool own_qdisc)
 {
-	bool own_qdisc = false;
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)f->ifindex,
+		    .attach_point = f->ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = f->handle, .priority = f->priority);
+
+	return own_qdisc && clsact_remove(f) ? 0 : bpf_tc_detach(&hook, &opts);
+}
+
+static unsigned clean_side(uint32_t ifindex, bool ingress, bool own_qdisc)
+{
+	struct stale stale = { .own_qdisc = own_qdisc };
 	unsigned n = 0;
 
-	for (int ingress = 0; ingress < 2; ingress++) {
-		struct stale stale;
+	while (rtnl_filters(ifindex, ingress, filter_stale, &stale) == 1) {
+		const struct clsact_filter f = { ifindex, ingress, stale.handle, stale.priority };
 
-		while (rtnl_filters(ifindex, ingress, filter_stale, &stale) == 1) {
-			LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
-				    .attach_point = ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS);
-			LIBBPF_OPTS(bpf_tc_opts, opts, .handle = stale.handle, .priority = stale.priority);
-
-			if (bpf_tc_detach(&hook, &opts) != 0)
-				break;
-			n++;
-			own_qdisc |= stale.handle & HANDLE_OWN_QDISC;
-		}
+		if (filter_remove(&f, own_qdisc) != 0)
+			break;
+		n++;
 	}
-	if (own_qdisc)
-		qdisc_remove(ifindex);
 	return n;
+}
+
+/* The one that the qdisc goes with is the last. */
+unsigned attach_clean(uint32_t ifindex)
+{
+	return clean_side(ifindex, false, false) + clean_side(ifindex, true, false) + clean_side(ifindex, false, true) +
+	       clean_side(ifindex, true, true);
+}
+
+/* With a qdisc of our own, which is not made before its filter: it alone would not tell whose it is. */
+static int clsact_attach_new(struct attachment *a, int prog_fd)
+{
+	const struct clsact_filter f = { a->ifindex, a->ingress, HANDLE_BASE | HANDLE_OWN_QDISC, 1 };
+	const int err = clsact_create(&f, prog_fd);
+
+	if (err)
+		return err;
+	a->own_qdisc = true;
+	a->handle = f.handle;
+	a->priority = f.priority;
+	return 0;
 }
 
 static int clsact_attach(struct attachment *a, int prog_fd)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)a->ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
-	int err = bpf_tc_hook_create(&hook);
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)a->ifindex, .attach_point = attach_point(a));
+	int err = clsact_attach_new(a, prog_fd);
 
-	if (err && err != -EEXIST)
+	if (err != -EEXIST)
 		return err;
-	a->own_qdisc = !err;
-	hook.attach_point = attach_point(a);
 	/* The lowest number is asked first; one that belongs to a filter of another kind or protocol is refused. */
 	for (uint32_t priority = 1; priority <= PRIORITY_ATTEMPTS; priority++) {
-		LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = prog_fd, .priority = priority,
-			    .handle = HANDLE_BASE | (a->own_qdisc ? HANDLE_OWN_QDISC : 0));
+		LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = prog_fd, .priority = priority, .handle = HANDLE_BASE);
 
 		err = bpf_tc_attach(&hook, &opts);
 		if (!err) {
@@ -235,9 +241,5 @@ void attach_undo(struct attachment *a, bool gone)
 	}
 	if (gone)
 		return;
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)a->ifindex, .attach_point = attach_point(a));
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = a->handle, .priority = a->priority);
-	bpf_tc_detach(&hook, &opts);
-	if (a->own_qdisc)
-		qdisc_remove(a->ifindex);
+	filter_remove(&(struct clsact_filter){ a->ifindex, a->ingress, a->handle, a->priority }, a->own_qdisc);
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "capture_rig.h"
+#include "capture/clsact.h"
 #include "capture/rtnl.h"
 #include "util/pidns.h"
 
@@ -25,7 +26,8 @@ static struct world {
 	int tcx_fd;	    /* the last one made */
 	int exchange_error; /* of giving one another program */
 	bool qdisc;	    /* there is a clsact qdisc */
-	int qdisc_error;    /* of making it */
+	int qdisc_error;    /* of making it, and its filter */
+	bool own_is_listed; /* the filter that goes with the qdisc is among the filters below */
 	int filter_error;   /* of adding one */
 	unsigned busy;	    /* priorities up to this one are refused */
 	int refusal;	    /* with this error */
@@ -89,9 +91,15 @@ static const char *point_name(enum bpf_tc_attach_point point)
 	return point == BPF_TC_INGRESS ? "in" : point == BPF_TC_EGRESS ? "out" : "both";
 }
 
-FAKE(int, bpf_tc_hook_create, struct bpf_tc_hook *hook)
+static const char *side_name(bool ingress)
 {
-	told("qdisc %d %s; ", hook->ifindex, point_name(hook->attach_point));
+	return ingress ? "in" : "out";
+}
+
+FAKE(int, clsact_create, const struct clsact_filter *f, int prog_fd)
+{
+	told("qdisc with %s %u prio %u handle %x prog %d; ", side_name(f->ingress), f->ifindex, f->priority, f->handle,
+	     prog_fd);
 	if (world.qdisc_error)
 		return world.qdisc_error;
 	if (world.qdisc)
@@ -100,10 +108,15 @@ FAKE(int, bpf_tc_hook_create, struct bpf_tc_hook *hook)
 	return 0;
 }
 
-FAKE(int, bpf_tc_hook_destroy, struct bpf_tc_hook *hook)
+FAKE(bool, clsact_remove, const struct clsact_filter *f)
 {
-	told("no qdisc %d %s; ", hook->ifindex, point_name(hook->attach_point));
-	return 0;
+	const unsigned ours = world.own_is_listed;
+
+	told("no qdisc with %s %u prio %u handle %x; ", side_name(f->ingress), f->ifindex, f->priority, f->handle);
+	if (world.nfilters[f->ingress] != ours || world.nfilters[!f->ingress] || world.detached == world.detach_max)
+		return false;
+	world.nfilters[f->ingress] = 0;
+	return true;
 }
 
 FAKE(int, bpf_tc_attach, const struct bpf_tc_hook *hook, struct bpf_tc_opts *opts)
@@ -262,12 +275,13 @@ static void test_fallback(void)
 		start();
 		world.tcx = unknown[i];
 		CHECK_INT(attach_program(&a, &mode, IFINDEX, false, PROG_FD), 0);
-		CHECK_STR(what_was_told(), "tcx 4 type 47 flags 8 prog 50; qdisc 4 both; "
-					   "out 4 prio 1 handle 70740001 prog 50; ");
+		CHECK_STR(what_was_told(), "tcx 4 type 47 flags 8 prog 50; "
+					   "qdisc with out 4 prio 1 handle 70740001 prog 50; ");
 		CHECK_INT(mode, ATTACH_CLSACT);
 		CHECK(a.active && a.own_qdisc && a.link_fd == -1);
 		CHECK_INT(attach_program(&a, &mode, IFINDEX, true, PROG_FD), 0);
-		CHECK_STR(what_was_told(), "qdisc 4 both; in 4 prio 1 handle 70740000 prog 50; ");
+		CHECK_STR(what_was_told(), "qdisc with in 4 prio 1 handle 70740001 prog 50; "
+					   "in 4 prio 1 handle 70740000 prog 50; ");
 		CHECK(a.active && a.ingress && !a.own_qdisc);
 	}
 }
@@ -313,17 +327,19 @@ static void test_priorities(void)
 		world.refusal = refusals[i];
 		CHECK_INT(attach_clsact(&a, true), 0);
 		CHECK_STR(what_was_told(),
-			  "qdisc 4 both; in 4 prio 1 handle 70740000 prog 50; "
+			  "qdisc with in 4 prio 1 handle 70740001 prog 50; in 4 prio 1 handle 70740000 prog 50; "
 			  "in 4 prio 2 handle 70740000 prog 50; in 4 prio 3 handle 70740000 prog 50; ");
 		CHECK_INT(a.priority, 3);
 		CHECK_INT(a.handle, HANDLE);
 	}
 	start();
+	world.qdisc = true;
 	world.busy = 15;
 	world.refusal = -EEXIST;
 	CHECK_INT(attach_clsact(&a, true), 0);
 	CHECK_INT(a.priority, 16);
 	start();
+	world.qdisc = true;
 	world.busy = 16;
 	world.refusal = -EEXIST;
 	CHECK_INT(attach_clsact(&a, true), -EEXIST);
@@ -337,13 +353,15 @@ static void test_clsact_errors(void)
 	start();
 	world.qdisc_error = -ENODEV;
 	CHECK_INT(attach_clsact(&a, false), -ENODEV);
-	CHECK_STR(what_was_told(), "qdisc 4 both; ");
-	CHECK(!a.active);
+	CHECK_STR(what_was_told(), "qdisc with out 4 prio 1 handle 70740001 prog 50; ");
+	CHECK(!a.active && !a.own_qdisc);
 	start();
+	world.qdisc = true;
 	world.filter_error = -ENOMEM;
 	CHECK_INT(attach_clsact(&a, false), -ENOMEM);
-	CHECK_STR(what_was_told(), "qdisc 4 both; out 4 prio 1 handle 70740001 prog 50; ");
-	CHECK(!a.active);
+	CHECK_STR(what_was_told(), "qdisc with out 4 prio 1 handle 70740001 prog 50; "
+				   "out 4 prio 1 handle 70740000 prog 50; ");
+	CHECK(!a.active && !a.own_qdisc);
 }
 
 /* --- undoing ------------------------------------------------------------------------------ */
@@ -376,7 +394,7 @@ static void test_undo_of_a_filter(void)
 	CHECK_STR(what_was_told(), "");
 }
 
-/* The qdisc that we made goes, too, unless somebody else has a filter there by now, on whichever side. */
+/* It goes with the qdisc that we made; without it where somebody else has a filter there by now, on whichever side. */
 static void test_undo_of_the_qdisc(void)
 {
 	struct attachment a;
@@ -385,14 +403,15 @@ static void test_undo_of_the_qdisc(void)
 	attach_clsact(&a, false);
 	what_was_told();
 	attach_undo(&a, false);
-	CHECK_STR(what_was_told(), "no out 4 prio 1 handle 70740001; no qdisc 4 both; ");
+	CHECK_STR(what_was_told(), "no qdisc with out 4 prio 1 handle 70740001; ");
 	for (int in = 0; in < 2; in++) {
 		start();
 		attach_clsact(&a, false);
 		put_filter(in, 1, 49152, 0);
 		what_was_told();
 		attach_undo(&a, false);
-		CHECK_STR(what_was_told(), "no out 4 prio 1 handle 70740001; ");
+		CHECK_STR(what_was_told(),
+			  "no qdisc with out 4 prio 1 handle 70740001; no out 4 prio 1 handle 70740001; ");
 	}
 }
 
@@ -433,23 +452,26 @@ static void test_clean(void)
 	CHECK_STR(what_was_told(), "no in 4 prio 3 handle 70740000; ");
 }
 
+/* The filter that the qdisc came with is the last, and both go at once. */
 static void test_clean_with_qdisc(void)
 {
 	for (int in = 0; in < 2; in++) {
 		start();
+		world.own_is_listed = true;
 		put_left(in, HANDLE_OWN, 1, 1);
 		put_left(!in, HANDLE, 2, 2);
-		attach_clean(IFINDEX);
+		CHECK_INT(attach_clean(IFINDEX), 2);
 		CHECK_STR(what_was_told(),
-			  in ? "no out 4 prio 2 handle 70740000; no in 4 prio 1 handle 70740001; no qdisc 4 both; "
-			     : "no out 4 prio 1 handle 70740001; no in 4 prio 2 handle 70740000; no qdisc 4 both; ");
+			  in ? "no out 4 prio 2 handle 70740000; no qdisc with in 4 prio 1 handle 70740001; "
+			     : "no in 4 prio 2 handle 70740000; no qdisc with out 4 prio 1 handle 70740001; ");
 	}
 	/* others use it */
 	start();
+	world.own_is_listed = true;
 	put_left(false, HANDLE_OWN, 1, 1);
 	put_filter(true, 1, 49152, 0);
-	attach_clean(IFINDEX);
-	CHECK_STR(what_was_told(), "no out 4 prio 1 handle 70740001; ");
+	CHECK_INT(attach_clean(IFINDEX), 1);
+	CHECK_STR(what_was_told(), "no qdisc with out 4 prio 1 handle 70740001; no out 4 prio 1 handle 70740001; ");
 }
 
 /* One that cannot be taken away is not tried for ever. */
@@ -457,9 +479,9 @@ static void test_clean_fails(void)
 {
 	start();
 	world.detach_max = 0;
-	put_left(false, HANDLE_OWN, 1, 1);
-	attach_clean(IFINDEX);
-	CHECK_STR(what_was_told(), "no out 4 prio 1 handle 70740001; ");
+	put_left(false, HANDLE, 1, 1);
+	CHECK_INT(attach_clean(IFINDEX), 0);
+	CHECK_STR(what_was_told(), "no out 4 prio 1 handle 70740000; ");
 }
 
 static const char *cleaned(void)
