@@ -18,14 +18,17 @@ enum {
 	STEP = 1 << 14, /* what is written is made known in such steps: each costs both sides a cache miss */
 	SHORT = 256,	/* bytes of a packet that are copied faster than looked at */
 	WAIT_MS = 100,
-	/* Of one that was told to end: without any progress it has given up itself, unless it is stopped, and a reader however
-	 * slow has taken what it writes at once. */
+	/* Of one that was told to end: without any progress it has given up itself, and a reader however slow has taken what it
+	 * writes at once. */
 	IDLE_WAITS = 100,
 	SLOW_WAITS = 6000,
+	/* Of one that is stopped when we have been asked to end: whoever let both of us go on, does so within that time. */
+	STOPPED_WAITS = 10,
 };
 
 struct waits {
 	unsigned idle, slow; /* since its reader has taken something; since it has made something known */
+	unsigned stopped;    /* since it was seen to go on */
 };
 
 struct relay {
@@ -39,7 +42,7 @@ struct relay {
 	uint64_t known;	   /* made known */
 	uint64_t consumed; /* of the reply, when it was last looked at */
 	size_t taken;	   /* the same */
-	bool ready, told;  /* to end */
+	bool asked, told;  /* to end: we, and the child */
 	bool ended;
 	int err;			  /* what the caller has been told */
 	uint64_t sent[RELAY_ANNOTATIONS]; /* serials */
@@ -102,6 +105,14 @@ static void child_tell_end(struct relay *r)
 	r->told = true;
 }
 
+/* By SIGSTOP or by its terminal. What is told of it stays to be told. */
+static bool child_is_stopped(const struct relay *r)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	return waitid(P_PID, (id_t)r->pid, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 && info.si_pid == r->pid;
+}
+
 static void child_wake(struct relay *r)
 {
 	/* A full socket is full of wake-ups. */
@@ -152,7 +163,12 @@ static int wait_turn(struct relay *r, struct waits *waits)
 		child_tell_end(r);
 	waits->slow = r->told && r->consumed == before ? waits->slow + 1 : 0;
 	waits->idle = waits->slow && r->taken == taken ? waits->idle + 1 : 0;
+	waits->stopped = (r->told || r->asked) && child_is_stopped(r) ? waits->stopped + 1 : 0;
 	r->taken = taken;
+	if (waits->stopped == STOPPED_WAITS) {
+		child_kill(r);
+		return gone_wrong("is stopped: what it has not printed is lost");
+	}
 	if (waits->idle < IDLE_WAITS && waits->slow < SLOW_WAITS)
 		return child_wait(r);
 	child_kill(r);
@@ -530,6 +546,7 @@ void output_relay_interrupt(struct output *o)
 {
 	struct relay *r = relay_from(o);
 
+	r->asked = true;
 	/* What is not asleep may be waiting for its reader. */
 	if (!r->ended && !__atomic_load_n(&r->reply->sleeping, __ATOMIC_ACQUIRE))
 		child_tell_end(r);

@@ -29,7 +29,8 @@ int output_relay_ready(struct output *o);
 int output_relay_fd(const struct output *o);
 /* As the operations of an output: why it ended. */
 int output_relay_check(struct output *o);
-/* We have been asked to end. As fd_write() does: if its reader takes nothing now, and goes on so, the rest is lost. */
+/* We have been asked to end. As fd_write() does: if its reader takes nothing now, and goes on so, or the child is
+ * stopped, the rest is lost. */
 void output_relay_interrupt(struct output *o);
 
 #endif

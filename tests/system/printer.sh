@@ -73,6 +73,19 @@ finish
 is stopped_and_continued "$STATUS $(text 'UDP, length 1000')" "0 $(sed -n 's/ packets captured$//p' "$TEST_TMP/err")"
 check stopped_and_continued_adds_up capture_adds_up
 
+# Stopped for good, it does not hold up the end, whether it had anything to do or not; what is lost is said.
+for packets in 0 30; do
+	start -i "$LINK" -nn icmp
+	kill -STOP "$(printer)"
+	[ $packets = 0 ] || pings $packets
+	kill -INT "$PID"
+	check "stopped_and_interrupted_$packets" wait_for 5 gone "$PID"
+	kill -KILL "$PID" 2>/dev/null
+	finish
+	is "stopped_is_said_$packets" "$STATUS $(grep -c 'the process that prints is stopped: what it has not printed is lost' "$TEST_TMP/err")" "1 1"
+	check "stopped_adds_up_$packets" capture_adds_up
+done
+
 # Dead, it ends the run, which says so; the file is whole.
 start -i "$LINK" -nn -w "$TEST_TMP/whole.pcapng" --print icmp
 child=$(printer)

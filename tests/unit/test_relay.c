@@ -3,9 +3,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,6 +23,7 @@ struct seen {
 	uint64_t sum, packets, flushes, finishes;
 	unsigned descriptors;
 	int written; /* errno of making the ring writable */
+	pid_t pid;
 	uint64_t fails_at;
 	int fails_with;	 /* 0: dies */
 	unsigned nap_us; /* for each packet */
@@ -142,6 +145,7 @@ static int prepare(void *arg, const volatile sig_atomic_t *interrupted, size_t *
 	static struct output out = { &ops };
 
 	seen->interrupted = interrupted;
+	seen->pid = getpid();
 	seen->descriptors = count_descriptors();
 	*ret = &out;
 	return arg ? *(int *)arg : 0;
@@ -460,6 +464,84 @@ static void test_interrupted(void)
 	end();
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Longer than a stopped one is waited for, but not than a slow one. */
+static const uint64_t soon_ms = 5000;
+
+static void stop(void)
+{
+	siginfo_t info;
+
+	kill(seen->pid, SIGSTOP);
+	CHECK_INT(waitid(P_PID, (id_t)seen->pid, &info, WSTOPPED | WNOWAIT), 0);
+}
+
+/* Asked to end while the child is stopped: asleep, or with a full ring. */
+static void test_stopped(void)
+{
+	sigset_t set;
+	uint64_t from;
+	int got;
+
+	/* Else a failure takes for ever. */
+	alarm(60);
+	CHECK_INT(begin(&(struct seen){ 0 }, false), 0);
+	CHECK_INT(send_many(3, 1000), 0);
+	CHECK_INT(relay->ops->flush(relay), 0);
+	CHECK(comes_to(&seen->flushes, 1));
+	usleep(20000);
+	stop();
+	from = now_ms();
+	output_relay_interrupt(relay);
+	CHECK_INT(relay->ops->finish(relay), -ENOTRECOVERABLE);
+	CHECK(now_ms() - from < soon_ms);
+	end();
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	CHECK_INT(begin(&(struct seen){ 0 }, false), 0);
+	stop();
+	from = now_ms();
+	raise(SIGINT);
+	CHECK_INT(send_many(5000, 1000), -ENOTRECOVERABLE);
+	CHECK(now_ms() - from < soon_ms);
+	end();
+	sigwait(&set, &got);
+	alarm(0);
+}
+
+static void *go_on(void *arg)
+{
+	usleep(400000);
+	kill(*(pid_t *)arg, SIGCONT);
+	return NULL;
+}
+
+/* One that goes on soon, and one that is slow, print all that there is. */
+static void test_not_stopped(void)
+{
+	pthread_t thread;
+
+	CHECK_INT(begin(&(struct seen){ .nap_us = 30000 }, false), 0);
+	stop();
+	CHECK_INT(send_many(100, 1000), 0);
+	pthread_create(&thread, NULL, go_on, &seen->pid);
+	output_relay_interrupt(relay);
+	CHECK_INT(relay->ops->finish(relay), 0);
+	pthread_join(thread, NULL);
+	end();
+	CHECK_INT(seen->packets, 100);
+	CHECK(seen->sum == sum);
+}
+
 int main(void)
 {
 	make_world();
@@ -473,5 +555,7 @@ int main(void)
 	RUN(test_not_prepared);
 	RUN(test_hostile);
 	RUN(test_interrupted);
+	RUN(test_stopped);
+	RUN(test_not_stopped);
 	return check_status();
 }
