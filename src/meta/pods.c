@@ -90,7 +90,8 @@ static struct pod *pod_new(struct budget *budget, const struct pod_facts *f)
 
 const struct pod *pods_put(struct pods *pods, struct budget *budget, const struct pod_facts *f)
 {
-	struct pod *pod = pods->n < PODS_MAX ? pod_new(budget, f) : NULL, **bucket;
+	const bool room = pods->n < PODS_MAX || (f->sandbox && pods_find(pods, f->sandbox));
+	struct pod *pod = room ? pod_new(budget, f) : NULL, **bucket;
 
 	if (!pod)
 		return NULL;

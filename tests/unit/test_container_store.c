@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What several runtimes tell of a container, merged and bounded. */
 #include "check.h"
+#include "meta/pods.h"
 #include "runtime_rig.h"
 
 /* The sanitizer's; gcc comes without the header. */
@@ -82,6 +83,29 @@ static void test_pods_come_and_go(void)
 	snprintf(id, sizeof(id), "%064x", 7u);
 	CHECK(!container_store_has_pod(rig.store, id));
 	rig_close(&rig);
+}
+
+/* As many as there may be: no other is taken, but what is told anew of a known one is. */
+static void test_full_of_pods(void)
+{
+	struct pods pods;
+	struct budget budget = { 0 };
+	char id[65];
+	unsigned n = 0;
+
+	pods_init(&pods);
+	do
+		snprintf(id, sizeof(id), "%064x", n);
+	while (pods_put(&pods, &budget, &(struct pod_facts){ id, "p", "n", "u", NULL, NULL, 0, 0 }) && ++n < 100000);
+	CHECK(n < 100000);
+	CHECK(!pods_find(&pods, id));
+	for (unsigned i = 0; i < n; i += n - 1) {
+		snprintf(id, sizeof(id), "%064x", i);
+		CHECK(pods_put(&pods, &budget, &(struct pod_facts){ id, "new", "n", "u", NULL, NULL, 0, 0 }) != NULL);
+		CHECK_STR(pods_find(&pods, id)->name, "new");
+	}
+	CHECK_INT(pods.n, n);
+	pods_free(&pods);
 }
 
 /* A pid is used again: whoever is in other namespaces is not the container's first process. */
@@ -242,6 +266,7 @@ int main(void)
 	RUN(test_store_is_bounded);
 	RUN(test_labels_are_bounded);
 	RUN(test_pods_come_and_go);
+	RUN(test_full_of_pods);
 	RUN(test_first_process);
 	RUN(test_merge);
 	RUN(test_users_cannot_rename);
