@@ -190,11 +190,30 @@ static char *next_line(char **rest)
 	return line;
 }
 
+/*
+ * By the nearest folder above that is still there. All below a user's is that user's. But root's may have held one that was given to a
+ * user and has gone, too, so only what was made in it directly is root's for sure.
+ */
+static uint32_t maker_by_folders(int hierarchy, char *folder)
+{
+	bool directly = true;
+	struct stat st;
+
+	while (*folder) {
+		char *slash = strrchr(folder, '/');
+
+		*(slash ? slash : folder) = '\0';
+		if (fstatat(hierarchy, *folder ? folder : ".", &st, AT_SYMLINK_NOFOLLOW) == 0)
+			return directly || st.st_uid ? st.st_uid : CGROUP_MAKER_GONE;
+		directly = false;
+	}
+	return CGROUP_MAKER_GONE;
+}
+
 uint32_t cgroup_maker(int hierarchy, const char *path, size_t len)
 {
 	char folder[CGROUP_PATH_MAX];
 	struct stat st;
-	char *slash;
 
 	while (len && *path == '/') {
 		path++;
@@ -207,10 +226,7 @@ uint32_t cgroup_maker(int hierarchy, const char *path, size_t len)
 	folder[len] = '\0';
 	if (fstatat(hierarchy, folder, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid == 0)
 		return 0;
-	slash = strrchr(folder, '/');
-	if (slash)
-		*slash = '\0';
-	return fstatat(hierarchy, slash ? folder : ".", &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_uid : CGROUP_MAKER_GONE;
+	return maker_by_folders(hierarchy, folder);
 }
 
 /* "HIERARCHY:CONTROLLERS:PATH", cgroups(7); version 2 is "0::PATH". */

@@ -9,7 +9,8 @@
 
 enum { CGROUP_PATH_MAX = 4096, CGROUP_NAMES_MAX = 8, CGROUP_V1_MAX = 16 };
 
-/* Who made a cgroup, when that is no user: it is hidden from us, or gone with what is above it. */
+/* Who made a cgroup, when that is no user: it is hidden from us, or gone with what was between it and a
+ * folder of root's: a user may have named it, so only that its container's first process was in it, too, speaks for it. */
 #define CGROUP_MAKER_HIDDEN UINT32_MAX
 #define CGROUP_MAKER_GONE (UINT32_MAX - 1)
 
@@ -53,7 +54,7 @@ int cgroup_of_pid(struct cgroup_fs *fs, uint32_t pid, struct cgroup_where *ret);
 int cgroup_v2_of_pid(struct cgroup_fs *fs, uint32_t pid, struct cgroup_where *ret);
 /*
  * Who has given the cgroup its name that the first len bytes of a path lead to: root (0), whose it is, or who owns the folder in which it
- * was made, as of a part of the tree that was delegated to a user.
+ * was made, as of a part of the tree that was delegated to a user; where that has gone, the user who owns the nearest one above.
  */
 uint32_t cgroup_maker(int hierarchy, const char *path, size_t len);
 /* Innermost first: 64 hex digits, bare or after a runtime's prefix (docker-, cri-containerd-, crio-, libpod-...). */

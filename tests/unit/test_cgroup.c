@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "fake.h"
 #include "meta/cgroup.h"
 
 #define ID_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -156,10 +157,83 @@ static void test_find_outside(void)
 	CHECK_INT(WEXITSTATUS(status), 0);
 }
 
+/* Folders below this descriptor, which nobody has, are these; others are gone. */
+enum { FAKED = 12345 };
+
+static const struct folder {
+	const char *path;
+	uid_t owner;
+} * folders;
+
+int __real_fstatat(int fd, const char *path, struct stat *st, int flags);
+
+FAKE(int, fstatat, int fd, const char *path, struct stat *st, int flags)
+{
+	if (fd != FAKED)
+		return __real_fstatat(fd, path, st, flags);
+	for (const struct folder *f = folders; f->path; f++) {
+		if (strcmp(f->path, path) != 0)
+			continue;
+		*st = (struct stat){ .st_uid = f->owner, .st_mode = S_IFDIR | 0755 };
+		return 0;
+	}
+	errno = ENOENT;
+	return -1;
+}
+
+/* A user who was given a folder names nothing as if root had, whatever has gone since, and has named what is below it. */
+static void test_maker(void)
+{
+	static const char path[] = "/root/user/sub/scope";
+	static const struct {
+		struct folder folders[6];
+		uint32_t maker;
+	} t[] = {
+		{ { { ".", 0 },
+		    { "root", 0 },
+		    { "root/user", 7 },
+		    { "root/user/sub", 7 },
+		    { "root/user/sub/scope", 7 } },
+		  7 },
+		{ { { ".", 0 },
+		    { "root", 0 },
+		    { "root/user", 7 },
+		    { "root/user/sub", 7 },
+		    { "root/user/sub/scope", 0 } },
+		  0 },
+		{ { { ".", 0 },
+		    { "root", 0 },
+		    { "root/user", 0 },
+		    { "root/user/sub", 0 },
+		    { "root/user/sub/scope", 7 } },
+		  0 },
+		{ { { ".", 0 }, { "root", 0 }, { "root/user", 0 }, { "root/user/sub", 0 } }, 0 },
+		{ { { ".", 0 }, { "root", 0 }, { "root/user", 7 }, { "root/user/sub", 7 } }, 7 },
+		/* its folder has gone, too */
+		{ { { ".", 0 }, { "root", 0 }, { "root/user", 7 } }, 7 },
+		{ { { ".", 0 }, { "root", 0 } }, CGROUP_MAKER_GONE },
+		{ { { ".", 0 } }, CGROUP_MAKER_GONE },
+		{ { { ".", 7 } }, 7 },
+		{ { { NULL, 0 } }, CGROUP_MAKER_GONE },
+	};
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		folders = t[i].folders;
+		CHECK_INT(cgroup_maker(FAKED, path, strlen(path)), t[i].maker);
+	}
+	folders = t[0].folders;
+	CHECK_INT(cgroup_maker(FAKED, "/x", 2), 0);
+	CHECK_INT(cgroup_maker(FAKED, "/root/x/y", 9), CGROUP_MAKER_GONE);
+	CHECK_INT(cgroup_maker(FAKED, "/../x", 5), CGROUP_MAKER_HIDDEN);
+	CHECK_INT(cgroup_maker(FAKED, "/", 1), CGROUP_MAKER_HIDDEN);
+	CHECK_INT(cgroup_maker(-1, "/x", 2), CGROUP_MAKER_HIDDEN);
+}
+
 int main(void)
 {
 	RUN(test_cgroup_paths);
 	RUN(test_find_without_mount);
 	RUN(test_find_outside);
+	RUN(test_maker);
 	return check_status();
 }

@@ -120,6 +120,29 @@ static void test_of_a_user(void)
 	try_belief(USER, USER, RANK_NONE, 0, PLACE_OPEN);
 }
 
+/* Its folder and the one above have gone: what is forged is not believed; what its first process was in, too, is. */
+static void test_gone(void)
+{
+	static char path[] = "/user/docker-x.scope", elsewhere[] = "/system.slice/docker-x.scope";
+	static const struct {
+		enum container_rank rank;
+		char *init_cgroup;
+		enum place_belief want;
+	} t[] = {
+		{ RANK_NONE, NULL, PLACE_OPEN },	   { RANK_DOCKER, NULL, PLACE_DENIED },
+		{ RANK_DOCKER, elsewhere, PLACE_DENIED },  { RANK_DOCKER, path, PLACE_BELIEVED },
+		{ RANK_CONTAINERD, path, PLACE_BELIEVED }, { RANK_USER, path, PLACE_DENIED },
+	};
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct container_entry e = { .rank = t[i].rank, .init_cgroup = t[i].init_cgroup, .user = USER };
+		struct place p = { .path = path, .names = { { CGROUP_MAKER_GONE, sizeof(path) - 1 } } };
+
+		p.containers[p.ncontainers++] = (struct place_container){ &e, &p.names[0] };
+		CHECK_INT(place_believe(&p, 0), t[i].want);
+	}
+}
+
 /* Who is told only later decides then. */
 static void test_told_later(void)
 {
@@ -346,6 +369,7 @@ int main(void)
 {
 	RUN(test_of_root);
 	RUN(test_of_a_user);
+	RUN(test_gone);
 	RUN(test_told_later);
 	RUN(test_users_are_bounded);
 	RUN(test_version_1);
