@@ -61,6 +61,11 @@ void ahead_begin(struct ahead *a)
 		close(a->prog_fd);
 }
 
+unsigned ahead_descriptors(const struct ahead *a)
+{
+	return a->running ? a->n - a->made : 0;
+}
+
 static void finish(struct ahead *a)
 {
 	if (!a->running)

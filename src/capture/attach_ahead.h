@@ -37,6 +37,8 @@ struct ahead {
 void ahead_add(struct ahead *a, int netns_fd, uint32_t netns, uint32_t ifindex, bool ingress);
 /* What does not succeed is attached later, and its error is told then. */
 void ahead_begin(struct ahead *a);
+/* How many descriptors its thread takes at most from now on. */
+unsigned ahead_descriptors(const struct ahead *a);
 /* A link that is the caller's now, or -1. Waits until it, and those before it, are made. */
 int ahead_take(struct ahead *a, uint32_t netns, uint32_t ifindex, bool ingress);
 /* Nobody wants the others. */

@@ -244,16 +244,16 @@ static int skeleton_prepare(struct capture *c, struct ptcpdump *skel)
 }
 
 /*
- * Whether what is to be loaded finds descriptors. libbpf does without what has none, such as the programs' BTF, and then the kernel
+ * Whether what is to be loaded, and what other threads load and attach meanwhile, finds descriptors. libbpf does without what has none, such as the programs' BTF, and then the kernel
  * refuses the programs for reasons that are no help.
  */
-static bool descriptors_suffice(const struct ptcpdump *skel)
+static bool descriptors_suffice(const struct capture *c, const struct ptcpdump *skel)
 {
 	const int next = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
 	const struct bpf_map *map;
 	struct bpf_program *prog;
 	struct rlimit limit;
-	rlim_t need = 1;
+	rlim_t need = 1 + verifier_descriptors() + ahead_descriptors(&c->links.ahead);
 
 	if (next < 0)
 		return errno != EMFILE;
@@ -298,7 +298,7 @@ static int skeleton_load_from(struct capture *c, const struct bpf_object_open_op
 		if (!c->programs.skel)
 			return -errno;
 		err = skeleton_prepare(c, c->programs.skel);
-		if (!err && !descriptors_suffice(c->programs.skel))
+		if (!err && !descriptors_suffice(c, c->programs.skel))
 			return -EMFILE;
 		if (!err)
 			err = skeleton_load_now(&c->programs);

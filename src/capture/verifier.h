@@ -35,6 +35,8 @@ struct verifier {
  * -errno
  */
 int verifier_begin(struct verifier *v, struct bpf_program *prog, struct bpf_prog_load_opts *opts);
+/* How many descriptors they take at most before verifier_end(), beside those of the object. */
+unsigned verifier_descriptors(void);
 /* Waits for them, also when the load of the object has failed, which is before it is closed. 0 or -errno of the first refused */
 int verifier_end(struct verifier *v);
 

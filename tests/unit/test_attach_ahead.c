@@ -91,11 +91,15 @@ static void test_slow(void)
 	sem_init(&go, 0, 0);
 	ahead_add(&a, -1, OWN, 1, false);
 	ahead_add(&a, -1, OWN, SLOW, false);
+	CHECK_INT(ahead_descriptors(&a), 0);
 	ahead_begin(&a);
+	CHECK_INT(ahead_descriptors(&a), 2);
 	CHECK_INT(ahead_take(&a, OWN, 1, false), fds[0]);
+	CHECK_INT(ahead_descriptors(&a), 1);
 	sem_post(&go);
 	CHECK_INT(ahead_take(&a, OWN, SLOW, false), fds[1]);
 	ahead_end(&a);
+	CHECK_INT(ahead_descriptors(&a), 0);
 	CHECK(is_open(fds[0]) && is_open(fds[1]));
 	close(fds[0]);
 	close(fds[1]);

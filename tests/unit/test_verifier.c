@@ -121,6 +121,38 @@ static void test_place(void)
 	close(place_fd);
 }
 
+static unsigned count_descriptors(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += is_open(fd);
+	return n;
+}
+
+/* While they are verified, and with all that there may be; where no thread pays there is none. */
+static void test_descriptors(void)
+{
+	struct bpf_prog_load_opts opts[] = { options("facts"), options("facts"), options("facts") };
+	struct verifier v;
+	unsigned before;
+
+	start(&v);
+	before = count_descriptors();
+	CHECK_INT(verifier_begin(&v, one, &opts[0]), 0);
+	CHECK_INT(verifier_begin(&v, other, &opts[1]), 0);
+	CHECK_INT(verifier_begin(&v, third, &opts[2]), 0);
+	for (int i = 0; i < 2000 && count_descriptors() < before + verifier_descriptors(); i++)
+		usleep(1000);
+	CHECK_INT(count_descriptors(), before + verifier_descriptors());
+	CHECK_INT(verifier_end(&v), 0);
+	CHECK_INT(count_descriptors(), before);
+	pays = false;
+	CHECK_INT(verifier_descriptors(), 0);
+	pays = true;
+	close(place_fd);
+}
+
 static void test_refused(void)
 {
 	struct bpf_prog_load_opts opts = options("facts"), more = options("facts");
@@ -208,6 +240,7 @@ static void test_left_to_libbpf(void)
 int main(void)
 {
 	RUN(test_place);
+	RUN(test_descriptors);
 	RUN(test_refused);
 	RUN(test_log);
 	RUN(test_no_place);
