@@ -12,8 +12,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "capture/expedite.h"
+
 /* Both sides of less devices than those for which RCU is expedited. */
-enum { AHEAD_MAX = 14 };
+enum { AHEAD_MAX = 2 * (EXPEDITE_DEVICES - 1) };
 
 struct ahead_side {
 	int netns_fd; /* its network namespace; -1: that of who begins */

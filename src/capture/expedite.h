@@ -19,6 +19,9 @@ struct expedite {
 
 #define RCU_EXPEDITED "/sys/kernel/rcu_expedited"
 
+/* From so many devices on it is worth it: to do it takes some ms. */
+enum { EXPEDITE_DEVICES = 8 };
+
 /* What we set it to: whoever finds it knows that it was 0 before. */
 enum { EXPEDITED_BY_US = 0x70746370 };
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "capture/backend.h"
+#include "capture/expedite.h"
 #include "capture/private.h"
 #include "capture/rtnl.h"
 #include "util/clock.h"
@@ -21,8 +22,6 @@
 #define ATTACH_DOWN_NS (200 * NSEC_PER_MSEC)
 #define ATTACH_AGAIN_NS (5 * NSEC_PER_MSEC)
 #define ATTACH_ATTEMPTS 100
-/* From so many devices on RCU is expedited: to do it takes some ms. */
-#define LINKS_MANY 8
 
 static unsigned table_slot(const struct capture *c, uint32_t netns, uint32_t ifindex)
 {
@@ -510,7 +509,7 @@ static unsigned links_present(const struct capture *c)
 /* Attaches, or detaches, many devices: what waits for RCU is to wait less. */
 static void links_hurry(struct capture *c)
 {
-	if (c->links.expedite.fd >= 0 && links_present(c) >= LINKS_MANY)
+	if (c->links.expedite.fd >= 0 && links_present(c) >= EXPEDITE_DEVICES)
 		expedite_begin(&c->links.expedite);
 }
 
