@@ -147,6 +147,8 @@ static int packet_hand(struct capture *c, const struct event_packet *e, bool for
 	if (c->owners)
 		verdict = owners_ask(c->owners, link->iface.dlt, &facts, e->data, force);
 	if (verdict == CAPTURE_DONE)
+		verdict = link_announce(c, link);
+	if (verdict == CAPTURE_DONE)
 		verdict = c->handler.packet(c->handler.arg, &p, force);
 	if (verdict == CAPTURE_DONE) {
 		c->delivery.captured++;

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <linux/if_packet.h>
 #include <net/if_arp.h>
-#include <pcap/dlt.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,117 +21,6 @@
 #define ATTACH_DOWN_NS (200 * NSEC_PER_MSEC)
 #define ATTACH_AGAIN_NS (5 * NSEC_PER_MSEC)
 #define ATTACH_ATTEMPTS 100
-
-static unsigned table_slot(const struct capture *c, uint32_t netns, uint32_t ifindex)
-{
-	/* Who makes an interface may choose its number. */
-	return hash_number(&c->links.key, (uint64_t)netns << 32 | ifindex) >> 32 & (c->links.table_size - 1);
-}
-
-static struct link **table_find(const struct capture *c, uint32_t netns, uint32_t ifindex)
-{
-	unsigned i = table_slot(c, netns, ifindex);
-
-	while (c->links.table[i] &&
-	       (c->links.table[i]->iface.ifindex != ifindex || c->links.table[i]->iface.netns != netns))
-		i = (i + 1) & (c->links.table_size - 1);
-	return &c->links.table[i];
-}
-
-/* Room for one more; the older of two links with one key gives way to the newer. */
-static int table_grow(struct capture *c)
-{
-	unsigned size = c->links.table_size ? c->links.table_size : 64;
-	struct link **table;
-
-	if (!c->links.table_size)
-		c->links.key = hash_key();
-	if (c->links.table_size && c->links.n * 2 < c->links.table_size)
-		return 0;
-	while (c->links.n * 2 >= size)
-		size *= 2;
-	table = calloc(size, sizeof(struct link *));
-	if (!table)
-		return -ENOMEM;
-	free(c->links.table);
-	c->links.table = table;
-	c->links.table_size = size;
-	for (unsigned i = 0; i < c->links.n; i++)
-		*table_find(c, c->links.all[i]->iface.netns, c->links.all[i]->iface.ifindex) = c->links.all[i];
-	return 0;
-}
-
-struct link *links_lookup(struct capture *c, uint32_t netns, uint32_t ifindex)
-{
-	struct link *link = c->links.last;
-
-	if (link && link->iface.ifindex == ifindex && link->iface.netns == netns)
-		return link;
-	if (!c->links.table_size)
-		return NULL;
-	link = *table_find(c, netns, ifindex);
-	if (link)
-		c->links.last = link;
-	return link;
-}
-
-static void link_set_place(struct link *link, const struct rtnl_link *news)
-{
-	link->iface.paired = news->pair && news->peer_nsid >= 0;
-	link->iface.bridged = news->master != 0;
-}
-
-static struct link *link_new(struct capture *c, struct netns *ns, const struct rtnl_link *news, bool l3)
-{
-	struct link *link = calloc(1, sizeof(*link)), **p;
-
-	if (!link || table_grow(c) != 0)
-		goto fail;
-	p = reallocarray(c->links.all, c->links.n + 1, sizeof(struct link *));
-	if (!p)
-		goto fail;
-	c->links.all = p;
-	link->ns = ns;
-	link->type = news->type;
-	link->l3 = l3;
-	link->present = true;
-	link->up = news->flags & IFF_UP;
-	link->iface.ifindex = news->ifindex;
-	link->iface.netns = ns->inode;
-	link_set_place(link, news);
-	link->iface.other_netns = !ns->own;
-	link->iface.dlt = l3 ? DLT_RAW : DLT_EN10MB;
-	link->iface.snaplen = c->config.snaplen;
-	link->iface.name = strdup(news->name);
-	link->iface.netns_path = ns->path;
-	link->iface.netns_name = ns->name ? strdup(ns->name) : NULL;
-	link->iface.filter = c->config.filter && *c->config.filter ? (char *)(uintptr_t)c->config.filter : NULL;
-	if (!link->iface.name || (ns->name && !link->iface.netns_name))
-		goto fail;
-	c->links.all[c->links.n++] = link;
-	*table_find(c, ns->inode, news->ifindex) = link;
-	c->links.last = NULL;
-	return link;
-fail:
-	if (link) {
-		free(link->iface.name);
-		free(link->iface.netns_name);
-	}
-	free(link);
-	return NULL;
-}
-
-struct link *links_add(struct capture *c, struct netns *ns, const char *name, uint32_t ifindex, int dlt)
-{
-	struct rtnl_link device = { .ifindex = ifindex, .flags = IFF_UP };
-	struct link *link;
-
-	snprintf(device.name, sizeof(device.name), "%s", name);
-	link = link_new(c, ns, &device, false);
-	if (link)
-		link->iface.dlt = dlt;
-	return link;
-}
 
 void links_count(const struct capture *c)
 {
@@ -175,7 +63,8 @@ static int link_attach(struct capture *c, struct link *link)
 
 	if (err)
 		return err;
-	err = link_announce(c, link);
+	/* Most that come later go without a packet: they are announced with their first. */
+	err = c->links.running ? 0 : link_announce(c, link);
 	if (err)
 		return err;
 	if (!link->egress.active)
@@ -257,8 +146,10 @@ static int link_attach_try(struct capture *c, struct link *link)
 
 static int link_appeared(struct capture *c, struct netns *ns, const struct rtnl_link *news, bool l3)
 {
-	struct link *link = link_new(c, ns, news, l3);
+	struct link *link;
 
+	links_tidy(c);
+	link = link_new(c, ns, news, l3);
 	if (!link)
 		return -ENOMEM;
 	if (!c->links.attached)
@@ -275,9 +166,13 @@ static int link_appeared(struct capture *c, struct netns *ns, const struct rtnl_
  */
 int link_rename(struct capture *c, struct link *old, const struct rtnl_link *news)
 {
+	/* What it has seen so far may not have been handed on yet. */
+	const int err = old->ingress.ifindex ? link_announce(c, old) : 0;
 	struct link *link;
 	char *name;
 
+	if (err)
+		return err;
 	if (!old->announced) {
 		name = strdup(news->name);
 		if (!name)
@@ -324,7 +219,7 @@ static int link_news(void *arg, const struct rtnl_link *news)
 {
 	struct netns *ns = arg;
 	struct capture *c = ns->capture;
-	struct link *link = c->links.table_size ? *table_find(c, ns->inode, news->ifindex) : NULL;
+	struct link *link = links_lookup(c, ns->inode, news->ifindex);
 	bool l3;
 
 	if (link && !link->present)
@@ -578,17 +473,4 @@ void links_detach(struct capture *c)
 		netns_leave(c, link->ns);
 	}
 	expedite_close(&c->links.expedite);
-}
-
-void links_free(struct capture *c)
-{
-	for (unsigned i = 0; i < c->links.n; i++) {
-		free(c->links.all[i]->iface.name);
-		free(c->links.all[i]->iface.netns_name);
-		free(c->links.all[i]);
-	}
-	free(c->links.counts);
-	free(c->links.all);
-	free(c->links.table);
-	free(c->links.wishes);
 }

@@ -128,8 +128,9 @@ struct wish {
 
 /* links.c */
 struct links {
-	struct link **all; /* all there ever were */
+	struct link **all; /* all there were, but for those that left nothing; as much room as the next power of two */
 	unsigned n;
+	unsigned since_tidy; /* new ones since those were forgotten */
 	bool any;
 	bool attached;
 	bool running; /* past capture_attach(): a device that cannot be attached ends nothing */
@@ -291,14 +292,25 @@ bool link_wanted(struct capture *c, const struct rtnl_link *news);
 int wishes_check(const struct capture *c);
 bool iface_is_number(const char *given);
 
+/* link_list.c */
+/* One more, which is present but not attached; l3: it has no link header. NULL: out of memory. */
+struct link *link_new(struct capture *c, struct netns *ns, const struct rtnl_link *news, bool l3);
+/* Likewise, of a backend that finds them itself. */
+struct link *links_add(struct capture *c, struct netns *ns, const char *name, uint32_t ifindex, int dlt);
+/* What its namespace and its bridge are, as of now. */
+void link_set_place(struct link *link, const struct rtnl_link *news);
+/* By its newest name. */
+struct link *links_lookup(struct capture *c, uint32_t netns, uint32_t ifindex);
+/* Called for each new one while nobody goes through all of them: those that have come and gone without a packet are forgotten. */
+void links_tidy(struct capture *c);
+void links_free(struct capture *c);
+
 /* links.c */
 /* Tells the handler of an interface, once. */
 int link_announce(struct capture *c, struct link *link);
 /* Finds the wanted interfaces of all namespaces; an unknown name is an error (logged). */
 int links_find(struct capture *c);
 int links_attach(struct capture *c);
-/* One interface more, of a backend that finds them itself; NULL: out of memory. */
-struct link *links_add(struct capture *c, struct netns *ns, const char *name, uint32_t ifindex, int dlt);
 /* Captures in one more namespace, and hears of its links. */
 int links_watch(struct capture *c, struct netns *ns);
 /* A namespace is let go. */
@@ -311,13 +323,10 @@ int links_attach_due(struct capture *c);
 int link_rename(struct capture *c, struct link *old, const struct rtnl_link *news);
 /* News of one namespace's links. */
 int links_news(struct capture *c, struct netns *ns);
-/* By its newest name. */
-struct link *links_lookup(struct capture *c, uint32_t netns, uint32_t ifindex);
 bool links_all_gone(const struct capture *c);
 void links_detach(struct capture *c);
 /* Brings received and dropped of all interfaces up to date. */
 void links_count(const struct capture *c);
-void links_free(struct capture *c);
 
 /* deliver.c */
 /* owners_find(), now. CAPTURE_WAIT: the packet waits for its owner, which it does only so long. */

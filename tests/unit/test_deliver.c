@@ -57,6 +57,15 @@ FAKE(bool, filter_match_live, const struct filter_code *code, const uint8_t *dat
 	return filter_passes;
 }
 
+static int iface_error;
+
+static int iface_heard(void *arg, const struct iface *iface)
+{
+	(void)arg;
+	told("iface %u %s ", iface->id, iface->name);
+	return iface_error;
+}
+
 static void start(unsigned nrings)
 {
 	struct netns *ns;
@@ -71,6 +80,8 @@ static void start(unsigned nrings)
 	    !links_add(&rig.c, ns, "tun0", TUN, DLT_RAW))
 		abort();
 	links_lookup(&rig.c, OWN_INODE, TUN)->l3 = true;
+	rig_handler(&rig)->iface = iface_heard;
+	links_lookup(&rig.c, OWN_INODE, ETH)->announced = links_lookup(&rig.c, OWN_INODE, TUN)->announced = true;
 }
 
 static int run(uint64_t limit)
@@ -141,7 +152,7 @@ static void test_awaits_name(void)
 	CHECK_INT(run(EVER), 0);
 	clock_now += 1 * MSEC;
 	CHECK_INT(run(EVER), 2);
-	CHECK_STR(what_was_told(), "10 11 ");
+	CHECK_STR(what_was_told(), "iface 0 eth0 10 11 ");
 	put_packet(0, e, FRAME, 16);
 	CHECK_INT(run(EVER), 1);
 	/* there is one */
@@ -175,7 +186,7 @@ static void test_renamed_between(void)
 	now->before = old, now->since = 30;
 	put(0, 19), put(0, 20), put(0, 29), put(0, 30);
 	CHECK_INT(run(EVER), 4);
-	CHECK_STR(what_was_told(), "19 eth0 20 wan0 29 wan0 30 wan1 ");
+	CHECK_STR(what_was_told(), "19 eth0 iface 0 wan0 20 wan0 29 wan0 iface 1 wan1 30 wan1 ");
 }
 
 /* --- order -------------------------------------------------------------------------- */
@@ -506,6 +517,27 @@ static void test_wait_sets_no_time(void)
 	wait_for = EVER;
 	CHECK_INT(run(EVER), 2);
 	CHECK_STR(what_was_told(), "wait 40 50 ");
+}
+
+/* An interface that came later is told of with its first packet, once, also when that waits. */
+static void test_first_packet(void)
+{
+	start(1);
+	links_lookup(&rig.c, OWN_INODE, ETH)->announced = false;
+	put(0, 10), put(0, 20);
+	wait_for = 10;
+	CHECK_INT(run(EVER), 0);
+	CHECK_STR(what_was_told(), "iface 0 eth0 wait ");
+	wait_for = EVER;
+	CHECK_INT(run(EVER), 2);
+	CHECK_STR(what_was_told(), "10 20 ");
+	start(1);
+	links_lookup(&rig.c, OWN_INODE, ETH)->announced = false;
+	put(0, 10);
+	iface_error = -ENOSPC;
+	CHECK_INT(run(EVER), -ENOSPC);
+	CHECK_STR(what_was_told(), "iface 0 eth0 ");
+	iface_error = 0;
 }
 
 static void test_error_of_the_handler(void)
@@ -907,6 +939,7 @@ int main(void)
 	RUN(test_interface_unknown);
 	RUN(test_wait_leaves_all_that_follows);
 	RUN(test_wait_sets_no_time);
+	RUN(test_first_packet);
 	RUN(test_error_of_the_handler);
 	RUN(test_forced);
 	RUN(test_forced_by_a_full_ring);

@@ -9,7 +9,7 @@ static void test_appears_up(void)
 	run_any();
 	is_up(5, "veth0");
 	CHECK_INT(hear(), 0);
-	CHECK_STR(what_was_told(), "iface 0 veth0; out 5 l2; ");
+	CHECK_STR(what_was_told(), "out 5 l2; ");
 	/* the other side when all others have had their turn */
 	CHECK(rig_pending(&rig));
 	CHECK_INT(links_attach_due(&rig.c), 0);
@@ -25,7 +25,7 @@ static void test_egress_of_all_comes_first(void)
 	run_any();
 	is_up(5, "veth0"), is_up(6, "veth1");
 	CHECK_INT(hear(), 0);
-	CHECK_STR(what_was_told(), "iface 0 veth0; out 5 l2; iface 1 veth1; out 6 l2; ");
+	CHECK_STR(what_was_told(), "out 5 l2; out 6 l2; ");
 	links_attach_due(&rig.c);
 	CHECK_STR(what_was_told(), "in 5 l2; ");
 	links_attach_due(&rig.c);
@@ -57,7 +57,7 @@ static void test_one_side_is_finished(void)
 	rig_config(&rig)->direction = DIR_OUT;
 	is_up(5, "veth0");
 	CHECK_INT(hear(), 0);
-	CHECK_STR(what_was_told(), "iface 0 veth0; out 5 l2; ");
+	CHECK_STR(what_was_told(), "out 5 l2; ");
 	CHECK(!rig_pending(&rig));
 }
 
@@ -73,7 +73,7 @@ static void test_appears_down(void)
 	CHECK(rig_pending(&rig));
 	clock_now++;
 	CHECK_INT(links_attach_due(&rig.c), 0);
-	CHECK_STR(what_was_told(), "iface 0 veth0; out 5 l2; ");
+	CHECK_STR(what_was_told(), "out 5 l2; ");
 }
 
 static void test_down_comes_up(void)
@@ -84,7 +84,7 @@ static void test_down_comes_up(void)
 	CHECK_STR(what_was_told(), "");
 	is_up(5, "veth0");
 	CHECK_INT(hear(), 0);
-	CHECK_STR(what_was_told(), "iface 0 veth0; out 5 l2; ");
+	CHECK_STR(what_was_told(), "out 5 l2; ");
 	CHECK_INT(rig_nlinks(&rig), 1);
 	/* up or down is nothing to one that is attached */
 	links_attach_due(&rig.c);
@@ -182,14 +182,46 @@ static void test_comes_back(void)
 	before = lookup(2);
 	is_gone(2, "eth0"), is_up(2, "eth0");
 	CHECK_INT(hear(), 0);
-	CHECK_STR(what_was_told(), "undo in 2 gone; undo out 2 gone; iface 1 eth0; out 2 l2; ");
+	CHECK_STR(what_was_told(), "undo in 2 gone; undo out 2 gone; out 2 l2; ");
 	CHECK(lookup(2) != before && lookup(2)->present && !before->present);
+	CHECK_INT(link_announce(&rig.c, lookup(2)), 0);
+	CHECK_STR(what_was_told(), "iface 1 eth0; ");
 	CHECK_INT(lookup(2)->iface.id, 1);
 	CHECK_INT(before->iface.id, 0);
 	CHECK(!links_all_gone(&rig.c));
 	clock_now += 1;
 	CHECK_INT(links_attach_due(&rig.c), 0);
 	CHECK_STR(what_was_told(), "in 2 l2; ");
+}
+
+/* Of devices that come and go only those stay that have had packets, and those that others have heard of. */
+static void test_come_and_go(void)
+{
+	struct link *heard, *counted;
+
+	run_any();
+	is_up(2, "eth0"), is_up(3, "heard"), is_up(4, "counted");
+	CHECK_INT(hear(), 0);
+	heard = lookup(3), counted = lookup(4);
+	CHECK_INT(link_announce(&rig.c, heard), 0);
+	counted->gone_received = 7;
+	is_gone(3, "heard"), is_gone(4, "counted");
+	CHECK_INT(hear(), 0);
+	for (uint32_t i = 0; i < 1000; i++) {
+		is_up(5 + i, "veth0"), is_gone(5 + i, "veth0");
+		is_down(5000 + i, "veth1"), is_gone(5000 + i, "veth1");
+		CHECK_INT(hear(), 0);
+		what_was_told();
+	}
+	CHECK(rig_nlinks(&rig) < 150);
+	CHECK(lookup(2)->present && lookup(2)->egress.active);
+	CHECK(lookup(3) == heard && lookup(4) == counted && lookup(5) == NULL);
+	/* their numbers are given again */
+	is_up(5, "veth0");
+	CHECK_INT(hear(), 0);
+	CHECK(lookup(5)->present);
+	links_count(&rig.c);
+	CHECK_INT(counted->iface.received, 7);
 }
 
 /* The same device: what is attached to it stays. */
@@ -215,7 +247,7 @@ static void test_renamed(void)
 	/* another one gets the name that is asked for */
 	is_up(3, "eth0");
 	CHECK_INT(hear(), 0);
-	CHECK_STR(what_was_told(), "iface 3 eth0; out 3 l2; ");
+	CHECK_STR(what_was_told(), "out 3 l2; ");
 	/* it is taken off once */
 	is_gone(2, "wan1");
 	CHECK_INT(hear(), 0);
@@ -231,7 +263,7 @@ static void test_renamed_while_unfinished(void)
 	CHECK_INT(hear(), 0);
 	is_up(2, "wan0");
 	CHECK_INT(hear(), 0);
-	CHECK_STR(what_was_told(), "iface 0 eth0; out 2 l2; iface 1 wan0; in 2 l2; ");
+	CHECK_STR(what_was_told(), "out 2 l2; iface 0 eth0; iface 1 wan0; in 2 l2; ");
 	CHECK(lookup(2)->ingress.active && lookup(2)->egress.active);
 	links_attach_due(&rig.c);
 	CHECK_STR(what_was_told(), "");
@@ -247,7 +279,7 @@ static void test_renamed_before_it_is_up(void)
 	CHECK_INT(rig_nlinks(&rig), 1);
 	is_up(2, "eth0");
 	CHECK_INT(hear(), 0);
-	CHECK_STR(what_was_told(), "iface 0 eth0; out 2 l2; ");
+	CHECK_STR(what_was_told(), "out 2 l2; ");
 }
 
 static void test_gets_the_altname(void)
@@ -259,7 +291,7 @@ static void test_gets_the_altname(void)
 	CHECK_STR(what_was_told(), "");
 	is_up(3, "eth1"), also_named("enx02\0");
 	CHECK_INT(hear(), 0);
-	CHECK_STR(what_was_told(), "iface 1 eth1; out 3 l2; ");
+	CHECK_STR(what_was_told(), "out 3 l2; ");
 	links_attach_due(&rig.c);
 	what_was_told();
 	/* and loses it */
@@ -331,7 +363,7 @@ static void test_moves_to_another_namespace(void)
 	run();
 	is_up(2, "eth0");
 	CHECK_INT(links_news(&rig.c, other), 0);
-	CHECK_STR(what_was_told(), "setns 77; iface 1 eth0 other; out 2 l2; setns -1; ");
+	CHECK_STR(what_was_told(), "setns 77; out 2 l2; setns -1; ");
 	is_gone(2, "eth0");
 	CHECK_INT(hear(), 0);
 	CHECK_STR(what_was_told(), "undo in 2 gone; undo out 2 gone; ");
@@ -376,7 +408,7 @@ static void test_pair_of_a_chosen_namespace(void)
 	run();
 	is_pair(2, "veth2", 5), is_pair(3, "veth3", 5), is_up(4, "docker0");
 	CHECK_INT(hear(), 0);
-	CHECK_STR(what_was_told(), "iface 0 veth2; out 2 l2; iface 1 veth3; out 3 l2; iface 2 docker0; out 4 l2; ");
+	CHECK_STR(what_was_told(), "out 2 l2; out 3 l2; out 4 l2; ");
 	other->chosen = true;
 	nsid_found = 6;
 	is_pair(2, "veth2", 5);
@@ -385,7 +417,7 @@ static void test_pair_of_a_chosen_namespace(void)
 	other->nsid = 5;
 	is_pair(2, "veth2", 5), is_pair(3, "veth3", 5), is_pair(5, "veth5", 5), is_pair(6, "veth6", -1);
 	CHECK_INT(hear(), 0);
-	CHECK_STR(what_was_told(), "undo in 2; undo out 2; in 3 l2; iface 3 veth6; out 6 l2; ");
+	CHECK_STR(what_was_told(), "undo in 2; undo out 2; in 3 l2; out 6 l2; ");
 	CHECK(!lookup(2)->present && lookup(3)->present && !lookup(5));
 	/* in the namespace itself, and where nothing was chosen beside our own */
 	is_pair(2, "eth0", 5);
@@ -405,7 +437,7 @@ static void test_still_attached_elsewhere(void)
 	attach_errors[0] = attach_errors[1] = -EEXIST;
 	is_up(2, "eth0");
 	CHECK_INT(hear(), 0);
-	CHECK_STR(what_was_told(), "iface 0 eth0; out 2 l2; ");
+	CHECK_STR(what_was_told(), "out 2 l2; ");
 	CHECK(rig_pending(&rig) && lookup(2)->present);
 	clock_now += 5 * MSEC - 1;
 	CHECK_INT(links_attach_due(&rig.c), 0);
@@ -446,7 +478,7 @@ static void test_still_attached_for_ever(void)
 		CHECK_INT(links_attach_due(&rig.c), 0);
 	}
 	CHECK_INT(nattached, 101);
-	CHECK_STR(what_was_told(), "iface 0 eth0; warning: cannot capture on 'eth0': File exists; ");
+	CHECK_STR(what_was_told(), "warning: cannot capture on 'eth0': File exists; ");
 	CHECK(!lookup(2)->present);
 }
 
@@ -467,7 +499,7 @@ static void test_other_backends(void)
 	is_up(2, "eth0");
 	CHECK_INT(hear(), 0);
 	CHECK_INT(links_attach_due(&rig.c), 0);
-	CHECK_STR(what_was_told(), "iface 0 eth0; attach 2; attach 2; ");
+	CHECK_STR(what_was_told(), "attach 2; attach 2; ");
 	CHECK_INT(lookup(2)->egress.ifindex, 2);
 }
 
@@ -573,6 +605,7 @@ int main(void)
 	RUN(test_vanishes);
 	RUN(test_never_all_gone);
 	RUN(test_comes_back);
+	RUN(test_come_and_go);
 	RUN(test_renamed);
 	RUN(test_renamed_while_unfinished);
 	RUN(test_renamed_before_it_is_up);

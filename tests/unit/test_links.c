@@ -423,8 +423,7 @@ static void test_named_fails_later(void)
 	attach_errors[0] = -ENOMEM;
 	is_up(3, "eth0");
 	CHECK_INT(hear(), 0);
-	CHECK_STR(what_was_told(),
-		  "iface 1 eth0; out 3 l2; warning: cannot capture on 'eth0': Cannot allocate memory; ");
+	CHECK_STR(what_was_told(), "out 3 l2; warning: cannot capture on 'eth0': Cannot allocate memory; ");
 	CHECK(!lookup(3)->present);
 }
 
@@ -492,7 +491,7 @@ static void test_clean_before_clsact(void)
 	is_gone(2, "eth0"), is_up(3, "eth0");
 	CHECK_INT(hear(), 0);
 	/* both sides at once: nothing waits for a grace period here */
-	CHECK_STR(what_was_told(), "undo in 2 gone; undo out 2 gone; iface 1 eth0; clean 3; out 3 l2; in 3 l2; ");
+	CHECK_STR(what_was_told(), "undo in 2 gone; undo out 2 gone; clean 3; out 3 l2; in 3 l2; ");
 	CHECK(!rig_pending(&rig));
 }
 
