@@ -3,7 +3,8 @@
  * Makes calls fail, in what it is linked to with -Wl,--wrap, or as a library for LD_PRELOAD (with PRELOAD defined). The
  * environment says which:
  *
- *	FAULT_KIND	memory, files (descriptors), or short: reads and writes of a few bytes, every third interrupted
+ *	FAULT_KIND	memory, files (descriptors), or short: reads and writes of a few bytes, every third interrupted; full, quota
+ *			or io: what is written to a regular file that is no standard stream is refused with ENOSPC, EDQUOT or EIO
  *	FAULT_AT	the number of the call that fails, from 1; 0 none
  *	FAULT_ALL	set: that one and all after it
  *	FAULT_COUNT	a file that the number of calls is written to at the end
@@ -29,7 +30,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-enum kind { KIND_NONE, KIND_MEMORY, KIND_FILES, KIND_SHORT };
+enum kind { KIND_NONE, KIND_MEMORY, KIND_FILES, KIND_SHORT, KIND_FULL, KIND_QUOTA, KIND_IO };
 
 static enum kind kind;
 static unsigned long fail_at;
@@ -211,11 +212,20 @@ FAKED(ssize_t, read, int fd, void *p, size_t n)
 	return n && !take ? -1 : REAL(read)(fd, p, take);
 }
 
+static bool is_refused(int fd)
+{
+	struct stat st;
+
+	return active && kind >= KIND_FULL && fd > STDERR_FILENO && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	       (fails(KIND_FULL, ENOSPC) || fails(KIND_QUOTA, EDQUOT) || fails(KIND_IO, EIO));
+}
+
 FAKED(ssize_t, write, int fd, const void *p, size_t n)
 {
-	const size_t take = cut(fd, n);
+	const bool refused = is_refused(fd);
+	const size_t take = refused ? 0 : cut(fd, n);
 
-	return n && !take ? -1 : REAL(write)(fd, p, take);
+	return refused || (n && !take) ? -1 : REAL(write)(fd, p, take);
 }
 
 FAKED(ssize_t, pread, int fd, void *p, size_t n, off_t at)
@@ -234,7 +244,7 @@ static void tell_count(void)
 
 static void begin(void)
 {
-	static const char *const kinds[] = { "", "memory", "files", "short" };
+	static const char *const kinds[] = { "", "memory", "files", "short", "full", "quota", "io" };
 	const char *wanted = getenv("FAULT_KIND"), *at = getenv("FAULT_AT"), *count_file = getenv("FAULT_COUNT");
 	void *unused[1];
 

@@ -128,6 +128,51 @@ static void test_docker_restarts(void)
 	fake_stop(&f);
 }
 
+/* What it dies of being asked; NULL: it lives. */
+static const char *fatal;
+
+static void docker_mortal(struct fake *f, int fd, const char *path)
+{
+	if (!fatal || !strstr(path, fatal)) {
+		docker_answers(f, fd, path);
+		return;
+	}
+	fake_puts(fd, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"Id\":\"" ID_B "\",\"Name\":\"/ha");
+	shutdown(f->listen_fd, SHUT_RDWR);
+	for (int i = 0; i < f->n; i++)
+		shutdown(f->fds[i], SHUT_RDWR);
+	/* It may be so new that it is not among them. */
+	shutdown(fd, SHUT_RDWR);
+}
+
+/* In the midst of its answer, whatever was asked: half of that is not believed, and all is asked again when it is back. */
+static void test_docker_dies(void)
+{
+	static const char *const questions[] = { "/events", "/containers/json", ID_B };
+
+	for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++) {
+		struct fake f = { .serve = fake_serve_http, .http = docker_mortal };
+		struct rig rig;
+
+		socket_path(&f, "docker");
+		fatal = questions[i];
+		fake_start(&f);
+		rig_open(&rig, &docker_ops, f.path);
+		CHECK(rig_until(&rig, RUNTIME_DOWN, 5000));
+		CHECK(!rig_named(&rig, ID_B, "ha", 100));
+		fake_stop(&f);
+		fatal = NULL;
+		fake_start(&f);
+		CHECK(rig_named(&rig, ID_B, "late", 8000));
+		/* When it dies for good, what it told stays known. */
+		fake_stop(&f);
+		CHECK(rig_until(&rig, RUNTIME_DOWN, 5000));
+		CHECK(rig_named(&rig, ID_B, "late", 0));
+		CHECK(rig_named(&rig, ID_C, "new", 0));
+		rig_close(&rig);
+	}
+}
+
 static void test_docker_garbage(void)
 {
 	hostile(&docker_ops, serve_text_and_close, "");
@@ -214,6 +259,7 @@ int main(void)
 	RUN(test_docker_tcp);
 	RUN(test_labels_called_as_attributes);
 	RUN(test_docker_restarts);
+	RUN(test_docker_dies);
 	RUN(test_docker_garbage);
 	RUN(test_docker_status);
 	RUN(test_users_cannot_keep_us_busy);
