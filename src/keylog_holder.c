@@ -13,11 +13,11 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "util/caps.h"
+#include "util/fd.h"
 #include "util/pidns.h"
 
 /* Whoever gets our number after us hardly has a file of this one: programs that go on logging then open nothing. */
@@ -57,9 +57,8 @@ static _Noreturn void hold(int fd, int parent, uint32_t uid, uint32_t gid)
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
 	prctl(PR_SET_NAME, "ptcpdump-keys");
-	if (high < 0 || dup2(parent, STDIN_FILENO) < 0 ||
-	    syscall(SYS_close_range, STDIN_FILENO + 1, (unsigned)high - 1, 0) || !become(uid, gid) ||
-	    write(STDIN_FILENO, &high, sizeof(high)) != sizeof(high))
+	if (high < 0 || dup2(parent, STDIN_FILENO) < 0 || fd_close_range(STDIN_FILENO + 1, (unsigned)high - 1) ||
+	    !become(uid, gid) || write(STDIN_FILENO, &high, sizeof(high)) != sizeof(high))
 		_exit(1);
 	while (read(STDIN_FILENO, &c, 1) > 0)
 		;

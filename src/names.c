@@ -7,13 +7,13 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "output/resolver_serve.h"
 #include "sandbox.h"
+#include "util/fd.h"
 #include "util/log.h"
 
 enum { LOOKS_UP = STDERR_FILENO + 1, WAIT_NS = 200000, WAITS = 500 };
@@ -39,7 +39,7 @@ static int keep_only(int fd)
 		if (dup2(null, i) < 0)
 			return -errno;
 	}
-	return syscall(SYS_close_range, LOOKS_UP + 1, ~0U, 0) ? -errno : 0;
+	return fd_close_range(LOOKS_UP + 1, ~0U);
 }
 
 static _Noreturn void look_up(int fd, const struct names_config *config)

@@ -9,9 +9,10 @@
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "util/fd.h"
 
 void expedite_open(struct expedite *e, const char *path)
 {
@@ -58,8 +59,7 @@ static _Noreturn void guard(int fd, int parent)
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
 	prctl(PR_SET_NAME, "ptcpdump-guard");
-	if (dup2(fd, STDIN_FILENO) < 0 || dup2(parent, STDOUT_FILENO) < 0 ||
-	    syscall(SYS_close_range, STDERR_FILENO, ~0U, 0) != 0)
+	if (dup2(fd, STDIN_FILENO) < 0 || dup2(parent, STDOUT_FILENO) < 0 || fd_close_range(STDERR_FILENO, ~0U) != 0)
 		_exit(1);
 	/* Nobody is waited for: another one resets it in this moment, or it is somebody else's lock. */
 	if (flock(STDIN_FILENO, LOCK_SH | LOCK_NB) != 0 || !set(STDIN_FILENO, EXPEDITED_BY_US) ||

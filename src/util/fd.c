@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -17,6 +18,7 @@
 enum {
 	WAIT_MS = 100,
 	WAITS = 10,
+	DESCRIPTORS_MAX = 1 << 20, /* the kernel's own, fs.nr_open, unless it is raised */
 	FD_CLOSE_ON_EXEC = 1 << 2, /* CLOSE_RANGE_CLOEXEC of linux/close_range.h, which older headers lack */
 };
 
@@ -71,36 +73,69 @@ int fd_write(int fd, const void *p, size_t n, const volatile sig_atomic_t *inter
 	return 0;
 }
 
+struct range {
+	unsigned first, last;
+};
+
+/* All of these that are open. False: they are not listed. */
+static bool each_open(const struct range *range, void (*call)(int fd))
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *d;
+
+	if (!dir)
+		return false;
+	while ((d = readdir(dir))) {
+		const unsigned fd = (unsigned)atoi(d->d_name);
+
+		if (*d->d_name != '.' && fd >= range->first && fd <= range->last && (int)fd != dirfd(dir))
+			call((int)fd);
+	}
+	closedir(dir);
+	return true;
+}
+
+static void close_in_programs(int fd)
+{
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
 /* Linux 5.11 has it in one call. */
 void fd_close_in_programs(void)
 {
-	DIR *dir;
-	struct dirent *d;
+	const struct range range = { STDERR_FILENO + 1, ~0U };
 
-	if (syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, FD_CLOSE_ON_EXEC) == 0)
-		return;
-	dir = opendir("/proc/self/fd");
-	while (dir && (d = readdir(dir))) {
-		const int fd = atoi(d->d_name);
-
-		if (fd > STDERR_FILENO)
-			fcntl(fd, F_SETFD, FD_CLOEXEC);
-	}
-	if (dir)
-		closedir(dir);
+	if (syscall(SYS_close_range, range.first, range.last, FD_CLOSE_ON_EXEC) != 0)
+		each_open(&range, close_in_programs);
 }
 
-static int close_descriptors(unsigned first, unsigned last)
+static void close_one(int fd)
 {
-	return first <= last && syscall(SYS_close_range, first, last, 0) ? -errno : 0;
+	close(fd);
+}
+
+/* Linux 5.9 has close_range(), but a filter of system calls around us, such as Docker's before 20.10.7, may refuse it. */
+int fd_close_range(unsigned first, unsigned last)
+{
+	const struct range range = { first, last };
+	struct rlimit limit;
+
+	if (first > last || syscall(SYS_close_range, first, last, 0) == 0 || each_open(&range, close_one))
+		return 0;
+	/* Some may have been opened before the soft limit was lowered. */
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return -errno;
+	for (unsigned fd = first; fd <= last && fd < limit.rlim_max && fd < DESCRIPTORS_MAX; fd++)
+		close((int)fd);
+	return 0;
 }
 
 int fd_close_all_but(int one, int other)
 {
 	const unsigned low = (unsigned)(other < 0 || one < other ? one : other);
 	const unsigned high = (unsigned)(one < other ? other : one);
-	const int below = close_descriptors(STDERR_FILENO + 1, low - 1), between = close_descriptors(low + 1, high - 1),
-		  above = close_descriptors(high + 1, ~0U);
+	const int below = fd_close_range(STDERR_FILENO + 1, low - 1), between = fd_close_range(low + 1, high - 1),
+		  above = fd_close_range(high + 1, ~0U);
 
 	return below ? below : between ? between : above;
 }

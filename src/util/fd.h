@@ -23,6 +23,8 @@ int fd_write(int fd, const void *p, size_t n, const volatile sig_atomic_t *inter
 /* What is open and no standard stream is closed in programs that are run from now on: libraries open some that would stay. */
 void fd_close_in_programs(void);
 
+/* From first to last, both included, which are closed also where the kernel, or a filter around us, lacks close_range(2). -errno */
+int fd_close_range(unsigned first, unsigned last);
 /* But for the standard streams, one, and other when that is not -1. As many as can be; -errno of the first that cannot. */
 int fd_close_all_but(int one, int other);
 
