@@ -15,6 +15,7 @@
 #include "capture/private.h"
 #include "capture/rtnl.h"
 #include "util/clock.h"
+#include "util/escape.h"
 #include "util/log.h"
 
 /* How long a device that is down may wait for being attached, and one that we are still attached to elsewhere. */
@@ -36,15 +37,24 @@ void links_count(const struct capture *c)
 	}
 }
 
+enum { SHOWN = 4 * IF_NAMESIZE + 1 };
+
+/* Whoever may make devices in some namespace gives them names. */
+static const char *shown(const char *name, char to[SHOWN])
+{
+	return escape_quoted(to, SHOWN, name);
+}
+
 static void promisc_set(struct netns *ns, const struct link *link)
 {
+	char name[SHOWN];
 	struct packet_mreq mreq = { .mr_ifindex = (int)link->iface.ifindex, .mr_type = PACKET_MR_PROMISC };
 
 	/* Protocol 0: this socket receives nothing, and its end ends the membership. */
 	if (ns->packet_fd < 0)
 		ns->packet_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	if (ns->packet_fd < 0 || setsockopt(ns->packet_fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &mreq, sizeof(mreq)) != 0)
-		log_warn("'%s' does not enter promiscuous mode: %s", link->iface.name, strerror(errno));
+		log_warn("'%s' does not enter promiscuous mode: %s", shown(link->iface.name, name), strerror(errno));
 }
 
 int link_announce(struct capture *c, struct link *link)
@@ -120,6 +130,7 @@ static void link_postpone(struct capture *c, struct link *link, uint64_t ns)
 static int link_attach_try(struct capture *c, struct link *link)
 {
 	bool named = !c->links.any && link->due == 0;
+	char name[SHOWN];
 	int err;
 
 	link->due = 0;
@@ -136,10 +147,10 @@ static int link_attach_try(struct capture *c, struct link *link)
 		return 0;
 	}
 	if (named && !c->links.running)
-		log_error("cannot capture on '%s': %s%s", link->iface.name, strerror(-err),
+		log_error("cannot capture on '%s': %s%s", shown(link->iface.name, name), strerror(-err),
 			  err == -ENOENT ? "; are the modules sch_ingress and cls_bpf there?" : "");
 	else if (err != -ENODEV)
-		log_warn("cannot capture on '%s': %s", link->iface.name, strerror(-err));
+		log_warn("cannot capture on '%s': %s", shown(link->iface.name, name), strerror(-err));
 	link_gone(c, link);
 	return named && !c->links.running ? err : 0;
 }
@@ -220,6 +231,7 @@ static int link_news(void *arg, const struct rtnl_link *news)
 	struct netns *ns = arg;
 	struct capture *c = ns->capture;
 	struct link *link = links_lookup(c, ns->inode, news->ifindex);
+	char name[SHOWN];
 	bool l3;
 
 	if (link && !link->present)
@@ -243,12 +255,12 @@ static int link_news(void *arg, const struct rtnl_link *news)
 			return 0;
 		/* Whoever may make devices in some namespace is not to end the capture. */
 		if (c->links.running || !ns->own) {
-			log_warn("'%s': the backend %s cannot see devices of link type %u", news->name,
+			log_warn("'%s': the backend %s cannot see devices of link type %u", shown(news->name, name),
 				 c->backend->name, news->type);
 			return 0;
 		}
-		log_error("'%s': the backend %s cannot see devices of link type %u, use --backend %s", news->name,
-			  c->backend->name, news->type, c->backend->instead);
+		log_error("'%s': the backend %s cannot see devices of link type %u, use --backend %s",
+			  shown(news->name, name), c->backend->name, news->type, c->backend->instead);
 		return -EOPNOTSUPP;
 	}
 	return link_appeared(c, ns, news, l3 || c->backend->raw_ip);

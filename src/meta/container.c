@@ -14,6 +14,7 @@
 #include "meta/runtimes.h"
 #include "util/cgroup2.h"
 #include "util/clock.h"
+#include "util/escape.h"
 #include "util/log.h"
 #include "util/pidns.h"
 #include "util/procfs.h"
@@ -145,6 +146,8 @@ static bool decides(const struct containers *c, const struct place *p)
 
 static void tell(struct containers *c, struct place *p, enum container_answer answer, const struct container *container)
 {
+	/* Who a part of the tree was given to names what is in it. */
+	char path[4 * 500 + 1];
 	bool match;
 
 	if (!c->judging || answer == CONTAINER_PENDING || !decides(c, p))
@@ -157,7 +160,8 @@ static void tell(struct containers *c, struct place *p, enum container_answer an
 	if (!p->cgroup && procfs_start(p->tgid) != p->start)
 		return;
 	log_debug("%s %llu '%s': %s", p->cgroup ? "cgroup" : "process",
-		  (unsigned long long)(p->cgroup ? p->cgroup : p->tgid), p->path, match ? "matches" : "does not match");
+		  (unsigned long long)(p->cgroup ? p->cgroup : p->tgid), escape_quoted(path, sizeof(path), p->path),
+		  match ? "matches" : "does not match");
 	c->config.verdict(c->config.arg, p->cgroup, p->tgid, match);
 }
 

@@ -2,6 +2,7 @@
 #include "util/escape.h"
 
 #include <stdint.h>
+#include <string.h>
 #include <utf8proc.h>
 
 enum {
@@ -290,4 +291,13 @@ void escape_put(struct buf *b, struct str s, enum escape_place place)
 		if (p < e.end)
 			p += *p < 0x80 ? put_ascii(&e, p) : put_wide(&e, p);
 	}
+}
+
+const char *escape_quoted(char *to, size_t size, const char *name)
+{
+	struct buf b = { .p = to, .cap = size };
+
+	escape_put(&b, (struct str){ name, (uint32_t)strnlen(name, (size - 1) / 4) }, IN_QUOTES);
+	to[b.len] = '\0';
+	return to;
 }

@@ -25,4 +25,11 @@ enum escape_place {
 
 void escape_put(struct buf *b, struct str s, enum escape_place place);
 
+/*
+ * A name that a stranger has chosen, for a message that has it in '': a quote of its own would end it there. What users or root
+ * have named on this command line or in folders of root needs none. Returns to, of 4 bytes for each of the name's and one more;
+ * of a longer name it is the beginning.
+ */
+const char *escape_quoted(char *to, size_t size, const char *name);
+
 #endif

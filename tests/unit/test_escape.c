@@ -137,6 +137,22 @@ static void test_names(void)
 		  "a.example-1.org_x\\x20\\x3e\\x20b\\x3a\\x20\\x5bx\\x5d");
 }
 
+/* In a message, where backslashes stay: the name ends where its quote does. */
+static void test_quoted(void)
+{
+	char to[4 * 15 + 1], most[4 * 15 + 1];
+
+	CHECK_STR(escape_quoted(to, sizeof(to), "eth0.1"), "eth0.1");
+	CHECK_STR(escape_quoted(to, sizeof(to), "a': b 'c"), "a\\x27:\\x20b\\x20\\x27c");
+	CHECK_STR(escape_quoted(to, sizeof(to), ""), "");
+	for (int i = 0; i < 15; i++)
+		memcpy(most + 4 * i, "\\x01", 4);
+	most[60] = '\0';
+	CHECK_STR(escape_quoted(to, sizeof(to), "\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01"),
+		  most);
+	CHECK_STR(escaped(to, IN_MESSAGE), to);
+}
+
 static void test_fields(void)
 {
 	/* as people use them */
@@ -192,6 +208,7 @@ int main(void)
 	RUN(test_json_of_all);
 	RUN(test_order);
 	RUN(test_names);
+	RUN(test_quoted);
 	RUN(test_fields);
 	RUN(test_fields_of_json);
 	RUN(test_message);

@@ -427,6 +427,17 @@ static void test_named_fails_later(void)
 	CHECK(!lookup(3)->present);
 }
 
+/* The name of a device ends where its quote does. */
+static void test_name_with_quotes(void)
+{
+	run_any();
+	attach_errors[nattached] = -EPERM;
+	is_up(3, "x': ok; 'y");
+	CHECK_INT(hear(), 0);
+	CHECK_STR(what_was_told(),
+		  "out 3 l2; warning: cannot capture on 'x\\x27:\\x20ok;\\x20\\x27y': Operation not permitted; ");
+}
+
 static void test_any_fails(void)
 {
 	start();
@@ -567,6 +578,7 @@ int main(void)
 	RUN(test_promiscuous_or_not);
 	RUN(test_named_fails_at_first);
 	RUN(test_named_fails_later);
+	RUN(test_name_with_quotes);
 	RUN(test_any_fails);
 	RUN(test_second_side_fails);
 	RUN(test_other_failures);
