@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -100,6 +102,58 @@ static void test_refused(void)
 	CHECK_INT(read_option(&files, "file %s/n0"), -EMFILE);
 }
 
+/* What is said while f is run. */
+static const char *said(void (*f)(void))
+{
+	static char text[16384];
+	const int before = dup(STDERR_FILENO);
+	FILE *to = tmpfile();
+	size_t n;
+
+	if (before < 0 || !to || dup2(fileno(to), STDERR_FILENO) < 0)
+		abort();
+	f();
+	dup2(before, STDERR_FILENO);
+	close(before);
+	rewind(to);
+	n = fread(text, 1, sizeof(text) - 1, to);
+	text[n] = '\0';
+	fclose(to);
+	return text;
+}
+
+static void read_hostile(void)
+{
+	struct esp_files *files;
+
+	read_option(&files, "file %s/hostile");
+}
+
+/* A file may be a stranger's, and names others: one line, of bounded length, in which nothing moves the cursor, and the reason stays. */
+static void test_hostile_name(void)
+{
+	char text[1100], *p = text + snprintf(text, sizeof(text),
+					      "file /none/\x1b[2J\rptcpdump: all is well\xc2\x9b\xe2\x80\xae");
+	const char *line;
+	size_t n;
+
+	log_set_level(LOG_ERROR);
+	put("hostile", text);
+	CHECK_STR(said(read_hostile),
+		  "ptcpdump: esp_print_decode_onesecret: can't open "
+		  "/none/\\x1b[2J\\rptcpdump: all is well\\xc2\\x9b\\xe2\\x80\\xae: No such file or directory\n");
+	/* as long as a line may be */
+	for (; p < text + 1000; p++)
+		*p = p - text == 500 ? '/' : p - text < 300 ? '\x01' : 'x';
+	strcpy(p, "\n");
+	put("hostile", text);
+	line = said(read_hostile);
+	n = strlen(line);
+	CHECK(n > 0 && n < 4096);
+	CHECK(strchr(line, '\n') == line + n - 1 && !strchr(line, '\x01'));
+	CHECK(strstr(line, ": No such file") || strstr(line, ": File name too long"));
+}
+
 /* A line that is longer than the library takes: the rest is a line. */
 static void test_long_line(void)
 {
@@ -123,6 +177,7 @@ int main(void)
 	RUN(test_named);
 	RUN(test_none);
 	RUN(test_refused);
+	RUN(test_hostile_name);
 	RUN(test_long_line);
 	snprintf(command, sizeof(command), "rm -r '%s'", folder);
 	return system(command) ? 1 : check_status();
