@@ -192,6 +192,7 @@ unsigned annot_context(const struct annot_schema *s, const char *word);
 
 /* Behind the pids of processes outside of the pid namespace that all others are of. */
 #define PID_OUTSIDE_MARK "@host"
+enum { PID_LIMIT = 4194304 }; /* the kernel's largest, PID_MAX_LIMIT */
 
 void annot_put_pid(struct buf *b, uint32_t pid);
 /* Its reverse. */

@@ -15,7 +15,7 @@
 #include "options_value.h"
 #include "util/clock.h"
 
-enum { MAX_SNAPLEN = 262144, MAX_PID = 4194304, MAX_SETTLE_MS = 10000 };
+enum { MAX_SNAPLEN = 262144, MAX_SETTLE_MS = 10000 };
 
 /* A process may have commas in its name. */
 static int parse_name(struct options *o, const struct option_desc *d, const char *arg)
@@ -373,7 +373,7 @@ const struct option_desc option_table[] = {
 	  .help = "print the compiled filter and exit; -dd: as C, -ddd: as numbers" },
 
 	{ .key = OPT_PID, .name = "pid", .arg = "PID", .group = GROUP_PROCESS, .parse = parse_pid_list, AT(pids),
-	  .max = MAX_PID, .hint = HINT_PID,
+	  .max = PID_LIMIT, .hint = HINT_PID,
 	  .refusal = "--pid '%s' is not a process number: give 1 to %lld, or --pname for a name",
 	  .help = "only traffic of this process; repeatable; also with -r" },
 	{ .key = OPT_PNAME, .name = "pname", .arg = "NAME", .group = GROUP_PROCESS, .parse = parse_name, AT(pnames),

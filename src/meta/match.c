@@ -9,7 +9,6 @@
 #include "meta/name.h"
 
 enum {
-	PID_LIMIT = 4194304, /* the kernel's largest, PID_MAX_LIMIT */
 	WORD_BITS = 64,
 };
 
