@@ -207,7 +207,7 @@ static int offline_packet(void *arg, const struct packet *packet)
 		if (off->seen)
 			seen_containers_add(off->seen, packet->annot, off->nreaders, s->match);
 	}
-	passes = !si->filter.n || filter_match(&si->filter, packet->data, packet->caplen, packet->len);
+	passes = !si->filter.n || filter_match(&si->filter, packet->data, packet->caplen, packet->len, NULL);
 	if (!passes && !match_learns(s->match))
 		return 0;
 	if (match_active(s->match))

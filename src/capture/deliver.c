@@ -80,7 +80,7 @@ static bool filter_matches(const struct capture *c, const struct link *link, con
 		.pkt_type = e->dir == EVENT_DIR_OUT ? PACKET_OUTGOING : e->pkt_type,
 	};
 
-	return filter_match_live(link->l3 ? &c->filter.l3 : &c->filter.l2, e->data, e->caplen, e->len, &meta);
+	return filter_match_live(link->l3 ? &c->filter.l3 : &c->filter.l2, e->data, e->caplen, e->len, &meta, NULL);
 }
 
 /* Whose packet it is, and its own time, where no program of ours has told. */

@@ -31,7 +31,11 @@ void filter_flow_done(struct filter_flow *flow);
 bool filter_insn_rejects(const struct filter_insn *insn);
 /* Loads of skb metadata, k - SKF_AD_OFF says which. */
 bool filter_insn_is_meta(const struct filter_insn *insn);
-/* Decodes insns for the interpreter. */
-int filter_ops_new(const struct filter_insn *insns, uint32_t n, struct filter_op **ret);
+/* Where control goes from instruction i: 0, 1 or 2 targets. */
+unsigned filter_insn_next(const struct filter_insn *insns, uint32_t i, uint32_t ret[2]);
+/* Finds the tests that stand for process terms: ret[i] is 1 + the term that instruction i tests, 0 none. -ENOMEM */
+int filter_tests_new(const struct filter_insn *insns, uint32_t n, const struct filter_expr *expr, uint16_t **ret);
+/* Decodes insns for the interpreter. expr may be NULL. -ENOMEM */
+int filter_ops_new(const struct filter_insn *insns, uint32_t n, const struct filter_expr *expr, struct filter_op **ret);
 
 #endif

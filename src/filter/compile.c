@@ -17,7 +17,10 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "filter/code.h"
+#include "filter/expr.h"
 #include "filter/filter.h"
+#include "util/buf.h"
 #include "util/linktype.h"
 
 #define SNAPLEN_DEFAULT 262144			     /* tcpdump's */
@@ -114,6 +117,11 @@ static int compile_with(pcap_t *p, const char *expr, const struct filter_compile
 		return -EINVAL;
 	}
 	rc = filter_code_new((const struct filter_insn *)prog.bf_insns, prog.bf_len, ret);
+	if (!rc && opts->expr) {
+		rc = filter_code_set_expr(ret, opts->expr);
+		if (rc)
+			filter_done(ret);
+	}
 	if (rc)
 		snprintf(err, FILTER_ERR_LEN, "%s", strerror(-rc));
 	pcap_freecode(&prog);
@@ -240,7 +248,28 @@ int filter_compile(const char *expr, const struct filter_compile_opts *opts, str
 		*ret = code;
 	else if (rc == -EINVAL && compiles_elsewhere(expr, opts, err))
 		rc = -EOPNOTSUPP;
+	if (rc == -EINVAL && opts->expr && opts->expr->hint && strstr(err, "syntax error"))
+		snprintf(err, FILTER_ERR_LEN, "%s", opts->expr->hint);
 	return rc;
+}
+
+int filter_compile_weak(const struct filter_compile_opts *opts, struct filter_code *ret, char err[FILTER_ERR_LEN])
+{
+	const struct filter_expr *e = opts->expr;
+	struct filter_code exact;
+	int rc = filter_compile(e->weak, opts, ret, err);
+
+	if (!rc) {
+		ret->lenient = e->lenient;
+		return 0;
+	}
+	if (rc != -EINVAL || !e->n || strcmp(err, REJECTS_ALL) != 0)
+		return rc;
+	rc = filter_compile(e->exact, opts, &exact, err);
+	if (rc)
+		return rc;
+	filter_done(&exact);
+	return filter_reject(ret);
 }
 
 int filter_reject(struct filter_code *ret)
@@ -255,10 +284,26 @@ bool filter_is_open(const struct filter_code *code)
 	return !code->n || (code->insns[0].code == (BPF_RET | BPF_K) && code->insns[0].k);
 }
 
+/* In bpf_image()'s columns. */
+static void dump_test(const struct filter_code *code, uint32_t i, uint16_t test, FILE *out)
+{
+	const struct filter_insn *p = &code->insns[i];
+	struct buf b = { 0 };
+
+	filter_term_put(&b, &code->expr->terms[test - 1]);
+	buf_putc(&b, '\0');
+	fprintf(out, "(%03u) %-8s %-16s jt %u\tjf %u\n", i, "term", b.p, i + 1 + p->jt, i + 1 + p->jf);
+	buf_done(&b);
+}
+
 void filter_dump(const struct filter_code *code, int level, FILE *out)
 {
+	uint16_t *tests = NULL;
+
 	if (level > 2)
 		fprintf(out, "%u\n", code->n);
+	if (level == 1 && code->n && filter_tests_new(code->insns, code->n, code->expr, &tests))
+		tests = NULL; /* numbers, then */
 	for (uint32_t i = 0; i < code->n; i++) {
 		const struct filter_insn *p = &code->insns[i];
 
@@ -266,7 +311,10 @@ void filter_dump(const struct filter_code *code, int level, FILE *out)
 			fprintf(out, "%u %u %u %u\n", p->code, p->jt, p->jf, p->k);
 		else if (level == 2)
 			fprintf(out, "{ 0x%x, %d, %d, 0x%08x },\n", p->code, p->jt, p->jf, p->k);
+		else if (tests && tests[i])
+			dump_test(code, i, tests[i], out);
 		else
 			fprintf(out, "%s\n", bpf_image((const struct bpf_insn *)p, (int)i));
 	}
+	free(tests);
 }

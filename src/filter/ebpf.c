@@ -49,7 +49,7 @@ void ebpf_land(struct ebpf *e, uint32_t at)
 void ebpf_reject(struct ebpf *e)
 {
 	e->reject = e->n;
-	ebpf_mov32_imm(e, BPF_REG_0, 0);
+	ebpf_mov32_imm(e, BPF_REG_0, e->lenient);
 	ebpf_emit(e, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
 }
 

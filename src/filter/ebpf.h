@@ -68,6 +68,7 @@ struct ebpf {
 	struct filter_flow flow;
 	enum filter_flavour flavour;
 	bool slow_inline;
+	bool lenient; /* what the packet is too short for is a match */
 	int err;
 
 	struct bpf_insn *insns;
@@ -78,7 +79,7 @@ struct ebpf {
 	uint32_t njumps, jumps_cap;
 	struct ebpf_slow *slows;
 	uint32_t nslows, slows_cap;
-	int64_t reject; /* nearest "return 0" behind us, -1 none */
+	int64_t reject; /* nearest one of ebpf_reject() behind us, -1 none */
 	int prefetch;	/* stack offset of the prefetched bytes */
 	int likely_x;	/* -1 unknown */
 };
@@ -88,7 +89,7 @@ struct ebpf {
 void ebpf_emit(struct ebpf *e, uint8_t op, uint8_t dst, uint8_t src, int off, int32_t imm);
 /* Makes the jump at an earlier instruction end here (at the next instruction emitted). */
 void ebpf_land(struct ebpf *e, uint32_t at);
-/* "return 0", always or when the comparison holds. */
+/* The verdict on what the packet is too short for: "return 0", always or when the comparison holds. */
 void ebpf_reject(struct ebpf *e);
 void ebpf_reject_if(struct ebpf *e, uint8_t op, uint8_t dst, uint8_t src, int32_t imm);
 /* Grows an array by doubling; NULL and e->err when there is no memory. */

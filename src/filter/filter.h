@@ -14,8 +14,10 @@
 struct bpf_object;
 struct bpf_prog_load_opts;
 struct bpf_program;
-struct filter_op;
+struct filter_expr;
 struct filter_inject;
+struct filter_op;
+struct filter_truth;
 
 /* One classic BPF instruction, laid out as libpcap's struct bpf_insn and the kernel's struct sock_filter. */
 struct filter_insn {
@@ -28,7 +30,9 @@ struct filter_insn {
 struct filter_code {
 	struct filter_insn *insns;
 	uint32_t n;
-	struct filter_op *ops; /* insns decoded for filter_match() */
+	struct filter_op *ops;		/* insns decoded for filter_match() */
+	const struct filter_expr *expr; /* whose terms it tests; borrowed. NULL: no terms */
+	bool lenient;			/* what the packet is too short for is a match, see struct filter_expr */
 };
 
 struct filter_compile_opts {
@@ -39,6 +43,7 @@ struct filter_compile_opts {
 	bool live;	  /* for packets of a live capture: VLAN tags in metadata, inbound, outbound, ifindex */
 	bool saved;	  /* for packets of a file: those are refused, and BSD loopback headers come from any system */
 	bool swapped;	  /* with saved: the file's byte order is not ours */
+	const struct filter_expr *expr; /* the text is its exact one; must outlive the code. NULL: no terms */
 };
 
 #define FILTER_NETMASK_UNKNOWN 0xffffffffu
@@ -51,8 +56,13 @@ struct filter_compile_opts {
  */
 int filter_compile(const char *expr, const struct filter_compile_opts *opts, struct filter_code *ret,
 		   char err[FILTER_ERR_LEN]);
+/* For packets of which no owner is known yet: the weak text of opts->expr, likewise. A weak text that matches nothing is an
+ * error only if the exact one is. */
+int filter_compile_weak(const struct filter_compile_opts *opts, struct filter_code *ret, char err[FILTER_ERR_LEN]);
 /* Copies and checks classic BPF code; -EINVAL when it is malformed, -ENOMEM. */
 int filter_code_new(const struct filter_insn *insns, uint32_t n, struct filter_code *ret);
+/* For code that comes from elsewhere: it was compiled of expr's exact text. expr must outlive it. -ENOMEM */
+int filter_code_set_expr(struct filter_code *code, const struct filter_expr *expr);
 /* It may name hosts, networks, ports or protocols, which libpcap looks up: false is certain. */
 bool filter_has_names(const char *expr);
 /* The code that matches nothing. */
@@ -62,9 +72,13 @@ void filter_done(struct filter_code *code);
 /* It matches everything, whatever the packet is. */
 bool filter_is_open(const struct filter_code *code);
 
+/* How many bytes of a packet the code may read at most; UINT32_MAX: that cannot be told. */
+uint32_t filter_reach(const struct filter_code *code);
+
 /* libpcap's verdict on a saved packet of caplen bytes that had len bytes on the wire. Endless loops in the code
- * (ip6 protochain on crafted packets) end as no match. */
-bool filter_match(const struct filter_code *code, const uint8_t *data, uint32_t caplen, uint32_t len);
+ * (ip6 protochain on crafted packets) end as no match. truth: NULL, when the code has terms, is that none is true. */
+bool filter_match(const struct filter_code *code, const uint8_t *data, uint32_t caplen, uint32_t len,
+		  const struct filter_truth *truth);
 
 /* What the kernel knows about a live packet beside its bytes. */
 struct filter_meta {
@@ -75,9 +89,9 @@ struct filter_meta {
 };
 /* For a live packet whose filter the kernel refused to run. The code may be one compiled with live. */
 bool filter_match_live(const struct filter_code *code, const uint8_t *data, uint32_t caplen, uint32_t len,
-		       const struct filter_meta *meta);
+		       const struct filter_meta *meta, const struct filter_truth *truth);
 
-/* -d (1), -dd (2), -ddd (3): as tcpdump prints it. */
+/* -d (1), -dd (2), -ddd (3): as tcpdump prints it; with 1, tests of terms by their names. */
 void filter_dump(const struct filter_code *code, int level, FILE *out);
 
 /*

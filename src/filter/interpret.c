@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "filter/code.h"
+#include "filter/expr.h"
 
 /* Of all loops together: one within another, which libpcap does not write, starts to count anew with each turn. */
 #define ALL_TURNS (64 * FILTER_LOOP_TURNS)
@@ -68,6 +69,7 @@ enum op_kind {
 	OP_JSET,
 	OP_JSET_X,
 	OP_JEQ_LIST, /* OP_JEQ that goes on to the next op when it fails */
+	OP_TERM,     /* instead of OP_JGE; k is the term */
 	OP_JA,
 	OP_LOOP_ENTER, /* stands before the first instruction of a loop */
 	OP_LOOP_TURN,  /* a backward jump, to behind OP_LOOP_ENTER */
@@ -203,14 +205,15 @@ static uint32_t ops_place(const struct filter_insn *insns, uint32_t n, const str
 	return nops;
 }
 
-int filter_ops_new(const struct filter_insn *insns, uint32_t n, struct filter_op **ret)
+int filter_ops_new(const struct filter_insn *insns, uint32_t n, const struct filter_expr *expr, struct filter_op **ret)
 {
 	uint32_t *pos = malloc(n * sizeof(*pos)), nops;
 	struct filter_op *ops = NULL;
 	struct filter_flow flow = { 0 };
+	uint16_t *tests = NULL;
 	int rc = -ENOMEM;
 
-	if (!pos || filter_flow_new(insns, n, &flow))
+	if (!pos || filter_flow_new(insns, n, &flow) || filter_tests_new(insns, n, expr, &tests))
 		goto out;
 	nops = ops_place(insns, n, &flow, pos);
 	ops = calloc(nops, sizeof(*ops));
@@ -222,12 +225,17 @@ int filter_ops_new(const struct filter_insn *insns, uint32_t n, struct filter_op
 		if (flow.head[i])
 			ops[pos[i]].kind = OP_LOOP_ENTER;
 		ops[pos[i] + flow.head[i]] = op_decode(insns, i, pos);
+		if (tests[i]) {
+			ops[pos[i] + flow.head[i]].kind = OP_TERM;
+			ops[pos[i] + flow.head[i]].k = tests[i] - 1u;
+		}
 	}
 	ops_fuse(ops, nops);
 	*ret = ops;
 	rc = 0;
 out:
 	filter_flow_done(&flow);
+	free(tests);
 	free(pos);
 	return rc;
 }
@@ -262,8 +270,9 @@ static inline bool in_packet(uint64_t offset, uint32_t size, uint32_t caplen)
 	return offset + size <= caplen;
 }
 
+/* beyond: the verdict on a packet that is too short for a load, or has a division by zero, or too many turns. */
 static bool run(const struct filter_op *ops, const uint8_t *data, uint32_t caplen, uint32_t len,
-		const struct filter_meta *meta)
+		const struct filter_meta *meta, const struct filter_truth *truth, bool beyond)
 {
 	uint32_t a = 0, x = 0, turns = 0, all_turns = 0, mem[FILTER_MEMORY_WORDS] = { 0 };
 	const struct filter_op *p = ops;
@@ -271,63 +280,63 @@ static bool run(const struct filter_op *ops, const uint8_t *data, uint32_t caple
 
 	for (;;) {
 		switch ((enum op_kind)p->kind) {
-		case OP_REJECT: return false;
+		case OP_REJECT: return beyond;
 		case OP_RET_K: return p->k != 0;
 		case OP_RET_A: return a != 0;
 		case OP_LD_W:
 			if (!in_packet(p->k, 4, caplen))
-				return false;
+				return beyond;
 			a = get32(data + p->k);
 			break;
 		case OP_LD_W_JEQ:
 			if (!in_packet(p->k, 4, caplen))
-				return false;
+				return beyond;
 			a = get32(data + p->k);
 			p = ops + (a == p->k2 ? p->jt : p->jf);
 			continue;
 		case OP_IND_W:
 			at = (uint64_t)x + p->k;
 			if (!in_packet(at, 4, caplen))
-				return false;
+				return beyond;
 			a = get32(data + at);
 			break;
 		case OP_LD_H:
 			if (!in_packet(p->k, 2, caplen))
-				return false;
+				return beyond;
 			a = get16(data + p->k);
 			break;
 		case OP_LD_H_JEQ:
 			if (!in_packet(p->k, 2, caplen))
-				return false;
+				return beyond;
 			a = get16(data + p->k);
 			p = ops + (a == p->k2 ? p->jt : p->jf);
 			continue;
 		case OP_IND_H:
 			at = (uint64_t)x + p->k;
 			if (!in_packet(at, 2, caplen))
-				return false;
+				return beyond;
 			a = get16(data + at);
 			break;
 		case OP_LD_B:
 			if (!in_packet(p->k, 1, caplen))
-				return false;
+				return beyond;
 			a = data[p->k];
 			break;
 		case OP_LD_B_JEQ:
 			if (!in_packet(p->k, 1, caplen))
-				return false;
+				return beyond;
 			a = data[p->k];
 			p = ops + (a == p->k2 ? p->jt : p->jf);
 			continue;
 		case OP_IND_B:
 			at = (uint64_t)x + p->k;
 			if (!in_packet(at, 1, caplen))
-				return false;
+				return beyond;
 			a = data[at];
 			break;
 		case OP_META:
 			if (!meta_load(meta, p->k, &a))
-				return false;
+				return beyond;
 			break;
 		case OP_LD_IMM: a = p->k; break;
 		case OP_LD_MEM: a = mem[p->k]; break;
@@ -337,7 +346,7 @@ static bool run(const struct filter_op *ops, const uint8_t *data, uint32_t caple
 		case OP_LDX_LEN: x = len; break;
 		case OP_LDX_MSH:
 			if (!in_packet(p->k, 1, caplen))
-				return false;
+				return beyond;
 			x = (data[p->k] & 0xfu) << 2;
 			break;
 		case OP_ST: mem[p->k] = a; break;
@@ -354,13 +363,13 @@ static bool run(const struct filter_op *ops, const uint8_t *data, uint32_t caple
 		case OP_DIV: a /= p->k; break;
 		case OP_DIV_X:
 			if (!x)
-				return false;
+				return beyond;
 			a /= x;
 			break;
 		case OP_MOD: a %= p->k; break;
 		case OP_MOD_X:
 			if (!x)
-				return false;
+				return beyond;
 			a %= x;
 			break;
 		case OP_AND: a &= p->k; break;
@@ -387,11 +396,12 @@ static bool run(const struct filter_op *ops, const uint8_t *data, uint32_t caple
 		case OP_JGE_X: p = ops + (a >= x ? p->jt : p->jf); continue;
 		case OP_JSET: p = ops + (a & p->k ? p->jt : p->jf); continue;
 		case OP_JSET_X: p = ops + (a & x ? p->jt : p->jf); continue;
+		case OP_TERM: p = ops + (truth->bits[p->k / 64] >> p->k % 64 & 1 ? p->jt : p->jf); continue;
 		case OP_JA: p = ops + p->jt; continue;
 		case OP_LOOP_ENTER: turns = 0; break;
 		case OP_LOOP_TURN:
 			if (++turns > FILTER_LOOP_TURNS || ++all_turns > ALL_TURNS)
-				return false;
+				return beyond;
 			p = ops + p->jt;
 			continue;
 		}
@@ -399,13 +409,16 @@ static bool run(const struct filter_op *ops, const uint8_t *data, uint32_t caple
 	}
 }
 
-bool filter_match(const struct filter_code *code, const uint8_t *data, uint32_t caplen, uint32_t len)
+static const struct filter_truth nothing_true;
+
+bool filter_match(const struct filter_code *code, const uint8_t *data, uint32_t caplen, uint32_t len,
+		  const struct filter_truth *truth)
 {
-	return !code->ops || run(code->ops, data, caplen, len, NULL);
+	return !code->ops || run(code->ops, data, caplen, len, NULL, truth ? truth : &nothing_true, code->lenient);
 }
 
 bool filter_match_live(const struct filter_code *code, const uint8_t *data, uint32_t caplen, uint32_t len,
-		       const struct filter_meta *meta)
+		       const struct filter_meta *meta, const struct filter_truth *truth)
 {
-	return !code->ops || run(code->ops, data, caplen, len, meta);
+	return !code->ops || run(code->ops, data, caplen, len, meta, truth ? truth : &nothing_true, code->lenient);
 }

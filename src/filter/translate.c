@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "filter/ebpf.h"
+#include "filter/expr.h"
 
 /* Jumps have 16 bits. Those that have found no target for so long get a landing pad: */
 #define PAD_WHEN 20000 /* as soon as the oldest is that far back, */
@@ -304,9 +305,11 @@ static int translate_as(struct ebpf *e, bool slow_inline)
 
 int filter_translate(const struct filter_code *code, enum filter_flavour flavour, struct filter_body *ret)
 {
-	struct ebpf e = { .code = code->insns, .ncode = code->n, .flavour = flavour };
+	struct ebpf e = { .code = code->insns, .ncode = code->n, .flavour = flavour, .lenient = code->lenient };
 	int rc;
 
+	if (code->expr && code->expr->n)
+		return -EOPNOTSUPP;
 	rc = filter_flow_new(code->insns, code->n, &e.flow);
 	if (rc)
 		return rc;

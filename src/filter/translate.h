@@ -21,7 +21,7 @@ struct filter_body {
 	uint32_t n;
 };
 
-/* 0; -E2BIG jumps would be too far, -EOPNOTSUPP metadata that we do not serve, -ENOMEM, -EINVAL. */
+/* 0; -E2BIG jumps would be too far, -EOPNOTSUPP metadata or process terms, which we do not serve, -ENOMEM, -EINVAL. */
 int filter_translate(const struct filter_code *code, enum filter_flavour flavour, struct filter_body *ret);
 void filter_body_done(struct filter_body *body);
 

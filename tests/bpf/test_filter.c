@@ -169,7 +169,7 @@ static void compare_l2(const char *expr, const struct filter_code *code, const s
 		const struct sample *p = &corpus.v[i];
 		uint32_t want = reference_match(code, p->data, p->len, p->len);
 
-		tally(&user, expr, p, filter_match(code, p->data, p->len, p->len), want != 0);
+		tally(&user, expr, p, filter_match(code, p->data, p->len, p->len, NULL), want != 0);
 		if (run(fd_of(host, "host_tc"), p, 0, &verdict))
 			tally(&tc, expr, p, verdict, want);
 		if (have_memory && i % 2 && run(fd_of(host, "host_memory"), p, 0, &verdict))
@@ -231,10 +231,10 @@ static void compare_meta(const char *expr, const struct filter_code *code, struc
 
 			if (!run(fd_of(host, "host_meta"), p, 0, &verdict) || verdict == UINT32_MAX)
 				continue;
-			tally(&meta, expr, p, verdict != 0, filter_match_live(code, p->data, p->len, p->len, &m));
+			tally(&meta, expr, p, verdict != 0, filter_match_live(code, p->data, p->len, p->len, &m, NULL));
 			if (have_memory && run(fd_of(host, "host_memory_meta"), p, 0, &verdict))
 				tally(&memory_meta, expr, p, verdict != 0,
-				      filter_match_live(code, p->data, p->len, p->len, &m));
+				      filter_match_live(code, p->data, p->len, p->len, &m, NULL));
 		}
 	}
 }
@@ -439,7 +439,7 @@ static void compare_program(const struct filter_insn *insns, uint32_t n, const c
 		struct sample p = random_packet(data);
 		uint32_t want = reference_run(&code, p.data, p.len, p.len);
 
-		tally(&user, what, &p, filter_match(&code, p.data, p.len, p.len), want != 0);
+		tally(&user, what, &p, filter_match(&code, p.data, p.len, p.len, NULL), want != 0);
 		if (run(fd_of(host, "host_tc"), &p, 0, &verdict))
 			tally(&random_tc, what, &p, verdict, want);
 		if (have_memory && run(fd_of(host, "host_memory"), &p, 0, &verdict))

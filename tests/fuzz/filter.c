@@ -145,9 +145,9 @@ static void check_translations(const struct filter_code *code)
 static void check_verdicts(const struct filter_code *code, const uint8_t *packet, uint32_t len)
 {
 	const struct filter_meta meta = { .ifindex = 1, .vlan_present = true, .vlan_tci = 5 };
-	bool match = filter_match(code, packet, len, len + 4);
+	bool match = filter_match(code, packet, len, len + 4, NULL);
 
-	filter_match_live(code, packet, len, len, &meta);
+	filter_match_live(code, packet, len, len, &meta, NULL);
 	if (!has_loop(code) && match != (reference_run(code, packet, len, len + 4) != 0))
 		abort();
 }

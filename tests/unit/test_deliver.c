@@ -50,8 +50,9 @@ FAKE(bool, owners_find, struct owners *o, int dlt, struct event_packet *e, const
 }
 
 FAKE(bool, filter_match_live, const struct filter_code *code, const uint8_t *data, uint32_t caplen, uint32_t len,
-     const struct filter_meta *meta)
+     const struct filter_meta *meta, const struct filter_truth *truth)
 {
+	(void)truth;
 	filter_asked = *meta;
 	told("%s %u/%u ", rig_is_l3_filter(&rig, code) ? "l3" : "l2", caplen, len);
 	return filter_passes;

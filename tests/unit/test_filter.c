@@ -78,11 +78,11 @@ static void test_empty(void)
 	CHECK_INT(compile_for("", DLT_EN10MB, true, &code, err), 0);
 	CHECK_INT(code.n, 1);
 	CHECK_INT(code.insns[0].k, 262144);
-	CHECK(filter_match(&code, NULL, 0, 0));
+	CHECK(filter_match(&code, NULL, 0, 0, NULL));
 	filter_done(&code);
-	CHECK(filter_match(&code, NULL, 0, 0)); /* zeroed */
+	CHECK(filter_match(&code, NULL, 0, 0, NULL)); /* zeroed */
 	CHECK_INT(filter_reject(&code), 0);
-	CHECK(!filter_match(&code, NULL, 0, 0));
+	CHECK(!filter_match(&code, NULL, 0, 0, NULL));
 	filter_done(&code);
 	filter_done(NULL);
 }
@@ -101,9 +101,9 @@ static void test_live(void)
 		CHECK_SKIP("needs CAP_NET_RAW");
 	CHECK_INT(rc, 0);
 	CHECK(find_insn(&code, ldb, (uint32_t)(SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT)) >= 0);
-	CHECK(filter_match_live(&code, packet, sizeof(packet), sizeof(packet), &meta));
+	CHECK(filter_match_live(&code, packet, sizeof(packet), sizeof(packet), &meta, NULL));
 	meta.vlan_tci = 11;
-	CHECK(!filter_match_live(&code, packet, sizeof(packet), sizeof(packet), &meta));
+	CHECK(!filter_match_live(&code, packet, sizeof(packet), sizeof(packet), &meta, NULL));
 	filter_done(&code);
 
 	CHECK_INT(compile_for("vlan 10 and ip", DLT_EN10MB, false, &code, err), 0);
@@ -112,10 +112,10 @@ static void test_live(void)
 
 	CHECK_INT(compile_for("outbound and ifindex 3", DLT_EN10MB, true, &code, err), 0);
 	CHECK(find_insn(&code, ldh, (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE)) >= 0);
-	CHECK(!filter_match_live(&code, packet, sizeof(packet), sizeof(packet), &meta));
+	CHECK(!filter_match_live(&code, packet, sizeof(packet), sizeof(packet), &meta, NULL));
 	meta.pkt_type = 4;
-	CHECK(filter_match_live(&code, packet, sizeof(packet), sizeof(packet), &meta));
-	CHECK(!filter_match(&code, packet, sizeof(packet), sizeof(packet)));
+	CHECK(filter_match_live(&code, packet, sizeof(packet), sizeof(packet), &meta, NULL));
+	CHECK(!filter_match(&code, packet, sizeof(packet), sizeof(packet), NULL));
 	filter_done(&code);
 }
 
@@ -130,9 +130,9 @@ static void test_live_raw_ip(void)
 		CHECK_SKIP("needs root and /dev/net/tun");
 	if (compile_for("outbound and tcp", DLT_RAW, true, &code, err))
 		CHECK_FAIL("%s", err);
-	CHECK(filter_match_live(&code, packet, sizeof(packet), sizeof(packet), &meta));
+	CHECK(filter_match_live(&code, packet, sizeof(packet), sizeof(packet), &meta, NULL));
 	packet[9] = 17;
-	CHECK(!filter_match_live(&code, packet, sizeof(packet), sizeof(packet), &meta));
+	CHECK(!filter_match_live(&code, packet, sizeof(packet), sizeof(packet), &meta, NULL));
 	filter_done(&code);
 }
 
@@ -170,7 +170,7 @@ static void test_loop_ends(void)
 	struct filter_code code;
 
 	CHECK_INT(filter_code_new(insns, 3, &code), 0);
-	CHECK(!filter_match(&code, NULL, 0, 0));
+	CHECK(!filter_match(&code, NULL, 0, 0, NULL));
 	filter_done(&code);
 }
 
@@ -204,7 +204,7 @@ static void compare(const char *expr, int dlt, uint32_t seed, uint32_t *compared
 		uint32_t caplen = seed % 3 ? p->len : p->len / 2;
 		/* Exactly as long as it says, so that ASan sees what libpcap's interpreter would not. */
 		bool want = reference_match(&code, p->data, caplen, p->len),
-		     got = filter_match(&code, p->data, caplen, p->len);
+		     got = filter_match(&code, p->data, caplen, p->len, NULL);
 
 		++*compared;
 		if (got == want)

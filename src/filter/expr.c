@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "filter/expr.h"
+#include "filter/scan.h"
+#include "util/escape.h"
+
+/* Block of 256 numbers where the tests begin: lengths that no packet has, nor anybody asks for. */
+#define FIRST_BLOCK 0x9d1f4eu
+
+/* libpcap's optimizer knows how these end, at any link type. */
+#define ALWAYS "1 = 1"
+#define NEVER "1 = 0"
+
+/* The public part comes first. */
+struct whole {
+	struct filter_expr expr;
+	struct expr_scan scan;
+	struct buf text, weak, exact;
+};
+
+static const char *const words[TERM_KINDS] = {
+	[TERM_PID] = "pid",
+	[TERM_PNAME] = "pname",
+	[TERM_UID] = "uid",
+	[TERM_EXE] = "exe",
+	[TERM_CMDLINE] = "cmdline",
+	[TERM_PARENT] = "parent",
+	[TERM_CONTAINER] = "container",
+	[TERM_POD] = "pod",
+	[TERM_LABEL] = "label",
+	[TERM_NETNS] = "netns",
+	[TERM_UNKNOWN] = "unknown",
+};
+
+const char *filter_term_word(enum term_kind kind)
+{
+	return words[kind];
+}
+
+/* In double quotes, as scan.c reads them. */
+static void put_quoted(struct buf *b, const char *value)
+{
+	buf_putc(b, '"');
+	for (;;) {
+		const size_t n = strcspn(value, "\"");
+
+		escape_put(b, (struct str){ value, (uint32_t)n }, IN_LINE);
+		if (!value[n])
+			break;
+		buf_puts(b, "\\\"");
+		value += n + 1;
+	}
+	buf_putc(b, '"');
+}
+
+static bool plain(const char *value)
+{
+	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/@=*?+,%~[]";
+
+	return value[0] && value[strspn(value, safe)] == '\0' && strcmp(value, "and") != 0 &&
+	       strcmp(value, "or") != 0 && strcmp(value, "not") != 0;
+}
+
+void filter_term_put(struct buf *b, const struct filter_term *t)
+{
+	static const char *const ends[] = {
+		[TERM_EITHER] = "", [TERM_SRC] = "src ", [TERM_DST] = "dst ", [TERM_BOTH] = "src and dst "
+	};
+
+	buf_puts(b, ends[t->end]);
+	buf_puts(b, filter_term_word(t->kind));
+	if (t->kind == TERM_UNKNOWN)
+		return;
+	buf_putc(b, ' ');
+	if (plain(t->value))
+		buf_puts(b, t->value);
+	else
+		put_quoted(b, t->value);
+}
+
+static int by_block(const void *a, const void *b)
+{
+	const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* No number of the expression may be taken for a term. TEXT_MAX of scan.c keeps this from passing 32 bits. */
+static uint32_t first_free(struct expr_scan *s)
+{
+	uint32_t block = FIRST_BLOCK;
+
+	if (s->nblocks)
+		qsort(s->blocks, s->nblocks, sizeof(*s->blocks), by_block);
+	for (size_t i = 0; i < s->nblocks; i++)
+		if (s->blocks[i] == block)
+			block++;
+	return block << 8;
+}
+
+/* The text without what is not libpcap's. */
+static void render(const struct whole *w, struct buf *b, bool weak)
+{
+	const char *text = w->text.p;
+	size_t at = 0;
+
+	for (uint32_t i = 0; i < w->scan.nedits; i++) {
+		const struct expr_edit *e = &w->scan.edits[i];
+
+		buf_put(b, text + at, e->from - at);
+		at = e->to;
+		if (e->term < 0)
+			continue;
+		if (weak)
+			buf_puts(b, w->scan.terms[e->term].negative ? NEVER : ALWAYS);
+		else
+			buf_printf(b, "greater 0x%x", w->expr.first + (uint32_t)e->term);
+		if (isalnum((unsigned char)text[at])) /* behind a quote */
+			buf_putc(b, ' ');
+	}
+	buf_puts(b, text + at);
+	buf_putc(b, '\0');
+}
+
+static void finish(struct whole *w)
+{
+	struct expr_scan *s = &w->scan;
+	struct filter_expr *e = &w->expr;
+
+	*e = (struct filter_expr){ .text = w->text.p, .weak = w->text.p, .exact = w->text.p };
+	if (s->hint[0])
+		e->hint = s->hint;
+	if (!s->n)
+		return;
+	for (uint32_t i = 0; i < s->n; i++)
+		s->terms[i].value = s->text.p + s->values[i];
+	e->terms = s->terms;
+	e->n = s->n;
+	e->first = first_free(s);
+	e->lenient = s->lenient;
+	render(w, &w->weak, true);
+	render(w, &w->exact, false);
+	e->weak = w->weak.p;
+	e->exact = w->exact.p;
+}
+
+int filter_expr_new(struct filter_expr **ret, const char *text, char err[FILTER_ERR_LEN])
+{
+	struct whole *w = calloc(1, sizeof(*w));
+	int rc;
+
+	if (!w) {
+		snprintf(err, FILTER_ERR_LEN, "%s", strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	buf_puts(&w->text, text);
+	buf_putc(&w->text, '\0');
+	rc = scan_expr(&w->scan, w->text.p, err);
+	if (rc) {
+		filter_expr_free(&w->expr);
+		return rc;
+	}
+	finish(w);
+	*ret = &w->expr;
+	return 0;
+}
+
+void filter_expr_free(struct filter_expr *e)
+{
+	struct whole *w = (struct whole *)e;
+
+	if (!w)
+		return;
+	scan_done(&w->scan);
+	buf_done(&w->text);
+	buf_done(&w->weak);
+	buf_done(&w->exact);
+	free(w);
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Process terms: where they are found, what libpcap gets instead, what is refused. test_expr_verdict.c runs the code. */
+#include <errno.h>
+#include <pcap/dlt.h>
+#include <stdlib.h>
+
+#include "check.h"
+#include "filter/expr.h"
+#include "util/buf.h"
+
+/* T0 to T9 in exact are the tests of the terms. */
+static void numbered(char *to, size_t size, const char *exact, uint32_t first)
+{
+	size_t n = 0;
+
+	while (*exact && n + 24 < size) {
+		if (exact[0] == 'T' && exact[1] >= '0' && exact[1] <= '9') {
+			n += (size_t)snprintf(to + n, size - n, "greater 0x%x", first + (uint32_t)(exact[1] - '0'));
+			exact += 2;
+		} else {
+			to[n++] = *exact++;
+		}
+	}
+	to[n] = '\0';
+}
+
+/* "src pid 7, not pname curl": of what is negative, too. */
+static void listed(struct buf *b, const struct filter_expr *e)
+{
+	for (uint32_t i = 0; i < e->n; i++) {
+		if (i)
+			buf_puts(b, ", ");
+		if (e->terms[i].negative)
+			buf_puts(b, "not ");
+		filter_term_put(b, &e->terms[i]);
+	}
+	buf_putc(b, '\0');
+}
+
+static const struct {
+	const char *text, *exact, *weak, *terms;
+} found[] = {
+	{ "pid 7", "T0", "1 = 1", "pid 7" },
+	{ "  pid\t7 ", "  T0 ", "  1 = 1 ", "pid 7" },
+	{ "port 53 and pid 7", "port 53 and T0", "port 53 and 1 = 1", "pid 7" },
+	{ "not pname sshd", "not T0", "not 1 = 0", "not pname sshd" },
+	{ "!pname sshd", "!T0", "!1 = 0", "not pname sshd" },
+	{ "not not pid 7", "not not T0", "not not 1 = 1", "pid 7" },
+	{ "not (tcp or not pid 7)", "not (tcp or not T0)", "not (tcp or not 1 = 1)", "pid 7" },
+	{ "not (tcp or pid 7) and pid 8", "not (tcp or T0) and T1", "not (tcp or 1 = 0) and 1 = 1",
+	  "not pid 7, pid 8" },
+	{ "src pid 7 or dst pid 8", "T0 or T1", "1 = 1 or 1 = 1", "src pid 7, dst pid 8" },
+	{ "src or dst pid 7", "T0", "1 = 1", "pid 7" },
+	{ "dst||src pid 7", "T0", "1 = 1", "pid 7" },
+	{ "src and dst pid 7", "T0", "1 = 1", "src and dst pid 7" },
+	{ "src and src pid 7", "src and T0", "src and 1 = 1", "src pid 7" },
+	{ "src host 10.0.0.1 and src pid 7", "src host 10.0.0.1 and T0", "src host 10.0.0.1 and 1 = 1", "src pid 7" },
+	{ "pname (curl or wget or \"Web Content\")", "(T0 or T1 or T2)", "(1 = 1 or 1 = 1 or 1 = 1)",
+	  "pname curl, pname wget, pname \"Web Content\"" },
+	{ "tcp and not src pid(1 or (2 and not 3))", "tcp and not (T0 or (T1 and not T2))",
+	  "tcp and not (1 = 0 or (1 = 0 and not 1 = 1))", "not src pid 1, not src pid 2, src pid 3" },
+	{ "pname (tcp||not udp)&&ip", "(T0||not T1)&&ip", "(1 = 1||not 1 = 0)&&ip", "pname tcp, not pname udp" },
+	{ "unknown", "T0", "1 = 1", "unknown" },
+	{ "tcp and not src unknown", "tcp and not T0", "tcp and not 1 = 0", "not src unknown" },
+	{ "unknown and pid 7", "T0 and T1", "1 = 1 and 1 = 1", "unknown, pid 7" },
+	{ "pname 'it is'or tcp", "T0 or tcp", "1 = 1 or tcp", "pname \"it is\"" },
+	{ "pname \"a \\\" \\\\ \\* b\"", "T0", "1 = 1", "pname \"a \\\" \\\\ \\\\* b\"" },
+	{ "pname '\\'", "T0", "1 = 1", "pname \"\\\\\"" },
+	{ "pname 'and' or exe \"(x)\"", "T0 or T1", "1 = 1 or 1 = 1", "pname \"and\", exe \"(x)\"" },
+	{ "pname and-more", "T0", "1 = 1", "pname and-more" },
+	{ "exe /usr/bin/*", "T0", "1 = 1", "exe /usr/bin/*" },
+	{ "cmdline '*--config /etc/x*'", "T0", "1 = 1", "cmdline \"*--config /etc/x*\"" },
+	{ "parent sshd and parent 1", "T0 and T1", "1 = 1 and 1 = 1", "parent sshd, parent 1" },
+	{ "uid 0 or uid www-data or uid 4294967294", "T0 or T1 or T2", "1 = 1 or 1 = 1 or 1 = 1",
+	  "uid 0, uid www-data, uid 4294967294" },
+	{ "container web or pod api.prod", "T0 or T1", "1 = 1 or 1 = 1", "container web, pod api.prod" },
+	{ "label app=web or label tier", "T0 or T1", "1 = 1 or 1 = 1", "label app=web, label tier" },
+	{ "label \"a b=c d\"", "T0", "1 = 1", "label \"a b=c d\"" },
+	{ "netns 4026531840 or netns container:web", "T0 or T1", "1 = 1 or 1 = 1",
+	  "netns 4026531840, netns container:web" },
+	{ "pid 7@host", "T0", "1 = 1", "pid 7@host" },
+	{ "pid 4194304", "T0", "1 = 1", "pid 4194304" },
+	{ "tcp[0] & 1 != 0 and pid 7", "tcp[0] & 1 != 0 and T0", "tcp[0] & 1 != 0 and 1 = 1", "pid 7" },
+	{ "pname a\nor pname b", "T0\nor T1", "1 = 1\nor 1 = 1", "pname a, pname b" },
+	{ "ether host 00:11:22:33:44:55 or pid 7", "ether host 00:11:22:33:44:55 or T0",
+	  "ether host 00:11:22:33:44:55 or 1 = 1", "pid 7" },
+};
+
+static void found_one(size_t i)
+{
+	struct filter_expr *e;
+	struct buf terms = { 0 };
+	char err[FILTER_ERR_LEN] = "", exact[512];
+
+	if (filter_expr_new(&e, found[i].text, err))
+		CHECK_FAIL("%s: %s", found[i].text, err);
+	numbered(exact, sizeof(exact), found[i].exact, e->first);
+	listed(&terms, e);
+	if (strcmp(e->text, found[i].text))
+		CHECK_FAIL("%s has text %s", found[i].text, e->text);
+	if (strcmp(e->exact, exact))
+		CHECK_FAIL("%s is %s", found[i].text, e->exact);
+	if (strcmp(e->weak, found[i].weak))
+		CHECK_FAIL("%s is, weak, %s", found[i].text, e->weak);
+	if (strcmp(terms.p, found[i].terms))
+		CHECK_FAIL("%s has terms %s", found[i].text, terms.p);
+	buf_done(&terms);
+	filter_expr_free(e);
+}
+
+static void test_found(void)
+{
+	for (size_t i = 0; i < sizeof(found) / sizeof(found[0]) && !check_why[0]; i++)
+		found_one(i);
+}
+
+/* Whether weak tests bytes that exact, for packets of others, does not: these need not be there. */
+static void test_lenient(void)
+{
+	static const struct {
+		const char *text;
+		bool lenient;
+	} exprs[] = {
+		{ "pid 7 and tcp[60] = 1", false },
+		{ "pid 7 or tcp[60] = 1", false },
+		{ "(pid 7 and tcp[60] = 1) or udp", true },
+		{ "pid 7 and tcp[60] = 1 or udp", true },
+		{ "(tcp[60] = 1 and pid 7) or udp", false },
+		{ "(pid 7 and pid 8) or (pid 9 and tcp[60] = 1)", false },
+		{ "(pid 7 and port 53) or (pid 8 and port 80)", true },
+		{ "(port 53 and pid 7) or (port 80 and pid 8)", false },
+		{ "(pid 7 or (pid 8 and tcp)) and udp", false },
+		{ "((pid 7 and tcp) or pid 8) and udp", true },
+		{ "not (pid 7 or tcp[60] = 1) or udp", true },
+		{ "not (pid 7 and tcp[60] = 1) or udp", false },
+		{ "not ((pid 7 or tcp[60] = 1) and udp)", true },
+		{ "src pid 1 or (dst uid www and tcp port (80 or 443))", false },
+	};
+
+	for (size_t i = 0; i < sizeof(exprs) / sizeof(exprs[0]); i++) {
+		struct filter_expr *e;
+		char err[FILTER_ERR_LEN] = "";
+
+		if (filter_expr_new(&e, exprs[i].text, err))
+			CHECK_FAIL("%s: %s", exprs[i].text, err);
+		if (e->lenient != exprs[i].lenient)
+			CHECK_FAIL("%s: %d", exprs[i].text, e->lenient);
+		filter_expr_free(e);
+	}
+}
+
+static void unchanged(const char *text)
+{
+	struct filter_expr *e;
+	char err[FILTER_ERR_LEN] = "";
+
+	if (filter_expr_new(&e, text, err))
+		CHECK_FAIL("%s: %s", text, err);
+	if (e->n || e->terms || e->lenient || e->exact != e->text || e->weak != e->text || strcmp(e->text, text))
+		CHECK_FAIL("%s has %u terms: %s", text, e->n, e->exact);
+	filter_expr_free(e);
+}
+
+static void test_left_to_libpcap(void)
+{
+	static const char *const texts[] = {
+		"",
+		" ",
+		"host pid",
+		"host pod and tcp",
+		"src pod or exe",
+		"host a or pod",
+		"host (pod or exe)",
+		"host a and (pid)",
+		"port (80 or uid)",
+		"\\pod",
+		"host a or \\pod 7",
+		"host a or \\unknown",
+		"tcp pid 7",
+		"ip src pid 7",
+		"pid",
+		"pid and tcp",
+		"(pid)",
+		"pid & 1 = 1",
+		"pids 7",
+		"pid-7",
+		"apid 7",
+		"PID 7",
+		"host unknown",
+		"tcp[tcpflags] & (tcp-syn|tcp-fin) != 0",
+		"src",
+		"src or dst",
+		"src or dst port 80",
+		"\"pid 7\"",
+		"((((((((((((((((((((((((((((((((((((",
+		"))))",
+		"ip[0] != 1 and ! tcp",
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]) && !check_why[0]; i++)
+		unchanged(texts[i]);
+}
+
+/* The expressions that test_filter.c of tests/bpf compares. */
+static void test_old_expressions(void)
+{
+	const char *top = getenv("TOP");
+	char path[4096], line[2048];
+	unsigned n = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/tests/bpf/expressions.txt", top ? top : ".");
+	f = fopen(path, "r");
+	CHECK(f);
+	while (fgets(line, sizeof(line), f) && !check_why[0]) {
+		line[strcspn(line, "\n")] = '\0';
+		unchanged(line);
+		n += line[0] != '#';
+	}
+	fclose(f);
+	if (!check_why[0])
+		CHECK(n > 500);
+}
+
+static void test_refused(void)
+{
+	static const struct {
+		const char *text, *err;
+	} refused[] = {
+		{ "pid abc", "pid abc: not a number (pname takes names; several: pid (7 or 8))" },
+		{ "tcp and not src pid 7,8", "src pid 7,8: not a number (pname takes names; several: pid (7 or 8))" },
+		{ "pid=7", "pid =7: not a number (pname takes names; several: pid (7 or 8))" },
+		{ "pid -7", "pid -7: not a number (pname takes names; several: pid (7 or 8))" },
+		{ "pid 0x7", "pid 0x7: not a number (pname takes names; several: pid (7 or 8))" },
+		{ "pid (7 or abc)", "pid abc: not a number (pname takes names; several: pid (7 or 8))" },
+		{ "pid 0", "pid 0: not a number from 1 to 4194304" },
+		{ "pid 4194305", "pid 4194305: not a number from 1 to 4194304" },
+		{ "parent 0", "parent 0: not a number from 1 to 4194304" },
+		{ "uid 4294967295", "uid 4294967295: not a number below 4294967295" },
+		{ "uid 99999999999", "uid 99999999999: not a number below 4294967295" },
+		{ "pname \"\"", "pname \"\": an empty value matches nothing" },
+		{ "label =x", "label =x: no key: a label is KEY or KEY=VALUE" },
+		{ "pname \"curl", "pname: the quote behind it has no end" },
+		{ "pname a'b'", "pname a: goes on behind the value: put the whole value in quotes" },
+		{ "pname a(b)", "pname a: goes on behind the value: put the whole value in quotes" },
+		{ "port (80 or pid 7)", "pid: stands among the values in a parenthesis: close that first" },
+		{ "port (80 or (443 or pid 7))", "pid: stands among the values in a parenthesis: close that first" },
+		{ "pname (curl wget)", "pname: several values in parentheses have and or or between them" },
+		{ "pname not sshd", "pname: not stands in front of it: not pname ..." },
+		{ "pname !sshd", "pname: not stands in front of it: not pname ..." },
+	};
+
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		struct filter_expr *e;
+		char err[FILTER_ERR_LEN] = "";
+
+		if (filter_expr_new(&e, refused[i].text, err) != -EINVAL)
+			CHECK_FAIL("%s is taken", refused[i].text);
+		if (strcmp(err, refused[i].err))
+			CHECK_FAIL("%s: %s", refused[i].text, err);
+	}
+}
+
+/* What libpcap refuses, with a better message than "syntax error". */
+static void test_hints(void)
+{
+	static const struct {
+		const char *text, *err;
+	} hints[] = {
+		{ "pid 1 or 2", "'2' is not another value of pid: several stand in parentheses, pid (A or B)" },
+		{ "pname curl or not wget",
+		  "'wget' is not another value of pname: several stand in parentheses, pname (A or B)" },
+		{ "pname (curl or wget) or 10.0.0.1",
+		  "'10.0.0.1' is not another value of pname: several stand in parentheses, pname (A or B)" },
+		{ "tcp pid 7",
+		  "pid: a process term begins the expression or stands after and, or, not or a parenthesis (tcp and "
+		  "pid ...)" },
+	};
+
+	for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
+		struct filter_compile_opts opts = { .dlt = DLT_EN10MB };
+		struct filter_expr *e;
+		struct filter_code code;
+		char err[FILTER_ERR_LEN] = "";
+
+		CHECK_INT(filter_expr_new(&e, hints[i].text, err), 0);
+		opts.expr = e;
+		if (filter_compile(e->exact, &opts, &code, err) != -EINVAL)
+			CHECK_FAIL("%s is taken", hints[i].text);
+		if (strcmp(err, hints[i].err))
+			CHECK_FAIL("%s: %s", hints[i].text, err);
+		filter_expr_free(e);
+	}
+}
+
+/* Hundreds of terms, and numbers that look like theirs. */
+static void test_limits(void)
+{
+	struct buf b = { 0 };
+	struct filter_expr *e;
+	char err[FILTER_ERR_LEN] = "";
+	uint32_t first;
+
+	buf_puts(&b, "pid 1");
+	for (int i = 1; i < FILTER_TERMS_MAX; i++)
+		buf_puts(&b, " or pid 1");
+	buf_putc(&b, '\0');
+	CHECK_INT(filter_expr_new(&e, b.p, err), 0);
+	CHECK_INT(e->n, FILTER_TERMS_MAX);
+	first = e->first;
+	filter_expr_free(e);
+
+	b.len--;
+	buf_puts(&b, " or pid 1");
+	buf_putc(&b, '\0');
+	CHECK_INT(filter_expr_new(&e, b.p, err), -EINVAL);
+	CHECK_STR(err, "more than 256 process terms in an expression");
+
+	b.len = 0;
+	buf_printf(&b, "greater %u or less 0x%x or pid 7%c", first, first + 0x1ff, 0);
+	CHECK_INT(filter_expr_new(&e, b.p, err), 0);
+	CHECK_INT(e->first, first + 0x200);
+	filter_expr_free(e);
+
+	b.len = 0;
+	buf_puts(&b, "pname ");
+	for (int i = 0; i < 4096; i++)
+		buf_putc(&b, 'x');
+	buf_putc(&b, '\0');
+	CHECK_INT(filter_expr_new(&e, b.p, err), -EINVAL);
+	CHECK(strstr(err, "xxx...\": the value is longer than 4095 bytes") ||
+	      strstr(err, "xxx...: the value is longer"));
+	buf_done(&b);
+}
+
+int main(void)
+{
+	RUN(test_found);
+	RUN(test_lenient);
+	RUN(test_left_to_libpcap);
+	RUN(test_old_expressions);
+	RUN(test_refused);
+	RUN(test_hints);
+	RUN(test_limits);
+	return check_status();
+}
