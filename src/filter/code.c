@@ -86,6 +86,18 @@ bool filter_insn_is_meta(const struct filter_insn *p)
 	return BPF_CLASS(p->code) == BPF_LD && BPF_MODE(p->code) == BPF_ABS && p->k >= (uint32_t)SKF_AD_OFF;
 }
 
+int filter_insn_term(const struct filter_insn *p)
+{
+	const uint32_t term = p->k - FILTER_TERM_OFF;
+
+	return p->code == (BPF_LD | BPF_B | BPF_ABS) && term < FILTER_TERMS_MAX ? (int)term : -1;
+}
+
+bool filter_insn_tests_term(const struct filter_insn *p)
+{
+	return p->code == (BPF_JMP | BPF_JEQ | BPF_K) && p->k == 1;
+}
+
 bool filter_insn_rejects(const struct filter_insn *p)
 {
 	bool packet;
@@ -171,88 +183,6 @@ void filter_flow_done(struct filter_flow *flow)
 	*flow = (struct filter_flow){ 0 };
 }
 
-/* What is known of A: all who come here have loaded the packet's length into it, or not. */
-enum known { NOT_REACHED, IS_LEN, IS_OTHER };
-
-static enum known known_after(const struct filter_insn *p, enum known before)
-{
-	switch (BPF_CLASS(p->code)) {
-	case BPF_LD: return BPF_MODE(p->code) == BPF_LEN ? IS_LEN : IS_OTHER;
-	case BPF_ALU: return IS_OTHER;
-	case BPF_MISC: return BPF_MISCOP(p->code) == BPF_TXA ? IS_OTHER : before;
-	default: return before;
-	}
-}
-
-/* ret[i]: before instruction i. Each changes at most twice. */
-static int known_new(const struct filter_insn *insns, uint32_t n, uint8_t **ret)
-{
-	uint32_t *stack = malloc(2 * n * sizeof(*stack)), depth = 0;
-	uint8_t *known = calloc(n, 1);
-
-	if (!stack || !known) {
-		free(stack);
-		free(known);
-		return -ENOMEM;
-	}
-	known[0] = IS_OTHER;
-	stack[depth++] = 0;
-	while (depth) {
-		const uint32_t i = stack[--depth];
-		const enum known after = known_after(&insns[i], known[i]);
-		uint32_t next[2];
-		unsigned nnext = filter_insn_next(insns, i, next);
-
-		while (nnext--) {
-			uint8_t *k = &known[next[nnext]];
-
-			if (*k == after || *k == IS_OTHER)
-				continue;
-			*k = *k == NOT_REACHED ? after : IS_OTHER;
-			stack[depth++] = next[nnext];
-		}
-	}
-	free(stack);
-	*ret = known;
-	return 0;
-}
-
-int filter_tests_new(const struct filter_insn *insns, uint32_t n, const struct filter_expr *expr, uint16_t **ret)
-{
-	uint16_t *tests = calloc(n, sizeof(*tests));
-	uint8_t *known = NULL;
-
-	if (!tests || (expr && expr->n && known_new(insns, n, &known))) {
-		free(tests);
-		return -ENOMEM;
-	}
-	for (uint32_t i = 0; known && i < n; i++) {
-		const struct filter_insn *p = &insns[i];
-
-		if (p->code == (BPF_JMP | BPF_JGE | BPF_K) && known[i] == IS_LEN && p->k - expr->first < expr->n)
-			tests[i] = (uint16_t)(1 + p->k - expr->first);
-	}
-	free(known);
-	*ret = tests;
-	return 0;
-}
-
-int filter_code_set_expr(struct filter_code *code, const struct filter_expr *expr)
-{
-	struct filter_op *ops;
-	int rc;
-
-	if (!code->n)
-		return 0;
-	rc = filter_ops_new(code->insns, code->n, expr, &ops);
-	if (rc)
-		return rc;
-	free(code->ops);
-	code->ops = ops;
-	code->expr = expr;
-	return 0;
-}
-
 int filter_code_new(const struct filter_insn *insns, uint32_t n, struct filter_code *ret)
 {
 	struct filter_code code = { .n = n };
@@ -267,7 +197,7 @@ int filter_code_new(const struct filter_insn *insns, uint32_t n, struct filter_c
 	if (!code.insns)
 		return -ENOMEM;
 	memcpy(code.insns, insns, n * sizeof(*insns));
-	rc = filter_ops_new(insns, n, NULL, &code.ops);
+	rc = filter_ops_new(insns, n, &code.ops);
 	if (rc) {
 		free(code.insns);
 		return rc;

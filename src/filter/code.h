@@ -3,6 +3,7 @@
 #ifndef FILTER_CODE_H
 #define FILTER_CODE_H
 
+#include <linux/filter.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -13,6 +14,9 @@
 #define FILTER_LOOP_TURNS 32
 /* A load at or beyond this offset never succeeds: no packet is that long. */
 #define FILTER_OFFSET_MAX 0x7ffffff0u
+
+/* Of the metadata that stand for process terms. Linux has no more than SKF_AD_MAX. */
+#define FILTER_TERM_OFF ((uint32_t)SKF_AD_OFF + 0x400)
 
 struct filter_flow {
 	uint8_t *live;	   /* per instruction: reachable */
@@ -31,11 +35,14 @@ void filter_flow_done(struct filter_flow *flow);
 bool filter_insn_rejects(const struct filter_insn *insn);
 /* Loads of skb metadata, k - SKF_AD_OFF says which. */
 bool filter_insn_is_meta(const struct filter_insn *insn);
+/* Among them, loads of what the kernel has no metadata for: A becomes 1 when the process term is true of the packet, else 0.
+ * What follows filter_insn_tests_term(), or does not read A. -1: it is none */
+int filter_insn_term(const struct filter_insn *insn);
+/* "jeq #1" */
+bool filter_insn_tests_term(const struct filter_insn *insn);
 /* Where control goes from instruction i: 0, 1 or 2 targets. */
 unsigned filter_insn_next(const struct filter_insn *insns, uint32_t i, uint32_t ret[2]);
-/* Finds the tests that stand for process terms: ret[i] is 1 + the term that instruction i tests, 0 none. -ENOMEM */
-int filter_tests_new(const struct filter_insn *insns, uint32_t n, const struct filter_expr *expr, uint16_t **ret);
-/* Decodes insns for the interpreter. expr may be NULL. -ENOMEM */
-int filter_ops_new(const struct filter_insn *insns, uint32_t n, const struct filter_expr *expr, struct filter_op **ret);
+/* Decodes insns for the interpreter. -ENOMEM */
+int filter_ops_new(const struct filter_insn *insns, uint32_t n, struct filter_op **ret);
 
 #endif

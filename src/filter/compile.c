@@ -106,6 +106,21 @@ static int raw_activate(uint32_t snaplen, pcap_t **ret, char err[FILTER_ERR_LEN]
 	return h.rc;
 }
 
+static int set_expr(struct filter_code *code, const struct filter_expr *expr)
+{
+	int rc = 0;
+
+	/* A load of the user's that would be taken for a term. It fails, as far as libpcap knows. */
+	for (uint32_t i = 0; i < code->n && expr; i++)
+		if (filter_insn_term(&code->insns[i]) >= 0)
+			rc = -EINVAL;
+	if (!rc)
+		rc = filter_code_set_expr(code, expr);
+	if (rc)
+		filter_done(code);
+	return rc;
+}
+
 static int compile_with(pcap_t *p, const char *expr, const struct filter_compile_opts *opts, struct filter_code *ret,
 			char err[FILTER_ERR_LEN])
 {
@@ -117,11 +132,8 @@ static int compile_with(pcap_t *p, const char *expr, const struct filter_compile
 		return -EINVAL;
 	}
 	rc = filter_code_new((const struct filter_insn *)prog.bf_insns, prog.bf_len, ret);
-	if (!rc && opts->expr) {
-		rc = filter_code_set_expr(ret, opts->expr);
-		if (rc)
-			filter_done(ret);
-	}
+	if (!rc)
+		rc = set_expr(ret, opts->expr);
 	if (rc)
 		snprintf(err, FILTER_ERR_LEN, "%s", strerror(-rc));
 	pcap_freecode(&prog);
@@ -253,25 +265,6 @@ int filter_compile(const char *expr, const struct filter_compile_opts *opts, str
 	return rc;
 }
 
-int filter_compile_weak(const struct filter_compile_opts *opts, struct filter_code *ret, char err[FILTER_ERR_LEN])
-{
-	const struct filter_expr *e = opts->expr;
-	struct filter_code exact;
-	int rc = filter_compile(e->weak, opts, ret, err);
-
-	if (!rc) {
-		ret->lenient = e->lenient;
-		return 0;
-	}
-	if (rc != -EINVAL || !e->n || strcmp(err, REJECTS_ALL) != 0)
-		return rc;
-	rc = filter_compile(e->exact, opts, &exact, err);
-	if (rc)
-		return rc;
-	filter_done(&exact);
-	return filter_reject(ret);
-}
-
 int filter_reject(struct filter_code *ret)
 {
 	static const struct filter_insn reject = { .code = BPF_RET | BPF_K };
@@ -285,25 +278,20 @@ bool filter_is_open(const struct filter_code *code)
 }
 
 /* In bpf_image()'s columns. */
-static void dump_test(const struct filter_code *code, uint32_t i, uint16_t test, FILE *out)
+static void dump_term(const struct filter_code *code, uint32_t i, int term, FILE *out)
 {
-	const struct filter_insn *p = &code->insns[i];
 	struct buf b = { 0 };
 
-	filter_term_put(&b, &code->expr->terms[test - 1]);
+	filter_term_put(&b, &code->expr->terms[term]);
 	buf_putc(&b, '\0');
-	fprintf(out, "(%03u) %-8s %-16s jt %u\tjf %u\n", i, "term", b.p, i + 1 + p->jt, i + 1 + p->jf);
+	fprintf(out, "(%03u) %-8s %s\n", i, "term", b.p);
 	buf_done(&b);
 }
 
 void filter_dump(const struct filter_code *code, int level, FILE *out)
 {
-	uint16_t *tests = NULL;
-
 	if (level > 2)
 		fprintf(out, "%u\n", code->n);
-	if (level == 1 && code->n && filter_tests_new(code->insns, code->n, code->expr, &tests))
-		tests = NULL; /* numbers, then */
 	for (uint32_t i = 0; i < code->n; i++) {
 		const struct filter_insn *p = &code->insns[i];
 
@@ -311,10 +299,9 @@ void filter_dump(const struct filter_code *code, int level, FILE *out)
 			fprintf(out, "%u %u %u %u\n", p->code, p->jt, p->jf, p->k);
 		else if (level == 2)
 			fprintf(out, "{ 0x%x, %d, %d, 0x%08x },\n", p->code, p->jt, p->jf, p->k);
-		else if (tests && tests[i])
-			dump_test(code, i, tests[i], out);
+		else if (code->expr && filter_insn_term(p) >= 0)
+			dump_term(code, i, filter_insn_term(p), out);
 		else
 			fprintf(out, "%s\n", bpf_image((const struct bpf_insn *)p, (int)i));
 	}
-	free(tests);
 }

@@ -8,18 +8,15 @@
 #include "filter/scan.h"
 #include "util/escape.h"
 
-/* Block of 256 numbers where the tests begin: lengths that no packet has, nor anybody asks for. */
-#define FIRST_BLOCK 0x9d1f4eu
-
-/* libpcap's optimizer knows how these end, at any link type. */
-#define ALWAYS "1 = 1"
-#define NEVER "1 = 0"
+/* Of a megabyte each, in which the offsets may be: beyond all packets, below what Linux has negative offsets for. */
+enum { BLOCKS_FROM = 0x801, BLOCKS_TO = 0xfdf, BLOCK_LIKELY = 0x9d1 };
+_Static_assert(FILTER_TERMS_MAX *FILTER_TERM_SPACING <= 1 << 20, "more than a block");
 
 /* The public part comes first. */
 struct whole {
 	struct filter_expr expr;
 	struct expr_scan scan;
-	struct buf text, weak, exact;
+	struct buf text, exact;
 };
 
 static const char *const words[TERM_KINDS] = {
@@ -82,28 +79,22 @@ void filter_term_put(struct buf *b, const struct filter_term *t)
 		put_quoted(b, t->value);
 }
 
-static int by_block(const void *a, const void *b)
+/* No number of the expression may be taken for a term. 0: there are too many. */
+static uint32_t first_free(const struct expr_scan *s)
 {
-	const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	const uint32_t n = BLOCKS_TO - BLOCKS_FROM;
 
-	return (x > y) - (x < y);
-}
+	for (uint32_t i = 0; i < n; i++) {
+		const uint32_t block = BLOCKS_FROM + (BLOCK_LIKELY - BLOCKS_FROM + i) % n;
 
-/* No number of the expression may be taken for a term. TEXT_MAX of scan.c keeps this from passing 32 bits. */
-static uint32_t first_free(struct expr_scan *s)
-{
-	uint32_t block = FIRST_BLOCK;
-
-	if (s->nblocks)
-		qsort(s->blocks, s->nblocks, sizeof(*s->blocks), by_block);
-	for (size_t i = 0; i < s->nblocks; i++)
-		if (s->blocks[i] == block)
-			block++;
-	return block << 8;
+		if (!(s->blocks[block / 64] >> block % 64 & 1))
+			return block << 20;
+	}
+	return 0;
 }
 
 /* The text without what is not libpcap's. */
-static void render(const struct whole *w, struct buf *b, bool weak)
+static void render(const struct whole *w, struct buf *b)
 {
 	const char *text = w->text.p;
 	size_t at = 0;
@@ -115,10 +106,7 @@ static void render(const struct whole *w, struct buf *b, bool weak)
 		at = e->to;
 		if (e->term < 0)
 			continue;
-		if (weak)
-			buf_puts(b, w->scan.terms[e->term].negative ? NEVER : ALWAYS);
-		else
-			buf_printf(b, "greater 0x%x", w->expr.first + (uint32_t)e->term);
+		buf_printf(b, "byte 0x%x = 1", w->expr.first + (uint32_t)e->term * FILTER_TERM_SPACING);
 		if (isalnum((unsigned char)text[at])) /* behind a quote */
 			buf_putc(b, ' ');
 	}
@@ -126,26 +114,28 @@ static void render(const struct whole *w, struct buf *b, bool weak)
 	buf_putc(b, '\0');
 }
 
-static void finish(struct whole *w)
+static int finish(struct whole *w, char err[FILTER_ERR_LEN])
 {
 	struct expr_scan *s = &w->scan;
 	struct filter_expr *e = &w->expr;
 
-	*e = (struct filter_expr){ .text = w->text.p, .weak = w->text.p, .exact = w->text.p };
+	*e = (struct filter_expr){ .text = w->text.p, .exact = w->text.p };
 	if (s->hint[0])
 		e->hint = s->hint;
 	if (!s->n)
-		return;
+		return 0;
 	for (uint32_t i = 0; i < s->n; i++)
 		s->terms[i].value = s->text.p + s->values[i];
 	e->terms = s->terms;
 	e->n = s->n;
 	e->first = first_free(s);
-	e->lenient = s->lenient;
-	render(w, &w->weak, true);
-	render(w, &w->exact, false);
-	e->weak = w->weak.p;
+	if (!e->first) {
+		snprintf(err, FILTER_ERR_LEN, "an expression with process terms has too many different numbers");
+		return -EINVAL;
+	}
+	render(w, &w->exact);
 	e->exact = w->exact.p;
+	return 0;
 }
 
 int filter_expr_new(struct filter_expr **ret, const char *text, char err[FILTER_ERR_LEN])
@@ -160,13 +150,13 @@ int filter_expr_new(struct filter_expr **ret, const char *text, char err[FILTER_
 	buf_puts(&w->text, text);
 	buf_putc(&w->text, '\0');
 	rc = scan_expr(&w->scan, w->text.p, err);
-	if (rc) {
+	if (!rc)
+		rc = finish(w, err);
+	if (rc)
 		filter_expr_free(&w->expr);
-		return rc;
-	}
-	finish(w);
-	*ret = &w->expr;
-	return 0;
+	else
+		*ret = &w->expr;
+	return rc;
 }
 
 void filter_expr_free(struct filter_expr *e)
@@ -177,7 +167,6 @@ void filter_expr_free(struct filter_expr *e)
 		return;
 	scan_done(&w->scan);
 	buf_done(&w->text);
-	buf_done(&w->weak);
 	buf_done(&w->exact);
 	free(w);
 }

@@ -2,8 +2,8 @@
 /*
  * Process terms in filter expressions: pid 1234, src pname curl, not container web.
  *
- * libpcap compiles the rest, and knows nothing of them: term i is "greater FIRST + i" for it, a test of the packet's
- * length that no packet passes. What reads the compiled code gives this test its meaning. See docs/filter.md.
+ * libpcap compiles the rest, and knows nothing of them: a term is "byte N = 1" for it, at an offset N that no packet has.
+ * What reads the compiled code gives this load its meaning. See docs/filter.md.
  */
 #ifndef FILTER_EXPR_H
 #define FILTER_EXPR_H
@@ -47,19 +47,18 @@ struct filter_term {
 	bool negative; /* under an odd number of nots */
 };
 
-enum { FILTER_TERMS_MAX = 256 };
+enum {
+	FILTER_TERMS_MAX = 256,
+	/* Between the offsets that stand for terms, since libpcap adds those of headers: of PPPoE, or in front of Ethernet. */
+	FILTER_TERM_SPACING = 4096,
+};
 
-/* Without process terms (n is 0) weak and exact are text, the same pointer. */
+/* Without process terms (n is 0) exact is text, the same pointer. */
 struct filter_expr {
 	const char *text;		 /* as given */
-	const char *weak;		 /* for libpcap: matches whatever text matches with some truth of each term */
-	const char *exact;		 /* for libpcap: the whole, with the tests that stand for terms */
+	const char *exact;		 /* for libpcap, with the loads that stand for terms */
 	const struct filter_term *terms; /* each occurrence by itself, in the order of the text */
-	uint32_t n, first;		 /* terms; what their tests begin at */
-	/* An expression such as "(pid 7 and tcp[60] = 1) or udp" skips tests for packets of others that weak does not,
-	 * and a test of bytes that a packet does not have ends a filter. What the packet is too short for then has to
-	 * count as a match for weak: struct filter_code has the same. */
-	bool lenient;
+	uint32_t n, first;		 /* terms; the offset of the first */
 	const char *hint; /* what may be wrong should libpcap find a syntax error; NULL: nothing is known */
 };
 

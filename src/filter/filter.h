@@ -32,7 +32,8 @@ struct filter_code {
 	uint32_t n;
 	struct filter_op *ops;		/* insns decoded for filter_match() */
 	const struct filter_expr *expr; /* whose terms it tests; borrowed. NULL: no terms */
-	bool lenient;			/* what the packet is too short for is a match, see struct filter_expr */
+	/* Of a weak one: what the packet is too short for is a match, since exact may skip the load that fails there. */
+	bool lenient;
 };
 
 struct filter_compile_opts {
@@ -56,12 +57,14 @@ struct filter_compile_opts {
  */
 int filter_compile(const char *expr, const struct filter_compile_opts *opts, struct filter_code *ret,
 		   char err[FILTER_ERR_LEN]);
-/* For packets of which no owner is known yet: the weak text of opts->expr, likewise. A weak text that matches nothing is an
- * error only if the exact one is. */
-int filter_compile_weak(const struct filter_compile_opts *opts, struct filter_code *ret, char err[FILTER_ERR_LEN]);
+/*
+ * The filter for packets of which no owner is known yet: it matches whatever exact, which may have terms, matches with some
+ * truth of these, and is as short as can be. 0, -ENOMEM.
+ */
+int filter_weaken(const struct filter_code *exact, struct filter_code *ret);
 /* Copies and checks classic BPF code; -EINVAL when it is malformed, -ENOMEM. */
 int filter_code_new(const struct filter_insn *insns, uint32_t n, struct filter_code *ret);
-/* For code that comes from elsewhere: it was compiled of expr's exact text. expr must outlive it. -ENOMEM */
+/* For code that comes from elsewhere: it was compiled of expr's exact text. expr must outlive it. -EINVAL: it was not; -ENOMEM */
 int filter_code_set_expr(struct filter_code *code, const struct filter_expr *expr);
 /* It may name hosts, networks, ports or protocols, which libpcap looks up: false is certain. */
 bool filter_has_names(const char *expr);

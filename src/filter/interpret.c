@@ -28,6 +28,7 @@ enum op_kind {
 	OP_IND_H,
 	OP_IND_B,
 	OP_META,
+	OP_TERM,
 	OP_LD_IMM,
 	OP_LD_MEM,
 	OP_LD_LEN,
@@ -69,7 +70,6 @@ enum op_kind {
 	OP_JSET,
 	OP_JSET_X,
 	OP_JEQ_LIST, /* OP_JEQ that goes on to the next op when it fails */
-	OP_TERM,     /* instead of OP_JGE; k is the term */
 	OP_JA,
 	OP_LOOP_ENTER, /* stands before the first instruction of a loop */
 	OP_LOOP_TURN,  /* a backward jump, to behind OP_LOOP_ENTER */
@@ -100,6 +100,8 @@ static uint32_t load_kind(const struct filter_insn *p)
 
 	if (filter_insn_rejects(p))
 		return OP_REJECT;
+	if (filter_insn_term(p) >= 0)
+		return OP_TERM;
 	if (filter_insn_is_meta(p))
 		return OP_META;
 	switch (BPF_MODE(p->code)) {
@@ -147,6 +149,8 @@ static struct filter_op op_decode(const struct filter_insn *insns, uint32_t i, c
 
 	if (op.kind == OP_META)
 		op.k -= (uint32_t)SKF_AD_OFF;
+	if (op.kind == OP_TERM)
+		op.k -= FILTER_TERM_OFF;
 	if ((op.kind == OP_LSH || op.kind == OP_RSH) && p->k > 31)
 		op = (struct filter_op){ .kind = OP_LD_IMM };
 	if (op.kind == OP_JA)
@@ -205,15 +209,14 @@ static uint32_t ops_place(const struct filter_insn *insns, uint32_t n, const str
 	return nops;
 }
 
-int filter_ops_new(const struct filter_insn *insns, uint32_t n, const struct filter_expr *expr, struct filter_op **ret)
+int filter_ops_new(const struct filter_insn *insns, uint32_t n, struct filter_op **ret)
 {
 	uint32_t *pos = malloc(n * sizeof(*pos)), nops;
 	struct filter_op *ops = NULL;
 	struct filter_flow flow = { 0 };
-	uint16_t *tests = NULL;
 	int rc = -ENOMEM;
 
-	if (!pos || filter_flow_new(insns, n, &flow) || filter_tests_new(insns, n, expr, &tests))
+	if (!pos || filter_flow_new(insns, n, &flow))
 		goto out;
 	nops = ops_place(insns, n, &flow, pos);
 	ops = calloc(nops, sizeof(*ops));
@@ -225,17 +228,12 @@ int filter_ops_new(const struct filter_insn *insns, uint32_t n, const struct fil
 		if (flow.head[i])
 			ops[pos[i]].kind = OP_LOOP_ENTER;
 		ops[pos[i] + flow.head[i]] = op_decode(insns, i, pos);
-		if (tests[i]) {
-			ops[pos[i] + flow.head[i]].kind = OP_TERM;
-			ops[pos[i] + flow.head[i]].k = tests[i] - 1u;
-		}
 	}
 	ops_fuse(ops, nops);
 	*ret = ops;
 	rc = 0;
 out:
 	filter_flow_done(&flow);
-	free(tests);
 	free(pos);
 	return rc;
 }
@@ -338,6 +336,7 @@ static bool run(const struct filter_op *ops, const uint8_t *data, uint32_t caple
 			if (!meta_load(meta, p->k, &a))
 				return beyond;
 			break;
+		case OP_TERM: a = truth->bits[p->k / 64] >> p->k % 64 & 1; break;
 		case OP_LD_IMM: a = p->k; break;
 		case OP_LD_MEM: a = mem[p->k]; break;
 		case OP_LD_LEN: a = len; break;
@@ -396,7 +395,6 @@ static bool run(const struct filter_op *ops, const uint8_t *data, uint32_t caple
 		case OP_JGE_X: p = ops + (a >= x ? p->jt : p->jf); continue;
 		case OP_JSET: p = ops + (a & p->k ? p->jt : p->jf); continue;
 		case OP_JSET_X: p = ops + (a & x ? p->jt : p->jf); continue;
-		case OP_TERM: p = ops + (truth->bits[p->k / 64] >> p->k % 64 & 1 ? p->jt : p->jf); continue;
 		case OP_JA: p = ops + p->jt; continue;
 		case OP_LOOP_ENTER: turns = 0; break;
 		case OP_LOOP_TURN:

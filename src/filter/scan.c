@@ -13,7 +13,6 @@
 enum {
 	VALUE_MAX = 4095, /* bytes: a path */
 	SHOWN_MAX = 60,	  /* of a value in a message */
-	TEXT_MAX = 1 << 20,
 };
 
 #define BLANKS " \t\n\v\f\r"
@@ -27,16 +26,6 @@ struct token {
 	size_t n;
 };
 
-/*
- * Some part of the expression, with nots moved inward to what they belong to, as it is evaluated from left to right, by
- * the exact and by the weak code. Each process term may be false in the first, and is true in the second.
- */
-struct part {
-	bool yes;	   /* where exact says yes, so does weak, and reads nothing that the packet does not have */
-	bool no;	   /* where exact says no, weak reads nothing that the packet does not have */
-	bool terms, loads; /* has process terms, reads the packet */
-};
-
 /* The words in front of a value. */
 struct head {
 	enum term_kind kind;
@@ -47,13 +36,10 @@ struct head {
 
 /* What stands between two parentheses, or the whole. */
 struct frame {
-	enum token_kind op; /* the last one, TOKEN_AND or TOKEN_OR */
 	bool negative;
 	bool values; /* of a libpcap primitive, or of the index of a load */
 	bool terms;  /* values of: */
 	struct head list;
-	bool empty;
-	struct part part;
 };
 
 struct parser {
@@ -158,44 +144,6 @@ static int fail(const struct parser *p, enum term_kind kind, const char *why)
 	return -EINVAL;
 }
 
-/* --- what the exact and the weak code read ---------------------------------------------------------------- */
-
-static struct part part_and(const struct part *l, const struct part *r)
-{
-	return (struct part){
-		.yes = l->yes && r->yes,
-		/* A left side that exact finds false may be true in weak, which then goes on to the right one. */
-		.no = l->yes && l->no && r->no && !(l->terms && r->loads),
-		.terms = l->terms || r->terms,
-		.loads = l->loads || r->loads,
-	};
-}
-
-static struct part part_or(const struct part *l, const struct part *r)
-{
-	return (struct part){
-		.yes = l->yes && l->no && r->yes,
-		.no = l->no && r->no,
-		.terms = l->terms || r->terms,
-		.loads = l->loads || r->loads,
-	};
-}
-
-/* A primitive, a term or what was in parentheses is there. */
-static void operand(struct parser *p, const struct part *part)
-{
-	struct frame *f = top(p);
-
-	if (f->empty)
-		f->part = *part;
-	else if ((f->op == TOKEN_AND) != f->negative)
-		f->part = part_and(&f->part, part);
-	else
-		f->part = part_or(&f->part, part);
-	f->empty = false;
-	p->begin = p->negative = false;
-}
-
 /* --- values ------------------------------------------------------------------------------------------- */
 
 static bool digits(const char *s)
@@ -271,10 +219,23 @@ static int value_check(const struct parser *p, const struct head *h, const char 
 	return 0;
 }
 
+/* A term, or the beginning of another primitive, is there. */
+static void operand(struct parser *p, bool is_term)
+{
+	p->begin = p->negative = false;
+	p->after_term = is_term;
+}
+
 static void edit(struct expr_scan *s, const char *text, const char *from, const char *to, int term)
 {
 	s->edits[s->nedits++] =
 		(struct expr_edit){ .from = (size_t)(from - text), .to = (size_t)(to - text), .term = term };
+}
+
+static int fail_many(const struct parser *p)
+{
+	snprintf(p->err, FILTER_ERR_LEN, "more than %d process terms in an expression", FILTER_TERMS_MAX);
+	return -EINVAL;
 }
 
 /* from: where in the text the term begins. Returns its end. */
@@ -284,10 +245,8 @@ static int term_add(struct parser *p, const struct head *h, const char *from, co
 	const size_t at = s->text.len;
 	int err;
 
-	if (s->n == FILTER_TERMS_MAX) {
-		snprintf(p->err, FILTER_ERR_LEN, "more than %d process terms in an expression", FILTER_TERMS_MAX);
-		return -EINVAL;
-	}
+	if (s->n == FILTER_TERMS_MAX)
+		return fail_many(p);
 	if (h->kind == TERM_UNKNOWN) {
 		buf_putc(&s->text, '\0');
 		*end = h->to;
@@ -304,8 +263,7 @@ static int term_add(struct parser *p, const struct head *h, const char *from, co
 	s->values[s->n] = at;
 	s->terms[s->n++] =
 		(struct filter_term){ .kind = h->kind, .end = h->end, .negative = top(p)->negative != p->negative };
-	p->after_term = true;
-	operand(p, &(struct part){ .yes = true, .no = true, .terms = true });
+	operand(p, true);
 	return 0;
 }
 
@@ -420,7 +378,7 @@ static int frame_push(struct parser *p, const struct frame *f)
 static int open_parenthesis(struct parser *p)
 {
 	const struct frame *around = top(p);
-	struct frame f = { .empty = true, .negative = around->negative != p->negative };
+	struct frame f = { .negative = around->negative != p->negative };
 
 	f.terms = p->lists || around->terms;
 	f.list = p->lists ? p->list : around->list;
@@ -432,51 +390,36 @@ static int open_parenthesis(struct parser *p)
 
 static void close_parenthesis(struct parser *p)
 {
-	struct frame f;
-
 	p->begin = false;
-	if (p->depth == 1) /* for libpcap to complain of */
-		return;
-	f = p->frames[--p->depth];
-	if (!f.values)
-		operand(p, &f.part);
+	if (p->depth > 1) /* else it is for libpcap to complain of */
+		p->depth--;
 }
 
-static void operator(struct parser *p, enum token_kind kind)
+static void operator(struct parser *p)
 {
-	top(p)->op = kind;
 	p->begin = true;
 	p->negative = false;
 }
 
-static int note_number(struct expr_scan *s, const struct token *t)
+static void note_number(struct expr_scan *s, const struct token *t)
 {
-	uint32_t *blocks;
+	const uint32_t block = (uint32_t)strtoul(t->p, NULL, 0) >> 20;
 
-	if (*t->p < '0' || *t->p > '9')
-		return 0;
-	if ((s->nblocks & (s->nblocks - 1)) == 0) {
-		blocks = realloc(s->blocks, (2 * s->nblocks + 1) * sizeof(*blocks));
-		if (!blocks)
-			return -ENOMEM;
-		s->blocks = blocks;
-	}
-	s->blocks[s->nblocks++] = (uint32_t)strtoul(t->p, NULL, 0) >> 8;
-	return 0;
+	if (*t->p >= '0' && *t->p <= '9')
+		s->blocks[block / 64] |= UINT64_C(1) << block % 64;
 }
 
 /* Of a primitive of libpcap's. */
-static int word(struct parser *p, const struct token *t)
+static void word(struct parser *p, const struct token *t)
 {
+	note_number(p->s, t);
 	if (!p->begin) {
 		hint_place(p, t);
-		return note_number(p->s, t);
+		return;
 	}
 	if (p->after_term)
 		hint_bare(p, t);
-	p->after_term = false;
-	operand(p, &(struct part){ .yes = true, .no = true, .loads = true });
-	return note_number(p->s, t);
+	operand(p, false);
 }
 
 /* What may be the beginning of a term. Moves *end behind what it is. */
@@ -484,8 +427,10 @@ static int begin(struct parser *p, const struct token *t, const char **end)
 {
 	struct head h;
 
-	if (!head_at(t, &h))
-		return word(p, t);
+	if (!head_at(t, &h)) {
+		word(p, t);
+		return 0;
+	}
 	if (top(p)->values)
 		return fail(p, h.kind, "stands among the values in a parenthesis: close that first");
 	if (h.kind != TERM_UNKNOWN && token_at(h.value).kind == TOKEN_NOT) {
@@ -495,6 +440,8 @@ static int begin(struct parser *p, const struct token *t, const char **end)
 	}
 	if (h.kind == TERM_UNKNOWN || *h.value != '(')
 		return term_add(p, &h, t->p, end);
+	if (p->s->nedits - p->s->n == FILTER_TERMS_MAX)
+		return fail_many(p);
 	edit(p->s, p->text, t->p, h.value, -1);
 	p->lists = true;
 	p->list = h;
@@ -520,7 +467,7 @@ static int take(struct parser *p, const struct token *t, const char **end)
 	case TOKEN_OPEN: return open_parenthesis(p);
 	case TOKEN_CLOSE: close_parenthesis(p); return 0;
 	case TOKEN_AND:
-	case TOKEN_OR: operator(p, t->kind); return 0;
+	case TOKEN_OR: operator(p); return 0;
 	case TOKEN_NOT:
 		p->begin = true;
 		p->negative = !p->negative;
@@ -529,14 +476,17 @@ static int take(struct parser *p, const struct token *t, const char **end)
 	}
 	if (top(p)->terms)
 		return value(p, t, end);
-	return p->begin && t->kind == TOKEN_WORD ? begin(p, t, end) : word(p, t);
+	if (p->begin && t->kind == TOKEN_WORD)
+		return begin(p, t, end);
+	word(p, t);
+	return 0;
 }
 
 int scan_expr(struct expr_scan *ret, const char *text, char err[FILTER_ERR_LEN])
 {
 	struct parser p = { .text = text, .s = ret, .begin = true, .err = err };
 	struct token t = token_at(text);
-	int rc = frame_push(&p, &(struct frame){ .empty = true, .part.yes = true });
+	int rc = frame_push(&p, &(struct frame){ 0 });
 
 	while (!rc && t.kind != TOKEN_END) {
 		const char *end;
@@ -544,12 +494,6 @@ int scan_expr(struct expr_scan *ret, const char *text, char err[FILTER_ERR_LEN])
 		rc = take(&p, &t, &end);
 		if (!rc)
 			t = token_at(end);
-	}
-	if (!rc)
-		ret->lenient = !p.frames[0].part.yes;
-	if (!rc && ret->n && strlen(text) > TEXT_MAX) {
-		snprintf(err, FILTER_ERR_LEN, "an expression with process terms is longer than %d bytes", TEXT_MAX);
-		rc = -EINVAL;
 	}
 	if (rc == -ENOMEM)
 		snprintf(err, FILTER_ERR_LEN, "%s", strerror(ENOMEM));
@@ -560,5 +504,4 @@ int scan_expr(struct expr_scan *ret, const char *text, char err[FILTER_ERR_LEN])
 void scan_done(struct expr_scan *s)
 {
 	buf_done(&s->text);
-	free(s->blocks);
 }

@@ -15,15 +15,13 @@ struct expr_edit {
 };
 
 struct expr_scan {
-	struct filter_term terms[FILTER_TERMS_MAX]; /* but for their values: */
-	size_t values[FILTER_TERMS_MAX];	    /* where they begin in text */
-	struct expr_edit edits[2 * FILTER_TERMS_MAX];
+	struct filter_term terms[FILTER_TERMS_MAX];   /* but for their values: */
+	size_t values[FILTER_TERMS_MAX];	      /* where they begin in text */
+	struct expr_edit edits[2 * FILTER_TERMS_MAX]; /* of terms and of lists */
 	uint32_t n, nedits;
-	struct buf text;  /* the values, each with a NUL behind it */
-	uint32_t *blocks; /* the upper 24 bits of the numbers that libpcap will see */
-	size_t nblocks;
-	bool lenient;
-	char hint[160]; /* "": none */
+	struct buf text;     /* the values, each with a NUL behind it */
+	uint64_t blocks[64]; /* a bit for each number that libpcap will see, by its upper 12 bits */
+	char hint[160];	     /* "": none */
 };
 
 /* As filter_expr_new(). ret is zeroed; to be freed by scan_done() also after an error. */

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "filter/ebpf.h"
-#include "filter/expr.h"
 
 /* Jumps have 16 bits. Those that have found no target for so long get a landing pad: */
 #define PAD_WHEN 20000 /* as soon as the oldest is that far back, */
@@ -307,9 +306,6 @@ int filter_translate(const struct filter_code *code, enum filter_flavour flavour
 {
 	struct ebpf e = { .code = code->insns, .ncode = code->n, .flavour = flavour, .lenient = code->lenient };
 	int rc;
-
-	if (code->expr && code->expr->n)
-		return -EOPNOTSUPP;
 	rc = filter_flow_new(code->insns, code->n, &e.flow);
 	if (rc)
 		return rc;
