@@ -108,8 +108,8 @@ int procfs_stat(uint32_t pid, struct procfs_stat *ret)
 	open_paren = memchr(buf, '(', (size_t)n);
 	close_paren = memrchr(buf, ')', (size_t)n);
 	if (!open_paren || !close_paren || close_paren < open_paren ||
-	    sscanf(close_paren + 1, " %c %u %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-		   &ret->state, &ret->parent, &flags, &ticks) != 4)
+	    sscanf(close_paren + 1, " %c %u %*d %*d %u %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+		   &ret->state, &ret->parent, &ret->tty, &flags, &ticks) != 5)
 		return -EBADMSG;
 	len = (size_t)(close_paren - open_paren - 1);
 	if (len >= sizeof(ret->comm))

@@ -14,6 +14,7 @@ struct procfs_stat {
 	char state;		    /* proc(5): 'Z' is a zombie */
 	bool kernel_thread;
 	uint32_t parent;
+	uint32_t tty;	/* its controlling terminal, as tty_nr of proc(5); 0: none */
 	uint64_t start; /* ns, CLOCK_BOOTTIME, rounded down to procfs_tick_ns() */
 };
 
