@@ -11,7 +11,8 @@ build="gcc libc6-dev make pkg-config|pkgconf clang bpftool libbpf-dev libelf-dev
 	liblz4-dev liblzma-dev libssl-dev libutf8proc-dev libseccomp-dev xz-utils curl ca-certificates python3"
 static="libmbedtls-dev flex bison"
 test="iproute2 iputils-ping procps tcpdump tshark perl nginx-light|nginx|nginx-core dnsutils|bind9-dnsutils dnsmasq-base
-	socat netcat-openbsd ethtool nftables gunicorn util-linux zstd lz4 mandoc"
+	socat netcat-openbsd ethtool nftables gunicorn util-linux zstd lz4 mandoc openssh-server openssh-client sudo tmux
+	screen"
 containers="docker.io|docker-ce containerd|containerd.io runc|containerd.io containernetworking-plugins busybox-static"
 vm="qemu-system-x86 kmod cpio busybox-static xz-utils"
 lint="clang-format clang-tidy shellcheck zsh fish"
@@ -75,6 +76,13 @@ with_apt() { # PACKAGE...
 	done
 	[ -n "$missing" ] || return 0
 	echo "setup.sh: installing$missing"
+	# Its program is needed, not a service that listens. Debian's and Ubuntu's units look for this file.
+	case "$missing " in
+	*" openssh-server "*)
+		as_root mkdir -p /etc/ssh
+		as_root touch /etc/ssh/sshd_not_to_be_run
+		;;
+	esac
 	# One broken third-party source must not stop the rest: what matters is whether the packages are found.
 	as_root apt-get update -qq || true
 	names=
@@ -102,7 +110,7 @@ without_apt() {
 		  libcurl-devel libnghttp2-devel protobuf-c-devel protobuf-c-compiler libzstd-devel lz4-devel xz-devel openssl-devel
 		  utf8proc-devel
 		For the tests and the demo: python3 curl perl iproute iputils tcpdump wireshark-cli nginx bind-utils dnsmasq
-		  socat nmap-ncat ethtool nftables
+		  socat nmap-ncat ethtool nftables openssh-server sudo tmux screen
 	END
 	exit 1
 }
