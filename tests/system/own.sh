@@ -1,0 +1,222 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# What "own" in an expression stands for, over a real sshd: the processes that serve our login and its connection, through
+# sudo, su, tmux and screen, and without rights to look. ss tells what is right. timeout: 300
+# All of it is in namespaces of its own, with its own /run and users. With "within" as argument it is what runs inside, with
+# "look NAME HOW" what runs in a login.
+. "$(dirname "$0")/../lib.sh"
+
+PORT=2222
+ME=$(realpath "$0")
+TMUX_SOCKET=$TEST_TMP/tmux
+export SCREENDIR=$TEST_TMP/screens
+
+# --- in a login --------------------------------------------------------------------------
+
+# Says what is found, and stays until that has been compared.
+look() { # NAME HOW
+	case $2 in
+	plain) "$TEST_TMP/own" ;;
+	setuid) "$TEST_TMP/own-root" ;;
+	forged) SSH_CONNECTION='10.1.1.1 7 10.1.1.2 22) or (ip' "$TEST_TMP/own" ;;
+	su) su root -c "$TEST_TMP/own" ;;
+	sudo) sudo "$TEST_TMP/own" ;;
+	esac >"$TEST_TMP/out/$1.own" 2>"$TEST_TMP/out/$1.err"
+	touch "$TEST_TMP/out/$1.looked"
+	wait_for 60 test -e "$TEST_TMP/out/$1.compared"
+}
+
+# --- inside ------------------------------------------------------------------------------
+
+serve() {
+	cat >"$TEST_TMP/sshd_config" <<-END
+		Port $PORT
+		ListenAddress 127.0.0.1
+		ListenAddress ::1
+		HostKey $TEST_TMP/host_key
+		AuthorizedKeysFile $TEST_TMP/key.pub
+		PermitRootLogin prohibit-password
+		StrictModes no
+		UsePAM no
+		PidFile none
+		AcceptEnv TEST_TMP
+	END
+	ssh-keygen -q -t ed25519 -N '' -f "$TEST_TMP/host_key" && ssh-keygen -q -t ed25519 -N '' -f "$TEST_TMP/key" || exit 1
+	: >"$TEST_TMP/sshd.log"
+	"$(command -v sshd)" -D -e -f "$TEST_TMP/sshd_config" 2>"$TEST_TMP/sshd.log" &
+	said $! 'Server listening on 127.0.0.1' "$TEST_TMP/sshd.log" || exit 1
+}
+
+login() { # NAME USER ADDRESS COMMAND: what is typed there; $! is the client
+	ssh -tt -F none -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no -o LogLevel=ERROR -i "$TEST_TMP/key" \
+		-o SetEnv="TEST_TMP=$TEST_TMP" -p $PORT "$2@$3" "export TERM=xterm SCREENDIR=$SCREENDIR; $4" \
+		<"$TEST_TMP/nothing" >"$TEST_TMP/out/$1.ssh" 2>&1 &
+}
+looked() { # NAME
+	wait_for 20 test -e "$TEST_TMP/out/$1.looked" && return
+	bad "$1" "no answer: $(cat "$TEST_TMP/out/$1".{ssh,err} 2>/dev/null)"
+	return 1
+}
+compared() { touch "$TEST_TMP/out/$1.compared"; } # NAME
+
+# What ss knows of the connection of a client: "ADDRESS PORT ADDRESS PORT", the client's first.
+connection_of() { # PID
+	ss -Htnp state established "dport = :$PORT" | grep "pid=$1," | awk '{ print $3, $4 }' |
+		sed -E 's/[][]//g; s/:([0-9]+)( |$)/ \1\2/g'
+}
+# The processes that hold the server's end of it.
+servers_of() { # PID
+	local port
+	port=$(connection_of "$1" | cut -d ' ' -f 2)
+	ss -Htnp state established "sport = :$PORT and dport = :$port" | grep -o 'pid=[0-9]*' | cut -d = -f 2
+}
+
+found_connections() { # NAME: as connection_of
+	grep -oE 'tcp and host [0-9a-f:.]+ and port [0-9]+ and host [0-9a-f:.]+ and port [0-9]+' "$TEST_TMP/out/$1.own" |
+		awk '{ print $4, $7, $10, $13 }'
+}
+found_servers() { # NAME
+	local pid
+	for pid in $(grep -oE 'pid [0-9]+' "$TEST_TMP/out/$1.own" | cut -d ' ' -f 2); do
+		! grep -q ^sshd "/proc/$pid/comm" 2>/dev/null || echo "$pid"
+	done
+}
+
+is_own() { # NAME CLIENT...: exactly the connections and the servers of these
+	local name=$1 client connections
+	shift
+	connections=$(for client; do connection_of "$client"; done | sort)
+	if [ "$(grep -c . <<<"$connections")" -eq $# ]; then
+		is "$name-connections" "$(found_connections "$name" | sort)" "$connections"
+	else
+		bad "$name-connections" "of $# clients ss shows $connections"
+	fi
+	is "$name-servers" "$(found_servers "$name" | sort -n | xargs)" \
+		"$(for client; do servers_of "$client"; done | sort -un | xargs)"
+}
+
+direct() { # NAME USER ADDRESS HOW
+	login "$1" "$2" "$3" "'$ME' look $1 $4"
+	if looked "$1"; then is_own "$1" $!; fi
+	compared "$1"
+	wait $!
+}
+
+# Multiplexers: what starts one, shows it, and opens a window in it.
+tmux_start() { echo "tmux -S $TMUX_SOCKET new-session -d 'sleep 300'"; }
+tmux_attach() { echo "tmux -S $TMUX_SOCKET attach"; }
+tmux_clients() { tmux -S "$TMUX_SOCKET" list-clients 2>/dev/null | wc -l; }
+tmux_window() { tmux -S "$TMUX_SOCKET" new-window "$1"; } # COMMAND
+# It goes on in the background while it can still be hung up.
+screen_start() { echo "screen -d -m -S own sleep 300; until screen -S own -Q windows; do sleep 0.1; done"; }
+screen_attach() { echo "screen -x own"; }
+# It does not say how many there are.
+screen_clients() { pgrep -c -f '^screen -x own'; }
+screen_window() { screen -S own -X screen bash -c "$1"; } # COMMAND
+
+clients_are() { [ "$("$1_clients")" -eq "$2" ]; } # KIND NUMBER
+
+from_window() { # NAME KIND CLIENT...
+	"$2_window" "'$ME' look $1 plain"
+	if looked "$1"; then is_own "$1" "${@:3}"; fi
+	compared "$1"
+}
+
+# Begun over one login, which is gone, and shown by others.
+multiplexed() { # KIND
+	local first second
+	login "$1" root 127.0.0.1 "$("$1_start")"
+	wait $!
+	from_window "$1-detached" "$1"
+	login "$1-first" root 127.0.0.1 "$("$1_attach")"
+	first=$!
+	wait_for 10 clients_are "$1" 1
+	from_window "$1" "$1" $first
+	login "$1-second" root ::1 "$("$1_attach")"
+	second=$!
+	wait_for 10 clients_are "$1" 2
+	from_window "$1-both" "$1" $first $second
+	kill $first
+	wait_for 10 clients_are "$1" 1
+	from_window "$1-other" "$1" $second
+	kill $second
+	wait_for 10 clients_are "$1" 0
+}
+
+# A window of tmux shows a screen.
+nested() {
+	local client
+	login nested root 127.0.0.1 "$(tmux_attach)"
+	client=$!
+	wait_for 10 clients_are tmux 1
+	tmux_window "env SCREENDIR=$SCREENDIR $(screen_attach)"
+	wait_for 10 clients_are screen 1
+	from_window nested screen $client
+	kill $client
+}
+
+users() {
+	{ cat /etc/passwd && echo "owner:*:12345:12345::$TEST_TMP/out:/bin/bash"; } >"$TEST_TMP/passwd"
+	mount --bind "$TEST_TMP/passwd" /etc/passwd || exit 1
+	[ -e /etc/sudoers ] || return
+	printf 'Defaults use_pty\nowner ALL=(ALL) NOPASSWD: ALL\n' >"$TEST_TMP/sudoers"
+	chmod 440 "$TEST_TMP/sudoers"
+	mount --bind "$TEST_TMP/sudoers" /etc/sudoers || exit 1
+}
+
+within() {
+	chmod 755 "$TEST_TMP"
+	mkdir -m 777 "$TEST_TMP/out"
+	mkdir -m 700 "$SCREENDIR"
+	cp "$HELPERS/own" "$TEST_TMP/own"
+	cp "$HELPERS/own" "$TEST_TMP/own-root"
+	chmod 4755 "$TEST_TMP/own-root"
+	# Open for writing: the input of logins does not end.
+	mkfifo "$TEST_TMP/nothing"
+	exec 7<>"$TEST_TMP/nothing"
+	ip link set lo up
+	mount -t tmpfs -o mode=755 none /run && mkdir -m 755 /run/sshd || exit 1
+	users
+	serve
+
+	direct root root 127.0.0.1 plain
+	direct v6 root ::1 plain
+	direct su root 127.0.0.1 su
+	direct user owner 127.0.0.1 setuid
+	direct without_rights owner 127.0.0.1 plain
+	direct without_rights_v6 owner ::1 plain
+	direct forged owner 127.0.0.1 forged
+	if command -v sudo >/dev/null; then
+		direct sudo owner 127.0.0.1 sudo
+	else
+		skip sudo "sudo is missing"
+	fi
+	multiplexed tmux
+	multiplexed screen
+	nested
+}
+
+case ${1:-} in
+look) look "$2" "$3" ;;
+within)
+	within
+	end_test
+	;;
+esac
+[ $# -eq 0 ] || exit
+
+# --- outside -----------------------------------------------------------------------------
+
+names=
+for name in root v6 su user without_rights without_rights_v6 forged sudo nested \
+	{tmux,screen}{-detached,,-both,-other}; do
+	names="$names $name-connections $name-servers"
+done
+PATH=$PATH:/usr/sbin
+why=$(lacks unshare sshd ssh ssh-keygen tmux screen ss pgrep)
+# shellcheck disable=SC2086 # words
+[ -z "$why" ] || skip_all "$why" $names
+
+unshare --net --mount --pid --fork --mount-proc --kill-child "$ME" within
+failed=$?
+end_test
