@@ -17,10 +17,9 @@
 #include "util/procfs.h"
 
 enum {
-	SEEN = 256,	    /* processes; those beyond are not looked at */
-	TERMINALS = 32,	    /* of a server of terminals; likewise */
-	DESCRIPTORS = 4096, /* of such a server; likewise */
-	PTY_MAJOR = 136,    /* UNIX98_PTY_SLAVE_MAJOR, include/uapi/linux/major.h */
+	SEEN = 256,	 /* processes; those beyond are not looked at */
+	TERMINALS = 32,	 /* of a server of terminals; likewise */
+	PTY_MAJOR = 136, /* UNIX98_PTY_SLAVE_MAJOR, include/uapi/linux/major.h */
 };
 
 #define TIME_MAX NSEC_PER_SEC
@@ -65,7 +64,7 @@ static bool is_multiplexer(const char *comm)
 /* Those who serve a session say whose: "sshd: alice [priv]". Before that, or with "[listener]", it is the daemon. */
 static bool listens(uint32_t pid)
 {
-	char title[256];
+	char title[4096];
 	const char *p;
 
 	if (procfs_read(pid, "cmdline", title, sizeof(title)) < 0)
@@ -135,24 +134,14 @@ static uint32_t tty_of(uint32_t number)
 	return (number & 0xff) | PTY_MAJOR << 8 | (number & ~UINT32_C(0xff)) << 12;
 }
 
-static void find_terminals(struct terminals *t, uint32_t pid)
+static bool take_terminal(void *arg, const char *target)
 {
-	char path[64], link[64];
-	struct dirent *d;
+	struct terminals *t = arg;
 	uint32_t number;
-	DIR *dir;
 
-	snprintf(path, sizeof(path), "/proc/%" PRIu32 "/fd", pid);
-	dir = opendir(path);
-	for (int i = 0; dir && i < DESCRIPTORS && t->n < TERMINALS && (d = readdir(dir)); i++) {
-		const ssize_t n = readlinkat(dirfd(dir), d->d_name, link, sizeof(link) - 1);
-
-		link[n > 0 ? n : 0] = '\0';
-		if (sscanf(link, "/dev/pts/%7" SCNu32, &number) == 1)
-			t->tty[t->n++] = tty_of(number);
-	}
-	if (dir)
-		closedir(dir);
+	if (sscanf(target, "/dev/pts/%7" SCNu32, &number) == 1)
+		t->tty[t->n++] = tty_of(number);
+	return t->n < TERMINALS;
 }
 
 /* Terminals of different containers may have the same number. */
@@ -175,7 +164,7 @@ static void climb_from_clients(struct search *s, uint32_t server)
 	uint32_t pid;
 	DIR *dir;
 
-	find_terminals(&t, server);
+	procfs_each_fd(server, take_terminal, &t);
 	dir = t.n ? opendir("/proc") : NULL;
 	while (dir && !s->cut && (d = readdir(dir))) {
 		if (procfs_is_pid(d->d_name, &pid) && is_client(&t, pid))

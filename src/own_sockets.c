@@ -2,21 +2,19 @@
 #include "own_sockets.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "util/clock.h"
 #include "util/procfs.h"
 
 enum {
-	/* Of one process, those with the lowest numbers: what it serves was open before anything that is forwarded. */
+	/* For one process, more where others have fewer. Those with the lowest numbers: what it serves was open before
+	 * anything that is forwarded. */
 	SOCKETS_EACH = 16,
 	ENVIRONMENT = 256 * 1024, /* bytes; what stands behind these is not seen */
 };
@@ -125,8 +123,9 @@ static int read_tables(uint32_t pid, const struct rows *r)
 {
 	int err = read_table(pid, "tcp", AF_INET, r);
 
-	if (!err)
-		err = read_table(pid, "tcp6", AF_INET6, r);
+	if (err)
+		return err;
+	err = read_table(pid, "tcp6", AF_INET6, r);
 	return err == -ENOENT ? 0 : err; /* no IPv6 here */
 }
 
@@ -143,30 +142,17 @@ struct held {
 struct served {
 	struct held *held;
 	size_t n;
-	uint32_t netns; /* whose tables are read */
+	struct held next; /* what all of the process have in common */
+	uint32_t netns;	  /* whose tables are read */
 };
 
-/* /proc lists descriptors in the order of their numbers. */
-static void add_held(struct served *s, uint32_t pid, size_t holder)
+static bool take_descriptor(void *arg, const char *target)
 {
-	const struct held of = { .holder = holder, .netns = procfs_namespace(pid, "net") };
-	char path[64], link[64];
-	const size_t first = s->n;
-	struct dirent *d;
-	DIR *dir;
+	struct served *s = arg;
 
-	snprintf(path, sizeof(path), "/proc/%" PRIu32 "/fd", pid);
-	dir = opendir(path);
-	while (dir && s->n - first < SOCKETS_EACH && (d = readdir(dir))) {
-		const ssize_t n = readlinkat(dirfd(dir), d->d_name, link, sizeof(link) - 1);
-
-		link[n > 0 ? n : 0] = '\0';
-		s->held[s->n] = of;
-		if (sscanf(link, "socket:[%" SCNu64 "]", &s->held[s->n].inode) == 1)
-			s->n++;
-	}
-	if (dir)
-		closedir(dir);
+	if (sscanf(target, "socket:[%" SCNu64 "]", &s->next.inode) == 1)
+		s->held[s->n++] = s->next;
+	return s->n < (s->next.holder + 1) * SOCKETS_EACH;
 }
 
 static void take_held(void *arg, const struct own_connection *c, uint64_t inode)
@@ -211,8 +197,10 @@ int own_served(struct own *own, const uint32_t *pids, size_t n, uint64_t until)
 
 	if (!s.held)
 		return n ? -ENOMEM : 0;
-	for (size_t i = 0; i < n; i++)
-		add_held(&s, pids[i], i);
+	for (size_t i = 0; i < n; i++) {
+		s.next = (struct held){ .holder = i, .netns = procfs_namespace(pids[i], "net") };
+		procfs_each_fd(pids[i], take_descriptor, &s);
+	}
 	for (size_t i = 0; i < s.n && err != -ETIME; i++) {
 		if (was_read(&s, i))
 			continue;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "util/procfs.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,6 +11,8 @@
 #include <unistd.h>
 
 #include "util/fd.h"
+
+enum { DESCRIPTORS = 4096 }; /* that procfs_each_fd() looks at */
 
 #define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
 
@@ -56,6 +59,27 @@ int procfs_link(uint32_t pid, const char *name, char *buf, size_t size)
 		return -errno;
 	buf[n] = '\0';
 	return (int)n;
+}
+
+void procfs_each_fd(uint32_t pid, bool (*take)(void *arg, const char *target), void *arg)
+{
+	char path[64], target[64];
+	bool more = true;
+	struct dirent *d;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
+	dir = opendir(path);
+	for (int i = 0; dir && more && i < DESCRIPTORS && (d = readdir(dir)); i++) {
+		const ssize_t n = readlinkat(dirfd(dir), d->d_name, target, sizeof(target) - 1);
+
+		if (n <= 0)
+			continue;
+		target[n] = '\0';
+		more = take(arg, target);
+	}
+	if (dir)
+		closedir(dir);
 }
 
 int procfs_exe(uint32_t pid, char *buf, size_t size)

@@ -30,6 +30,9 @@ uint64_t procfs_start(uint32_t pid);
 int procfs_read(uint32_t pid, const char *name, char *buf, size_t size);
 /* Target of the link /proc/PID/NAME, NUL added, cut to fit. Returns its length or a negative errno. */
 int procfs_link(uint32_t pid, const char *name, char *buf, size_t size);
+/* What the links /proc/PID/fd/N lead to, in the order of N, cut to 63 bytes; of those beyond the first few thousand nothing is
+ * told. False from take ends it. Nothing is done to what they lead to. */
+void procfs_each_fd(uint32_t pid, bool (*take)(void *arg, const char *target), void *arg);
 /* The path of the executable, without the mark of one that was deleted. As procfs_link(). */
 int procfs_exe(uint32_t pid, char *buf, size_t size);
 /* Its real user, 0 also when unknown. */
