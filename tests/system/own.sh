@@ -15,6 +15,7 @@ export SCREENDIR=$TEST_TMP/screens
 
 # Says what is found, and stays until that has been compared.
 look() { # NAME HOW
+	echo $$ >"$TEST_TMP/out/$1.pid"
 	case $2 in
 	plain) "$TEST_TMP/own" ;;
 	setuid) "$TEST_TMP/own-root" ;;
@@ -93,6 +94,7 @@ is_own() { # NAME CLIENT...: exactly the connections and the servers of these
 	fi
 	is "$name-servers" "$(found_servers "$name" | sort -n | xargs)" \
 		"$(for client; do servers_of "$client"; done | sort -un | xargs)"
+	check "$name-parent" grep -qw "pid $(cat "$TEST_TMP/out/$name.pid")" "$TEST_TMP/out/$name.own"
 }
 
 direct() { # NAME USER ADDRESS HOW
@@ -155,6 +157,13 @@ nested() {
 	kill $client
 }
 
+# Somebody else of the same name, whose terminals are served by another tmux: not ours.
+bystander() {
+	login bystander root 127.0.0.1 "tmux -S $TMUX_SOCKET-other new-session 'sleep 300'"
+	bystander_is_there() { [ "$(tmux -S "$TMUX_SOCKET-other" list-clients 2>/dev/null | wc -l)" -eq 1 ]; }
+	wait_for 20 bystander_is_there || exit 1
+}
+
 users() {
 	{ cat /etc/passwd && echo "owner:*:12345:12345::$TEST_TMP/out:/bin/bash"; } >"$TEST_TMP/passwd"
 	mount --bind "$TEST_TMP/passwd" /etc/passwd || exit 1
@@ -178,6 +187,7 @@ within() {
 	mount -t tmpfs -o mode=755 none /run && mkdir -m 755 /run/sshd || exit 1
 	users
 	serve
+	bystander
 
 	direct root root 127.0.0.1 plain
 	direct v6 root ::1 plain
@@ -210,7 +220,7 @@ esac
 names=
 for name in root v6 su user without_rights without_rights_v6 forged sudo nested \
 	{tmux,screen}{-detached,,-both,-other}; do
-	names="$names $name-connections $name-servers"
+	names="$names $name-connections $name-servers $name-parent"
 done
 PATH=$PATH:/usr/sbin
 why=$(lacks unshare sshd ssh ssh-keygen tmux screen ss pgrep)
