@@ -7,6 +7,7 @@
 #include "capture/tenant.h"
 #include "fuzz.h"
 #include "meta/cgroup.h"
+#include "own_sockets.h"
 #include "util/cgroup2.h"
 #include "util/cpus.h"
 #include "util/pidns.h"
@@ -108,6 +109,7 @@ static void try_tables(void)
 
 static void try_texts(const char *text)
 {
+	struct own_connection connection;
 	uint32_t pid;
 
 	if (procfs_is_pid(text, &pid))
@@ -115,6 +117,7 @@ static void try_texts(const char *text)
 	if (pidns_parse(text, &pid))
 		FUZZ_CHECK(pid > 0 && pid <= INT32_MAX);
 	cpus_list_end(text);
+	own_parse(text, &connection);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
