@@ -52,7 +52,7 @@ static bool parse(char *line, struct mount *ret)
 	ret->type = strsep(&rest, " ");
 	skip(&rest, 1);
 	ret->options = rest;
-	if (!rest)
+	if (!root || !point || !rest)
 		return false;
 	ret->root = unescape(root);
 	ret->point = unescape(point);
