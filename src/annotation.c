@@ -25,7 +25,8 @@
 	     .brief = "PeerPod")                                                                                       \
 	ALSO(ANNOT_PEER_IMAGE, peer_container.image, "container", .role = ROLE_PEER)                                   \
 	ALSO(ANNOT_PEER_POD_LABELS, peer_pod.labels, "pod", .role = ROLE_PEER)                                         \
-	ALSO(ANNOT_PEER_ANCESTORS, peer_ancestors, "parentproc", .role = ROLE_PEER_PARENT, .desc = DESC_ANCESTORS)
+	ALSO(ANNOT_PEER_ANCESTORS, peer_ancestors, "parentproc", .role = ROLE_PEER_PARENT, .desc = DESC_ANCESTORS)     \
+	ALSO(ANNOT_END, end, "process")
 
 /*
  * The fields, in the order of files and of -v. The user's name is a comment of its own, so that readers that know the
@@ -93,7 +94,8 @@
 	MEMBER(peer_pod.uid, FIELD_STR, .bit = ANNOT_PEER_POD)                                                         \
 	MEMBER(peer_pod.annotations, FIELD_JSON, .bit = ANNOT_PEER_POD)                                                \
 	MEMBER(peer_pod.labels, FIELD_JSON, .bit = ANNOT_PEER_POD_LABELS, .key = "PeerPodLabels")                      \
-	MEMBER(peer_ancestors, FIELD_STR, .bit = ANNOT_PEER_ANCESTORS, .key = "PeerAncestors")
+	MEMBER(peer_ancestors, FIELD_STR, .bit = ANNOT_PEER_ANCESTORS, .key = "PeerAncestors")                         \
+	MEMBER(end, FIELD_STR, .bit = ANNOT_END, .key = "End")
 
 #define GROUP(b, m, w, ...) { .bit = (b), .word = (w), .offset = offsetof(struct annotation, m), __VA_ARGS__ },
 #define FIELD(m, k, ...) { .kind = (k), .offset = offsetof(struct annotation, m), __VA_ARGS__ },
@@ -130,6 +132,13 @@ _Static_assert(offsetof(struct annotation, process) FIELDS(ADD_SIZE, NOTHING) ==
 	       "a member without a row");
 _Static_assert(true FIELDS(AND_OF_KIND, NOTHING), "a member of another type than its row's kind");
 _Static_assert(sizeof(fields) / sizeof(fields[0]) <= ANNOT_FIELDS_MAX, "too many rows");
+
+bool annot_owner_sends(const struct annotation *a, uint8_t dir)
+{
+	if (a->has & ANNOT_END)
+		return str_eq(a->end, str_of(ANNOT_SOURCE));
+	return dir != EVENT_DIR_IN;
+}
 
 /* Kernel threads have a name only, with slashes of its own ("kworker/0:1"), and no arguments. */
 struct str process_desc_program(const struct process_desc *p)

@@ -14,6 +14,8 @@
 #include "util/buf.h"
 #include "util/str.h"
 
+#define ANNOT_SOURCE "src"
+#define ANNOT_DESTINATION "dst"
 /* Stands for the name of a process of which only its id is known. */
 #define ANNOT_UNKNOWN "-"
 
@@ -53,7 +55,8 @@ enum annotation_bit {
 	/* What else may be asked for of the peer's container and pod. */
 	ANNOT_PEER_IMAGE = 1 << 12,
 	ANNOT_PEER_POD_LABELS = 1 << 13,
-	ANNOT_ALL = (1 << 14) - 1,
+	ANNOT_END = 1 << 14, /* the owner is not at the end that the packet's direction tells */
+	ANNOT_ALL = (1 << 15) - 1,
 };
 
 /*
@@ -79,6 +82,7 @@ struct annotation {
 	struct container_desc peer_container;
 	struct pod_desc peer_pod;
 	struct str peer_ancestors;
+	struct str end; /* ANNOT_SOURCE or ANNOT_DESTINATION: see annot_owner_sends() */
 };
 
 enum annot_kind {
@@ -175,6 +179,12 @@ static inline struct str annot_str(const struct annotation *a, const struct anno
 	memcpy(&s, (const char *)a + f->offset, sizeof(s));
 	return s;
 }
+
+/*
+ * Whether the owner is the packet's source, and so the peer its destination: as the direction has it, EVENT_DIR_*, that of what
+ * comes in is the destination's, unless the annotation says otherwise.
+ */
+bool annot_owner_sends(const struct annotation *a, uint8_t dir);
 
 /* The name of an executable: the base name of its path. */
 struct str process_desc_program(const struct process_desc *p);

@@ -20,11 +20,15 @@ enum {
 /* A runtime that has not answered by now is not waited for. */
 static const uint64_t container_wait_ns = 1000 * UINT64_C(1000000);
 
+/* Where the owner is, if it is not where the packet's direction has it. */
+enum told_end { END_AS_DIRECTION, END_SOURCE, END_DESTINATION };
+
 /* What makes two packets share an annotation. Compared as bytes: no padding. */
 struct annot_key {
 	uint64_t start, peer_start;
 	uint32_t tgid, tid, uid, peer_tgid, peer_uid;
-	uint32_t peer_nobody; /* 1: OWNER_TID_NOBODY */
+	uint16_t peer_nobody; /* 1: OWNER_TID_NOBODY */
+	uint16_t end;	      /* ANNOT_END is told: enum told_end */
 	uint16_t image, peer_image;
 	uint16_t later, peer_later; /* 1: OWNER_F_LATER */
 	char comm[EVENT_COMM_LEN];
@@ -378,6 +382,10 @@ static void entry_fill(struct join *j, struct annot_entry *e, const struct facts
 		fill_peer_container(&a, f->peer_container);
 	if (key->tid == OWNER_TID_NOBODY)
 		a.has &= ~(unsigned)(ANNOT_PROCESS | ANNOT_THREAD | ANNOT_USER | ANNOT_PARENT | ANNOT_ANCESTORS);
+	if (key->end != END_AS_DIRECTION) {
+		a.has |= ANNOT_END;
+		a.end = str_of(key->end == END_SOURCE ? ANNOT_SOURCE : ANNOT_DESTINATION);
+	}
 	annot_strings_move(&annotation_schema, &a, buf_reserve(&strings, annot_strings_size(&annotation_schema, &a)));
 	a.serial = j->next_serial++;
 	free(e->strings);
@@ -414,6 +422,13 @@ static const struct annotation *annotate(struct join *j, const struct annot_key 
 	return &e->annot;
 }
 
+static enum told_end told_end(const struct event_packet *e, bool sends)
+{
+	if (sends == (e->dir != EVENT_DIR_IN))
+		return END_AS_DIRECTION;
+	return sends ? END_SOURCE : END_DESTINATION;
+}
+
 static struct annot_key make_key(const struct event_packet *e, const struct event_owner *shown, bool sends,
 				 const struct event_owner *peer)
 {
@@ -424,6 +439,7 @@ static struct annot_key make_key(const struct event_packet *e, const struct even
 		.uid = shown->uid,
 		.image = shown->image,
 		.later = (shown->flags & OWNER_F_LATER) != 0,
+		.end = (uint16_t)told_end(e, sends),
 	};
 
 	if (peer) {

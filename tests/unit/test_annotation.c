@@ -26,6 +26,7 @@ static struct annotation sample(void)
 		.peer_pod = { .name = str_of("q"), .namespace = str_of("ms"), .labels = str_of("{}") },
 		.ancestors = str_of("bash.53229,init.1"),
 		.peer_ancestors = str_of("init.1"),
+		.end = str_of(ANNOT_SOURCE),
 	};
 }
 
@@ -67,7 +68,8 @@ static void test_annotation_text(void)
 			"PeerContainerName: m\nPeerContainerId: j|"
 			"PeerContainerImage: jmg\nPeerContainerLabels: {\"c\":\"d\"}|"
 			"PeerPodName: q\nPeerPodNamespace: ms|PeerPodLabels: {}|"
-			"PeerAncestors: init.1");
+			"PeerAncestors: init.1|"
+			"End: src");
 	free(text);
 	buf_done(&b);
 }

@@ -156,7 +156,7 @@ static void test_field_of_a_group(void)
 	check_compared();
 	check_saved_and_read(ANNOT_PROCESS);
 	check_shown("\n    Process (pid 7, cmd /usr/sbin/sshd, args sshd -D, unit ssh.service)", "");
-	CHECK_INT(annot_context(&schema, "process"), ANNOT_PROCESS);
+	CHECK_INT(annot_context(&schema, "process"), ANNOT_PROCESS | ANNOT_END);
 }
 
 static void test_field_of_its_own_group(void)
