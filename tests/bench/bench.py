@@ -180,6 +180,24 @@ def bench_live(args, burst, tmp):
             row(f'{kind}, {name}', ours, theirs, LIVE_KEYS)
 
 
+# What an expression with process terms costs above what it does not say, or what options say.
+TERMS = (('not pname sshd; right: everything', ['-w', '/dev/null', 'not', 'pname', 'sshd'], ['-w', '/dev/null']),
+         (f'port {PORT} and pid 1; right: --pid 1 port {PORT}', ['-w', '/dev/null', f'port {PORT} and pid 1'],
+          ['-w', '/dev/null', '--pid', '1', f'port {PORT}']),
+         ('port 9 or pid 1; right: --pid 1', ['-w', '/dev/null', 'port 9 or pid 1'], ['-w', '/dev/null', '--pid', '1']))
+
+
+def bench_terms(args, burst, tmp):
+    def run(flags):
+        result = live_run_net([args.ptcpdump, '-i', 'veth0', *flags], burst, args.packets, 0, os.path.join(tmp, 'text'))
+        # What the kernel's programs take is the sender's.
+        return {**result, 'each': (result['net'] + result['send_cpu']) * 1e9 / args.packets}
+    for name, one, two in TERMS:
+        ours, theirs = pair(args.runs, lambda one=one: run(one), lambda two=two: run(two))
+        row(f'terms, {name}', ours, theirs, [('captured', 'captured'), ('dropped', 'dropped'), ('each', 'ns a packet'),
+                                             ('each_min', 'ns a packet, least')])
+
+
 SHORT = '''import os, socket, sys
 listener = socket.create_server(("127.0.0.1", 4300), backlog=512)
 if os.fork() == 0:
@@ -342,6 +360,8 @@ def main():
             sink = net_up()
             try:
                 bench_live(args, burst, tmp)
+                if not args.only or args.only in 'terms':
+                    bench_terms(args, burst, tmp)
                 if not args.only or args.only in 'connections':
                     bench_conns(args, os.path.join(os.path.abspath(args.build), 'conns'))
                 if not args.only or args.only in 'settle':
