@@ -360,6 +360,7 @@ completions: $(B)/ptcpdump
 install: all
 	install -D -m 755 $(B)/ptcpdump $(DESTDIR)$(PREFIX)/bin/ptcpdump
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 man/ptcpdump.8
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man7 man/ptcpdump-filter.7
 	install -D -m 644 completions/ptcpdump.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ptcpdump
 	install -D -m 644 completions/ptcpdump.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_ptcpdump
 	install -D -m 644 completions/ptcpdump.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/ptcpdump.fish
@@ -369,6 +370,7 @@ install: all
 # Whatever else is in these folders is not ours.
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/ptcpdump $(DESTDIR)$(PREFIX)/share/man/man8/ptcpdump.8 \
+		$(DESTDIR)$(PREFIX)/share/man/man7/ptcpdump-filter.7 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/ptcpdump \
 		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_ptcpdump \
 		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/ptcpdump.fish

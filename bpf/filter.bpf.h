@@ -55,6 +55,23 @@ FILTER_STUB int pcap_filter_l3(struct __sk_buff *skb, __u32 egress)
 	return match;
 }
 
+/* The same for what is left of an expression where it is known of some of its process terms that they are not true. */
+FILTER_STUB int pcap_rest_l2(struct __sk_buff *skb, __u32 egress)
+{
+	int match = 1;
+
+	asm volatile("" : "+r"(match) : "r"(skb), "r"(egress));
+	return match;
+}
+
+FILTER_STUB int pcap_rest_l3(struct __sk_buff *skb, __u32 egress)
+{
+	int match = 1;
+
+	asm volatile("" : "+r"(match) : "r"(skb), "r"(egress));
+	return match;
+}
+
 /*
  * The same for tracing programs, which see the packet as kernel memory:
  *   start	address of the first header, a number to the verifier: read it with bpf_probe_read_kernel() (BPF_CORE_READ),
@@ -76,6 +93,22 @@ FILTER_STUB int pcap_filter_mem_l2(__u64 start, __u32 linear, __u32 len, __u64 v
 }
 
 FILTER_STUB int pcap_filter_mem_l3(__u64 start, __u32 linear, __u32 len, __u64 vlan, __u64 meta)
+{
+	int match = 1;
+
+	asm volatile("" : "+r"(match) : "r"(start), "r"(linear), "r"(len), "r"(vlan), "r"(meta));
+	return match;
+}
+
+FILTER_STUB int pcap_rest_mem_l2(__u64 start, __u32 linear, __u32 len, __u64 vlan, __u64 meta)
+{
+	int match = 1;
+
+	asm volatile("" : "+r"(match) : "r"(start), "r"(linear), "r"(len), "r"(vlan), "r"(meta));
+	return match;
+}
+
+FILTER_STUB int pcap_rest_mem_l3(__u64 start, __u32 linear, __u32 len, __u64 vlan, __u64 meta)
 {
 	int match = 1;
 

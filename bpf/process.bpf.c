@@ -159,7 +159,8 @@ static __always_inline void filter_exec(struct exec_scratch *s, struct file *exe
 	else if (!bits)
 		return;
 	else if (!select_follow && (value & SELECT_PID_NAME))
-		value = (value & (SELECT_PID_LIVE | SELECT_PID_DEAD)) | select_clock() << SELECT_PID_SINCE;
+		value = (value & (SELECT_PID_LIVE | SELECT_PID_DEAD | SELECT_PID_GIVEN)) | select_clock()
+												   << SELECT_PID_SINCE;
 	bpf_map_update_elem(&ptcp_pids, &tgid, &value, BPF_ANY);
 }
 
@@ -209,6 +210,9 @@ static __always_inline void filter_fork(__u32 parent, __u32 child, __u32 uid)
 {
 	__u32 *bits = bpf_map_lookup_elem(&ptcp_pids, &parent), value = bits ? inherited(*bits) : 0;
 
+	bits = bpf_map_lookup_elem(&ptcp_pids, &child);
+	if (bits && (*bits & SELECT_PID_GIVEN))
+		value |= SELECT_PID_GIVEN | SELECT_PID_LIVE;
 	/* A child starts as its parent's user. */
 	if (select_by_user() && bpf_map_lookup_elem(&ptcp_uids, &uid))
 		value |= SELECT_PID_USER;

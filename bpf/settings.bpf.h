@@ -24,6 +24,7 @@ const volatile __u32 tap_fragments __weak = 0; /* tracepoints may read fragments
 /* Whose packets. */
 const volatile __u32 attrib_off __weak = 0;    /* no attribution at all */
 const volatile __u32 select_kinds __weak = 0;  /* SELECT_* */
+const volatile __u32 select_how __weak = 0;    /* SELECT_ALL, ... */
 const volatile __u32 select_follow __weak = 0; /* children of matching processes match */
 const volatile __u32 shown_pidns __weak = 0;   /* inode of the pid namespace whose pids are told; 0: the initial one */
 

@@ -7,6 +7,7 @@
 #ifndef TAKE_BPF_H
 #define TAKE_BPF_H
 
+#include "filter.bpf.h"
 #include "maps.bpf.h"
 #include "ring.bpf.h"
 #include "settings.bpf.h"
@@ -63,12 +64,12 @@ static __always_inline struct capture_control *take_control(void)
 }
 
 /*
- * Whether it is of a container that is wanted is not known yet. Names, if they are asked for as well, leave so few that these are
- * taken for wanted.
+ * Whether it is of a container that is wanted is not known yet. Names, if they have to be satisfied as well, leave so few that these
+ * are taken for wanted.
  */
 static __always_inline bool take_unjudged(const struct event_packet *rec)
 {
-	return (select_kinds & (SELECT_CGROUP | SELECT_NAME)) == SELECT_CGROUP && rec &&
+	return (select_kinds & SELECT_CGROUP) && (select_how != SELECT_ALL || !(select_kinds & SELECT_NAME)) && rec &&
 	       (rec->flags & EVENT_PKT_UNJUDGED);
 }
 
@@ -169,6 +170,14 @@ static __always_inline __u32 captured_netns(struct __sk_buff *skb)
 	return only_netns ? only_netns : device_netns(skb);
 }
 
+/* Of a packet that neither end of makes wanted. */
+static __always_inline bool take_rest(struct __sk_buff *skb, bool egress, __u32 flags)
+{
+	if (select_how != SELECT_ANY_OR_REST)
+		return false;
+	return flags & EVENT_PKT_L3 ? pcap_rest_l3(skb, egress) : pcap_rest_l2(skb, egress);
+}
+
 /*
  * netns: of the device. slot: of ptcp_scratch. flags: EVENT_PKT_L3 or 0. resolve: a function to inline that fills in the owners of a
  * described record. Who sees packets of interfaces that are not captured on asks iface_find() before.
@@ -185,7 +194,7 @@ static __always_inline void take_skb(struct __sk_buff *skb, __u32 netns, __u32 s
 		return;
 	if (rec) {
 		skb_describe(skb, rec, netns, egress, flags);
-		if (resolve(skb, rec, egress) == OWNER_NO)
+		if (resolve(skb, rec, egress) == OWNER_NO && !take_rest(skb, egress, flags))
 			return;
 	}
 	/* Last: there are two maps that it may be in, and what follows is verified once for each. */

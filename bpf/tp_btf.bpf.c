@@ -169,6 +169,21 @@ static __noinline int packet_tell(struct sk_buff *skb, struct tap_packet *p, str
 	return packet_resolve(skb, p, rec) != OWNER_NO;
 }
 
+static __always_inline __u64 meta_of(const struct tap_packet *p, bool egress)
+{
+	return FILTER_META(egress ? PACKET_OUTGOING : p->pkt_type, p->ifindex);
+}
+
+/* As take_rest(). */
+static __always_inline bool packet_rest(const struct tap_packet *p, bool egress)
+{
+	if (select_how != SELECT_ANY_OR_REST)
+		return false;
+	if (p->l3)
+		return pcap_rest_mem_l3(p->start, p->linear, p->len, p->vlan, meta_of(p, egress));
+	return pcap_rest_mem_l2(p->start, p->linear, p->len, p->vlan, meta_of(p, egress));
+}
+
 /* Inlined: calls of kernel functions are linked in the programs themselves only (src/capture/kfunc_link.c). */
 static __always_inline void packet_take(struct sk_buff *skb, struct tap_packet *p, bool egress)
 {
@@ -176,7 +191,7 @@ static __always_inline void packet_take(struct sk_buff *skb, struct tap_packet *
 	struct event_packet *rec = scratch_get(bpf_get_smp_processor_id());
 	struct iface_counters *n;
 
-	if (!control || (rec && !packet_tell(skb, p, rec)))
+	if (!control || (rec && !packet_tell(skb, p, rec) && !packet_rest(p, egress)))
 		return;
 	n = iface_find(p->netns, p->ifindex);
 	if (n)
@@ -192,7 +207,7 @@ static __always_inline int packet_see(const void *args, struct sk_buff *skb, boo
 
 	if (!packet_look(&p, skb, egress))
 		return 0;
-	meta = FILTER_META(egress ? PACKET_OUTGOING : p.pkt_type, p.ifindex);
+	meta = meta_of(&p, egress);
 	if (p.l3)
 		match = pcap_filter_mem_l3(p.start, p.linear, p.len, p.vlan, meta);
 	else

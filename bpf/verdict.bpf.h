@@ -50,24 +50,59 @@ static __always_inline bool user_selected(const struct owner_rec *rec)
 	return bits && (*bits & SELECT_PID_USER);
 }
 
+/* First: it has those only that their cgroup does not decide for. */
+static __always_inline const __u32 *container_known(const struct owner_rec *rec)
+{
+	const __u32 *known = bpf_map_lookup_elem(&ptcp_judged, &rec->tgid);
+
+	return known ? known : bpf_map_lookup_elem(&ptcp_cgroups, &rec->cgroup);
+}
+
+static __always_inline enum owner_verdict process_judge_any(__u32 tgid)
+{
+	const __u32 *bits = bpf_map_lookup_elem(&ptcp_pids, &tgid);
+
+	if (!bits)
+		return OWNER_NO;
+	if ((select_kinds & SELECT_PID) && (*bits & SELECT_PID_LIVE))
+		return OWNER_MATCH;
+	return (select_kinds & SELECT_NAME) && name_possible(*bits) ? OWNER_MAYBE : OWNER_NO;
+}
+
+static __always_inline enum owner_verdict owner_judge_any(const struct owner_rec *rec)
+{
+	enum owner_verdict verdict = OWNER_NO;
+	const __u32 *known;
+
+	if (select_kinds & (SELECT_PID | SELECT_NAME))
+		verdict = process_judge_any(rec->tgid);
+	if (verdict == OWNER_MATCH || ((select_kinds & SELECT_UID) && user_selected(rec)))
+		return OWNER_MATCH;
+	if (!(select_kinds & SELECT_CGROUP))
+		return verdict;
+	known = container_known(rec);
+	if (!known)
+		return verdict == OWNER_NO ? OWNER_UNJUDGED : verdict;
+	return *known ? OWNER_MATCH : verdict;
+}
+
 /* What the filter says of the owner in S->rec. */
 static __noinline enum owner_verdict owner_judge(struct owner_scratch *S)
 {
 	enum owner_verdict verdict = OWNER_MATCH;
-	__u32 *known;
+	const __u32 *known;
 
 	if (S->provisional)
 		return OWNER_MAYBE;
+	if (select_how != SELECT_ALL)
+		return owner_judge_any(&S->rec);
 	if (select_kinds & (SELECT_PID | SELECT_NAME))
 		verdict = process_judge(S->rec.tgid);
 	if (verdict == OWNER_NO || ((select_kinds & SELECT_UID) && !user_selected(&S->rec)))
 		return OWNER_NO;
 	if (!(select_kinds & SELECT_CGROUP))
 		return verdict;
-	/* First: it has those only that their cgroup does not decide for. */
-	known = bpf_map_lookup_elem(&ptcp_judged, &S->rec.tgid);
-	if (!known)
-		known = bpf_map_lookup_elem(&ptcp_cgroups, &S->rec.cgroup);
+	known = container_known(&S->rec);
 	if (!known)
 		return OWNER_UNJUDGED;
 	return *known ? verdict : OWNER_NO;
@@ -92,7 +127,8 @@ static __always_inline enum owner_verdict packet_judge(struct event_packet *e, e
 	if (src == OWNER_NO && dst == OWNER_NO)
 		return OWNER_NO;
 	e->flags |= EVENT_PKT_MAYBE;
-	if (src != OWNER_MAYBE && dst != OWNER_MAYBE)
+	/* What the rest of the expression matches is wanted whoever it is of. */
+	if (select_how != SELECT_ANY_OR_REST && src != OWNER_MAYBE && dst != OWNER_MAYBE)
 		e->flags |= EVENT_PKT_UNJUDGED;
 	return OWNER_MAYBE;
 }

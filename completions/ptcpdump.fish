@@ -4,6 +4,8 @@ complete -c ptcpdump -f
 # what follows -- is a command
 complete -c ptcpdump -x -n 'contains -- -- (commandline -opc)' \
 	-a '(complete -C (string replace -r "^.*? -- +" "" -- (commandline -cp)))'
+complete -c ptcpdump -n 'not contains -- -- (commandline -opc)' \
+	-a 'and or not src dst pid pname uid exe cmdline parent container pod label netns unknown own arp host icmp icmp6 inbound ip ip6 net outbound port portrange sctp tcp udp vlan'
 complete -c ptcpdump -s 'i' -l interface -x -a '(__fish_append , any (__fish_print_interfaces))' -d 'listen on this interface, by name, alternative name or the number that -D shows; repeat it or separate with commas; any: all of them. Default: any when a process, user, container or command is asked for, and with --netns, else the first usable one'
 complete -c ptcpdump -l netns -r -F -a '(__fish_append , any newly (ls /run/netns 2>/dev/null; ls /run/docker/netns 2>/dev/null))' -d 'listen in this network namespace, by name, path, container (its name, a pattern or its id) or pod; repeatable; any: all of them, later ones too; newly: only later ones. Default: our own; with -i any also those of the containers and pods that are asked for'
 complete -c ptcpdump -s 'c' -l receive-count -x -d 'stop after N packets'

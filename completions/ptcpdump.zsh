@@ -133,4 +133,4 @@ _arguments -s \
 	'*-h[print this and exit]' \
 	'*--help[print this and exit]' \
 	'*--completion=[print the completion script for a shell and exit]:SHELL:(bash zsh fish)' \
-	'*:expression:()'
+	'*:expression:(and or not src dst pid pname uid exe cmdline parent container pod label netns unknown own arp host icmp icmp6 inbound ip ip6 net outbound port portrange sctp tcp udp vlan)'

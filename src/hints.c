@@ -198,7 +198,7 @@ void hint_expression(const struct options *o)
 	const char *text = o->expr;
 	char word[WORD_MAX], expr[1024];
 
-	if (o->expr_file || !*o->expr || compiles(o->expr))
+	if (o->expr_file || !*o->expr || compiles(o->filter->exact))
 		return;
 	snprintf(word, sizeof(word), "%.*s", (int)strcspn(text, " "), text);
 	if (hint_translate(text, expr, sizeof(expr)) && compiles(expr))

@@ -16,6 +16,7 @@
 #include "options_table.h"
 #include "options_users.h"
 #include "options_value.h"
+#include "own.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/program.h"
@@ -279,6 +280,18 @@ static bool names_processes(const struct options *o)
 	return o->pids.n || o->pnames.n || o->uids.n || o->users.n;
 }
 
+/* Somebody whose children -f follows is asked for, by an option or by a term. */
+static bool follows_some(const struct options *o)
+{
+	if (names_processes(o))
+		return true;
+	for (uint32_t i = 0; i < o->filter->n; i++) {
+		if (o->filter->terms[i].kind <= TERM_CMDLINE)
+			return true;
+	}
+	return false;
+}
+
 static int check_source(const struct options *o)
 {
 	const char *text = NULL;
@@ -292,12 +305,12 @@ static int check_source(const struct options *o)
 		       "\"--\"";
 	else if (o->embed_keylog && (!o->write_file || options_pcap(o)))
 		text = "--embed-keylog-to-pcapng needs -w with the name of a pcapng file";
-	else if (o->follow_forks && options_offline(o) && !names_processes(o))
+	else if (o->follow_forks && options_offline(o) && !follows_some(o))
 		text = "-f cannot be used with -V or -r. (Here it follows the children of the processes of --pid, --pname or "
-		       "--uid: give one.)";
-	else if (o->follow_forks && !names_processes(o) && !o->command)
-		text = "-f follows the children of the processes of --pid, --pname or --uid: give one (tcpdump's -f, foreign "
-		       "addresses as numbers, is -n here)";
+		       "--uid, or of terms pid, pname, uid, exe and cmdline: give one.)";
+	else if (o->follow_forks && !follows_some(o) && !o->command)
+		text = "-f follows the children of the processes of --pid, --pname or --uid, or of terms pid, pname, uid, exe and "
+		       "cmdline: give one (tcpdump's -f, foreign addresses as numbers, is -n here)";
 	if (text)
 		log_error("%s", text);
 	else if (options_offline(o) && o->live)
@@ -326,9 +339,90 @@ bool options_select_container(const struct options *o)
 	return container_query_any(&query);
 }
 
-bool options_select_process(const struct options *o)
+bool options_select_by_option(const struct options *o)
 {
 	return names_processes(o) || o->command || options_select_container(o);
+}
+
+bool options_select_process(const struct options *o)
+{
+	return options_select_by_option(o) || (o->filter && o->filter->n);
+}
+
+static bool has_container_terms(const struct options *o, bool negative_too)
+{
+	for (uint32_t i = 0; o->filter && i < o->filter->n; i++) {
+		const struct filter_term *t = &o->filter->terms[i];
+		const bool container = t->kind == TERM_CONTAINER || t->kind == TERM_POD || t->kind == TERM_LABEL;
+
+		if (container && (negative_too || !t->negative))
+			return true;
+	}
+	return false;
+}
+
+bool options_want_containers(const struct options *o)
+{
+	return options_select_container(o) || has_container_terms(o, false);
+}
+
+bool options_need_containers(const struct options *o)
+{
+	return options_select_container(o) || has_container_terms(o, true);
+}
+
+/* What we were started from, where the expression asks for it. */
+static int expand_own(struct options *o)
+{
+	struct buf b = { 0 };
+	struct own own;
+	char *text;
+	int err = options_offline(o) ? -EINVAL : own_find(&own);
+
+	if (options_offline(o))
+		log_error("own: a file does not tell what we were started from: it is for captures");
+	else if (err)
+		log_error("own: /proc does not show us: %s", strerror(-err));
+	if (err)
+		return err;
+	/* Else all that the shell starts would be our own, too. The connection and ourselves are. */
+	if (o->follow_forks)
+		own.npids = 1;
+	own_put(&own, &b);
+	buf_putc(&b, '\0');
+	text = filter_expr_expand(o->filter, b.p);
+	buf_done(&b);
+	filter_expr_free(o->filter);
+	o->filter = NULL;
+	free(o->expr);
+	o->expr = text;
+	return 0;
+}
+
+static int find_terms(struct options *o)
+{
+	char text[FILTER_ERR_LEN];
+	int err = filter_expr_new(&o->filter, o->expr, text);
+
+	if (err)
+		log_error("%s", text);
+	return err;
+}
+
+static int parse_expr(struct options *o, char **words)
+{
+	int err = 0;
+
+	if (o->expr_file)
+		err = read_expr_file(o->expr_file, &o->expr);
+	else
+		join_words(words, &o->expr);
+	if (!err)
+		err = find_terms(o);
+	if (err || !o->filter->own)
+		return err;
+	err = expand_own(o);
+	return err ? err : find_terms(o);
 }
 
 int options_parse(struct options *o, int argc, char **argv)
@@ -360,16 +454,15 @@ int options_parse(struct options *o, int argc, char **argv)
 	o->text.peer = !(o->context & CONTEXT_DEFAULT) && (o->context & ANNOT_PEER);
 	o->context &= ~(unsigned)CONTEXT_DEFAULT;
 	err = check_output(o);
+	if (!err)
+		err = parse_expr(o, argv + optind);
 	if (!err && o->action == ACTION_NONE)
 		err = check_source(o);
 	if (!err && o->action == ACTION_NONE)
 		err = options_find_users(o);
-	if (err)
-		return err;
-	if (o->expr_file)
-		return read_expr_file(o->expr_file, &o->expr);
-	join_words(argv + optind, &o->expr);
-	return 0;
+	if (!err && o->action == ACTION_NONE)
+		err = options_find_term_users(o);
+	return err;
 }
 
 void options_done(struct options *o)
@@ -382,6 +475,8 @@ void options_done(struct options *o)
 		str_list_done(lists[i]);
 	u32_list_done(&o->pids);
 	options_users_done(o);
+	filter_expr_free(o->filter);
+	o->filter = NULL;
 	free(o->expr);
 	o->expr = NULL;
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "capture/capture.h"
+#include "filter/expr.h"
 #include "meta/match.h"
 #include "meta/meta.h"
 #include "meta/runtime/kinds.h"
@@ -74,7 +75,9 @@ struct options {
 
 	/* filter */
 	const char *expr_file;
-	char *expr; /* the expression, joined or from the file; never NULL after options_parse() */
+	char *expr;		    /* the expression, joined or from the file; never NULL after options_parse() */
+	struct filter_expr *filter; /* the same, its process terms found; NULL: there is none */
+	const struct match_user **term_users; /* for each of these; NULL: it names none */
 	int dump;
 
 	/* process and container */
@@ -111,9 +114,15 @@ struct options {
 /* 0, or a negative errno: a message was written. argv is permuted and stays referenced. */
 int options_parse(struct options *o, int argc, char **argv);
 void options_done(struct options *o);
-/* A process, user or container is asked for, by name or by "-- command". */
+/* A process, user or container is asked for, by an option or by "-- command", */
+bool options_select_by_option(const struct options *o);
+/* or by a term of the expression. */
 bool options_select_process(const struct options *o);
 bool options_select_container(const struct options *o);
+/* Likewise, or by a term of the expression that no "not" stands in front of. */
+bool options_want_containers(const struct options *o);
+/* An option or any term needs to know of containers. */
+bool options_need_containers(const struct options *o);
 /* Which; borrows from o. */
 struct container_query options_containers(const struct options *o);
 bool options_offline(const struct options *o);

@@ -55,10 +55,12 @@ void options_print_help(void)
 	     "Prints the packets that match the expression, as tcpdump does, with the\n"
 	     "process, container and pod that each belongs to. Options may stand anywhere\n"
 	     "before \"--\"; what follows it is run, and only its traffic is captured.\n"
-	     "Expressions: pcap-filter(7). Where several options select processes, users and\n"
-	     "containers, all have to be satisfied, of one that is repeated any of its values.\n"
+	     "Expressions: pcap-filter(7), and for terms of processes ptcpdump-filter(7).\n"
+	     "Where several options select processes, users and containers, all have to be\n"
+	     "satisfied, of one that is repeated any of its values.\n"
 	     "\n"
 	     "  ptcpdump -i eth0 tcp port 443          ptcpdump -- curl example.com\n"
+	     "  ptcpdump tcp and not pname sshd        ptcpdump -r out.pcapng src uid www-data\n"
 	     "  ptcpdump -i any -w out.pcapng          ptcpdump --pname nginx -v\n"
 	     "  ptcpdump -r out.pcapng --pid 1234      ptcpdump -i any --container-name web");
 	for (enum option_group group = GROUP_CAPTURE; group < GROUP_HIDDEN; group++) {
@@ -78,6 +80,11 @@ void options_print_version(void)
 #endif
 	printf("%zu-bit build, %zu-bit time_t\n", sizeof(void *) * 8, sizeof(time_t) * 8);
 }
+
+/* Of expressions: the process terms, and what else people begin a word of. */
+#define EXPRESSION_WORDS                                                                                               \
+	"and or not src dst pid pname uid exe cmdline parent container pod label netns unknown own "                   \
+	"arp host icmp icmp6 inbound ip ip6 net outbound port portrange sctp tcp udp vlan"
 
 /* help as text inside '...': the scripts below quote it that way. */
 static void print_quoted(const char *s, const char *escape)
@@ -177,14 +184,21 @@ static void print_bash(void)
 		if (option_table[i].arg && option_table[i].group != GROUP_HIDDEN)
 			bash_value(&option_table[i]);
 	}
-	printf("\tesac\n\tif [[ $cur == -* ]]; then\n\t\t_ptcpdump_words -W '");
+	printf("\t# process terms of an expression\n"
+	       "\tpid) _ptcpdump_words -W \"$(cd /proc && echo [0-9]*)\"; return ;;\n"
+	       "\tpname) _ptcpdump_words -W \"$(cat /proc/[0-9]*/comm 2>/dev/null)\"; return ;;\n"
+	       "\tuid) _ptcpdump_words -u; return ;;\n"
+	       "\tesac\n\tif [[ $cur == -* ]]; then\n\t\t_ptcpdump_words -W '");
 	for (size_t i = 0; i < option_count; i++) {
 		if (option_table[i].group == GROUP_HIDDEN)
 			continue;
 		print_spellings(&option_table[i], " ");
 		putchar(' ');
 	}
-	puts("--'\n\tfi\n}\ncomplete -F _ptcpdump ptcpdump");
+	puts("--'\n"
+	     "\telse\n"
+	     "\t\t_ptcpdump_words -W '" EXPRESSION_WORDS "'\n"
+	     "\tfi\n}\ncomplete -F _ptcpdump ptcpdump");
 }
 
 static void zsh_option(const struct option_desc *d, bool letter)
@@ -244,7 +258,7 @@ static void print_zsh(void)
 		if (d->name)
 			zsh_option(d, false);
 	}
-	puts("\t'*:expression:()'");
+	puts("\t'*:expression:(" EXPRESSION_WORDS ")'");
 }
 
 static void fish_option(const struct option_desc *d)
@@ -287,6 +301,8 @@ static void print_fish(void)
 	     "# what follows -- is a command\n"
 	     "complete -c ptcpdump -x -n 'contains -- -- (commandline -opc)' \\\n"
 	     "\t-a '(complete -C (string replace -r \"^.*? -- +\" \"\" -- (commandline -cp)))'");
+	puts("complete -c ptcpdump -n 'not contains -- -- (commandline -opc)' \\\n"
+	     "\t-a '" EXPRESSION_WORDS "'");
 	for (size_t i = 0; i < option_count; i++) {
 		if (option_table[i].group != GROUP_HIDDEN)
 			fish_option(&option_table[i]);

@@ -62,6 +62,7 @@ struct packet {
 	uint16_t absent_sum;
 	/* live source only, for the join */
 	const struct event_packet *event;
+	const struct event_packet *record; /* the same as it came, with the packet's bytes: for capture_matches() */
 };
 
 #endif

@@ -95,12 +95,19 @@ int session_open(struct session *s, const struct options *o, int dlt)
 		.users = o->saved_users,
 		.nusers = o->saved_users ? o->users.n : 0,
 		.containers = options_containers(o),
+		.expr = o->filter->n ? o->filter : NULL,
+		.term_users = o->term_users,
 		.follow_forks = o->follow_forks || o->command,
 	};
 	int err;
 
 	s->limit = o->count;
 	err = match_new(&s->match, &match);
+	if (err == -E2BIG) {
+		log_error("the expression asks for more than %d different processes, users or containers",
+			  MATCH_TERMS_MAX);
+		return err;
+	}
 	if (err) {
 		log_error("can't set up the process filter: %s", strerror(-err));
 		return err;

@@ -130,7 +130,7 @@ static bool is_last(const struct outside *out)
 {
 	const struct options *o = out->config.s->o;
 
-	return !o->file.rotate_bytes && !o->file.rotate_seconds && !o->list_file && !filter_has_names(o->expr);
+	return !o->file.rotate_bytes && !o->file.rotate_seconds && !o->list_file && !filter_has_names(o->filter->exact);
 }
 
 /* Whoever asks for something else than what comes next is no longer what we have started. */
@@ -186,7 +186,7 @@ static __attribute__((noreturn)) void compile(struct outside *out, const struct 
 		err = sandbox_enter(&sandbox);
 	if (err)
 		_exit(1);
-	err = filter_compile(o->expr, &opts, &code, text);
+	err = filter_compile(o->filter->exact, &opts, &code, text);
 	if (err)
 		err = say(out, err, text, strlen(text), -1);
 	else
@@ -286,7 +286,7 @@ int broker_serve(const struct broker_config *config, int socket)
 
 bool broker_needed(const struct options *o)
 {
-	return o->list_file || broker_opens_files(o) || filter_has_names(o->expr);
+	return o->list_file || broker_opens_files(o) || filter_has_names(o->filter->exact);
 }
 
 int broker_new(struct broker **ret, const struct broker_config *config)
@@ -412,9 +412,12 @@ int broker_compile(struct broker *b, const struct filter_compile_opts *opts, str
 	if (!e) {
 		e = filter_code_new((const struct filter_insn *)(const void *)more,
 				    (uint32_t)(size / sizeof(struct filter_insn)), ret);
+		if (!e)
+			e = filter_code_set_expr(ret, opts->expr);
 		snprintf(err, FILTER_ERR_LEN, "%s", strerror(-e));
 	} else if (more) {
 		snprintf(err, FILTER_ERR_LEN, "%s", more);
+		filter_expr_hint(opts->expr, err);
 	}
 	free(more);
 	return e;

@@ -17,6 +17,7 @@
 #include "keylog.h"
 #include "meta/meta.h"
 #include "session_loop.h"
+#include "session_pids.h"
 #include "util/clock.h"
 #include "util/escape.h"
 #include "util/fd.h"
@@ -98,6 +99,17 @@ static enum match_end selected_by(struct live *l, const struct packet *packet)
 	return match_annotation(l->s.match, meta_other_end(l->meta, packet)) ? MATCH_PEER : MATCH_NONE;
 }
 
+/* The whole expression, of which the kernel has asked what does not depend on owners. */
+static bool meets_terms(const struct live *l, const struct packet *packet)
+{
+	struct filter_truth truth;
+
+	if (!l->s.o->filter->n)
+		return true;
+	match_terms(l->s.match, packet, &truth);
+	return capture_matches(l->capture, packet, &truth);
+}
+
 static int live_packet(void *arg, struct packet *packet, bool force)
 {
 	struct live *l = arg;
@@ -112,7 +124,7 @@ static int live_packet(void *arg, struct packet *packet, bool force)
 	if (meta_join(l->meta, packet, l->now, force) == META_WAIT)
 		return CAPTURE_WAIT;
 	end = selected_by(l, packet);
-	if (end == MATCH_NONE) {
+	if (end == MATCH_NONE || !meets_terms(l, packet)) {
 		l->rejected++;
 		return CAPTURE_DONE;
 	}
@@ -163,55 +175,11 @@ static bool chooses_netns(const struct live *l)
 {
 	const struct options *o = l->s.o;
 
-	return options_select_container(o) && !o->netns.n && capture_follows_netns(l->backend) &&
+	return options_want_containers(o) && !o->netns.n && capture_follows_netns(l->backend) &&
 	       (!o->ifaces.n || listens_on_any(o));
 }
 
 /* --- opening ---------------------------------------------------------------- */
-
-/* 0, or -ESRCH; -EINVAL: a thread, and *process is whose. */
-static int find_process(uint32_t pid, uint32_t *process)
-{
-	char status[4096], *tgid;
-	const int n = procfs_read(pid, "status", status, sizeof(status));
-
-	if (n == -ESRCH)
-		return n;
-	if (n > 0 && (tgid = strstr(status, "\nTgid:")) && sscanf(tgid + 6, "%" SCNu32, process) == 1 &&
-	    *process != pid)
-		return -EINVAL;
-	return 0;
-}
-
-/* A process that is gone sends nothing. When others are asked for too, it may just have ended. */
-static int check_pids(const struct options *o)
-{
-	const bool initial = pidns_of_proc().initial;
-	size_t gone = 0;
-	uint32_t process;
-
-	for (size_t i = 0; i < o->pids.n; i++) {
-		const bool outside = o->pids.v[i] & PID_OUTSIDE;
-		int err = outside ? 0 : find_process(o->pids.v[i], &process);
-
-		if (outside && initial) {
-			log_error("--pid %" PRIu32 PID_OUTSIDE_MARK ": here all processes are shown by their own pids",
-				  o->pids.v[i] & ~PID_OUTSIDE);
-			return -EINVAL;
-		}
-		if (err == -EINVAL) {
-			log_error("--pid %" PRIu32 " is a thread of the process %" PRIu32 ": give that one",
-				  o->pids.v[i], process);
-			return err;
-		}
-		gone += err == -ESRCH;
-		if (err == -ESRCH)
-			log_warn("--pid %" PRIu32 ": no such process; \"pgrep -a NAME\" finds one", o->pids.v[i]);
-	}
-	if (gone == 0 || gone < o->pids.n || o->pnames.n || o->uids.n || o->command || options_select_container(o))
-		return 0;
-	return -ESRCH;
-}
 
 /* The kernel knows a name of everybody; whose name we do not know, only we do. */
 static bool asks_for_unknown(const struct options *o)
@@ -221,6 +189,17 @@ static bool asks_for_unknown(const struct options *o)
 			return true;
 	}
 	return false;
+}
+
+/* Terms beside options are left to user space: the kernel has one process filter. */
+static bool asks_by_terms(const struct live *l)
+{
+	return !options_select_by_option(l->s.o) && asked_any(&l->asked);
+}
+
+static bool judges_containers(const struct live *l)
+{
+	return options_select_container(l->s.o) || (asks_by_terms(l) && l->asked.containers);
 }
 
 static int open_capture(struct live *l, const char *const *ifaces)
@@ -237,7 +216,7 @@ static int open_capture(struct live *l, const char *const *ifaces)
 
 	config.ifaces = ifaces;
 	config.netns = (const char *const *)(l->netns.found ? l->netns.found : o->netns.v);
-	config.filter = o->expr;
+	config.filter = o->filter;
 	config.backend = l->backend;
 	config.promiscuous = !o->no_promiscuous;
 	config.prompt = o->capture.immediate || o->text.line_buffered || o->file.packet_buffered;
@@ -260,12 +239,21 @@ static int open_capture(struct live *l, const char *const *ifaces)
 		l->pids[l->npids++] = command_pid(l->command);
 	config.pids = l->pids;
 	config.npids = l->npids;
+	if (asks_by_terms(l)) {
+		config.pids = l->asked.pids.v;
+		config.npids = l->asked.pids.n;
+		config.pnames = l->asked.pnames;
+		config.uids = l->asked.uids.v;
+		config.nuids = l->asked.uids.n;
+		config.container_filter = l->asked.containers;
+		config.decided = &l->asked.decided;
+	}
 	return capture_new(&l->capture, &config, &handler);
 }
 
 static bool needs_containers(const struct options *o)
 {
-	return (o->context & (ANNOT_CONTAINER | ANNOT_POD)) || options_select_container(o) || netns_words_given(o);
+	return (o->context & (ANNOT_CONTAINER | ANNOT_POD)) || options_need_containers(o) || netns_words_given(o);
 }
 
 /* Whoever selects needs both ends, whatever is shown of them. */
@@ -291,14 +279,15 @@ static int open_meta(struct live *l)
 	config.containers = needs_containers(o);
 	config.runtime_addresses = o->runtime_addresses;
 	config.query = options_containers(o);
-	config.verdict = options_select_container(o) ? on_verdict : NULL;
+	config.expr = o->filter->n ? o->filter : NULL;
+	config.verdict = judges_containers(l) ? on_verdict : NULL;
 	config.arg = l;
 	config.netns = (struct netns_config){
 		.containers = (const char *const *)l->netns.containers,
 		.pods = (const char *const *)l->netns.pods,
 		.selected = !o->netns.n,
 		.waits = capture_follows_netns(l->backend),
-		.tell = o->netns.n || options_select_container(o) ? on_netns : NULL,
+		.tell = o->netns.n || options_want_containers(o) ? on_netns : NULL,
 		.arg = l,
 	};
 	return meta_new(&l->meta, &config);
@@ -396,12 +385,14 @@ static int say_whose_pids(const struct live *l)
 static int live_open(struct live *l, const char *const *ifaces)
 {
 	const struct options *o = l->s.o;
-	int err = check_pids(o);
+	int err = session_check_pids(o);
 
 	allow_descriptors();
 	fd_ignore_signals(); /* the command, which waits, was made before */
 	if (!err)
 		err = say_whose_pids(l);
+	if (!err)
+		err = asked_find(&l->asked, o);
 	if (!err)
 		err = open_capture(l, ifaces);
 	if (!err)
@@ -448,6 +439,7 @@ static void live_close(struct live *l)
 	keylog_free(l->keylog);
 	session_loop_close(l);
 	netns_words_done(&l->netns);
+	asked_done(&l->asked);
 	free(l->pids);
 	buf_done(&l->link_types);
 }
@@ -561,7 +553,8 @@ static int dump_filter(const struct options *o)
 	} else {
 		fprintf(stderr, "Warning: assuming Ethernet\n");
 	}
-	err = filter_compile(o->expr, &opts, &code, text);
+	opts.expr = o->filter;
+	err = filter_compile(o->filter->exact, &opts, &code, text);
 	if (err)
 		log_error("%s", text);
 	else

@@ -5,6 +5,7 @@
 
 #include "netns_words.h"
 #include "session_private.h"
+#include "session_terms.h"
 #include "util/buf.h"
 
 #define NEVER UINT64_MAX
@@ -34,7 +35,8 @@ struct live {
 	bool ending; /* a signal asks for the end */
 
 	/* session_live.c's own. */
-	bool undecided; /* the kernel is not asked for names: we decide on all that it lets pass */
+	struct asked asked; /* what the kernel can decide of the expression's terms */
+	bool undecided;	    /* the kernel is not asked for names: we decide on all that it lets pass */
 	const struct backend *backend;
 	uint32_t *pids; /* of --pid, and the command */
 	size_t npids;

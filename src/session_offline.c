@@ -80,7 +80,7 @@ static void catch_signals(void)
 static int compile(struct offline *off, const struct filter_compile_opts *opts, struct filter_code *ret,
 		   char text[FILTER_ERR_LEN])
 {
-	const char *expr = off->s.o->expr;
+	const char *expr = off->s.o->filter->exact;
 
 	return filter_has_names(expr) ? broker_compile(off->broker, opts, ret, text)
 				      : filter_compile(expr, opts, ret, text);
@@ -95,6 +95,7 @@ static int iface_filter(struct offline *off, struct source_iface *si, const stru
 		.no_optimize = o->capture.no_optimize,
 		.saved = true,
 		.swapped = reader_swapped(off->readers[off->nreaders - 1]),
+		.expr = o->filter,
 	};
 	char text[FILTER_ERR_LEN];
 	int err = compile(off, &opts, &si->filter, text);
@@ -191,6 +192,15 @@ static __attribute__((cold)) void renamed_packet(struct offline *off, const stru
 	session_packet(&off->s, &copy);
 }
 
+static bool passes_filter(const struct session *s, const struct source_iface *si, const struct packet *packet)
+{
+	struct filter_truth truth = { 0 };
+
+	if (s->o->filter->n)
+		match_terms(s->match, packet, &truth);
+	return !si->filter.n || filter_match(&si->filter, packet->data, packet->caplen, packet->len, &truth);
+}
+
 static int offline_packet(void *arg, const struct packet *packet)
 {
 	struct offline *off = arg;
@@ -207,7 +217,7 @@ static int offline_packet(void *arg, const struct packet *packet)
 		if (off->seen)
 			seen_containers_add(off->seen, packet->annot, off->nreaders, s->match);
 	}
-	passes = !si->filter.n || filter_match(&si->filter, packet->data, packet->caplen, packet->len, NULL);
+	passes = passes_filter(s, si, packet);
 	if (!passes && !match_learns(s->match))
 		return 0;
 	if (match_active(s->match))
@@ -252,7 +262,11 @@ static void print_banner(const struct reader *r, const char *path)
 /* An expression is wrong even when no interface is there to compile it for. */
 static int check_expression(struct offline *off, int dlt)
 {
-	const struct filter_compile_opts opts = { .dlt = dlt < 0 ? DLT_EN10MB : dlt, .saved = true };
+	const struct filter_compile_opts opts = {
+		.dlt = dlt < 0 ? DLT_EN10MB : dlt,
+		.saved = true,
+		.expr = off->s.o->filter,
+	};
 	struct filter_code code = { 0 };
 	char text[FILTER_ERR_LEN];
 	int err = compile(off, &opts, &code, text);
@@ -270,6 +284,7 @@ static void forget_ifaces(struct offline *off)
 		filter_done(&off->ifaces[i].filter);
 	off->id_base += (uint32_t)off->nifaces;
 	off->nifaces = 0;
+	match_next_source(off->s.match);
 }
 
 /* All packets stay in one file: comments that refer to those of an earlier packet may stay as they are. */
@@ -448,7 +463,11 @@ static int read_all(struct offline *off, const char *first)
 
 static int dump_filter(struct offline *off, const char *path)
 {
-	struct filter_compile_opts opts = { .no_optimize = off->s.o->capture.no_optimize, .saved = true };
+	struct filter_compile_opts opts = {
+		.no_optimize = off->s.o->capture.no_optimize,
+		.saved = true,
+		.expr = off->s.o->filter,
+	};
 	struct filter_code code = { 0 };
 	char text[FILTER_ERR_LEN];
 	struct reader *r;

@@ -5,8 +5,14 @@
 
 #include <ptcpdump/event.h>
 
-/* select_kinds: which kinds of criteria are given; a packet passes when either end satisfies all of them by itself */
+/* select_kinds: which kinds of criteria are given; see select_how */
 enum { SELECT_PID = 1, SELECT_NAME = 2, SELECT_UID = 4, SELECT_CGROUP = 8 };
+
+/*
+ * select_how: a packet passes when either end satisfies all of the kinds by itself; or any of them, as terms of an expression
+ * need not all be true, or any or the packet matches what is left of the expression where none is. User space then decides.
+ */
+enum { SELECT_ALL, SELECT_ANY, SELECT_ANY_OR_REST };
 
 /*
  * Values of ptcp_pids: the kinds that a process satisfies. The dead stay, since their packets may still be in flight, until
@@ -16,8 +22,9 @@ enum {
 	SELECT_PID_LIVE = 1, /* SELECT_PID; with select_follow descendants, too */
 	SELECT_PID_NAME = 2, /* its name may match; so may that of what it forks */
 	SELECT_PID_DEAD = 4,
-	SELECT_PID_USER = 8,  /* with select_follow: SELECT_UID by descent, where neither of the above is asked for */
-	SELECT_PID_SINCE = 8, /* from this bit on: when its name ceased to match, in units of 2^30 ns */
+	SELECT_PID_USER = 8,   /* with select_follow: SELECT_UID by descent, where neither of the above is asked for */
+	SELECT_PID_GIVEN = 16, /* by its number, whoever has that: SELECT_PID_LIVE again when it is another's */
+	SELECT_PID_SINCE = 8,  /* from this bit on: when its name ceased to match, in units of 2^30 ns */
 };
 
 #define SELECT_NAME_KEEP 10 /* for so many of these units its packets of then may come */

@@ -272,7 +272,7 @@ static int fill_filters(struct attrib *a)
 {
 	const int names = bpf_map__fd(a->skel->maps.ptcp_names), uids = bpf_map__fd(a->skel->maps.ptcp_uids);
 	const struct capture_config *c = a->config;
-	uint32_t one = SELECT_PID_LIVE;
+	uint32_t one = SELECT_PID_LIVE | (c->decided ? SELECT_PID_GIVEN : 0);
 	char key[SELECT_NAME_LEN];
 	int err = 0;
 

@@ -71,8 +71,10 @@ static bool user_given(uint32_t pid, const struct capture_config *c)
 /* comm: of the process. */
 static uint32_t bits_of(uint32_t pid, const char *comm, const struct capture_config *c)
 {
-	uint32_t bits = pid_given(pid, c) ? SELECT_PID_LIVE : 0;
+	uint32_t bits = 0;
 
+	if (pid_given(pid, c))
+		bits |= SELECT_PID_LIVE | (c->decided ? SELECT_PID_GIVEN : 0);
 	if (name_given(pid, comm, c->pnames))
 		bits |= SELECT_PID_NAME;
 	if (c->follow_forks && user_given(pid, c))

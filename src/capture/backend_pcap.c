@@ -77,7 +77,7 @@ static int source_connect(const struct capture *c, struct source *s, const char 
 		.tstamp_type = c->config.tstamp_type,
 		.dlt_name = c->config.dlt_name,
 		.dlt = c->config.dlt,
-		.snaplen = c->config.snaplen,
+		.snaplen = c->copylen,
 		.buffer_bytes = c->config.ring_bytes > INT32_MAX ? INT32_MAX : (int)c->config.ring_bytes,
 		.promiscuous = c->config.promiscuous,
 		.monitor = c->config.monitor,
@@ -158,7 +158,7 @@ static int device_open(struct capture *c, struct netns *ns, const char *name)
 		return -ENOMEM;
 	for (unsigned i = before; i < c->pcap->nsources; i++)
 		c->pcap->sources[i].link = link;
-	return 0;
+	return matches_compile(c, link->iface.dlt);
 }
 
 static bool is_open(struct capture *c, const struct netns *ns, const char *name)
@@ -210,6 +210,9 @@ int pcap_backend_open(struct capture *c)
 		log_error("the pcap backend cannot follow all network namespaces: name them, or use --backend tc");
 		return -EINVAL;
 	}
+	/* The filter is compiled for each device when it is open, and is as long as it is then. */
+	if (matches_needed(c))
+		c->copylen = SNAPLEN_MAX;
 	c->pcap = calloc(1, sizeof(*c->pcap));
 	if (!c->pcap)
 		return -ENOMEM;
@@ -274,7 +277,7 @@ int pcap_backend_attach(struct capture *c)
 	int err = 0;
 
 	c->rings.size = RING_MIN;
-	while (c->rings.size < 4 * ((size_t)c->config.snaplen + sizeof(struct event_packet)))
+	while (c->rings.size < 4 * ((size_t)c->copylen + sizeof(struct event_packet)))
 		c->rings.size *= 2;
 	if (c->config.attribution)
 		err = owners_open(c);
@@ -303,8 +306,9 @@ static void on_packet(void *arg, const struct pcap_live_packet *p)
 		.ifindex = s->link->iface.ifindex,
 		.netns = s->link->iface.netns,
 		.len = p->len,
-		.caplen = p->caplen < c->config.snaplen ? p->caplen : c->config.snaplen,
+		.caplen = p->caplen < c->copylen ? p->caplen : c->copylen,
 		.dir = (uint8_t)s->dir,
+		.pkt_type = s->asked == DIR_OUT ? PACKET_OUTGOING : PACKET_HOST,
 		.flags = c->pcap->judge ? EVENT_PKT_MAYBE : 0,
 	};
 	const struct iovec parts[] = {
@@ -315,6 +319,8 @@ static void on_packet(void *arg, const struct pcap_live_packet *p)
 
 	if (s->dir == DIR_NONE)
 		e.dir = owners_direction(s->link->iface.dlt, p->data, p->caplen);
+	if (s->dir == DIR_NONE && e.dir == DIR_OUT)
+		e.pkt_type = PACKET_OUTGOING;
 	/* The time to be shown follows the packet; this one orders it, and tells how long it waits. */
 	e.ts = time_is_ours(s, at, now) ? (uint64_t)at : now;
 	/* libpcap received it while it opened the device: nobody watched yet, nor is its direction known. */
@@ -327,7 +333,7 @@ static void on_packet(void *arg, const struct pcap_live_packet *p)
 static bool source_room(const struct source *s)
 {
 	ring_refresh(s->ring);
-	return s->ring->size - ring_used(s->ring) >= s->capture->config.snaplen + sizeof(struct event_packet) + 64;
+	return s->ring->size - ring_used(s->ring) >= s->capture->copylen + sizeof(struct event_packet) + 64;
 }
 
 /* What it has counted since the last time is put to the account of its link. */

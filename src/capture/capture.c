@@ -16,7 +16,6 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-#define SNAPLEN_MAX 262144U
 /*
  * A program takes the time first and space in its ring last; another CPU's ring may get a later packet in between.
  * So packets are merged only when they are this old.
@@ -62,26 +61,33 @@ static int capture_start(struct capture *c)
 	return err;
 }
 
+static int vlan_room(struct capture *c)
+{
+	c->delivery.vlan_buf = malloc(c->copylen + VLAN_LEN);
+	return c->delivery.vlan_buf ? 0 : -ENOMEM;
+}
+
 int capture_new(struct capture **ret, const struct capture_config *config, const struct capture_handler *handler)
 {
 	struct capture *c = calloc(1, sizeof(*c));
-	int err = -ENOMEM;
+	int err;
 
 	if (!c)
-		return err;
+		return -ENOMEM;
 	c->config = *config;
 	c->backend = config->backend ? config->backend : backend_default();
 	c->handler = *handler;
 	if (c->config.snaplen == 0 || c->config.snaplen > SNAPLEN_MAX)
 		c->config.snaplen = SNAPLEN_MAX;
+	c->copylen = c->config.snaplen;
 	c->poll.epoll_fd = c->poll.timer_fd = c->links.expedite.fd = c->links.expedite.guard = -1;
 	c->namespaces.own_fd = c->namespaces.scan_fd = c->namespaces.inotify_fd = -1;
 	c->delivery.clock_offset = clock_offset_get();
 	c->delivery.lag_ns = MERGE_LAG_NS;
-	c->delivery.vlan_buf = malloc(c->config.snaplen + VLAN_LEN);
 	programs_log();
-	if (c->delivery.vlan_buf)
-		err = capture_start(c);
+	err = capture_start(c);
+	if (!err)
+		err = vlan_room(c);
 	if (err) {
 		capture_free(c);
 		return err;

@@ -16,6 +16,8 @@
 
 struct backend;
 struct capture;
+struct filter_expr;
+struct filter_truth;
 
 enum capture_verdict {
 	CAPTURE_DONE, /* the packet was handled */
@@ -39,7 +41,8 @@ struct capture_config {
 	const char *const *ifaces; /* names, alternative names or numbers, NULL-terminated; "any": all */
 	/* names, paths, "any", "newly" (those to come) or who is in them; NULL-terminated; NULL: only our own */
 	const char *const *netns;
-	const char *filter; /* NULL or "": everything */
+	/* NULL or no text: everything. What needs owners is for capture_matches() to decide. */
+	const struct filter_expr *filter;
 	bool no_optimize;
 	uint32_t snaplen;	       /* bytes, 1..262144 */
 	enum direction direction;      /* DIR_NONE: both */
@@ -63,8 +66,13 @@ struct capture_config {
 	size_t nuids;
 	bool follow_forks;
 	bool container_filter; /* verdicts come by capture_set_verdict() */
-	bool chosen_netns;     /* without netns: capture_netns() chooses further ones beside our own */
-	bool attribution;      /* false: no process is looked for at all */
+	/*
+	 * These terms of the filter are true only of owners that satisfy a kind of the process filter: a packet then passes when
+	 * either end satisfies any kind, or what is left of the filter matches. NULL: an end has to satisfy all kinds.
+	 */
+	const struct filter_truth *decided;
+	bool chosen_netns; /* without netns: capture_netns() chooses further ones beside our own */
+	bool attribution;  /* false: no process is looked for at all */
 };
 
 enum { CAPTURE_REFUSED_MAX = 1024 };
@@ -118,6 +126,8 @@ int capture_fd(const struct capture *c);
 int capture_poll(struct capture *c, int timeout_ms);
 /* Stops seeing new packets and delivers all that is queued. */
 int capture_drain(struct capture *c);
+/* Whether a packet that the handler was given matches the filter, where these of its terms are true. */
+bool capture_matches(const struct capture *c, const struct packet *packet, const struct filter_truth *truth);
 void capture_stats(const struct capture *c, struct capture_stats *ret);
 void capture_free(struct capture *c);
 

@@ -28,7 +28,7 @@ static bool packet_valid(const struct capture *c, const void *record, size_t siz
 	const struct event_packet *p = record;
 
 	return size >= sizeof(*p) && p->type == EVENT_PACKET && p->caplen <= size - sizeof(*p) &&
-	       p->caplen <= c->config.snaplen;
+	       p->caplen <= c->copylen;
 }
 
 /* Loads a ring's front. Nothing later than *limit may be delivered, which a record being written lowers. */
@@ -66,8 +66,6 @@ static void vlan_restore(struct capture *c, const struct event_packet *e, struct
 	p->data = b;
 	p->len += VLAN_LEN;
 	p->caplen += VLAN_LEN;
-	if (p->caplen > c->config.snaplen)
-		p->caplen = c->config.snaplen;
 }
 
 static bool filter_matches(const struct capture *c, const struct link *link, const struct event_packet *e)
@@ -127,6 +125,7 @@ static int packet_hand(struct capture *c, const struct event_packet *e, bool for
 		.iface = &link->iface,
 		.dir = (enum direction)e->dir,
 		.event = e,
+		.record = e,
 	};
 	if (c->filter.in_user && !filter_matches(c, link, e)) {
 		link->mismatched++;
@@ -134,6 +133,8 @@ static int packet_hand(struct capture *c, const struct event_packet *e, bool for
 	}
 	if ((e->flags & (EVENT_PKT_VLAN | EVENT_PKT_L3)) == EVENT_PKT_VLAN)
 		vlan_restore(c, e, &p);
+	if (p.caplen > c->config.snaplen)
+		p.caplen = c->config.snaplen;
 	ts += (uint64_t)c->delivery.clock_offset;
 	p.sec = (int64_t)(ts / NSEC_PER_SEC);
 	p.nsec = (uint32_t)(ts % NSEC_PER_SEC);

@@ -145,7 +145,8 @@ struct link *link_new(struct capture *c, struct netns *ns, const struct rtnl_lin
 	link->iface.name = strdup(news->name);
 	link->iface.netns_path = ns->path;
 	link->iface.netns_name = ns->name ? strdup(ns->name) : NULL;
-	link->iface.filter = c->config.filter && *c->config.filter ? (char *)(uintptr_t)c->config.filter : NULL;
+	link->iface.filter = c->config.filter && *c->config.filter->text ? (char *)(uintptr_t)c->config.filter->text
+									 : NULL;
 	if (!link->iface.name || (ns->name && !link->iface.netns_name))
 		goto fail;
 	c->links.all[c->links.n++] = link;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "filter/expr.h"
 #include "util/log.h"
 
 /* The kernel hands on a block that is not full after this; see docs/capture.md about order. */
@@ -111,29 +112,71 @@ static bool socket_of_packets(const struct pcap_live *l)
 	return getsockopt(pcap_fileno(l->pcap), SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_PACKET;
 }
 
+enum { LENIENT = 1 };
+
+static int code_set(struct pcap_live *l, const struct filter_code *code)
+{
+	struct bpf_insn *insns = malloc(code->n * sizeof(*insns));
+
+	if (!insns)
+		return -ENOMEM;
+	/* struct filter_insn is laid out like struct bpf_insn. */
+	memcpy(insns, code->insns, code->n * sizeof(*insns));
+	pcap_freecode(&l->code);
+	l->code = (struct bpf_program){ .bf_len = code->n, .bf_insns = insns };
+	return 0;
+}
+
+/* What was compiled of exact becomes what may pass. LENIENT: the kernel cannot let pass what is too short for a test. */
+static int weaken(struct pcap_live *l, const struct filter_expr *expr)
+{
+	struct filter_code exact = { 0 }, weak = { 0 };
+	int err = filter_code_new((const struct filter_insn *)(const void *)l->code.bf_insns, l->code.bf_len, &exact);
+
+	if (!err)
+		err = filter_code_set_expr(&exact, expr);
+	if (!err)
+		err = filter_weaken(&exact, NULL, &weak);
+	if (!err)
+		err = weak.lenient ? LENIENT : code_set(l, &weak);
+	filter_done(&exact);
+	filter_done(&weak);
+	return err;
+}
+
+/* filter, side: "" for none. */
+static int compile_text(struct pcap_live *l, const struct pcap_live_config *c, const char *filter, const char *side)
+{
+	char *text = NULL;
+	int err;
+
+	if (*filter && *side && asprintf(&text, "(%s) and %s", filter, side) < 0)
+		return -ENOMEM;
+	pcap_freecode(&l->code);
+	err = pcap_compile(l->pcap, &l->code, text ? text : *filter ? filter : side, !c->no_optimize, 0) ? -EINVAL : 0;
+	free(text);
+	return !err && *filter && c->filter->n ? weaken(l, c->filter) : err;
+}
+
+static int compile_side(struct pcap_live *l, const struct pcap_live_config *c, const char *side)
+{
+	const int err = compile_text(l, c, c->filter ? c->filter->exact : "", side);
+
+	return err == LENIENT ? compile_text(l, c, "", side) : err;
+}
+
 /*
  * libpcap hides the direction of a packet, but the kernel's filters see it. Its own way to set a filter is no use
  * then: it filters what is in its buffer once more, by an interpreter that does not.
  */
 static int compile_direction(struct pcap_live *l, const struct pcap_live_config *c)
 {
-	const char *side = c->direction == DIR_IN ? "inbound" : "outbound";
 	const int dlt = pcap_datalink(l->pcap);
-	char *text;
-	int err;
 
 	if (!socket_of_packets(l) || dlt == DLT_LINUX_SLL || dlt == DLT_LINUX_SLL2)
 		return -EOPNOTSUPP;
-	if (c->filter && *c->filter)
-		err = asprintf(&text, "(%s) and %s", c->filter, side);
-	else
-		err = asprintf(&text, "%s", side);
-	if (err < 0)
-		return -ENOMEM;
-	pcap_freecode(&l->code);
-	err = pcap_compile(l->pcap, &l->code, text, !c->no_optimize, 0);
-	free(text);
-	if (err || l->code.bf_len > CODE_MAX || attach_code(l, &l->code) != 0)
+	if (compile_side(l, c, c->direction == DIR_IN ? "inbound" : "outbound") || l->code.bf_len > CODE_MAX ||
+	    attach_code(l, &l->code) != 0)
 		return -EOPNOTSUPP;
 	l->direct = true;
 	return 0;
@@ -141,9 +184,11 @@ static int compile_direction(struct pcap_live *l, const struct pcap_live_config 
 
 static int compile(struct pcap_live *l, const struct pcap_live_config *c)
 {
-	if (pcap_compile(l->pcap, &l->code, c->filter ? c->filter : "", !c->no_optimize, 0) != 0) {
-		log_error("%s", pcap_geterr(l->pcap));
-		return -EINVAL;
+	const int err = compile_side(l, c, "");
+
+	if (err) {
+		log_error("%s", err == -EINVAL ? pcap_geterr(l->pcap) : strerror(-err));
+		return err;
 	}
 	return c->direction != DIR_NONE ? compile_direction(l, c) : 0;
 }

@@ -11,14 +11,15 @@
 
 #include "packet.h"
 
+struct filter_expr;
 struct pcap_live;
 
 struct pcap_live_config {
 	const char *device;
-	const char *filter;	 /* NULL or "": everything */
-	const char *tstamp_type; /* -j; NULL: the host's */
-	const char *dlt_name;	 /* -y; NULL: the device's first */
-	int dlt;		 /* of dlt_name */
+	const struct filter_expr *filter; /* NULL or no text: everything; what may pass that needs owners */
+	const char *tstamp_type;	  /* -j; NULL: the host's */
+	const char *dlt_name;		  /* -y; NULL: the device's first */
+	int dlt;			  /* of dlt_name */
 	uint32_t snaplen;
 	int buffer_bytes; /* 0: libpcap's default */
 	bool promiscuous, monitor, immediate, no_optimize;

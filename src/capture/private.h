@@ -14,11 +14,13 @@
 #include "capture/pruner.h"
 #include "capture/sections.h"
 #include "capture/verifier.h"
+#include "filter/expr.h"
 #include "filter/filter.h"
 #include "util/hash.h"
 
 struct rtnl_link;
 
+#define SNAPLEN_MAX 262144U
 #define VLAN_LEN 4 /* bytes, of a tag */
 
 /* A descriptor that a capture waits for, and what to do when it is readable. */
@@ -159,11 +161,20 @@ struct programs {
 	int ncpus;		  /* that a program may run on, by the highest number; or -errno */
 };
 
+/* All of an expression that has process terms, for one link type. */
+struct filter_whole {
+	int dlt;
+	struct filter_code code;
+};
+
 /* Of packets, for both kinds of devices. */
 struct packet_filter {
 	struct filter_code l2, l3;
+	struct filter_code rest_l2, rest_l3; /* for what is of nobody that is asked for: see config.decided */
 	struct filter_inject *inject;
 	bool in_user; /* the kernel refuses it: packets are filtered when they are delivered */
+	struct filter_whole *whole;
+	unsigned nwhole;
 };
 
 struct capture {
@@ -177,6 +188,7 @@ struct capture {
 	struct attrib *attrib;
 	struct programs programs;
 	struct packet_filter filter;
+	uint32_t copylen; /* bytes of a packet that come to us: snaplen, or as many as the filter may look at */
 	struct rings rings;
 	struct delivery delivery;
 	struct namespaces namespaces;
@@ -189,6 +201,14 @@ struct capture {
 /* capture.c */
 /* What cannot wait for all devices to be attached; 0 or a negative errno. */
 int capture_meanwhile(struct capture *c);
+
+/* matches.c */
+bool matches_needed(const struct capture *c);
+/* For packets of this link type; takes the code. -ENOMEM */
+int matches_keep(struct capture *c, int dlt, struct filter_code *code);
+/* Before packets of this link type come; errors are logged. */
+int matches_compile(struct capture *c, int dlt);
+void matches_done(struct packet_filter *f);
 
 /* programs.c */
 /* libbpf's messages go to our log, at debug. */

@@ -49,32 +49,74 @@ static int bpf_message(enum libbpf_print_level level, const char *fmt, va_list a
 	return 0;
 }
 
-static int filter_compile_for(struct capture *c, int dlt, struct filter_code *code, char err[FILTER_ERR_LEN])
+/* What the kernel asks of an expression that has process terms. */
+static int weaken(struct capture *c, const struct filter_code *exact, struct filter_code *code,
+		  struct filter_code *rest)
 {
-	struct filter_compile_opts opts = {
+	int err = filter_weaken(exact, NULL, code);
+
+	return err || !c->config.decided ? err : filter_weaken(exact, c->config.decided, rest);
+}
+
+static int filter_compile_for(struct capture *c, int dlt, struct filter_code *code, struct filter_code *rest,
+			      char text[FILTER_ERR_LEN])
+{
+	const struct filter_compile_opts opts = {
 		.dlt = dlt,
 		.snaplen = c->config.snaplen,
 		.no_optimize = c->config.no_optimize,
 		.live = true,
+		.expr = c->config.filter,
 	};
+	struct filter_code exact = { 0 };
+	int err;
 
-	return filter_compile(c->config.filter, &opts, code, err);
+	if (!matches_needed(c))
+		return filter_compile(c->config.filter->text, &opts, code, text);
+	err = filter_compile(c->config.filter->exact, &opts, &exact, text);
+	if (err)
+		return err;
+	err = weaken(c, &exact, code, rest);
+	if (!err)
+		err = matches_keep(c, dlt, &exact);
+	if (err)
+		snprintf(text, FILTER_ERR_LEN, "%s", strerror(-err));
+	filter_done(&exact);
+	return err;
+}
+
+/* Of devices for which it makes no sense. */
+static int filter_reject_for(struct capture *c, int dlt, struct filter_code *code, struct filter_code *rest)
+{
+	struct filter_code exact = { 0 };
+	int err = filter_reject(code);
+
+	if (err || !matches_needed(c))
+		return err;
+	err = filter_reject(rest);
+	if (!err)
+		err = filter_reject(&exact);
+	if (!err)
+		err = matches_keep(c, dlt, &exact);
+	filter_done(&exact);
+	return err;
 }
 
 /* Compiles for both kinds of devices: one of the other kind may appear later. */
 int filters_compile(struct capture *c)
 {
+	struct packet_filter *f = &c->filter;
 	char err_l2[FILTER_ERR_LEN], err_l3[FILTER_ERR_LEN];
 	int l2, l3;
 
-	if (!c->config.filter || !*c->config.filter)
+	if (!c->config.filter || !*c->config.filter->text)
 		return 0;
-	l2 = filter_compile_for(c, DLT_EN10MB, &c->filter.l2, err_l2);
+	l2 = filter_compile_for(c, DLT_EN10MB, &f->l2, &f->rest_l2, err_l2);
 	if (l2 != 0 && l2 != -EOPNOTSUPP) {
 		log_error("%s", err_l2);
 		return l2;
 	}
-	l3 = filter_compile_for(c, DLT_RAW, &c->filter.l3, err_l3);
+	l3 = filter_compile_for(c, DLT_RAW, &f->l3, &f->rest_l3, err_l3);
 	if (l2 == 0 && l3 == 0)
 		return 0;
 	for (unsigned i = 0; i < c->links.n; i++) {
@@ -87,8 +129,8 @@ int filters_compile(struct capture *c)
 		}
 	}
 	if (l2 != 0)
-		return filter_reject(&c->filter.l2);
-	return filter_reject(&c->filter.l3);
+		return filter_reject_for(c, DLT_EN10MB, &f->l2, &f->rest_l2);
+	return filter_reject_for(c, DLT_RAW, &f->l3, &f->rest_l3);
 }
 
 static int cpus_seen(void)
@@ -146,7 +188,7 @@ static int rings_prepare(struct capture *c)
 /* Bytes of one CPU's packet while it is made. */
 static uint32_t scratch_size(const struct capture *c)
 {
-	return ((uint32_t)sizeof(struct event_packet) + c->config.snaplen + 7) & ~7U;
+	return ((uint32_t)sizeof(struct event_packet) + c->copylen + 7) & ~7U;
 }
 
 /* Devices of a namespace have different names; one that goes makes room for the next. A table for any takes 0.7 ms. */
@@ -172,14 +214,29 @@ static void size_owners(const struct capture *c, const struct ptcpdump *skel)
 	bpf_map__set_max_entries(skel->maps.ptcp_cookies, n);
 }
 
+static bool rejects_all(const struct filter_code *code)
+{
+	return code->n && code->insns[0].code == (BPF_RET | BPF_K) && !code->insns[0].k;
+}
+
+static uint32_t select_how(const struct capture *c)
+{
+	if (!c->config.decided)
+		return SELECT_ALL;
+	if (!c->filter.in_user && rejects_all(&c->filter.rest_l2) && rejects_all(&c->filter.rest_l3))
+		return SELECT_ANY;
+	return SELECT_ANY_OR_REST;
+}
+
 static void settings_prepare(const struct capture *c, struct ptcpdump *skel)
 {
-	skel->rodata->packet_snaplen = c->config.snaplen;
+	skel->rodata->packet_snaplen = c->copylen;
 	skel->rodata->ring_count = c->backend->programs ? c->rings.n : 1;
 	/* Another's name may be given to a new one. */
 	if (c->namespaces.n == 1 && !c->namespaces.any && !c->namespaces.chosen && c->namespaces.all[0]->own)
 		skel->rodata->only_netns = c->namespaces.own;
 	skel->rodata->any_netns = c->namespaces.any;
+	skel->rodata->select_how = select_how(c);
 	size_ifaces(c, skel);
 	skel->rodata->owner_nested = c->config.flows;
 	skel->rodata->flows_told = c->backend->flow_was != NULL;
@@ -218,15 +275,20 @@ static int programs_choose(struct capture *c, struct ptcpdump *skel)
 
 static int filter_prepare(struct capture *c, struct ptcpdump *skel)
 {
-	const bool in_kernel = c->config.filter && *c->config.filter && !c->filter.in_user;
-	const struct filter_code *l2 = in_kernel ? &c->filter.l2 : NULL;
-	const struct filter_code *l3 = in_kernel ? &c->filter.l3 : NULL;
+	const bool in_kernel = !c->filter.in_user;
+	/* None: everything matches. */
+	const struct filter_codes codes = {
+		.l2 = in_kernel ? &c->filter.l2 : NULL,
+		.l3 = in_kernel ? &c->filter.l3 : NULL,
+		.rest_l2 = in_kernel ? &c->filter.rest_l2 : NULL,
+		.rest_l3 = in_kernel ? &c->filter.rest_l3 : NULL,
+	};
 	char text[FILTER_ERR_LEN];
 	int err;
 
 	if (!c->backend->programs)
 		return 0;
-	err = filter_inject_set(c->filter.inject, skel->obj, l2, l3, text);
+	err = filter_inject_set(c->filter.inject, skel->obj, &codes, text);
 	if (err)
 		log_debug("%s", text);
 	return err;
@@ -359,7 +421,7 @@ static int control_map(struct capture *c)
 
 static int rings_open(struct capture *c)
 {
-	size_t record_max = sizeof(struct event_packet) + c->config.snaplen;
+	size_t record_max = sizeof(struct event_packet) + c->copylen;
 	int err = 0;
 
 	for (unsigned i = 0; !err && i < c->rings.n; i++)
@@ -520,4 +582,7 @@ void programs_free(struct capture *c)
 	filter_inject_free(c->filter.inject);
 	filter_done(&c->filter.l2);
 	filter_done(&c->filter.l3);
+	filter_done(&c->filter.rest_l2);
+	filter_done(&c->filter.rest_l3);
+	matches_done(&c->filter);
 }

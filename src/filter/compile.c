@@ -106,18 +106,23 @@ static int raw_activate(uint32_t snaplen, pcap_t **ret, char err[FILTER_ERR_LEN]
 	return h.rc;
 }
 
-static int set_expr(struct filter_code *code, const struct filter_expr *expr)
+/* A load of the user's own may not be taken for a term. */
+static int set_expr(struct filter_code *code, const struct filter_expr *expr, char err[FILTER_ERR_LEN])
 {
 	int rc = 0;
 
-	/* A load of the user's that would be taken for a term. It fails, as far as libpcap knows. */
-	for (uint32_t i = 0; i < code->n && expr; i++)
+	for (uint32_t i = 0; i < code->n && !rc; i++)
 		if (filter_insn_term(&code->insns[i]) >= 0)
 			rc = -EINVAL;
 	if (!rc)
 		rc = filter_code_set_expr(code, expr);
-	if (rc)
-		filter_done(code);
+	if (!rc)
+		return 0;
+	if (rc == -EINVAL)
+		snprintf(err, FILTER_ERR_LEN, "the expression loads bytes at offsets that are kept for process terms");
+	else
+		snprintf(err, FILTER_ERR_LEN, "%s", strerror(-rc));
+	filter_done(code);
 	return rc;
 }
 
@@ -132,10 +137,10 @@ static int compile_with(pcap_t *p, const char *expr, const struct filter_compile
 		return -EINVAL;
 	}
 	rc = filter_code_new((const struct filter_insn *)prog.bf_insns, prog.bf_len, ret);
-	if (!rc)
-		rc = set_expr(ret, opts->expr);
 	if (rc)
 		snprintf(err, FILTER_ERR_LEN, "%s", strerror(-rc));
+	else if (opts->expr && opts->expr->n)
+		rc = set_expr(ret, opts->expr, err);
 	pcap_freecode(&prog);
 	return rc;
 }
@@ -260,8 +265,8 @@ int filter_compile(const char *expr, const struct filter_compile_opts *opts, str
 		*ret = code;
 	else if (rc == -EINVAL && compiles_elsewhere(expr, opts, err))
 		rc = -EOPNOTSUPP;
-	if (rc == -EINVAL && opts->expr && opts->expr->hint && strstr(err, "syntax error"))
-		snprintf(err, FILTER_ERR_LEN, "%s", opts->expr->hint);
+	if (rc == -EINVAL)
+		filter_expr_hint(opts->expr, err);
 	return rc;
 }
 

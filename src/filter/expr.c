@@ -120,6 +120,7 @@ static int finish(struct whole *w, char err[FILTER_ERR_LEN])
 	struct filter_expr *e = &w->expr;
 
 	*e = (struct filter_expr){ .text = w->text.p, .exact = w->text.p };
+	e->own = s->own;
 	if (s->hint[0])
 		e->hint = s->hint;
 	if (!s->n)
@@ -157,6 +158,30 @@ int filter_expr_new(struct filter_expr **ret, const char *text, char err[FILTER_
 	else
 		*ret = &w->expr;
 	return rc;
+}
+
+char *filter_expr_expand(const struct filter_expr *e, const char *own)
+{
+	const struct expr_scan *s = &((const struct whole *)e)->scan;
+	struct buf b = { 0 };
+	size_t at = 0;
+
+	for (uint32_t i = 0; i < s->nedits; i++) {
+		if (s->edits[i].term != EDIT_OWN)
+			continue;
+		buf_put(&b, e->text + at, s->edits[i].from - at);
+		buf_puts(&b, own);
+		at = s->edits[i].to;
+	}
+	buf_puts(&b, e->text + at);
+	buf_putc(&b, '\0');
+	return b.p;
+}
+
+void filter_expr_hint(const struct filter_expr *e, char err[FILTER_ERR_LEN])
+{
+	if (e && e->hint && strstr(err, "syntax error"))
+		snprintf(err, FILTER_ERR_LEN, "%s", e->hint);
 }
 
 void filter_expr_free(struct filter_expr *e)

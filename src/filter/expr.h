@@ -42,7 +42,8 @@ struct filter_term {
 	enum term_kind kind;
 	enum term_end end;
 	/* Without quotes, "" for TERM_UNKNOWN. Of TERM_PID it is a number from 1 to PID_LIMIT, with PID_OUTSIDE_MARK
-	 * perhaps; of TERM_UID, when it is digits, below UINT32_MAX; of TERM_LABEL KEY or KEY=VALUE. */
+	 * perhaps, and so of TERM_PARENT if annot_parse_pid() takes it, else a name; of TERM_UID, when it is digits, below
+	 * UINT32_MAX; of TERM_LABEL KEY or KEY=VALUE. */
 	const char *value;
 	bool negative; /* under an odd number of nots */
 };
@@ -59,6 +60,7 @@ struct filter_expr {
 	const char *exact;		 /* for libpcap, with the loads that stand for terms */
 	const struct filter_term *terms; /* each occurrence by itself, in the order of the text */
 	uint32_t n, first;		 /* terms; the offset of the first */
+	bool own;			 /* it asks for what we were started from: filter_expr_expand() it */
 	const char *hint; /* what may be wrong should libpcap find a syntax error; NULL: nothing is known */
 };
 
@@ -74,6 +76,10 @@ struct filter_truth {
  * 0; -EINVAL with what is wrong with which term in err; -ENOMEM.
  */
 int filter_expr_new(struct filter_expr **ret, const char *text, char err[FILTER_ERR_LEN]);
+/* text, with this expression in parentheses wherever the word own stands. For free(). */
+char *filter_expr_expand(const struct filter_expr *e, const char *own);
+/* Exchanges libpcap's message for what is known better; e: NULL nothing is. */
+void filter_expr_hint(const struct filter_expr *e, char err[FILTER_ERR_LEN]);
 void filter_expr_free(struct filter_expr *e);
 
 const char *filter_term_word(enum term_kind kind);

@@ -59,9 +59,9 @@ int filter_compile(const char *expr, const struct filter_compile_opts *opts, str
 		   char err[FILTER_ERR_LEN]);
 /*
  * The filter for packets of which no owner is known yet: it matches whatever exact, which may have terms, matches with some
- * truth of these, and is as short as can be. 0, -ENOMEM.
+ * truth of these, and is as short as can be. untrue: terms that are known not to be true of the packets; NULL: none. 0, -ENOMEM.
  */
-int filter_weaken(const struct filter_code *exact, struct filter_code *ret);
+int filter_weaken(const struct filter_code *exact, const struct filter_truth *untrue, struct filter_code *ret);
 /* Copies and checks classic BPF code; -EINVAL when it is malformed, -ENOMEM. */
 int filter_code_new(const struct filter_insn *insns, uint32_t n, struct filter_code *ret);
 /* For code that comes from elsewhere: it was compiled of expr's exact text. expr must outlive it. -EINVAL: it was not; -ENOMEM */
@@ -109,17 +109,20 @@ struct filter_next {
 };
 /* Claims the section names with libbpf: before any object is opened. next: NULL for nothing. -errno */
 int filter_inject_new(struct filter_inject **ret, const struct filter_next *next);
+/* For the stubs pcap_filter_l2 and pcap_filter_mem_l2, the _l3 ones, and those of pcap_rest. */
+struct filter_codes {
+	const struct filter_code *l2, *l3, *rest_l2, *rest_l3;
+};
 /*
- * Between open and load of an object: l2 replaces its pcap_filter_l2 and pcap_filter_mem_l2, l3 the _l3 ones. NULL:
- * that stub stays and matches everything. The codes are not used after the call. Only the object of the last call is
+ * Between open and load of an object: each code replaces its stubs. NULL: that stub stays and matches everything. The codes are not used after the call. Only the object of the last call is
  * known, so each needs its own just before it is loaded. Returns 0, or -errno with a message in err: -E2BIG when the
  * filter is too large.
  *
  * The verifier may still find a filter too large: filter_refused() tells from the error of bpf_object__load() (or of
  * this call). Then open the object anew, set NULL codes, and call filter_match_live() on each packet.
  */
-int filter_inject_set(struct filter_inject *fi, struct bpf_object *obj, const struct filter_code *l2,
-		      const struct filter_code *l3, char err[FILTER_ERR_LEN]);
+int filter_inject_set(struct filter_inject *fi, struct bpf_object *obj, const struct filter_codes *codes,
+		      char err[FILTER_ERR_LEN]);
 bool filter_refused(int err);
 /* After the last object was closed. */
 void filter_inject_free(struct filter_inject *fi);

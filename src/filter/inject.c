@@ -20,7 +20,7 @@
 #define BPF_PSEUDO_FUNC 4 /* 5.13, linux/bpf.h */
 #endif
 
-enum { LAYER_L2, LAYER_L3, LAYERS };
+enum { LAYER_L2, LAYER_L3, LAYER_REST_L2, LAYER_REST_L3, LAYERS };
 
 enum { SECTIONS = 5 };
 
@@ -189,6 +189,10 @@ static int replace_all(struct splice *s, const struct filter_inject *fi, enum bp
 		{ "pcap_filter_l3", &fi->bodies[LAYER_L3][skb] },
 		{ "pcap_filter_mem_l2", &fi->bodies[LAYER_L2][FLAVOUR_MEMORY] },
 		{ "pcap_filter_mem_l3", &fi->bodies[LAYER_L3][FLAVOUR_MEMORY] },
+		{ "pcap_rest_l2", &fi->bodies[LAYER_REST_L2][skb] },
+		{ "pcap_rest_l3", &fi->bodies[LAYER_REST_L3][skb] },
+		{ "pcap_rest_mem_l2", &fi->bodies[LAYER_REST_L2][FLAVOUR_MEMORY] },
+		{ "pcap_rest_mem_l3", &fi->bodies[LAYER_REST_L3][FLAVOUR_MEMORY] },
 	};
 	int replaced = 0;
 
@@ -308,16 +312,20 @@ static int bodies_set(struct filter_inject *fi, int layer, const struct filter_c
 	return 0;
 }
 
-int filter_inject_set(struct filter_inject *fi, struct bpf_object *obj, const struct filter_code *l2,
-		      const struct filter_code *l3, char err[FILTER_ERR_LEN])
+int filter_inject_set(struct filter_inject *fi, struct bpf_object *obj, const struct filter_codes *codes,
+		      char err[FILTER_ERR_LEN])
 {
 	int rc;
 
 	bodies_done(fi);
 	fi->obj = obj;
-	rc = bodies_set(fi, LAYER_L2, l2, err);
+	rc = bodies_set(fi, LAYER_L2, codes->l2, err);
 	if (!rc)
-		rc = bodies_set(fi, LAYER_L3, l3, err);
+		rc = bodies_set(fi, LAYER_L3, codes->l3, err);
+	if (!rc)
+		rc = bodies_set(fi, LAYER_REST_L2, codes->rest_l2, err);
+	if (!rc)
+		rc = bodies_set(fi, LAYER_REST_L3, codes->rest_l3, err);
 	if (rc)
 		bodies_done(fi);
 	return rc;

@@ -336,7 +336,11 @@ static bool run(const struct filter_op *ops, const uint8_t *data, uint32_t caple
 			if (!meta_load(meta, p->k, &a))
 				return beyond;
 			break;
-		case OP_TERM: a = truth->bits[p->k / 64] >> p->k % 64 & 1; break;
+		case OP_TERM:
+			if (!truth)
+				return beyond;
+			a = truth->bits[p->k / 64] >> p->k % 64 & 1;
+			break;
 		case OP_LD_IMM: a = p->k; break;
 		case OP_LD_MEM: a = mem[p->k]; break;
 		case OP_LD_LEN: a = len; break;
@@ -407,16 +411,22 @@ static bool run(const struct filter_op *ops, const uint8_t *data, uint32_t caple
 	}
 }
 
-static const struct filter_truth nothing_true;
+/* NULL: the code has no terms, and a load that looks like one fails as any does that far out. */
+static const struct filter_truth *truth_for(const struct filter_code *code, const struct filter_truth *truth)
+{
+	static const struct filter_truth nothing;
+
+	return !code->expr ? NULL : truth ? truth : &nothing;
+}
 
 bool filter_match(const struct filter_code *code, const uint8_t *data, uint32_t caplen, uint32_t len,
 		  const struct filter_truth *truth)
 {
-	return !code->ops || run(code->ops, data, caplen, len, NULL, truth ? truth : &nothing_true, code->lenient);
+	return !code->ops || run(code->ops, data, caplen, len, NULL, truth_for(code, truth), code->lenient);
 }
 
 bool filter_match_live(const struct filter_code *code, const uint8_t *data, uint32_t caplen, uint32_t len,
 		       const struct filter_meta *meta, const struct filter_truth *truth)
 {
-	return !code->ops || run(code->ops, data, caplen, len, meta, truth ? truth : &nothing_true, code->lenient);
+	return !code->ops || run(code->ops, data, caplen, len, meta, truth_for(code, truth), code->lenient);
 }

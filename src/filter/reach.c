@@ -37,7 +37,7 @@ static uint32_t alu_bound(const struct filter_insn *p, uint32_t a, uint32_t x)
 	case BPF_LSH: return by_x || k > 31 || a == UNKNOWN ? UNKNOWN : bounded((uint64_t)a << k);
 	case BPF_RSH: return by_x || k > 31 ? a : a >> k;
 	case BPF_DIV: return by_x ? a : a / k;
-	case BPF_MOD: return a;
+	case BPF_MOD: return by_x || a < k ? a : k - 1;
 	default: return UNKNOWN; /* may wrap, or sets bits */
 	}
 }

@@ -153,9 +153,10 @@ static bool digits(const char *s)
 
 static const char *pid_flaw(const char *value)
 {
+	_Static_assert(PID_LIMIT == 4194304, "the message says so");
 	uint32_t pid;
 
-	if (value[0] < '0' || value[0] > '9' || !annot_parse_pid(str_of(value), &pid))
+	if (value[0] < '0' || value[0] > '9' || strpbrk(value, BLANKS) || !annot_parse_pid(str_of(value), &pid))
 		return "not a number (pname takes names; several: pid (7 or 8))";
 	pid &= ~PID_OUTSIDE;
 	return pid && pid <= PID_LIMIT ? NULL : "not a number from 1 to 4194304";
@@ -169,9 +170,10 @@ static const char *value_flaw(enum term_kind kind, const char *value)
 		return "an empty value matches nothing";
 	switch (kind) {
 	case TERM_PID: return pid_flaw(value);
-	case TERM_PARENT: return digits(value) ? pid_flaw(value) : NULL;
+	case TERM_PARENT: return digits(value) || annot_parse_pid(str_of(value), &n) ? pid_flaw(value) : NULL;
 	case TERM_UID:
-		if (digits(value) && (!annot_parse_u32(str_of(value), &n) || n == UINT32_MAX))
+		if (value[strspn(value, "-0123456789")] == '\0' &&
+		    (!digits(value) || !annot_parse_u32(str_of(value), &n) || n == UINT32_MAX))
 			return "not a number below 4294967295";
 		return NULL;
 	case TERM_LABEL: return value[0] == '=' ? "no key: a label is KEY or KEY=VALUE" : NULL;
@@ -304,8 +306,8 @@ static enum term_end direction_take(struct token *t)
 	return op.kind == TOKEN_AND ? TERM_BOTH : TERM_EITHER;
 }
 
-/* What may follow a name. */
-static bool value_lacks(const struct token *t)
+/* What may follow a name: the word in front of it is one, of a host perhaps. */
+static bool is_name_end(const struct token *t)
 {
 	switch (t->kind) {
 	case TOKEN_END:
@@ -328,7 +330,7 @@ static bool head_at(const struct token *first, struct head *ret)
 	ret->to = t.p + t.n;
 	value = token_after(&t);
 	ret->value = value.p;
-	return ret->kind == TERM_UNKNOWN || !value_lacks(&value);
+	return ret->kind == TERM_UNKNOWN || !is_name_end(&value);
 }
 
 /* A term word of another place; libpcap may take it for a name. */
@@ -337,7 +339,7 @@ static void hint_place(struct parser *p, const struct token *t)
 	const struct token next = token_after(t);
 	const enum term_kind kind = term_kind_of(t);
 
-	if (kind == TERM_KINDS || kind == TERM_UNKNOWN || value_lacks(&next))
+	if (kind == TERM_KINDS || kind == TERM_UNKNOWN || is_name_end(&next))
 		return;
 	snprintf(p->s->hint, sizeof(p->s->hint),
 		 "%s: a process term begins the expression or stands after and, or, not "
@@ -349,13 +351,16 @@ static void hint_place(struct parser *p, const struct token *t)
 static void hint_bare(struct parser *p, const struct token *t)
 {
 	const struct token next = token_after(t);
-	const struct filter_term *term = &p->s->terms[p->s->n - 1];
-	const char *word = filter_term_word(term->kind);
+	const enum term_kind kind = p->s->terms[p->s->n - 1].kind;
+	char name[48];
 
-	if (!p->s->hint[0] && value_lacks(&next) && term->kind != TERM_UNKNOWN)
+	if (p->s->hint[0] || !is_name_end(&next) || kind == TERM_UNKNOWN)
+		return;
+	snprintf(name, sizeof(name), "%.*s", (int)(t->n < sizeof(name) ? t->n : sizeof(name)), t->p);
+	if (filter_has_names(name) || (name[0] >= '0' && name[0] <= '9')) /* "or tcp" is good */
 		snprintf(p->s->hint, sizeof(p->s->hint),
-			 "'%.*s' is not another value of %s: several stand in parentheses, %s (A or B)",
-			 (int)(t->n < 40 ? t->n : 40), t->p, word, word);
+			 "'%s' is not another value of %s: several stand in parentheses, %s (A or B)", name,
+			 filter_term_word(kind), filter_term_word(kind));
 }
 
 /* --- the expression --------------------------------------------------------------------------------------- */
@@ -422,11 +427,23 @@ static void word(struct parser *p, const struct token *t)
 	operand(p, false);
 }
 
+static int own(struct parser *p, const struct token *t)
+{
+	if (p->s->nedits - p->s->n == FILTER_TERMS_MAX)
+		return fail_many(p);
+	edit(p->s, p->text, t->p, t->p + t->n, EDIT_OWN);
+	p->s->own = true;
+	operand(p, false);
+	return 0;
+}
+
 /* What may be the beginning of a term. Moves *end behind what it is. */
 static int begin(struct parser *p, const struct token *t, const char **end)
 {
 	struct head h;
 
+	if (token_is(t, "own") && !top(p)->values)
+		return own(p, t);
 	if (!head_at(t, &h)) {
 		word(p, t);
 		return 0;
@@ -442,7 +459,7 @@ static int begin(struct parser *p, const struct token *t, const char **end)
 		return term_add(p, &h, t->p, end);
 	if (p->s->nedits - p->s->n == FILTER_TERMS_MAX)
 		return fail_many(p);
-	edit(p->s, p->text, t->p, h.value, -1);
+	edit(p->s, p->text, t->p, h.value, EDIT_NOTHING);
 	p->lists = true;
 	p->list = h;
 	*end = h.value;

@@ -11,7 +11,12 @@
 /* What is not libpcap's: a term or, before a list of values, the words in front of it. */
 struct expr_edit {
 	size_t from, to; /* of the text */
-	int term;	 /* what stands there instead; -1: nothing */
+	int term;	 /* what stands there instead; EDIT_*: */
+};
+
+enum {
+	EDIT_NOTHING = -1,
+	EDIT_OWN = -2, /* the word own, for filter_expr_expand() */
 };
 
 struct expr_scan {
@@ -21,7 +26,8 @@ struct expr_scan {
 	uint32_t n, nedits;
 	struct buf text;     /* the values, each with a NUL behind it */
 	uint64_t blocks[64]; /* a bit for each number that libpcap will see, by its upper 12 bits */
-	char hint[160];	     /* "": none */
+	bool own;
+	char hint[160]; /* "": none */
 };
 
 /* As filter_expr_new(). ret is zeroed; to be freed by scan_done() also after an error. */

@@ -104,22 +104,41 @@ static bool renew(struct steps *w, struct step *s)
 		s->to[k] = target(w, s->to[k]);
 		s->live |= live_before(&w->v[s->to[k]]);
 	}
-	if (!s->gone && useless(s)) {
-		s->gone = true;
-		s->exits = 1;
-		return true;
-	}
 	return live_before(s) != before;
 }
 
-void steps_drop_useless(struct steps *w)
+static void note_live(struct steps *w)
 {
-	/* Only where there are loops does it take more than two turns. */
 	for (bool changed = true; changed;) {
 		changed = false;
 		for (uint32_t i = w->n; i-- > 0;)
 			changed |= renew(w, &w->v[i]);
 	}
+}
+
+/* From the end on, so that what one step was needed for by another one goes at once. What a jump back, to a step that is not
+ * renewed yet, reads is known by then: the more of it, the less goes. */
+static bool drop(struct steps *w)
+{
+	bool dropped = false;
+
+	for (uint32_t i = w->n; i-- > 0;) {
+		struct step *s = &w->v[i];
+
+		renew(w, s);
+		if (s->gone || !useless(s))
+			continue;
+		s->gone = dropped = true;
+		s->exits = 1;
+	}
+	return dropped;
+}
+
+void steps_drop_useless(struct steps *w)
+{
+	do
+		note_live(w);
+	while (drop(w));
 }
 
 /* --- the code ----------------------------------------------------------------------------------------------- */

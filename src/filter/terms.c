@@ -35,15 +35,30 @@ static bool a_unread(const struct filter_insn *p)
 }
 
 /* The instruction behind the load of a term says whether it is 1. */
+static bool term_valid(const struct filter_insn *p, uint32_t terms)
+{
+	const int term = filter_insn_term(p);
+
+	return term < 0 || ((uint32_t)term < terms && (filter_insn_tests_term(p + 1) || a_unread(p + 1)));
+}
+
+/* Nobody jumps there, past the load. */
+static bool jump_valid(const struct filter_insn *insns, uint32_t i)
+{
+	uint32_t next[2];
+	unsigned n = BPF_CLASS(insns[i].code) == BPF_JMP ? filter_insn_next(insns, i, next) : 0;
+
+	while (n--)
+		if (next[n] && filter_insn_term(&insns[next[n] - 1]) >= 0)
+			return false;
+	return true;
+}
+
 static bool terms_valid(const struct filter_code *code, uint32_t terms)
 {
-	for (uint32_t i = 0; i < code->n; i++) {
-		const int term = filter_insn_term(&code->insns[i]);
-		const struct filter_insn *next = &code->insns[i + 1];
-
-		if (term >= 0 && ((uint32_t)term >= terms || !(filter_insn_tests_term(next) || a_unread(next))))
+	for (uint32_t i = 0; i < code->n; i++)
+		if (!term_valid(&code->insns[i], terms) || !jump_valid(code->insns, i))
 			return false;
-	}
 	return true;
 }
 

@@ -15,13 +15,16 @@
 struct way {
 	uint32_t other; /* where the test of a term does not go any more; 0: it is none */
 	bool accepts;	/* exact's verdict can be a match, here or behind */
-	bool loads;	/* the packet is read, here or behind */
+	bool loads;	/* something may fail, here or behind */
 };
 
-static bool reads_packet(const struct filter_insn *p)
+/* A load beyond the packet, and a division by X, which may be 0, end a filter as no match. */
+static bool may_fail(const struct filter_insn *p)
 {
-	const uint16_t class = BPF_CLASS(p->code), mode = BPF_MODE(p->code);
+	const uint16_t class = BPF_CLASS(p->code), mode = BPF_MODE(p->code), op = BPF_OP(p->code);
 
+	if (class == BPF_ALU)
+		return (op == BPF_DIV || op == BPF_MOD) && BPF_SRC(p->code) == BPF_X;
 	return (class == BPF_LD || class == BPF_LDX) && (mode == BPF_ABS || mode == BPF_IND || mode == BPF_MSH);
 }
 
@@ -54,7 +57,7 @@ static void note_loads(const struct steps *w, struct way *ways)
 		changed = false;
 		for (uint32_t i = w->n; i-- > 0;) {
 			const struct step *s = &w->v[i];
-			bool yes = !s->gone && reads_packet(&s->insn);
+			bool yes = !s->gone && may_fail(&s->insn);
 
 			for (int k = 0; k < s->exits; k++)
 				yes |= ways[s->to[k]].loads;
@@ -77,26 +80,39 @@ static bool skips_loads(const struct steps *w, struct way *ways)
 	return false;
 }
 
-/* The test behind the load of a term goes where it goes when the term is as it should be. */
-static void resolve(const struct filter_term *term, struct step *test, struct way *way)
+/* The load of a term finds it as it should be, or as it is known to be, and the test behind goes there. */
+static void resolve(bool negative, bool untrue, struct step *load, struct step *test, struct way *way)
 {
-	way->other = test->to[!term->negative];
-	test->to[0] = test->to[term->negative];
+	const bool no = negative || untrue;
+
+	load->insn = (struct filter_insn){ .code = BPF_LD | BPF_IMM, .k = !no };
+	if (!filter_insn_tests_term(&test->insn))
+		return;
+	if (!untrue)
+		way->other = test->to[!no];
+	test->to[0] = test->to[no];
 	test->exits = 1;
 	test->gone = true;
 }
 
-static void resolve_all(const struct filter_expr *e, struct steps *w, struct way *ways)
+static bool is_untrue(const struct filter_truth *untrue, int term)
 {
-	for (uint32_t i = 1; i < w->n; i++) {
-		const int term = filter_insn_term(&w->v[i - 1].insn);
+	return untrue && untrue->bits[term / 64] >> term % 64 & 1;
+}
 
-		if (term >= 0 && filter_insn_tests_term(&w->v[i].insn))
-			resolve(&e->terms[term], &w->v[i], &ways[i]);
+static void resolve_all(const struct filter_expr *e, const struct filter_truth *untrue, struct steps *w,
+			struct way *ways)
+{
+	for (uint32_t i = 0; i + 1 < w->n; i++) {
+		const int term = filter_insn_term(&w->v[i].insn);
+
+		if (term >= 0)
+			resolve(e->terms[term].negative, is_untrue(untrue, term), &w->v[i], &w->v[i + 1], &ways[i + 1]);
 	}
 }
 
-static int weaken(const struct filter_expr *e, struct steps *w, struct filter_code *ret)
+static int weaken(const struct filter_expr *e, const struct filter_truth *untrue, struct steps *w,
+		  struct filter_code *ret)
 {
 	struct way *ways = calloc(w->n, sizeof(*ways));
 	int rc;
@@ -104,7 +120,7 @@ static int weaken(const struct filter_expr *e, struct steps *w, struct filter_co
 	if (!ways)
 		return -ENOMEM;
 	note_accepts(w, ways);
-	resolve_all(e, w, ways);
+	resolve_all(e, untrue, w, ways);
 	steps_drop_useless(w);
 	rc = steps_write(w, ret);
 	if (!rc)
@@ -113,7 +129,7 @@ static int weaken(const struct filter_expr *e, struct steps *w, struct filter_co
 	return rc;
 }
 
-int filter_weaken(const struct filter_code *exact, struct filter_code *ret)
+int filter_weaken(const struct filter_code *exact, const struct filter_truth *untrue, struct filter_code *ret)
 {
 	struct steps w;
 	int rc;
@@ -126,7 +142,7 @@ int filter_weaken(const struct filter_code *exact, struct filter_code *ret)
 	rc = steps_new(exact->insns, exact->n, &w);
 	if (rc)
 		return rc;
-	rc = weaken(exact->expr, &w, ret);
+	rc = weaken(exact->expr, untrue, &w, ret);
 	steps_done(&w);
 	return rc;
 }

@@ -128,7 +128,7 @@ static bool matches(const struct containers *c, const struct container *containe
 		.pod = container->pod,
 	};
 
-	return match_annotation(c->match, &annot);
+	return match_containers(c->match, &annot);
 }
 
 /* A cgroup decides for all that are in it: with version 1 hierarchies a container may be in anybody's v2 cgroup. */
@@ -255,10 +255,10 @@ static void say_obstacles(struct containers *c, uint64_t now)
 
 static int open_match(struct containers *c)
 {
-	const struct match_config config = { .containers = c->config.query };
+	const struct match_config config = { .containers = c->config.query, .expr = c->config.expr };
 	int err = match_new(&c->match, &config);
 
-	if (!err && !match_active(c->match)) {
+	if (!err && !match_asks_containers(c->match)) {
 		match_free(c->match);
 		c->match = NULL;
 	}
@@ -310,7 +310,7 @@ int containers_new(struct containers **ret, const struct containers_config *conf
 	if (!err)
 		err = container_store_new(&c->store, &hooks);
 	c->places.store = c->store;
-	if (!err && config->verdict)
+	if (!err && (config->verdict || config->netns.tell))
 		err = open_match(c);
 	if (!err)
 		err = runtimes_new(&c->runtimes, &c->loop, c->store, config->addresses);
@@ -370,7 +370,7 @@ enum container_answer containers_find(struct containers *c, const struct process
 
 bool containers_judge(struct containers *c)
 {
-	c->judging = c->places.each = c->match != NULL;
+	c->judging = c->places.each = c->match && c->config.verdict;
 	return c->judging;
 }
 

@@ -16,8 +16,9 @@ struct process;
 struct containers;
 
 struct containers_config {
-	const char *const *addresses; /* sockets by enum runtime_kind; NULL, as a whole or each: the usual ones */
-	struct container_query query; /* which are asked for */
+	const char *const *addresses;	/* sockets by enum runtime_kind; NULL, as a whole or each: the usual ones */
+	struct container_query query;	/* which are asked for */
+	const struct filter_expr *expr; /* if the query asks for none: any of its terms does. NULL: there are none */
 	/* A verdict for those filters became known: of a cgroup, or where cgroup is 0, of a process. */
 	void (*verdict)(void *arg, uint64_t cgroup, uint32_t tgid, bool match);
 	void *arg;

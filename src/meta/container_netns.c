@@ -94,7 +94,7 @@ static bool entry_wanted(const struct container_netns *n, const struct container
 	if (of_pod)
 		annot.pod = known->pod;
 	asked = netns_asked_fits(n->asked, &annot.container, of_pod ? &annot.pod : NULL);
-	return asked || (n->filter && match_annotation(n->filter, &annot) != MATCH_NONE);
+	return asked || (n->filter && match_containers(n->filter, &annot));
 }
 
 static bool resident_wanted(const struct container_netns *n, struct resident *r)

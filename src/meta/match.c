@@ -7,28 +7,39 @@
 #include "meta/ancestry.h"
 #include "meta/container_match.h"
 #include "meta/name.h"
+#include "meta/pid_set.h"
+#include "meta/term.h"
 
-enum {
-	WORD_BITS = 64,
-};
+/* What is asked for, a bit each: the options, of which each is a kind of its own, and the different terms. */
+typedef uint64_t kinds;
+enum { PID_SET, NAME_SET, UID_SET, CONTAINERS_AT, TERMS_AT = CONTAINERS_AT + CONTAINER_KINDS, SETS = 64 };
+#define KIND(i) (UINT64_C(1) << (i))
+#define KIND_PID KIND(PID_SET)
+#define KIND_NAME KIND(NAME_SET)
+#define KIND_UID KIND(UID_SET)
+_Static_assert(TERMS_AT + MATCH_TERMS_MAX <= SETS, "a bit for each");
 
-/* The kinds that --follow-forks may extend to children have a set of processes each. */
-enum { PID_SET, NAME_SET, UID_SET, SETS };
+enum { MEMO = 64 };
 
-/* What is asked for: each option is a kind of its own. Behind these come the kinds of containers. */
-enum kind {
-	KIND_PID = 1 << PID_SET,
-	KIND_NAME = 1 << NAME_SET,
-	KIND_UID = 1 << UID_SET,
-	CONTAINERS_AT = SETS,
+/* What was found of an annotation. */
+struct found {
+	uint64_t serial; /* 0: none */
+	kinds owner, peer;
 };
 
 struct match {
 	struct match_config config;
 	struct container_match *containers;
-	unsigned wanted;	/* KIND_* and those of containers that were given: one end has to satisfy all of them */
-	unsigned followed;	/* those of them that children inherit */
+	kinds wanted;		/* KIND_* and those of containers that were given: one end has to satisfy all of them */
+	kinds followed;		/* those, and the terms, that children inherit */
 	unsigned groups[ROLES]; /* ANNOT_* that a kind looks at */
+	struct term terms[MATCH_TERMS_MAX];
+	unsigned nterms;
+	kinds remembered;    /* terms that have to be asked of all packets */
+	kinds of_parents;    /* terms of parents, which have a set, too: of whose children files tell once */
+	kinds of_containers; /* terms of container and pods that want some, not all others */
+	uint8_t term_of[FILTER_TERMS_MAX]; /* for each of the expression: its place among terms */
+	struct found memo[MEMO];	   /* not used where the answer depends on what came before */
 	/*
 	 * By the kind: one bit per pid, behind them those with PID_OUTSIDE, until it is used again. Of KIND_PID those of
 	 * --pid; of each that is followed those that satisfied it, as far as seen, and their descendants. Only with
@@ -37,62 +48,34 @@ struct match {
 	uint64_t *pids[SETS];
 };
 
-/* Its place among the bits; that of pid 0, which nobody has, when there is no such pid. */
-static uint32_t pid_slot(uint32_t pid)
+/* Takes the first one off. */
+static unsigned next_kind(kinds *left)
 {
-	const uint32_t number = pid & ~PID_OUTSIDE;
+	const unsigned i = (unsigned)__builtin_ctzll(*left);
 
-	if (number >= PID_LIMIT)
-		return 0;
-	return pid & PID_OUTSIDE ? PID_LIMIT + number : number;
-}
-
-static void pid_set(struct match *m, unsigned i, uint32_t pid)
-{
-	const uint32_t slot = pid_slot(pid);
-
-	if (slot)
-		m->pids[i][slot / WORD_BITS] |= UINT64_C(1) << slot % WORD_BITS;
-}
-
-static void pid_clear(struct match *m, unsigned i, uint32_t pid)
-{
-	const uint32_t slot = pid_slot(pid);
-
-	m->pids[i][slot / WORD_BITS] &= ~(UINT64_C(1) << slot % WORD_BITS);
-}
-
-static bool pid_isset(const struct match *m, unsigned i, uint32_t pid)
-{
-	const uint32_t slot = pid_slot(pid);
-
-	return m->pids[i][slot / WORD_BITS] >> slot % WORD_BITS & 1;
+	*left &= *left - 1;
+	return i;
 }
 
 /* The kinds that a process satisfies by its number. */
-static unsigned kinds_of_pid(const struct match *m, uint32_t pid)
+static kinds kinds_of_pid(const struct match *m, uint32_t pid)
 {
-	unsigned kinds = pid_isset(m, PID_SET, pid) ? KIND_PID : 0;
+	kinds found = pid_set_has(m->pids[PID_SET], pid) ? KIND_PID : 0;
 
-	for (unsigned i = PID_SET + 1; m->followed && i < SETS; i++) {
-		if (pid_isset(m, i, pid))
-			kinds |= 1U << i;
+	for (kinds left = m->followed & ~KIND_PID; left;) {
+		const unsigned i = next_kind(&left);
+
+		if (pid_set_has(m->pids[i], pid))
+			found |= KIND(i);
 	}
-	return kinds;
+	return found;
 }
 
 /* Its children inherit the followed ones of these kinds. */
-static void remember(struct match *m, uint32_t pid, unsigned kinds)
+static void remember(struct match *m, uint32_t pid, kinds satisfied)
 {
-	for (unsigned i = 0; i < SETS; i++) {
-		if (kinds & m->followed & 1U << i)
-			pid_set(m, i, pid);
-	}
-}
-
-static bool given(const char *const *list)
-{
-	return list && *list;
+	for (kinds left = satisfied & m->followed; left;)
+		pid_set_add(m->pids[next_kind(&left)], pid);
 }
 
 static bool looks_at(const struct match *m, enum annot_desc desc)
@@ -100,51 +83,113 @@ static bool looks_at(const struct match *m, enum annot_desc desc)
 	switch (desc) {
 	case DESC_PROCESS: return true; /* pids are added at any time */
 	case DESC_ANCESTORS: return m->config.follow_forks;
-	case DESC_USER: return m->wanted & KIND_UID;
-	case DESC_CONTAINER: return container_match_of_container(m->containers);
-	case DESC_POD: return container_match_of_pod(m->containers);
+	case DESC_USER: return (m->wanted & KIND_UID) || m->nterms;
+	case DESC_CONTAINER: return container_match_of_container(m->containers) || m->nterms;
+	case DESC_POD: return container_match_of_pod(m->containers) || m->nterms;
 	case DESC_OTHER: break;
 	}
 	return false;
 }
 
+/* A page is used when a pid of it is. */
 static int open_sets(struct match *m)
 {
-	for (unsigned i = 0; i < SETS; i++) {
-		if (i != PID_SET && !m->config.follow_forks)
-			continue;
-		m->pids[i] = calloc(2 * PID_LIMIT / WORD_BITS, sizeof(*m->pids[i]));
+	kinds left = KIND_PID | m->of_parents;
+
+	if (m->config.follow_forks) {
+		left |= KIND_NAME | KIND_UID;
+		for (unsigned i = 0; i < m->nterms; i++) {
+			if (term_of_process(m->terms[i].kind) || m->terms[i].kind == TERM_UID)
+				left |= KIND(TERMS_AT + i);
+		}
+	}
+	while (left) {
+		const unsigned i = next_kind(&left);
+
+		m->pids[i] = pid_set_new();
 		if (!m->pids[i])
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-static void want(struct match *m, unsigned kinds)
+/* What children inherit: what is asked of processes, and where that is nothing, of users. */
+static void want(struct match *m, kinds more)
 {
-	m->wanted |= kinds;
-	if (m->config.follow_forks)
-		m->followed = m->wanted & (KIND_PID | KIND_NAME) ? KIND_PID | KIND_NAME : KIND_UID;
+	kinds of_processes = KIND_PID | KIND_NAME, of_users = KIND_UID, asked;
+
+	m->wanted |= more;
+	if (!m->config.follow_forks)
+		return;
+	asked = m->wanted & of_processes;
+	for (unsigned i = 0; i < m->nterms; i++) {
+		if (term_of_process(m->terms[i].kind))
+			of_processes |= asked |= KIND(TERMS_AT + i);
+		else if (m->terms[i].kind == TERM_UID)
+			of_users |= KIND(TERMS_AT + i);
+	}
+	m->followed = asked ? of_processes : of_users;
 }
 
-static unsigned kinds_given(const struct match *m)
+static kinds kinds_given(const struct match *m)
 {
 	const struct match_config *c = &m->config;
 
-	return (given(c->pnames) ? KIND_NAME : 0) | (c->nuids || c->nusers ? KIND_UID : 0) |
-	       container_match_wanted(m->containers) << CONTAINERS_AT;
+	return (c->pnames && *c->pnames ? KIND_NAME : 0) | (c->nuids || c->nusers ? KIND_UID : 0) |
+	       (kinds)container_match_wanted(m->containers) << CONTAINERS_AT;
+}
+
+/* Many terms may ask for the same: "port 80 and pid 7 or port 53 and not pid 7". */
+static int add_term(struct match *m, const struct filter_term *asked, const struct match_user *user, uint8_t *place)
+{
+	unsigned i = 0;
+
+	while (i < m->nterms && !term_is(&m->terms[i], asked))
+		i++;
+	*place = (uint8_t)i;
+	if (i < m->nterms)
+		return 0;
+	if (i == MATCH_TERMS_MAX)
+		return -E2BIG;
+	m->nterms++;
+	return term_init(&m->terms[i], asked, user);
+}
+
+static int add_terms(struct match *m, const struct match_config *config)
+{
+	const struct filter_expr *e = config->expr;
+	int err = 0;
+
+	for (uint32_t i = 0; e && i < e->n && !err; i++) {
+		err = add_term(m, &e->terms[i], config->term_users ? config->term_users[i] : NULL, &m->term_of[i]);
+		if (!err && !e->terms[i].negative && m->terms[m->term_of[i]].matcher)
+			m->of_containers |= KIND(TERMS_AT + m->term_of[i]);
+	}
+	for (unsigned i = 0; i < m->nterms; i++) {
+		if (term_remembers(&m->terms[i]))
+			m->remembered |= KIND(TERMS_AT + i);
+		if (m->terms[i].kind == TERM_PARENT)
+			m->of_parents |= KIND(TERMS_AT + i);
+	}
+	return err;
 }
 
 int match_new(struct match **ret, const struct match_config *config)
 {
 	struct match *m = calloc(1, sizeof(*m));
+	int err;
 
 	if (!m)
 		return -ENOMEM;
 	m->config = *config;
-	if (open_sets(m) || container_match_new(&m->containers, &config->containers)) {
+	err = add_terms(m, config);
+	if (!err)
+		err = open_sets(m);
+	if (!err)
+		err = container_match_new(&m->containers, &config->containers);
+	if (err) {
 		match_free(m);
-		return -ENOMEM;
+		return err;
 	}
 	want(m, kinds_given(m));
 	for (size_t i = 0; i < config->npids; i++)
@@ -161,7 +206,7 @@ int match_new(struct match **ret, const struct match_config *config)
 
 void match_add_pid(struct match *m, uint32_t pid)
 {
-	pid_set(m, PID_SET, pid);
+	pid_set_add(m->pids[PID_SET], pid);
 	want(m, KIND_PID);
 }
 
@@ -172,35 +217,13 @@ bool match_active(const struct match *m)
 
 bool match_learns(const struct match *m)
 {
-	return m->followed || container_match_remembered(m->containers);
-}
-
-static bool equal(struct str s, const char *text)
-{
-	return s.p && str_eq(s, str_of(text));
-}
-
-/* A name given on the command line may be longer than the kernel keeps. */
-static bool equal_comm(struct str comm, const char *name)
-{
-	return equal(comm, name) || (comm.n == COMM_MAX && strncmp(name, comm.p, COMM_MAX) == 0);
-}
-
-/* Whether all that is known of the name is what the kernel keeps. */
-static bool name_is_cut(const struct process_desc *p, struct str name, struct str program)
-{
-	return name.n == COMM_MAX && (p->cmd.n == name.n || !str_eq(name, program));
+	return m->followed || m->remembered || container_match_remembered(m->containers);
 }
 
 static bool match_name(const struct match *m, const struct process_desc *p)
 {
-	const struct str program = process_desc_program(p), name = process_desc_name(p), comm = process_desc_comm(p);
-	const bool cut = name_is_cut(p, name, program);
-
 	for (const char *const *g = m->config.pnames; g && *g; g++) {
-		if (equal(name, *g) || equal(program, *g) || equal(comm, *g))
-			return true;
-		if ((cut && equal_comm(name, *g)) || (p->comm.n && equal_comm(comm, *g)))
+		if (asked_name(p, *g))
 			return true;
 	}
 	return false;
@@ -210,31 +233,32 @@ static bool match_name(const struct match *m, const struct process_desc *p)
  * Of an owner whose names were not saved (older files, those of the older program): what the main thread is called, is the
  * process's own name.
  */
-static bool match_main_thread(const struct match *m, const struct annotation *a)
+static bool has_main_thread(const struct annotation *a)
 {
 	const unsigned both = ANNOT_PROCESS | ANNOT_THREAD;
-	const struct process_desc d = { .comm = a->thread };
 
-	if ((a->has & both) != both || a->tid != a->process.pid || !a->thread.n)
-		return false;
-	return !str_eq(a->thread, process_desc_comm(&a->process)) && match_name(m, &d);
+	return (a->has & both) == both && a->tid == a->process.pid && a->thread.n &&
+	       !str_eq(a->thread, process_desc_comm(&a->process));
 }
 
-static unsigned kinds_of_process(const struct match *m, const struct process_desc *p)
+/* By its names, its executable and its arguments: until it executes another or takes another name. */
+static kinds kinds_of_image(const struct match *m, const struct process_desc *p)
 {
-	const unsigned kinds = kinds_of_pid(m, p->pid);
+	kinds found = (m->wanted & KIND_NAME) && match_name(m, p) ? KIND_NAME : 0;
 
-	return (m->wanted & KIND_NAME) && match_name(m, p) ? kinds | KIND_NAME : kinds;
+	for (unsigned i = 0; i < m->nterms; i++) {
+		if (term_fits_process(&m->terms[i], p))
+			found |= KIND(TERMS_AT + i);
+	}
+	return found;
+}
+
+static kinds kinds_of_process(const struct match *m, const struct process_desc *p)
+{
+	return kinds_of_pid(m, p->pid) | kinds_of_image(m, p);
 }
 
 /* name: the saved one; n == 0 none. */
-static bool is_user(const struct match_user *u, uint32_t uid, struct str name)
-{
-	if (!name.n)
-		return u->known && u->uid == uid;
-	return equal(name, u->name) || (u->usual && equal(name, u->usual));
-}
-
 static bool match_user(const struct match *m, uint32_t uid, struct str name)
 {
 	for (size_t i = 0; i < m->config.nuids; i++) {
@@ -242,10 +266,32 @@ static bool match_user(const struct match *m, uint32_t uid, struct str name)
 			return true;
 	}
 	for (size_t i = 0; i < m->config.nusers; i++) {
-		if (is_user(&m->config.users[i], uid, name))
+		if (asked_user(&m->config.users[i], uid, name))
 			return true;
 	}
 	return false;
+}
+
+static kinds kinds_of_user(const struct match *m, uint32_t uid, struct str name)
+{
+	kinds found = match_user(m, uid, name) ? KIND_UID : 0;
+
+	for (unsigned i = 0; i < m->nterms; i++) {
+		if (term_fits_user(&m->terms[i], uid, name))
+			found |= KIND(TERMS_AT + i);
+	}
+	return found;
+}
+
+static kinds kinds_of_container(const struct match *m, const struct container_desc *c, const struct pod_desc *pod)
+{
+	kinds found = (kinds)container_match_end(m->containers, c, pod) << CONTAINERS_AT;
+
+	for (unsigned i = 0; i < m->nterms; i++) {
+		if (term_fits_container(&m->terms[i], c, pod))
+			found |= KIND(TERMS_AT + i);
+	}
+	return found;
 }
 
 /* The string of a group that has one. */
@@ -260,24 +306,24 @@ static struct str string_of(const struct annotation *a, const struct annot_group
 	return (struct str){ 0 };
 }
 
-static unsigned kinds_of_ancestors(const struct match *m, struct str ancestry)
+static kinds kinds_of_ancestors(const struct match *m, struct str ancestry)
 {
 	struct ancestor ancestor;
-	unsigned kinds = 0;
+	kinds found = 0;
 
 	while (ancestry_next(&ancestry, &ancestor))
-		kinds |= kinds_of_process(m, &ancestor.desc);
-	return kinds;
+		found |= kinds_of_process(m, &ancestor.desc);
+	return found;
 }
 
-static unsigned kinds_of_group(const struct match *m, const struct annotation *a, const struct annot_group *g)
+static kinds kinds_of_group(const struct match *m, const struct annotation *a, const struct annot_group *g)
 {
 	const void *at = (const char *)a + g->offset;
 
 	switch (g->desc) {
 	case DESC_PROCESS: return kinds_of_process(m, at);
 	case DESC_ANCESTORS: return kinds_of_ancestors(m, *(const struct str *)at);
-	case DESC_USER: return match_user(m, *(const uint32_t *)at, string_of(a, g)) ? KIND_UID : 0;
+	case DESC_USER: return kinds_of_user(m, *(const uint32_t *)at, string_of(a, g));
 	case DESC_CONTAINER:
 	case DESC_POD:
 	case DESC_OTHER: break;
@@ -285,9 +331,10 @@ static unsigned kinds_of_group(const struct match *m, const struct annotation *a
 	return 0;
 }
 
-static unsigned kinds_of_role(const struct match *m, const struct annotation *a, enum annot_role role)
+static kinds kinds_of_role(const struct match *m, const struct annotation *a, enum annot_role role)
 {
-	unsigned left = a->has & m->groups[role], kinds = 0;
+	unsigned left = a->has & m->groups[role];
+	kinds found = 0;
 	const void *container = NULL, *pod = NULL;
 
 	for (const struct annot_group *g = annotation_schema.groups; left; g++) {
@@ -301,48 +348,90 @@ static unsigned kinds_of_role(const struct match *m, const struct annotation *a,
 		else if (g->desc == DESC_POD)
 			pod = at;
 		else
-			kinds |= kinds_of_group(m, a, g);
+			found |= kinds_of_group(m, a, g);
 	}
-	if (container || pod)
-		kinds |= container_match_end(m->containers, container, pod) << CONTAINERS_AT;
-	return kinds;
+	return container || pod ? found | kinds_of_container(m, container, pod) : found;
 }
 
-/* from: those that pid, which satisfies *kinds by itself, comes from. */
-static void inherit(struct match *m, const struct annotation *a, enum annot_role from, uint32_t pid, unsigned *kinds)
+/* from: those that pid, which satisfies found by itself, comes from. */
+static kinds inherit(struct match *m, const struct annotation *a, enum annot_role from, uint32_t pid, kinds found)
 {
-	if (m->followed & ~*kinds)
-		*kinds |= kinds_of_role(m, a, from) & m->followed;
-	remember(m, pid, *kinds);
+	if (m->followed & ~found)
+		found |= kinds_of_role(m, a, from) & m->followed;
+	remember(m, pid, found);
+	return found;
 }
 
-static bool owner_matches(struct match *m, const struct annotation *a)
+/* Of what has a name, that it comes from this one. */
+static kinds kinds_of_parent(const struct match *m, const struct process_desc *parent)
 {
-	unsigned kinds = kinds_of_role(m, a, ROLE_OWNER);
+	kinds found = 0;
 
-	if ((m->wanted & KIND_NAME) && !(kinds & KIND_NAME) && match_main_thread(m, a))
-		kinds |= KIND_NAME;
-	if (a->has & ANNOT_PROCESS)
-		inherit(m, a, ROLE_PARENT, a->process.pid, &kinds);
-	return (kinds & m->wanted) == m->wanted;
+	for (unsigned i = 0; i < m->nterms; i++) {
+		if (term_fits_parent(&m->terms[i], parent))
+			found |= KIND(TERMS_AT + i);
+	}
+	return found;
 }
 
-static bool peer_matches(struct match *m, const struct annotation *a)
+/* What a process is told to come from; told: n == 0, that was with an earlier packet. */
+static kinds kinds_of_origin(struct match *m, uint32_t pid, struct str told)
 {
-	unsigned kinds = kinds_of_role(m, a, ROLE_PEER);
+	struct ancestor parent;
+	kinds found = 0;
+
+	if (told.n && ancestry_next(&told, &parent))
+		found = kinds_of_parent(m, &parent.desc);
+	for (kinds left = m->of_parents; left;) {
+		const unsigned i = next_kind(&left);
+
+		if (told.n && (found & KIND(i)))
+			pid_set_add(m->pids[i], pid);
+		else if (told.n)
+			pid_set_remove(m->pids[i], pid);
+		else if (pid_set_has(m->pids[i], pid))
+			found |= KIND(i);
+	}
+	return found;
+}
+
+static kinds kinds_of_owner(struct match *m, const struct annotation *a)
+{
+	kinds found = kinds_of_role(m, a, ROLE_OWNER);
+
+	if (has_main_thread(a))
+		found |= kinds_of_image(m, &(struct process_desc){ .comm = a->thread });
+	if (a->has & ANNOT_PARENT)
+		found |= kinds_of_parent(m, &a->parent);
+	else if (a->has & ANNOT_PROCESS)
+		found |=
+			kinds_of_origin(m, a->process.pid, a->has & ANNOT_ANCESTORS ? a->ancestors : (struct str){ 0 });
+	return a->has & ANNOT_PROCESS ? inherit(m, a, ROLE_PARENT, a->process.pid, found) : found;
+}
+
+static kinds kinds_of_peer(struct match *m, const struct annotation *a)
+{
+	kinds found = kinds_of_role(m, a, ROLE_PEER);
 
 	if (a->has & ANNOT_PEER)
-		inherit(m, a, ROLE_PEER_PARENT, a->peer.pid, &kinds);
-	return (kinds & m->wanted) == m->wanted;
+		found |= kinds_of_origin(m, a->peer.pid,
+					 a->has & ANNOT_PEER_ANCESTORS ? a->peer_ancestors : (struct str){ 0 });
+	return a->has & ANNOT_PEER ? inherit(m, a, ROLE_PEER_PARENT, a->peer.pid, found) : found;
+}
+
+static bool satisfied(const struct match *m, kinds found)
+{
+	return (found & m->wanted) == m->wanted;
 }
 
 static enum match_end ends_match(struct match *m, const struct annotation *annot)
 {
-	const bool owner = owner_matches(m, annot);
+	const bool owner = satisfied(m, kinds_of_owner(m, annot));
 	bool peer;
 
 	/* Asked in any case when it is to be remembered: for its children, or its labels. */
-	peer = (!owner || match_learns(m)) && (annot->has & m->groups[ROLE_PEER]) && peer_matches(m, annot);
+	peer = (!owner || match_learns(m)) && (annot->has & m->groups[ROLE_PEER]) &&
+	       satisfied(m, kinds_of_peer(m, annot));
 	if (owner)
 		return MATCH_OWNER;
 	return peer ? MATCH_PEER : MATCH_NONE;
@@ -355,37 +444,91 @@ enum match_end match_annotation(struct match *m, const struct annotation *annot)
 	return annot ? ends_match(m, annot) : MATCH_NONE;
 }
 
-bool match_containers(const struct match *m, const struct annotation *annot)
+bool match_asks_containers(const struct match *m)
 {
-	const unsigned wanted = container_match_wanted(m->containers) << CONTAINERS_AT;
-
-	return (kinds_of_role(m, annot, ROLE_OWNER) & wanted) == wanted ||
-	       (kinds_of_role(m, annot, ROLE_PEER) & wanted) == wanted;
+	return container_match_wanted(m->containers) || m->of_containers;
 }
 
-/* Live, users are told by number. */
-static unsigned kinds_of_user(const struct match *m, uint32_t uid)
+bool match_containers(const struct match *m, const struct annotation *annot)
 {
-	return match_user(m, uid, (struct str){ 0 }) ? KIND_UID : 0;
+	const kinds wanted = (kinds)container_match_wanted(m->containers) << CONTAINERS_AT;
+	const kinds owner = kinds_of_role(m, annot, ROLE_OWNER), peer = kinds_of_role(m, annot, ROLE_PEER);
+
+	if (!wanted)
+		return (owner | peer) & m->of_containers;
+	return (owner & wanted) == wanted || (peer & wanted) == wanted;
+}
+
+static struct found find_anew(struct match *m, const struct annotation *a)
+{
+	return (struct found){ .serial = a->serial, .owner = kinds_of_owner(m, a), .peer = kinds_of_peer(m, a) };
+}
+
+static struct found find_ends(struct match *m, const struct annotation *a)
+{
+	struct found *known;
+
+	if (!a)
+		return (struct found){ 0 };
+	if (match_learns(m))
+		return find_anew(m, a);
+	known = &m->memo[a->serial % MEMO];
+	if (known->serial != a->serial)
+		*known = find_anew(m, a);
+	return *known;
+}
+
+void match_next_source(struct match *m)
+{
+	memset(m->memo, 0, sizeof(m->memo));
+}
+
+void match_terms(struct match *m, const struct packet *packet, struct filter_truth *ret)
+{
+	const struct filter_expr *e = m->config.expr;
+	const struct annotation *a = packet->annot;
+	const struct found found = find_ends(m, a);
+	const bool owner_known = a && (a->has & ANNOT_PROCESS), peer_known = a && (a->has & ANNOT_PEER);
+	const bool sends = a && annot_owner_sends(a, (uint8_t)packet->dir);
+	const kinds src = sends ? found.owner : found.peer, dst = sends ? found.peer : found.owner;
+	const bool src_known = sends ? owner_known : peer_known, dst_known = sends ? peer_known : owner_known;
+
+	*ret = (struct filter_truth){ 0 };
+	for (uint32_t i = 0; i < e->n; i++) {
+		const struct filter_term *t = &e->terms[i];
+		const kinds bit = KIND(TERMS_AT + m->term_of[i]);
+		bool holds;
+
+		if (t->kind == TERM_UNKNOWN)
+			holds = term_holds_of_unknown(t->end, src_known, dst_known);
+		else if (t->kind == TERM_NETNS)
+			holds = term_fits_netns(&m->terms[m->term_of[i]], packet->iface);
+		else
+			holds = term_holds(t->end, src & bit, dst & bit);
+		if (holds)
+			ret->bits[i / 64] |= UINT64_C(1) << i % 64;
+	}
 }
 
 bool match_found(struct match *m, const struct process_desc *p, uint32_t parent, uint32_t uid)
 {
-	const unsigned known = kinds_of_pid(m, p->pid);
-	const unsigned kinds = kinds_of_process(m, p) | kinds_of_user(m, uid) | kinds_of_pid(m, parent);
+	const kinds known = kinds_of_pid(m, p->pid);
+	const kinds found = kinds_of_process(m, p) | kinds_of_user(m, uid, (struct str){ 0 }) | kinds_of_pid(m, parent);
 
-	remember(m, p->pid, kinds);
-	return kinds & m->followed & ~known;
+	remember(m, p->pid, found);
+	return found & m->followed & ~known;
 }
 
 /* A new process: it has what it inherits, and nothing of one before whose pid it has. It starts as its parent's user. */
 static void match_fork(struct match *m, const struct event_fork *fork)
 {
-	const unsigned inherited = kinds_of_pid(m, fork->child.parent_tgid) | kinds_of_user(m, fork->child.uid);
+	const struct process_desc number = { .pid = fork->child.tgid };
+	const kinds inherited = kinds_of_pid(m, fork->child.parent_tgid) | kinds_of_image(m, &number) |
+				kinds_of_user(m, fork->child.uid, (struct str){ 0 });
 
 	for (unsigned i = 0; i < SETS; i++) {
 		if (m->pids[i])
-			pid_clear(m, i, fork->child.tgid);
+			pid_set_remove(m->pids[i], fork->child.tgid);
 	}
 	remember(m, fork->child.tgid, inherited);
 }
@@ -407,16 +550,15 @@ static void match_exec(struct match *m, const struct event_exec *exec)
 {
 	const struct process_desc d = desc_of_exec(exec);
 
-	if (match_name(m, &d))
-		remember(m, d.pid, KIND_NAME);
+	remember(m, d.pid, kinds_of_image(m, &d));
 }
 
 static void match_rename(struct match *m, const struct event_rename *rename)
 {
 	const struct process_desc d = { .comm = str_of(rename->comm) };
 
-	if (rename->tid == rename->tgid && match_name(m, &d))
-		remember(m, rename->tgid, KIND_NAME);
+	if (rename->tid == rename->tgid)
+		remember(m, rename->tgid, kinds_of_image(m, &d));
 }
 
 /* Of a process outside of our pid namespace its comm is all that is known of its name. */
@@ -430,13 +572,13 @@ static void match_seen(struct match *m, const struct event_seen *seen)
 
 void match_event(struct match *m, uint32_t type, const void *event)
 {
-	if (!m->wanted)
+	if (!m->wanted && !m->nterms)
 		return;
 	if (type == EVENT_FORK)
 		match_fork(m, event);
-	else if (type == EVENT_EXEC && (m->followed & KIND_NAME))
+	else if (type == EVENT_EXEC && m->followed)
 		match_exec(m, event);
-	else if (type == EVENT_RENAME && (m->followed & KIND_NAME))
+	else if (type == EVENT_RENAME && m->followed)
 		match_rename(m, event);
 	else if (type == EVENT_SEEN && m->followed)
 		match_seen(m, event);
@@ -448,6 +590,8 @@ void match_free(struct match *m)
 		return;
 	for (unsigned i = 0; i < SETS; i++)
 		free(m->pids[i]);
+	for (unsigned i = 0; i < m->nterms; i++)
+		term_done(&m->terms[i]);
 	container_match_free(m->containers);
 	free(m);
 }

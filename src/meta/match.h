@@ -1,22 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * --pid, --pname, --uid and those for containers and pods on annotations: for -r, and for live packets whose owner was
- * settled in user space. Each option is a kind; of one kind any value will do, of those given all have to be
- * satisfied, and by one end: a packet passes when either end satisfies them.
+ * What is asked for of a packet's owners, on annotations: for -r, and for live packets whose owner was settled in user space.
+ * Of the options --pid, --pname, --uid and those for containers and pods each is a kind; of one kind any value will do, of
+ * those given all have to be satisfied, and by one end: a packet passes when either end satisfies them. The process terms of
+ * an expression are judged one by one.
  */
 #ifndef META_MATCH_H
 #define META_MATCH_H
 
+#include "filter/expr.h"
+#include "meta/asked.h"
 #include "meta/container_query.h"
 #include "packet.h"
-
-/* A user of whom the name is asked for: for files, which have their own. */
-struct match_user {
-	const char *name;
-	bool known; /* here, with this number */
-	uint32_t uid;
-	char *usual; /* what users of that number are called, NULL unknown */
-};
 
 struct match_config {
 	const uint32_t *pids;
@@ -27,8 +22,10 @@ struct match_config {
 	const struct match_user *users;
 	size_t nusers;
 	struct container_query containers;
-	/* The descendants of what satisfies --pid satisfy it, too, and so with --pname; with neither of these, with --uid. As
-	 * far as events and annotations tell. */
+	const struct filter_expr *expr;		    /* NULL: none */
+	const struct match_user *const *term_users; /* for each term of expr, NULL: it has none; NULL: none has */
+	/* The descendants of what satisfies --pid satisfy it, too, and so with --pname, and with terms of a process's own; with
+	 * none of these, with --uid and uid. As far as events and annotations tell. */
 	bool follow_forks;
 };
 
@@ -41,16 +38,28 @@ enum match_end {
 	MATCH_PEER, /* by the other one alone */
 };
 
-/* config's lists are borrowed for the life of the object. 0 or -ENOMEM. */
+enum { MATCH_TERMS_MAX = 55 }; /* of different kinds or values */
+
+/* config's lists are borrowed for the life of the object. 0, -ENOMEM, or -E2BIG: too many different terms. */
 int match_new(struct match **ret, const struct match_config *config);
 /* As one more --pid. */
 void match_add_pid(struct match *m, uint32_t pid);
+/* An option asks for something. */
 bool match_active(const struct match *m);
 /* Whether annotations of packets that do not pass for another reason have to be shown to it, too. */
 bool match_learns(const struct match *m);
 /* annot: NULL none. Without criteria everything matches. */
 enum match_end match_annotation(struct match *m, const struct annotation *annot);
-/* Whether an end satisfies what is asked for of containers and pods, whatever else is. */
+/*
+ * Which terms of the expression are true of a packet; to be asked of all packets when match_learns(). One without src or dst is
+ * true when it is of either end, "unknown" when it is of both. "netns" is of the interface.
+ */
+void match_terms(struct match *m, const struct packet *packet, struct filter_truth *ret);
+/* What comes next is of another source, which counts its annotations anew. */
+void match_next_source(struct match *m);
+/* Whether containers or pods are asked for: by options, or else by terms that no "not" stands in front of; */
+bool match_asks_containers(const struct match *m);
+/* whether an end satisfies what those options say, or one of these terms. */
 bool match_containers(const struct match *m, const struct annotation *annot);
 /* Live: validated records of the process ring, for follow_forks and for pids that are used again. */
 void match_event(struct match *m, uint32_t type, const void *event);

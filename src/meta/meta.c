@@ -23,6 +23,7 @@ static int open_containers(struct meta *m, const struct meta_config *config)
 	const struct containers_config containers = {
 		.addresses = config->runtime_addresses,
 		.query = config->query,
+		.expr = config->expr,
 		.verdict = config->verdict,
 		.arg = config->arg,
 		.netns = config->netns,

@@ -20,7 +20,8 @@ struct meta_config {
 	bool peer;			      /* the other end is wanted as well: wait for it too */
 	bool containers;		      /* talk to runtimes at all */
 	const char *const *runtime_addresses; /* sockets by enum runtime_kind; NULL: the usual ones */
-	struct container_query query;	      /* which are asked for, and who is told of a cgroup's verdict */
+	struct container_query query;	      /* which are asked for, and who is told of a cgroup's verdict; if none */
+	const struct filter_expr *expr;	      /* is, those of any of these terms; NULL: there are none */
 	void (*verdict)(void *arg, uint64_t cgroup, uint32_t tgid, bool match); /* as containers_config's */
 	void *arg;
 	struct netns_config netns; /* needs containers */

@@ -209,7 +209,8 @@ FAKE(int, filter_compile, const char *expr, const struct filter_compile_opts *op
 	static struct filter_insn insns[3];
 
 	FUZZ_CHECK(world.apart && world.dropped_all && world.sandboxed == !options.no_sandbox);
-	FUZZ_CHECK(expr == options.expr && opts->saved && !opts->live && opts->no_optimize + opts->swapped < 3);
+	FUZZ_CHECK(expr == options.filter->exact && opts->saved && !opts->live &&
+		   opts->no_optimize + opts->swapped < 3);
 	*ret = (struct filter_code){ .insns = insns, .n = fuzz_u8(&input) % 4 };
 	snprintf(err, FILTER_ERR_LEN, "not so");
 	return some_error() ? -EINVAL : 0;
@@ -251,10 +252,11 @@ FAKE(int, fcntl, int fd, int what, ...)
 
 static FILE *make_options(uint8_t how, uint8_t more)
 {
-	static char expr[] = "host localhost", write_file[] = "x.pcapng";
+	static struct filter_expr filter = { .text = "host localhost", .exact = "host localhost" };
+	static char write_file[] = "x.pcapng";
 
 	options = (struct options){
-		.expr = expr,
+		.filter = &filter,
 		.write_file = how & 1 ? write_file : NULL,
 		.user = how & 2 ? "nobody" : NULL,
 		.no_sandbox = how & 4,

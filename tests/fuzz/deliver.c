@@ -89,7 +89,7 @@ FAKE(int, clock_nanosleep, clockid_t clock, int flags, const struct timespec *un
 }
 
 FAKE(bool, filter_match_live, const struct filter_code *code, const uint8_t *data, uint32_t caplen, uint32_t len,
-     const struct filter_meta *meta)
+     const struct filter_meta *meta, const struct filter_truth *truth)
 {
 	volatile uint8_t sum = 0;
 
@@ -98,6 +98,7 @@ FAKE(bool, filter_match_live, const struct filter_code *code, const uint8_t *dat
 	(void)code;
 	(void)len;
 	(void)meta;
+	(void)truth;
 	return fuzz_u8(&input) != 1;
 }
 

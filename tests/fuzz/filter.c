@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Classic programs that no libpcap would write: what passes the checks must run without harm, agree with libpcap, and
- * translate to code whose form the verifier accepts.
+ * translate to code whose form the verifier accepts. Where they have process terms, the weaker code does what they do with
+ * each term as it should be.
  *
  * tests/unit/test_fuzz_filter.c runs it for a while on random input.
  */
@@ -12,6 +13,8 @@
 #include <string.h>
 
 #include "../bpf/reference.h"
+#include "filter/code.h"
+#include "filter/expr.h"
 #include "filter/filter.h"
 #include "filter/translate.h"
 
@@ -62,6 +65,20 @@ static const uint16_t valid_codes[] = {
 	BPF_JMP | BPF_JA,
 	BPF_RET | BPF_K,
 };
+
+/* Some loads of bytes become terms, with the test that belongs to each. */
+static void plant_terms(struct filter_insn *insns, uint32_t n)
+{
+	for (uint32_t i = 16; i + 2 < n; i++) {
+		if (insns[i].code != (BPF_LD | BPF_B | BPF_ABS) || insns[i].k & 3)
+			continue;
+		insns[i].k = FILTER_TERM_OFF + (insns[i].k >> 2) % 4;
+		insns[i + 1] = (struct filter_insn){ .code = BPF_JMP | BPF_JEQ | BPF_K,
+						     .jt = (uint8_t)(insns[i + 1].k % (n - i - 2)),
+						     .jf = (uint8_t)((insns[i + 1].k >> 8) % (n - i - 2)),
+						     .k = 1 };
+	}
+}
 
 /* Brings jumps and indexes near to what is allowed; the rest is up to the checks. */
 static void tame(struct filter_insn *insns, uint32_t n)
@@ -152,6 +169,34 @@ static void check_verdicts(const struct filter_code *code, const uint8_t *packet
 		abort();
 }
 
+static const struct filter_expr *four_terms(void)
+{
+	static struct filter_expr *e;
+	char err[FILTER_ERR_LEN];
+
+	if (!e && filter_expr_new(&e, "pid 1 or not pid 2 or (pid 3 and not pid 4)", err))
+		abort();
+	return e;
+}
+
+static void check_weak(struct filter_code *code, const uint8_t *packet, uint32_t len)
+{
+	const struct filter_truth best = { { 1 | 4 } };
+	struct filter_code weak, lenient;
+	bool match;
+
+	/* What jumps to the test of a term without its load is no term's code. */
+	if (filter_code_set_expr(code, four_terms()) || filter_weaken(code, NULL, &weak))
+		return;
+	match = filter_match(code, packet, len, len, &best);
+	lenient = *code;
+	lenient.lenient = true;
+	if (match != filter_match(&weak, packet, len, len, NULL) &&
+	    (match || !filter_match(&lenient, packet, len, len, &best)))
+		abort();
+	filter_done(&weak);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct filter_insn insns[INSNS_MAX + 16] = { 0 };
@@ -171,6 +216,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(insns + 16, data + 2, n * sizeof(insns[0]));
 	if (data[1] & 1)
 		tame(insns, n + 16);
+	if (data[1] & 2)
+		plant_terms(insns, n + 16);
 	data += 2 + n * sizeof(insns[0]);
 	size -= 2 + n * sizeof(insns[0]);
 	if (filter_code_new(insns, n + 16, &code))
@@ -179,6 +226,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(packet + 1, data, size);
 	check_verdicts(&code, packet + 1, (uint32_t)size);
 	check_translations(&code);
+	check_weak(&code, packet + 1, (uint32_t)size);
 	free(packet);
 	filter_done(&code);
 	return 0;

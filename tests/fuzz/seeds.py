@@ -226,6 +226,21 @@ def options():
         f.writelines(f'"{w}"\n' for w in [f'--{n}' for n in names] + words)
 
 
+def expressions():
+    packet = bytes(12) + b'\x08\0' + b'\x45' + bytes(8) + b'\x06' + bytes(30)
+    texts = ['port 53 and pid 7', 'tcp and not pname sshd', 'src pid 1 or (dst uid 33 and tcp port (80 or 443))',
+             'pname (curl or wget or "Web \\"Content")', "not (exe '/usr/bin/x' or parent 1 and label a=b)", 'pid 1 or 2',
+             'vlan 10 and src and dst container web-* or unknown', 'tcp[((tcp[12:1] & 0xf0) >> 2):4] = 1 and netns x']
+    with open(f'{TOP}/tests/bpf/expressions.txt', encoding='utf8') as f:
+        texts += [line.strip() for line in f if line[0] != '#']
+    for i, text in enumerate(texts):
+        save('expr', f'{i}', bytes([i % 8, 0xa5, len(packet)]) + packet + text.encode())
+    words = sorted(set(re.findall(r'[a-z][a-z0-9-]+', ' '.join(texts))))
+    words += ['pod', 'cmdline', '&&', '||', '!', '(', ')', '\\"', "'", '\\\\', '!=', '0x9d100000', 'byte', '@host']
+    with open(os.path.join(OUT, 'expr.dict'), 'w', encoding='utf8') as f:
+        f.writelines(f'"{w}"\n' for w in words)
+
+
 def records():
     save('process', 'all', bytes(b for kind in range(8) for b in (kind, 9 + kind, 1, 3, 4, 5) + tuple(b'abcdefghi')))
     save('process', 'asked', bytes(b for i in range(32) for b in (i, 17, 9, 8, 0x80 | i, 17, 9, 8, 1)))
@@ -253,5 +268,5 @@ def records():
 
 
 shutil.rmtree(OUT, ignore_errors=True)
-for make in (captures, answers, grpc, texts, mounts, archives, btf, packets, options, records):
+for make in (captures, answers, grpc, texts, mounts, archives, btf, packets, options, expressions, records):
     make()

@@ -18,7 +18,7 @@ same manual_has_all_options "$TEST_TMP/help" "$TEST_TMP/man"
 
 if command -v mandoc >/dev/null; then
 	# Whether other manuals are installed is not the page's fault.
-	mandoc -T lint man/ptcpdump.8 2>/dev/null | grep -v 'referenced manual not found' >"$TEST_TMP/lint"
+	mandoc -T lint man/*.[78] 2>/dev/null | grep -v 'referenced manual not found' >"$TEST_TMP/lint"
 	same manual_is_clean "$TEST_TMP/lint" /dev/null
 else
 	skip manual_is_clean "mandoc is missing"

@@ -12,6 +12,7 @@ import collections
 import concurrent.futures
 import os
 import random
+import re
 import shutil
 import signal
 import stat
@@ -41,7 +42,8 @@ CONTEXTS = ("process", "process,user", "process,parentproc", "thread,user,peer",
 EXPRESSIONS = ("udp", "tcp port %d" % FORKS, "host " + THERE, "tcp[13] & 7 != 0", "dst port %d or icmp" % PLAIN,
                "greater 100")
 TOLD = ("PID", "Cmd", "Name", "Comm", "ThreadName", "UserId", "ParentPID", "PeerPID", "PeerCmd", "PeerUserId")
-Selection = collections.namedtuple("Selection", "kind args live keep expression family", defaults=((), None, (), None))
+Selection = collections.namedtuple("Selection", "kind args live keep expression family snaplen",
+                                   defaults=((), None, (), None, None))
 
 
 # --- traffic ---------------------------------------------------------------------
@@ -186,6 +188,41 @@ def several(rng, traffic):
     return args
 
 
+def quoted(value):
+    return value if re.fullmatch(r"[\w./-]*", value) else '"%s"' % value
+
+
+def term(rng, traffic, kind):
+    if kind == "pid":
+        procs = [p.pid for p in traffic.procs + traffic.servers if p not in traffic.forking()]
+        pids = rng.sample(procs, rng.randint(1, 3))
+        return "pid %d" % pids[0] if len(pids) == 1 else "pid (%s)" % " or ".join(map(str, pids))
+    value = {
+        "pname": NAMES + ("py*", "*-of-*", "[p-t]*"),
+        "uid": (0,) + USERS,
+        "exe": ("/usr/*", "python3*", "bash", sys.executable, "/no/such"),
+        "cmdline": ("first", "*image.py*", "next", "shell"),
+        "parent": NAMES[:5] + (os.getpid(),),
+        "unknown": ("",),
+    }[kind]
+    return ("%s %s" % (kind, quoted(str(rng.choice(value))))).strip()
+
+
+def primitive(rng, traffic):
+    if rng.random() < 0.3:
+        return rng.choice(EXPRESSIONS + ("port (%d or %d)" % (PLAIN, SHARED), "ip6", "less 70"))
+    words = term(rng, traffic, rng.choice(("pid", "pname", "pname", "uid", "exe", "cmdline", "parent", "unknown")))
+    return rng.choice(("", "", "", "src ", "dst ", "src and dst ")) + words
+
+
+def expression(rng, traffic, depth=0):
+    """Of process terms and others, put together at random."""
+    if depth == 3 or rng.random() < 0.3:
+        return rng.choice(("", "", "not ")) + primitive(rng, traffic)
+    parts = [expression(rng, traffic, depth + 1) for _ in range(2)]
+    return rng.choice(("", "", "not ")) + "(%s)" % rng.choice((" and ", " or ")).join(parts)
+
+
 def selections(rng, traffic):
     """One of each kind; keep(interface, direction): what -r cannot know that the capture was asked for."""
     def any_of():
@@ -201,6 +238,11 @@ def selections(rng, traffic):
     pid = rng.choice(traffic.procs + traffic.servers).pid
     yield Selection("follow forks", ["--pid", str(pid)], ("-f",), family=pid)
     yield Selection("descendants", ["--pid", str(pid), "-f"])
+    for kind in "term", "terms":
+        yield Selection(kind, [], expression=(primitive(rng, traffic) if kind == "term" else expression(rng, traffic),))
+    yield Selection("terms of short packets", [], ("-s", "48"), expression=(expression(rng, traffic),), snaplen=48)
+    yield Selection("terms beside options", any_of(), expression=(expression(rng, traffic),))
+    yield Selection("terms of children", ["-f"], expression=("pid %d" % pid,))
 
 
 class Selected(Program):
@@ -212,12 +254,12 @@ class Selected(Program):
         self.cmd = cmd
 
 
-def packets_of(file, keep=None):
+def packets_of(file, keep=None, snaplen=None):
     """{(interface, direction, bytes): [comments of each]}"""
     names, found = interfaces(file), collections.defaultdict(list)
     for p in read_pcapng(file):
         if not keep or keep(names[p.iface], p.dir):
-            found[names[p.iface], p.dir, p.data].append(comments(p))
+            found[names[p.iface], p.dir, p.data[:snaplen]].append(comments(p))
     return found
 
 
@@ -319,12 +361,13 @@ def one_round(n, rng, there, backend, results):
         if lost:
             raise RuntimeError("lost packets: " + lost[0])
         everything = packets_of(captures[0].file)
+        short = {48: packets_of(captures[0].file, snaplen=48)}
         for s, c in zip(chosen[1:], captures[1:]):
             args = s.args
             if s.family:
                 args = [a for pid in sorted(traffic.family(s.family)) for a in ("--pid", str(pid))]
-            again = packets_of(read_again(captures[0].file, args, s.expression), s.keep)
-            results.add(n, s, packets_of(c.file), again, everything)
+            again = packets_of(read_again(captures[0].file, args, s.expression), s.keep, s.snaplen)
+            results.add(n, s, packets_of(c.file), again, short.get(s.snaplen, everything))
     finally:
         traffic.end()
 

@@ -78,7 +78,7 @@ static inline void rig_init(struct rig *r)
 	r->c.programs.control = &r->control;
 	r->c.config.ifaces = r->ifaces;
 	r->c.config.netns = r->netns;
-	r->c.config.snaplen = SNAPLEN;
+	r->c.config.snaplen = r->c.copylen = SNAPLEN;
 	/* The exact size: a tag that does not fit is seen by the sanitizer. */
 	r->c.delivery.vlan_buf = malloc(SNAPLEN + 4);
 	r->c.poll.epoll_fd = r->c.poll.timer_fd = r->c.namespaces.own_fd = r->c.namespaces.scan_fd =

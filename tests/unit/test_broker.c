@@ -12,12 +12,12 @@
 #include "session_broker_wire.h"
 #include "util/fd.h"
 
-static char expr[] = "udp port 53";
+static struct filter_expr filter = { .text = "udp port 53", .exact = "udp port 53" };
 
 /* The process outside, and our socket to it. No user to become: the tests may be run by anybody. */
 static pid_t start(int *fd)
 {
-	static const struct options o = { .expr = expr, .no_sandbox = true };
+	static const struct options o = { .filter = &filter, .no_sandbox = true };
 	static const struct session s = { .o = &o };
 	const struct broker_config config = { .s = &s, .first = STDIN_FILENO };
 	int pair[2];

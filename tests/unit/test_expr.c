@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "filter/code.h"
 #include "filter/expr.h"
 #include "util/buf.h"
 
@@ -195,6 +196,8 @@ static void test_refused(void)
 		{ "pid (7 or abc)", "pid abc: not a number (pname takes names; several: pid (7 or 8))" },
 		{ "pid 0", "pid 0: not a number from 1 to 4194304" },
 		{ "pid 4194305", "pid 4194305: not a number from 1 to 4194304" },
+		{ "pid '7 '", "pid \"7 \": not a number (pname takes names; several: pid (7 or 8))" },
+		{ "parent 0@host", "parent 0@host: not a number from 1 to 4194304" },
 		{ "parent 0", "parent 0: not a number from 1 to 4194304" },
 		{ "uid 4294967295", "uid 4294967295: not a number below 4294967295" },
 		{ "uid 99999999999", "uid 99999999999: not a number below 4294967295" },
@@ -221,6 +224,21 @@ static void test_refused(void)
 	}
 }
 
+static int compile(const char *text, int dlt, struct filter_expr **e, struct filter_code *code,
+		   char err[FILTER_ERR_LEN])
+{
+	struct filter_compile_opts opts = { .dlt = dlt };
+	int rc = filter_expr_new(e, text, err);
+
+	if (rc)
+		return rc;
+	opts.expr = *e;
+	rc = filter_compile((*e)->exact, &opts, code, err);
+	if (rc)
+		filter_expr_free(*e);
+	return rc;
+}
+
 /* What libpcap refuses, with a better message than "syntax error". */
 static void test_hints(void)
 {
@@ -232,25 +250,143 @@ static void test_hints(void)
 		  "'wget' is not another value of pname: several stand in parentheses, pname (A or B)" },
 		{ "pname (curl or wget) or 10.0.0.1",
 		  "'10.0.0.1' is not another value of pname: several stand in parentheses, pname (A or B)" },
+		{ "pid 7 or tcp and port 80 443", "can't parse filter expression: syntax error" },
 		{ "tcp pid 7",
 		  "pid: a process term begins the expression or stands after and, or, not or a parenthesis (tcp and "
 		  "pid ...)" },
 	};
 
 	for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
-		struct filter_compile_opts opts = { .dlt = DLT_EN10MB };
 		struct filter_expr *e;
 		struct filter_code code;
 		char err[FILTER_ERR_LEN] = "";
 
-		CHECK_INT(filter_expr_new(&e, hints[i].text, err), 0);
-		opts.expr = e;
-		if (filter_compile(e->exact, &opts, &code, err) != -EINVAL)
+		if (compile(hints[i].text, DLT_EN10MB, &e, &code, err) != -EINVAL)
 			CHECK_FAIL("%s is taken", hints[i].text);
 		if (strcmp(err, hints[i].err))
 			CHECK_FAIL("%s: %s", hints[i].text, err);
-		filter_expr_free(e);
 	}
+}
+
+static void dump_is(const char *text, int level, const char *want)
+{
+	struct filter_code code;
+	struct filter_expr *e;
+	char err[FILTER_ERR_LEN] = "", *got = NULL;
+	size_t size;
+	FILE *out;
+
+	if (compile(text, DLT_EN10MB, &e, &code, err))
+		CHECK_FAIL("%s: %s", text, err);
+	out = open_memstream(&got, &size);
+	filter_dump(&code, level, out);
+	fclose(out);
+	if (strcmp(got, want))
+		snprintf(check_why, sizeof(check_why), "%s -%.*s: %s", text, level, "ddd", got);
+	free(got);
+	filter_done(&code);
+	filter_expr_free(e);
+}
+
+static void test_dumps(void)
+{
+	dump_is("ip and not src pname \"Web Content\"", 1,
+		"(000) ldh      [12]\n"
+		"(001) jeq      #0x800           jt 2\tjf 5\n"
+		"(002) term     src pname \"Web Content\"\n"
+		"(003) jeq      #0x1             jt 5\tjf 4\n"
+		"(004) ret      #262144\n"
+		"(005) ret      #0\n");
+	if (!check_why[0])
+		dump_is("pname 'a\033b'", 1,
+			"(000) term     pname \"a\\x1bb\"\n"
+			"(001) jeq      #0x1             jt 2\tjf 3\n"
+			"(002) ret      #262144\n"
+			"(003) ret      #0\n");
+	if (!check_why[0])
+		dump_is("pid 7 or pid 8", 3,
+			"6\n48 0 0 4294964224\n21 2 0 1\n48 0 0 4294964225\n21 0 1 1\n6 0 0 262144\n6 0 0 0\n");
+}
+
+/* Wherever a header has moved the offset. */
+static void test_offsets(void)
+{
+	static const char *const texts[] = {
+		"pid 7",	  "vlan and pid 7",   "pppoes 1 and pid 7",
+		"mpls and pid 7", "geneve and pid 7", "geneve and vlan and pppoes and mpls and pid 7"
+	};
+	/* Ethernet, raw IP, Linux cooked 2, 802.11 with radiotap, PPI, PF log, MPEG-2 TS in Ethernet, Juniper ATM2 */
+	static const int dlts[] = { 1, 12, 276, 127, 192, 117, 274, 135 };
+	unsigned compiled = 0;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		for (size_t k = 0; k < sizeof(dlts) / sizeof(dlts[0]); k++) {
+			struct filter_code code;
+			struct filter_expr *e;
+			char err[FILTER_ERR_LEN] = "";
+			unsigned terms = 0;
+
+			if (compile(texts[i], dlts[k], &e, &code, err))
+				continue;
+			for (uint32_t j = 0; j < code.n; j++)
+				terms += filter_insn_term(&code.insns[j]) >= 0;
+			if (terms != 1)
+				CHECK_FAIL("%s on link type %d has %u terms", texts[i], dlts[k], terms);
+			compiled++;
+			filter_done(&code);
+			filter_expr_free(e);
+		}
+	CHECK(compiled > 20);
+}
+
+/* As it comes over a pipe. */
+static void test_code_from_elsewhere(void)
+{
+	const struct filter_insn unknown[] = {
+		{ 0x30, 0, 0, FILTER_TERM_OFF + 1 }, { 0x15, 0, 1, 1 }, { 6, 0, 0, 1 }, { 6, 0, 0, 0 }
+	};
+	const struct filter_insn read[] = { { 0x30, 0, 0, FILTER_TERM_OFF }, { 0x16, 0, 0, 0 } };
+	const struct filter_truth yes = { { 1 } };
+	struct filter_code code, again;
+	struct filter_expr *e;
+	char err[FILTER_ERR_LEN];
+
+	CHECK_INT(compile("not pid 7", DLT_EN10MB, &e, &code, err), 0);
+	CHECK_INT(filter_code_new(code.insns, code.n, &again), 0);
+	CHECK_INT(filter_code_set_expr(&again, e), 0);
+	CHECK(again.expr == e);
+	CHECK(!filter_match(&again, NULL, 0, 0, &yes));
+	CHECK(filter_match(&again, NULL, 0, 0, NULL));
+	filter_done(&code);
+	filter_done(&again);
+
+	CHECK_INT(filter_code_new(unknown, 4, &code), 0);
+	CHECK_INT(filter_code_set_expr(&code, e), -EINVAL);
+	filter_done(&code);
+	CHECK_INT(filter_code_new(read, 2, &code), 0);
+	CHECK_INT(filter_code_set_expr(&code, e), -EINVAL);
+	filter_done(&code);
+	filter_expr_free(e);
+
+	CHECK_INT(compile("ether[0xfffff400] = 1 and pid 7", DLT_EN10MB, &e, &code, err), -EINVAL);
+	CHECK_STR(err, "the expression loads bytes at offsets that are kept for process terms");
+	/* without terms it fails, as any load does that far out */
+	CHECK_INT(compile("not ether[0xfffff400] = 1", DLT_EN10MB, &e, &code, err), 0);
+	CHECK(!filter_match(&code, NULL, 0, 0, &yes));
+	CHECK(!filter_match(&code, NULL, 0, 0, NULL));
+	filter_done(&code);
+	filter_expr_free(e);
+}
+
+static void test_no_names(void)
+{
+	struct filter_expr *e;
+	char err[FILTER_ERR_LEN];
+
+	CHECK_INT(filter_expr_new(&e, "tcp port 80 and not (pname curl or exe /usr/bin/x)", err), 0);
+	CHECK(filter_has_names(e->text));
+	CHECK(!filter_has_names(e->exact));
+	filter_expr_free(e);
 }
 
 /* Hundreds of terms, and numbers that look like theirs. */
@@ -300,6 +436,10 @@ int main(void)
 	RUN(test_old_expressions);
 	RUN(test_refused);
 	RUN(test_hints);
+	RUN(test_dumps);
+	RUN(test_offsets);
+	RUN(test_code_from_elsewhere);
+	RUN(test_no_names);
 	RUN(test_limits);
 	return check_status();
 }

@@ -6,11 +6,12 @@
 
 static void test_find_by_name(void)
 {
+	static const struct filter_expr filter = { .text = "tcp", .exact = "tcp" };
 	const struct link *link;
 
 	start();
 	rig.ifaces[0] = "eth0";
-	rig_config(&rig)->filter = "tcp";
+	rig_config(&rig)->filter = &filter;
 	add_news(1, "lo", IFF_UP, ARPHRD_LOOPBACK), is_up(2, "eth0"), is_up(3, "eth01"), is_up(4, "eth");
 	CHECK_INT(links_find(&rig.c), 0);
 	CHECK_STR(what_was_told(), "open; dump; ");

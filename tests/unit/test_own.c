@@ -709,11 +709,11 @@ static void test_expression(void)
 	CHECK(!filter_has_names(text));
 	filter_compile(text, &opts, &code, err);
 	CHECK_STR(err, "");
-	CHECK(filter_match(&code, v4_in, sizeof(v4_in), sizeof(v4_in)));
-	CHECK(filter_match(&code, v4_out, sizeof(v4_out), sizeof(v4_out)));
+	CHECK(filter_match(&code, v4_in, sizeof(v4_in), sizeof(v4_in), NULL));
+	CHECK(filter_match(&code, v4_out, sizeof(v4_out), sizeof(v4_out), NULL));
 	memcpy(other, v4_in, sizeof(other));
 	other[21]++; /* another login of that host */
-	CHECK(!filter_match(&code, other, sizeof(other), sizeof(other)));
+	CHECK(!filter_match(&code, other, sizeof(other), sizeof(other), NULL));
 	filter_done(&code);
 	buf_done(&b);
 }

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "session_terms.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "options_value.h"
+#include "util/glob.h"
+
+static bool add_number(struct u32_list *l, struct str text)
+{
+	uint32_t number;
+
+	if (!annot_parse_pid(text, &number))
+		return false;
+	u32_list_add(l, number);
+	return true;
+}
+
+static bool add_user(struct asked *a, const struct filter_term *t, const struct match_user *user)
+{
+	if (!user)
+		return add_number(&a->uids, str_of(t->value));
+	if (user->known)
+		u32_list_add(&a->uids, user->uid);
+	return user->known;
+}
+
+/* The kernel compares names, and knows one of everybody. */
+static bool add_name(struct asked *a, const char *name)
+{
+	size_t n = 0;
+
+	if (glob_is(name) || strcmp(name, ANNOT_UNKNOWN) == 0)
+		return false;
+	while (a->pnames[n])
+		n++;
+	a->pnames[n] = name;
+	return true;
+}
+
+static bool add(struct asked *a, const struct filter_term *t, const struct match_user *user)
+{
+	switch (t->kind) {
+	case TERM_PID: return add_number(&a->pids, str_of(t->value));
+	case TERM_PNAME: return add_name(a, t->value);
+	case TERM_UID: return add_user(a, t, user);
+	case TERM_CONTAINER:
+	case TERM_POD:
+	case TERM_LABEL: return a->containers = true;
+	case TERM_EXE:
+	case TERM_CMDLINE:
+	case TERM_PARENT:
+	case TERM_NETNS:
+	case TERM_UNKNOWN:
+	case TERM_KINDS: break;
+	}
+	return false;
+}
+
+int asked_find(struct asked *a, const struct options *o)
+{
+	const struct filter_expr *e = o->filter;
+
+	*a = (struct asked){ .pnames = calloc(e->n + 1, sizeof(*a->pnames)) };
+	if (!a->pnames) {
+		log_error("out of memory");
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < e->n; i++) {
+		if (!e->terms[i].negative && add(a, &e->terms[i], o->term_users[i]))
+			a->decided.bits[i / 64] |= UINT64_C(1) << i % 64;
+	}
+	return 0;
+}
+
+bool asked_any(const struct asked *a)
+{
+	return a->pids.n || a->uids.n || a->containers || (a->pnames && a->pnames[0]);
+}
+
+void asked_done(struct asked *a)
+{
+	u32_list_done(&a->pids);
+	u32_list_done(&a->uids);
+	free(a->pnames);
+}
