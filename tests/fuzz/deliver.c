@@ -121,6 +121,14 @@ FAKE(int, ring_peek, struct ring *r, const void **ret, size_t *len)
 
 /* --- what comes of it ----------------------------------------------------------------------- */
 
+/* Of a device, ahead of its first packet. */
+static int iface_seen(void *arg, const struct iface *iface)
+{
+	(void)arg;
+	FUZZ_CHECK(iface->name);
+	return 0;
+}
+
 static int packet_seen(void *arg, struct packet *p, bool force)
 {
 	const uint64_t ns = (uint64_t)p->sec * NSEC_PER_SEC + (uint64_t)p->nsec;
@@ -205,6 +213,7 @@ static void open_world(void)
 
 	rig_init(&rig);
 	rig_without_programs(&rig);
+	rig_handler(&rig)->iface = iface_seen;
 	rig_handler(&rig)->packet = packet_seen;
 	own = rig_netns(&rig, OWN_INODE, -1);
 	other = rig_netns(&rig, OWN_INODE + 1, -1);
