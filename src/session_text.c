@@ -99,7 +99,9 @@ static int open_relay(struct session *s)
 	int err = output_text_reach_new(&s->reach, config);
 
 	relay.needs_arg = s->reach;
-	if (!err)
+	if (err)
+		log_error("out of memory");
+	else
 		err = output_relay_new(&s->relay, &relay);
 	s->text = s->relay;
 	/* The other process has them now. */

@@ -488,17 +488,18 @@ static int start_child(struct relay *r)
 int output_relay_new(struct output **ret, const struct relay_config *config)
 {
 	struct relay *r = calloc(1, sizeof(*r));
-	int err;
+	int err = -ENOMEM;
 
-	if (!r)
-		return -ENOMEM;
-	r->output.ops = &relay_ops;
-	r->config = *config;
-	r->socket = r->pid_fd = -1;
-	err = start_child(r);
+	if (r) {
+		r->output.ops = &relay_ops;
+		r->config = *config;
+		r->socket = r->pid_fd = -1;
+		err = start_child(r);
+	}
 	if (err) {
 		log_error("can't start the process that prints: %s", strerror(-err));
-		relay_free(&r->output);
+		if (r)
+			relay_free(&r->output);
 		return err;
 	}
 	*ret = &r->output;
