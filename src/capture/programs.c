@@ -79,9 +79,12 @@ static int filter_compile_for(struct capture *c, int dlt, struct filter_code *co
 	err = weaken(c, &exact, code, rest);
 	if (!err)
 		err = matches_keep(c, dlt, &exact);
-	if (err)
-		snprintf(text, FILTER_ERR_LEN, "%s", strerror(-err));
 	filter_done(&exact);
+	if (err) {
+		snprintf(text, FILTER_ERR_LEN, "%s", strerror(-err));
+		filter_done(code);
+		filter_done(rest);
+	}
 	return err;
 }
 
