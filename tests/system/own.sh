@@ -124,11 +124,20 @@ from_window() { # NAME KIND CLIENT...
 	compared "$1"
 }
 
-# Begun over one login, which is gone, and shown by others.
+open_logins() {
+	ss -Htn state established "( sport = :$PORT )" | wc -l
+}
+
+# Begun over one login, which is gone, and shown by others. The server lets go of it a moment after the client.
 multiplexed() { # KIND
-	local first second
+	local first second before i
+	before=$(open_logins)
 	login "$1" root 127.0.0.1 "$("$1_start")"
 	wait $!
+	for ((i = 0; i < 100; i++)); do
+		[ "$(open_logins)" -gt "$before" ] || break
+		sleep 0.1
+	done
 	from_window "$1-detached" "$1"
 	login "$1-first" root 127.0.0.1 "$("$1_attach")"
 	first=$!
