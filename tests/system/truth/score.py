@@ -8,7 +8,7 @@ from .base import SETTLE
 
 
 def parse(data):
-    """(proto, src, sport, dst, dport, payload length, later fragment) or None."""
+    """(proto, src, sport, dst, dport, payload length, later fragment) or None, also of one that a snaplen has cut short."""
     if len(data) < 34:
         return None
     kind = struct.unpack_from("!H", data, 12)[0]
@@ -19,7 +19,7 @@ def parse(data):
         length = struct.unpack_from("!H", data, 16)[0] - ihl
         if struct.unpack_from("!H", data, 20)[0] & 0x1fff:
             return ("frag", str(ipaddress.ip_address(src)), 0, str(ipaddress.ip_address(dst)), 0, length, True)
-    elif kind == 0x86dd:
+    elif kind == 0x86dd and len(data) >= 54:
         proto, off = data[20], 54
         src, dst = data[22:38], data[38:54]
         length = struct.unpack_from("!H", data, 18)[0]
