@@ -22,7 +22,8 @@ trap finish EXIT
 as_root true
 
 echo 'hello from the demo' >"$dir/hello.txt"
-# Port 0: the kernel picks a free one; the server says which.
+# Port 0: the kernel picks a free one; the server says which. Its log is made before it starts, which takes a moment.
+: >"$dir/server.log"
 python3 -u -m http.server --bind 127.0.0.1 --directory "$dir" 0 >"$dir/server.log" 2>&1 &
 server=$!
 port=
