@@ -223,6 +223,16 @@ def expression(rng, traffic, depth=0):
     return rng.choice(("", "", "not ")) + "(%s)" % rng.choice((" and ", " or ")).join(parts)
 
 
+def sensible(rng, traffic):
+    """An expression that libpcap does not refuse for being true of nothing: "udp and tcp port 80"."""
+    while True:
+        drawn = expression(rng, traffic)
+        p = subprocess.run([PTCPDUMP, "-y", "EN10MB", "-d", drawn], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                           text=True)
+        if "rejects all packets" not in p.stderr:
+            return drawn
+
+
 def selections(rng, traffic):
     """One of each kind; keep(interface, direction): what -r cannot know that the capture was asked for."""
     def any_of():
@@ -239,9 +249,9 @@ def selections(rng, traffic):
     yield Selection("follow forks", ["--pid", str(pid)], ("-f",), family=pid)
     yield Selection("descendants", ["--pid", str(pid), "-f"])
     for kind in "term", "terms":
-        yield Selection(kind, [], expression=(primitive(rng, traffic) if kind == "term" else expression(rng, traffic),))
-    yield Selection("terms of short packets", [], ("-s", "48"), expression=(expression(rng, traffic),), snaplen=48)
-    yield Selection("terms beside options", any_of(), expression=(expression(rng, traffic),))
+        yield Selection(kind, [], expression=(primitive(rng, traffic) if kind == "term" else sensible(rng, traffic),))
+    yield Selection("terms of short packets", [], ("-s", "48"), expression=(sensible(rng, traffic),), snaplen=48)
+    yield Selection("terms beside options", any_of(), expression=(sensible(rng, traffic),))
     yield Selection("terms of children", ["-f"], expression=("pid %d" % pid,))
 
 
