@@ -8,11 +8,11 @@
 #include "options_value.h"
 #include "util/glob.h"
 
-static bool add_number(struct u32_list *l, struct str text)
+static bool add_number(struct u32_list *l, const char *text, bool (*parse)(struct str text, uint32_t *ret))
 {
 	uint32_t number;
 
-	if (!annot_parse_pid(text, &number))
+	if (!parse(str_of(text), &number))
 		return false;
 	u32_list_add(l, number);
 	return true;
@@ -21,7 +21,7 @@ static bool add_number(struct u32_list *l, struct str text)
 static bool add_user(struct asked *a, const struct filter_term *t, const struct match_user *user)
 {
 	if (!user)
-		return add_number(&a->uids, str_of(t->value));
+		return add_number(&a->uids, t->value, annot_parse_u32);
 	if (user->known)
 		u32_list_add(&a->uids, user->uid);
 	return user->known;
@@ -43,7 +43,7 @@ static bool add_name(struct asked *a, const char *name)
 static bool add(struct asked *a, const struct filter_term *t, const struct match_user *user)
 {
 	switch (t->kind) {
-	case TERM_PID: return add_number(&a->pids, str_of(t->value));
+	case TERM_PID: return add_number(&a->pids, t->value, annot_parse_pid);
 	case TERM_PNAME: return add_name(a, t->value);
 	case TERM_UID: return add_user(a, t, user);
 	case TERM_CONTAINER:
