@@ -241,16 +241,23 @@ static bool has_main_thread(const struct annotation *a)
 	       !str_eq(a->thread, process_desc_comm(&a->process));
 }
 
-/* By its names, its executable and its arguments: until it executes another or takes another name. */
-static kinds kinds_of_image(const struct match *m, const struct process_desc *p)
+static kinds kinds_of_terms(const struct match *m, const struct term_facts *facts)
 {
-	kinds found = (m->wanted & KIND_NAME) && match_name(m, p) ? KIND_NAME : 0;
+	kinds found = 0;
 
 	for (unsigned i = 0; i < m->nterms; i++) {
-		if (term_fits_process(&m->terms[i], p))
+		if (term_fits(&m->terms[i], facts))
 			found |= KIND(TERMS_AT + i);
 	}
 	return found;
+}
+
+/* By its names, its executable and its arguments: until it executes another or takes another name. */
+static kinds kinds_of_image(const struct match *m, const struct process_desc *p)
+{
+	const kinds found = (m->wanted & KIND_NAME) && match_name(m, p) ? KIND_NAME : 0;
+
+	return found | kinds_of_terms(m, &(struct term_facts){ .process = p });
 }
 
 static kinds kinds_of_process(const struct match *m, const struct process_desc *p)
@@ -274,24 +281,16 @@ static bool match_user(const struct match *m, uint32_t uid, struct str name)
 
 static kinds kinds_of_user(const struct match *m, uint32_t uid, struct str name)
 {
-	kinds found = match_user(m, uid, name) ? KIND_UID : 0;
+	const kinds found = match_user(m, uid, name) ? KIND_UID : 0;
 
-	for (unsigned i = 0; i < m->nterms; i++) {
-		if (term_fits_user(&m->terms[i], uid, name))
-			found |= KIND(TERMS_AT + i);
-	}
-	return found;
+	return found | kinds_of_terms(m, &(struct term_facts){ .user = &(struct term_user){ uid, name } });
 }
 
 static kinds kinds_of_container(const struct match *m, const struct container_desc *c, const struct pod_desc *pod)
 {
-	kinds found = (kinds)container_match_end(m->containers, c, pod) << CONTAINERS_AT;
+	const kinds found = (kinds)container_match_end(m->containers, c, pod) << CONTAINERS_AT;
 
-	for (unsigned i = 0; i < m->nterms; i++) {
-		if (term_fits_container(&m->terms[i], c, pod))
-			found |= KIND(TERMS_AT + i);
-	}
-	return found;
+	return found | kinds_of_terms(m, &(struct term_facts){ .container = c, .pod = pod });
 }
 
 /* The string of a group that has one. */
@@ -365,13 +364,7 @@ static kinds inherit(struct match *m, const struct annotation *a, enum annot_rol
 /* Of what has a name, that it comes from this one. */
 static kinds kinds_of_parent(const struct match *m, const struct process_desc *parent)
 {
-	kinds found = 0;
-
-	for (unsigned i = 0; i < m->nterms; i++) {
-		if (term_fits_parent(&m->terms[i], parent))
-			found |= KIND(TERMS_AT + i);
-	}
-	return found;
+	return kinds_of_terms(m, &(struct term_facts){ .parent = parent });
 }
 
 /* What a process is told to come from; told: n == 0, that was with an earlier packet. */

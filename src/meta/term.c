@@ -90,7 +90,7 @@ static bool fits_cmdline(const struct term *t, const struct process_desc *p)
 	return p->args.n && memmem(p->args.p, p->args.n, t->value, strlen(t->value));
 }
 
-bool term_fits_process(const struct term *t, const struct process_desc *p)
+static bool fits_process(const struct term *t, const struct process_desc *p)
 {
 	switch (t->kind) {
 	case TERM_PID: return t->numeric && p->pid == t->number;
@@ -101,23 +101,25 @@ bool term_fits_process(const struct term *t, const struct process_desc *p)
 	}
 }
 
-bool term_fits_parent(const struct term *t, const struct process_desc *parent)
+static bool fits_parent(const struct term *t, const struct process_desc *parent)
 {
-	if (t->kind != TERM_PARENT)
-		return false;
 	return t->numeric ? parent->pid == t->number : fits_name(t, parent);
 }
 
-bool term_fits_user(const struct term *t, uint32_t uid, struct str name)
+static bool fits_user(const struct term *t, const struct term_user *u)
 {
-	if (t->kind != TERM_UID)
-		return false;
-	return t->numeric ? uid == t->number : asked_user(&t->user, uid, name);
+	return t->numeric ? u->uid == t->number : asked_user(&t->user, u->uid, u->name);
 }
 
-bool term_fits_container(const struct term *t, const struct container_desc *c, const struct pod_desc *pod)
+bool term_fits(const struct term *t, const struct term_facts *f)
 {
-	return t->matcher && (c || pod) && container_match_end(t->matcher, c, pod);
+	if (term_of_process(t->kind))
+		return f->process && fits_process(t, f->process);
+	if (t->kind == TERM_PARENT)
+		return f->parent && fits_parent(t, f->parent);
+	if (t->kind == TERM_UID)
+		return f->user && fits_user(t, f->user);
+	return t->matcher && (f->container || f->pod) && container_match_end(t->matcher, f->container, f->pod);
 }
 
 /* By its name or its inode number. */

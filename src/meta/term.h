@@ -21,16 +21,26 @@ struct term {
 	char *text;			 /* room for glob_match() */
 };
 
+struct term_user {
+	uint32_t uid;
+	struct str name; /* the saved one; n == 0 none */
+};
+
+/* What is known of one end. */
+struct term_facts {
+	const struct process_desc *process, *parent;
+	const struct term_user *user;
+	const struct container_desc *container;
+	const struct pod_desc *pod;
+};
+
 /* t borrows from asked and user, which is of a TERM_UID with a name and else NULL. 0 or -ENOMEM; in both cases term_done(). */
 int term_init(struct term *t, const struct filter_term *asked, const struct match_user *user);
 bool term_is(const struct term *t, const struct filter_term *asked);
 /* TERM_PID, TERM_PNAME, TERM_EXE and TERM_CMDLINE; with --follow-forks it is true of children, too. */
 bool term_of_process(enum term_kind kind);
-/* Of these three, those of the other kinds are false. */
-bool term_fits_process(const struct term *t, const struct process_desc *p);
-bool term_fits_parent(const struct term *t, const struct process_desc *parent);
-bool term_fits_user(const struct term *t, uint32_t uid, struct str name);
-bool term_fits_container(const struct term *t, const struct container_desc *c, const struct pod_desc *pod);
+/* Terms of what is NULL there are false. */
+bool term_fits(const struct term *t, const struct term_facts *f);
 bool term_fits_netns(const struct term *t, const struct iface *iface);
 /* Whether it is true of a packet, by what it is of the ends: */
 bool term_holds(enum term_end end, bool src, bool dst);
