@@ -9,6 +9,7 @@
 
 #include "annotation.h"
 #include "filter/scan.h"
+#include "util/glob.h"
 
 enum {
 	VALUE_MAX = 4095, /* bytes: a path */
@@ -162,6 +163,16 @@ static const char *pid_flaw(const char *value)
 	return pid && pid <= PID_LIMIT ? NULL : "not a number from 1 to 4194304";
 }
 
+/* A key is no pattern. */
+static const char *label_flaw(const char *label)
+{
+	const char *mark = strchr(label, '=');
+
+	if (mark == label)
+		return "no key: a label is KEY or KEY=VALUE";
+	return mark ? glob_flaw(mark + 1) : NULL;
+}
+
 static const char *value_flaw(enum term_kind kind, const char *value)
 {
 	uint32_t n;
@@ -170,14 +181,15 @@ static const char *value_flaw(enum term_kind kind, const char *value)
 		return "an empty value matches nothing";
 	switch (kind) {
 	case TERM_PID: return pid_flaw(value);
-	case TERM_PARENT: return digits(value) || annot_parse_pid(str_of(value), &n) ? pid_flaw(value) : NULL;
+	case TERM_PARENT:
+		return digits(value) || annot_parse_pid(str_of(value), &n) ? pid_flaw(value) : glob_flaw(value);
 	case TERM_UID:
 		if (value[strspn(value, "-0123456789")] == '\0' &&
 		    (!digits(value) || !annot_parse_u32(str_of(value), &n) || n == UINT32_MAX))
 			return "not a number below 4294967295";
 		return NULL;
-	case TERM_LABEL: return value[0] == '=' ? "no key: a label is KEY or KEY=VALUE" : NULL;
-	default: return NULL;
+	case TERM_LABEL: return label_flaw(value);
+	default: return glob_flaw(value);
 	}
 }
 
