@@ -184,7 +184,7 @@ static const char *const values[TERM_KINDS][VALUES][2] = {
 			 { "\"Web Content\"", "Web Content" },
 			 { "tcp", "tcp" },
 			 { "'or'", "or" },
-			 { "\"a\\\"(b)\\\\\"", "a\"(b)\\" },
+			 { "\"a\\\"(b)\\\\\\\\\"", "a\"(b)\\\\" },
 			 { "*d", "*d" } },
 	[TERM_UID] = { { "0", "0" },
 		       { "www-data", "www-data" },
