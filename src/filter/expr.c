@@ -58,7 +58,7 @@ static bool plain(const char *value)
 {
 	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/@=*?+,%~[]";
 
-	return value[0] && value[strspn(value, safe)] == '\0' && strcmp(value, "and") != 0 &&
+	return value[0] && value[0] != '=' && value[strspn(value, safe)] == '\0' && strcmp(value, "and") != 0 &&
 	       strcmp(value, "or") != 0 && strcmp(value, "not") != 0;
 }
 

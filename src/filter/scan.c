@@ -124,16 +124,23 @@ static struct token token_after(const struct token *t)
 
 /* --- messages ----------------------------------------------------------------------------------------- */
 
-/* "src pid abc: why". */
-static int fail_value(const struct parser *p, const struct head *h, const char *value, const char *why)
+/* The term with what can be shown of a value, NUL-terminated. */
+static void put_shown(struct buf *b, const struct head *h, const char *value)
 {
 	char shown[SHOWN_MAX + 4];
 	const struct filter_term t = { .kind = h->kind, .end = h->end, .value = shown };
-	struct buf b = { 0 };
 
 	snprintf(shown, sizeof(shown), "%.*s%s", SHOWN_MAX, value, strlen(value) > SHOWN_MAX ? "..." : "");
-	filter_term_put(&b, &t);
-	buf_putc(&b, '\0');
+	filter_term_put(b, &t);
+	buf_putc(b, '\0');
+}
+
+/* "src pid abc: why". */
+static int fail_value(const struct parser *p, const struct head *h, const char *value, const char *why)
+{
+	struct buf b = { 0 };
+
+	put_shown(&b, h, value);
 	snprintf(p->err, FILTER_ERR_LEN, "%s: %s", b.p, why);
 	buf_done(&b);
 	return -EINVAL;
@@ -219,6 +226,46 @@ static const char *unquoted(struct buf *b, const char *p)
 	return p + n;
 }
 
+/* Of what no value begins with, unless it is quoted; 0 it does not either. */
+static size_t operator_len(const struct head *h)
+{
+	if (h->kind == TERM_LABEL && *h->value == '=') /* a key is lacking */
+		return 0;
+	return strncmp(h->value, "!=", 2) == 0 ? 2 : strspn(h->value, "=<>");
+}
+
+/* What to write instead of "pid != 7", as libpcap's own primitives have it. */
+static void put_without(struct buf *b, const struct head *h)
+{
+	const char *p = h->value + operator_len(h);
+	struct buf value = { 0 };
+
+	p += strspn(p, BLANKS);
+	if (!(*p == '"' || *p == '\'' ? quoted(&value, p) : unquoted(&value, p)) || !value.p[0]) {
+		value.len = 0;
+		buf_put(&value, "...", sizeof("..."));
+	}
+	if (*h->value == '!')
+		buf_puts(b, "not ");
+	put_shown(b, h, value.p);
+	buf_done(&value);
+}
+
+static int fail_operator(const struct parser *p, const struct head *h)
+{
+	const char *word = filter_term_word(h->kind);
+	struct buf b = { 0 };
+
+	if (*h->value == '<' || *h->value == '>')
+		buf_printf(&b, "all values, %s (A or B)%c", word, '\0');
+	else
+		put_without(&b, h);
+	snprintf(p->err, FILTER_ERR_LEN, "%s %.*s: a process term has no operator: write %s", word,
+		 (int)operator_len(h), h->value, b.p);
+	buf_done(&b);
+	return -EINVAL;
+}
+
 static int value_check(const struct parser *p, const struct head *h, const char *value, const char *end)
 {
 	const char *flaw;
@@ -265,6 +312,8 @@ static int term_add(struct parser *p, const struct head *h, const char *from, co
 		buf_putc(&s->text, '\0');
 		*end = h->to;
 	} else {
+		if (operator_len(h))
+			return fail_operator(p, h);
 		*end = *h->value == '"' || *h->value == '\'' ? quoted(&s->text, h->value)
 							     : unquoted(&s->text, h->value);
 		if (!*end)
