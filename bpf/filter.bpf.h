@@ -35,42 +35,32 @@
  * kernels), weak, so that several objects that include this file can be linked. The asm hides the result from clang,
  * which else would inline "return 1".
  */
-#define FILTER_STUB __attribute__((weak, noinline))
+#define FILTER_STUB(name)                                                                                              \
+	__attribute__((weak, noinline)) int name(struct __sk_buff *skb, __u32 egress)                                  \
+	{                                                                                                              \
+		int match = 1;                                                                                         \
+                                                                                                                       \
+		asm volatile("" : "+r"(match) : "r"(skb), "r"(egress));                                                \
+		return match;                                                                                          \
+	}
 
 /* Packet that starts at skb->data with an Ethernet header (l2) or an IP header (l3). egress tells a packet that is
  * being sent, for "outbound": skb->pkt_type says so only at taps. Non-zero: matches. */
-FILTER_STUB int pcap_filter_l2(struct __sk_buff *skb, __u32 egress)
-{
-	int match = 1;
-
-	asm volatile("" : "+r"(match) : "r"(skb), "r"(egress));
-	return match;
-}
-
-FILTER_STUB int pcap_filter_l3(struct __sk_buff *skb, __u32 egress)
-{
-	int match = 1;
-
-	asm volatile("" : "+r"(match) : "r"(skb), "r"(egress));
-	return match;
-}
+FILTER_STUB(pcap_filter_l2)
+FILTER_STUB(pcap_filter_l3)
 
 /* The same for what is left of an expression where it is known of some of its process terms that they are not true. */
-FILTER_STUB int pcap_rest_l2(struct __sk_buff *skb, __u32 egress)
-{
-	int match = 1;
+FILTER_STUB(pcap_rest_l2)
+FILTER_STUB(pcap_rest_l3)
 
-	asm volatile("" : "+r"(match) : "r"(skb), "r"(egress));
-	return match;
-}
-
-FILTER_STUB int pcap_rest_l3(struct __sk_buff *skb, __u32 egress)
-{
-	int match = 1;
-
-	asm volatile("" : "+r"(match) : "r"(skb), "r"(egress));
-	return match;
-}
+#define FILTER_MEM_STUB(name)                                                                                          \
+	__attribute__((weak, noinline)) int name(__u64 start, __u32 linear, __u32 len, __u64 vlan, __u64 meta)         \
+	{                                                                                                              \
+		int match = 1;                                                                                         \
+                                                                                                                       \
+		asm volatile("" : "+r"(match) : "r"(start), "r"(linear), "r"(len), "r"(vlan), "r"(meta));              \
+		return match;                                                                                          \
+	}
 
 /*
  * The same for tracing programs, which see the packet as kernel memory:
@@ -81,39 +71,12 @@ FILTER_STUB int pcap_rest_l3(struct __sk_buff *skb, __u32 egress)
  *   vlan	FILTER_VLAN() of the tag in skb metadata, 0 none
  *   meta	FILTER_META(): PACKET_OUTGOING for a packet that is being sent
  */
+FILTER_MEM_STUB(pcap_filter_mem_l2)
+FILTER_MEM_STUB(pcap_filter_mem_l3)
+FILTER_MEM_STUB(pcap_rest_mem_l2)
+FILTER_MEM_STUB(pcap_rest_mem_l3)
+
 #define FILTER_VLAN(tci, proto) ((__u64)(proto) << 32 | 1 << 16 | (__u16)(tci)) /* proto in host order */
 #define FILTER_META(pkt_type, ifindex) ((__u64)(__u32)(ifindex) << 32 | (__u8)(pkt_type))
-
-FILTER_STUB int pcap_filter_mem_l2(__u64 start, __u32 linear, __u32 len, __u64 vlan, __u64 meta)
-{
-	int match = 1;
-
-	asm volatile("" : "+r"(match) : "r"(start), "r"(linear), "r"(len), "r"(vlan), "r"(meta));
-	return match;
-}
-
-FILTER_STUB int pcap_filter_mem_l3(__u64 start, __u32 linear, __u32 len, __u64 vlan, __u64 meta)
-{
-	int match = 1;
-
-	asm volatile("" : "+r"(match) : "r"(start), "r"(linear), "r"(len), "r"(vlan), "r"(meta));
-	return match;
-}
-
-FILTER_STUB int pcap_rest_mem_l2(__u64 start, __u32 linear, __u32 len, __u64 vlan, __u64 meta)
-{
-	int match = 1;
-
-	asm volatile("" : "+r"(match) : "r"(start), "r"(linear), "r"(len), "r"(vlan), "r"(meta));
-	return match;
-}
-
-FILTER_STUB int pcap_rest_mem_l3(__u64 start, __u32 linear, __u32 len, __u64 vlan, __u64 meta)
-{
-	int match = 1;
-
-	asm volatile("" : "+r"(match) : "r"(start), "r"(linear), "r"(len), "r"(vlan), "r"(meta));
-	return match;
-}
 
 #endif
