@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <ucontext.h>
 
+#include "../unit/relay_sum.h"
 #include "fuzz.h"
 #include "output/relay_private.h"
 #include "util/fd.h"
@@ -25,22 +26,17 @@ enum {
 	CHILD = 4711, /* its pid */
 };
 
-/* What has come past, in order. */
-struct seen {
-	uint64_t hash, packets;
-};
-
 static struct fuzz input;
 static char *matter;
 
 static struct {
 	struct output *out;
-	bool evil, json, needs;
+	bool evil, needs;
 	struct iface ifaces[IFACES];
 	struct annotation annots[ANNOTS];
 	char *names[IFACES];
 	size_t left; /* of BYTES_MAX */
-	struct seen seen;
+	struct relay_sum seen;
 } parent;
 
 static struct {
@@ -55,59 +51,11 @@ static struct {
 	bool begun;
 	unsigned pace; /* packets until it waits for its reader, and its parent goes on */
 	size_t *taken;
-	struct seen seen;
+	struct relay_sum seen;
 } child;
 
 static const void *main_stack;
 static size_t main_stack_size;
-
-/* --- what must be the same --------------------------------------------------------------- */
-
-/* FNV-1a, of a large piece by some of its bytes. */
-static uint64_t hash_more(uint64_t h, const void *bytes, size_t n)
-{
-	const uint8_t *p = bytes;
-
-	for (size_t i = 0; i<n; i += n> 256 ? n / 64 : 1)
-		h = (h ^ p[i]) * UINT64_C(0x100000001b3);
-	return (h ^ n) * UINT64_C(0x100000001b3);
-}
-
-static uint64_t hash_text(uint64_t h, const char *s)
-{
-	return s && *s ? hash_more(h, s, strlen(s)) : h;
-}
-
-static uint64_t hash_annotation(uint64_t h, const struct annotation *a)
-{
-	h = hash_more(h, &a->serial, sizeof(a->serial));
-	h = hash_more(h, &a->has, sizeof(a->has));
-	for (size_t i = 0; i < annotation_schema.nfields; i++) {
-		const struct annot_field *f = &annotation_schema.fields[i];
-		const uint32_t number = f->kind <= FIELD_PID ? annot_u32(a, f) : 0;
-		struct str s = { 0 };
-
-		if (annot_is_string(f) && (f->kind != FIELD_JSON || parent.json))
-			s = annot_str(a, f);
-		h = hash_more(h, &number, sizeof(number));
-		h = hash_more(h, s.p, s.n) + (s.p != NULL);
-	}
-	return h;
-}
-
-static void see(struct seen *seen, const struct packet *p, uint32_t there)
-{
-	const int64_t numbers[] = { p->sec,	     p->nsec,	    p->caplen,	     p->len,
-				    p->iface->id,    p->iface->dlt, p->iface->netns, p->by_peer,
-				    (int64_t)p->dir, there,	    p->absent_sum,   p->annot != NULL };
-
-	seen->hash = hash_more(seen->hash, numbers, sizeof(numbers));
-	seen->hash = hash_more(seen->hash, p->data, there);
-	seen->hash = hash_text(hash_text(seen->hash, p->iface->name), p->iface->netns_name);
-	if (p->annot)
-		seen->hash = hash_annotation(seen->hash, p->annot);
-	seen->packets++;
-}
 
 /* --- a good child ------------------------------------------------------------------------ */
 
@@ -118,17 +66,10 @@ static void child_pause(void)
 	__sanitizer_finish_switch_fiber(NULL, NULL, NULL);
 }
 
-static int out_iface(struct output *o, const struct iface *iface)
-{
-	(void)o;
-	(void)iface;
-	return 0;
-}
-
 static int out_packet(struct output *o, const struct packet *packet)
 {
 	(void)o;
-	see(&child.seen, packet, packet->caplen - packet->absent);
+	sum_packet(&child.seen, packet, packet->caplen - packet->absent);
 	if (child.pace-- == 0) {
 		child_pause();
 		++*child.taken;
@@ -146,7 +87,7 @@ static int out_nothing(struct output *o)
 static int prepare(void *arg, const volatile sig_atomic_t *interrupted, size_t *taken, struct output **ret)
 {
 	static const struct output_ops ops = {
-		.name = "fuzz", .iface = out_iface, .packet = out_packet, .flush = out_nothing, .finish = out_nothing
+		.name = "fuzz", .iface = sum_no_iface, .packet = out_packet, .flush = out_nothing, .finish = out_nothing
 	};
 	static struct output out = { &ops };
 
@@ -452,7 +393,7 @@ static int put_packet(uint8_t how)
 		return err;
 	there = parent.needs && caplen > 256 ? needs(NULL, &p, &sum) : caplen;
 	p.absent_sum = sum;
-	see(&parent.seen, &p, there);
+	sum_packet(&parent.seen, &p, there);
 	return 0;
 }
 
@@ -522,10 +463,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	child.ended = child.asked_to_end = child.killed = child.begun = false;
 	child.status = 0;
 	child.pace = fuzz_u8(&input);
-	child.seen = (struct seen){ 0 };
+	config.json = how & 2;
+	parent.seen = child.seen = (struct relay_sum){ .quick = true, .json = config.json };
 	parent.left = BYTES_MAX;
 	parent.evil = how & 1;
-	config.json = parent.json = how & 2;
 	config.prompt = how & 4;
 	parent.needs = how & 8;
 	config.needs = parent.needs ? needs : NULL;
