@@ -14,10 +14,10 @@
 
 #include "capture_rig.h"
 #include "capture/clsact.h"
-#include "capture/rtnl.h"
+#include "tc_rig.h"
 #include "util/pidns.h"
 
-enum { IFINDEX = 4, PROG_FD = 50, PIDNS = 99, HANDLE = 0x70740000, HANDLE_OWN = 0x70740001 };
+enum { PIDNS = 99, HANDLE = 0x70740000, HANDLE_OWN = 0x70740001 };
 
 /* --- the kernel -------------------------------------------------------------------- */
 
@@ -33,8 +33,6 @@ static struct world {
 	int refusal;	    /* with this error */
 	unsigned detached;  /* filters taken away, at most: */
 	unsigned detach_max;
-	struct rtnl_filter filters[2][8]; /* by ingress */
-	unsigned nfilters[2];
 	uint32_t nmaps; /* that programs have; of which ptcp_control is */
 	uint32_t control_at;
 	uint32_t control_size; /* its value_size as it says */
@@ -50,6 +48,7 @@ static void start(void)
 				.control_size = sizeof(struct capture_control),
 				.map_name = "ptcp_control",
 				.detach_max = 100 };
+	memset(&listed, 0, sizeof(listed));
 	what_was_told();
 }
 
@@ -113,9 +112,9 @@ FAKE(bool, clsact_remove, const struct clsact_filter *f)
 	const unsigned ours = world.own_is_listed;
 
 	told("no qdisc with %s %u prio %u handle %x; ", side_name(f->ingress), f->ifindex, f->priority, f->handle);
-	if (world.nfilters[f->ingress] != ours || world.nfilters[!f->ingress] || world.detached == world.detach_max)
+	if (listed.n[f->ingress] != ours || listed.n[!f->ingress] || world.detached == world.detach_max)
 		return false;
-	world.nfilters[f->ingress] = 0;
+	listed.n[f->ingress] = 0;
 	return true;
 }
 
@@ -137,23 +136,13 @@ FAKE(int, bpf_tc_detach, const struct bpf_tc_hook *hook, const struct bpf_tc_opt
 	if (world.detached == world.detach_max)
 		return -EPERM;
 	world.detached++;
-	for (unsigned i = 0; i < world.nfilters[in]; i++) {
-		if (world.filters[in][i].priority != opts->priority)
+	for (unsigned i = 0; i < listed.n[in]; i++) {
+		if (listed.v[in][i].priority != opts->priority)
 			continue;
-		world.filters[in][i] = world.filters[in][--world.nfilters[in]];
+		listed.v[in][i] = listed.v[in][--listed.n[in]];
 		break;
 	}
 	return 0;
-}
-
-FAKE(int, rtnl_filters, uint32_t ifindex, bool ingress, int (*found)(void *arg, const struct rtnl_filter *filter),
-     void *arg)
-{
-	int err = ifindex == IFINDEX ? 0 : -ENODEV;
-
-	for (unsigned i = 0; !err && i < world.nfilters[ingress]; i++)
-		err = found(arg, &world.filters[ingress][i]);
-	return err;
 }
 
 /* Programs 1 to 7 have the descriptors 110 to 170, and up to two maps: 600, and 410 to 470, the control. */
@@ -365,12 +354,6 @@ static void test_clsact_errors(void)
 }
 
 /* --- undoing ------------------------------------------------------------------------------ */
-
-static void put_filter(bool ingress, uint32_t handle, uint32_t priority, uint32_t prog_id)
-{
-	world.filters[ingress][world.nfilters[ingress]++] =
-		(struct rtnl_filter){ .handle = handle, .priority = priority, .prog_id = prog_id };
-}
 
 static void test_undo_of_a_filter(void)
 {

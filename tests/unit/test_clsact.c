@@ -14,11 +14,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "capture/rtnl.h"
 #include "check.h"
-#include "fake.h"
+#include "tc_rig.h"
 
-enum { IFINDEX = 4, PROG_FD = 50, HANDLE = 0x70740001 };
+enum { PROG_ID = 77, HANDLE = 0x70740001 };
 
 static const struct clsact_filter filter = { .ifindex = IFINDEX, .handle = HANDLE, .priority = 3 };
 
@@ -30,15 +29,14 @@ static struct {
 	int delete;
 	int send, info;
 	bool lies; /* answers are of another request */
-	struct rtnl_filter filters[2][4];
-	unsigned nfilters[2];
-	uint8_t answer[4096];
+	_Alignas(struct nlmsghdr) uint8_t answer[4096];
 	size_t nanswer;
 } world;
 
 static void start(void)
 {
 	memset(&world, 0, sizeof(world));
+	memset(&listed, 0, sizeof(listed));
 	world.place = -ENOENT;
 	what_was_told();
 }
@@ -144,25 +142,9 @@ FAKE(int, bpf_obj_get_info_by_fd, int fd, void *info, uint32_t *len)
 
 	if (fd != PROG_FD || *len != sizeof(*p))
 		abort();
-	p->id = 77;
+	p->id = PROG_ID;
 	snprintf(p->name, sizeof(p->name), "ptcp_l2");
 	return world.info;
-}
-
-FAKE(int, rtnl_filters, uint32_t ifindex, bool ingress, int (*found)(void *arg, const struct rtnl_filter *filter),
-     void *arg)
-{
-	int err = ifindex == IFINDEX ? 0 : -ENODEV;
-
-	for (unsigned i = 0; !err && i < world.nfilters[ingress]; i++)
-		err = found(arg, &world.filters[ingress][i]);
-	return err;
-}
-
-static void put_filter(bool ingress, uint32_t handle, uint32_t priority)
-{
-	world.filters[ingress][world.nfilters[ingress]++] =
-		(struct rtnl_filter){ .handle = handle, .priority = priority, .prog_id = 77 };
 }
 
 /* --- making it ------------------------------------------------------------------------ */
@@ -237,12 +219,12 @@ static void test_errors(void)
 static void test_remove(void)
 {
 	start();
-	put_filter(false, 0, 3), put_filter(false, HANDLE, 3);
+	put_filter(false, 0, 3, PROG_ID), put_filter(false, HANDLE, 3, PROG_ID);
 	CHECK(clsact_remove(&filter));
 	CHECK_STR(what_was_told(), "[clsact del; ] ");
 	start();
 	world.delete = -EPERM;
-	put_filter(false, HANDLE, 3);
+	put_filter(false, HANDLE, 3, PROG_ID);
 	CHECK(!clsact_remove(&filter));
 }
 
@@ -258,8 +240,8 @@ static void test_others_use_it(void)
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		start();
-		put_filter(false, HANDLE, 3);
-		put_filter(others[i].ingress, others[i].handle, others[i].priority);
+		put_filter(false, HANDLE, 3, PROG_ID);
+		put_filter(others[i].ingress, others[i].handle, others[i].priority, PROG_ID);
 		CHECK(!clsact_remove(&filter));
 		CHECK_STR(what_was_told(), "");
 	}
