@@ -28,7 +28,7 @@ complete -c ptcpdump -s 'F' -l expression-file -r -F -d 'read the filter express
 complete -c ptcpdump -s 'O' -l no-optimize -d 'don\'t optimize the filter program'
 complete -c ptcpdump -s 'd' -d 'print the compiled filter and exit; -dd: as C, -ddd: as numbers'
 complete -c ptcpdump -l pid -x -a '(__fish_complete_pids)' -d 'only traffic of this process; repeatable; also with -r'
-complete -c ptcpdump -l pname -x -d 'only traffic of processes of this name; repeatable; also with -r'
+complete -c ptcpdump -l pname -x -d 'only traffic of processes of this name, or of those that a pattern (php*) fits; repeatable; also with -r'
 complete -c ptcpdump -l uid -x -a '(__fish_complete_users)' -d 'only traffic of this user\'s processes, by number or name; repeatable; also with -r'
 complete -c ptcpdump -s 'f' -l follow-forks -d 'children of what --pid and --pname (without them: --uid) ask for count as asked for, too (not tcpdump\'s -f)'
 complete -c ptcpdump -l container-id -x -d 'only traffic of this container, at least 12 characters of its id; repeatable; also with -r'

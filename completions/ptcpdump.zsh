@@ -44,7 +44,7 @@ _arguments -s \
 	'*--no-optimize[don'\''t optimize the filter program]' \
 	'*-d[print the compiled filter and exit; -dd\: as C, -ddd\: as numbers]' \
 	'*--pid=[only traffic of this process; repeatable; also with -r]:PID:_pids' \
-	'*--pname=[only traffic of processes of this name; repeatable; also with -r]:NAME: ' \
+	'*--pname=[only traffic of processes of this name, or of those that a pattern (php*) fits; repeatable; also with -r]:NAME: ' \
 	'*--uid=[only traffic of this user'\''s processes, by number or name; repeatable; also with -r]:USER:_users' \
 	'*-f[children of what --pid and --pname (without them\: --uid) ask for count as asked for, too (not tcpdump'\''s -f)]' \
 	'*--follow-forks[children of what --pid and --pname (without them\: --uid) ask for count as asked for, too (not tcpdump'\''s -f)]' \

@@ -14,12 +14,15 @@
 #include "options_users.h"
 #include "options_value.h"
 #include "util/clock.h"
+#include "util/glob.h"
 
 enum { MAX_SNAPLEN = 262144, MAX_SETTLE_MS = 10000 };
 
 /* A process may have commas in its name. */
 static int parse_name(struct options *o, const struct option_desc *d, const char *arg)
 {
+	const char *flaw = glob_flaw(arg);
+
 	if (*arg == '\0') {
 		log_error("--%s needs a value that is not empty", d->name);
 		return -EINVAL;
@@ -28,6 +31,10 @@ static int parse_name(struct options *o, const struct option_desc *d, const char
 	if (*arg == '/' || strncmp(arg, "./", 2) == 0) {
 		log_error("--%s '%s': give the name of a program, not its path: '%s'", d->name, arg,
 			  strrchr(arg, '/') + 1);
+		return -EINVAL;
+	}
+	if (flaw) {
+		log_error("--%s '%s': %s", d->name, arg, flaw);
 		return -EINVAL;
 	}
 	str_list_add(option_field(o, d), arg, strlen(arg));
@@ -377,7 +384,8 @@ const struct option_desc option_table[] = {
 	  .refusal = "--pid '%s' is not a process number: give 1 to %lld, or --pname for a name",
 	  .help = "only traffic of this process; repeatable; also with -r" },
 	{ .key = OPT_PNAME, .name = "pname", .arg = "NAME", .group = GROUP_PROCESS, .parse = parse_name, AT(pnames),
-	  .help = "only traffic of processes of this name; repeatable; also with -r" },
+	  .help = "only traffic of processes of this name, or of those that a pattern (php*) fits; repeatable; also with "
+		  "-r" },
 	{ .key = OPT_UID, .name = "uid", .arg = "USER", .group = GROUP_PROCESS, .parse = parse_users, AT(uids),
 	  .min = 0, .max = UINT32_MAX - 1, .hint = HINT_USER,
 	  .refusal = "--uid '%s' is not a user: give a name or a number from 0 to %lld; commas separate several",

@@ -94,7 +94,7 @@ static enum match_end selected_by(struct live *l, const struct packet *packet)
 
 	if (end != MATCH_NONE)
 		return end;
-	if (!l->undecided && !(packet->event->flags & EVENT_PKT_MAYBE))
+	if (!l->asked.undecided && !(packet->event->flags & EVENT_PKT_MAYBE))
 		return MATCH_OWNER;
 	return match_annotation(l->s.match, meta_other_end(l->meta, packet)) ? MATCH_PEER : MATCH_NONE;
 }
@@ -181,27 +181,6 @@ static bool chooses_netns(const struct live *l)
 
 /* --- opening ---------------------------------------------------------------- */
 
-/* The kernel knows a name of everybody; whose name we do not know, only we do. */
-static bool asks_for_unknown(const struct options *o)
-{
-	for (size_t i = 0; i < o->pnames.n; i++) {
-		if (strcmp(o->pnames.v[i], ANNOT_UNKNOWN) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Terms beside options are left to user space: the kernel has one process filter. */
-static bool asks_by_terms(const struct live *l)
-{
-	return !options_select_by_option(l->s.o) && asked_any(&l->asked);
-}
-
-static bool judges_containers(const struct live *l)
-{
-	return options_select_container(l->s.o) || (asks_by_terms(l) && l->asked.containers);
-}
-
 static int open_capture(struct live *l, const char *const *ifaces)
 {
 	const struct options *o = l->s.o;
@@ -220,34 +199,16 @@ static int open_capture(struct live *l, const char *const *ifaces)
 	config.backend = l->backend;
 	config.promiscuous = !o->no_promiscuous;
 	config.prompt = o->capture.immediate || o->text.line_buffered || o->file.packet_buffered;
-	l->undecided = asks_for_unknown(o);
-	config.pnames = l->undecided ? NULL : (const char *const *)o->pnames.v;
-	config.uids = o->uids.v;
-	config.nuids = o->uids.n;
+	config.pids = l->asked.pids.v;
+	config.npids = l->asked.pids.n;
+	config.pnames = l->asked.pnames;
+	config.uids = l->asked.uids.v;
+	config.nuids = l->asked.uids.n;
+	config.container_filter = l->asked.containers;
+	config.decided = l->asked.by_terms ? &l->asked.decided : NULL;
 	config.follow_forks = o->follow_forks || o->command;
-	config.container_filter = options_select_container(o);
 	config.chosen_netns = chooses_netns(l);
 	config.attribution = o->context || options_select_process(o);
-	l->pids = calloc(o->pids.n + 1, sizeof(*l->pids));
-	if (!l->pids) {
-		log_error("out of memory");
-		return -ENOMEM;
-	}
-	for (size_t i = 0; i < o->pids.n; i++)
-		l->pids[l->npids++] = o->pids.v[i];
-	if (l->command)
-		l->pids[l->npids++] = command_pid(l->command);
-	config.pids = l->pids;
-	config.npids = l->npids;
-	if (asks_by_terms(l)) {
-		config.pids = l->asked.pids.v;
-		config.npids = l->asked.pids.n;
-		config.pnames = l->asked.pnames;
-		config.uids = l->asked.uids.v;
-		config.nuids = l->asked.uids.n;
-		config.container_filter = l->asked.containers;
-		config.decided = &l->asked.decided;
-	}
 	return capture_new(&l->capture, &config, &handler);
 }
 
@@ -280,7 +241,7 @@ static int open_meta(struct live *l)
 	config.runtime_addresses = o->runtime_addresses;
 	config.query = options_containers(o);
 	config.expr = o->filter->n ? o->filter : NULL;
-	config.verdict = judges_containers(l) ? on_verdict : NULL;
+	config.verdict = l->asked.containers ? on_verdict : NULL;
 	config.arg = l;
 	config.netns = (struct netns_config){
 		.containers = (const char *const *)l->netns.containers,
@@ -392,7 +353,7 @@ static int live_open(struct live *l, const char *const *ifaces)
 	if (!err)
 		err = say_whose_pids(l);
 	if (!err)
-		err = asked_find(&l->asked, o);
+		err = asked_find(&l->asked, o, l->command ? command_pid(l->command) : 0);
 	if (!err)
 		err = open_capture(l, ifaces);
 	if (!err)
@@ -407,7 +368,7 @@ static int live_open(struct live *l, const char *const *ifaces)
 	if (!err)
 		err = session_text_ready(&l->s);
 	if (!err && l->command)
-		match_add_pid(l->s.match, command_pid(l->command));
+		err = match_add_pid(l->s.match, command_pid(l->command));
 	if (!err)
 		err = session_loop_open(l);
 	if (!err)
@@ -440,7 +401,6 @@ static void live_close(struct live *l)
 	session_loop_close(l);
 	netns_words_done(&l->netns);
 	asked_done(&l->asked);
-	free(l->pids);
 	buf_done(&l->link_types);
 }
 

@@ -35,11 +35,8 @@ struct live {
 	bool ending; /* a signal asks for the end */
 
 	/* session_live.c's own. */
-	struct asked asked; /* what the kernel can decide of the expression's terms */
-	bool undecided;	    /* the kernel is not asked for names: we decide on all that it lets pass */
+	struct asked asked; /* what the kernel can decide */
 	const struct backend *backend;
-	uint32_t *pids; /* of --pid, and the command */
-	size_t npids;
 	struct buf link_types; /* for the banner: what the interfaces were like until then */
 	bool elsewhere;	       /* a container that is asked for has a network namespace that is not looked at */
 	bool said_netns;       /* that one cannot be entered */

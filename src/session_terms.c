@@ -59,25 +59,45 @@ static bool add(struct asked *a, const struct filter_term *t, const struct match
 	return false;
 }
 
-int asked_find(struct asked *a, const struct options *o)
+static void find_terms(struct asked *a, const struct options *o)
 {
 	const struct filter_expr *e = o->filter;
 
-	*a = (struct asked){ .pnames = calloc(e->n + 1, sizeof(*a->pnames)) };
+	for (uint32_t i = 0; i < e->n; i++) {
+		if (e->terms[i].negative || !add(a, &e->terms[i], o->term_users ? o->term_users[i] : NULL))
+			continue;
+		a->decided.bits[i / 64] |= UINT64_C(1) << i % 64;
+		a->by_terms = true;
+	}
+}
+
+static void find_options(struct asked *a, const struct options *o, uint32_t command)
+{
+	for (size_t i = 0; i < o->pids.n; i++)
+		u32_list_add(&a->pids, o->pids.v[i]);
+	if (command)
+		u32_list_add(&a->pids, command);
+	for (size_t i = 0; i < o->uids.n; i++)
+		u32_list_add(&a->uids, o->uids.v[i]);
+	for (size_t i = 0; i < o->pnames.n; i++)
+		a->undecided |= !add_name(a, o->pnames.v[i]);
+	if (a->undecided)
+		a->pnames[0] = NULL;
+	a->containers = options_select_container(o);
+}
+
+int asked_find(struct asked *a, const struct options *o, uint32_t command)
+{
+	*a = (struct asked){ .pnames = calloc(o->filter->n + o->pnames.n + 1, sizeof(*a->pnames)) };
 	if (!a->pnames) {
 		log_error("out of memory");
 		return -ENOMEM;
 	}
-	for (uint32_t i = 0; i < e->n; i++) {
-		if (!e->terms[i].negative && add(a, &e->terms[i], o->term_users[i]))
-			a->decided.bits[i / 64] |= UINT64_C(1) << i % 64;
-	}
+	if (options_select_by_option(o))
+		find_options(a, o, command);
+	else
+		find_terms(a, o);
 	return 0;
-}
-
-bool asked_any(const struct asked *a)
-{
-	return a->pids.n || a->uids.n || a->containers || (a->pnames && a->pnames[0]);
 }
 
 void asked_done(struct asked *a)

@@ -10,14 +10,11 @@
 #include "meta/pid_set.h"
 #include "meta/term.h"
 
-/* What is asked for, a bit each: the options, of which each is a kind of its own, and the different terms. */
+/* What is asked for, a bit each: by the options, and then by the different terms of the expression. */
 typedef uint64_t kinds;
-enum { PID_SET, NAME_SET, UID_SET, CONTAINERS_AT, TERMS_AT = CONTAINERS_AT + CONTAINER_KINDS, SETS = 64 };
+enum { GIVEN_PIDS, GIVEN_NAMES, GIVEN_USERS, GIVEN_CONTAINERS, GIVEN, KINDS = 64 };
 #define KIND(i) (UINT64_C(1) << (i))
-#define KIND_PID KIND(PID_SET)
-#define KIND_NAME KIND(NAME_SET)
-#define KIND_UID KIND(UID_SET)
-_Static_assert(TERMS_AT + MATCH_TERMS_MAX <= SETS, "a bit for each");
+_Static_assert(GIVEN + MATCH_TERMS_MAX <= KINDS, "a bit for each");
 
 enum { MEMO = 64 };
 
@@ -28,24 +25,24 @@ struct found {
 };
 
 struct match {
-	struct match_config config;
-	struct container_match *containers;
-	kinds wanted;		/* KIND_* and those of containers that were given: one end has to satisfy all of them */
-	kinds followed;		/* those, and the terms, that children inherit */
-	unsigned groups[ROLES]; /* ANNOT_* that a kind looks at */
-	struct term terms[MATCH_TERMS_MAX];
-	unsigned nterms;
-	kinds remembered;    /* terms that have to be asked of all packets */
-	kinds of_parents;    /* terms of parents, which have a set, too: of whose children files tell once */
-	kinds of_containers; /* terms of container and pods that want some, not all others */
+	bool follow_forks;
+	const struct filter_expr *expr; /* NULL: none */
+	struct term terms[KINDS];	/* those of the options are there in any case */
+	unsigned n;
 	uint8_t term_of[FILTER_TERMS_MAX]; /* for each of the expression: its place among terms */
-	struct found memo[MEMO];	   /* not used where the answer depends on what came before */
+	kinds selected;			   /* what options ask for: one end has to satisfy all of them */
+	kinds followed;			   /* what children inherit */
+	kinds of_pids;			   /* those that ask for numbers of processes */
+	kinds of_parents;    /* those that ask for parents, which have a set, too: of whose children files tell once */
+	kinds of_containers; /* those of containers and pods that want some, not all others */
+	kinds remembered;    /* those that have to be asked of all packets */
+	unsigned groups[ROLES];	 /* ANNOT_* that any of them looks at */
+	struct found memo[MEMO]; /* not used where the answer depends on what came before */
 	/*
-	 * By the kind: one bit per pid, behind them those with PID_OUTSIDE, until it is used again. Of KIND_PID those of
-	 * --pid; of each that is followed those that satisfied it, as far as seen, and their descendants. Only with
-	 * follow_forks, but for that of KIND_PID.
+	 * By the kind: one bit per pid, behind them those with PID_OUTSIDE, until it is used again. Of each kind that is
+	 * followed those that satisfied it, as far as seen, and their descendants.
 	 */
-	uint64_t *pids[SETS];
+	uint64_t *pids[KINDS];
 };
 
 /* Takes the first one off. */
@@ -60,12 +57,12 @@ static unsigned next_kind(kinds *left)
 /* The kinds that a process satisfies by its number. */
 static kinds kinds_of_pid(const struct match *m, uint32_t pid)
 {
-	kinds found = pid_set_has(m->pids[PID_SET], pid) ? KIND_PID : 0;
+	kinds found = 0;
 
-	for (kinds left = m->followed & ~KIND_PID; left;) {
+	for (kinds left = m->of_pids | m->followed; left;) {
 		const unsigned i = next_kind(&left);
 
-		if (pid_set_has(m->pids[i], pid))
+		if (term_has_pid(&m->terms[i], pid) || ((m->followed & KIND(i)) && pid_set_has(m->pids[i], pid)))
 			found |= KIND(i);
 	}
 	return found;
@@ -78,34 +75,15 @@ static void remember(struct match *m, uint32_t pid, kinds satisfied)
 		pid_set_add(m->pids[next_kind(&left)], pid);
 }
 
-static bool looks_at(const struct match *m, enum annot_desc desc)
-{
-	switch (desc) {
-	case DESC_PROCESS: return true; /* pids are added at any time */
-	case DESC_ANCESTORS: return m->config.follow_forks;
-	case DESC_USER: return (m->wanted & KIND_UID) || m->nterms;
-	case DESC_CONTAINER: return container_match_of_container(m->containers) || m->nterms;
-	case DESC_POD: return container_match_of_pod(m->containers) || m->nterms;
-	case DESC_OTHER: break;
-	}
-	return false;
-}
-
 /* A page is used when a pid of it is. */
 static int open_sets(struct match *m)
 {
-	kinds left = KIND_PID | m->of_parents;
+	for (unsigned i = 0; i < m->n; i++) {
+		const enum term_kind kind = m->terms[i].kind;
+		const bool inherited = term_of_process(kind) || kind == TERM_UID;
 
-	if (m->config.follow_forks) {
-		left |= KIND_NAME | KIND_UID;
-		for (unsigned i = 0; i < m->nterms; i++) {
-			if (term_of_process(m->terms[i].kind) || m->terms[i].kind == TERM_UID)
-				left |= KIND(TERMS_AT + i);
-		}
-	}
-	while (left) {
-		const unsigned i = next_kind(&left);
-
+		if (!(m->of_parents & KIND(i)) && !(m->follow_forks && inherited))
+			continue;
 		m->pids[i] = pid_set_new();
 		if (!m->pids[i])
 			return -ENOMEM;
@@ -113,65 +91,118 @@ static int open_sets(struct match *m)
 	return 0;
 }
 
-/* What children inherit: what is asked of processes, and where that is nothing, of users. */
-static void want(struct match *m, kinds more)
+/* Of the options those that were given, and all terms of the expression. */
+static bool asks(const struct match *m, unsigned i)
 {
-	kinds of_processes = KIND_PID | KIND_NAME, of_users = KIND_UID, asked;
-
-	m->wanted |= more;
-	if (!m->config.follow_forks)
-		return;
-	asked = m->wanted & of_processes;
-	for (unsigned i = 0; i < m->nterms; i++) {
-		if (term_of_process(m->terms[i].kind))
-			of_processes |= asked |= KIND(TERMS_AT + i);
-		else if (m->terms[i].kind == TERM_UID)
-			of_users |= KIND(TERMS_AT + i);
-	}
-	m->followed = asked ? of_processes : of_users;
+	return i >= GIVEN || (m->selected & KIND(i));
 }
 
-static kinds kinds_given(const struct match *m)
+/* What children inherit: what is asked of processes, and where that is nothing, of users. */
+static void follow(struct match *m)
 {
-	const struct match_config *c = &m->config;
+	kinds of_processes = 0, of_users = 0;
 
-	return (c->pnames && *c->pnames ? KIND_NAME : 0) | (c->nuids || c->nusers ? KIND_UID : 0) |
-	       (kinds)container_match_wanted(m->containers) << CONTAINERS_AT;
+	for (unsigned i = 0; i < m->n && m->follow_forks; i++) {
+		if (asks(m, i) && term_of_process(m->terms[i].kind))
+			of_processes |= KIND(i);
+		else if (asks(m, i) && m->terms[i].kind == TERM_UID)
+			of_users |= KIND(i);
+	}
+	m->followed = of_processes ? of_processes : of_users;
+}
+
+static int give(struct match *m, const struct match_config *c)
+{
+	struct term *t = m->terms;
+	int err = 0;
+
+	t[GIVEN_PIDS].kind = TERM_PID;
+	t[GIVEN_NAMES].kind = TERM_PNAME;
+	t[GIVEN_USERS].kind = TERM_UID;
+	t[GIVEN_CONTAINERS].kind = TERM_CONTAINER;
+	m->n = GIVEN;
+	for (size_t i = 0; i < c->npids && !err; i++)
+		err = term_add_number(&t[GIVEN_PIDS], c->pids[i]);
+	for (const char *const *name = c->pnames; name && *name && !err; name++)
+		err = term_add_value(&t[GIVEN_NAMES], *name);
+	for (size_t i = 0; i < c->nuids && !err; i++)
+		err = term_add_number(&t[GIVEN_USERS], c->uids[i]);
+	term_set_users(&t[GIVEN_USERS], c->users, c->nusers);
+	if (!err && container_query_any(&c->containers))
+		err = term_set_containers(&t[GIVEN_CONTAINERS], &c->containers);
+	for (unsigned i = 0; i < GIVEN; i++) {
+		if (t[i].nnumbers || t[i].nvalues || t[i].nusers || t[i].matcher)
+			m->selected |= KIND(i);
+	}
+	return err;
+}
+
+static bool asks_the_same(const struct filter_term *a, const struct filter_term *b)
+{
+	return a->kind == b->kind && strcmp(a->value, b->value) == 0;
 }
 
 /* Many terms may ask for the same: "port 80 and pid 7 or port 53 and not pid 7". */
-static int add_term(struct match *m, const struct filter_term *asked, const struct match_user *user, uint8_t *place)
+static int add_term(struct match *m, uint32_t which, const struct match_user *user)
 {
-	unsigned i = 0;
+	const struct filter_term *asked = m->expr->terms;
+	uint32_t before = 0;
 
-	while (i < m->nterms && !term_is(&m->terms[i], asked))
-		i++;
-	*place = (uint8_t)i;
-	if (i < m->nterms)
+	while (before < which && !asks_the_same(&asked[before], &asked[which]))
+		before++;
+	m->term_of[which] = before < which ? m->term_of[before] : (uint8_t)m->n;
+	if (before < which)
 		return 0;
-	if (i == MATCH_TERMS_MAX)
+	if (m->n == GIVEN + MATCH_TERMS_MAX)
 		return -E2BIG;
-	m->nterms++;
-	return term_init(&m->terms[i], asked, user);
+	m->terms[m->n] = (struct term){ .kind = asked[which].kind };
+	return term_add_asked(&m->terms[m->n++], &asked[which], user);
 }
 
 static int add_terms(struct match *m, const struct match_config *config)
 {
-	const struct filter_expr *e = config->expr;
 	int err = 0;
 
-	for (uint32_t i = 0; e && i < e->n && !err; i++) {
-		err = add_term(m, &e->terms[i], config->term_users ? config->term_users[i] : NULL, &m->term_of[i]);
-		if (!err && !e->terms[i].negative && m->terms[m->term_of[i]].matcher)
-			m->of_containers |= KIND(TERMS_AT + m->term_of[i]);
-	}
-	for (unsigned i = 0; i < m->nterms; i++) {
-		if (term_remembers(&m->terms[i]))
-			m->remembered |= KIND(TERMS_AT + i);
-		if (m->terms[i].kind == TERM_PARENT)
-			m->of_parents |= KIND(TERMS_AT + i);
-	}
+	for (uint32_t i = 0; m->expr && i < m->expr->n && !err; i++)
+		err = add_term(m, i, config->term_users ? config->term_users[i] : NULL);
 	return err;
+}
+
+static void sort(struct match *m)
+{
+	for (unsigned i = 0; i < m->n; i++) {
+		m->of_pids |= m->terms[i].kind == TERM_PID ? KIND(i) : 0;
+		m->of_parents |= m->terms[i].kind == TERM_PARENT ? KIND(i) : 0;
+		m->remembered |= term_remembers(&m->terms[i]) ? KIND(i) : 0;
+	}
+	m->of_containers = m->selected & KIND(GIVEN_CONTAINERS);
+	if (m->of_containers)
+		return;
+	for (uint32_t i = 0; m->expr && i < m->expr->n; i++) {
+		if (!m->expr->terms[i].negative && m->terms[m->term_of[i]].matcher)
+			m->of_containers |= KIND(m->term_of[i]);
+	}
+}
+
+static bool looks_at(const struct match *m, enum annot_desc desc)
+{
+	bool user = false;
+	unsigned of_container = 0, of_pod = 0;
+
+	for (unsigned i = 0; i < m->n; i++) {
+		user |= asks(m, i) && m->terms[i].kind == TERM_UID;
+		of_container |= m->terms[i].matcher ? container_match_of_container(m->terms[i].matcher) : 0;
+		of_pod |= m->terms[i].matcher ? container_match_of_pod(m->terms[i].matcher) : 0;
+	}
+	switch (desc) {
+	case DESC_PROCESS: return true; /* pids are added at any time */
+	case DESC_ANCESTORS: return m->follow_forks;
+	case DESC_USER: return user;
+	case DESC_CONTAINER: return of_container;
+	case DESC_POD: return of_pod;
+	case DESC_OTHER: break;
+	}
+	return false;
 }
 
 int match_new(struct match **ret, const struct match_config *config)
@@ -181,19 +212,20 @@ int match_new(struct match **ret, const struct match_config *config)
 
 	if (!m)
 		return -ENOMEM;
-	m->config = *config;
-	err = add_terms(m, config);
+	m->follow_forks = config->follow_forks;
+	m->expr = config->expr;
+	err = give(m, config);
 	if (!err)
+		err = add_terms(m, config);
+	if (!err) {
+		sort(m);
 		err = open_sets(m);
-	if (!err)
-		err = container_match_new(&m->containers, &config->containers);
+	}
 	if (err) {
 		match_free(m);
 		return err;
 	}
-	want(m, kinds_given(m));
-	for (size_t i = 0; i < config->npids; i++)
-		match_add_pid(m, config->pids[i]);
+	follow(m);
 	for (size_t i = 0; i < annotation_schema.ngroups; i++) {
 		const struct annot_group *g = &annotation_schema.groups[i];
 
@@ -204,29 +236,24 @@ int match_new(struct match **ret, const struct match_config *config)
 	return 0;
 }
 
-void match_add_pid(struct match *m, uint32_t pid)
+int match_add_pid(struct match *m, uint32_t pid)
 {
-	pid_set_add(m->pids[PID_SET], pid);
-	want(m, KIND_PID);
+	const int err = term_add_number(&m->terms[GIVEN_PIDS], pid);
+
+	m->selected |= KIND(GIVEN_PIDS);
+	follow(m);
+	match_next_source(m);
+	return err;
 }
 
 bool match_active(const struct match *m)
 {
-	return m->wanted;
+	return m->selected;
 }
 
 bool match_learns(const struct match *m)
 {
-	return m->followed || m->remembered || container_match_remembered(m->containers);
-}
-
-static bool match_name(const struct match *m, const struct process_desc *p)
-{
-	for (const char *const *g = m->config.pnames; g && *g; g++) {
-		if (asked_name(p, *g))
-			return true;
-	}
-	return false;
+	return m->followed || m->remembered;
 }
 
 /*
@@ -241,13 +268,13 @@ static bool has_main_thread(const struct annotation *a)
 	       !str_eq(a->thread, process_desc_comm(&a->process));
 }
 
-static kinds kinds_of_terms(const struct match *m, const struct term_facts *facts)
+static kinds kinds_of(const struct match *m, const struct term_facts *facts)
 {
 	kinds found = 0;
 
-	for (unsigned i = 0; i < m->nterms; i++) {
+	for (unsigned i = 0; i < m->n; i++) {
 		if (term_fits(&m->terms[i], facts))
-			found |= KIND(TERMS_AT + i);
+			found |= KIND(i);
 	}
 	return found;
 }
@@ -255,9 +282,7 @@ static kinds kinds_of_terms(const struct match *m, const struct term_facts *fact
 /* By its names, its executable and its arguments: until it executes another or takes another name. */
 static kinds kinds_of_image(const struct match *m, const struct process_desc *p)
 {
-	const kinds found = (m->wanted & KIND_NAME) && match_name(m, p) ? KIND_NAME : 0;
-
-	return found | kinds_of_terms(m, &(struct term_facts){ .process = p });
+	return kinds_of(m, &(struct term_facts){ .process = p });
 }
 
 static kinds kinds_of_process(const struct match *m, const struct process_desc *p)
@@ -266,31 +291,9 @@ static kinds kinds_of_process(const struct match *m, const struct process_desc *
 }
 
 /* name: the saved one; n == 0 none. */
-static bool match_user(const struct match *m, uint32_t uid, struct str name)
-{
-	for (size_t i = 0; i < m->config.nuids; i++) {
-		if (m->config.uids[i] == uid)
-			return true;
-	}
-	for (size_t i = 0; i < m->config.nusers; i++) {
-		if (asked_user(&m->config.users[i], uid, name))
-			return true;
-	}
-	return false;
-}
-
 static kinds kinds_of_user(const struct match *m, uint32_t uid, struct str name)
 {
-	const kinds found = match_user(m, uid, name) ? KIND_UID : 0;
-
-	return found | kinds_of_terms(m, &(struct term_facts){ .user = &(struct term_user){ uid, name } });
-}
-
-static kinds kinds_of_container(const struct match *m, const struct container_desc *c, const struct pod_desc *pod)
-{
-	const kinds found = (kinds)container_match_end(m->containers, c, pod) << CONTAINERS_AT;
-
-	return found | kinds_of_terms(m, &(struct term_facts){ .container = c, .pod = pod });
+	return kinds_of(m, &(struct term_facts){ .user = &(struct term_user){ uid, name } });
 }
 
 /* The string of a group that has one. */
@@ -349,7 +352,8 @@ static kinds kinds_of_role(const struct match *m, const struct annotation *a, en
 		else
 			found |= kinds_of_group(m, a, g);
 	}
-	return container || pod ? found | kinds_of_container(m, container, pod) : found;
+	return container || pod ? found | kinds_of(m, &(struct term_facts){ .container = container, .pod = pod })
+				: found;
 }
 
 /* from: those that pid, which satisfies found by itself, comes from. */
@@ -364,7 +368,7 @@ static kinds inherit(struct match *m, const struct annotation *a, enum annot_rol
 /* Of what has a name, that it comes from this one. */
 static kinds kinds_of_parent(const struct match *m, const struct process_desc *parent)
 {
-	return kinds_of_terms(m, &(struct term_facts){ .parent = parent });
+	return kinds_of(m, &(struct term_facts){ .parent = parent });
 }
 
 /* What a process is told to come from; told: n == 0, that was with an earlier packet. */
@@ -412,46 +416,6 @@ static kinds kinds_of_peer(struct match *m, const struct annotation *a)
 	return a->has & ANNOT_PEER ? inherit(m, a, ROLE_PEER_PARENT, a->peer.pid, found) : found;
 }
 
-static bool satisfied(const struct match *m, kinds found)
-{
-	return (found & m->wanted) == m->wanted;
-}
-
-static enum match_end ends_match(struct match *m, const struct annotation *annot)
-{
-	const bool owner = satisfied(m, kinds_of_owner(m, annot));
-	bool peer;
-
-	/* Asked in any case when it is to be remembered: for its children, or its labels. */
-	peer = (!owner || match_learns(m)) && (annot->has & m->groups[ROLE_PEER]) &&
-	       satisfied(m, kinds_of_peer(m, annot));
-	if (owner)
-		return MATCH_OWNER;
-	return peer ? MATCH_PEER : MATCH_NONE;
-}
-
-enum match_end match_annotation(struct match *m, const struct annotation *annot)
-{
-	if (!m->wanted)
-		return MATCH_OWNER;
-	return annot ? ends_match(m, annot) : MATCH_NONE;
-}
-
-bool match_asks_containers(const struct match *m)
-{
-	return container_match_wanted(m->containers) || m->of_containers;
-}
-
-bool match_containers(const struct match *m, const struct annotation *annot)
-{
-	const kinds wanted = (kinds)container_match_wanted(m->containers) << CONTAINERS_AT;
-	const kinds owner = kinds_of_role(m, annot, ROLE_OWNER), peer = kinds_of_role(m, annot, ROLE_PEER);
-
-	if (!wanted)
-		return (owner | peer) & m->of_containers;
-	return (owner & wanted) == wanted || (peer & wanted) == wanted;
-}
-
 static struct found find_anew(struct match *m, const struct annotation *a)
 {
 	return (struct found){ .serial = a->serial, .owner = kinds_of_owner(m, a), .peer = kinds_of_peer(m, a) };
@@ -471,6 +435,33 @@ static struct found find_ends(struct match *m, const struct annotation *a)
 	return *known;
 }
 
+static bool satisfied(const struct match *m, kinds found)
+{
+	return (found & m->selected) == m->selected;
+}
+
+enum match_end match_annotation(struct match *m, const struct annotation *annot)
+{
+	struct found found;
+
+	if (!m->selected)
+		return MATCH_OWNER;
+	found = find_ends(m, annot);
+	if (satisfied(m, found.owner))
+		return MATCH_OWNER;
+	return satisfied(m, found.peer) ? MATCH_PEER : MATCH_NONE;
+}
+
+bool match_asks_containers(const struct match *m)
+{
+	return m->of_containers;
+}
+
+bool match_containers(const struct match *m, const struct annotation *annot)
+{
+	return (kinds_of_role(m, annot, ROLE_OWNER) | kinds_of_role(m, annot, ROLE_PEER)) & m->of_containers;
+}
+
 void match_next_source(struct match *m)
 {
 	memset(m->memo, 0, sizeof(m->memo));
@@ -478,7 +469,7 @@ void match_next_source(struct match *m)
 
 void match_terms(struct match *m, const struct packet *packet, struct filter_truth *ret)
 {
-	const struct filter_expr *e = m->config.expr;
+	const struct filter_expr *e = m->expr;
 	const struct annotation *a = packet->annot;
 	const struct found found = find_ends(m, a);
 	const bool owner_known = a && (a->has & ANNOT_PROCESS), peer_known = a && (a->has & ANNOT_PEER);
@@ -489,7 +480,7 @@ void match_terms(struct match *m, const struct packet *packet, struct filter_tru
 	*ret = (struct filter_truth){ 0 };
 	for (uint32_t i = 0; i < e->n; i++) {
 		const struct filter_term *t = &e->terms[i];
-		const kinds bit = KIND(TERMS_AT + m->term_of[i]);
+		const kinds bit = KIND(m->term_of[i]);
 		bool holds;
 
 		if (t->kind == TERM_UNKNOWN)
@@ -512,18 +503,23 @@ bool match_found(struct match *m, const struct process_desc *p, uint32_t parent,
 	return found & m->followed & ~known;
 }
 
-/* A new process: it has what it inherits, and nothing of one before whose pid it has. It starts as its parent's user. */
+/*
+ * A new process: it has what it inherits, and nothing of one before whose pid it has; options mean the one that had it when they
+ * were given. It starts as its parent's user.
+ */
 static void match_fork(struct match *m, const struct event_fork *fork)
 {
-	const struct process_desc number = { .pid = fork->child.tgid };
-	const kinds inherited = kinds_of_pid(m, fork->child.parent_tgid) | kinds_of_image(m, &number) |
+	const uint32_t pid = fork->child.tgid;
+	const kinds inherited = kinds_of_pid(m, fork->child.parent_tgid) |
 				kinds_of_user(m, fork->child.uid, (struct str){ 0 });
 
-	for (unsigned i = 0; i < SETS; i++) {
+	if (term_remove_number(&m->terms[GIVEN_PIDS], pid))
+		match_next_source(m);
+	for (unsigned i = 0; i < m->n; i++) {
 		if (m->pids[i])
-			pid_set_remove(m->pids[i], fork->child.tgid);
+			pid_set_remove(m->pids[i], pid);
 	}
-	remember(m, fork->child.tgid, inherited);
+	remember(m, pid, inherited | kinds_of_pid(m, pid));
 }
 
 static struct process_desc desc_of_exec(const struct event_exec *e)
@@ -565,7 +561,7 @@ static void match_seen(struct match *m, const struct event_seen *seen)
 
 void match_event(struct match *m, uint32_t type, const void *event)
 {
-	if (!m->wanted && !m->nterms)
+	if (!m->selected && m->n == GIVEN)
 		return;
 	if (type == EVENT_FORK)
 		match_fork(m, event);
@@ -581,10 +577,9 @@ void match_free(struct match *m)
 {
 	if (!m)
 		return;
-	for (unsigned i = 0; i < SETS; i++)
+	for (unsigned i = 0; i < m->n; i++) {
 		free(m->pids[i]);
-	for (unsigned i = 0; i < m->nterms; i++)
 		term_done(&m->terms[i]);
-	container_match_free(m->containers);
+	}
 	free(m);
 }

@@ -38,12 +38,12 @@ enum match_end {
 	MATCH_PEER, /* by the other one alone */
 };
 
-enum { MATCH_TERMS_MAX = 55 }; /* of different kinds or values */
+enum { MATCH_TERMS_MAX = 60 }; /* of different kinds or values */
 
 /* config's lists are borrowed for the life of the object. 0, -ENOMEM, or -E2BIG: too many different terms. */
 int match_new(struct match **ret, const struct match_config *config);
-/* As one more --pid. */
-void match_add_pid(struct match *m, uint32_t pid);
+/* As one more --pid. 0 or -ENOMEM. */
+int match_add_pid(struct match *m, uint32_t pid);
 /* An option asks for something. */
 bool match_active(const struct match *m);
 /* Whether annotations of packets that do not pass for another reason have to be shown to it, too. */

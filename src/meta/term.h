@@ -8,17 +8,22 @@
 #include "packet.h"
 
 struct container_match;
+struct container_query;
 
-/* One of a kind and a value: any number of terms of an expression may ask for it. */
+/* What any of some values of a kind asks for: an option, however often it was given, or a term of the expression. */
 struct term {
 	enum term_kind kind;
-	const char *value; /* the expression's */
-	bool glob;
-	bool numeric;
-	uint32_t number;		 /* with numeric */
-	struct match_user user;		 /* of TERM_UID, else */
-	struct container_match *matcher; /* of TERM_CONTAINER, TERM_POD and TERM_LABEL */
-	char *text;			 /* room for glob_match() */
+	struct term_value {
+		const char *text;
+		bool glob;
+	} * values;
+	size_t nvalues;
+	uint32_t *numbers; /* ascending */
+	size_t nnumbers;
+	const struct match_user *users;
+	size_t nusers;
+	struct container_match *matcher;
+	char *text; /* room for glob_match() */
 };
 
 struct term_user {
@@ -34,13 +39,24 @@ struct term_facts {
 	const struct pod_desc *pod;
 };
 
-/* t borrows from asked and user, which is of a TERM_UID with a name and else NULL. 0 or -ENOMEM; in both cases term_done(). */
-int term_init(struct term *t, const struct filter_term *asked, const struct match_user *user);
-bool term_is(const struct term *t, const struct filter_term *asked);
+/*
+ * A term begins with its kind alone, and borrows strings and users. 0 or -ENOMEM; in both cases term_done(). A query of containers
+ * is all that an end has to be.
+ */
+int term_add_value(struct term *t, const char *value);
+int term_add_number(struct term *t, uint32_t number);
+/* Whether it was there. */
+bool term_remove_number(struct term *t, uint32_t number);
+void term_set_users(struct term *t, const struct match_user *users, size_t n);
+int term_set_containers(struct term *t, const struct container_query *query);
+/* The value of a term of an expression; user: of a TERM_UID with a name, else NULL. */
+int term_add_asked(struct term *t, const struct filter_term *asked, const struct match_user *user);
+
 /* TERM_PID, TERM_PNAME, TERM_EXE and TERM_CMDLINE; with --follow-forks it is true of children, too. */
 bool term_of_process(enum term_kind kind);
-/* Terms of what is NULL there are false. */
+/* Terms of what is NULL there are false, and those of TERM_PID: */
 bool term_fits(const struct term *t, const struct term_facts *f);
+bool term_has_pid(const struct term *t, uint32_t pid);
 bool term_fits_netns(const struct term *t, const struct iface *iface);
 /* Whether it is true of a packet, by what it is of the ends: */
 bool term_holds(enum term_end end, bool src, bool dst);

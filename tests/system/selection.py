@@ -42,8 +42,8 @@ CONTEXTS = ("process", "process,user", "process,parentproc", "thread,user,peer",
 EXPRESSIONS = ("udp", "tcp port %d" % FORKS, "host " + THERE, "tcp[13] & 7 != 0", "dst port %d or icmp" % PLAIN,
                "greater 100")
 TOLD = ("PID", "Cmd", "Name", "Comm", "ThreadName", "UserId", "ParentPID", "PeerPID", "PeerCmd", "PeerUserId")
-Selection = collections.namedtuple("Selection", "kind args live keep expression family snaplen",
-                                   defaults=((), None, (), None, None))
+Selection = collections.namedtuple("Selection", "kind args live keep expression family snaplen terms",
+                                   defaults=((), None, (), None, None, None))
 
 
 # --- traffic ---------------------------------------------------------------------
@@ -223,6 +223,16 @@ def expression(rng, traffic, depth=0):
     return rng.choice(("", "", "not ")) + "(%s)" % rng.choice((" and ", " or ")).join(parts)
 
 
+def as_terms(args):
+    """What options are short for: of one end, all of them."""
+    values = collections.defaultdict(list)
+    for option, value in zip(args[::2], args[1::2]):
+        values[option.lstrip("-")].append(quoted(value))
+    of_end = [" and ".join("%s %s (%s)" % (end, word, " or ".join(v)) for word, v in values.items())
+              for end in ("src", "dst")]
+    return "(%s) or (%s)" % tuple(of_end)
+
+
 def sensible(rng, traffic):
     """An expression that libpcap does not refuse for being true of nothing: "udp and tcp port 80"."""
     while True:
@@ -239,6 +249,8 @@ def selections(rng, traffic):
         return criterion(rng, traffic, rng.choice(("pid", "pname", "uid")))
     yield from (Selection(kind, criterion(rng, traffic, kind)) for kind in ("pid", "pname", "uid"))
     yield Selection("several kinds", several(rng, traffic))
+    args = several(rng, traffic)
+    yield Selection("options as terms", args, terms=as_terms(args))
     yield Selection("expression", any_of(), expression=(rng.choice(EXPRESSIONS),))
     yield Selection("context", any_of() + ["--context", rng.choice(CONTEXTS)])
     way = rng.choice(("in", "out"))
@@ -376,7 +388,8 @@ def one_round(n, rng, there, backend, results):
             args = s.args
             if s.family:
                 args = [a for pid in sorted(traffic.family(s.family)) for a in ("--pid", str(pid))]
-            again = packets_of(read_again(captures[0].file, args, s.expression), s.keep, s.snaplen)
+            what = ([], (s.terms,)) if s.terms else (args, s.expression)
+            again = packets_of(read_again(captures[0].file, *what), s.keep, s.snaplen)
             results.add(n, s, packets_of(c.file), again, short.get(s.snaplen, everything))
     finally:
         traffic.end()

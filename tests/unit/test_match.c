@@ -118,6 +118,10 @@ static void test_names(void)
 	CHECK(named("renamed", applet));
 	CHECK(!named("nslook", applet));
 	CHECK(!named("x", applet));
+	CHECK(named("ns*p", applet) && named("[ab]usybox", applet) && named("rename?", applet));
+	CHECK(!named("ns*b", applet) && !named("nslook?", applet));
+	/* What looks like a pattern is also a name. */
+	CHECK(named("[x]", called("/bin/y", "[x]", "y")) && named("[x]", called("/bin/x", "z", "z")));
 }
 
 /* 15 characters are known of a comm, and of a name where nothing tells the rest. */
@@ -689,9 +693,9 @@ static void test_added_pid(void)
 
 	CHECK_INT(match_new(&m, &config), 0);
 	before = match_active(m);
-	match_add_pid(m, 21);
+	CHECK_INT(match_add_pid(m, 21), 0);
 	other = match_annotation(m, &a);
-	match_add_pid(m, 20);
+	CHECK_INT(match_add_pid(m, 20), 0);
 	after = match_annotation(m, &a);
 	match_free(m);
 	CHECK(!before && !other && after);
