@@ -16,6 +16,7 @@
 #include "hints.h"
 #include "keylog.h"
 #include "meta/meta.h"
+#include "session_dump.h"
 #include "session_loop.h"
 #include "session_pids.h"
 #include "util/clock.h"
@@ -518,7 +519,7 @@ static int dump_filter(const struct options *o)
 	if (err)
 		log_error("%s", text);
 	else
-		filter_dump(&code, o->dump, stdout);
+		err = session_dump(o, &code, !o->backend || capture_has_programs(o->backend));
 	filter_done(&code);
 	return err ? 1 : 0;
 }

@@ -15,6 +15,7 @@
 #include "reader/reader.h"
 #include "sandbox.h"
 #include "session_broker.h"
+#include "session_dump.h"
 #include "session_private.h"
 #include "util/escape.h"
 #include "util/fd.h"
@@ -482,7 +483,7 @@ static int dump_filter(struct offline *off, const char *path)
 	if (err)
 		log_error("%s", text);
 	else
-		filter_dump(&code, off->s.o->dump, stdout);
+		err = session_dump(off->s.o, &code, false);
 	filter_done(&code);
 	return err;
 }

@@ -90,6 +90,13 @@ bool capture_follows_netns(const struct backend *backend)
 	return backend->programs;
 }
 
+bool capture_has_programs(const char *name)
+{
+	const struct backend *backend = backend_find(name);
+
+	return backend && backend->programs;
+}
+
 bool capture_opens_proc(const struct backend *backend)
 {
 	return backend->opens_proc;

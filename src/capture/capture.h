@@ -147,6 +147,8 @@ extern const char capture_backend_words[];
  * message written. Of wanted, ifaces, netns, monitor, tstamp_type and dlt are looked at.
  */
 int capture_choose_backend(const char *name, const struct capture_config *wanted, const struct backend **ret);
+/* Whether the backend of this name has programs in the kernel, which judge processes; no check that it works here. */
+bool capture_has_programs(const char *name);
 /* Whether it opens /proc/PID/fd of other users' processes as long as it runs. */
 bool capture_opens_proc(const struct backend *backend);
 /* Where packets of a device start, as our programs see them: DLT_EN10MB or DLT_RAW; Ethernet when there is none. */

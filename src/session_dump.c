@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "session_dump.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "session_terms.h"
+#include "util/buf.h"
+
+/* Each once. */
+static void add(struct buf *list, struct buf *item)
+{
+	const size_t n = item->len;
+
+	buf_puts(item, ", ");
+	if (!memmem(list->p, list->len, item->p, item->len))
+		buf_put(list, item->p, item->len);
+	item->len = n;
+}
+
+static void add_word(struct buf *list, const char *word)
+{
+	struct buf item = { 0 };
+
+	buf_puts(&item, word);
+	add(list, &item);
+	buf_done(&item);
+}
+
+static void add_term(struct buf *list, const struct filter_term *t)
+{
+	struct buf item = { 0 };
+
+	buf_puts(&item, t->negative ? "not " : "");
+	filter_term_put(&item, t);
+	add(list, &item);
+	buf_done(&item);
+}
+
+static void add_options(struct buf *kernel, struct buf *user, const struct options *o, const struct asked *asked)
+{
+	if (o->pids.n)
+		add_word(kernel, "--pid");
+	if (o->command)
+		add_word(kernel, "the command");
+	if (o->pnames.n)
+		add_word(asked->undecided ? user : kernel, "--pname");
+	if (o->uids.n || o->users.n)
+		add_word(kernel, "--uid");
+	if (options_select_container(o))
+		add_word(kernel, "containers and pods of options");
+}
+
+static void add_terms(struct buf *kernel, struct buf *user, const struct options *o, const struct filter_truth *decided)
+{
+	for (uint32_t i = 0; i < o->filter->n; i++)
+		add_term(decided->bits[i / 64] >> i % 64 & 1 ? kernel : user, &o->filter->terms[i]);
+}
+
+/* What the kernel runs of the packet's part, for packets of owners that make none of the terms true that it knows. */
+struct part {
+	bool constant, open;
+};
+
+static int part_of(const struct filter_code *exact, const struct filter_truth *untrue, struct part *ret)
+{
+	struct filter_code weak;
+	const int err = filter_weaken(exact, untrue, &weak);
+
+	if (err)
+		return err;
+	*ret = (struct part){ .constant = weak.n <= 1, .open = filter_is_open(&weak) };
+	filter_done(&weak);
+	return 0;
+}
+
+static void print(const char *where, const struct buf *list, const char *more)
+{
+	const int n = list->len ? (int)list->len - 2 : 0; /* a comma and a blank less */
+
+	printf("%s: %.*s%s%s\n", where, n, list->p ? list->p : "", n && *more ? "; " : "", more);
+}
+
+static int print_places(const struct options *o, const struct filter_code *code, const struct asked *asked,
+			bool programs)
+{
+	static const struct filter_truth none;
+	struct buf kernel = { 0 }, user = { 0 };
+	struct buf *const known = programs ? &kernel : &user;
+	struct part all, rest;
+	int err = part_of(code, NULL, &all);
+
+	if (!err)
+		err = part_of(code, &asked->decided, &rest);
+	if (err) {
+		log_error("%s", strerror(-err));
+		return err;
+	}
+	if (!all.constant || (programs && !rest.constant))
+		add_word(&kernel, "what is in the packet");
+	add_options(known, &user, o, asked);
+	/* Who makes a term true is of no use where all others pass, too. */
+	add_terms(known, &user, o, rest.open ? &none : &asked->decided);
+	print("in the kernel", &kernel, kernel.len ? "" : "nothing, since any packet may match");
+	print("in user space", &user,
+	      o->filter->n ? "the whole, once the owners are certain" : "owners that were not certain in the kernel");
+	buf_done(&kernel);
+	buf_done(&user);
+	return 0;
+}
+
+int session_dump(const struct options *o, const struct filter_code *code, bool kernel)
+{
+	struct asked asked;
+	int err;
+
+	filter_dump(code, o->dump, stdout);
+	if (o->dump > 1 || (!o->filter->n && !options_select_by_option(o)))
+		return 0;
+	if (options_offline(o)) {
+		puts("in user space: all of it");
+		return 0;
+	}
+	err = asked_find(&asked, o, 0);
+	if (!err)
+		err = print_places(o, code, &asked, kernel);
+	asked_done(&asked);
+	return err;
+}
