@@ -4,8 +4,9 @@
 
 usage: bench.py [--runs N] [--packets N] [--only WORD] PTCPDUMP BUILD_DIR
 
-Needs root, iproute2 and tcpdump. Two network namespaces joined by veth are made and removed."""
+Needs root, iproute2, bpftool and tcpdump. Two network namespaces joined by veth are made and removed."""
 import argparse
+import json
 import os
 import re
 import shutil
@@ -69,6 +70,24 @@ def cpu_ns(pid):
     return total
 
 
+def bpf_map(what, map_id):
+    out = subprocess.run(['bpftool', '-j', 'map', what, 'id', map_id], check=True, stdout=subprocess.PIPE)
+    return json.loads(out.stdout)
+
+
+def copied(pid):
+    """{'copied': packets that the programs of a capture have put into its rings, whatever it made of them afterwards}"""
+    total = 0
+    for fd in os.listdir(f'/proc/{pid}/fdinfo'):
+        with open(f'/proc/{pid}/fdinfo/{fd}', encoding='ascii') as f:
+            map_id = next((line.split()[1] for line in f if line.startswith('map_id:')), None)
+        # ptcp_ifaces and ptcp_iface_slots: names of maps are cut.
+        if map_id and bpf_map('show', map_id).get('name', '').startswith('ptcp_iface'):
+            total += sum(cpu['value']['n']['received'] for entry in bpf_map('dump', map_id)
+                         for cpu in entry['formatted']['values'])
+    return {'copied': total}
+
+
 class Capture:
     """One run of a capturing program inside NS_A, from exec to its closing statistics."""
 
@@ -104,8 +123,8 @@ def send(burst, count, rate):
     return {'send_cpu': float(words[1]), 'send_wall': float(words[3])}
 
 
-def live_run(cmd, burst, count, rate, out_path):
-    """count 0: nothing is sent."""
+def live_run(cmd, burst, count, rate, out_path, look=lambda pid: {}):
+    """count 0: nothing is sent. look: what else is to be told of the process before its end."""
     for word in cmd:
         # Who empties a file instead of making it, pays for that when it is closed.
         if word.startswith(os.path.dirname(out_path)) and os.path.exists(word):
@@ -118,15 +137,16 @@ def live_run(cmd, burst, count, rate, out_path):
             start = cpu_ns(cap.proc.pid) / 1e9
             result = send(burst, count, rate) if count else {}
             time.sleep(0.6)
+            result.update(look(cap.proc.pid))
         finally:
             result_stop = cap.stop()
     return {**result, **result_stop, 'start': start, 'after': result_stop['cpu'] - start}
 
 
-def live_run_net(cmd, burst, count, rate, out_path):
+def live_run_net(cmd, burst, count, rate, out_path, look=lambda pid: {}):
     """With 'net': the CPU after the start, less what the end takes of the same command without traffic just before."""
     idle = live_run(cmd, burst, 0, 0, out_path)
-    result = live_run(cmd, burst, count, rate, out_path)
+    result = live_run(cmd, burst, count, rate, out_path, look)
     return {**result, 'net': result['after'] - idle['after']}
 
 
@@ -184,18 +204,26 @@ def bench_live(args, burst, tmp):
 TERMS = (('not pname sshd; right: everything', ['-w', '/dev/null', 'not', 'pname', 'sshd'], ['-w', '/dev/null']),
          (f'port {PORT} and pid 1; right: --pid 1 port {PORT}', ['-w', '/dev/null', f'port {PORT} and pid 1'],
           ['-w', '/dev/null', '--pid', '1', f'port {PORT}']),
-         ('port 9 or pid 1; right: --pid 1', ['-w', '/dev/null', 'port 9 or pid 1'], ['-w', '/dev/null', '--pid', '1']))
+         ('port 9 or pid 1; right: --pid 1', ['-w', '/dev/null', 'port 9 or pid 1'], ['-w', '/dev/null', '--pid', '1']),
+         # What nobody could make match is not copied: looked up on the left, refused before that on the right.
+         ('pid 1 and not port 53; right: port 53', ['-w', '/dev/null', 'pid 1 and not port 53'],
+          ['-w', '/dev/null', 'port 53']),
+         ('port 53 and pid 1; right: port 53', ['-w', '/dev/null', 'port 53 and pid 1'], ['-w', '/dev/null', 'port 53']),
+         # Only user space knows executables.
+         ('exe none and not port 53; right: port 53', ['-w', '/dev/null', 'exe none and not port 53'],
+          ['-w', '/dev/null', 'port 53']))
 
 
 def bench_terms(args, burst, tmp):
     def run(flags):
-        result = live_run_net([args.ptcpdump, '-i', 'veth0', *flags], burst, args.packets, 0, os.path.join(tmp, 'text'))
+        result = live_run_net([args.ptcpdump, '-i', 'veth0', *flags], burst, args.packets, 0, os.path.join(tmp, 'text'),
+                              copied)
         # What the kernel's programs take is the sender's.
         return {**result, 'each': (result['net'] + result['send_cpu']) * 1e9 / args.packets}
     for name, one, two in TERMS:
         ours, theirs = pair(args.runs, lambda one=one: run(one), lambda two=two: run(two))
-        row(f'terms, {name}', ours, theirs, [('captured', 'captured'), ('dropped', 'dropped'), ('each', 'ns a packet'),
-                                             ('each_min', 'ns a packet, least')])
+        row(f'terms, {name}', ours, theirs, [('captured', 'captured'), ('copied', 'copied'), ('dropped', 'dropped'),
+                                             ('each', 'ns a packet'), ('each_min', 'ns a packet, least')])
 
 
 SHORT = '''import os, socket, sys
