@@ -19,7 +19,9 @@ enum {
 	ENVIRONMENT = 256 * 1024, /* bytes; what stands behind these is not seen */
 };
 
-#define STATE_LISTEN 10 /* TCP_LISTEN, include/net/tcp_states.h */
+/* TCP_TIME_WAIT and TCP_LISTEN, include/net/tcp_states.h */
+#define STATE_TIME_WAIT 6
+#define STATE_LISTEN 10
 
 static bool is_same(const struct own_connection *a, const struct own_connection *b)
 {
@@ -93,7 +95,8 @@ static void take_row(const struct rows *r, const char *line, int family)
 	if (sscanf(line,
 		   " %*d: %32[0-9A-F]:%" SCNx16 " %32[0-9A-F]:%" SCNx16 " %x %*x:%*x %*x:%*x %*x %*u %*d %" SCNu64,
 		   local, &c.local_port, remote, &c.remote_port, &state, &inode) != 6 ||
-	    state == STATE_LISTEN || !parse_address(local, c.local) || !parse_address(remote, c.remote))
+	    state == STATE_LISTEN || state == STATE_TIME_WAIT || !parse_address(local, c.local) ||
+	    !parse_address(remote, c.remote))
 		return;
 	unmap(&c);
 	r->take(r->arg, &c, inode);

@@ -124,20 +124,14 @@ from_window() { # NAME KIND CLIENT...
 	compared "$1"
 }
 
-open_logins() {
-	ss -Htn state established "( sport = :$PORT )" | wc -l
-}
+only_the_bystander() { [ "$(ss -Htn state connected exclude time-wait "( sport = :$PORT )" | wc -l)" -eq 1 ]; }
 
-# Begun over one login, which is gone, and shown by others. The server lets go of it a moment after the client.
+# Begun over one login, which is gone, and shown by others. The server lets go of a login a moment after the client.
 multiplexed() { # KIND
-	local first second before i
-	before=$(open_logins)
+	local first second
 	login "$1" root 127.0.0.1 "$("$1_start")"
 	wait $!
-	for ((i = 0; i < 100; i++)); do
-		[ "$(open_logins)" -gt "$before" ] || break
-		sleep 0.1
-	done
+	wait_for 10 only_the_bystander
 	from_window "$1-detached" "$1"
 	login "$1-first" root 127.0.0.1 "$("$1_attach")"
 	first=$!

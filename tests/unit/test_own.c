@@ -470,6 +470,9 @@ static void test_environment(void)
 	/* Of an ancestor, as sudo does not hand it on. */
 	environment(400, "10.0.0.9 51022 10.0.0.1 22");
 	CHECK_STR(found(), "(pid 500 or pid 300 or pid 200 or pid 400)");
+	/* In TIME_WAIT, after a login that is over. */
+	row(400, "0100000A:0016", "0900000A:C74E", 6, 0);
+	CHECK_STR(found(), "(pid 500 or pid 300 or pid 200 or pid 400)");
 	row(400, "0100000A:0016", "0900000A:C74E", 1, 77);
 	CHECK_STR(found(), "(pid 500 or pid 300 or pid 200 or pid 400 or " CLIENT ")");
 	/* Nobody knows what is open. */
