@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # What "own" in an expression stands for, over a real sshd: the processes that serve our login and its connection, through
-# sudo, su, tmux and screen, and without rights to look. ss tells what is right. timeout: 300
+# sudo, su, tmux and screen, and without rights to look. ss tells what is right. And captures of a login, of its own packets
+# and of all others. timeout: 300
 # All of it is in namespaces of its own, with its own /run and users. With "within" as argument it is what runs inside, with
-# "look NAME HOW" what runs in a login.
+# "look NAME HOW" or "watch" what runs in a login.
 . "$(dirname "$0")/../lib.sh"
 
 PORT=2222
@@ -27,6 +28,17 @@ look() { # NAME HOW
 	wait_for 60 test -e "$TEST_TMP/out/$1.compared"
 }
 
+# Captures what is our own, and what is not; has something to say meanwhile.
+watch() {
+	start_capture /dev/null "$TEST_TMP/own.err" "$PTCPDUMP" -i lo -w "$TEST_TMP/own.pcapng" own
+	echo $! >"$TEST_TMP/own.pid"
+	start_capture /dev/null "$TEST_TMP/not_own.err" "$PTCPDUMP" -i lo -w "$TEST_TMP/not_own.pcapng" 'not own'
+	echo $! >"$TEST_TMP/not_own.pid"
+	head -c 20000 /dev/zero | tr '\0' x
+	touch "$TEST_TMP/out/watch.looked"
+	wait_for 60 test -e "$TEST_TMP/out/watch.compared"
+}
+
 # --- inside ------------------------------------------------------------------------------
 
 serve() {
@@ -40,7 +52,7 @@ serve() {
 		StrictModes no
 		UsePAM no
 		PidFile none
-		AcceptEnv TEST_TMP
+		AcceptEnv TEST_TMP PTCPDUMP
 	END
 	ssh-keygen -q -t ed25519 -N '' -f "$TEST_TMP/host_key" && ssh-keygen -q -t ed25519 -N '' -f "$TEST_TMP/key" || exit 1
 	: >"$TEST_TMP/sshd.log"
@@ -50,7 +62,7 @@ serve() {
 
 login() { # NAME USER ADDRESS COMMAND: what is typed there; $! is the client
 	ssh -tt -F none -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no -o LogLevel=ERROR -i "$TEST_TMP/key" \
-		-o SetEnv="TEST_TMP=$TEST_TMP" -p $PORT "$2@$3" "export TERM=xterm SCREENDIR=$SCREENDIR; $4" \
+		-o SetEnv="TEST_TMP=$TEST_TMP PTCPDUMP=$PTCPDUMP" -p $PORT "$2@$3" "export TERM=xterm SCREENDIR=$SCREENDIR; $4" \
 		<"$TEST_TMP/nothing" >"$TEST_TMP/out/$1.ssh" 2>&1 &
 }
 looked() { # NAME
@@ -167,6 +179,44 @@ bystander() {
 	wait_for 20 bystander_is_there || exit 1
 }
 
+# Meanwhile there is another login, the only one over IPv6, and a ping. tcpdump tells what there was.
+captured() {
+	local all client port
+	tcpdump -Z root --immediate-mode -i lo -w "$TEST_TMP/all.pcap" 2>"$TEST_TMP/all.err" &
+	all=$!
+	listens $all "$TEST_TMP/all.err"
+	login watch root 127.0.0.1 "'$ME' watch"
+	client=$!
+	looked watch || return
+	wait_for 10 all_said
+	login other root ::1 true
+	wait $!
+	ping -q -c 3 -i 0.01 127.0.0.1 >/dev/null
+	port=$(connection_of $client | cut -d ' ' -f 2)
+	end_capture own
+	end_capture not_own
+	kill -INT $all
+	wait $all
+	compared watch
+	wait $client
+
+	is not_own-without_the_login "$(packets not_own.pcapng "tcp port $port" | wc -l)" 0
+	is not_own-has_all_others "$(packets not_own.pcapng 'ip6 or icmp')" "$(packets all.pcap 'ip6 or icmp')"
+	is own-without_others "$(packets own.pcapng "not tcp port $port" | wc -l)" 0
+	# Encrypted it is no shorter.
+	check own-has_the_login [ "$(tcpdump -nn -q -r "$TEST_TMP/own.pcapng" "tcp src port $PORT" 2>/dev/null |
+		awk '{ n += $NF } END { print n }')" -ge 20000 ]
+}
+all_said() { [ "$(wc -c <"$TEST_TMP/out/watch.ssh")" -ge 20000 ]; }
+end_capture() { # NAME
+	local pid
+	pid=$(cat "$TEST_TMP/$1.pid")
+	drained "$TEST_TMP/$1.err" kill -USR1 "$pid"
+	kill -INT "$pid"
+	wait_for 10 gone "$pid" || bad "$1" "does not end"
+}
+packets() { tcpdump -nn -S -t -r "$TEST_TMP/$1" "$2" 2>/dev/null | sort; } # FILE EXPRESSION
+
 users() {
 	{ cat /etc/passwd && echo "owner:*:12345:12345::$TEST_TMP/out:/bin/bash"; } >"$TEST_TMP/passwd"
 	mount --bind "$TEST_TMP/passwd" /etc/passwd || exit 1
@@ -204,6 +254,7 @@ within() {
 	else
 		skip sudo "sudo is missing"
 	fi
+	captured
 	multiplexed tmux
 	multiplexed screen
 	nested
@@ -211,6 +262,7 @@ within() {
 
 case ${1:-} in
 look) look "$2" "$3" ;;
+watch) watch ;;
 within)
 	within
 	end_test
@@ -225,8 +277,9 @@ for name in root v6 su user without_rights without_rights_v6 forged sudo nested 
 	{tmux,screen}{-detached,,-both,-other}; do
 	names="$names $name-connections $name-servers $name-parent"
 done
+names="$names not_own-without_the_login not_own-has_all_others own-without_others own-has_the_login"
 PATH=$PATH:/usr/sbin
-why=$(lacks unshare sshd ssh ssh-keygen tmux screen ss pgrep)
+why=$(lacks unshare sshd ssh ssh-keygen tmux screen ss pgrep tcpdump ping)
 # shellcheck disable=SC2086 # words
 [ -z "$why" ] || skip_all "$why" $names
 
