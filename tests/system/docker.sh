@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib-containers.sh"
 
 need dockerd docker containerd runc python3 curl iptables ip nsenter -- docker_short_lived docker_short_lived_uplink docker_name_filter \
-	docker_id_filter docker_exec_filter docker_rename docker_waits_for_match docker_restart docker_hostile_labels docker0_alone docker_at_the_start
+	docker_id_filter docker_exec_filter docker_term docker_term_not docker_rename docker_waits_for_match docker_restart docker_hostile_labels docker0_alone docker_at_the_start
 net_up && dockerd_start && docker_image || {
 	bad docker_starts "$(tail -n 1 "$TEST_TMP/dockerd.log")"
 	exit 1
@@ -38,7 +38,7 @@ why=
 for n in 1 2; do
 	grep -q "GET /$n " "$TEST_TMP/name.out" || why="$why no request $n;"
 done
-syns() { grep -c "docker0 .*Flags \\[$1\\]," "$TEST_TMP/name.out"; }
+syns() { grep -c "docker0 .*Flags \\[$1\\]," "$TEST_TMP/$capture_name.out"; }
 [ "$(syns S)" = 2 ] && [ "$(syns 'S\.')" = 2 ] || why="$why $(syns S) SYNs and $(syns 'S\.') SYN-ACKs of 2;"
 grep -q 'GET /3 \|Container \[other\]' "$TEST_TMP/name.out" && why="$why packets of another container;"
 grep -q 'docker0\|veth' "$TEST_TMP/name.out" && grep 'docker0\|veth' "$TEST_TMP/name.out" | grep -v ', Container \[\(before\|after\)\]$' | grep -q . && why="$why packets without the name"
@@ -57,6 +57,31 @@ why=
 grep -q 'docker0.*GET /1 ' "$TEST_TMP/id.out" || why="no request"
 grep -q 'GET /3 ' "$TEST_TMP/id.out" && why="packets of another container"
 result docker_id_filter "$why"
+
+# --- terms: one that is there, and one by a label that starts later; and all that is nobody's of these ---
+capture term -i any -n '(container before or label role=la*) and tcp port 80'
+docker run -d --name labelled --label role=late localhost/bb:test sh -c 'wget -q -O /dev/null http://10.232.0.2/4; sleep 600' >/dev/null
+get before 5
+get other 6
+capture_end
+why=
+for n in 4 5; do grep -q "docker0.*GET /$n " "$TEST_TMP/term.out" || why="$why no request $n;"; done
+[ "$(syns S) $(syns 'S\.')" = "2 2" ] || why="$why $(syns S) SYNs and $(syns 'S\.') SYN-ACKs of 2;"
+grep -q 'GET /6 \|Container \[other\]' "$TEST_TMP/term.out" && why="$why packets of another container"
+result docker_term "$why"
+
+capture term_not -i any -n 'tcp port 80 and not (container before or label role=late)'
+docker run -d --name more localhost/bb:test sh -c 'wget -q -O /dev/null http://10.232.0.2/4; sleep 600' >/dev/null
+get before 5
+get labelled 5
+get other 6
+capture_end
+why=
+for n in 4 6; do grep -q "docker0.*GET /$n " "$TEST_TMP/term_not.out" || why="$why no request $n;"; done
+[ "$(syns S) $(syns 'S\.')" = "2 2" ] || why="$why $(syns S) SYNs and $(syns 'S\.') SYN-ACKs of 2;"
+grep -q 'GET /5 \|Container \[\(before\|labelled\)\]' "$TEST_TMP/term_not.out" && why="$why packets of the others"
+result docker_term_not "$why"
+docker rm -f labelled more >/dev/null
 
 # --- renamed during the capture ---
 capture rename -i any -n 'tcp port 80'

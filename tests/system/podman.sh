@@ -4,7 +4,7 @@
 # shellcheck source=tests/system/lib-containers.sh
 . "$(dirname "$0")/lib-containers.sh"
 
-tests="podman_names podman_name_filter podman_rename podman_restart podman_of_a_user"
+tests="podman_names podman_name_filter podman_term podman_rename podman_restart podman_of_a_user"
 need podman runc python3 curl ip nsenter -- $tests
 net_up
 mkdir -p "$TEST_TMP/img"
@@ -63,6 +63,16 @@ for n in 4 5; do grep -q "GET /$n " "$TEST_TMP/filter.out" || why="$why no reque
 [ "$(grep -c 'Flags \[S\],' "$TEST_TMP/filter.out")" = 2 ] || why="$why not two SYNs;"
 grep -q 'GET /3 ' "$TEST_TMP/filter.out" && why="$why packets of another container"
 result podman_name_filter "$why"
+
+capture term -i up0 -n 'tcp port 80 and container (late* or nobody)'
+get after 4
+run latest wget -q -O /dev/null http://10.232.0.2/10
+capture_end
+why=
+grep -q 'GET /10 ' "$TEST_TMP/term.out" || why="$why no request;"
+[ "$(grep -c 'Flags \[S\],' "$TEST_TMP/term.out")" = 1 ] || why="$why not one SYN;"
+grep -q 'GET /4 ' "$TEST_TMP/term.out" && why="$why packets of another container"
+result podman_term "$why"
 
 capture rename -i up0 -n 'tcp port 80'
 get after 6

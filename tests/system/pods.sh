@@ -7,7 +7,7 @@
 cni=/usr/lib/cni
 [ -x $cni/bridge ] || cni=/opt/cni/bin
 PATH=$PATH:$cni
-need containerd ctr runc bridge host-local python3 curl ip nsenter -- pods_of_two_containers pod_name_filter pod_exec_late pod_verbose \
+need containerd ctr runc bridge host-local python3 curl ip nsenter -- pods_of_two_containers pod_name_filter pod_exec_late pod_term pod_verbose \
 	containerd_name nerdctl_name pod_host_network pod_pause pod_saved containerd_restart
 net_up && containerd_start || {
 	bad containerd_starts "$(tail -n 1 "$TEST_TMP/ctd.log")"
@@ -78,6 +78,19 @@ why=
 grep -q 'ptcbr0.*Flags \[S\],.*Container \[late\]' "$TEST_TMP/pod.out" || why="no SYN"
 result pod_exec_late "$why"
 
+# --- terms: of one pod all but one container, one of which starts later ---
+capture term -i any -n 'pod web.prod and label app=w* and not container early and tcp port 80'
+cri ctr "$p1" later localhost/bb:test sh -c 'wget -q -O /dev/null http://10.232.0.2/4; sleep 600' >/dev/null
+more() { [ "$(grep -c "url:/$1\$" "$TEST_TMP/httpd.log")" -gt "$2" ]; } # REQUEST TIMES
+for n in 1 2; do wait_for 5 more $n "$(grep -c "url:/$n\$" "$TEST_TMP/httpd.log")"; done
+wait_for 5 has term.out 'GET /4 '
+capture_end
+why=
+grep -q 'ptcbr0.*Flags \[S\],.*Container \[later\], Pod \[web.prod\]' "$TEST_TMP/term.out" || why="no SYN of the later container;"
+grep -q 'ptcbr0.*GET /4 .*Container \[later\]' "$TEST_TMP/term.out" || why="$why no request of it;"
+grep -q 'GET /[12] \|web.other\|\[early\]' "$TEST_TMP/term.out" && why="$why packets of others"
+result pod_term "$why"
+
 # --- -v, and saved ---
 capture verbose -i any -n -v 'tcp port 80'
 wait_for 5 has verbose.out '^    Container (name early'
@@ -145,6 +158,7 @@ for pod in web.prod web.other hostpod; do
 	"$PTCPDUMP" -n -r "$TEST_TMP/saved.pcapng" --pod-name $pod >"$TEST_TMP/read.out" 2>/dev/null
 	grep -q "GET .*Pod \[$full\]$" "$TEST_TMP/read.out" || why="$why nothing of $pod;"
 	grep -v "Pod \[$full\]$" "$TEST_TMP/read.out" | grep -q . && why="$why others than $pod;"
+	"$PTCPDUMP" -n -r "$TEST_TMP/saved.pcapng" "pod $pod" 2>/dev/null | cmp -s - "$TEST_TMP/read.out" || why="$why another pod $pod;"
 done
 result pod_saved "$why"
 
