@@ -256,7 +256,6 @@ s.send(b"333")'
 # Another of the same name sends while it runs. And of what it sends itself not all is asked for.
 runs_a_command() {
 	local pid
-	# shellcheck disable=SC2154
 	"${dies_with_us[@]}" "$PTCPDUMP" --settle 1000 -i lo -w "$TEST_TMP/command.pcapng" 'pname get and not port 443' -- \
 		sh -c '"$1/get" -s -o /dev/null --interface 127.0.1.7 http://127.0.0.80/
 			"$1/get" -s -o /dev/null --interface 127.0.1.7 http://127.0.0.80:443/

@@ -10,7 +10,7 @@ set -u
 cache=${VM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ptcpdump-vm}
 results=$BUILD/vm
 short="server-from-before prefork-without-address same-tuple-after-time-wait mptcp masqueraded-uplink-only
-	published-port-from-before"
+	published-port-from-before process-terms"
 cd "$TOP" || exit 1
 
 # Boots SUITE and runs SCENARIOS; their lines are in FILE afterwards, what the machine printed in FILE.log. The kernel's own modprobe

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """All scenarios, in the order in which they run and stand in tables. A new one is a function of the file of its protocol,
 that returns its score and the number of packets, and a line here."""
-from . import icmp, images, load, nat, others, overlay, servers, starts, tcp, twins, udp
+from . import icmp, images, load, nat, others, overlay, servers, starts, tcp, terms, twins, udp
 
 SCENARIOS = {f.__name__.replace("_", "-"): f for f in (
     tcp.short_curls_on_lo,
@@ -135,4 +135,5 @@ SCENARIOS = {f.__name__.replace("_", "-"): f for f in (
     twins.equal_addresses_udp,
     twins.group_in_several_namespaces,
     twins.address_used_again,
+    terms.process_terms,
 )}
