@@ -65,7 +65,7 @@ for suite in ${VM_KERNELS:-bullseye bookworm bookworm-backports sid}; do
 		continue
 	fi
 	scenarios=${VM_SCENARIOS:-$short}
-	limit=250
+	limit=300
 	file=$results/$suite-some.tsv
 	if [ "$scenarios" = all ]; then
 		scenarios=$(tests/system/truth.py --list)
