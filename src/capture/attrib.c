@@ -294,6 +294,14 @@ static int fill_filters(struct attrib *a)
 	return err;
 }
 
+/* BPF_CGROUP_MAX_PROGS of the kernel. Unlike what a kernel lacks, this is cured by ending some. */
+static const char cgroup_is_full[] = "64 programs are at its cgroup already, those of other captures among them";
+
+static void give_up_cgroup(struct attrib *a, size_t i, int err)
+{
+	give_up(a, i, err == E2BIG ? cgroup_is_full : strerrorname_np(err));
+}
+
 static void attach_hook(struct attrib *a, size_t i)
 {
 	struct bpf_program *prog = hook_program(&hooks[i], a->skel);
@@ -307,14 +315,18 @@ static void attach_hook(struct attrib *a, size_t i)
 	if (hooks[i].shared) {
 		a->more_links[i] = bpf_link_create(bpf_program__fd(prog), a->cgroup, hooks[i].attach, NULL);
 		if (a->more_links[i] < 0) {
-			give_up(a, i, strerrorname_np(-a->more_links[i]));
+			give_up_cgroup(a, i, -a->more_links[i]);
 			a->more_links[i] = 0;
 		}
 		return;
 	}
-	if (hooks[i].kind == HOOK_CGROUP || hooks[i].kind == HOOK_FLOW)
+	if (hooks[i].kind == HOOK_CGROUP || hooks[i].kind == HOOK_FLOW) {
 		a->links[i] = bpf_program__attach_cgroup(prog, a->cgroup);
-	else if (hooks[i].kind == HOOK_TP_BTF)
+		if (!a->links[i])
+			give_up_cgroup(a, i, errno);
+		return;
+	}
+	if (hooks[i].kind == HOOK_TP_BTF)
 		a->links[i] = bpf_program__attach_trace(prog);
 	else
 		a->links[i] = bpf_program__attach_raw_tracepoint(prog, hooks[i].target);
@@ -352,8 +364,9 @@ static bool may_wait(const struct attrib *a, enum hook_demand what)
 
 static void hook_say_lost(const struct attrib *a, size_t i)
 {
-	log_info("no \"%s\" (%s): %s", hooks[i].target, a->support.why[i] ? a->support.why[i] : "missing",
-		 hooks[i].lost);
+	const char *why = a->support.why[i] ? a->support.why[i] : "missing";
+
+	log_msg(why == cgroup_is_full ? LOG_WARN : LOG_INFO, "no \"%s\" (%s): %s", hooks[i].target, why, hooks[i].lost);
 }
 
 /* What is needed because another could not be attached was not loaded. */

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # In a cgroup namespace of its own, programs at its root see nothing of what other cgroups send: what the host's clients
-# send is told at the device, and nobody else is credited with it.
+# send is told at the device, and nobody else is credited with it. And one that takes no more programs is told of.
 . "$(dirname "$0")/../lib.sh"
 
-tests="cgroupns_tcp cgroupns_udp"
+tests="cgroupns_tcp cgroupns_udp cgroupns_full"
 why=$(lacks ip nsenter unshare python3)
 [ -z "$why" ] || skip_all "$why" $tests
 root=/sys/fs/cgroup/unified
@@ -43,9 +43,12 @@ pids="$pids $!"
 wait_for 5 grep -q ready "$TEST_TMP/server" || exit 1
 
 # shellcheck disable=SC2016
-start_capture "$TEST_TMP/out" "$TEST_TMP/err" sh -c 'echo $$ >"$1/cgroup.procs" && exec unshare -C -m sh -c "
-	umount -l $3 && mount -t cgroup2 cgroup2 $3 && exec nsenter --net=/run/netns/$2 \"\$0\" -i ptcgns-a -nn port 7227" "$0"' \
-	"$PTCPDUMP" "$folder" "$here" "$root"
+capture() {
+	start_capture "$TEST_TMP/out" "$TEST_TMP/err" sh -c 'echo $$ >"$1/cgroup.procs" && exec unshare -C -m sh -c "
+		umount -l $3 && mount -t cgroup2 cgroup2 $3 && exec nsenter --net=/run/netns/$2 \"\$0\" -i ptcgns-a -nn port 7227" "$0"' \
+		"$PTCPDUMP" "$folder" "$here" "$root"
+}
+capture
 capture=$!
 pids="$pids $capture"
 # What waits for its neighbour is not sent by a task.
@@ -70,4 +73,13 @@ wrong() { # PATTERN: a packet that names nobody, or another than a client
 }
 result cgroupns_tcp "$(grep -q 'Flags \[S\.\]' "$TEST_TMP/out" || echo nothing)$(wrong ' Flags ')"
 result cgroupns_udp "$(grep -q ' UDP' "$TEST_TMP/out" || echo nothing)$(wrong ' UDP')"
+
+# As many other captures do.
+"$HELPERS/cgroup_fill" "$folder" || exit 1
+capture
+capture=$!
+pids="$pids $capture"
+kill -INT "$capture"
+wait "$capture"
+is cgroupns_full "$? $(grep -c 'no "inet_egress" (.*64 programs.*): ' "$TEST_TMP/err")" "0 1"
 end_test
