@@ -8,34 +8,31 @@
 #include "session_terms.h"
 #include "util/buf.h"
 
-/* Each once. */
-static void add(struct buf *list, struct buf *item)
-{
-	const size_t n = item->len;
-
-	buf_puts(item, ", ");
-	if (!memmem(list->p, list->len, item->p, item->len))
-		buf_put(list, item->p, item->len);
-	item->len = n;
-}
-
+/* To a list with commas between. */
 static void add_word(struct buf *list, const char *word)
 {
-	struct buf item = { 0 };
-
-	buf_puts(&item, word);
-	add(list, &item);
-	buf_done(&item);
+	buf_puts(list, list->len ? ", " : "");
+	buf_puts(list, word);
 }
 
 static void add_term(struct buf *list, const struct filter_term *t)
 {
-	struct buf item = { 0 };
+	add_word(list, t->negative ? "not " : "");
+	filter_term_put(list, t);
+}
 
-	buf_puts(&item, t->negative ? "not " : "");
-	filter_term_put(&item, t);
-	add(list, &item);
-	buf_done(&item);
+static bool same(const struct filter_term *a, const struct filter_term *b)
+{
+	return a->kind == b->kind && a->end == b->end && a->negative == b->negative && strcmp(a->value, b->value) == 0;
+}
+
+static bool is_first(const struct filter_expr *e, uint32_t i)
+{
+	uint32_t before = 0;
+
+	while (!same(&e->terms[before], &e->terms[i]))
+		before++;
+	return before == i;
 }
 
 static void add_options(struct buf *kernel, struct buf *user, const struct options *o, const struct asked *asked)
@@ -52,10 +49,13 @@ static void add_options(struct buf *kernel, struct buf *user, const struct optio
 		add_word(kernel, "containers and pods of options");
 }
 
+/* Each once. */
 static void add_terms(struct buf *kernel, struct buf *user, const struct options *o, const struct filter_truth *decided)
 {
-	for (uint32_t i = 0; i < o->filter->n; i++)
-		add_term(decided->bits[i / 64] >> i % 64 & 1 ? kernel : user, &o->filter->terms[i]);
+	for (uint32_t i = 0; i < o->filter->n; i++) {
+		if (is_first(o->filter, i))
+			add_term(decided->bits[i / 64] >> i % 64 & 1 ? kernel : user, &o->filter->terms[i]);
+	}
 }
 
 /* What the kernel runs of the packet's part, for packets of owners that make none of the terms true that it knows. */
@@ -77,9 +77,7 @@ static int part_of(const struct filter_code *exact, const struct filter_truth *u
 
 static void print(const char *where, const struct buf *list, const char *more)
 {
-	const int n = list->len ? (int)list->len - 2 : 0; /* a comma and a blank less */
-
-	printf("%s: %.*s%s%s\n", where, n, list->p ? list->p : "", n && *more ? "; " : "", more);
+	printf("%s: %.*s%s%s\n", where, (int)list->len, list->p ? list->p : "", list->len && *more ? "; " : "", more);
 }
 
 static int print_places(const struct options *o, const struct filter_code *code, const struct asked *asked,

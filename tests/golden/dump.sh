@@ -26,6 +26,9 @@ places term "pid 7" "$whole" pid 7
 places disjunction "$packet, src pid 7" "$whole" src pid 7 or port 53
 places negation 'nothing, since any packet may match' "not pname sshd; $whole" not pname sshd
 places each_once "pname curl" "exe /usr/*; $whole" '(pname curl and exe /usr/*) or (exe /usr/* and pname curl)'
+places each_end "src pid 7, pid 7, dst pid 70" "pname c*, not pid 7; $whole" \
+	'(src pid 7 or pid 7 or dst pid 70 or pid 7) and (pname c* or not pid 7)'
+places in_quotes 'pname "x, pid 7, y", pid 7' "$whole" 'pname "x, pid 7, y" or pid 7'
 places of_no_use 'nothing, since any packet may match' "pid 7, not uid 0; $whole" pid 7 or not uid 0
 places options "$packet, --pid, --uid" 'owners that were not certain in the kernel' --pid 7 --uid 0 port 53
 places pattern "--uid" '--pname; owners that were not certain in the kernel' --pname 'w*' --uid 0
