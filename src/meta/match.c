@@ -29,15 +29,16 @@ struct match {
 	const struct filter_expr *expr; /* NULL: none */
 	struct term terms[KINDS];	/* those of the options are there in any case */
 	unsigned n;
-	uint8_t term_of[FILTER_TERMS_MAX]; /* for each of the expression: its place among terms */
-	kinds selected;			   /* what options ask for: one end has to satisfy all of them */
-	kinds followed;			   /* what children inherit */
-	kinds of_pids;			   /* those that ask for numbers of processes */
-	kinds of_parents;    /* those that ask for parents, which have a set, too: of whose children files tell once */
-	kinds of_containers; /* those of containers and pods that want some, not all others */
-	kinds remembered;    /* those that have to be asked of all packets */
-	unsigned groups[ROLES];	 /* ANNOT_* that any of them looks at */
-	struct found memo[MEMO]; /* not used where the answer depends on what came before */
+	uint8_t term_of[FILTER_TERMS_MAX];  /* for each of the expression: its place among terms */
+	kinds selected;			    /* what options ask for: one end has to satisfy all of them */
+	kinds followed;			    /* what children inherit */
+	kinds of_pids, of_images, of_users; /* what is asked of what; */
+	kinds of_parents;		    /* these have a set, too: of whose children files tell once; */
+	kinds of_places;		    /* of containers and pods, */
+	kinds of_containers;		    /* and those of them that want some, not all others */
+	kinds remembered;		    /* those that have to be asked of all packets */
+	unsigned groups[ROLES];		    /* ANNOT_* that any of them looks at */
+	struct found memo[MEMO];	    /* not used where the answer depends on what came before */
 	/*
 	 * By the kind: one bit per pid, behind them those with PID_OUTSIDE, until it is used again. Of each kind that is
 	 * followed those that satisfied it, as far as seen, and their descendants.
@@ -171,9 +172,14 @@ static int add_terms(struct match *m, const struct match_config *config)
 static void sort(struct match *m)
 {
 	for (unsigned i = 0; i < m->n; i++) {
-		m->of_pids |= m->terms[i].kind == TERM_PID ? KIND(i) : 0;
-		m->of_parents |= m->terms[i].kind == TERM_PARENT ? KIND(i) : 0;
-		m->remembered |= term_remembers(&m->terms[i]) ? KIND(i) : 0;
+		const struct term *t = &m->terms[i];
+
+		m->of_pids |= t->kind == TERM_PID ? KIND(i) : 0; /* those of options are added at any time */
+		m->of_images |= term_of_process(t->kind) && t->nvalues ? KIND(i) : 0;
+		m->of_users |= t->kind == TERM_UID && asks(m, i) ? KIND(i) : 0;
+		m->of_parents |= t->kind == TERM_PARENT ? KIND(i) : 0;
+		m->of_places |= t->matcher ? KIND(i) : 0;
+		m->remembered |= term_remembers(t) ? KIND(i) : 0;
 	}
 	m->of_containers = m->selected & KIND(GIVEN_CONTAINERS);
 	if (m->of_containers)
@@ -186,18 +192,18 @@ static void sort(struct match *m)
 
 static bool looks_at(const struct match *m, enum annot_desc desc)
 {
-	bool user = false;
 	unsigned of_container = 0, of_pod = 0;
 
-	for (unsigned i = 0; i < m->n; i++) {
-		user |= asks(m, i) && m->terms[i].kind == TERM_UID;
-		of_container |= m->terms[i].matcher ? container_match_of_container(m->terms[i].matcher) : 0;
-		of_pod |= m->terms[i].matcher ? container_match_of_pod(m->terms[i].matcher) : 0;
+	for (kinds left = m->of_places; left;) {
+		const struct container_match *matcher = m->terms[next_kind(&left)].matcher;
+
+		of_container |= container_match_of_container(matcher);
+		of_pod |= container_match_of_pod(matcher);
 	}
 	switch (desc) {
 	case DESC_PROCESS: return true; /* pids are added at any time */
 	case DESC_ANCESTORS: return m->follow_forks;
-	case DESC_USER: return user;
+	case DESC_USER: return m->of_users;
 	case DESC_CONTAINER: return of_container;
 	case DESC_POD: return of_pod;
 	case DESC_OTHER: break;
@@ -268,11 +274,13 @@ static bool has_main_thread(const struct annotation *a)
 	       !str_eq(a->thread, process_desc_comm(&a->process));
 }
 
-static kinds kinds_of(const struct match *m, const struct term_facts *facts)
+static kinds kinds_of(const struct match *m, kinds asked, const struct term_facts *facts)
 {
 	kinds found = 0;
 
-	for (unsigned i = 0; i < m->n; i++) {
+	while (asked) {
+		const unsigned i = next_kind(&asked);
+
 		if (term_fits(&m->terms[i], facts))
 			found |= KIND(i);
 	}
@@ -282,7 +290,7 @@ static kinds kinds_of(const struct match *m, const struct term_facts *facts)
 /* By its names, its executable and its arguments: until it executes another or takes another name. */
 static kinds kinds_of_image(const struct match *m, const struct process_desc *p)
 {
-	return kinds_of(m, &(struct term_facts){ .process = p });
+	return kinds_of(m, m->of_images, &(struct term_facts){ .process = p });
 }
 
 static kinds kinds_of_process(const struct match *m, const struct process_desc *p)
@@ -293,7 +301,7 @@ static kinds kinds_of_process(const struct match *m, const struct process_desc *
 /* name: the saved one; n == 0 none. */
 static kinds kinds_of_user(const struct match *m, uint32_t uid, struct str name)
 {
-	return kinds_of(m, &(struct term_facts){ .user = &(struct term_user){ uid, name } });
+	return kinds_of(m, m->of_users, &(struct term_facts){ .user = &(struct term_user){ uid, name } });
 }
 
 /* The string of a group that has one. */
@@ -352,8 +360,9 @@ static kinds kinds_of_role(const struct match *m, const struct annotation *a, en
 		else
 			found |= kinds_of_group(m, a, g);
 	}
-	return container || pod ? found | kinds_of(m, &(struct term_facts){ .container = container, .pod = pod })
-				: found;
+	if (container || pod)
+		found |= kinds_of(m, m->of_places, &(struct term_facts){ .container = container, .pod = pod });
+	return found;
 }
 
 /* from: those that pid, which satisfies found by itself, comes from. */
@@ -368,7 +377,7 @@ static kinds inherit(struct match *m, const struct annotation *a, enum annot_rol
 /* Of what has a name, that it comes from this one. */
 static kinds kinds_of_parent(const struct match *m, const struct process_desc *parent)
 {
-	return kinds_of(m, &(struct term_facts){ .parent = parent });
+	return kinds_of(m, m->of_parents, &(struct term_facts){ .parent = parent });
 }
 
 /* What a process is told to come from; told: n == 0, that was with an earlier packet. */
