@@ -98,9 +98,13 @@ static bool asks(const struct match *m, unsigned i)
 	return i >= GIVEN || (m->selected & KIND(i));
 }
 
-/* What children inherit: what is asked of processes, and where that is nothing, of users. */
+/*
+ * What children inherit: what is asked of processes, and where that is nothing, of users. Of options the kernel decides, and
+ * knows nothing of terms.
+ */
 static void follow(struct match *m)
 {
+	const kinds by_options = KIND(GIVEN_PIDS) | KIND(GIVEN_NAMES);
 	kinds of_processes = 0, of_users = 0;
 
 	for (unsigned i = 0; i < m->n && m->follow_forks; i++) {
@@ -110,6 +114,8 @@ static void follow(struct match *m)
 			of_users |= KIND(i);
 	}
 	m->followed = of_processes ? of_processes : of_users;
+	if (!(of_processes & by_options))
+		m->followed |= of_users & KIND(GIVEN_USERS);
 }
 
 static int give(struct match *m, const struct match_config *c)

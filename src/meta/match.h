@@ -25,7 +25,7 @@ struct match_config {
 	const struct filter_expr *expr;		    /* NULL: none */
 	const struct match_user *const *term_users; /* for each term of expr, NULL: it has none; NULL: none has */
 	/* The descendants of what satisfies --pid satisfy it, too, and so with --pname, and with terms of a process's own; with
-	 * none of these, with --uid and uid. As far as events and annotations tell. */
+	 * none of these, with uid, and with neither of these options, with --uid. As far as events and annotations tell. */
 	bool follow_forks;
 };
 

@@ -497,6 +497,35 @@ static void test_family_of_a_user(void)
 	CHECK_INT(second, MATCH_OWNER);
 }
 
+/* The kernel, which follows users when no option asks for processes, knows nothing of terms. */
+static void test_family_of_a_user_beside_terms(void)
+{
+	static const struct filter_term terms[] = { { .kind = TERM_PNAME, .value = "wget" },
+						    { .kind = TERM_UID, .value = "1000" } };
+	static const struct filter_expr expr = { .terms = terms, .n = 2 };
+	const uint32_t uid[] = { 1000 };
+	const struct match_config config = { .uids = uid, .nuids = 1, .expr = &expr, .follow_forks = true };
+	const struct event_fork fork = { .type = EVENT_FORK, .child = { .tgid = 30, .parent_tgid = 20 } };
+	struct annotation sh = curl_of_bash(), sudo = curl_of_bash();
+	const struct packet packet = { .annot = &sudo };
+	struct filter_truth truth;
+	enum match_end first, second;
+	struct match *m;
+
+	sudo.process.pid = 30;
+	sudo.parent.pid = 20;
+	sudo.uid = 0;
+	CHECK_INT(match_new(&m, &config), 0);
+	first = match_annotation(m, &sh);
+	match_event(m, EVENT_FORK, &fork);
+	second = match_annotation(m, &sudo);
+	match_terms(m, &packet, &truth);
+	match_free(m);
+	CHECK_INT(first, MATCH_OWNER);
+	CHECK_INT(second, MATCH_OWNER);
+	CHECK_INT(truth.bits[0], 0);
+}
+
 /* What talks to a wanted process is shown, but its children are not wanted. */
 static void test_peer_has_no_children(void)
 {
@@ -722,6 +751,7 @@ int main(void)
 	RUN(test_descendants_at_the_other_end);
 	RUN(test_family_of_each_kind);
 	RUN(test_family_of_a_user);
+	RUN(test_family_of_a_user_beside_terms);
 	RUN(test_peer_has_no_children);
 	RUN(test_children_by_event);
 	RUN(test_children_of_an_interpreter);
