@@ -80,6 +80,14 @@ static void print(const char *where, const struct buf *list, const char *more)
 	printf("%s: %.*s%s%s\n", where, (int)list->len, list->p ? list->p : "", list->len && *more ? "; " : "", more);
 }
 
+/* of_owners: the kernel has judged some. */
+static const char *rest_of(const struct options *o, bool of_owners)
+{
+	if (o->filter->n)
+		return "the whole, once the owners are certain";
+	return of_owners ? "owners that were not certain in the kernel" : "";
+}
+
 static int print_places(const struct options *o, const struct filter_code *code, const struct asked *asked,
 			bool programs)
 {
@@ -87,6 +95,7 @@ static int print_places(const struct options *o, const struct filter_code *code,
 	struct buf kernel = { 0 }, user = { 0 };
 	struct buf *const known = programs ? &kernel : &user;
 	struct part all, rest;
+	size_t of_packet;
 	int err = part_of(code, NULL, &all);
 
 	if (!err)
@@ -97,12 +106,12 @@ static int print_places(const struct options *o, const struct filter_code *code,
 	}
 	if (!all.constant || (programs && !rest.constant))
 		add_word(&kernel, "what is in the packet");
+	of_packet = kernel.len;
 	add_options(known, &user, o, asked);
 	/* Who makes a term true is of no use where all others pass, too. */
 	add_terms(known, &user, o, rest.open ? &none : &asked->decided);
 	print("in the kernel", &kernel, kernel.len ? "" : "nothing, since any packet may match");
-	print("in user space", &user,
-	      o->filter->n ? "the whole, once the owners are certain" : "owners that were not certain in the kernel");
+	print("in user space", &user, rest_of(o, kernel.len > of_packet));
 	buf_done(&kernel);
 	buf_done(&user);
 	return 0;

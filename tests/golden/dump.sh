@@ -33,6 +33,8 @@ places of_no_use 'nothing, since any packet may match' "pid 7, not uid 0; $whole
 places options "$packet, --pid, --uid" 'owners that were not certain in the kernel' --pid 7 --uid 0 port 53
 places pattern "--uid" '--pname; owners that were not certain in the kernel' --pname 'w*' --uid 0
 places options_first '--pid' "pname curl; $whole" --pid 7 pname curl
+places patterns_alone 'nothing, since any packet may match' '--pname' --pname 'w*'
+places options_without_programs "$packet" '--pid, --uid' --backend pcap --pid 7 --uid 0 port 53
 places no_programs "$packet" "pid 7; $whole" --backend pcap pid 7 and port 53
 
 "$PTCPDUMP" -y EN10MB -d 'src pname "Web Content" or pid 7@host' >"$name"
