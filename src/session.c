@@ -84,9 +84,9 @@ void session_warn_pcap(struct session *s)
 	s->said_pcap = true;
 }
 
-int session_open(struct session *s, const struct options *o, int dlt)
+int session_match(struct match **ret, const struct options *o)
 {
-	const struct match_config match = {
+	const struct match_config config = {
 		.pids = o->pids.v,
 		.npids = o->pids.n,
 		.pnames = (const char *const *)o->pnames.v,
@@ -99,19 +99,23 @@ int session_open(struct session *s, const struct options *o, int dlt)
 		.term_users = o->term_users,
 		.follow_forks = o->follow_forks || o->command,
 	};
-	int err;
+	const int err = match_new(ret, &config);
 
-	s->limit = o->count;
-	err = match_new(&s->match, &match);
-	if (err == -E2BIG) {
+	if (err == -E2BIG)
 		log_error("the expression asks for more than %d different processes, users or containers",
 			  MATCH_TERMS_MAX);
-		return err;
-	}
-	if (err) {
+	else if (err)
 		log_error("can't set up the process filter: %s", strerror(-err));
+	return err;
+}
+
+int session_open(struct session *s, const struct options *o, int dlt)
+{
+	int err = session_match(&s->match, o);
+
+	s->limit = o->count;
+	if (err)
 		return err;
-	}
 	if (o->write_file)
 		err = open_file(s, dlt);
 	if (!err && session_wants_text(o) && !s->text)

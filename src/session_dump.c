@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "session_private.h"
 #include "session_terms.h"
 #include "util/buf.h"
 
@@ -117,11 +118,27 @@ static int print_places(const struct options *o, const struct filter_code *code,
 	return 0;
 }
 
+/* What a run would refuse. */
+static int check_terms(const struct options *o)
+{
+	struct match *match;
+	int err;
+
+	if (!o->filter->n)
+		return 0;
+	err = session_match(&match, o);
+	if (!err)
+		match_free(match);
+	return err;
+}
+
 int session_dump(const struct options *o, const struct filter_code *code, bool kernel)
 {
 	struct asked asked;
-	int err;
+	int err = check_terms(o);
 
+	if (err)
+		return err;
 	filter_dump(code, o->dump, stdout);
 	if (o->dump > 1 || (!o->filter->n && !options_select_by_option(o)))
 		return 0;

@@ -46,6 +46,8 @@ int session_begin(struct session *s);
 /* 0, or a negative errno with a message written. dlt: of the first interface, -1 when it comes later. s->ask_file and
  * s->interrupted may have been set; s->user has, and session_begin() was called. */
 int session_open(struct session *s, const struct options *o, int dlt);
+/* What options and expression ask for. -errno, logged. */
+int session_match(struct match **ret, const struct options *o);
 /* Of -w: what the options and the user say. */
 struct file_config session_file_config(const struct session *s);
 int session_iface(struct session *s, const struct iface *iface);

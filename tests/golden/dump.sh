@@ -44,4 +44,8 @@ is saved "$("$PTCPDUMP" -r "$(dirname "$0")/annotated.pcapng" -d pid 7 2>/dev/nu
 "$PTCPDUMP" -y EN10MB -dd pid 7 2>/dev/null >"$name"
 is numbers "$(grep -vc '^{' "$name")" 0
 
+many=$(for i in $(seq 61); do echo -n "pid $i or "; done)
+"$PTCPDUMP" -y EN10MB -d "$many udp" >"$name" 2>&1
+is too_many "$? $(tail -n 1 "$name")" \
+	"1 ptcpdump: the expression asks for more than 60 different processes, users or containers"
 end_test
