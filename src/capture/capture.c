@@ -72,8 +72,10 @@ int capture_new(struct capture **ret, const struct capture_config *config, const
 	struct capture *c = calloc(1, sizeof(*c));
 	int err;
 
-	if (!c)
+	if (!c) {
+		log_error("out of memory");
 		return -ENOMEM;
+	}
 	c->config = *config;
 	c->backend = config->backend ? config->backend : backend_default();
 	c->handler = *handler;
