@@ -439,6 +439,7 @@ static int capture_and_run(const struct options *o, const char *const *ifaces)
 		.s = { .o = o, .user = privileges_user(o) },
 		.epoll_fd = -1,
 		.signal_fd = -1,
+		.pipe_fd = -1,
 		.command_end = NEVER,
 		.kill_deadline = NEVER,
 	};

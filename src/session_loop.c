@@ -58,6 +58,25 @@ static int watch(struct live *l, int fd)
 	return epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 
+/* A pipe whose reader is gone is told of without being asked for. Else it would be noticed with the next packet only. */
+static int watch_reader(struct live *l)
+{
+	struct epoll_event event = { 0 };
+
+	l->pipe_fd = l->s.file ? output_file_pipe(l->s.file) : -1;
+	event.data.fd = l->pipe_fd;
+	if (l->pipe_fd < 0)
+		return 0;
+	return epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->pipe_fd, &event) ? -errno : 0;
+}
+
+static void forget(struct live *l, int *fd)
+{
+	if (*fd >= 0)
+		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, *fd, NULL);
+	*fd = -1;
+}
+
 int session_loop_open(struct live *l)
 {
 	int err = open_signals(l);
@@ -76,6 +95,8 @@ int session_loop_open(struct live *l)
 		err = watch(l, command_fd(l->command));
 	if (!err && l->keylog)
 		err = watch(l, keylog_fd(l->keylog));
+	if (!err)
+		err = watch_reader(l);
 	if (err)
 		log_error("can't wait for packets: %s", strerror(-err));
 	return err;
@@ -200,15 +221,21 @@ static uint64_t next_deadline(const struct live *l)
 	return next;
 }
 
+static void on_reader_gone(struct live *l)
+{
+	forget(l, &l->pipe_fd);
+	session_output_failed(&l->s, l->s.file, -EPIPE);
+}
+
 static int wait_for_events(struct live *l)
 {
 	const uint64_t next = next_deadline(l);
-	struct epoll_event events[6];
+	struct epoll_event events[8];
 	int n, timeout = -1;
 
 	if (next != NEVER)
 		timeout = next > l->now ? (int)((next - l->now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC) : 0;
-	n = epoll_wait(l->epoll_fd, events, 6, timeout);
+	n = epoll_wait(l->epoll_fd, events, 8, timeout);
 	l->now = clock_ns(CLOCK_MONOTONIC);
 	if (n < 0 && errno != EINTR) {
 		log_error("can't wait for packets: %s", strerror(errno));
@@ -221,6 +248,8 @@ static int wait_for_events(struct live *l)
 			meta_step(l->meta);
 		else if (events[i].data.fd == session_text_fd(&l->s))
 			session_text_check(&l->s);
+		else if (events[i].data.fd == l->pipe_fd)
+			on_reader_gone(l);
 	}
 	return 0;
 }
@@ -323,6 +352,7 @@ static void stop_capture(struct live *l)
 		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, meta_fd(l->meta), NULL);
 	if (session_text_fd(&l->s) >= 0)
 		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, session_text_fd(&l->s), NULL);
+	forget(l, &l->pipe_fd);
 	session_close(&l->s);
 	capture_free(l->capture);
 	l->capture = NULL;

@@ -29,6 +29,7 @@ struct live {
 
 	/* The loop's own. */
 	int epoll_fd, signal_fd;
+	int pipe_fd; /* -w's, while its reader is watched; -1: it is none */
 	uint64_t flushed, next_report, reported;
 	uint64_t kill_deadline; /* NEVER: none */
 	unsigned interrupts;

@@ -211,3 +211,11 @@ const char *output_file_name(const struct output *o)
 {
 	return ((const struct file_output *)o)->name;
 }
+
+int output_file_pipe(const struct output *o)
+{
+	const int fd = ((const struct file_output *)o)->sink.fd;
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)) ? fd : -1;
+}

@@ -113,6 +113,8 @@ struct file_held {
 	uint64_t before;  /* and in those before */
 };
 struct file_held output_file_held(const struct output *o);
+/* Its descriptor when it is a pipe or a socket, whose reader may go; else -1. */
+int output_file_pipe(const struct output *o);
 /* Of the file being written. */
 const char *output_file_name(const struct output *o);
 

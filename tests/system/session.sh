@@ -198,5 +198,17 @@ if command -v setpriv >/dev/null; then
 else
 	skip no_root "setpriv is missing"
 fi
+
+# The reader of a pipe goes, and no packet comes by which that would be noticed.
+mkfifo "$TEST_TMP/quiet"
+exec {reader}<>"$TEST_TMP/quiet"
+: >"$TEST_TMP/err"
+"${dies_with_us[@]}" "$PTCPDUMP" -i "$LINK" -U -w - icmp >"$TEST_TMP/quiet" 2>"$TEST_TMP/err" {reader}<&- &
+PID=$!
+listens $PID "$TEST_TMP/err"
+exec {reader}<&-
+check reader_gone_without_a_packet wait_for 2 gone "$PID"
+finish
+is reader_gone_status "$STATUS$(grep -c '^0 packets captured' "$TEST_TMP/err")" 01
 is nothing_left "$(traces)" ""
 end_test
