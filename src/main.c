@@ -10,6 +10,7 @@
 
 #include "capture/capture.h"
 #include "clean.h"
+#include "extcap.h"
 #include "hints.h"
 #include "list.h"
 #include "options.h"
@@ -72,11 +73,24 @@ static void hold_user_signals(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
 	const char *first = argc > 1 ? argv[1] : "-"; /* before they are permuted */
 	struct options o;
 	int status = 1;
+
+	if (options_parse(&o, argc, argv) == 0)
+		status = act(&o);
+	else if (*first != '-' && !o.command)
+		/* Then the options were the program's. */
+		hint_command(first);
+	options_done(&o);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	int status;
 
 	hold_user_signals();
 	/* Where whoever started us ignores it, nobody learns how a child has ended. */
@@ -86,12 +100,7 @@ int main(int argc, char **argv)
 		return 1;
 	/* Once, and before anything could change the root or the user. */
 	tzset();
-	if (options_parse(&o, argc, argv) == 0)
-		status = act(&o);
-	else if (*first != '-' && !o.command)
-		/* Then the options were the program's. */
-		hint_command(first);
-	options_done(&o);
+	status = extcap_called(argc, argv) ? extcap_run(argc, argv) : run(argc, argv);
 	if (fflush(stdout) && status == 0)
 		status = 1;
 	return status;

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "capture/capture.h"
 #include "filter/expr.h"
@@ -104,6 +105,11 @@ struct options {
 
 	/* tuning */
 	enum log_level log_level;
+
+	/* Set by extcap.c: Wireshark runs us, takes what is written to stderr for an error, and is this process (0: not of this
+	 * pid namespace). */
+	bool extcap;
+	pid_t caller;
 
 	const struct option_desc *live; /* the last that is for captures only; NULL none */
 

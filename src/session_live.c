@@ -209,6 +209,7 @@ static int open_capture(struct live *l, const char *const *ifaces)
 	config.decided = l->asked.by_terms ? &l->asked.decided : NULL;
 	config.follow_forks = o->follow_forks || o->command;
 	config.chosen_netns = chooses_netns(l);
+	config.plugin = o->extcap;
 	config.attribution = o->context || options_select_process(o);
 	return capture_new(&l->capture, &config, &handler);
 }
@@ -283,6 +284,8 @@ static void print_banner(const struct live *l, const char *const *ifaces)
 	const struct options *o = l->s.o;
 	char name[256];
 
+	if (o->extcap)
+		return;
 	if (o->capture.dlt >= 0) {
 		session_name_dlt(o->capture.dlt, name, sizeof(name));
 		fprintf(stderr, "ptcpdump: data link type %.*s\n", (int)strcspn(name, " "), name);
@@ -440,6 +443,7 @@ static int capture_and_run(const struct options *o, const char *const *ifaces)
 		.epoll_fd = -1,
 		.signal_fd = -1,
 		.pipe_fd = -1,
+		.caller_fd = -1,
 		.command_end = NEVER,
 		.kill_deadline = NEVER,
 	};

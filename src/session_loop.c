@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "capture/capture.h"
@@ -70,6 +71,17 @@ static int watch_reader(struct live *l)
 	return epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->pipe_fd, &event) ? -errno : 0;
 }
 
+/* When Wireshark is killed, its dumpcap goes on reading. */
+static int watch_caller(struct live *l)
+{
+	if (!l->s.o->caller)
+		return 0;
+	l->caller_fd = (int)syscall(SYS_pidfd_open, l->s.o->caller, 0);
+	/* It has ended while we were getting ready. */
+	l->ending |= l->caller_fd < 0 && errno == ESRCH;
+	return watch(l, l->caller_fd);
+}
+
 static void forget(struct live *l, int *fd)
 {
 	if (*fd >= 0)
@@ -97,6 +109,8 @@ int session_loop_open(struct live *l)
 		err = watch(l, keylog_fd(l->keylog));
 	if (!err)
 		err = watch_reader(l);
+	if (!err)
+		err = watch_caller(l);
 	if (err)
 		log_error("can't wait for packets: %s", strerror(-err));
 	return err;
@@ -250,6 +264,8 @@ static int wait_for_events(struct live *l)
 			session_text_check(&l->s);
 		else if (events[i].data.fd == l->pipe_fd)
 			on_reader_gone(l);
+		else if (events[i].data.fd == l->caller_fd)
+			l->ending = true;
 	}
 	return 0;
 }
@@ -343,7 +359,8 @@ static void stop_capture(struct live *l)
 	session_finish(&l->s);
 	if (l->s.text && l->ending && isatty(STDOUT_FILENO) && write(STDOUT_FILENO, "\n", 1) < 0)
 		l->s.failed = true;
-	print_stats(l, "", "\n");
+	if (!l->s.o->extcap)
+		print_stats(l, "", "\n");
 	say_unjudged(&stats);
 	say_refused(&stats);
 	epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, capture_fd(l->capture), NULL);
@@ -408,4 +425,6 @@ void session_loop_close(struct live *l)
 		close(l->epoll_fd);
 	if (l->signal_fd >= 0)
 		close(l->signal_fd);
+	if (l->caller_fd >= 0)
+		close(l->caller_fd);
 }

@@ -29,7 +29,8 @@ struct live {
 
 	/* The loop's own. */
 	int epoll_fd, signal_fd;
-	int pipe_fd; /* -w's, while its reader is watched; -1: it is none */
+	int pipe_fd;   /* -w's, while its reader is watched; -1: it is none */
+	int caller_fd; /* the process that we are a plug-in of; -1: we are none */
 	uint64_t flushed, next_report, reported;
 	uint64_t kill_deadline; /* NEVER: none */
 	unsigned interrupts;

@@ -62,6 +62,14 @@ int capture_list_backends(FILE *out)
 	return ferror(out) ? -EIO : 0;
 }
 
+void capture_each_backend(void (*each)(void *arg, const char *name), void *arg)
+{
+	for (unsigned i = 0; i < BACKENDS_COUNT; i++) {
+		if (!backends[i].missing())
+			each(arg, backends[i].name);
+	}
+}
+
 const struct backend *backend_find(const char *name)
 {
 	for (unsigned i = 0; i < BACKENDS_COUNT; i++) {

@@ -45,7 +45,7 @@ static int64_t clock_offset_get(void)
 
 static int capture_start(struct capture *c)
 {
-	int err = permissions_check(c->backend, &c->programs.forbidden);
+	int err = permissions_check(c->backend, c->config.plugin, &c->programs.forbidden);
 
 	if (err)
 		return err;

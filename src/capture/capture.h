@@ -72,6 +72,7 @@ struct capture_config {
 	 */
 	const struct filter_truth *decided;
 	bool chosen_netns; /* without netns: capture_netns() chooses further ones beside our own */
+	bool plugin;	   /* another program runs us, as its users: what is missing is given to all of these */
 	bool attribution;  /* false: no process is looked for at all */
 };
 
@@ -142,6 +143,10 @@ int capture_enter_netns(const char *const *netns);
 int capture_list_backends(FILE *out);
 /* Their names, separated by spaces. */
 extern const char capture_backend_words[];
+/* Those that work here. */
+void capture_each_backend(void (*each)(void *arg, const char *name), void *arg);
+/* The network devices of our namespace; nothing when they cannot be listed. */
+void capture_each_iface(void (*each)(void *arg, const char *name), void *arg);
 /*
  * The backend for what is wanted of the capture; name: the one that is asked for, NULL: none is. 0, or -EINVAL with a
  * message written. Of wanted, ifaces, netns, monitor, tstamp_type and dlt are looked at.

@@ -188,6 +188,16 @@ int capture_list_ifaces(FILE *out, const char *const *netns, const struct captur
 	return err;
 }
 
+void capture_each_iface(void (*each)(void *arg, const char *name), void *arg)
+{
+	struct if_nameindex *const devices = if_nameindex();
+
+	for (const struct if_nameindex *d = devices; d && d->if_index; d++)
+		each(arg, d->if_name);
+	if (devices)
+		if_freenameindex(devices);
+}
+
 int capture_default_iface(char name[IF_NAMESIZE])
 {
 	pcap_if_t *devs;

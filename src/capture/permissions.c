@@ -65,7 +65,17 @@ static bool root_of_container(void)
 	       procfs_namespace(0, "pid") != first_pid_namespace;
 }
 
-static void capabilities_advise(const struct backend *backend, const char *missing, bool raw)
+/* As Debian does it for dumpcap, which captures for the same people. A change of the group takes capabilities away. */
+static void advise_group(const char *missing, const char *program)
+{
+	log_error(
+		"no permission to capture: %s missing; give it to the group of those who may capture, once: sudo sh -c "
+		"'chgrp wireshark %s && chmod 750 %s && setcap "
+		"cap_bpf,cap_net_admin,cap_net_raw,cap_perfmon,cap_sys_ptrace=ep %s'",
+		missing, program, program, program);
+}
+
+static void capabilities_advise(const struct backend *backend, const char *missing, bool plugin, bool raw)
 {
 	const char *less = backend_without_bpf();
 	char program[4096] = "ptcpdump";
@@ -73,6 +83,10 @@ static void capabilities_advise(const struct backend *backend, const char *missi
 
 	if (n > 0)
 		program[n] = '\0';
+	if (plugin) {
+		advise_group(missing, program);
+		return;
+	}
 	if (root_of_container()) {
 		log_error(
 			"no permission to capture: %s missing; this is a container: start it with \"docker run "
@@ -88,7 +102,7 @@ static void capabilities_advise(const struct backend *backend, const char *missi
 		  raw ? less : "", raw ? ", which does with less" : "");
 }
 
-int permissions_check(const struct backend *backend, bool *no_programs)
+int permissions_check(const struct backend *backend, bool plugin, bool *no_programs)
 {
 	char bpf[64], raw[64], missing[sizeof(bpf) + sizeof(raw) + 2];
 	bool no_bpf, no_raw;
@@ -117,6 +131,6 @@ int permissions_check(const struct backend *backend, bool *no_programs)
 		capabilities_complain(LOG_ERROR, caps.effective, FOR_SOCKETS);
 	snprintf(missing, sizeof(missing), "%s%s%s", no_bpf ? bpf : "", no_bpf && no_raw ? ", " : "",
 		 no_raw ? raw : "");
-	capabilities_advise(backend, missing, backend->programs && !*raw);
+	capabilities_advise(backend, missing, plugin, backend->programs && !*raw);
 	return -EPERM;
 }

@@ -7,9 +7,10 @@
 struct backend;
 
 /*
- * Whether we have the capabilities that a backend takes: 0, -EPERM with advice logged, or another -errno. *no_programs:
+ * Whether we have the capabilities that a backend takes: 0, -EPERM with advice logged (plugin: see struct capture_config), or
+ * another -errno. *no_programs:
  * it does without BPF programs, and has to.
  */
-int permissions_check(const struct backend *backend, bool *no_programs);
+int permissions_check(const struct backend *backend, bool plugin, bool *no_programs);
 
 #endif
