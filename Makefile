@@ -357,6 +357,18 @@ completions: $(B)/ptcpdump
 	@mkdir -p $@
 	$(Q)for shell in bash zsh fish; do $< --completion $$shell >$@/ptcpdump.$$shell; done
 
+# Where Wireshark looks for programs that capture for it; EXTCAPDIR= makes no link.
+EXTCAPDIR ?= $(eval EXTCAPDIR := $$(or $$(shell $(PKG_CONFIG) --variable=extcapdir wireshark 2>/dev/null),$\
+	$$(subst //,/,/usr/lib/$$(shell $(CC) -print-multiarch 2>/dev/null)/wireshark/extcap)))$(EXTCAPDIR)
+EXTCAP_LINK = $(DESTDIR)$(EXTCAPDIR)/ptcpdump
+# A file that is no link is somebody else's. Who may write to PREFIX only, installs the rest.
+extcap_link = if [ -e '$(EXTCAP_LINK)' ] && [ ! -L '$(EXTCAP_LINK)' ]; then \
+		echo '$(EXTCAP_LINK) is no link, and stays' >&2; \
+	else \
+		mkdir -p '$(DESTDIR)$(EXTCAPDIR)' && ln -sfn '$(PREFIX)/bin/ptcpdump' '$(EXTCAP_LINK)' || \
+			echo 'no link for Wireshark; each user can make one: ptcpdump --install-extcap' >&2; \
+	fi
+
 install: all
 	install -D -m 755 $(B)/ptcpdump $(DESTDIR)$(PREFIX)/bin/ptcpdump
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 man/ptcpdump.8
@@ -366,6 +378,7 @@ install: all
 	install -D -m 644 completions/ptcpdump.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/ptcpdump.fish
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/ptcpdump LICENSE NOTICE README.md
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/ptcpdump/LICENSES LICENSES/*.txt
+	$(if $(EXTCAPDIR),@$(extcap_link))
 
 # Whatever else is in these folders is not ours.
 uninstall:
@@ -375,6 +388,7 @@ uninstall:
 		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_ptcpdump \
 		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/ptcpdump.fish
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/ptcpdump
+	$(if $(EXTCAPDIR),[ ! -L '$(EXTCAP_LINK)' ] || rm '$(EXTCAP_LINK)')
 
 clean:
 	rm -rf $(filter-out $(B)/deps,$(wildcard $(B)/*))
@@ -384,7 +398,7 @@ distclean:
 help:
 	@sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile
 	@echo "More: $(SUITES:%=check-%) golden bench check-clean format check-format lint install uninstall clean distclean"
-	@echo "Settings: V=1 WERROR=1 CC= CLANG= BPFTOOL= CFLAGS= DISTDIR= PREFIX= DESTDIR="
+	@echo "Settings: V=1 WERROR=1 CC= CLANG= BPFTOOL= CFLAGS= DISTDIR= PREFIX= DESTDIR= EXTCAPDIR="
 
 .DEFAULT_GOAL := all
 .PHONY: all check-fast vm-kernels completions fuzz static asan tsan tests check demo setup bench golden check-clean format check-format lint install uninstall clean distclean help $(SUITES:%=check-%)

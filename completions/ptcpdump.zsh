@@ -129,6 +129,7 @@ _arguments -s \
 	'*--exec-events-worker-number=[accepted for compatibility, no effect]:N: ' \
 	'*--delay-before-handle-packet-events=[accepted for compatibility, no effect (see --settle)]:TIME: ' \
 	'*--log-level=[which messages to show (default warn)]:LEVEL:(debug info warn error fatal)' \
+	'*--install-extcap[make this program an interface of your Wireshark, by links in your folders, and exit]' \
 	'*--version[print the version and exit]' \
 	'*-h[print this and exit]' \
 	'*--help[print this and exit]' \

@@ -11,6 +11,7 @@
 #include "capture/capture.h"
 #include "clean.h"
 #include "extcap.h"
+#include "extcap_install.h"
 #include "hints.h"
 #include "list.h"
 #include "options.h"
@@ -39,6 +40,7 @@ static int act(const struct options *o)
 	case ACTION_LIST_BACKENDS: return capture_list_backends(stdout) ? 1 : 0;
 	case ACTION_CLEAN: return clean_leftovers(stdout) ? 1 : 0;
 	case ACTION_PROBE: return capture_probe(stdout) ? 1 : 0;
+	case ACTION_INSTALL_EXTCAP: return extcap_install() ? 1 : 0;
 	case ACTION_HELP: options_print_help(); break;
 	case ACTION_VERSION: options_print_version(); break;
 	case ACTION_FP_TYPE: print_fp_type(); break;

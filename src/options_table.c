@@ -306,6 +306,7 @@ enum {
 	OPT_LOG_LEVEL,
 	OPT_PROBE,
 	OPT_CLEAN,
+	OPT_INSTALL_EXTCAP,
 	OPT_VERSION,
 	OPT_FP_TYPE,
 	OPT_TIME_T_SIZE,
@@ -557,6 +558,9 @@ const struct option_desc option_table[] = {
 	{ .key = OPT_LOG_LEVEL, .name = "log-level", .arg = "LEVEL", .group = GROUP_TUNING, .parse = parse_log_level,
 	  AT(log_level), .choices = "debug info warn error fatal", .help = "which messages to show (default warn)" },
 
+	{ .key = OPT_INSTALL_EXTCAP, .name = "install-extcap", .group = GROUP_OTHER, .parse = parse_action,
+	  .action = ACTION_INSTALL_EXTCAP,
+	  .help = "make this program an interface of your Wireshark, by links in your folders, and exit" },
 	{ .key = OPT_VERSION, .name = "version", .group = GROUP_OTHER, .parse = parse_action, .action = ACTION_VERSION,
 	  .help = "print the version and exit" },
 	{ .key = 'h', .name = "help", .group = GROUP_OTHER, .parse = parse_action, .action = ACTION_HELP,
