@@ -203,6 +203,7 @@ fi
 mkfifo "$TEST_TMP/quiet"
 exec {reader}<>"$TEST_TMP/quiet"
 : >"$TEST_TMP/err"
+# shellcheck disable=SC2154 # dies_with_us is of lib.sh
 "${dies_with_us[@]}" "$PTCPDUMP" -i "$LINK" -U -w - icmp >"$TEST_TMP/quiet" 2>"$TEST_TMP/err" {reader}<&- &
 PID=$!
 listens $PID "$TEST_TMP/err"
