@@ -357,9 +357,10 @@ completions: $(B)/ptcpdump
 	@mkdir -p $@
 	$(Q)for shell in bash zsh fish; do $< --completion $$shell >$@/ptcpdump.$$shell; done
 
-# Where Wireshark looks for programs that capture for it; EXTCAPDIR= makes no link.
+# Where Wireshark looks for programs that capture for it; EXTCAPDIR= makes no link. 4.6 has it in libexec.
+EXTCAP_USUAL = $(subst //,/,/usr/lib/$(shell $(CC) -print-multiarch 2>/dev/null)/wireshark/extcap)
 EXTCAPDIR ?= $(eval EXTCAPDIR := $$(or $$(shell $(PKG_CONFIG) --variable=extcapdir wireshark 2>/dev/null),$\
-	$$(subst //,/,/usr/lib/$$(shell $(CC) -print-multiarch 2>/dev/null)/wireshark/extcap)))$(EXTCAPDIR)
+	$$(firstword $$(wildcard /usr/libexec/wireshark/extcap) $(EXTCAP_USUAL))))$(EXTCAPDIR)
 EXTCAP_LINK = $(DESTDIR)$(EXTCAPDIR)/ptcpdump
 # A file that is no link is somebody else's. Who may write to PREFIX only, installs the rest.
 extcap_link = if [ -e '$(EXTCAP_LINK)' ] && [ ! -L '$(EXTCAP_LINK)' ]; then \
