@@ -23,7 +23,7 @@
 #   tests/fuzz/*.c                    targets of libFuzzer, linked with everything but main.o, in build/fuzz
 #   tests/helpers/*.c                 programs in build/tests/, linked with everything but main.o
 #   tests/main/*.c                    the same with main.o: the program, of which they replace functions
-#   tests/{golden,system,vm,tcpdump}  every executable file is a test (libraries of tests are not executable)
+#   tests/{golden,system,vm,tcpdump,wireshark}  every executable file is a test (libraries of tests are not executable)
 
 VERSION := 0.1.0
 
@@ -37,6 +37,9 @@ CFLAGS ?= -O2 -g
 LDFLAGS ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
+# Where Wireshark looks, whatever our PREFIX is; of a PREFIX in the home folder, that user's. Empty: nothing is installed.
+WIRESHARK_PLUGINS ?= $(eval WIRESHARK_PLUGINS := $$(shell scripts/wireshark-folder plugins $(PREFIX)))$(WIRESHARK_PLUGINS)
+WIRESHARK_PROFILES ?= $(eval WIRESHARK_PROFILES := $$(shell scripts/wireshark-folder profiles $(PREFIX)))$(WIRESHARK_PROFILES)
 
 B := build
 G := $(B)/gen
@@ -251,13 +254,13 @@ $(B)/tests/fault.so: tests/faults/fault.c
 FAULTS := $(if $(MAIN),$(B)/asan/ptcpdump-faults $(B)/tests/fault.so)
 
 PROGRAMS := $(if $(MAIN),$(B)/ptcpdump $(B)/asan/ptcpdump)
-SUITES := unit golden bpf system tcpdump vm
+SUITES := unit golden bpf system tcpdump wireshark vm
 .SECONDARY:
 .DELETE_ON_ERROR:
 
 check-unit: $(UNIT)
 check-bpf: $(BPF_TEST) $(PROGRAMS)
-check-golden check-tcpdump: $(PROGRAMS) $(LIB_HELPERS) $(BENCH_TOOLS) $(FAULTS)
+check-golden check-tcpdump check-wireshark: $(PROGRAMS) $(LIB_HELPERS) $(BENCH_TOOLS) $(FAULTS)
 check-system: $(PROGRAMS) $(HELPERS) $(LIB_HELPERS) $(ALTERED) $(FAULTS) tsan
 check-vm: $(B)/ptcpdump $(HELPERS)
 $(filter-out check-vm,$(SUITES:%=check-%)):
@@ -272,6 +275,10 @@ check-fast: $(UNIT) $(BPF_TEST) $(PROGRAMS) $(LIB_HELPERS) $(BENCH_TOOLS) $(FAUL
 check-vm: export VM_SCENARIOS ?= all
 check-vm: vm-kernels
 	@tests/vm/kernels.sh
+
+# Other versions than the system's, for check-wireshark.
+wireshark-versions:
+	sh tests/wireshark/wireshark-fetch $(or $(WIRESHARK_SUITES),trixie sid)
 
 vm-kernels:
 	sh tests/vm/vm-fetch $(or $(VM_KERNELS),bullseye bookworm bookworm-backports sid)
@@ -380,6 +387,8 @@ install: all
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/ptcpdump LICENSE NOTICE README.md
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/ptcpdump/LICENSES LICENSES/*.txt
 	$(if $(EXTCAPDIR),@$(extcap_link))
+	$(if $(WIRESHARK_PLUGINS),install -D -m 644 -t $(DESTDIR)$(WIRESHARK_PLUGINS) deploy/wireshark/ptcpdump.lua)
+	$(if $(WIRESHARK_PROFILES),install -D -m 644 -t $(DESTDIR)$(WIRESHARK_PROFILES)/ptcpdump deploy/wireshark/profile/ptcpdump/*)
 
 # Whatever else is in these folders is not ours.
 uninstall:
@@ -390,6 +399,8 @@ uninstall:
 		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/ptcpdump.fish
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/ptcpdump
 	$(if $(EXTCAPDIR),[ ! -L '$(EXTCAP_LINK)' ] || rm '$(EXTCAP_LINK)')
+	$(if $(WIRESHARK_PLUGINS),rm -f $(DESTDIR)$(WIRESHARK_PLUGINS)/ptcpdump.lua)
+	$(if $(WIRESHARK_PROFILES),rm -rf $(DESTDIR)$(WIRESHARK_PROFILES)/ptcpdump)
 
 clean:
 	rm -rf $(filter-out $(B)/deps,$(wildcard $(B)/*))
@@ -402,4 +413,4 @@ help:
 	@echo "Settings: V=1 WERROR=1 CC= CLANG= BPFTOOL= CFLAGS= DISTDIR= PREFIX= DESTDIR= EXTCAPDIR="
 
 .DEFAULT_GOAL := all
-.PHONY: all check-fast vm-kernels completions fuzz static asan tsan tests check demo setup bench golden check-clean format check-format lint install uninstall clean distclean help $(SUITES:%=check-%)
+.PHONY: all check-fast vm-kernels wireshark-versions completions fuzz static asan tsan tests check demo setup bench golden check-clean format check-format lint install uninstall clean distclean help $(SUITES:%=check-%)
