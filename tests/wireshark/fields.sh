@@ -71,7 +71,8 @@ hostile_comments() {
 	is "$name hostile_comm" "$(fields "$hostile" 24 comm)" ééééééé
 }
 
-version_tests() {
+version_tests() { # NUMBER
+	local name=$1
 	for file in annotated names; do
 		is "$name as_printed $file" "$(procs "$golden/$file.pcapng" | paste -sd' ')" "$(as_printed "$golden/$file.pcapng" | paste -sd' ')"
 	done

@@ -8,7 +8,7 @@ cache=${WIRESHARK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ptcpdump-wireshark}
 # From 4.4 on root loads no Lua: as root, all is run as nobody, who may read root's folders.
 as_user=(env)
 [ "$(id -u)" -ne 0 ] || as_user=(setpriv --reuid 65534 --regid 65534 --clear-groups
-	--inh-caps=-all,+dac_read_search --ambient-caps=-all,+dac_read_search --bounding-set=-all,+dac_read_search)
+	"--inh-caps=-all,+dac_read_search" "--ambient-caps=-all,+dac_read_search" "--bounding-set=-all,+dac_read_search")
 
 # The system's, and what tests/wireshark/wireshark-fetch has brought.
 versions() {
@@ -16,16 +16,16 @@ versions() {
 	for suite in ${WIRESHARK_SUITES:-trixie sid}; do echo "$suite"; done
 }
 
-# Runs a function with each version that is there; the tests' names begin with it.
+# Runs a function with each version that is there: with its number, which begins the names of tests.
 each_version() { # FUNCTION
-	local why
+	local why name
 	for version in $(versions); do
 		why=$(misses "$version")
 		if [ -n "$why" ]; then
 			skip "wireshark of $version" "$why"
 		else
 			name=$(ws tshark --version 2>/dev/null | sed -n '1s/.*(Wireshark) \([0-9.]*[0-9]\).*/\1/p')
-			if [ -n "$name" ]; then "$1"; else bad "wireshark of $version" "tshark --version says nothing"; fi
+			if [ -n "$name" ]; then "$1" "$name"; else bad "wireshark of $version" "tshark --version says nothing"; fi
 		fi
 	done
 }
