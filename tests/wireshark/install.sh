@@ -33,9 +33,9 @@ own_folders() { # NUMBER
 	done)" ""
 }
 
-mkdir -p "$home/.local/lib/wireshark/plugins" "$home/.config/wireshark/profiles"
-cp "$LUA" "$home/.local/lib/wireshark/plugins"
-cp -r "$TOP/deploy/wireshark/profile/ptcpdump" "$home/.config/wireshark/profiles"
-chmod -R a+rX "$home"
+mkdir -p "$WS_HOME/.local/lib/wireshark/plugins" "$WS_HOME/.config/wireshark/profiles"
+cp "$LUA" "$WS_HOME/.local/lib/wireshark/plugins"
+cp -r "$TOP/deploy/wireshark/profile/ptcpdump" "$WS_HOME/.config/wireshark/profiles"
+chmod -R a+rX "$WS_HOME"
 each_version own_folders
 end_test

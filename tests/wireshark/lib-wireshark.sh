@@ -44,14 +44,14 @@ fetched() { # VERSION PROGRAM ARGUMENT...
 	shift 2
 	loader=$(find "$dir/lib/" "$dir/usr/lib/" -name 'ld-linux*.so.*' -type f 2>/dev/null | head -n 1)
 	folders=$(printf '%s:' "$dir"/usr/lib/*-linux-gnu "$dir"/lib/*-linux-gnu)
-	"${as_user[@]}" env HOME="$home" XDG_CONFIG_HOME="$home/.config" WIRESHARK_DATA_DIR="$dir/usr/share/wireshark" \
+	"${as_user[@]}" env HOME="$WS_HOME" XDG_CONFIG_HOME="$WS_HOME/.config" WIRESHARK_DATA_DIR="$dir/usr/share/wireshark" \
 		WIRESHARK_PLUGIN_DIR=/nonexistent "$loader" --library-path "$folders" "$dir/usr/bin/$program" "$@"
 }
 
-# Reads the settings of an empty home only. VERSION is the variable.
+# Of the version that $version names, with the settings of WS_HOME only.
 ws() { # PROGRAM ARGUMENT...
 	if [ "$version" = system ]; then
-		"${as_user[@]}" env HOME="$home" XDG_CONFIG_HOME="$home/.config" WIRESHARK_PLUGIN_DIR=/nonexistent "$@"
+		"${as_user[@]}" env HOME="$WS_HOME" XDG_CONFIG_HOME="$WS_HOME/.config" WIRESHARK_PLUGIN_DIR=/nonexistent "$@"
 	else
 		fetched "$version" "$@"
 	fi
@@ -59,6 +59,6 @@ ws() { # PROGRAM ARGUMENT...
 
 with_lua() { ws tshark -X "lua_script:$LUA" -n "$@"; }
 
-home=$TEST_TMP/home
-mkdir -p "$home"
-chmod 755 "$TEST_TMP" "$home"
+WS_HOME=$TEST_TMP/home
+mkdir -p "$WS_HOME"
+chmod 755 "$TEST_TMP" "$WS_HOME"
