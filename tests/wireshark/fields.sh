@@ -66,6 +66,8 @@ hostile_comments() {
 	# What is no process to the program is none here, and the other way round.
 	is "$name hostile_whose" "$(sed -n 's/^[0-9]*\t\([^\t]*\).*/\1/p' "$TEST_TMP/out" | awk '{ print $0 != "" }' | paste -sd' ')" \
 		"$("$PTCPDUMP" -n -r "$hostile" 2>/dev/null | awk '/^[0-9][0-9]:/ { print $3 ~ /\.5$/ }' | paste -sd' ')"
+	is "$name hostile_note" "$(sed -n 1p "$TEST_TMP/out" | cut -f 2)" five.5
+	is "$name hostile_lines" "$(sed -n 13p "$TEST_TMP/out" | cut -f 2) $(fields "$hostile" 13 args | tail -c 8)" "five.5 line 99"
 	is "$name hostile_user" "$(sed -n '13s/.*\t//p' "$TEST_TMP/out")" 7
 	is "$name hostile_reference" "$(sed -n 18p "$TEST_TMP/out" | cut -f 2)" five.5
 	is "$name hostile_comm" "$(fields "$hostile" 24 comm)" ééééééé

@@ -27,7 +27,7 @@ ONCE = [
 ]
 PROCESS = "PID: 5\nCmd: /bin/five\nArgs: five"
 HOSTILE = [
-    ["Name: somebody's note"],
+    ["Name: somebody's note", PROCESS],
     ["just a note\nPID: 1\nCmd: /bin/forged\nArgs: x", PROCESS],
     ["PID: many\nCmd: /bin/none\nArgs: x"],
     ["PID: 4294967296\nCmd: /bin/none\nArgs: x"],
