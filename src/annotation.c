@@ -26,6 +26,7 @@
 	ALSO(ANNOT_PEER_IMAGE, peer_container.image, "container", .role = ROLE_PEER)                                   \
 	ALSO(ANNOT_PEER_POD_LABELS, peer_pod.labels, "pod", .role = ROLE_PEER)                                         \
 	ALSO(ANNOT_PEER_ANCESTORS, peer_ancestors, "parentproc", .role = ROLE_PEER_PARENT, .desc = DESC_ANCESTORS)     \
+	ALSO(ANNOT_EFFECTIVE, effective, "process", .desc = DESC_PROCESS, .title = "Effective")                        \
 	ALSO(ANNOT_END, end, "process")
 
 /*
@@ -95,6 +96,13 @@
 	MEMBER(peer_pod.annotations, FIELD_JSON, .bit = ANNOT_PEER_POD)                                                \
 	MEMBER(peer_pod.labels, FIELD_JSON, .bit = ANNOT_PEER_POD_LABELS, .key = "PeerPodLabels")                      \
 	MEMBER(peer_ancestors, FIELD_STR, .bit = ANNOT_PEER_ANCESTORS, .key = "PeerAncestors")                         \
+	MEMBER(effective.pid, FIELD_PID, .bit = ANNOT_EFFECTIVE, .key = "EffectivePID", .label = "pid")                \
+	MEMBER(effective.cmd, FIELD_CMD, .bit = ANNOT_EFFECTIVE, .key = "EffectiveCmd", .label = "cmd")                \
+	MEMBER(effective.args, FIELD_STR, .bit = ANNOT_EFFECTIVE, .key = "EffectiveArgs", .label = "args")             \
+	MEMBER(effective.name, FIELD_STR, .bit = ANNOT_EFFECTIVE, .key = "EffectiveName", .optional = true,            \
+	       .label = "name")                                                                                        \
+	MEMBER(effective.comm, FIELD_STR, .bit = ANNOT_EFFECTIVE, .key = "EffectiveComm", .optional = true,            \
+	       .label = "comm")                                                                                        \
 	MEMBER(end, FIELD_STR, .bit = ANNOT_END, .key = "End")
 
 #define GROUP(b, m, w, ...) { .bit = (b), .word = (w), .offset = offsetof(struct annotation, m), __VA_ARGS__ },

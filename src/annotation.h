@@ -55,8 +55,9 @@ enum annotation_bit {
 	/* What else may be asked for of the peer's container and pod. */
 	ANNOT_PEER_IMAGE = 1 << 12,
 	ANNOT_PEER_POD_LABELS = 1 << 13,
-	ANNOT_END = 1 << 14, /* the owner is not at the end that the packet's direction tells */
-	ANNOT_ALL = (1 << 15) - 1,
+	ANNOT_END = 1 << 14,	   /* the owner is not at the end that the packet's direction tells */
+	ANNOT_EFFECTIVE = 1 << 15, /* on whose behalf the owner acts: files of macOS tell it */
+	ANNOT_ALL = (1 << 16) - 1,
 };
 
 /*
@@ -67,6 +68,8 @@ enum annotation_bit {
 struct annotation {
 	uint64_t serial;
 	unsigned has; /* ANNOT_* : which of the following are set */
+	uint64_t
+		start; /* when the process began, ns since the epoch, 0 unknown: not told, but by blocks of processes */
 	struct process_desc process;
 	uint32_t tid;
 	struct str thread;
@@ -82,6 +85,7 @@ struct annotation {
 	struct container_desc peer_container;
 	struct pod_desc peer_pod;
 	struct str peer_ancestors;
+	struct process_desc effective;
 	struct str end; /* ANNOT_SOURCE or ANNOT_DESTINATION: see annot_owner_sends() */
 };
 

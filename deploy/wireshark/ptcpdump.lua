@@ -56,6 +56,12 @@ local GROUPS = {
 		{ "PeerPodNamespace", "peer.pod.namespace", "Namespace of the peer's pod", "text" } },
 	{ name = "peer's labels", once = true, { "PeerPodLabels", "peer.pod.labels", "Labels of the peer's pod", "json" } },
 	{ name = "peer's ancestors", once = true, { "PeerAncestors", "peer.ancestors", "Ancestors of the peer", "text" } },
+	{ name = "effective",
+		{ "EffectivePID", "effective.pid", "ID of the process that it acts for", "pid" },
+		{ "EffectiveCmd", "effective.cmd", "Executable that it acts for", "text" },
+		{ "EffectiveArgs", "effective.args", "Arguments that it acts for", "text" },
+		{ "EffectiveName", "effective.name", "Name that it acts for", "optional" },
+		{ "EffectiveComm", "effective.comm", "Comm that it acts for", "optional" } },
 	{ name = "end", { "End", "end", "End that this is about", "text" } },
 }
 

@@ -9,6 +9,7 @@
 #include "meta/memo.h"
 #include "meta/settle.h"
 #include "util/buf.h"
+#include "util/clock.h"
 #include "util/hash.h"
 
 enum {
@@ -60,6 +61,7 @@ struct join {
 	struct join_config config;
 	struct settle_table *settled;
 	uint64_t generation, next_serial;
+	uint64_t boot;	/* CLOCK_BOOTTIME's 0, ns since the epoch, as of the beginning */
 	uint64_t began; /* of join_begin(), 0: long ago */
 	struct annot_entry entries[CACHE_MAX];
 	size_t nentries, hand;
@@ -95,6 +97,7 @@ int join_new(struct join **ret, const struct join_config *config)
 	j->key = hash_key();
 	j->generation = 1;
 	j->next_serial = 1;
+	j->boot = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME);
 	for (size_t i = 0; i < BUCKETS; i++)
 		j->buckets[i] = NONE;
 	*ret = j;
@@ -348,6 +351,7 @@ static void entry_fill(struct join *j, struct annot_entry *e, const struct facts
 	struct buf strings = { 0 };
 
 	/* A thread's name is not its process's. */
+	a.start = key->start ? key->start + j->boot : 0;
 	a.process = describe(f->image_known ? f->process : NULL, key->tgid, key->tid == key->tgid ? comm : str_of(""));
 	a.uid = key->later && f->process ? process_uid(j->config.processes, f->process, key->uid) : key->uid;
 	a.user = users_find(j->config.users, a.uid, &e->nameless);

@@ -30,7 +30,7 @@ static void make_owners(struct annotation owners[OWNERS])
 		owners[i] = (struct annotation){
 			.serial = i + 1,
 			.has = ANNOT_ALL & ~(ANNOT_PEER | ANNOT_PEER_USER | ANNOT_PEER_CONTAINER | ANNOT_PEER_POD |
-					     ANNOT_PEER_IMAGE | ANNOT_PEER_POD_LABELS),
+					     ANNOT_PEER_IMAGE | ANNOT_PEER_POD_LABELS | ANNOT_EFFECTIVE),
 			.process = { .pid = 4000001 + i,
 				     .cmd = str_of("/usr/bin/zzcmd"),
 				     .args = str_of("zzcmd --zz two\nlines") },

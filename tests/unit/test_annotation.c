@@ -26,6 +26,7 @@ static struct annotation sample(void)
 		.peer_pod = { .name = str_of("q"), .namespace = str_of("ms"), .labels = str_of("{}") },
 		.ancestors = str_of("bash.53229,init.1"),
 		.peer_ancestors = str_of("init.1"),
+		.effective = { .pid = 8, .cmd = str_of("Safari"), .args = str_of("") },
 		.end = str_of(ANNOT_SOURCE),
 	};
 }
@@ -69,6 +70,7 @@ static void test_annotation_text(void)
 			"PeerContainerImage: jmg\nPeerContainerLabels: {\"c\":\"d\"}|"
 			"PeerPodName: q\nPeerPodNamespace: ms|PeerPodLabels: {}|"
 			"PeerAncestors: init.1|"
+			"EffectivePID: 8\nEffectiveCmd: Safari\nEffectiveArgs: |"
 			"End: src");
 	free(text);
 	buf_done(&b);

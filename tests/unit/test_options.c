@@ -219,12 +219,13 @@ static void test_containers(void)
 static void test_context(void)
 {
 	CHECK_INT(parse("--context process,peer"), 0);
-	CHECK_INT(opts.context, ANNOT_PROCESS | ANNOT_END | ANNOT_PEER | ANNOT_PEER_USER);
+	CHECK_INT(opts.context, ANNOT_PROCESS | ANNOT_EFFECTIVE | ANNOT_END | ANNOT_PEER | ANNOT_PEER_USER);
 	CHECK(opts.text.peer);
 	CHECK_INT(parse(""), 0);
 	CHECK(!opts.text.peer && (opts.context & ANNOT_PEER));
 	CHECK_INT(parse("--context process --context pod"), 0);
-	CHECK_INT(opts.context, ANNOT_PROCESS | ANNOT_END | ANNOT_POD | ANNOT_PEER_POD | ANNOT_PEER_POD_LABELS);
+	CHECK_INT(opts.context,
+		  ANNOT_PROCESS | ANNOT_EFFECTIVE | ANNOT_END | ANNOT_POD | ANNOT_PEER_POD | ANNOT_PEER_POD_LABELS);
 	CHECK_INT(parse("--context process,nonsense"), -EINVAL);
 }
 

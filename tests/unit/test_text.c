@@ -252,6 +252,7 @@ static void test_verbose(void)
 	a.peer_user = str_of("www-data");
 	a.peer_container = (struct container_desc){ .id = str_of("e013"), .name = str_of("web") };
 	a.peer_pod = (struct pod_desc){ .name = str_of("q"), .namespace = str_of("prod") };
+	a.effective = (struct process_desc){ .pid = 8, .cmd = str_of("Safari") };
 	CHECK_INT(print(&(struct text_config){ .t = 1, .v = 1, .K = 1 }, &eth0, DIR_OUT, &a), 0);
 	CHECK_STR(text,
 		  "eth0 curl.1234 Out IP (tos 0x0, ttl 64, id 0, offset 0, flags [DF], proto UDP (17), length 32)\n"
@@ -265,7 +266,8 @@ static void test_verbose(void)
 		  "    Peer (pid 80, cmd /usr/sbin/nginx, args nginx: worker)\n"
 		  "    PeerUser (uid 33, name www-data)\n"
 		  "    PeerContainer (name web, id e013)\n"
-		  "    PeerPod (name q, namespace prod)\n");
+		  "    PeerPod (name q, namespace prod)\n"
+		  "    Effective (pid 8, cmd Safari, args )\n");
 	CHECK_INT(print(&(struct text_config){ .t = 1, .v = 1, .oneline = true }, &eth0, DIR_OUT, &curl), 0);
 	CHECK(strchr(text, '\n') == text + strlen(text) - 1);
 	CHECK(strstr(text, "UDP, length 4, Process (pid 1234, cmd /usr/bin/curl, args curl -v), ParentProc (pid 99"));

@@ -39,6 +39,7 @@ every_field() {
 		'db beef redis:7 {"x":"y"}'
 	is "$name peer_pod" "$(fields "$all" 1 peer.pod peer.pod.namespace peer.pod.labels | paste -sd' ')" \
 		'back store {"tier":"2"}'
+	is "$name effective" "$(fields "$all" 1 effective.pid effective.cmd effective.args | paste -sd' ')" "31 /bin/browser browser"
 	is "$name told_once" "$(fields "$all" 2 ancestors peer.container.image | paste -sd' ')" "bash.10,systemd.1 redis:7"
 	is "$name out" "$(fields "$all" 1 src dst end | paste -sd' ')" "fetch.11 master.21 "
 	is "$name in" "$(fields "$all" 2 src dst end | paste -sd' ')" "master.21 fetch.11 "
