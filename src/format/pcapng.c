@@ -197,7 +197,7 @@ void pcapng_put_secrets(struct buf *b, uint32_t kind, const void *p, uint32_t le
 
 static size_t packet_options_size(const struct pcapng_packet *p)
 {
-	const size_t size = (p->dir != DIR_NONE ? 8 : 0) + p->options_len;
+	const size_t size = (p->dir != DIR_NONE ? 8 : 0) + p->process_len + p->options_len;
 
 	return size ? size + 4 : 0;
 }
@@ -250,6 +250,9 @@ void pcapng_write_packet(uint8_t *out, const struct pcapng_packet *p, size_t siz
 		out = put16(put16(out, EPB_FLAGS), 4);
 		out = put32(out, p->dir == DIR_IN ? 1 : 2);
 	}
+	if (p->process_len)
+		memcpy(out, p->process, p->process_len);
+	out += p->process_len;
 	if (p->options_len)
 		memcpy(out, p->options, p->options_len);
 }
@@ -327,8 +330,10 @@ static enum value_kind option_kind(uint32_t block, uint16_t code)
 			return VALUE_U64;
 		break;
 	case PCAPNG_EPB:
-		if (code == EPB_FLAGS || code == EPB_QUEUE)
+		if (code == EPB_FLAGS || code == EPB_QUEUE || (code >= EPB_APPLE_PROCESS && code <= EPB_APPLE_LAST_U32))
 			return VALUE_U32;
+		if (code == EPB_PROCESS_THREAD)
+			return VALUE_2_U32;
 		if (code == EPB_DROPCOUNT || code == EPB_PACKETID)
 			return VALUE_U64;
 		if (code == EPB_VERDICT)
@@ -456,6 +461,7 @@ bool pcapng_block_to_host(uint32_t type, uint8_t *body, uint32_t len)
 		at = fields_to_host(body, len, "44");
 		at = len - at < 4 || pad4(get32(body + 4, false)) > len - at ? len : at + pad4(get32(body + 4, false));
 		break;
+	case PCAPNG_APPLE_PROCESS: at = fields_to_host(body, len, "4"); break;
 	case PCAPNG_NRB: names_to_host(body, len); return true;
 	case PCAPNG_CB:
 	case PCAPNG_CB_NOCOPY: /* the rest is the vendor's */ fields_to_host(body, len, "4"); return true;

@@ -26,7 +26,8 @@ enum pcapng_block_type {
 	PCAPNG_DSB = 10, /* decryption secrets */
 	PCAPNG_CB = 0xbad,
 	PCAPNG_CB_NOCOPY = 0x40000bad,
-	PCAPNG_SHB = 0x0a0d0d0a, /* section header: the same in both byte orders */
+	PCAPNG_APPLE_PROCESS = 0x80000001, /* process_block.h */
+	PCAPNG_SHB = 0x0a0d0d0a,	   /* section header: the same in both byte orders */
 };
 
 enum { PCAPNG_MAGIC = 0x1a2b3c4d };    /* in a section header: tells its byte order */
@@ -63,6 +64,12 @@ enum pcapng_option {
 	EPB_PACKETID = 5,
 	EPB_QUEUE = 6,
 	EPB_VERDICT = 7,
+	EPB_PROCESS_THREAD = 8,
+	/* Apple's: pcap-ng.h of its libpcap. */
+	EPB_APPLE_PROCESS = 0x8001,
+	EPB_APPLE_CLASS = 0x8002, /* of service */
+	EPB_APPLE_EFFECTIVE = 0x8003,
+	EPB_APPLE_LAST_U32 = 0x8007,
 
 	ISB_STARTTIME = 2,
 	ISB_ENDTIME = 3,
@@ -103,8 +110,10 @@ struct pcapng_packet {
 	uint32_t caplen, len;
 	const uint8_t *data;
 	enum direction dir;	/* epb_flags unless DIR_NONE */
+	const uint8_t *process; /* options that name its process, in front of the others */
+	size_t process_len;	/* a multiple of 4, as that of */
 	const uint8_t *options; /* whole options without the end mark, appended as they are */
-	size_t options_len;	/* a multiple of 4 */
+	size_t options_len;
 	bool simple; /* as a simple packet block: iface is 0, caplen is len or the interface's snapshot length */
 };
 size_t pcapng_packet_size(const struct pcapng_packet *p);
