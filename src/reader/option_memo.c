@@ -127,8 +127,11 @@ static void read_options(struct option_memo *m, const uint8_t *options, size_t l
 			const uint32_t direction = get32(value, false) & 3;
 
 			told->dir = direction == 1 ? DIR_IN : direction == 2 ? DIR_OUT : DIR_NONE;
+		} else {
+			process_options_note(&told->process, code, value, n);
 		}
 	}
+	told->names_process = told->process.has_process || told->process.has_effective || told->process.has_pid;
 	told->len = (size_t)(o.p - options);
 	if (first)
 		set_annotation(m, options, first, last, refers ? &reference : NULL, k);
@@ -175,6 +178,14 @@ const struct options_told *option_memo_get(struct option_memo *m, const uint8_t 
 	/* What it refers to may come yet. */
 	k->len = k->told.lost ? 0 : len;
 	return &k->told;
+}
+
+const struct annotation *option_memo_annotation(struct option_memo *m, const uint8_t *comments, size_t len)
+{
+	const struct annotation *annot = annot_cache_get(m->annots, comments, len);
+
+	forget_lost(m);
+	return annot;
 }
 
 bool option_memo_failed(const struct option_memo *m)

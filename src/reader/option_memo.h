@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "format/process_block.h"
 #include "packet.h"
 
 struct option_memo;
@@ -17,11 +18,15 @@ struct options_told {
 	enum direction dir;
 	const struct annotation *annot; /* NULL none; outlives some thousand different ones */
 	bool lost;			/* it refers to comments that did not come before */
+	bool names_process;		/* process does */
+	struct process_options process;
 };
 
 struct option_memo *option_memo_new(void);
 /* options: of a packet, in host byte order. What is returned is good until the next call. */
 const struct options_told *option_memo_get(struct option_memo *m, const uint8_t *options, size_t len);
+/* The annotation that some comment options are, as one of a packet's. NULL: none. */
+const struct annotation *option_memo_annotation(struct option_memo *m, const uint8_t *comments, size_t len);
 /* Some annotation is missing for want of memory. */
 bool option_memo_failed(const struct option_memo *m);
 void option_memo_free(struct option_memo *m);

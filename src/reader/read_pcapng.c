@@ -5,6 +5,7 @@
 
 #include "util/linktype.h"
 #include "reader/option_memo.h"
+#include "reader/process_blocks.h"
 #include "reader/pseudo_header.h"
 #include "reader/reader_int.h"
 #include "util/log.h"
@@ -222,6 +223,22 @@ static void warn_lost(struct reader *r)
 	r->said_lost = true;
 }
 
+/* As the blocks of its file say it. */
+static const struct annotation *name_process(struct reader *r, const struct packet *pkt,
+					     const struct process_options *o)
+{
+	const uint64_t ts = pkt->sec < 0 ? 0 : (uint64_t)pkt->sec * 1000000000 + (uint64_t)pkt->nsec;
+	size_t len;
+	const uint8_t *comments = process_blocks_find(r->processes, o, ts, &len);
+
+	return comments ? option_memo_annotation(r->options_told, comments, len) : NULL;
+}
+
+static bool tells_name(const struct annotation *a)
+{
+	return a && (!(a->has & ANNOT_PROCESS) || a->process.cmd.n);
+}
+
 static void set_options(struct reader *r, struct packet *pkt, const uint8_t *options, size_t len)
 {
 	const struct options_told *told;
@@ -238,6 +255,8 @@ static void set_options(struct reader *r, struct packet *pkt, const uint8_t *opt
 	pkt->options_len = told->len;
 	pkt->dir = told->dir;
 	pkt->annot = told->annot;
+	if (told->names_process && !tells_name(told->annot))
+		pkt->annot = name_process(r, pkt, &told->process);
 }
 
 static int too_long(const struct reader *r, const struct block *b, const struct reader_iface *ri, uint32_t caplen,
@@ -344,10 +363,18 @@ static int old_packet(struct reader *r, const struct block *b, struct packet *pk
 
 static int other_block(struct reader *r, const struct reader_handler *h, const struct block *b)
 {
-	const struct pcapng_block rb = { b->type, b->body, b->body_len, b->foreign };
+	const struct pcapng_block rb = {
+		.type = b->type,
+		.body = b->body,
+		.body_len = b->body_len,
+		.first = stream_offset(&r->stream) == 0,
+		.swapped = b->foreign,
+	};
 
 	if (b->type == PCAPNG_SHB)
 		r->section_first = r->nifaces;
+	if (r->detail == READER_EVERYTHING)
+		process_blocks_add(r->processes, &rb);
 	return h->block ? h->block(h->arg, &rb) : 0;
 }
 

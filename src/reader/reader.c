@@ -11,6 +11,7 @@
 
 #include "util/linktype.h"
 #include "reader/option_memo.h"
+#include "reader/process_blocks.h"
 #include "reader/reader_int.h"
 #include "util/log.h"
 
@@ -116,8 +117,9 @@ int reader_open_input(struct reader **ret, const char *path, int fd)
 	if (r) {
 		r->path = strdup(strcmp(path, "-") == 0 ? "standard input" : path);
 		r->options_told = option_memo_new();
+		r->processes = process_blocks_new();
 	}
-	if (!r || !r->path || !r->options_told) {
+	if (!r || !r->path || !r->options_told || !r->processes) {
 		log_error("%s: out of memory", path);
 		if (fd != STDIN_FILENO)
 			close(fd);
@@ -183,6 +185,8 @@ void reader_close(struct reader *r)
 {
 	stream_close(&r->stream);
 	option_memo_free(r->options_told);
+	process_blocks_free(r->processes);
+	r->processes = NULL;
 	r->options_told = NULL;
 	buf_done(&r->scratch);
 	buf_done(&r->options);

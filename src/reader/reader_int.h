@@ -37,6 +37,7 @@ struct reader {
 	uint32_t first_snaplen;
 	enum reader_detail detail; /* of packets */
 	struct option_memo *options_told;
+	struct process_blocks *processes;
 	bool said_lost;	    /* that references lead to nothing */
 	struct buf scratch; /* a block turned into host byte order */
 	struct buf options; /* options made for an obsolete packet block */
