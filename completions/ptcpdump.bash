@@ -75,6 +75,7 @@ _ptcpdump()
 	-W|--file-count) return ;;
 	-z) _ptcpdump_words -c; return ;;
 	-Z|--relinquish-privileges) _ptcpdump_words -u; return ;;
+	--process-blocks) _ptcpdump_words -W 'apple pcapng both none'; return ;;
 	-B|--buffer-size) return ;;
 	--settle) return ;;
 	--event-chan-size) return ;;
@@ -88,7 +89,7 @@ _ptcpdump()
 	uid) _ptcpdump_words -u; return ;;
 	esac
 	if [[ $cur == -* ]]; then
-		_ptcpdump_words -W '-i --interface --netns -c --receive-count -Q --direction -s --snapshot-length -p --no-promiscuous-mode --backend --kernel-btf --no-btf-download --immediate-mode -I --monitor-mode -j --time-stamp-type -y --linktype -D --list-interfaces -L --list-data-link-types -J --list-time-stamp-types --probe --clean -F --expression-file -O --no-optimize -d --pid --pname --uid -f --follow-forks --container-id --container-name --pod-name --namespace --image --label --compose --context --disable-reverse-match --docker-address --containerd-address --cri-runtime-address --write-keylog-file --embed-keylog-to-pcapng -A --print-data-in-ascii -b -e -E -g --ip-oneline -H -K --dont-verify-checksums -l -m -M -n --no-convert-addr -N -# --number --oneline --brief --context-prefix --color -q --quiet -S --absolute-tcp-sequence-numbers -t --print-timestamp --utc-time --time-stamp-precision --micro --nano -T -u -v --verbose -x --print-data-in-hex -X --print-data-in-hex-ascii --print --count -r --read-file -V -w --write-file -C --file-size -G -W --file-count -z -U --packet-buffered -Z --relinquish-privileges --no-sandbox --add-ethernet-header --compact-comments -B --buffer-size --settle --event-chan-size --exec-events-worker-number --delay-before-handle-packet-events --log-level --install-extcap --version -h --help --completion --'
+		_ptcpdump_words -W '-i --interface --netns -c --receive-count -Q --direction -s --snapshot-length -p --no-promiscuous-mode --backend --kernel-btf --no-btf-download --immediate-mode -I --monitor-mode -j --time-stamp-type -y --linktype -D --list-interfaces -L --list-data-link-types -J --list-time-stamp-types --probe --clean -F --expression-file -O --no-optimize -d --pid --pname --uid -f --follow-forks --container-id --container-name --pod-name --namespace --image --label --compose --context --disable-reverse-match --docker-address --containerd-address --cri-runtime-address --write-keylog-file --embed-keylog-to-pcapng -A --print-data-in-ascii -b -e -E -g --ip-oneline -H -K --dont-verify-checksums -l -m -M -n --no-convert-addr -N -# --number --oneline --brief --context-prefix --color -q --quiet -S --absolute-tcp-sequence-numbers -t --print-timestamp --utc-time --time-stamp-precision --micro --nano -T -u -v --verbose -x --print-data-in-hex -X --print-data-in-hex-ascii --print --count -r --read-file -V -w --write-file -C --file-size -G -W --file-count -z -U --packet-buffered -Z --relinquish-privileges --no-sandbox --add-ethernet-header --compact-comments --process-blocks -B --buffer-size --settle --event-chan-size --exec-events-worker-number --delay-before-handle-packet-events --log-level --install-extcap --version -h --help --completion --'
 	else
 		_ptcpdump_words -W 'and or not src dst pid pname uid exe cmdline parent container pod label netns unknown own arp host icmp icmp6 inbound ip ip6 net outbound port portrange sctp tcp udp vlan'
 	fi

@@ -88,6 +88,7 @@ complete -c ptcpdump -s 'Z' -l relinquish-privileges -x -a '(__fish_complete_use
 complete -c ptcpdump -l no-sandbox -d 'go on where the kernel cannot take files, sockets and system calls from what reads packets'
 complete -c ptcpdump -l add-ethernet-header -d 'with -w: put an Ethernet header before packets that have no link header (tun, WireGuard), so that files hold one link type'
 complete -c ptcpdump -l compact-comments -d 'with -w to pcapng: full comments once for many packets of a process, which else have its pid and command'
+complete -c ptcpdump -l process-blocks -x -a 'apple pcapng both none' -d 'with -w to pcapng: blocks of processes for Wireshark\'s columns: apple, for 4.6 and newer (default), pcapng, as proposed for the standard, both, none; with -r default: those of the file'
 complete -c ptcpdump -s 'B' -l buffer-size -x -d 'size of the kernel\'s packet buffers in KiB (default 16384; with more than 4 CPUs 4096 for each)'
 complete -c ptcpdump -l settle -x -d 'how long a packet waits for the process that will accept its connection (default 150; 0: not at all)'
 complete -c ptcpdump -l event-chan-size -x -d 'accepted for compatibility, no effect'

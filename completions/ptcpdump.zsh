@@ -122,6 +122,7 @@ _arguments -s \
 	'*--no-sandbox[go on where the kernel cannot take files, sockets and system calls from what reads packets]' \
 	'*--add-ethernet-header[with -w\: put an Ethernet header before packets that have no link header (tun, WireGuard), so that files hold one link type]' \
 	'*--compact-comments[with -w to pcapng\: full comments once for many packets of a process, which else have its pid and command]' \
+	'*--process-blocks=[with -w to pcapng\: blocks of processes for Wireshark'\''s columns\: apple, for 4.6 and newer (default), pcapng, as proposed for the standard, both, none; with -r default\: those of the file]:FORM:(apple pcapng both none)' \
 	'*-B+[size of the kernel'\''s packet buffers in KiB (default 16384; with more than 4 CPUs 4096 for each)]:KIB: ' \
 	'*--buffer-size=[size of the kernel'\''s packet buffers in KiB (default 16384; with more than 4 CPUs 4096 for each)]:KIB: ' \
 	'*--settle=[how long a packet waits for the process that will accept its connection (default 150; 0\: not at all)]:MS: ' \

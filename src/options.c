@@ -252,6 +252,8 @@ static int check_output(const struct options *o)
 		text = "--add-ethernet-header cannot be used without -w.";
 	else if (o->file.compact_comments && (!o->write_file || options_pcap(o)))
 		text = "--compact-comments needs -w with the name of a pcapng file";
+	else if (o->file.process_blocks && (!o->write_file || options_pcap(o)))
+		text = "--process-blocks needs -w with the name of a pcapng file";
 	else if (o->file.command && (!o->write_file || (!o->file.rotate_bytes && !o->file.rotate_seconds)))
 		text = "-z cannot be used without -w and (-C or -G).";
 	else if (o->text.context_prefix && !(o->context & (ANNOT_CONTAINER | ANNOT_POD)))

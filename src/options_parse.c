@@ -226,3 +226,26 @@ int option_apply(struct options *o, const struct option_desc *d, const char *val
 	switch_off(o, d);
 	return 0;
 }
+
+int parse_process_blocks(struct options *o, const struct option_desc *d, const char *arg)
+{
+	static const struct {
+		const char *word;
+		unsigned forms;
+	} words[] = {
+		{ "apple", PROCESS_BLOCKS_APPLE },
+		{ "pcapng", PROCESS_BLOCKS_STANDARD },
+		{ "both", PROCESS_BLOCKS_APPLE | PROCESS_BLOCKS_STANDARD },
+		{ "none", PROCESS_BLOCKS_NONE },
+	};
+	unsigned *forms = option_field(o, d);
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcmp(words[i].word, arg) == 0) {
+			*forms = words[i].forms;
+			return 0;
+		}
+	}
+	log_error("--process-blocks '%s' is none of %s", arg, d->choices);
+	return -EINVAL;
+}

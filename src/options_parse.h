@@ -34,5 +34,7 @@ int parse_pid_list(struct options *o, const struct option_desc *d, const char *a
 int parse_socket(struct options *o, const struct option_desc *d, const char *arg);
 int parse_docker(struct options *o, const struct option_desc *d, const char *arg);
 int parse_action(struct options *o, const struct option_desc *d, const char *arg);
+/* An unsigned: PROCESS_BLOCKS_*. */
+int parse_process_blocks(struct options *o, const struct option_desc *d, const char *arg);
 
 #endif

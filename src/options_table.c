@@ -289,6 +289,7 @@ enum {
 	OPT_ONELINE,
 	OPT_ADD_ETHERNET,
 	OPT_COMPACT,
+	OPT_PROCESS_BLOCKS,
 	OPT_NO_SANDBOX,
 	OPT_BRIEF,
 	OPT_CONTEXT_PREFIX,
@@ -539,6 +540,10 @@ const struct option_desc option_table[] = {
 	{ .key = OPT_COMPACT, .name = "compact-comments", .group = GROUP_FILES, .parse = parse_true,
 	  AT(file.compact_comments),
 	  .help = "with -w to pcapng: full comments once for many packets of a process, which else have its pid and command" },
+	{ .key = OPT_PROCESS_BLOCKS, .name = "process-blocks", .arg = "FORM", .group = GROUP_FILES, .parse = parse_process_blocks,
+	  AT(file.process_blocks), .choices = "apple pcapng both none",
+	  .help = "with -w to pcapng: blocks of processes for Wireshark's columns: apple, for 4.6 and newer (default), "
+		  "pcapng, as proposed for the standard, both, none; with -r default: those of the file" },
 
 	{ .key = 'B', .name = "buffer-size", .arg = "KIB", .group = GROUP_TUNING,
 	  NUMBER(capture.ring_bytes, 1, INT32_MAX / 1024), .unit = 1024,

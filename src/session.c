@@ -49,6 +49,10 @@ struct file_config session_file_config(const struct session *s)
 	/* -s is for captures. In a list of files each has its own length. */
 	config.snaplen = o->read_file ? 0 : o->capture.snaplen;
 	config.context = o->context;
+	if (!(o->context & ANNOT_PROCESS))
+		config.process_blocks = PROCESS_BLOCKS_NONE;
+	else if (!config.process_blocks && !options_offline(o))
+		config.process_blocks = PROCESS_BLOCKS_APPLE;
 	config.uid = s->user.uid;
 	config.gid = s->user.gid;
 	config.set_owner = s->user.drop;

@@ -303,7 +303,8 @@ static enum reader_detail wanted_detail(const struct offline *off)
 		return READER_EVERYTHING;
 	if (!s->file)
 		return READER_BARE;
-	return keeps_all(s->o) && !s->o->file.compact_comments ? READER_OPTIONS : READER_EVERYTHING;
+	return keeps_all(s->o) && !s->o->file.compact_comments && !s->o->file.process_blocks ? READER_OPTIONS
+											     : READER_EVERYTHING;
 }
 
 static int read_file(struct offline *off, struct reader *r)

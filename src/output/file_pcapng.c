@@ -12,32 +12,21 @@
 #include "format/pcapng.h"
 #include "format/reference.h"
 #include "output/file.h"
+#include "output/file_comments.h"
+#include "output/file_processes.h"
 #include "util/clock.h"
 #include "util/linktype.h"
 #include "util/log.h"
 
 enum {
-	COMMENT_SLOTS = REMEMBERED_TEXTS, /* a power of two */
-	REFERENCES = 255,		  /* then full comments again: files get cut */
-	REPEATED_MAX = 2 << 20,		  /* the secrets of some thousand connections */
-	SECTION_LENGTH_AT = 8,		  /* in the body of a section header */
+	REPEATED_MAX = 2 << 20, /* the secrets of some thousand connections */
+	SECTION_LENGTH_AT = 8,	/* in the body of a section header */
 };
 
 /* Types of blocks that are for the packets of their whole section: the newest are repeated in every file. */
 static const uint32_t repeated[] = { PCAPNG_NRB, PCAPNG_DSB };
 
 enum { REPEATED = sizeof(repeated) / sizeof(repeated[0]) };
-
-/* The comment options of one annotation. */
-struct comments {
-	uint64_t serial;
-	uint8_t *p;
-	size_t len;
-	size_t once; /* so many bytes more, for its next packet alone */
-	/* config.compact_comments: those that refer to the others behind all of them, and how often they may still be used. */
-	size_t brief_at, brief;
-	unsigned references;
-};
 
 /* libpcap wants one interface block at least, and all with the same link type and snapshot length, though no packet be
  * of them: so a block is written with the first packet. Those of a file that is being rewritten stay as they are. */
@@ -59,10 +48,12 @@ struct pcapng_state {
 	const struct iface *first; /* whose block is the file's first, NULL: none yet */
 	bool said_mixed;
 	struct buf scratch;
-	struct buf options;	     /* of one packet */
-	struct buf kept[REPEATED];   /* blocks of this section */
-	size_t texts, comment_bytes; /* of comments, since all were forgotten */
-	struct comments comments[COMMENT_SLOTS];
+	struct buf options; /* of one packet */
+	struct buf process,
+		renamed; /* likewise: those that name its process, and all with others in the place of these */
+	struct buf kept[REPEATED]; /* blocks of this section */
+	struct file_processes *processes;
+	struct file_comments comments; /* last: most of it is never used */
 };
 
 static size_t pcapng_whole(const uint8_t *p, size_t len, bool at_start, uint64_t *packets)
@@ -99,32 +90,15 @@ static int state_new(struct file_output *o)
 	if (!st)
 		return -ENOMEM;
 	o->state = st;
+	st->processes = file_processes_new(o->config.process_blocks);
+	if (!st->processes)
+		return -ENOMEM;
 	st->start = clock_ns(CLOCK_REALTIME);
 	if (uname(&u) == 0) {
 		snprintf(st->os, sizeof(st->os), "%s %s", u.sysname, u.release);
 		snprintf(st->hardware, sizeof(st->hardware), "%s", u.machine);
 	}
 	return 0;
-}
-
-static void forget_comments(struct pcapng_state *st)
-{
-	if (!st->texts)
-		return;
-	for (size_t i = 0; i < COMMENT_SLOTS; i++) {
-		free(st->comments[i].p);
-		st->comments[i] = (struct comments){ 0 };
-	}
-	st->texts = st->comment_bytes = 0;
-}
-
-/* Comments that were not written before come: readers remember as many, so what came before them is written anew in time. */
-static void count_comments(struct pcapng_state *st, size_t texts, size_t bytes)
-{
-	if (st->texts + texts > REMEMBERED_TEXTS || st->comment_bytes + bytes > REMEMBERED_BYTES)
-		forget_comments(st);
-	st->texts += texts;
-	st->comment_bytes += bytes;
 }
 
 static int pcapng_begin(struct file_output *o)
@@ -135,7 +109,8 @@ static int pcapng_begin(struct file_output *o)
 		return state_new(o);
 	st->header = false;
 	st->first = NULL;
-	forget_comments(st);
+	file_comments_forget(&st->comments);
+	file_processes_begin(st->processes);
 	return 0;
 }
 
@@ -211,6 +186,7 @@ static int pcapng_headers(struct file_output *o)
 	}
 	for (size_t i = 0; i < REPEATED; i++)
 		buf_put(&st->scratch, st->kept[i].p, st->kept[i].len);
+	file_processes_headers(st->processes, &st->scratch);
 	return put_scratch(o);
 }
 
@@ -283,62 +259,11 @@ static int number_of(struct file_output *o, const struct iface *iface, uint32_t 
 	return ret;
 }
 
-static struct comments *make_comments(struct pcapng_state *st, const struct annotation *a, unsigned context,
-				      bool compact)
-{
-	size_t always, once, brief_at;
-	struct reference reference;
-	struct comments *c;
-	uint8_t *p;
-
-	annotation_encode(&annotation_schema, &st->scratch, a, context & ~(unsigned)TOLD_ONCE);
-	always = st->scratch.len;
-	annotation_encode(&annotation_schema, &st->scratch, a, context & TOLD_ONCE);
-	once = st->scratch.len - always;
-	brief_at = st->scratch.len;
-	if (compact && always <= REFERRED_MAX) {
-		reference = reference_of((const uint8_t *)st->scratch.p, always);
-		reference_put(&st->scratch, a, &reference);
-	}
-	/* With what is told once they are another text. */
-	count_comments(st, once ? 2 : 1, st->scratch.len + (once ? always : 0));
-	c = &st->comments[a->serial & (COMMENT_SLOTS - 1)];
-	p = realloc(c->p, st->scratch.len + 1);
-	if (!p) {
-		st->scratch.len = 0;
-		return NULL;
-	}
-	*c = (struct comments){ a->serial, p, always, once, brief_at, st->scratch.len - brief_at, 0 };
-	if (st->scratch.len)
-		memcpy(c->p, st->scratch.p, st->scratch.len);
-	st->scratch.len = 0;
-	return c;
-}
-
-/* Serials are handed out in order, so neighbours do not share a slot. */
 static struct comments *find_comments(struct file_output *o, const struct annotation *a)
 {
 	struct pcapng_state *st = o->state;
-	struct comments *c = &st->comments[a->serial & (COMMENT_SLOTS - 1)];
 
-	return c->serial == a->serial ? c : make_comments(st, a, o->config.context, o->config.compact_comments);
-}
-
-/* Those that the packet gets, at *ret; their length. What is told once is not told to those that only know a reference. */
-static size_t take_comments(struct comments *c, const uint8_t **ret)
-{
-	const size_t once = c->once;
-
-	if (c->references) {
-		c->references--;
-		*ret = c->p + c->brief_at;
-		return c->brief;
-	}
-	if (!once && c->brief && c->brief < c->len)
-		c->references = REFERENCES;
-	c->once = 0;
-	*ret = c->p;
-	return c->len + once;
+	return file_comments_find(&st->comments, a, o->config.context, o->config.compact_comments);
 }
 
 /* Options that are no comments, and then c as we write it, need not be told apart one by one. */
@@ -363,7 +288,7 @@ static void count_options(struct pcapng_state *st, const uint8_t *options, size_
 		return;
 	o = (struct pcapng_options){ options, options + first };
 	if (pcapng_find_option(&o, OPT_COMMENT))
-		count_comments(st, 1, len);
+		file_comments_count(&st->comments, 1, len);
 }
 
 /* The options of a packet from a file with comments that may refer to those of an earlier one. -ENOMEM */
@@ -384,7 +309,7 @@ static int put_compact(struct file_output *o, const struct packet *packet, struc
 		return 0;
 	}
 	others = st->options.len;
-	len = take_comments(c, &comments);
+	len = file_comments_take(c, &comments);
 	buf_put(&st->options, comments, len);
 	pp->options = (const uint8_t *)st->options.p;
 	pp->options_len = st->options.len;
@@ -410,40 +335,101 @@ static void put_context(struct buf *b, const struct packet *packet, unsigned con
 	}
 }
 
-static int prepare(struct file_output *o, const struct packet *packet, struct pcapng_packet *pp)
+/* ns since the epoch; what is before it wraps around. */
+static uint64_t time_of(const struct packet *packet)
+{
+	const uint64_t ts = (uint64_t)packet->sec * 1000000000;
+
+	return packet->nsec >= 0 || ts > (uint64_t)-packet->nsec ? ts + (uint64_t)packet->nsec : ts;
+}
+
+/* Options that name the process, of a packet whose other options do not; *same: as of file_processes_name(). */
+static int name_process(struct file_output *o, const struct packet *packet, struct pcapng_packet *pp, bool *same)
 {
 	struct pcapng_state *st = o->state;
+
+	st->process.len = 0;
+	*same = file_processes_name(st->processes, packet->annot, o->config.context, time_of(packet), &st->scratch,
+				    &st->process);
+	pp->process = (const uint8_t *)st->process.p;
+	pp->process_len = st->process.len;
+	return put_scratch(o);
+}
+
+/* Those of the file that is being read become those of this one. */
+static int rename_process(struct file_output *o, const struct packet *packet, struct pcapng_packet *pp)
+{
+	struct pcapng_state *st = o->state;
+	const uint64_t ts = time_of(packet);
+	bool same;
+
+	st->renamed.len = 0;
+	if (file_processes_options(st->processes, pp->options, pp->options_len, ts, &st->scratch, &st->renamed)) {
+		pp->options = (const uint8_t *)st->renamed.p;
+		pp->options_len = st->renamed.len;
+	}
+	if (packet->annot && o->config.process_blocks && !pp->simple)
+		return name_process(o, packet, pp, &same);
+	return put_scratch(o);
+}
+
+/* Of a packet from a file. */
+static int prepare_read(struct file_output *o, const struct packet *packet, struct pcapng_packet *pp)
+{
+	struct pcapng_state *st = o->state;
+	int ret = 0;
+
+	pp->ts = packet->file_ts;
+	pp->simple = packet->timeless && pp->iface == 0 &&
+		     (packet->caplen == packet->len || packet->caplen == packet->iface->snaplen);
+	pp->options = packet->options;
+	pp->options_len = packet->options_len;
+	if (o->config.compact_comments) {
+		ret = put_compact(o, packet, pp);
+	} else if (packet->annot && o->config.context != ANNOT_ALL) {
+		put_context(&st->options, packet, o->config.context);
+		pp->options = (const uint8_t *)st->options.p;
+		pp->options_len = st->options.len;
+	}
+	return ret ? ret : rename_process(o, packet, pp);
+}
+
+static int name_live(struct file_output *o, const struct packet *packet, struct comments *c, struct pcapng_packet *pp)
+{
+	bool same;
+
+	if (!c->process_len) {
+		const int ret = name_process(o, packet, pp, &same);
+
+		if (ret || !same || !pp->process_len || pp->process_len > sizeof(c->process))
+			return ret;
+		memcpy(c->process, pp->process, pp->process_len);
+		c->process_len = (uint8_t)pp->process_len;
+	}
+	pp->process = c->process;
+	pp->process_len = c->process_len;
+	return 0;
+}
+
+static int prepare(struct file_output *o, const struct packet *packet, struct pcapng_packet *pp)
+{
 	struct comments *c;
-	const int ret = number_of(o, packet->iface, &pp->iface);
+	int ret = number_of(o, packet->iface, &pp->iface);
 
 	if (ret)
 		return ret;
-	if (packet->options) {
-		pp->ts = packet->file_ts;
-		pp->simple = packet->timeless && pp->iface == 0 &&
-			     (packet->caplen == packet->len || packet->caplen == packet->iface->snaplen);
-		pp->options = packet->options;
-		pp->options_len = packet->options_len;
-		if (o->config.compact_comments)
-			return put_compact(o, packet, pp);
-		if (packet->annot && o->config.context != ANNOT_ALL) {
-			put_context(&st->options, packet, o->config.context);
-			pp->options = (const uint8_t *)st->options.p;
-			pp->options_len = st->options.len;
-		}
-		return 0;
-	}
-	pp->ts = (uint64_t)packet->sec * 1000000000;
-	if (packet->nsec >= 0 || pp->ts > (uint64_t)-packet->nsec)
-		pp->ts += (uint64_t)packet->nsec;
+	if (packet->options)
+		return prepare_read(o, packet, pp);
+	pp->ts = time_of(packet);
 	pp->dir = packet->dir;
 	if (packet->annot) {
 		c = find_comments(o, packet->annot);
 		if (!c)
 			return -ENOMEM;
-		pp->options_len = take_comments(c, &pp->options);
+		ret = name_live(o, packet, c, pp);
+		pp->options_len = file_comments_take(c, &pp->options);
 	}
-	return 0;
+	return ret;
 }
 
 static int pcapng_packet(struct file_output *o, const struct packet *packet)
@@ -480,6 +466,7 @@ static int begin_section(struct file_output *o, const struct pcapng_block *block
 		st->places[st->ifaces[i].iface->id] = 0;
 	st->nifaces = 0;
 	st->header = false;
+	file_processes_section(st->processes, block->first);
 	return pcapng_headers(o);
 }
 
@@ -510,6 +497,8 @@ static int pcapng_block(struct file_output *o, const struct pcapng_block *block)
 	ret = pcapng_headers(o);
 	if (ret)
 		return ret;
+	if (file_processes_block(st->processes, block, &st->scratch))
+		return put_scratch(o);
 	pcapng_put_block(&st->scratch, block->type, block->body, block->body_len);
 	for (size_t i = 0; i < REPEATED; i++) {
 		if (block->type == repeated[i])
@@ -574,7 +563,10 @@ static void pcapng_free(struct file_output *o)
 {
 	struct pcapng_state *st = o->state;
 
-	forget_comments(st);
+	file_comments_done(&st->comments);
+	file_processes_free(st->processes);
+	buf_done(&st->process);
+	buf_done(&st->renamed);
 	buf_done(&st->section);
 	buf_done(&st->scratch);
 	buf_done(&st->options);

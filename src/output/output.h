@@ -73,6 +73,14 @@ void output_text_reach_free(struct text_reach *r);
 /* To the next file; FILE_DONE: the one that was open is complete, -z may have it. */
 enum file_step { FILE_FIRST, FILE_DONE, FILE_PERIOD, FILE_NUMBER };
 
+/* Which blocks of processes a pcapng file gets: format/process_block.h. */
+enum {
+	PROCESS_BLOCKS_KEEP = 0, /* those of the file that is being read */
+	PROCESS_BLOCKS_APPLE = 1 << 0,
+	PROCESS_BLOCKS_STANDARD = 1 << 1, /* the proposed one */
+	PROCESS_BLOCKS_NONE = 1 << 2,
+};
+
 struct file_config {
 	const char *path;	 /* -w: may hold strftime conversions with -G; "-": standard output */
 	bool pcap;		 /* pcap instead of pcapng */
@@ -86,6 +94,7 @@ struct file_config {
 	uint32_t snaplen;	 /* pcap: of the header; 0: the first interface's */
 	unsigned context;	 /* ANNOT_* to save */
 	bool compact_comments;	 /* pcapng: refer to those of earlier packets */
+	unsigned process_blocks; /* pcapng: PROCESS_BLOCKS_* */
 	bool add_ethernet;	 /* packets without a link header get an Ethernet header */
 	uint32_t uid, gid;	 /* owner of new files when set_owner (-Z) */
 	bool set_owner;

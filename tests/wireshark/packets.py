@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """packets.py all|hostile FILE: a pcapng file of UDP packets with comments: of every key that the program writes, or of what
-nobody should write."""
+nobody should write. packets.py blocks FILE: how many blocks of processes it has (Apple's form), and packets that name one."""
 import struct
 import sys
 
@@ -18,6 +18,7 @@ ALL = [
     "PeerUserId: 33\nPeerUserName: www-data",
     "PeerContainerName: db\nPeerContainerId: beef",
     "PeerPodName: back\nPeerPodNamespace: store",
+    "EffectivePID: 31\nEffectiveCmd: /bin/browser\nEffectiveArgs: browser",
 ]
 ONCE = [
     "Ancestors: bash.10,systemd.1",
@@ -72,8 +73,34 @@ def packet(number, comments, direction, source, destination):
     return block(6, struct.pack("<IIIII", 0, 0, number, len(data), len(data)) + data + bytes(-len(data) % 4) + options)
 
 
+def names_process(body):
+    caplen = struct.unpack_from("<I", body, 12)[0]
+    options = body[20 + caplen + -caplen % 4:]
+    while len(options) >= 4:
+        code, length = struct.unpack_from("<HH", options)
+        if code == 0x8001:
+            return True
+        options = options[4 + length + -length % 4:]
+    return False
+
+
+def count_blocks(path):
+    with open(path, "rb") as f:
+        data = f.read()
+    blocks = packets = 0
+    while data:
+        kind, length = struct.unpack_from("<II", data)
+        blocks += kind == 0x80000001
+        packets += kind == 6 and names_process(data[8:length - 4])
+        data = data[length:]
+    print(blocks, packets)
+
+
 def main():
     what, path = sys.argv[1:]
+    if what == "blocks":
+        count_blocks(path)
+        return
     begin = block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
     begin += block(1, struct.pack("<HHI", 1, 0, 0) + option(2, b"test0") + option(0, b""))
     if what == "all":

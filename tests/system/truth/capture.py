@@ -11,7 +11,8 @@ import time
 from .base import BACKEND, PTCPDUMP, SETTLE, SLOW, children, path, wait_for
 
 STATISTICS = re.compile(r"(\d+) packets? captured, (\d+) packets? received by filter, (\d+) packets? dropped")
-Packet = collections.namedtuple("Packet", "dir data comments iface ns")
+# named: the (pid, name) of the block of its process that it names, pid: the one that it names by number; None: nobody.
+Packet = collections.namedtuple("Packet", "dir data comments iface ns named pid", defaults=(None, None))
 
 
 class Program:
@@ -89,7 +90,26 @@ class Capture(Program):
         m = re.search(r"^(\d+) packets dropped", self.text(), re.M)
         if not m or m.group(1) != "0":
             raise RuntimeError("capture lost packets: " + self.text().strip())
-        return list(read_pcapng(self.file))
+        packets = list(read_pcapng(self.file))
+        check_blocks(packets)
+        return packets
+
+
+def program(cmd, args):
+    """As process_desc_program() of the program."""
+    return os.path.basename(cmd.removesuffix(" (deleted)")) if cmd[:1] in ("/", ".") or args else cmd
+
+
+def check_blocks(packets):
+    """What blocks of processes say of a packet is what its comments say."""
+    for p in packets:
+        told = next((c for c in p.comments if c.startswith("PID: ")), None)
+        facts = dict(line.partition(": ")[::2] for line in told.split("\n")) if told else {}
+        name = facts.get("Name") or program(facts.get("Cmd", ""), facts.get("Args"))
+        pid = facts.get("PID")
+        right = (int(pid.split("@")[0]), name) if pid else None
+        if p.named != right or p.pid != (int(pid) if pid and "@" not in pid else None):
+            raise RuntimeError("a packet of %s names %s, %s" % (right, p.named, p.pid))
 
 
 def options(data, at, end):
@@ -112,22 +132,29 @@ def read_pcapng(file):
     """Little-endian files only: those of this machine. All packets get an Ethernet header."""
     with open(file, "rb") as f:
         data = f.read()
-    off, link_types = 0, []
+    off, link_types, blocks = 0, [], []
     while off + 12 <= len(data):
         kind, length = struct.unpack_from("<II", data, off)
         if kind == 1:
             link_types.append(struct.unpack_from("<H", data, off + 8)[0])
+        elif kind == 0x80000001:
+            names = [v.decode(errors="replace") for code, v in options(data, off + 12, off + length - 4) if code == 2]
+            blocks.append((struct.unpack_from("<I", data, off + 8)[0], names[0] if names else ""))
         elif kind == 6:
             iface, high, low, caplen, _ = struct.unpack_from("<IIIII", data, off + 8)
             start = off + 28
-            comments, flags = [], 0
+            comments, flags, named, pid = [], 0, None, None
             for code, value in options(data, start + (caplen + 3 & ~3), off + length - 4):
                 if code == 1:
                     comments.append(value.decode(errors="replace"))
                 elif code == 2:
                     flags = struct.unpack("<I", value)[0]
+                elif code == 8:
+                    pid = struct.unpack_from("<I", value)[0]
+                elif code == 0x8001:
+                    named = blocks[struct.unpack("<I", value)[0]]
             yield Packet({1: "in", 2: "out"}.get(flags & 3), as_ethernet(link_types[iface], data[start:start + caplen]),
-                         comments, iface, high << 32 | low)
+                         comments, iface, high << 32 | low, named, pid)
         off += length
 
 
