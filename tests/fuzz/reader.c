@@ -3,6 +3,7 @@
  * Any bytes as a capture file, read and written again as pcapng: what is read from that is the same. Each packet is written
  * twice: as it was, and as a live one of an interface of its own, so that its annotation is encoded.
  */
+#include "format/process_block.h"
 #include "fuzz.h"
 #include "output/output.h"
 #include "reader/reader.h"
@@ -11,7 +12,8 @@ enum { PACKETS_MAX = 4096 };
 
 /* What must come back of a packet. */
 struct kept {
-	uint32_t hash;
+	uint32_t hash, owner;
+	bool owned; /* it is told who that is, as it was */
 	bool timed;
 	int64_t sec, nsec;
 };
@@ -68,15 +70,31 @@ static uint32_t hash_annotation(uint32_t h, const struct annotation *a)
 	return h;
 }
 
+/* By blocks of the file, which are told otherwise then, or no more. */
+static bool names_process(const struct packet *p)
+{
+	struct process_options o = { 0 };
+
+	if (p->options_len)
+		process_options_parse(&o, p->options, p->options_len);
+	return o.has_process || o.has_effective || o.has_pid;
+}
+
 static struct kept keep(const struct packet *p)
 {
 	const uint32_t numbers[] = { p->caplen, p->len, run.everything ? p->dir : 0, (uint32_t)p->iface->dlt };
-	struct kept k = { hash_more(2166136261U, numbers, sizeof(numbers)), true, p->sec, p->nsec };
+	struct kept k = {
+		.hash = hash_more(2166136261U, numbers, sizeof(numbers)),
+		.owned = run.everything && (!p->options || !names_process(p)),
+		.timed = true,
+		.sec = p->sec,
+		.nsec = p->nsec,
+	};
 
 	k.hash = hash_more(k.hash, p->data, p->caplen);
 	k.hash = hash_more(k.hash, p->iface->name, strlen(p->iface->name));
-	if (run.everything && p->annot)
-		k.hash = hash_annotation(k.hash, p->annot);
+	if (p->annot)
+		k.owner = hash_annotation(0, p->annot);
 	return k;
 }
 
@@ -134,6 +152,7 @@ static int on_packet(void *arg, const struct packet *packet)
 		FUZZ_CHECK(run.nread < run.npackets);
 		was = &run.packets[run.nread++];
 		FUZZ_CHECK(k.hash == was->hash);
+		FUZZ_CHECK(!was->owned || k.owner == was->owner);
 		FUZZ_CHECK(!was->timed || (k.sec == was->sec && k.nsec == was->nsec));
 		return 0;
 	}
@@ -181,7 +200,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static int in = -1, out = -1;
 	char in_path[32], out_path[32];
-	struct file_config config = { .path = out_path, .context = ANNOT_ALL, .compact_comments = size & 1, .dlt = -1 };
+	struct file_config config = {
+		.path = out_path,
+		.context = ANNOT_ALL,
+		.compact_comments = size & 1,
+		.process_blocks = size / 4 % 4,
+		.dlt = -1,
+	};
 	/* Bare packets are only counted. */
 	const enum reader_detail detail = size / 2 % READER_BARE;
 

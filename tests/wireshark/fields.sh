@@ -74,6 +74,15 @@ hostile_comments() {
 	is "$name hostile_comm" "$(fields "$hostile" 24 comm)" ééééééé
 }
 
+# Wireshark's own fields, by blocks of processes.
+native() {
+	case $name in 4.[0-5].*) return ;; esac
+	is "$name native" "$(ws tshark -n -r "$TEST_TMP/native.pcapng" -T fields -e frame.darwin.process_info.pname \
+		-e frame.darwin.process_info.pid 2>/dev/null | tr '\t' . | md5sum)" "$(as_printed "$TEST_TMP/many.pcapng" | md5sum)"
+	is "$name native_filter" "$(ws tshark -n -r "$TEST_TMP/native.pcapng" -Y 'frame.darwin.process_info.pid == 4000002' 2>/dev/null |
+		wc -l)" "$("$PTCPDUMP" -r "$TEST_TMP/many.pcapng" --pid 4000002 --count 2>/dev/null | cut -d' ' -f1)"
+}
+
 version_tests() { # NUMBER
 	local name=$1
 	for file in annotated names; do
@@ -87,12 +96,14 @@ version_tests() { # NUMBER
 	every_field
 	filters
 	hostile_comments
+	native
 }
 
 python3 "$TOP/tests/wireshark/packets.py" all "$all"
 python3 "$TOP/tests/wireshark/packets.py" hostile "$hostile"
 "$HELPERS/annotate" "$golden/plain.pcap" "$TEST_TMP/many.pcapng"
 # Privileges are dropped to a user who cannot write here: through standard output.
+"$PTCPDUMP" -r "$TEST_TMP/many.pcapng" -w - --process-blocks apple >"$TEST_TMP/native.pcapng" 2>/dev/null
 "$PTCPDUMP" -r "$golden/names.pcapng" --compact-comments -w - >"$TEST_TMP/compact.pcapng" 2>/dev/null
 is compact_has_references "$(grep -ac '^SameAs: \|SameAs: ' "$TEST_TMP/compact.pcapng" | sed 's/^[1-9][0-9]*$/some/')" some
 result every_key "$(for key in $(tr '\n' ' ' <"$TOP/src/annotation.c" | grep -o '\.\(key\|alias\) = "[A-Za-z]*"' | cut -d'"' -f2); do
