@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * format_bench FILE [PACKETS]: what the file formats cost per packet, in CPU nanoseconds. Writes PACKETS
- * (1,000,000) annotated packets of 90 bytes of 40 processes to FILE as pcapng and as pcap, and reads each back.
+ * (1,000,000) annotated packets of 90 bytes of 40 processes to FILE as pcapng, with blocks of processes and without, and as pcap,
+ * and reads each back.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <pcap/dlt.h>
@@ -32,9 +34,9 @@ static struct cpu cpu_now(void)
 			     (double)ru.ru_stime.tv_sec * 1e9 + (double)ru.ru_stime.tv_usec * 1e3 };
 }
 
-static void report(const char *what, const struct cpu *a, const struct cpu *b, unsigned long packets)
+static void report(const char *what, const char *name, const struct cpu *a, const struct cpu *b, unsigned long packets)
 {
-	printf("%-12s %6.1f user, %6.1f system, ns per packet\n", what, (b->user - a->user) / (double)packets,
+	printf("%-5s %-8s %6.1f user, %6.1f system, ns per packet\n", what, name, (b->user - a->user) / (double)packets,
 	       (b->sys - a->sys) / (double)packets);
 }
 
@@ -55,10 +57,22 @@ static void make_owners(void)
 	}
 }
 
-static int write_file(const char *path, unsigned long packets, bool pcap)
+static const struct kind {
+	const char *name;
+	bool pcap;
+	unsigned process_blocks;
+} kinds[] = {
+	{ "pcapng", false, PROCESS_BLOCKS_APPLE },
+	{ "comments", false, PROCESS_BLOCKS_NONE },
+	{ "pcap", true, PROCESS_BLOCKS_NONE },
+};
+
+static int write_file(const char *path, unsigned long packets, const struct kind *kind)
 {
 	static uint8_t data[CAPLEN] = { 1, 2, 3 };
-	const struct file_config config = { .path = path, .pcap = pcap, .context = ANNOT_ALL };
+	const struct file_config config = {
+		.path = path, .pcap = kind->pcap, .context = ANNOT_ALL, .process_blocks = kind->process_blocks
+	};
 	struct packet p = { .caplen = CAPLEN, .len = CAPLEN, .data = data, .iface = &eth0, .dir = DIR_OUT };
 	struct output *o;
 	int ret;
@@ -108,19 +122,21 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	make_owners();
-	for (int pcap = 0; pcap < 2; pcap++) {
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		struct cpu start, written, read;
+		struct stat st;
 
 		unlink(argv[1]); /* emptying a large file would count as writing */
 		start = cpu_now();
-		if (write_file(argv[1], packets, pcap))
+		if (write_file(argv[1], packets, &kinds[i]) || stat(argv[1], &st))
 			return 1;
 		written = cpu_now();
 		if (read_file(argv[1]) != packets)
 			return 1;
 		read = cpu_now();
-		report(pcap ? "write pcap" : "write pcapng", &start, &written, packets);
-		report(pcap ? "read pcap" : "read pcapng", &written, &read, packets);
+		report("write", kinds[i].name, &start, &written, packets);
+		report("read", kinds[i].name, &written, &read, packets);
+		printf("%21.1f bytes per packet\n", (double)st.st_size / (double)packets);
 	}
 	unlink(argv[1]);
 	return 0;
