@@ -21,6 +21,7 @@ struct comment_text {
 };
 
 struct apple {
+	uint32_t pid; /* 0: it tells of no process */
 	struct comment_text process, effective;
 };
 
@@ -97,6 +98,7 @@ static void add_apple(struct process_blocks *p, const uint8_t *body, size_t len)
 	*added = (struct apple){ 0 };
 	if (!process_block_parse_apple(&b, body, len))
 		return;
+	added->pid = b.pid;
 	a.process = a.effective = desc_of(&b);
 	a.has = ANNOT_PROCESS;
 	added->process = put_text(p, &a);
@@ -202,11 +204,17 @@ static void found_pid(struct process_blocks *p, uint32_t pid)
 	annotation_encode(&annotation_schema, &p->found, &a, ANNOT_PROCESS);
 }
 
-const uint8_t *process_blocks_find(struct process_blocks *p, const struct process_options *o, uint64_t ts, size_t *len)
+const uint8_t *process_blocks_find(struct process_blocks *p, const struct process_options *o, uint32_t pid, uint64_t ts,
+				   size_t *len)
 {
+	const struct apple *process = o->has_process && o->process < p->napple ? &p->apple[o->process] : NULL;
+	const uint32_t named = process && process->process.len ? process->pid : o->has_pid ? o->pid : 0;
+
 	p->found.len = 0;
-	if (o->has_process && o->process < p->napple)
-		found(p, p->apple[o->process].process);
+	if (pid && named != pid)
+		return NULL;
+	if (process)
+		found(p, process->process);
 	else if (o->has_pid)
 		found(p, text_of_pid(p, o->pid, ts));
 	if (!p->found.len && o->has_pid && o->pid <= PID_LIMIT)

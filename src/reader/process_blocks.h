@@ -13,9 +13,10 @@ struct process_blocks *process_blocks_new(void);
 void process_blocks_add(struct process_blocks *p, const struct pcapng_block *block);
 /*
  * Whom options name, of a packet of that time (ns since the epoch): as comments of ours would tell it, whole options of *len
- * bytes, good until the next call. NULL: nobody.
+ * bytes, good until the next call. pid: the only one whom they may name, 0: anybody. NULL: nobody.
  */
-const uint8_t *process_blocks_find(struct process_blocks *p, const struct process_options *o, uint64_t ts, size_t *len);
+const uint8_t *process_blocks_find(struct process_blocks *p, const struct process_options *o, uint32_t pid, uint64_t ts,
+				   size_t *len);
 void process_blocks_free(struct process_blocks *p);
 
 #endif

@@ -223,20 +223,26 @@ static void warn_lost(struct reader *r)
 	r->said_lost = true;
 }
 
-/* As the blocks of its file say it. */
+/* As the blocks of its file say it; comments: what was told of it else, NULL if nothing was. */
 static const struct annotation *name_process(struct reader *r, const struct packet *pkt,
-					     const struct process_options *o)
+					     const struct process_options *o, const struct annotation *comments)
 {
 	const uint64_t ts = pkt->sec < 0 ? 0 : (uint64_t)pkt->sec * 1000000000 + (uint64_t)pkt->nsec;
+	const struct annotation *a;
 	size_t len;
-	const uint8_t *comments = process_blocks_find(r->processes, o, ts, &len);
+	const uint8_t *found = process_blocks_find(r->processes, o, comments ? comments->process.pid : 0, ts, &len);
 
-	return comments ? option_memo_annotation(r->options_told, comments, len) : NULL;
+	if (!found)
+		return comments;
+	a = option_memo_annotation(r->options_told, found, len);
+	/* Without memory nothing else was given up. */
+	return a ? a : comments;
 }
 
-static bool tells_name(const struct annotation *a)
+/* Whether nothing is given up for what blocks say, which take the place of all of it: they may add a name to a mere number. */
+static bool lacks_name(const struct annotation *a)
 {
-	return a && (!(a->has & ANNOT_PROCESS) || a->process.cmd.n);
+	return !a || (a->has == ANNOT_PROCESS && !a->process.cmd.n);
 }
 
 static void set_options(struct reader *r, struct packet *pkt, const uint8_t *options, size_t len)
@@ -255,8 +261,8 @@ static void set_options(struct reader *r, struct packet *pkt, const uint8_t *opt
 	pkt->options_len = told->len;
 	pkt->dir = told->dir;
 	pkt->annot = told->annot;
-	if (told->names_process && !tells_name(told->annot))
-		pkt->annot = name_process(r, pkt, &told->process);
+	if (told->names_process && lacks_name(told->annot))
+		pkt->annot = name_process(r, pkt, &told->process, told->annot);
 }
 
 static int too_long(const struct reader *r, const struct block *b, const struct reader_iface *ri, uint32_t caplen,
