@@ -65,4 +65,14 @@ struct packet {
 	const struct event_packet *record; /* the same as it came, with the packet's bytes: for capture_matches() */
 };
 
+/* Its time in ns since the epoch; 0 for what is before it, UINT64_MAX for what is too late. */
+static inline uint64_t packet_ns(const struct packet *packet)
+{
+	const __int128 ns = (__int128)packet->sec * 1000000000 + packet->nsec;
+
+	if (ns < 0)
+		return 0;
+	return ns > UINT64_MAX ? UINT64_MAX : (uint64_t)ns;
+}
+
 #endif

@@ -349,7 +349,7 @@ static int name_process(struct file_output *o, const struct packet *packet, stru
 	struct pcapng_state *st = o->state;
 
 	st->process.len = 0;
-	*same = file_processes_name(st->processes, packet->annot, o->config.context, time_of(packet), &st->scratch,
+	*same = file_processes_name(st->processes, packet->annot, o->config.context, packet_ns(packet), &st->scratch,
 				    &st->process);
 	pp->process = (const uint8_t *)st->process.p;
 	pp->process_len = st->process.len;
@@ -360,7 +360,7 @@ static int name_process(struct file_output *o, const struct packet *packet, stru
 static int rename_process(struct file_output *o, const struct packet *packet, struct pcapng_packet *pp)
 {
 	struct pcapng_state *st = o->state;
-	const uint64_t ts = time_of(packet);
+	const uint64_t ts = packet_ns(packet);
 	bool same;
 
 	st->renamed.len = 0;

@@ -167,7 +167,7 @@ static bool name_standard(struct file_processes *p, struct process_block *d, uin
 {
 	struct last *last = last_of(p, d->pid);
 
-	if (!last || (last->hash && last->hash != hash && ts < last->newest + 2))
+	if (!last || (last->hash && last->hash != hash && (ts < 2 || ts - 2 < last->newest)))
 		return false;
 	if (last->hash != hash)
 		put_standard(last, d, hash, ts, blocks);

@@ -227,10 +227,10 @@ static void warn_lost(struct reader *r)
 static const struct annotation *name_process(struct reader *r, const struct packet *pkt,
 					     const struct process_options *o, const struct annotation *comments)
 {
-	const uint64_t ts = pkt->sec < 0 ? 0 : (uint64_t)pkt->sec * 1000000000 + (uint64_t)pkt->nsec;
+	const uint32_t pid = comments ? comments->process.pid : 0;
 	const struct annotation *a;
 	size_t len;
-	const uint8_t *found = process_blocks_find(r->processes, o, comments ? comments->process.pid : 0, ts, &len);
+	const uint8_t *found = process_blocks_find(r->processes, o, pid, packet_ns(pkt), &len);
 
 	if (!found)
 		return comments;

@@ -269,6 +269,30 @@ def comments_first(folder):
             check(name, ("uid 1000" in text) == (b"UserId: 1000" in texts), "%s: %s" % (texts, text))
 
 
+def odd_times(folder):
+    """Two programs of one pid, at times that 64 bits of ns do not hold: before the epoch, and long after."""
+    path, out = os.path.join(folder, "times"), os.path.join(folder, "times.pcapng")
+    data = bytes(12) + b"\x88\xb5" + bytes(48)
+    for unit, offset, times in ((10**9, -10, (10 * 10**9 - 1, 20 * 10**9)), (1, 0, ((1 << 64) // 10**9 + 100, 200_000)),
+                                (1, 0, ((1 << 64) // 10**9 + 100, (1 << 64) // 10**9 + 200))):
+        iface = [(2, b"lo"), (9, b"\x09" if unit > 1 else b"\0"), (14, struct.pack("<q", offset))]
+        written = block("<", 0x0a0d0d0a, struct.pack("<IHHq", 0x1a2b3c4d, 1, 0, -1))
+        written += block("<", 1, struct.pack("<HHI", 1, 0, 0) + options("<", iface))
+        for ts, name in zip(times, ("first", "second")):
+            comment = [(1, b"PID: 17\nCmd: /bin/" + name.encode() + b"\nArgs: " + name.encode())]
+            written += block("<", 6, struct.pack("<IIIII", 0, ts >> 32, ts & 0xffffffff, len(data), len(data)) + pad(data) +
+                             options("<", comment))
+        with open(path, "wb") as f:
+            f.write(written)
+        run("-r", path, "-w", out, "--process-blocks", "pcapng")
+        _, standard, packets = read(out)
+        check("odd times", len(packets) == 2, "%d packets" % len(packets))
+        for (_, p), name in zip(packets, ("first", "second")):
+            ts = (p.ts + offset * unit) * (10**9 // unit)
+            found = of_pid(standard, p.pid, ts) if p.pid else None
+            check("odd times", found in (name, None), "%s at %d is said to be of %s" % (name, ts, found))
+
+
 def main():
     global program
     seed = int(os.environ.get("SEED", random.randrange(1 << 32)))
@@ -278,6 +302,7 @@ def main():
     n = -1
     try:
         comments_first(folder)
+        odd_times(folder)
         for n in range(ROUNDS):
             if failed:
                 break
