@@ -45,7 +45,8 @@ struct read_block {
 struct file_processes {
 	unsigned forms;
 	struct hash_key key;
-	uint32_t written; /* blocks of Apple's form in this file */
+	uint64_t serial, hash; /* of the annotation of the packet before, 0: there was none */
+	uint32_t written;      /* blocks of Apple's form in this file */
 	struct known *known;
 	/* Of the proposed standard, by pid: pages of them are there once one of their pids is. */
 	struct last **last;
@@ -135,6 +136,15 @@ static uint64_t hash_of(const struct file_processes *p, const struct process_blo
 	return hash_more(&p->key, h, d->args.p ? d->args.p : "", d->args.n) | 1;
 }
 
+/* Arguments may be long, and most packets have the annotation of the one before. */
+static uint64_t hash_once(struct file_processes *p, uint64_t serial, const struct process_block *d, bool outside)
+{
+	if (!serial || p->serial != serial)
+		p->hash = hash_of(p, d, outside);
+	p->serial = serial;
+	return p->hash;
+}
+
 /* NULL: no memory, or no pid. */
 static struct last *last_of(struct file_processes *p, uint32_t pid)
 {
@@ -202,7 +212,7 @@ bool file_processes_name(struct file_processes *p, const struct annotation *a, u
 	if ((!p->known && !standard) || !(a->has & context & ANNOT_PROCESS))
 		return true;
 	d = describe(a, context);
-	hash = hash_of(p, &d, outside);
+	hash = hash_once(p, a->serial, &d, outside);
 	o.pid = d.pid;
 	o.tid = a->has & context & ANNOT_THREAD ? a->tid & ~PID_OUTSIDE : 0;
 	o.has_process = p->known;
