@@ -34,6 +34,17 @@ static int check_user(void)
 	return -EPERM;
 }
 
+/* Sets errno. */
+static bool is_folder(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return false;
+	errno = ENOTDIR;
+	return S_ISDIR(st.st_mode);
+}
+
 /* With the folders that lead to it. */
 static int make_folder(char *path)
 {
@@ -42,7 +53,7 @@ static int make_folder(char *path)
 		mkdir(path, 0755); /* what is wrong is told of the last */
 		*slash = '/';
 	}
-	if (mkdir(path, 0755) == 0 || errno == EEXIST)
+	if (mkdir(path, 0755) == 0 || (errno == EEXIST && is_folder(path)))
 		return 0;
 	log_error("can't make the folder '%s': %s", path, strerror(errno));
 	return -EINVAL;

@@ -48,6 +48,16 @@ echo mine >"$new"
 install
 is install_leaves_files "$?$(cat "$new")$(grep -c "'$new' is there already" "$TEST_TMP/out")" 1mine1
 rm "$new"
+rmdir "${new%/*}"
+echo mine >"${new%/*}"
+install
+is install_where_a_file_is "$?$(cat "$TEST_TMP/out")" "1ptcpdump: can't make the folder '${new%/*}': Not a directory"
+rm "${new%/*}"
+ln -s /gone "${new%/*}"
+install
+is install_where_a_link_leads_nowhere "$?$(cat "$TEST_TMP/out")" \
+	"1ptcpdump: can't make the folder '${new%/*}': No such file or directory"
+rm "${new%/*}"
 XDG_CONFIG_HOME=$TEST_TMP/xdg install
 is install_in_the_folder_of_settings "$?$(readlink "$TEST_TMP/xdg/wireshark/extcap/ptcpdump")" "0$program"
 if [ "$(id -u)" -eq 0 ]; then
