@@ -77,8 +77,8 @@ static int watch_caller(struct live *l)
 	if (!l->s.o->caller)
 		return 0;
 	l->caller_fd = (int)syscall(SYS_pidfd_open, l->s.o->caller, 0);
-	/* It has ended while we were getting ready. */
-	l->ending |= l->caller_fd < 0 && errno == ESRCH;
+	/* It has ended while we were getting ready, and its number may be somebody else's by now. */
+	l->ending |= (l->caller_fd < 0 && errno == ESRCH) || getppid() != l->s.o->caller;
 	return watch(l, l->caller_fd);
 }
 
