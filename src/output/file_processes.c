@@ -10,7 +10,9 @@
 #include "util/hash.h"
 
 enum {
-	KNOWN = 4096,	      /* processes that are not described again; a power of two */
+	SETS = 1024, /* of processes that are not described again; a power of two */
+	WAYS = 8,
+	KNOWN = SETS * WAYS,
 	PAGE = 32,	      /* pids */
 	READ_MAX = 65536,     /* blocks of a source that are remembered, */
 	READ_BYTES = 8 << 20, /* and of how many bytes */
@@ -190,13 +192,20 @@ static bool name_standard(struct file_processes *p, struct process_block *d, uin
 
 static uint32_t name_apple(struct file_processes *p, const struct process_block *d, uint64_t hash, struct buf *blocks)
 {
-	struct known *known = &p->known[hash >> 1 & (KNOWN - 1)];
+	struct known *set = &p->known[(hash >> 1 & (SETS - 1)) * WAYS], found;
+	size_t i = 0;
 
-	if (known->hash != hash) {
-		*known = (struct known){ hash, p->written++ };
+	while (i < WAYS - 1 && set[i].hash && set[i].hash != hash)
+		i++;
+	found = set[i];
+	if (found.hash != hash) {
+		found = (struct known){ hash, p->written++ };
 		process_block_put_apple(blocks, d);
 	}
-	return known->number;
+	/* The last one of them is who was named the longest ago. */
+	memmove(&set[1], &set[0], i * sizeof(*set));
+	set[0] = found;
+	return found.number;
 }
 
 bool file_processes_name(struct file_processes *p, const struct annotation *a, unsigned context, uint64_t ts,

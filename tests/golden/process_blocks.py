@@ -293,6 +293,24 @@ def odd_times(folder):
             check("odd times", found in (name, None), "%s at %d is said to be of %s" % (name, ts, found))
 
 
+def many_processes(folder, count=300):
+    """In turns, and each described once."""
+    path, out = os.path.join(folder, "many"), os.path.join(folder, "many.pcapng")
+    data = bytes(12) + b"\x88\xb5" + bytes(48)
+    written = block("<", 0x0a0d0d0a, struct.pack("<IHHq", 0x1a2b3c4d, 1, 0, -1))
+    written += block("<", 1, struct.pack("<HHI", 1, 0, 0) + options("<", [(2, b"lo")]))
+    for i in range(3 * count):
+        comment = [(1, b"PID: %d\nCmd: /bin/%d\nArgs: " % (i % count + 1, i % count))]
+        written += block("<", 6, struct.pack("<IIIII", 0, 0, i, len(data), len(data)) + pad(data) + options("<", comment))
+    with open(path, "wb") as f:
+        f.write(written)
+    run("-r", path, "-w", out, "--process-blocks", "apple")
+    apple, _, packets = read(out)
+    check("many processes", len(apple) == count, "%d blocks" % len(apple))
+    for i, (_, p) in enumerate(packets):
+        check("many processes", apple[p.apple] == str(i % count), "%d is said to be of %s" % (i % count, apple[p.apple]))
+
+
 def main():
     global program
     seed = int(os.environ.get("SEED", random.randrange(1 << 32)))
@@ -303,6 +321,7 @@ def main():
     try:
         comments_first(folder)
         odd_times(folder)
+        many_processes(folder)
         for n in range(ROUNDS):
             if failed:
                 break
