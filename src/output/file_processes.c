@@ -13,7 +13,7 @@ enum {
 	SETS = 1024, /* of processes that are not described again; a power of two */
 	WAYS = 8,
 	KNOWN = SETS * WAYS,
-	PAGE = 32,	      /* pids */
+	PAGE = 8,	      /* pids */
 	READ_MAX = 65536,     /* blocks of a source that are remembered, */
 	READ_BYTES = 8 << 20, /* and of how many bytes */
 	REPEATED_BYTES = 1 << 20,
@@ -108,9 +108,8 @@ void file_processes_headers(struct file_processes *p, struct buf *blocks)
 
 /* --- our own ------------------------------------------------------------------- */
 
-static struct process_block describe(const struct annotation *a, unsigned context)
+static struct process_block describe(const struct annotation *a, unsigned told)
 {
-	const unsigned told = a->has & context;
 	struct process_block d = {
 		.pid = a->process.pid & ~PID_OUTSIDE,
 		.start = a->start,
@@ -208,27 +207,47 @@ static uint32_t name_apple(struct file_processes *p, const struct process_block 
 	return found.number;
 }
 
-bool file_processes_name(struct file_processes *p, const struct annotation *a, unsigned context, uint64_t ts,
-			 struct buf *blocks, struct buf *options)
+static void name_owner(struct file_processes *p, const struct annotation *a, unsigned told, uint64_t ts,
+		       struct buf *blocks, struct process_options *o)
 {
 	/* One outside of our pid namespace is found by its number alone, and somebody in it may have the same. */
 	const bool outside = a->process.pid & PID_OUTSIDE;
-	const bool standard = p->forms & PROCESS_BLOCKS_STANDARD;
-	struct process_options o = { .has_pid = !outside };
-	struct process_block d;
-	uint64_t hash;
+	struct process_block d = describe(a, told);
+	const uint64_t hash = hash_once(p, a->serial, &d, outside);
 
-	if ((!p->known && !standard) || !(a->has & context & ANNOT_PROCESS))
-		return true;
-	d = describe(a, context);
-	hash = hash_once(p, a->serial, &d, outside);
-	o.pid = d.pid;
-	o.tid = a->has & context & ANNOT_THREAD ? a->tid & ~PID_OUTSIDE : 0;
-	o.has_process = p->known;
+	o->has_pid = !outside;
+	o->pid = d.pid;
+	o->tid = told & ANNOT_THREAD ? a->tid & ~PID_OUTSIDE : 0;
+	o->has_process = p->known;
 	if (p->known)
-		o.process = name_apple(p, &d, hash, blocks);
-	if (standard && !outside)
-		o.has_pid = name_standard(p, &d, hash, ts, blocks);
+		o->process = name_apple(p, &d, hash, blocks);
+	if ((p->forms & PROCESS_BLOCKS_STANDARD) && !outside)
+		o->has_pid = name_standard(p, &d, hash, ts, blocks);
+}
+
+/* The proposed standard has no place for it. */
+static void name_effective(struct file_processes *p, const struct process_desc *who, struct buf *blocks,
+			   struct process_options *o)
+{
+	const struct process_block d = {
+		.pid = who->pid & ~PID_OUTSIDE, .name = process_desc_name(who), .path = who->cmd, .args = who->args
+	};
+
+	o->has_effective = true;
+	o->effective = name_apple(p, &d, hash_of(p, &d, who->pid & PID_OUTSIDE), blocks);
+}
+
+bool file_processes_name(struct file_processes *p, const struct annotation *a, unsigned context, uint64_t ts,
+			 struct buf *blocks, struct buf *options)
+{
+	const unsigned told = a->has & context;
+	const bool standard = p->forms & PROCESS_BLOCKS_STANDARD;
+	struct process_options o = { 0 };
+
+	if ((told & ANNOT_PROCESS) && (p->known || standard))
+		name_owner(p, a, told, ts, blocks, &o);
+	if ((told & ANNOT_EFFECTIVE) && p->known)
+		name_effective(p, &a->effective, blocks, &o);
 	process_options_put(options, &o);
 	return !standard;
 }

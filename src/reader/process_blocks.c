@@ -75,8 +75,6 @@ static struct process_desc desc_of(const struct process_block *b)
 {
 	struct process_desc d = { .pid = b->pid, .cmd = b->path.n ? b->path : b->name, .args = b->args };
 
-	if (b->pid > PID_LIMIT)
-		d.pid = PID_LIMIT;
 	if (!d.cmd.n)
 		d.cmd = str_of(ANNOT_UNKNOWN);
 	if (!d.args.p)
@@ -96,7 +94,7 @@ static void add_apple(struct process_blocks *p, const uint8_t *body, size_t len)
 		return;
 	added = &p->apple[p->napple++];
 	*added = (struct apple){ 0 };
-	if (!process_block_parse_apple(&b, body, len))
+	if (!process_block_parse_apple(&b, body, len) || b.pid > PID_LIMIT)
 		return;
 	added->pid = b.pid;
 	a.process = a.effective = desc_of(&b);
@@ -157,7 +155,7 @@ static void add_standard(struct process_blocks *p, const uint8_t *body, size_t l
 	struct standard *v;
 	size_t at;
 
-	if (p->nstandard >= STANDARD_MAX || !process_block_parse_standard(&b, body, len) ||
+	if (p->nstandard >= STANDARD_MAX || !process_block_parse_standard(&b, body, len) || b.pid > PID_LIMIT ||
 	    !make_room((void **)&p->standard, p->nstandard, &p->standard_room, sizeof(*p->standard)))
 		return;
 	if (b.args.n)

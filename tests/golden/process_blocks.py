@@ -237,8 +237,10 @@ def one_round(rng, folder):
     for form in "apple", "pcapng", "both", "none":
         out = path(form + ".pcapng")
         run("-r", path("in0"), "-w", out, "--process-blocks", form)
-        found, _ = names(out)
+        found, acts_for = names(out)
         for n, of in found.items():
+            right_one = {w.effective[n]} - {None} if form in ("apple", "both") else set()
+            check(form, acts_for[n] == right_one, "packet %d for %s acts for %s" % (n, right_one, acts_for[n]))
             right = {w.truth[n]} - {None, "-"} if form != "none" else set()
             # By its pid nobody can be named who is older than somebody else of that pid.
             missing = set() if form != "pcapng" or of else right
