@@ -18,7 +18,7 @@ ptcpdump() { "$PTCPDUMP" "$@"; }
 
 run() { # COMMAND: in a shell whose tshark, editcap and mergecap are those of the version
 	local tool
-	for tool in tshark editcap mergecap; do
+	for tool in tshark editcap mergecap capinfos; do
 		eval "$tool() { ws $tool \"\$@\"; }"
 	done
 	eval "$1"
@@ -50,6 +50,6 @@ commands_of() { # NUMBER
 	cd "$TOP" || exit 1
 }
 
-is there_are_commands "$(commands | grep -c 'tshark\|editcap\|mergecap')" 16
+is there_are_commands "$(commands | grep -c 'tshark\|editcap\|mergecap\|capinfos')" 17
 each_version commands_of
 end_test
