@@ -165,7 +165,7 @@ static void note_entry_option(struct process_block *p, uint16_t code, const uint
 
 bool process_block_parse_standard(struct process_block *p, const uint8_t *body, size_t len)
 {
-	const uint8_t *at = body + STANDARD_FIXED, *end = body + len;
+	const uint8_t *at = body + STANDARD_FIXED, *end;
 	const uint32_t entry = get_le32(body + 4 + 4);
 
 	*p = (struct process_block){ 0 };

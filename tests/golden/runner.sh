@@ -4,7 +4,7 @@
 . "$(dirname "$0")/../lib.sh"
 
 top=$TEST_TMP/top
-mkdir -p "$top"/tests/{unit,golden,bpf,system,tcpdump,vm} "$top/.ci" "$top/scripts" "$TEST_TMP/bin"
+mkdir -p "$top"/tests/{unit,golden,bpf,system,tcpdump,wireshark,vm} "$top/.ci" "$top/scripts" "$TEST_TMP/bin"
 cp "$TOP/tests/run" "$top/tests/"
 cp "$TOP/.ci/run" "$top/.ci/"
 
