@@ -202,10 +202,16 @@ static void found_pid(struct process_blocks *p, uint32_t pid)
 	annotation_encode(&annotation_schema, &p->found, &a, ANNOT_PROCESS);
 }
 
+static const struct apple *apple_of(const struct process_blocks *p, bool told, uint32_t number)
+{
+	return told && number < p->napple ? &p->apple[number] : NULL;
+}
+
 const uint8_t *process_blocks_find(struct process_blocks *p, const struct process_options *o, uint32_t pid, uint64_t ts,
 				   size_t *len)
 {
-	const struct apple *process = o->has_process && o->process < p->napple ? &p->apple[o->process] : NULL;
+	const struct apple *process = apple_of(p, o->has_process, o->process);
+	const struct apple *effective = apple_of(p, o->has_effective, o->effective);
 	const uint32_t named = process && process->process.len ? process->pid : o->has_pid ? o->pid : 0;
 
 	p->found.len = 0;
@@ -217,8 +223,8 @@ const uint8_t *process_blocks_find(struct process_blocks *p, const struct proces
 		found(p, text_of_pid(p, o->pid, ts));
 	if (!p->found.len && o->has_pid && o->pid <= PID_LIMIT)
 		found_pid(p, o->pid);
-	if (o->has_effective && o->effective < p->napple)
-		found(p, p->apple[o->effective].effective);
+	if (effective)
+		found(p, effective->effective);
 	*len = p->found.len;
 	return p->found.len ? (const uint8_t *)p->found.p : NULL;
 }
