@@ -88,8 +88,11 @@ int capture_new(struct capture **ret, const struct capture_config *config, const
 	c->delivery.lag_ns = MERGE_LAG_NS;
 	programs_log();
 	err = capture_start(c);
-	if (!err)
+	if (!err) {
 		err = vlan_room(c);
+		if (err)
+			log_error("%s", strerror(-err));
+	}
 	if (err) {
 		capture_free(c);
 		return err;
