@@ -64,7 +64,10 @@ static int capture_start(struct capture *c)
 static int vlan_room(struct capture *c)
 {
 	c->delivery.vlan_buf = malloc(c->copylen + VLAN_LEN);
-	return c->delivery.vlan_buf ? 0 : -ENOMEM;
+	if (c->delivery.vlan_buf)
+		return 0;
+	log_error("%s", strerror(ENOMEM));
+	return -ENOMEM;
 }
 
 int capture_new(struct capture **ret, const struct capture_config *config, const struct capture_handler *handler)
@@ -88,11 +91,8 @@ int capture_new(struct capture **ret, const struct capture_config *config, const
 	c->delivery.lag_ns = MERGE_LAG_NS;
 	programs_log();
 	err = capture_start(c);
-	if (!err) {
+	if (!err)
 		err = vlan_room(c);
-		if (err)
-			log_error("%s", strerror(-err));
-	}
 	if (err) {
 		capture_free(c);
 		return err;
