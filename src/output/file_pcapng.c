@@ -76,8 +76,12 @@ static size_t pcapng_whole(const uint8_t *p, size_t len, bool at_start, uint64_t
 static int put_scratch(struct file_output *o)
 {
 	struct pcapng_state *st = o->state;
-	const int ret = sink_put(&o->sink, st->scratch.p, st->scratch.len);
+	int ret;
 
+	/* Most packets need nothing in front of them. */
+	if (!st->scratch.len)
+		return 0;
+	ret = sink_put(&o->sink, st->scratch.p, st->scratch.len);
 	st->scratch.len = 0;
 	return ret;
 }
