@@ -58,7 +58,7 @@ static int getopt_tables_make(struct getopt_tables *t)
 		if (d->name) {
 			*name++ = (struct option){
 				.name = d->name,
-				.has_arg = d->arg ? required_argument : optional_argument,
+				.has_arg = d->arg && !d->optional ? required_argument : optional_argument,
 				.val = d->key,
 			};
 		}
@@ -298,7 +298,7 @@ static int check_source(const struct options *o)
 {
 	const char *text = NULL;
 
-	if (o->list_file && o->read_file)
+	if (o->list_file && o->read_files.n)
 		text = "-V and -r are mutually exclusive.";
 	else if (options_offline(o) && o->command)
 		text = "a command cannot be run with -r or -V: there is nothing to capture";
@@ -324,7 +324,7 @@ static int check_source(const struct options *o)
 
 bool options_offline(const struct options *o)
 {
-	return o->read_file || o->list_file;
+	return o->read_files.n || o->list_file;
 }
 
 bool options_pcap(const struct options *o)
@@ -436,6 +436,8 @@ int options_parse(struct options *o, int argc, char **argv)
 		.context = ANNOT_ALL | CONTEXT_DEFAULT,
 		.meta = { .settle_ns = 150 * NSEC_PER_MSEC },
 		.log_level = LOG_WARN,
+		.flow_interval = 60,
+		.metrics_interval = 15,
 	};
 	/* Only the words before "--" are ours: getopt never sees the options of the command. */
 	while (words < argc && strcmp(argv[words], "--") != 0)
@@ -471,7 +473,8 @@ void options_done(struct options *o)
 {
 	struct str_list *const lists[] = { &o->ifaces,		&o->netns,     &o->pnames,     &o->container_ids,
 					   &o->container_names, &o->pod_names, &o->namespaces, &o->images,
-					   &o->labels,		&o->compose };
+					   &o->labels,		&o->compose,   &o->remotes,    &o->remote_commands,
+					   &o->read_files };
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		str_list_done(lists[i]);

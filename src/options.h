@@ -59,6 +59,9 @@ enum options_action {
 
 enum color_when { COLOR_NEVER, COLOR_AUTO, COLOR_ALWAYS };
 
+enum json_form { JSON_NONE, JSON_PACKET, JSON_FLOW };
+enum { OMIT_ARGS = 1, OMIT_LABELS = 2 };
+
 struct option_desc;
 
 /* How often each one was given, or its value; 0 and NULL: not given. */
@@ -71,6 +74,8 @@ struct options {
 
 	/* capture */
 	struct str_list ifaces, netns;
+	struct str_list remotes, remote_commands; /* of --remote and --remote-command */
+	bool remote_copy, remote_clock;
 	const char *backend;
 	uint64_t count; /* -c, packets; 0 no limit */
 	int no_promiscuous;
@@ -96,10 +101,17 @@ struct options {
 
 	/* output */
 	int print, count_only;
+	unsigned json;		   /* enum json_form */
+	unsigned json_omit;	   /* OMIT_* */
+	uint32_t flow_interval;	   /* s; 0: only at a flow's end */
+	unsigned summary, top;	   /* enum flows_by, 0 not given */
+	const char *metrics_file;  /* NULL: none */
+	uint32_t metrics_interval; /* s */
 	enum color_when color;
 
 	/* files */
-	const char *read_file, *list_file, *write_file;
+	struct str_list read_files; /* -r, as given: FILE or NAME=FILE */
+	const char *list_file, *write_file;
 	const char *user; /* -Z */
 	bool no_sandbox;
 	uint32_t user_uid, user_gid; /* of -Z, when given */

@@ -36,7 +36,7 @@ static void print_option(const struct option_desc *d)
 	if (d->name)
 		printf("--%s", d->name);
 	if (d->arg)
-		printf(" %s", d->arg);
+		printf(d->optional ? "[=%s]" : " %s", d->arg);
 	putchar('\n');
 	print_wrapped(d->help);
 	if (d->choices) {

@@ -249,3 +249,31 @@ int parse_process_blocks(struct options *o, const struct option_desc *d, const c
 	log_error("--process-blocks '%s' is none of %s", arg, d->choices);
 	return -EINVAL;
 }
+
+int parse_choice(struct options *o, const struct option_desc *d, const char *arg)
+{
+	unsigned *choice = option_field(o, d), n = 1;
+	const char *words = d->choices;
+
+	for (size_t len; arg && *words; words += len + (words[len] != '\0'), n++) {
+		len = strcspn(words, " ");
+		if (strncmp(words, arg, len) == 0 && arg[len] == '\0')
+			break;
+	}
+	if (*words == '\0') {
+		log_error("--%s '%s' is none of %s", d->name, arg, d->choices);
+		return -EINVAL;
+	}
+	*choice = n;
+	return 0;
+}
+
+int parse_verbatim(struct options *o, const struct option_desc *d, const char *arg)
+{
+	if (*arg == '\0') {
+		log_error("--%s needs a value that is not empty", d->name);
+		return -EINVAL;
+	}
+	str_list_add(option_field(o, d), arg, strlen(arg));
+	return 0;
+}

@@ -33,8 +33,30 @@ int parse_pid_list(struct options *o, const struct option_desc *d, const char *a
 /* A const char *: the path of a unix socket, maybe with "unix://"; the second takes an address of TCP, too. */
 int parse_socket(struct options *o, const struct option_desc *d, const char *arg);
 int parse_docker(struct options *o, const struct option_desc *d, const char *arg);
+/* An unsigned: which of the choices, from 1 on; without a value the first. */
+int parse_choice(struct options *o, const struct option_desc *d, const char *arg);
+/* A struct str_list, to which the value is added as it is. */
+int parse_verbatim(struct options *o, const struct option_desc *d, const char *arg);
 int parse_action(struct options *o, const struct option_desc *d, const char *arg);
 /* An unsigned: PROCESS_BLOCKS_*. */
 int parse_process_blocks(struct options *o, const struct option_desc *d, const char *arg);
+
+/* Of single rows (options_rows.c). */
+int parse_name(struct options *o, const struct option_desc *d, const char *arg);
+int parse_file_size(struct options *o, const struct option_desc *d, const char *arg);
+int parse_direction(struct options *o, const struct option_desc *d, const char *arg);
+int parse_snaplen(struct options *o, const struct option_desc *d, const char *arg);
+int parse_precision(struct options *o, const struct option_desc *d, const char *arg);
+int parse_tstamp_type(struct options *o, const struct option_desc *d, const char *arg);
+int parse_link_type(struct options *o, const struct option_desc *d, const char *arg);
+int parse_user(struct options *o, const struct option_desc *d, const char *arg);
+int parse_read_file(struct options *o, const struct option_desc *d, const char *arg);
+int parse_backend(struct options *o, const struct option_desc *d, const char *arg);
+int parse_log_level(struct options *o, const struct option_desc *d, const char *arg);
+int parse_context(struct options *o, const struct option_desc *d, const char *arg);
+int parse_color(struct options *o, const struct option_desc *d, const char *arg);
+int parse_completion(struct options *o, const struct option_desc *d, const char *arg);
+int parse_unserved(struct options *o, const struct option_desc *d, const char *arg);
+int parse_omit(struct options *o, const struct option_desc *d, const char *arg);
 
 #endif

@@ -1,262 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "options_table.h"
 
-#include <ctype.h>
-#include <errno.h>
-#include <pcap/pcap.h>
-#include <pwd.h>
-#include <stdlib.h>
-#include <strings.h>
-
 #include "capture/capture.h"
 #include "options_containers.h"
 #include "options_parse.h"
 #include "options_users.h"
-#include "options_value.h"
 #include "util/clock.h"
-#include "util/glob.h"
 
-enum { MAX_SNAPLEN = 262144, MAX_SETTLE_MS = 10000 };
-
-/* A process may have commas in its name. */
-static int parse_name(struct options *o, const struct option_desc *d, const char *arg)
-{
-	const char *flaw = glob_flaw(arg);
-
-	if (*arg == '\0') {
-		log_error("--%s needs a value that is not empty", d->name);
-		return -EINVAL;
-	}
-	/* Of the kernel's threads only have some a slash in their name, and none begins with it. */
-	if (*arg == '/' || strncmp(arg, "./", 2) == 0) {
-		log_error("--%s '%s': give the name of a program, not its path: '%s'", d->name, arg,
-			  strrchr(arg, '/') + 1);
-		return -EINVAL;
-	}
-	if (flaw) {
-		log_error("--%s '%s': %s", d->name, arg, flaw);
-		return -EINVAL;
-	}
-	str_list_add(option_field(o, d), arg, strlen(arg));
-	return 0;
-}
-
-static int parse_file_size(struct options *o, const struct option_desc *d, const char *arg)
-{
-	static const struct {
-		char letter;
-		int64_t unit;
-	} units[] = { { 'k', INT64_C(1) << 10 }, { 'm', INT64_C(1) << 20 }, { 'g', INT64_C(1) << 30 } };
-	uint64_t *size = option_field(o, d);
-	int64_t unit = 1000000, n;
-	char *end;
-
-	errno = 0;
-	n = strtoll(arg, &end, 10);
-	if (end == arg || errno || n <= 0)
-		goto invalid;
-	if (*end != '\0') {
-		unit = 0;
-		for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-			if (tolower((unsigned char)*end) == units[i].letter &&
-			    (end[1] == '\0' || strcasecmp(end + 1, "b") == 0))
-				unit = units[i].unit;
-		}
-		if (unit == 0)
-			goto invalid;
-	}
-	if (n > INT64_MAX / unit) {
-		log_error("file size %s is too large", arg);
-		return -EINVAL;
-	}
-	*size = (uint64_t)(n * unit);
-	return 0;
-invalid:
-	log_error("invalid file size %s (a number >= 1 of millions of bytes, or with k, m, g or kb, mb, gb)", arg);
-	return -EINVAL;
-}
-
-static int parse_direction(struct options *o, const struct option_desc *d, const char *arg)
-{
-	enum direction *dir = option_field(o, d);
-
-	if (strcasecmp(arg, "in") == 0)
-		*dir = DIR_IN;
-	else if (strcasecmp(arg, "out") == 0)
-		*dir = DIR_OUT;
-	else if (strcasecmp(arg, "inout") == 0)
-		*dir = DIR_NONE;
-	else {
-		log_error("unknown capture direction '%s' (must be in, out or inout)", arg);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static int parse_snaplen(struct options *o, const struct option_desc *d, const char *arg)
-{
-	uint32_t *snaplen = option_field(o, d);
-	char *end;
-	long n;
-
-	errno = 0;
-	n = strtol(arg, &end, 0);
-	if (end == arg || *end != '\0' || errno || n < 0 || n > MAX_SNAPLEN) {
-		log_error("invalid snaplen %s (must be >= 0 and <= %d)", arg, MAX_SNAPLEN);
-		return -EINVAL;
-	}
-	*snaplen = n ? (uint32_t)n : MAX_SNAPLEN;
-	return 0;
-}
-
-static int parse_precision(struct options *o, const struct option_desc *d, const char *arg)
-{
-	bool *nano = option_field(o, d);
-
-	/* --micro and --nano come here without a value. */
-	if (!arg)
-		arg = d->name;
-	if (strcmp(arg, "micro") != 0 && strcmp(arg, "nano") != 0) {
-		log_error("unsupported time stamp precision '%s' (must be micro or nano)", arg);
-		return -EINVAL;
-	}
-	*nano = strcmp(arg, "nano") == 0;
-	return 0;
-}
-
-static int parse_tstamp_type(struct options *o, const struct option_desc *d, const char *arg)
-{
-	if (pcap_tstamp_type_name_to_val(arg) < 0) {
-		log_error("invalid time stamp type %s (-J lists them)", arg);
-		return -EINVAL;
-	}
-	return parse_string(o, d, arg);
-}
-
-static int parse_link_type(struct options *o, const struct option_desc *d, const char *arg)
-{
-	o->capture.dlt = pcap_datalink_name_to_val(arg);
-	if (o->capture.dlt < 0) {
-		log_error("invalid data link type %s (-L lists those of an interface)", arg);
-		return -EINVAL;
-	}
-	return parse_string(o, d, arg);
-}
-
-static int parse_user(struct options *o, const struct option_desc *d, const char *arg)
-{
-	const struct passwd *pw = getpwnam(arg);
-
-	if (!pw) {
-		log_error("Couldn't find user '%.32s'", arg);
-		return -EINVAL;
-	}
-	o->user_uid = pw->pw_uid;
-	o->user_gid = pw->pw_gid;
-	return parse_string(o, d, arg);
-}
-
-static int parse_read_file(struct options *o, const struct option_desc *d, const char *arg)
-{
-	if (o->read_file) {
-		log_error("-r is given twice ('%s' and '%s'): one file is read at a time, -V reads a list of files",
-			  o->read_file, arg);
-		return -EINVAL;
-	}
-	if (*arg == '\0') {
-		log_error("-r was given an empty name: it wants a pcap or pcapng file, or \"-\" for standard input");
-		return -EINVAL;
-	}
-	return parse_string(o, d, arg);
-}
-
-static int parse_backend(struct options *o, const struct option_desc *d, const char *arg)
-{
-	if (strcmp(arg, "help") == 0) {
-		option_set_action(o, ACTION_LIST_BACKENDS);
-		return 0;
-	}
-	if (!word_in(d->choices, arg)) {
-		log_error("unknown backend '%s' (must be one of %s; 'help' tells what this kernel offers)", arg,
-			  d->choices);
-		return -EINVAL;
-	}
-	return parse_string(o, d, arg);
-}
-
-static int parse_log_level(struct options *o, const struct option_desc *d, const char *arg)
-{
-	enum log_level *level = option_field(o, d);
-
-	/* The Go program's level above "error". */
-	if (strcmp(arg, "fatal") == 0)
-		arg = "error";
-	if (log_parse_level(arg, level)) {
-		log_error("unknown log level '%s' (must be one of %s)", arg, d->choices);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static int parse_context(struct options *o, const struct option_desc *d, const char *arg)
-{
-	struct str_list words = { 0 };
-	unsigned *context = option_field(o, d);
-	int err = 0;
-
-	/* The first --context replaces the default, further ones add to it. */
-	if (*context & CONTEXT_DEFAULT)
-		*context = 0;
-	if (strcmp(arg, "") != 0 && str_list_split(&words, arg))
-		err = -EINVAL;
-	for (size_t i = 0; i < words.n && !err; i++) {
-		const unsigned bits = annot_context(&annotation_schema, words.v[i]);
-
-		*context |= bits;
-		if (!bits)
-			err = -EINVAL;
-	}
-	str_list_done(&words);
-	if (err)
-		log_error("--context '%s' is not a list of %s", arg, d->choices);
-	return err;
-}
-
-static int parse_color(struct options *o, const struct option_desc *d, const char *arg)
-{
-	static const char *const words[] = {
-		[COLOR_NEVER] = "never",
-		[COLOR_AUTO] = "auto",
-		[COLOR_ALWAYS] = "always",
-	};
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (strcmp(arg, words[i]) == 0) {
-			o->color = (enum color_when)i;
-			return 0;
-		}
-	}
-	log_error("--color '%s' is none of %s", arg, d->choices);
-	return -EINVAL;
-}
-
-static int parse_completion(struct options *o, const struct option_desc *d, const char *arg)
-{
-	if (!word_in(d->choices, arg)) {
-		log_error("--completion '%s': the shells are %s", arg, d->choices);
-		return -EINVAL;
-	}
-	return option_set_action(o, ACTION_COMPLETION) ? parse_string(o, d, arg) : 0;
-}
-
-static int parse_unserved(struct options *o, const struct option_desc *d, const char *arg)
-{
-	(void)o;
-	(void)d;
-	(void)arg;
-	log_error("-Y needs a libpcap that was built to debug its parser");
-	return -EINVAL;
-}
+enum { MAX_SETTLE_MS = 10000, MAX_INTERVAL_S = 86400 };
 
 #define AT(member) .offset = offsetof(struct options, member)
 #define NUMBER(member, lowest, highest)                                                                                \
@@ -296,6 +47,17 @@ enum {
 	OPT_COLOR,
 	OPT_COUNT,
 	OPT_PRINT,
+	OPT_JSON,
+	OPT_JSON_OMIT,
+	OPT_FLOW_INTERVAL,
+	OPT_SUMMARY,
+	OPT_TOP,
+	OPT_METRICS,
+	OPT_METRICS_INTERVAL,
+	OPT_REMOTE,
+	OPT_REMOTE_COMMAND,
+	OPT_REMOTE_COPY,
+	OPT_REMOTE_CLOCK,
 	OPT_UTC,
 	OPT_PRECISION,
 	OPT_MICRO,
@@ -368,6 +130,15 @@ const struct option_desc option_table[] = {
 	  .action = ACTION_LIST_LINK_TYPES, .help = "list the link types of the interface and exit" },
 	{ .key = 'J', .name = "list-time-stamp-types", .group = GROUP_CAPTURE, .parse = parse_action,
 	  .action = ACTION_LIST_TSTAMP_TYPES, .help = "list the time stamp types of the interface and exit" },
+	{ .key = OPT_REMOTE, .name = "remote", .arg = "[USER@]HOST", .group = GROUP_CAPTURE, .parse = parse_verbatim, AT(remotes),
+	  .help = "capture on this host, by ssh; repeatable: packets of all are merged" },
+	{ .key = OPT_REMOTE_COMMAND, .name = "remote-command", .arg = "[NAME=]COMMAND", .group = GROUP_CAPTURE,
+	  .parse = parse_verbatim, AT(remote_commands),
+	  .help = "as --remote, by a command of the shell, behind which the call of ptcpdump is put as one word; repeatable" },
+	{ .key = OPT_REMOTE_COPY, .name = "remote-copy", .group = GROUP_CAPTURE, .parse = parse_true, AT(remote_copy),
+	  .help = "copy this program to hosts that lack it, into a temporary folder, and remove it there at the end" },
+	{ .key = OPT_REMOTE_CLOCK, .name = "remote-clock", .group = GROUP_CAPTURE, .parse = parse_true, AT(remote_clock),
+	  .help = "turn the times of remote hosts into those of our clock, by what was measured of theirs" },
 	{ .key = OPT_PROBE, .name = "probe", .group = GROUP_CAPTURE, .parse = parse_action, .action = ACTION_PROBE,
 	  .help = "tell what this kernel offers, what is lost without it, and exit" },
 	{ .key = OPT_CLEAN, .name = "clean", .group = GROUP_CAPTURE, .parse = parse_action, .action = ACTION_CLEAN,
@@ -503,13 +274,36 @@ const struct option_desc option_table[] = {
 	  .help = "print each packet in hex; -xx: with its link header" },
 	{ .key = 'X', .name = "print-data-in-hex-ascii", .group = GROUP_OUTPUT, .parse = parse_repeat, AT(text.X),
 	  .help = "print each packet in hex and ASCII; -XX: with its link header" },
+	{ .key = OPT_JSON, .name = "json", .arg = "FORM", .optional = true, .group = GROUP_OUTPUT, .parse = parse_choice, AT(json),
+	  .choices = "packet flow",
+	  .help = "print a line of JSON for each packet, or for each flow at its end, in the names of the Elastic Common Schema" },
+	{ .key = OPT_JSON_OMIT, .name = "json-omit", .arg = "LIST", .group = GROUP_OUTPUT, .parse = parse_omit, AT(json_omit),
+	  .choices = "args labels", .hint = HINT_LIST, .help = "leave these, which may hold secrets, out of JSON" },
+	{ .key = OPT_FLOW_INTERVAL, .name = "flow-interval", .arg = "SECONDS", .group = GROUP_OUTPUT,
+	  NUMBER(flow_interval, 0, MAX_INTERVAL_S),
+	  .refusal = "--flow-interval '%s' is not a time: give 0 to %lld seconds (0: only when a flow ends)",
+	  .help = "with --json=flow: tell of a flow that goes on every so many seconds (default 60; 0: only at its end)" },
+	{ .key = OPT_SUMMARY, .name = "summary", .arg = "BY", .optional = true, .group = GROUP_OUTPUT, .parse = parse_choice,
+	  AT(summary), .choices = "process flow container pod user",
+	  .help = "instead of packets print who has talked, at the end and on SIGUSR1" },
+	{ .key = OPT_TOP, .name = "top", .arg = "BY", .optional = true, .group = GROUP_OUTPUT, .parse = parse_choice, AT(top),
+	  .choices = "process flow container pod user",
+	  .help = "show who talks, redrawn every second; q ends it, h shows its keys" },
+	{ .key = OPT_METRICS, .name = "metrics", .arg = "FILE", .group = GROUP_OUTPUT, .parse = parse_string, AT(metrics_file),
+	  .hint = HINT_FILE, .help = "keep FILE up to date with counters for Prometheus (node_exporter's textfile collector)" },
+	{ .key = OPT_METRICS_INTERVAL, .name = "metrics-interval", .arg = "SECONDS", .group = GROUP_OUTPUT,
+	  NUMBER(metrics_interval, 1, MAX_INTERVAL_S),
+	  .refusal = "--metrics-interval '%s' is not a time: give 1 to %lld seconds",
+	  .help = "how often the file of --metrics is renewed (default 15)" },
 	{ .key = OPT_PRINT, .name = "print", .group = GROUP_OUTPUT, .parse = parse_count, AT(print),
 	  .help = "print packets although -w saves them" },
 	{ .key = OPT_COUNT, .name = "count", .group = GROUP_OUTPUT, .parse = parse_count, AT(count_only),
 	  .help = "with -r: print only the number of packets" },
 
-	{ .key = 'r', .name = "read-file", .arg = "FILE", .group = GROUP_FILES, .parse = parse_read_file, AT(read_file),
-	  .hint = HINT_FILE, .help = "read packets from FILE (pcap or pcapng, compressed too; -: standard input)" },
+	{ .key = 'r', .name = "read-file", .arg = "FILE", .group = GROUP_FILES, .parse = parse_read_file, AT(read_files),
+	  .hint = HINT_FILE,
+	  .help = "read packets from FILE (pcap or pcapng, compressed too; -: standard input); repeatable: merged by time; "
+		  "NAME=FILE: its interfaces are called eth0@NAME" },
 	{ .key = 'V', .arg = "FILE", .group = GROUP_FILES, .parse = parse_string, AT(list_file), .hint = HINT_FILE,
 	  .help = "read packets from the files whose names are the lines of FILE (-: standard input)" },
 	{ .key = 'w', .name = "write-file", .arg = "FILE", .group = GROUP_FILES, .parse = parse_string, AT(write_file),

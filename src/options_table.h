@@ -34,6 +34,7 @@ struct option_desc {
 	int key;	  /* the short option's letter, or from OPTION_LONG on when there is none */
 	const char *name; /* long name, NULL none */
 	const char *arg;  /* what --help calls the value, NULL: takes none */
+	bool optional;	  /* the value may be missing: --NAME or --NAME=VALUE, parse gets NULL then */
 	enum option_group group;
 	/* 0, or -EINVAL with a message written */
 	int (*parse)(struct options *o, const struct option_desc *d, const char *arg);

@@ -47,7 +47,7 @@ struct file_config session_file_config(const struct session *s)
 	config.pcap = options_pcap(o);
 	config.nano = o->text.nano;
 	/* -s is for captures. In a list of files each has its own length. */
-	config.snaplen = o->read_file ? 0 : o->capture.snaplen;
+	config.snaplen = o->read_files.n ? 0 : o->capture.snaplen;
 	config.context = o->context;
 	if (!(o->context & ANNOT_PROCESS))
 		config.process_blocks = PROCESS_BLOCKS_NONE;

@@ -538,7 +538,7 @@ int session_run_offline(const struct options *o)
 		.s = { .o = o, .user = privileges_user(o), .interrupted = &interrupted },
 	};
 	char first[PATH_MAX + 2];
-	const char *path = o->read_file;
+	const char *path = o->read_files.n ? o->read_files.v[0] : NULL;
 	int err;
 
 	if (o->list_file) {

@@ -13,6 +13,7 @@
 #include "packet.h"
 
 struct esp_files;
+struct flows_sample;
 struct pcapng_block;
 struct output;
 struct resolver;
@@ -24,10 +25,14 @@ struct output_ops {
 	 * already): end quietly, exit status 0. After any error nothing more is written, and finish only closes. */
 	int (*iface)(struct output *o, const struct iface *iface);
 	int (*packet)(struct output *o, const struct packet *packet);
-	int (*block)(struct output *o, const struct pcapng_block *block); /* may be NULL */
-	int (*flush)(struct output *o);					  /* everything so far reaches the file */
-	int (*batch)(struct output *o);					  /* no more packets for now; may be NULL */
-	int (*finish)(struct output *o);				  /* statistics, last flush, close */
+	int (*block)(struct output *o, const struct pcapng_block *block);   /* may be NULL */
+	int (*sample)(struct output *o, const struct flows_sample *sample); /* packets counted elsewhere; may be NULL */
+	/* From time to time, now: CLOCK_MONOTONIC ns. *next is lowered to when it has to be called again at the latest. May be NULL. */
+	int (*tick)(struct output *o, uint64_t now, uint64_t *next);
+	int (*report)(struct output *o); /* SIGUSR1: tells what there is until now; may be NULL */
+	int (*flush)(struct output *o);	 /* everything so far reaches the file */
+	int (*batch)(struct output *o);	 /* no more packets for now; may be NULL */
+	int (*finish)(struct output *o); /* statistics, last flush, close */
 	void (*free)(struct output *o);
 };
 
