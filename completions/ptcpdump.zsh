@@ -36,6 +36,10 @@ _arguments -s \
 	'*--list-data-link-types[list the link types of the interface and exit]' \
 	'*-J[list the time stamp types of the interface and exit]' \
 	'*--list-time-stamp-types[list the time stamp types of the interface and exit]' \
+	'*--remote=[capture on this host, by ssh; repeatable\: packets of all are merged]:\[USER@\]HOST: ' \
+	'*--remote-command=[as --remote, by a command of the shell, behind which the call of ptcpdump is put as one word; repeatable]:\[NAME=\]COMMAND: ' \
+	'*--remote-copy[copy this program to hosts that lack it, into a temporary folder, and remove it there at the end]' \
+	'*--remote-clock[turn the times of remote hosts into those of our clock, by what was measured of theirs]' \
 	'*--probe[tell what this kernel offers, what is lost without it, and exit]' \
 	'*--clean[remove what runs that were killed have left in the kernel and on the disk, tell what, and exit]' \
 	'*-F+[read the filter expression from FILE; one on the command line is ignored]:FILE:_files' \
@@ -102,10 +106,17 @@ _arguments -s \
 	'*--print-data-in-hex[print each packet in hex; -xx\: with its link header]' \
 	'*-X[print each packet in hex and ASCII; -XX\: with its link header]' \
 	'*--print-data-in-hex-ascii[print each packet in hex and ASCII; -XX\: with its link header]' \
+	'*--json=-[print a line of JSON for each packet, or for each flow at its end, in the names of the Elastic Common Schema]::FORM:(packet flow)' \
+	'*--json-omit=[leave these, which may hold secrets, out of JSON]:LIST:_values -s , word args labels' \
+	'*--flow-interval=[with --json=flow\: tell of a flow that goes on every so many seconds (default 60; 0\: only at its end)]:SECONDS: ' \
+	'*--summary=-[instead of packets print who has talked, at the end and on SIGUSR1]::BY:(process flow container pod user)' \
+	'*--top=-[show who talks, redrawn every second; q ends it, h shows its keys]::BY:(process flow container pod user)' \
+	'*--metrics=[keep FILE up to date with counters for Prometheus (node_exporter'\''s textfile collector)]:FILE:_files' \
+	'*--metrics-interval=[how often the file of --metrics is renewed (default 15)]:SECONDS: ' \
 	'*--print[print packets although -w saves them]' \
 	'*--count[with -r\: print only the number of packets]' \
-	'*-r+[read packets from FILE (pcap or pcapng, compressed too; -\: standard input)]:FILE:_files' \
-	'*--read-file=[read packets from FILE (pcap or pcapng, compressed too; -\: standard input)]:FILE:_files' \
+	'*-r+[read packets from FILE (pcap or pcapng, compressed too; -\: standard input); repeatable\: merged by time; NAME=FILE\: its interfaces are called eth0@NAME]:FILE:_files' \
+	'*--read-file=[read packets from FILE (pcap or pcapng, compressed too; -\: standard input); repeatable\: merged by time; NAME=FILE\: its interfaces are called eth0@NAME]:FILE:_files' \
 	'*-V+[read packets from the files whose names are the lines of FILE (-\: standard input)]:FILE:_files' \
 	'*-w+[save packets to FILE as pcapng, or as pcap when its name ends in .pcap (-\: pcapng on standard output)]:FILE:_files' \
 	'*--write-file=[save packets to FILE as pcapng, or as pcap when its name ends in .pcap (-\: pcapng on standard output)]:FILE:_files' \

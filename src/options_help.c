@@ -126,12 +126,12 @@ static void bash_value(const struct option_desc *d)
 
 	printf("\t");
 	print_spellings(d, "|");
+	printf(") %s", d->optional ? "[[ $joined ]] && { " : "");
 	if (d->choices)
-		printf(") _ptcpdump_%s '%s'; return ;;\n", d->hint == HINT_LIST ? "list" : "words -W", d->choices);
+		printf("_ptcpdump_%s '%s'; ", d->hint == HINT_LIST ? "list" : "words -W", d->choices);
 	else if (action[d->hint])
-		printf(") %s; return ;;\n", action[d->hint]);
-	else
-		printf(") return ;;\n");
+		printf("%s; ", action[d->hint]);
+	printf("return%s ;;\n", d->optional ? "; }" : "");
 }
 
 /* They set COMPREPLY from the caller's cur. */
@@ -165,7 +165,7 @@ static void print_bash(void)
 	bash_functions();
 	puts("_ptcpdump()\n"
 	     "{\n"
-	     "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} i\n"
+	     "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} joined= i\n"
 	     "\tCOMPREPLY=()\n"
 	     "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
 	     "\t\tif [[ ${COMP_WORDS[i]} == -- ]]; then\n"
@@ -175,9 +175,9 @@ static void print_bash(void)
 	     "\tdone\n"
 	     "\t# --option=value comes as three words\n"
 	     "\tif [[ $cur == = ]]; then\n"
-	     "\t\tcur=\n"
+	     "\t\tcur= joined=1\n"
 	     "\telif [[ $prev == = ]]; then\n"
-	     "\t\tprev=${COMP_WORDS[COMP_CWORD-2]}\n"
+	     "\t\tprev=${COMP_WORDS[COMP_CWORD-2]} joined=1\n"
 	     "\tfi\n"
 	     "\tcase $prev in");
 	for (size_t i = 0; i < option_count; i++) {
@@ -216,15 +216,15 @@ static void zsh_option(const struct option_desc *d, bool letter)
 		[HINT_LIST] = " ",
 	};
 
-	/* '*': all may be repeated; + and =: the value may be part of the same word. */
+	/* '*': all may be repeated; + and =: the value may be part of the same word; =- and "::": only so, and it may be missing. */
 	if (letter)
 		printf("\t'*-%c%s[", d->key, d->arg ? "+" : "");
 	else
-		printf("\t'*--%s%s[", d->name, d->arg ? "=" : "");
+		printf("\t'*--%s%s%s[", d->name, d->arg ? "=" : "", d->optional ? "-" : "");
 	print_quoted(d->help, "[]:\\");
 	putchar(']');
 	if (d->arg) {
-		putchar(':');
+		fputs(d->optional ? "::" : ":", stdout);
 		print_quoted(d->arg, "[]:\\");
 		if (d->hint == HINT_LIST)
 			printf(":_values -s , word %s", d->choices);
@@ -284,7 +284,7 @@ static void fish_option(const struct option_desc *d)
 	if (d->hint == HINT_LIST)
 		printf(" -x -a '(__fish_append , %s)'", d->choices);
 	else if (d->choices)
-		printf(" -x -a '%s'", d->choices);
+		printf("%s -a '%s'", d->optional ? "" : " -x", d->choices);
 	else if (d->arg)
 		fputs(action[d->hint], stdout);
 	printf(" -d '");

@@ -12,8 +12,8 @@ same() { # NAME FILE FILE
 	fi
 }
 
-"$PTCPDUMP" --help | grep -o '^  -[^ ].*' | grep -oE '(^  |, )--?[^ ,]+' | sed 's/^[ ,]*//' | sort >"$TEST_TMP/help"
-sed -n 's/^\.It \(Fl .*\)/\1/p' man/ptcpdump.8 | sed 's/ Ar .*//; s/ , /\n/' | sed 's/^Fl /-/' | sort >"$TEST_TMP/man"
+"$PTCPDUMP" --help | grep -o '^  -[^ ].*' | grep -oE '(^  |, )--?[^ ,]+' | sed 's/^[ ,]*//' | sed "s,\[=.*,," | sort >"$TEST_TMP/help"
+sed -n 's/^\.It \(Fl .*\)/\1/p' man/ptcpdump.8 | sed 's/ Ar .*//; s/ Ns Op .*//; s/ , /\n/' | sed 's/^Fl /-/' | sort >"$TEST_TMP/man"
 same manual_has_all_options "$TEST_TMP/help" "$TEST_TMP/man"
 
 if command -v mandoc >/dev/null; then
@@ -55,6 +55,8 @@ bash_completes file "README.md" -r READ
 bash_completes postrotate_once mktemp -z mktem
 bash_completes command_once mktemp -- mktem
 bash_completes option --backend --backe
+bash_completes optional_value flow --json = fl
+bash_completes no_value tcp --json tc
 
 # The same by a real zsh and fish: a word and what it becomes.
 completions() {
@@ -62,6 +64,8 @@ completions() {
 		ptcpdump --context process,th|ptcpdump --context process,thread
 		ptcpdump --backend tp-|ptcpdump --backend tp-btf
 		ptcpdump --backe|ptcpdump --backend
+		ptcpdump --json=fl|ptcpdump --json=flow
+		ptcpdump --json tc|ptcpdump --json tcp
 		ptcpdump tcp port 80 --oneli|ptcpdump tcp port 80 --oneline
 		ptcpdump -i lo,an|ptcpdump -i lo,any
 		ptcpdump --netns ne|ptcpdump --netns newly
