@@ -34,6 +34,7 @@ def captures():
         name = os.path.basename(path)
         if len(data) <= LARGEST:
             save('text', name, data)
+            save('headers', name, b'\0\0' + data[40:])  # from the first packet on
         if len(data) <= LARGEST // 4 and '/golden/' in path:
             save('reader', name + '.gz', gzip.compress(data, mtime=0))
         if len(data) <= LARGEST // 4:
