@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Who talks with whom, and how much: counts by flow, seen from one owner. A bounded table; what does not fit is counted as others.
- * Fed with packets, or with counts that the kernel has made of many (src/capture/counts.h).
+ * Who talks with whom, and how much: counts by flow, seen from its owner. A table that is bounded: of what was silent longest, the
+ * counts go to its owner's, and where even owners are too many, to those of nobody in particular. So what all rows have is always
+ * what was put in. Fed with packets, or with counts that were made of many elsewhere.
  */
 #ifndef FLOWS_FLOWS_H
 #define FLOWS_FLOWS_H
@@ -9,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "headers.h"
 #include "packet.h"
@@ -16,7 +18,7 @@
 /* In the order of the words of --summary and --top. */
 enum flows_by { FLOWS_BY_NONE, FLOWS_BY_PROCESS, FLOWS_BY_FLOW, FLOWS_BY_CONTAINER, FLOWS_BY_POD, FLOWS_BY_USER };
 
-/* By what a packet's owner sends and receives: index of counts. */
+/* What an owner receives, and what it sends. */
 enum flows_way { FLOWS_IN, FLOWS_OUT, FLOWS_WAYS };
 
 /* A packet, or several of one flow in one direction on one interface. */
@@ -29,6 +31,96 @@ struct flows_sample {
 	uint64_t first, last;			  /* ns since the epoch */
 	uint8_t tcp_flags;			  /* of all of them, or-ed; 0 with other protocols */
 	uint32_t syns, resets, fins, retransmits; /* packets; syns: without ACK */
+	bool others; /* of flows that could not be told apart: tuple and annot say nothing */
 };
+
+struct flows_count {
+	uint64_t packets, bytes;
+};
+
+struct flows_counts {
+	struct flows_count way[FLOWS_WAYS];
+	uint64_t retransmits, resets, connections; /* packets; connections: SYN without ACK */
+	uint64_t first, last;			   /* ns since the epoch; 0: none */
+	uint64_t recent;			   /* bytes, both ways, between the last two calls of flows_tick() */
+	uint64_t marked;			   /* bytes at the last of them */
+};
+
+/* A process or what else is known of one, kept as long as the table. annot: without what belongs to single packets (thread, peer). */
+struct flows_owner {
+	struct annotation *annot;   /* NULL: nobody known */
+	bool others;		    /* those for whom there was no room */
+	struct flows_counts folded; /* of its flows that are in the table no more */
+	uint64_t hash;
+};
+
+struct flow {
+	const struct iface *iface;
+	struct flows_owner *owner;
+	struct headers_tuple tuple; /* src is the owner's end */
+	struct flows_counts n;
+	uint32_t next_seq[FLOWS_WAYS]; /* behind the highest that was sent, when seq_known */
+	bool seq_known[FLOWS_WAYS], fin[FLOWS_WAYS], reset;
+	uint64_t told; /* free for who walks over the table */
+	struct flows_counts told_counts;
+	/* The table's own. */
+	uint32_t hash, newer, older;
+};
+
+struct flows;
+
+struct flows_config {
+	size_t flows_max, owners_max; /* 0: the usual 65,536 and 8,192 */
+	/* Of a flow that leaves the table, before its counts go to its owner; NULL: nobody asks. */
+	void (*gone)(void *arg, struct flow *flow);
+	void *arg;
+};
+
+/* -ENOMEM */
+int flows_new(struct flows **ret, const struct flows_config *config);
+/* Both: what was counted of the packet, sample->annot and iface borrowed from it; the flow is good until the next call, NULL: there was
+ * no room for it. */
+struct flow *flows_packet(struct flows *f, const struct packet *packet, struct flows_sample *sample);
+struct flow *flows_add(struct flows *f, const struct flows_sample *sample);
+/* Those that are in the table, the longest silent first. fn may not change the table. */
+void flows_each(struct flows *f, void (*fn)(void *arg, struct flow *flow), void *arg);
+/* Rates: recent is what came since the call before. */
+void flows_tick(struct flows *f);
+/* Ends flows that were silent since before, of those whose connection was closed since closed; gone() is told. ns since the epoch. */
+void flows_expire(struct flows *f, uint64_t before, uint64_t closed);
+/* All that was put in. */
+struct flows_counts flows_total(const struct flows *f);
+/* Flows whose counts went to their owners'. */
+uint64_t flows_folded(const struct flows *f);
+/* Interfaces with packets. */
+size_t flows_ifaces(const struct flows *f);
+/* Forgets all counts; owners stay. */
+void flows_clear(struct flows *f);
+void flows_free(struct flows *f);
+
+/* Some flows together; strings belong to the table. */
+struct flows_row {
+	enum flows_by by;
+	const struct annotation *annot; /* NULL: nobody known */
+	bool others;
+	struct flows_counts n;
+	size_t flows;		   /* in the table */
+	const struct iface *iface; /* of the busiest */
+	struct headers_tuple
+		tuple;	  /* of the busiest, src is the owner's end; family 0: not IP, or none is in the table */
+	uint64_t busiest; /* its bytes */
+};
+
+enum flows_sort {
+	FLOWS_SORT_BYTES,
+	FLOWS_SORT_PACKETS,
+	FLOWS_SORT_RATE,
+	FLOWS_SORT_RETRANSMITS,
+	FLOWS_SORT_NAME,
+	FLOWS_SORT_LAST
+};
+
+/* One allocation for free(), sorted, the largest (of names: the first) first; their number, or -ENOMEM. */
+ssize_t flows_rows(struct flows *f, enum flows_by by, enum flows_sort sort, struct flows_row **ret);
 
 #endif

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Flows as rows: each alone, or those of a process, container, pod or user together. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "flows/owners.h"
+#include "util/hash.h"
+
+struct grouping {
+	enum flows_by by;
+	struct flows_row *rows;
+	size_t n, room;
+	size_t *slots; /* 2 * room, row + 1; 0: empty */
+	struct hash_key key;
+	bool failed;
+};
+
+static const struct annotation nobody;
+
+static const struct annotation *known(const struct flows_row *row)
+{
+	return row->annot ? row->annot : &nobody;
+}
+
+static uint64_t hash_strs(const struct hash_key *key, struct str a, struct str b)
+{
+	return hash_more(key, hash_bytes(key, a.p ? a.p : "", a.n), b.p ? b.p : "", b.n);
+}
+
+static uint64_t group_hash(const struct grouping *g, const struct flows_row *row)
+{
+	const struct annotation *a = known(row);
+	const struct str none = { 0 };
+
+	if (row->others)
+		return 0;
+	switch (g->by) {
+	case FLOWS_BY_PROCESS:
+		return hash_more(&g->key, hash_strs(&g->key, process_desc_name(&a->process), a->process.cmd),
+				 &a->process.pid, sizeof(a->process.pid));
+	case FLOWS_BY_CONTAINER: return hash_strs(&g->key, a->container.id, a->container.name);
+	case FLOWS_BY_POD: return hash_strs(&g->key, a->pod.namespace, a->pod.name);
+	case FLOWS_BY_USER: return hash_more(&g->key, hash_strs(&g->key, none, none), &a->uid, sizeof(a->uid));
+	default: return 0;
+	}
+}
+
+static bool same_bit(const struct annotation *a, const struct annotation *b, unsigned bit)
+{
+	return !((a->has ^ b->has) & bit);
+}
+
+static bool same_group(enum flows_by by, const struct flows_row *x, const struct flows_row *y)
+{
+	const struct annotation *a = known(x), *b = known(y);
+
+	if (x->others != y->others)
+		return false;
+	switch (by) {
+	case FLOWS_BY_PROCESS:
+		return same_bit(a, b, ANNOT_PROCESS) && a->start == b->start && a->process.pid == b->process.pid &&
+		       str_eq(a->process.cmd, b->process.cmd) &&
+		       str_eq(process_desc_name(&a->process), process_desc_name(&b->process));
+	case FLOWS_BY_CONTAINER:
+		return same_bit(a, b, ANNOT_CONTAINER) && str_eq(a->container.id, b->container.id) &&
+		       str_eq(a->container.name, b->container.name);
+	case FLOWS_BY_POD:
+		return same_bit(a, b, ANNOT_POD) && str_eq(a->pod.namespace, b->pod.namespace) &&
+		       str_eq(a->pod.name, b->pod.name);
+	case FLOWS_BY_USER: return same_bit(a, b, ANNOT_USER) && a->uid == b->uid;
+	default: return false;
+	}
+}
+
+static uint64_t bytes_of(const struct flows_counts *n)
+{
+	return n->way[FLOWS_IN].bytes + n->way[FLOWS_OUT].bytes;
+}
+
+static uint64_t packets_of(const struct flows_counts *n)
+{
+	return n->way[FLOWS_IN].packets + n->way[FLOWS_OUT].packets;
+}
+
+static void row_join(struct flows_row *row, const struct flows_row *more)
+{
+	flows_counts_join(&row->n, &more->n);
+	row->flows += more->flows;
+	if (!more->flows || (row->tuple.family && more->busiest <= row->busiest))
+		return;
+	row->iface = more->iface;
+	row->tuple = more->tuple;
+	row->busiest = more->busiest;
+}
+
+static bool grow(struct grouping *g)
+{
+	const size_t room = g->room ? 2 * g->room : 64;
+	struct flows_row *rows = reallocarray(g->rows, room, sizeof(*rows));
+	size_t *slots = rows ? calloc(2 * room, sizeof(*slots)) : NULL;
+
+	if (rows)
+		g->rows = rows;
+	if (!slots)
+		return false;
+	free(g->slots);
+	g->slots = slots;
+	g->room = room;
+	for (size_t i = 0; i < g->n; i++) {
+		size_t at = group_hash(g, &rows[i]) & (2 * room - 1);
+
+		while (slots[at])
+			at = (at + 1) & (2 * room - 1);
+		slots[at] = i + 1;
+	}
+	return true;
+}
+
+static void add_row(struct grouping *g, const struct flows_row *row)
+{
+	size_t at;
+
+	if (g->n == g->room && !grow(g)) {
+		g->failed = true;
+		return;
+	}
+	at = group_hash(g, row) & (2 * g->room - 1);
+	for (; g->slots[at]; at = (at + 1) & (2 * g->room - 1)) {
+		if (same_group(g->by, &g->rows[g->slots[at] - 1], row)) {
+			row_join(&g->rows[g->slots[at] - 1], row);
+			return;
+		}
+	}
+	g->rows[g->n++] = *row;
+	g->slots[at] = g->n;
+}
+
+static void add_flow(void *arg, struct flow *flow)
+{
+	struct grouping *g = arg;
+	const struct flows_row row = {
+		.by = g->by,
+		.annot = flow->owner->annot,
+		.n = flow->n,
+		.flows = 1,
+		.iface = flow->iface,
+		.tuple = flow->tuple,
+		.busiest = bytes_of(&flow->n),
+	};
+
+	if (g->by != FLOWS_BY_FLOW)
+		add_row(g, &row);
+	else if (g->n == g->room && !grow(g))
+		g->failed = true;
+	else
+		g->rows[g->n++] = row;
+}
+
+static void add_folded(void *arg, struct flows_owner *owner)
+{
+	struct grouping *g = arg;
+	const struct flows_row row = {
+		.by = g->by, .annot = owner->annot, .others = owner->others, .n = owner->folded
+	};
+
+	if (!packets_of(&owner->folded))
+		return;
+	if (g->by != FLOWS_BY_FLOW)
+		add_row(g, &row);
+	else if (g->n == g->room && !grow(g))
+		g->failed = true;
+	else
+		g->rows[g->n++] = row;
+}
+
+/* The owners of a group may differ in what else is known of them. */
+static struct str row_name(const struct flows_row *row)
+{
+	const struct annotation *a = known(row);
+
+	switch (row->by) {
+	case FLOWS_BY_CONTAINER: return a->container.name;
+	case FLOWS_BY_POD: return a->pod.name;
+	case FLOWS_BY_USER: return a->user;
+	default: return process_desc_name(&a->process);
+	}
+}
+
+static int more_first(uint64_t a, uint64_t b)
+{
+	return a < b ? 1 : a > b ? -1 : 0;
+}
+
+static int compare_names(struct str a, struct str b)
+{
+	const size_t n = a.n < b.n ? a.n : b.n;
+	const int order = n ? memcmp(a.p, b.p, n) : 0;
+
+	return order ? order : a.n < b.n ? -1 : a.n > b.n;
+}
+
+/* What is the same in the first respect goes by bytes, then by age, so that rows do not change places for nothing. */
+static int compare(const void *x, const void *y, void *arg)
+{
+	const struct flows_row *a = x, *b = y;
+	const enum flows_sort *sort = arg;
+	int order = 0;
+
+	switch (*sort) {
+	case FLOWS_SORT_PACKETS: order = more_first(packets_of(&a->n), packets_of(&b->n)); break;
+	case FLOWS_SORT_RATE: order = more_first(a->n.recent, b->n.recent); break;
+	case FLOWS_SORT_RETRANSMITS: order = more_first(a->n.retransmits, b->n.retransmits); break;
+	case FLOWS_SORT_NAME: order = compare_names(row_name(a), row_name(b)); break;
+	case FLOWS_SORT_LAST: order = more_first(a->n.last, b->n.last); break;
+	case FLOWS_SORT_BYTES: break;
+	}
+	if (!order)
+		order = more_first(bytes_of(&a->n), bytes_of(&b->n));
+	if (!order)
+		order = more_first(b->n.first, a->n.first);
+	return order ? order : memcmp(&a->tuple, &b->tuple, sizeof(a->tuple));
+}
+
+ssize_t flows_rows(struct flows *f, enum flows_by by, enum flows_sort sort, struct flows_row **ret)
+{
+	struct grouping g = { .by = by, .key = hash_key() };
+
+	flows_each(f, add_flow, &g);
+	flows_owners_each(flows_owners_of(f), add_folded, &g);
+	free(g.slots);
+	if (g.failed) {
+		free(g.rows);
+		return -ENOMEM;
+	}
+	if (g.n)
+		qsort_r(g.rows, g.n, sizeof(*g.rows), compare, &sort);
+	*ret = g.rows;
+	return (ssize_t)g.n;
+}
