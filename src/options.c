@@ -266,6 +266,12 @@ static int check_output(const struct options *o)
 		text = "-w - cannot be used with -C or -G: standard output is not a file that could be changed";
 	else if (o->write_file && strcmp(o->write_file, "-") == 0 && o->print)
 		text = "-w - cannot be used with --print: both would write to standard output";
+	else if (o->summary && o->write_file && strcmp(o->write_file, "-") == 0)
+		text = "-w - cannot be used with --summary: both would write to standard output";
+	else if (o->summary && o->count_only)
+		text = "--count and --summary are mutually exclusive";
+	else if (o->metrics_file && *o->metrics_file == '\0')
+		text = "--metrics was given an empty name: it wants a file, as a rule NAME.prom in node_exporter's folder";
 	if (text) {
 		log_error("%s", text);
 		return -EINVAL;

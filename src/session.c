@@ -9,12 +9,18 @@
 
 #include "names.h"
 #include "output/esp_files.h"
+#include "output/metrics.h"
 #include "output/resolver.h"
+#include "output/summary.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 int session_output_failed(struct session *s, struct output *output, int err)
 {
-	const char *name = output == s->file ? output_file_name(output) : "standard output";
+	const bool metrics = s->o->metrics_file && output->ops->counts && !output->ops->report && output != s->text;
+	const char *name = output == s->file ? output_file_name(output)
+			   : metrics	     ? s->o->metrics_file
+					     : "standard output";
 
 	s->stop = true;
 	s->unwritten |= err != -ECANCELED;
@@ -73,8 +79,6 @@ static int open_file(struct session *s, int dlt)
 	config.dlt = dlt < 0 ? DLT_EN10MB : dlt;
 	err = output_file_new(&s->file, &config);
 	s->pcap = config.pcap;
-	if (!err)
-		s->outputs[0] = s->file;
 	/* Of a file that is being read, only its packets tell. */
 	if (!err && s->pcap && o->context && !options_offline(o))
 		session_warn_pcap(s);
@@ -113,20 +117,77 @@ int session_match(struct match **ret, const struct options *o)
 	return err;
 }
 
+static void add_output(struct session *s, struct output *output)
+{
+	size_t n = 0;
+
+	while (s->outputs[n])
+		n++;
+	s->outputs[n] = output;
+}
+
+static int open_summary(struct session *s)
+{
+	const struct summary_config config = {
+		.by = s->o->summary,
+		.fd = STDOUT_FILENO,
+		.utc = s->o->text.utc,
+		.interrupted = s->interrupted,
+	};
+	struct output *output;
+	const int err = output_summary_new(&output, &config);
+
+	if (err)
+		log_error("out of memory");
+	else
+		add_output(s, output);
+	return err;
+}
+
+static int open_metrics(struct session *s)
+{
+	const struct metrics_config config = {
+		.file = s->metrics_file,
+		.interval = s->o->metrics_interval * NSEC_PER_SEC,
+		.version = PTCPDUMP_VERSION,
+	};
+	struct output *output;
+	const int err = output_metrics_new(&output, &config);
+
+	if (err)
+		log_error("out of memory");
+	else
+		add_output(s, output);
+	return err;
+}
+
+/* Text comes before the table: it is finished first. */
+static int open_outputs(struct session *s, int dlt)
+{
+	const struct options *o = s->o;
+	int err = o->write_file ? open_file(s, dlt) : 0;
+
+	if (s->file)
+		add_output(s, s->file);
+	if (!err && session_wants_text(o) && !s->text)
+		err = session_text_open(s);
+	if (s->text)
+		add_output(s, s->text);
+	if (!err && o->summary)
+		err = open_summary(s);
+	if (!err && o->metrics_file)
+		err = open_metrics(s);
+	s->counting = o->summary || o->metrics_file;
+	s->tick = o->metrics_file ? 0 : UINT64_MAX;
+	return err;
+}
+
 int session_open(struct session *s, const struct options *o, int dlt)
 {
 	int err = session_match(&s->match, o);
 
 	s->limit = o->count;
-	if (err)
-		return err;
-	if (o->write_file)
-		err = open_file(s, dlt);
-	if (!err && session_wants_text(o) && !s->text)
-		err = session_text_open(s);
-	if (s->text)
-		s->outputs[s->outputs[0] ? 1 : 0] = s->text;
-	return err;
+	return err ? err : open_outputs(s, dlt);
 }
 
 int session_iface(struct session *s, const struct iface *iface)
@@ -183,6 +244,58 @@ int session_block(struct session *s, const struct pcapng_block *block)
 	return 0;
 }
 
+int session_sample(struct session *s, const struct flows_sample *sample)
+{
+	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
+		int err = s->outputs[i]->ops->sample ? s->outputs[i]->ops->sample(s->outputs[i], sample) : 0;
+
+		if (err)
+			return session_output_failed(s, s->outputs[i], err);
+	}
+	s->captured += sample->packets;
+	return 0;
+}
+
+static int tell_counts(struct session *s)
+{
+	struct output_counts counts = { .captured = s->captured, .received = s->captured };
+
+	if (s->counts)
+		s->counts(s->counts_arg, &counts);
+	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
+		int err = s->outputs[i]->ops->counts ? s->outputs[i]->ops->counts(s->outputs[i], &counts) : 0;
+
+		if (err)
+			return session_output_failed(s, s->outputs[i], err);
+	}
+	return 0;
+}
+
+int session_tick(struct session *s, uint64_t now)
+{
+	int err = tell_counts(s);
+
+	s->tick = UINT64_MAX;
+	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i] && !err; i++) {
+		if (s->outputs[i]->ops->tick)
+			err = s->outputs[i]->ops->tick(s->outputs[i], now, &s->tick);
+		if (err)
+			session_output_failed(s, s->outputs[i], err);
+	}
+	return err;
+}
+
+int session_report(struct session *s)
+{
+	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
+		int err = s->outputs[i]->ops->report ? s->outputs[i]->ops->report(s->outputs[i]) : 0;
+
+		if (err)
+			return session_output_failed(s, s->outputs[i], err);
+	}
+	return 0;
+}
+
 int session_batch(struct session *s)
 {
 	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
@@ -231,6 +344,7 @@ static void say_held(const struct session *s)
 
 void session_finish(struct session *s)
 {
+	tell_counts(s);
 	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
 		int err = s->outputs[i]->ops->finish(s->outputs[i]);
 
@@ -262,6 +376,8 @@ void session_close(struct session *s)
 	s->esp_files = NULL;
 	match_free(s->match);
 	s->match = NULL;
+	metrics_file_free(s->metrics_file);
+	s->metrics_file = NULL;
 }
 
 void session_name_dlt(int dlt, char *text, size_t size)

@@ -89,10 +89,22 @@ static void forget(struct live *l, int *fd)
 	*fd = -1;
 }
 
+static void count_packets(void *arg, struct output_counts *ret)
+{
+	const struct live *l = arg;
+	struct capture_stats stats;
+
+	capture_stats(l->capture, &stats);
+	ret->received = stats.received > l->rejected ? stats.received - l->rejected : 0;
+	ret->dropped = stats.dropped;
+}
+
 int session_loop_open(struct live *l)
 {
 	int err = open_signals(l);
 
+	l->s.counts = count_packets;
+	l->s.counts_arg = l;
 	if (!err) {
 		l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 		err = l->epoll_fd < 0 ? -errno : watch(l, l->signal_fd);
@@ -184,6 +196,8 @@ static void on_signal(struct live *l, const struct signalfd_siginfo *info)
 	case SIGUSR1:
 		if (l->capturing)
 			print_stats(l, "ptcpdump: ", ", ");
+		if (l->capturing)
+			session_report(&l->s);
 		break;
 	case SIGUSR2: session_flush(&l->s); break;
 	case SIGHUP:
@@ -230,6 +244,8 @@ static uint64_t next_deadline(const struct live *l)
 		next = l->now + 50 * NSEC_PER_MSEC;
 	if (l->kill_deadline < next)
 		next = l->kill_deadline;
+	if (l->capturing && l->s.tick < next)
+		next = l->s.tick;
 	if (o->text.v && o->write_file && !o->print && l->capturing && l->next_report < next)
 		next = l->next_report;
 	return next;
@@ -339,6 +355,8 @@ static int poll_packets(struct live *l)
 		session_flush(&l->s);
 	}
 	session_batch(&l->s);
+	if (l->now >= l->s.tick)
+		session_tick(&l->s, l->now);
 	/* Its reader may keep us waiting: the file is whole now. */
 	report(l);
 	return 0;

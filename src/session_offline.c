@@ -17,8 +17,11 @@
 #include "session_broker.h"
 #include "session_dump.h"
 #include "session_private.h"
+#include "util/clock.h"
 #include "util/escape.h"
 #include "util/fd.h"
+
+enum { TICK_PACKETS = 256 };
 
 /* Set by signals: end, flush, tell how far we are. */
 static volatile sig_atomic_t interrupted, flush_wanted, report_wanted;
@@ -41,6 +44,7 @@ struct offline {
 	bool packets;		      /* there were some */
 	unsigned told;		      /* ANNOT_*, of any of them */
 	struct seen_containers *seen; /* NULL: none are asked for */
+	unsigned since_tick;	      /* packets since the clock was looked at */
 	uint32_t id_base;	      /* -V: interfaces of the files before this one */
 	/* Interfaces of earlier files: outputs know them until the end. */
 	struct iface **kept;
@@ -171,6 +175,7 @@ static bool heed_signals(struct session *s)
 		report_wanted = 0;
 		fprintf(stderr, "ptcpdump: %llu packet%s captured\n", (unsigned long long)s->captured,
 			s->captured == 1 ? "" : "s");
+		session_report(s);
 	}
 	return true;
 }
@@ -202,6 +207,15 @@ static bool passes_filter(const struct session *s, const struct source_iface *si
 	return !si->filter.n || filter_match(&si->filter, packet->data, packet->caplen, packet->len, &truth);
 }
 
+static void look_at_clock(struct offline *off)
+{
+	const uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	off->since_tick = 0;
+	if (now >= off->s.tick)
+		session_tick(&off->s, now);
+}
+
 static int offline_packet(void *arg, const struct packet *packet)
 {
 	struct offline *off = arg;
@@ -227,6 +241,8 @@ static int offline_packet(void *arg, const struct packet *packet)
 		return 0;
 	if (s->pcap && packet->annot)
 		session_warn_pcap(s);
+	if (s->tick != UINT64_MAX && ++off->since_tick >= TICK_PACKETS)
+		look_at_clock(off);
 	if (si->renamed || end == MATCH_PEER)
 		renamed_packet(off, si, packet, end);
 	else
@@ -299,7 +315,7 @@ static enum reader_detail wanted_detail(const struct offline *off)
 {
 	const struct session *s = &off->s;
 
-	if (options_select_process(s->o) || s->text || s->pcap)
+	if (options_select_process(s->o) || s->text || s->pcap || s->counting)
 		return READER_EVERYTHING;
 	if (!s->file)
 		return READER_BARE;

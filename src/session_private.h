@@ -12,17 +12,23 @@
 #include "privileges.h"
 #include "session.h"
 
-enum { SESSION_OUTPUTS = 2 };
+enum { SESSION_OUTPUTS = 4 }; /* a file, text, who talks, metrics */
 
 struct session {
 	const struct options *o;
 	struct match *match;
 	struct output *outputs[SESSION_OUTPUTS]; /* those in use first */
 	struct output *text, *file;		 /* the same, by kind; NULL: not in use */
-	struct output *relay;			 /* text, when another process prints it */
-	struct text_reach *reach;		 /* with relay */
-	bool said_pcap;				 /* that file keeps no processes */
-	bool pcap;				 /* file holds packets of one link type only */
+	struct metrics_file *metrics_file;	 /* NULL: none */
+	bool counting;				 /* somebody counts packets, and is told of their owners */
+	/* What was captured, received and dropped, when s->counts is set; else all that was handed to the outputs. */
+	void (*counts)(void *arg, struct output_counts *ret);
+	void *counts_arg;
+	uint64_t tick;		  /* CLOCK_MONOTONIC ns, when session_tick() has to be called, UINT64_MAX: never */
+	struct output *relay;	  /* text, when another process prints it */
+	struct text_reach *reach; /* with relay */
+	bool said_pcap;		  /* that file keeps no processes */
+	bool pcap;		  /* file holds packets of one link type only */
 	/* See struct file_config. */
 	int (*ask_file)(void *arg, enum file_step step, char name[PATH_MAX]);
 	void *ask_arg;
@@ -56,6 +62,12 @@ int session_packet(struct session *s, const struct packet *packet);
 /* Once: what pcap does not hold will be missing. */
 void session_warn_pcap(struct session *s);
 int session_block(struct session *s, const struct pcapng_block *block);
+/* Packets that were counted elsewhere. */
+int session_sample(struct session *s, const struct flows_sample *sample);
+/* From s->tick on, now: CLOCK_MONOTONIC ns. */
+int session_tick(struct session *s, uint64_t now);
+/* SIGUSR1: tells what there is until now. */
+int session_report(struct session *s);
 /* No more packets for now. */
 int session_batch(struct session *s);
 int session_flush(struct session *s);

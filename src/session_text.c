@@ -8,6 +8,7 @@
 
 #include "names.h"
 #include "output/esp_files.h"
+#include "output/metrics_file.h"
 #include "output/relay.h"
 #include "sandbox.h"
 #include "session_private.h"
@@ -20,7 +21,7 @@ static bool is_endless(const struct options *o)
 
 bool session_wants_text(const struct options *o)
 {
-	return !o->count_only && (!o->write_file || o->print);
+	return !o->count_only && ((!o->write_file && !o->summary && !o->top && !o->metrics_file) || o->print);
 }
 
 struct printer {
@@ -120,10 +121,10 @@ int session_begin(struct session *s)
 		.short_names = o->text.N > 0,
 		.hurry = is_endless(o),
 	};
-	int err = 0;
+	int err = o->metrics_file ? metrics_file_new(&s->metrics_file, o->metrics_file) : 0;
 
-	if (!session_wants_text(o))
-		return 0;
+	if (err || !session_wants_text(o))
+		return err;
 	if (!o->text.n)
 		err = names_start(&s->resolver, &s->names, &names);
 	if (!err && o->text.esp_secret)

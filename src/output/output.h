@@ -18,6 +18,11 @@ struct pcapng_block;
 struct output;
 struct resolver;
 
+/* Of packets, until now. */
+struct output_counts {
+	uint64_t captured, received, dropped;
+};
+
 struct output_ops {
 	const char *name;
 	/* All return 0 or a negative errno; the caller logs it with the output's name. -EPIPE: the reader is gone.
@@ -29,10 +34,12 @@ struct output_ops {
 	int (*sample)(struct output *o, const struct flows_sample *sample); /* packets counted elsewhere; may be NULL */
 	/* From time to time, now: CLOCK_MONOTONIC ns. *next is lowered to when it has to be called again at the latest. May be NULL. */
 	int (*tick)(struct output *o, uint64_t now, uint64_t *next);
-	int (*report)(struct output *o); /* SIGUSR1: tells what there is until now; may be NULL */
-	int (*flush)(struct output *o);	 /* everything so far reaches the file */
-	int (*batch)(struct output *o);	 /* no more packets for now; may be NULL */
-	int (*finish)(struct output *o); /* statistics, last flush, close */
+	int (*counts)(struct output *o,
+		      const struct output_counts *counts); /* before a tick and at the end; may be NULL */
+	int (*report)(struct output *o);		   /* SIGUSR1: tells what there is until now; may be NULL */
+	int (*flush)(struct output *o);			   /* everything so far reaches the file */
+	int (*batch)(struct output *o);			   /* no more packets for now; may be NULL */
+	int (*finish)(struct output *o);		   /* statistics, last flush, close */
 	void (*free)(struct output *o);
 };
 

@@ -4,6 +4,7 @@
 #include "output/color.h"
 #include "output/text_fields.h"
 #include "output/text_private.h"
+#include "util/columns.h"
 
 enum {
 	COLUMNS = 84, /* behind the time stamp, which takes 16 */
@@ -44,43 +45,6 @@ struct line {
 	bool cut;		  /* rest is */
 };
 
-/* A character of several bytes may be a wide one. */
-static unsigned char_columns(const char *p, size_t n, size_t *bytes)
-{
-	size_t i = 1;
-
-	while (i < n && ((unsigned char)p[i] & 0xc0) == 0x80)
-		i++;
-	*bytes = i;
-	return i > 1 ? 2 : 1;
-}
-
-/* The bytes of up to so many columns. */
-static size_t bytes_of(struct str s, unsigned columns)
-{
-	size_t at = 0, bytes;
-
-	while (at < s.n) {
-		const unsigned more = char_columns(s.p + at, s.n - at, &bytes);
-
-		if (more > columns)
-			break;
-		columns -= more;
-		at += bytes;
-	}
-	return at;
-}
-
-static unsigned columns_of(struct str s)
-{
-	unsigned columns = 0;
-	size_t bytes;
-
-	for (size_t at = 0; at < s.n; at += bytes)
-		columns += char_columns(s.p + at, s.n - at, &bytes);
-	return columns;
-}
-
 static struct part part_of(struct str s, bool tail)
 {
 	return (struct part){ s, columns_of(s), tail };
@@ -104,7 +68,7 @@ static void put_part(struct buf *b, const struct part *p)
 		tail = head / 2 + 1;
 		head -= tail;
 	}
-	buf_put(b, p->text.p, bytes_of(p->text, head));
+	buf_put(b, p->text.p, columns_bytes(p->text, head));
 	buf_puts(b, cut_mark);
 	buf_put(b, p->text.p + p->text.n - tail, tail);
 }
@@ -191,7 +155,7 @@ static unsigned cut(struct line *line, unsigned least, unsigned excess)
 	if (!excess || columns <= least)
 		return excess;
 	if (left >= MARK)
-		line->rest.n = (uint32_t)bytes_of(line->rest, left - MARK);
+		line->rest.n = (uint32_t)columns_bytes(line->rest, left - MARK);
 	line->cut = true;
 	return excess - (columns - left);
 }

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "output/metrics_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "util/fd.h"
+#include "util/folder.h"
+#include "util/log.h"
+
+enum {
+	OURS = STDERR_FILENO + 1, /* the socket, in the process that writes */
+	TEXT_MAX = 64 << 20,
+	END_MS = 2000,
+};
+
+struct metrics_file {
+	pid_t pid;
+	int fd;
+	struct buf rest; /* not taken yet: the length of a text, 32 bits, and the text */
+};
+
+struct writer {
+	const char *path;
+	struct folder folder;
+	char *temporary; /* in the same folder; nothing reads a name without .prom */
+	bool failing;
+};
+
+/* --- the process that writes --------------------------------------------------- */
+
+/* Half a file is never seen: readers have the old one, or the new one. */
+static int replace(struct writer *w, const char *text, size_t n)
+{
+	size_t done = 0;
+	bool made;
+	int fd, err;
+
+	if (unlinkat(w->folder.fd, w->temporary + w->folder.skip, 0) && errno != ENOENT)
+		return -errno;
+	fd = folder_file(&w->folder, w->temporary, O_TRUNC, 0644, false, &made);
+	if (fd < 0)
+		return fd;
+	/* Whatever the umask: another user's collector reads it. */
+	err = fchmod(fd, 0644) ? -errno : fd_write(fd, text, n, NULL, &done);
+	if (close(fd) && !err)
+		err = -errno;
+	if (!err && renameat(w->folder.fd, w->temporary + w->folder.skip, w->folder.fd, w->path + w->folder.skip))
+		err = -errno;
+	if (err)
+		unlinkat(w->folder.fd, w->temporary + w->folder.skip, 0);
+	return err;
+}
+
+/* Said when it begins, and again when it begins again. */
+static void say(struct writer *w, int err)
+{
+	if (err && !w->failing)
+		log_warn("can't write to '%s': %s; it is tried again", w->path, strerror(-err));
+	w->failing = err;
+}
+
+static bool read_all(int fd, void *to, size_t n)
+{
+	for (char *p = to; n;) {
+		const ssize_t got = read(fd, p, n);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return false;
+		p += got;
+		n -= (size_t)got;
+	}
+	return true;
+}
+
+static _Noreturn void serve(struct writer *w)
+{
+	struct buf text = { 0 };
+	uint32_t n;
+
+	while (read_all(OURS, &n, sizeof(n)) && n <= TEXT_MAX && read_all(OURS, buf_reserve(&text, n + 1), n)) {
+		say(w, replace(w, text.p, n));
+		/* That it is written is answered by a byte, so that at the end somebody may wait for it. */
+		if (send(OURS, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EPIPE)
+			break;
+	}
+	_exit(0);
+}
+
+/* They are for who gives us texts, whose end ends us. */
+static void ignore_signals(void)
+{
+	static const int ignored[] = { SIGINT, SIGQUIT, SIGHUP, SIGTERM, SIGTSTP, SIGPIPE, SIGUSR1, SIGUSR2, SIGXFSZ };
+
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		signal(ignored[i], SIG_IGN);
+}
+
+static int keep_only(int fd)
+{
+	const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int err = null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 || dup2(fd, OURS) < 0
+			  ? -errno
+			  : 0;
+
+	return err ? err : fd_close_range(OURS + 1, ~0U);
+}
+
+static _Noreturn void write_files(int fd, const char *path)
+{
+	struct writer w = { .path = path, .folder = FOLDER_NONE };
+	int err;
+
+	ignore_signals();
+	prctl(PR_SET_NAME, "ptcpdump-metric");
+	err = keep_only(fd);
+	if (!err && asprintf(&w.temporary, "%s.tmp", path) < 0)
+		err = -ENOMEM;
+	if (!err)
+		err = folder_open(&w.folder, path, strlen(path));
+	if (!err)
+		err = replace(&w, "", 0);
+	if (err) {
+		log_error("can't write to '%s': %s", path, strerror(-err));
+		_exit(1);
+	}
+	send(OURS, "", 1, MSG_NOSIGNAL);
+	serve(&w);
+}
+
+/* --- who gives it texts ----------------------------------------------------------- */
+
+static void end_process(struct metrics_file *f)
+{
+	if (f->fd >= 0)
+		close(f->fd);
+	while (f->pid > 0 && waitpid(f->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+int metrics_file_new(struct metrics_file **ret, const char *path)
+{
+	struct metrics_file *f = calloc(1, sizeof(*f));
+	int pair[2], err = f ? 0 : -ENOMEM;
+	char ready;
+
+	if (!err && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		err = -errno;
+	if (err) {
+		log_error("%s: %s", path, strerror(-err));
+		free(f);
+		return err;
+	}
+	f->pid = fork();
+	if (f->pid == 0)
+		write_files(pair[1], path);
+	err = f->pid < 0 ? -errno : 0;
+	close(pair[1]);
+	f->fd = pair[0];
+	if (err)
+		log_error("%s: %s", path, strerror(-err));
+	else if (!read_all(f->fd, &ready, 1))
+		err = -EIO; /* it has said why */
+	else if (fcntl(f->fd, F_SETFL, O_NONBLOCK))
+		err = -errno;
+	if (err) {
+		end_process(f);
+		free(f);
+		return err;
+	}
+	*ret = f;
+	return 0;
+}
+
+static int push(struct metrics_file *f)
+{
+	size_t done = 0;
+	int err = 0;
+
+	while (done < f->rest.len && !err) {
+		const ssize_t n = send(f->fd, f->rest.p + done, f->rest.len - done, MSG_NOSIGNAL);
+
+		if (n > 0)
+			done += (size_t)n;
+		else if (errno != EINTR)
+			err = errno == EAGAIN ? 1 : -errno;
+	}
+	memmove(f->rest.p, f->rest.p + done, f->rest.len - done);
+	f->rest.len -= done;
+	return err < 0 ? err : 0;
+}
+
+static bool written(struct metrics_file *f)
+{
+	char bytes[16];
+
+	if (f->rest.len)
+		push(f);
+	while (recv(f->fd, bytes, sizeof(bytes), 0) > 0)
+		;
+	return f->rest.len == 0;
+}
+
+bool metrics_file_idle(struct metrics_file *f)
+{
+	return written(f);
+}
+
+int metrics_file_put(struct metrics_file *f, struct buf *text)
+{
+	const uint32_t n = text->len < TEXT_MAX ? (uint32_t)text->len : TEXT_MAX;
+
+	buf_put(&f->rest, &n, sizeof(n));
+	buf_put(&f->rest, text->p, n);
+	text->len = 0;
+	return push(f);
+}
+
+void metrics_file_free(struct metrics_file *f)
+{
+	struct pollfd fd = { .events = POLLOUT };
+
+	if (!f)
+		return;
+	fd.fd = f->fd;
+	while (f->rest.len && poll(&fd, 1, END_MS) > 0 && !push(f))
+		;
+	/* Behind the last text is the end: it writes the one and then ends. */
+	end_process(f);
+	buf_done(&f->rest);
+	free(f);
+}
