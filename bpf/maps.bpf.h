@@ -8,6 +8,8 @@
 #include <ptcpdump/config.h>
 #include <ptcpdump/event.h>
 
+#define LOST(cause) (-1 - (int)(cause)) /* enum drop_cause */
+
 /* Carries no data: its wait queue wakes the reader. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

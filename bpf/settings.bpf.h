@@ -21,6 +21,12 @@ const volatile __u32 tap_in __weak = 1;
 const volatile __u32 tap_out __weak = 1;
 const volatile __u32 tap_fragments __weak = 0; /* tracepoints may read fragments (6.12) */
 
+/* Only counts are wanted: nothing crosses the rings. A CPU has so many slots of ptcp_counts (bpf/count.bpf.h). */
+const volatile __u32 counting __weak = 0;
+const volatile __u32 count_slots __weak = 1; /* a power of two */
+const volatile __u32 count_cpus __weak = 1;
+const volatile __u32 count_seqs __weak = 1; /* entries of ptcp_seqs, likewise */
+
 /* Whose packets. */
 const volatile __u32 attrib_off __weak = 0;    /* no attribution at all */
 const volatile __u32 select_kinds __weak = 0;  /* SELECT_* */

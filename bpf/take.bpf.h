@@ -7,6 +7,7 @@
 #ifndef TAKE_BPF_H
 #define TAKE_BPF_H
 
+#include "count.bpf.h"
 #include "filter.bpf.h"
 #include "maps.bpf.h"
 #include "ring.bpf.h"
@@ -15,8 +16,6 @@
 #include "wire.bpf.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
-
-#define LOST(cause) (-1 - (int)(cause)) /* enum drop_cause */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
@@ -199,7 +198,11 @@ static __always_inline void take_skb(struct __sk_buff *skb, __u32 netns, __u32 s
 	}
 	/* Last: there are two maps that it may be in, and what follows is verified once for each. */
 	n = iface_find(netns, skb->ifindex);
-	if (n)
+	if (!n)
+		return;
+	if (counting)
+		count_end(n, count_skb(skb));
+	else
 		take_end(control, n, rec, rec ? skb_copy(skb, rec) : LOST(DROP_NO_SCRATCH));
 }
 

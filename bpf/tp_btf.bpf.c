@@ -100,6 +100,24 @@ __weak __noinline int tunnel_memory(__u32 off, __u32 protocol, __u32 slot)
 	return tunnel_open(NULL, &to, protocol, slot) && parse_memory(FLOW_SRC, to.off, to.protocol, slot);
 }
 
+/* As count_skb(). */
+__weak __noinline int count_memory(__u64 start, __u32 linear, __u32 slot)
+{
+	struct event_packet *rec = scratch_get(bpf_get_smp_processor_id());
+	struct owner_scratch *S = owner_scratch_get(slot);
+
+	if (!rec || !S)
+		return LOST(DROP_NO_SCRATCH);
+	if (count_needs_parse(S)) {
+		count_parse_begin(S, rec);
+		S->head.start = start;
+		S->head.linear = linear;
+		parse_memory(FLOW_SRC, network_offset(rec), rec->protocol, slot);
+		parse_ends(S);
+	}
+	return count_add(NULL, rec, S);
+}
+
 static __always_inline enum owner_verdict packet_resolve(struct sk_buff *skb, const struct tap_packet *p,
 							 struct event_packet *e)
 {
@@ -194,7 +212,11 @@ static __always_inline void packet_take(struct sk_buff *skb, struct tap_packet *
 	if (!control || (rec && !packet_tell(skb, p, rec) && !packet_rest(p, egress)))
 		return;
 	n = iface_find(p->netns, p->ifindex);
-	if (n)
+	if (!n)
+		return;
+	if (counting)
+		count_end(n, count_memory(p->start, p->linear, owner_nested && !p->in_task));
+	else
 		take_end(control, n, rec, rec ? packet_copy(skb, p, rec, egress) : LOST(DROP_NO_SCRATCH));
 }
 

@@ -145,6 +145,8 @@ bool options_need_containers(const struct options *o);
 /* Which; borrows from o. */
 struct container_query options_containers(const struct options *o);
 bool options_offline(const struct options *o);
+/* Nothing of a packet is asked for but that it is counted. */
+bool options_only_counts(const struct options *o);
 /* The name of -w asks for pcap instead of pcapng. */
 bool options_pcap(const struct options *o);
 

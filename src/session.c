@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "flows/flows.h"
 #include "names.h"
 #include "output/esp_files.h"
 #include "output/metrics.h"
@@ -233,6 +234,32 @@ int session_packet(struct session *s, const struct packet *packet)
 	return put_packet(s, packet);
 }
 
+static int put_sample(struct session *s, const struct flows_sample *sample)
+{
+	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
+		int err = s->outputs[i]->ops->sample ? s->outputs[i]->ops->sample(s->outputs[i], sample) : 0;
+
+		if (err)
+			return session_output_failed(s, s->outputs[i], err);
+	}
+	s->dirty = true;
+	s->captured += sample->packets;
+	return 0;
+}
+
+int session_sample(struct session *s, const struct flows_sample *sample)
+{
+	struct flows_sample copy = *sample;
+	struct annotation shown;
+
+	if (!sample->annot)
+		return put_sample(s, sample);
+	shown = *sample->annot;
+	shown.has &= s->o->context;
+	copy.annot = &shown;
+	return put_sample(s, &copy);
+}
+
 int session_block(struct session *s, const struct pcapng_block *block)
 {
 	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
@@ -241,18 +268,6 @@ int session_block(struct session *s, const struct pcapng_block *block)
 		if (err)
 			return session_output_failed(s, s->outputs[i], err);
 	}
-	return 0;
-}
-
-int session_sample(struct session *s, const struct flows_sample *sample)
-{
-	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
-		int err = s->outputs[i]->ops->sample ? s->outputs[i]->ops->sample(s->outputs[i], sample) : 0;
-
-		if (err)
-			return session_output_failed(s, s->outputs[i], err);
-	}
-	s->captured += sample->packets;
 	return 0;
 }
 

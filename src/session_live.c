@@ -13,6 +13,7 @@
 #include "capture/capture.h"
 #include "command.h"
 #include "filter/filter.h"
+#include "flows/flows.h"
 #include "hints.h"
 #include "keylog.h"
 #include "meta/meta.h"
@@ -135,6 +136,26 @@ static int live_packet(void *arg, struct packet *packet, bool force)
 	return err < 0 ? err : CAPTURE_DONE;
 }
 
+/* As live_packet(), of several. The first of them tells who had the flow, the last how long all have waited for that. */
+static int live_sample(void *arg, struct packet *packet, struct flows_sample *sample, bool force)
+{
+	struct live *l = arg;
+	int err;
+
+	if (l->s.stop)
+		return -ECANCELED;
+	if (meta_join(l->meta, packet, l->now - (sample->last - sample->first), force) == META_WAIT)
+		return CAPTURE_WAIT;
+	if (selected_by(l, packet) == MATCH_NONE) {
+		l->rejected += sample->packets;
+		return CAPTURE_DONE;
+	}
+	sample->annot = packet->annot;
+	err = session_sample(&l->s, sample);
+	l->last_packet = l->now;
+	return err < 0 ? err : CAPTURE_DONE;
+}
+
 static void on_verdict(void *arg, uint64_t cgroup, uint32_t tgid, bool match)
 {
 	struct live *l = arg;
@@ -191,6 +212,7 @@ static int open_capture(struct live *l, const char *const *ifaces)
 		.iface = live_iface,
 		.process = live_process,
 		.packet = live_packet,
+		.sample = live_sample,
 		.meanwhile = session_loop_serve,
 	};
 
@@ -211,6 +233,7 @@ static int open_capture(struct live *l, const char *const *ifaces)
 	config.chosen_netns = chooses_netns(l);
 	config.plugin = o->extcap;
 	config.attribution = o->context || options_select_process(o);
+	config.counting = options_only_counts(o);
 	return capture_new(&l->capture, &config, &handler);
 }
 

@@ -190,10 +190,18 @@ static void on_end_signal(struct live *l, const struct signalfd_siginfo *info)
 		l->kill_deadline = l->now + KILL_TIME;
 }
 
+/* Those that the kernel counts are handed on about once a second by themselves. */
+static void count_now(struct live *l)
+{
+	if (l->capturing && !l->s.stop && capture_counts(l->capture, false) < 0 && !l->s.stop)
+		l->s.failed = true;
+}
+
 static void on_signal(struct live *l, const struct signalfd_siginfo *info)
 {
 	switch (info->ssi_signo) {
 	case SIGUSR1:
+		count_now(l);
 		if (l->capturing)
 			print_stats(l, "ptcpdump: ", ", ");
 		if (l->capturing)
@@ -425,6 +433,8 @@ void session_loop_run(struct live *l)
 		save_secrets(l);
 		if (!err && l->capturing)
 			err = poll_packets(l);
+		if (l->command_end != NEVER)
+			count_now(l);
 		/* With enough packets, the command still runs to its end. */
 		if (l->capturing && (l->s.stop || quiet_after_command(l)))
 			stop_capture(l);

@@ -59,11 +59,11 @@ struct file_config session_file_config(const struct session *s);
 int session_iface(struct session *s, const struct iface *iface);
 /* A packet that passed all filters. 0, or negative: the source has to stop; session's flags say why. */
 int session_packet(struct session *s, const struct packet *packet);
+/* Likewise, of packets that were counted elsewhere. */
+int session_sample(struct session *s, const struct flows_sample *sample);
 /* Once: what pcap does not hold will be missing. */
 void session_warn_pcap(struct session *s);
 int session_block(struct session *s, const struct pcapng_block *block);
-/* Packets that were counted elsewhere. */
-int session_sample(struct session *s, const struct flows_sample *sample);
 /* From s->tick on, now: CLOCK_MONOTONIC ns. */
 int session_tick(struct session *s, uint64_t now);
 /* SIGUSR1: tells what there is until now. */

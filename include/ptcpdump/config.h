@@ -20,6 +20,7 @@ struct capture_control {
 	__u32 owner_pid;   /* the capturing process, so that a later run can tell what was left by a dead one: */
 	__u32 owner_pidns; /* inode of the pid namespace that owner_pid is of */
 	__u64 owner_start; /* ns, CLOCK_BOOTTIME, as exact as /proc/PID/stat is */
+	__u32 count_half;  /* of ptcp_counts, that packets are added up in */
 };
 
 #define LOOPBACK_IFINDEX 1 /* in every network namespace: net/net_namespace.h */

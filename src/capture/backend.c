@@ -17,9 +17,9 @@
 #define BACKENDS(FIRST, NEXT)                                                                                               \
 	FIRST("tc",                                                                                                         \
 	      .help = "eBPF programs at tcx or clsact: most exact owners, all namespaces, Ethernet and IP devices",         \
-	      .missing = tc_missing, .instead = "pcap", .programs = true, .device = ether_or_ip_device,                     \
-	      .open = tc_open, .prepare = tc_prepare, .attach = tc_attach, .attach_link = tc_attach_link,                   \
-	      .stop = programs_stop, .count = links_count, .close = tc_close)                                               \
+	      .missing = tc_missing, .instead = "pcap", .programs = true, .counts = true,                                   \
+	      .device = ether_or_ip_device, .open = tc_open, .prepare = tc_prepare, .attach = tc_attach,                    \
+	      .attach_link = tc_attach_link, .stop = programs_stop, .count = links_count, .close = tc_close)                \
 	NEXT("cgroup-skb",                                                                                                  \
 	     .help = "eBPF programs at the root of cgroup v2: what local sockets send and receive, from the IP header on",  \
 	     .missing = cgroup_missing, .instead = "pcap", .programs = true, .flows = true, .raw_ip = true,                 \
@@ -27,12 +27,13 @@
 	     .stop = programs_stop, .count = links_count, .close = taps_close)                                              \
 	NEXT("socket-filter",                                                                                               \
 	     .help = "eBPF filters of packet sockets: what tcpdump sees, before tc on ingress and after it on egress",      \
-	     .missing = sockets_missing, .instead = "pcap", .programs = true, .flows = true, .packet_sockets = true,        \
-	     .device = ether_or_ip_device, .open = taps_open, .prepare = sockets_prepare, .attach = sockets_attach,         \
-	     .attach_link = socket_attach_link, .stop = programs_stop, .count = links_count, .close = links_detach)         \
+	     .missing = sockets_missing, .instead = "pcap", .programs = true, .counts = true, .flows = true,                \
+	     .packet_sockets = true, .device = ether_or_ip_device, .open = taps_open, .prepare = sockets_prepare,           \
+	     .attach = sockets_attach, .attach_link = socket_attach_link, .stop = programs_stop, .count = links_count,      \
+	     .close = links_detach)                                                                                         \
 	NEXT("tp-btf",                                                                                                      \
 	     .help = "tracepoints net_dev_queue and netif_receive_skb: all interfaces at once, the linear part of packets", \
-	     .missing = tracepoints_missing, .instead = "pcap", .programs = true, .flows = true,                            \
+	     .missing = tracepoints_missing, .instead = "pcap", .programs = true, .counts = true, .flows = true,            \
 	     .device = ether_or_ip_device, .open = taps_open, .prepare = tracepoints_prepare,                               \
 	     .attach = tracepoints_attach, .stop = programs_stop, .count = links_count, .close = taps_close)                \
 	NEXT("pcap", .help = "libpcap's own capture: every device that it opens; -I, -y and -j are served by it",           \

@@ -27,6 +27,7 @@ struct backend {
 	const char *(*missing)(void); /* why it cannot be used here; NULL: it can */
 	const char *instead;	      /* serves what device() says is not seen; NULL: nothing is beyond this one */
 	bool programs;		      /* packets come from our eBPF programs into BPF ring buffers */
+	bool counts;		      /* they can count packets instead, where nothing interrupts them */
 	bool flows;		      /* they find owners by ptcp_flows; user space asks for the rest */
 	bool raw_ip;		      /* packets of all devices start at the IP header */
 	bool bpf_optional;	      /* works without CAP_BPF */

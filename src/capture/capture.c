@@ -209,6 +209,11 @@ static bool rings_empty(struct capture *c)
 /* Decides what makes capture_fd() readable next, after a poll that delivered n packets. */
 static void sleep_prepare(struct capture *c, int n)
 {
+	if (c->counts.active) {
+		wake_set(c, WAKE_FILL);
+		poll_timer(c, counts_due(c));
+		return;
+	}
 	if (n >= BATCH) {
 		poll_timer(c, 1);
 		return;
@@ -228,7 +233,11 @@ static void sleep_prepare(struct capture *c, int n)
 static int batch_deliver(struct capture *c)
 {
 	uint64_t limit = clock_ns(CLOCK_MONOTONIC) - c->delivery.lag_ns;
-	int err = c->backend->collect ? c->backend->collect(c) : 0;
+	int err;
+
+	if (c->counts.active)
+		return counts_deliver(c);
+	err = c->backend->collect ? c->backend->collect(c) : 0;
 
 	/* All that happened before the packets up to the limit is in the process ring by now. */
 	if (!err)
@@ -267,6 +276,14 @@ int capture_poll(struct capture *c, int timeout_ms)
 	return -ENODEV;
 }
 
+/* Twice: what a program had begun to count when it was to stop may be in either half. */
+static int drain_counts(struct capture *c)
+{
+	const int err = capture_counts(c, true);
+
+	return err ? err : capture_counts(c, true);
+}
+
 int capture_drain(struct capture *c)
 {
 	int n;
@@ -277,6 +294,8 @@ int capture_drain(struct capture *c)
 		c->stopped = true;
 		c->backend->stop(c);
 	}
+	if (c->counts.active)
+		return drain_counts(c);
 	do {
 		n = c->backend->collect ? c->backend->collect(c) : 0;
 		if (n == 0)
@@ -321,6 +340,7 @@ void capture_free(struct capture *c)
 	for (unsigned i = 0; i < c->rings.n; i++)
 		ring_close(&c->rings.ring[i]);
 	ring_close(&c->rings.wake);
+	counts_free(&c->counts);
 	programs_free(c);
 	links_free(c);
 	netns_done(c);

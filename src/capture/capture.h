@@ -18,6 +18,7 @@ struct backend;
 struct capture;
 struct filter_expr;
 struct filter_truth;
+struct flows_sample;
 
 enum capture_verdict {
 	CAPTURE_DONE, /* the packet was handled */
@@ -33,6 +34,12 @@ struct capture_handler {
 	/* In time order; the handler may add to the packet. force: never CAPTURE_WAIT (the ring is filling up, or the
 	 * capture ends). A negative errno ends the poll and is returned by it. */
 	int (*packet)(void *arg, struct packet *packet, bool force);
+	/*
+	 * Instead of packet(), where the programs count: of some packets of a flow, one interface and direction, and of the same
+	 * owners. packet stands for the first of them: its owners and time are told, of its bytes some headers. sample->annot is to
+	 * be filled in. NULL: packets are never counted.
+	 */
+	int (*sample)(void *arg, struct packet *packet, struct flows_sample *sample, bool force);
 	/* Again and again while capture_attach() waits for the kernel; NULL: nothing else is to be done. */
 	void (*meanwhile)(void *arg);
 };
@@ -74,12 +81,13 @@ struct capture_config {
 	bool chosen_netns; /* without netns: capture_netns() chooses further ones beside our own */
 	bool plugin;	   /* another program runs us, as its users: what is missing is given to all of these */
 	bool attribution;  /* false: no process is looked for at all */
+	bool counting; /* packets may be counted instead of being delivered, where that can be: capture_counting() */
 };
 
 enum { CAPTURE_REFUSED_MAX = 1024 };
 
 struct capture_stats {
-	uint64_t captured; /* delivered to the handler with CAPTURE_DONE */
+	uint64_t captured; /* delivered to the handler with CAPTURE_DONE, or counted by it */
 	uint64_t received; /* passed the filter in the kernel */
 	uint64_t dropped;  /* received, but lost; captured + dropped + still queued == received */
 	/* Lost before it was known whether they match the process filter: in none of the above. */
@@ -125,6 +133,13 @@ int capture_fd(const struct capture *c);
 /* Delivers what is there: all process events, then packets in time order. Waits up to timeout_ms (-1: for ever, 0: not
  * at all) for the first. Returns packets delivered, or negative errno. */
 int capture_poll(struct capture *c, int timeout_ms);
+/*
+ * After capture_load(): the programs count, and handler->sample() is called instead of handler->packet(): by capture_poll() about once
+ * a second, and more often when there are many flows, and by capture_drain().
+ */
+bool capture_counting(const struct capture *c);
+/* Now: what has been counted up to this moment. force: as the handler's. 0, or the negative errno of the handler. */
+int capture_counts(struct capture *c, bool force);
 /* Stops seeing new packets and delivers all that is queued. */
 int capture_drain(struct capture *c);
 /* Whether a packet that the handler was given matches the filter, where these of its terms are true. */

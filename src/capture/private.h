@@ -9,6 +9,7 @@
 #include "capture/attach.h"
 #include "capture/attach_ahead.h"
 #include "capture/capture.h"
+#include "capture/counts.h"
 #include "capture/expedite.h"
 #include "capture/ring.h"
 #include "capture/pruner.h"
@@ -191,6 +192,7 @@ struct capture {
 	uint32_t copylen; /* bytes of a packet that come to us: snaplen, or as many as the filter may look at */
 	struct rings rings;
 	struct delivery delivery;
+	struct counts counts;
 	struct namespaces namespaces;
 	struct links links;
 	struct poll poll;

@@ -155,6 +155,8 @@ static int rings_plan(struct capture *c)
 	if (!total)
 		total = c->rings.n * RING_SIZE_MIN > RING_BYTES ? c->rings.n * RING_SIZE_MIN : RING_BYTES;
 	c->rings.size = (size_t)sysconf(_SC_PAGESIZE);
+	if (counts_plan(c, total))
+		return 0;
 	while (c->rings.size * 2 * c->rings.n <= total && c->rings.size < RING_SIZE_MAX)
 		c->rings.size *= 2;
 	return 0;
@@ -191,7 +193,9 @@ static int rings_prepare(struct capture *c)
 /* Bytes of one CPU's packet while it is made. */
 static uint32_t scratch_size(const struct capture *c)
 {
-	return ((uint32_t)sizeof(struct event_packet) + c->copylen + 7) & ~7U;
+	const uint32_t room = c->counts.active ? COUNT_WORK_MAX : c->copylen;
+
+	return ((uint32_t)sizeof(struct event_packet) + room + 7) & ~7U;
 }
 
 /* Devices of a namespace have different names; one that goes makes room for the next. A table for any takes 0.7 ms. */
@@ -241,6 +245,7 @@ static void settings_prepare(const struct capture *c, struct ptcpdump *skel)
 	skel->rodata->any_netns = c->namespaces.any;
 	skel->rodata->select_how = select_how(c);
 	size_ifaces(c, skel);
+	counts_prepare(c, skel);
 	skel->rodata->owner_nested = c->config.flows;
 	skel->rodata->flows_told = c->backend->flow_was != NULL;
 	skel->rodata->tap_in = c->config.direction != DIR_OUT;
@@ -301,6 +306,9 @@ static int skeleton_prepare(struct capture *c, struct ptcpdump *skel)
 {
 	int err;
 
+	err = rings_plan(c);
+	if (err)
+		return err;
 	settings_prepare(c, skel);
 	err = programs_choose(c, skel);
 	if (!err)
@@ -482,13 +490,13 @@ static int load_needed(struct capture *c)
 	if (!err)
 		err = filter_inject_new(&c->filter.inject, &next);
 	if (!err)
-		err = rings_plan(c);
-	if (!err)
 		err = skeleton_load(c, btf);
 	if (!err)
 		err = control_map(c);
 	if (!err)
 		err = rings_open(c);
+	if (!err)
+		err = counts_open(c);
 	if (!err && c->backend->flows && c->config.attribution)
 		err = owners_new(&c->owners, bpf_map__fd(c->programs.skel->maps.ptcp_flows),
 				 bpf_map__fd(c->programs.skel->maps.ptcp_cookies));
