@@ -68,7 +68,7 @@ def measure_empty(obj, ns, side, chunks, action):
 def measure_ours(tool, flags, ns, side, chunks, action):
     with tempfile.TemporaryFile('w+') as err:
         proc = subprocess.Popen(['ip', 'netns', 'exec', ns, tool, '-i', 'veth0', '-Q', 'in' if side == 'ingress' else
-                                 'out', '-w', '/dev/null', *flags], stderr=err)
+                                 'out', *flags], stdout=subprocess.DEVNULL, stderr=err)
         try:
             end = time.time() + 10
             while time.time() < end:
@@ -116,14 +116,16 @@ def main():
 def report(args, tool, burst, obj):
     print(f'{time.strftime("%Y-%m-%d")}, Linux {os.uname().release}, {os.cpu_count()} CPUs, lowest of {args.chunks} times '
           f'{args.packets:,} datagrams\n\n| ns per packet | empty | filter that matches nothing | no attribution | '
-          'everything | above empty |\n|---|---:|---:|---:|---:|---:|')
-    kinds = [['udp port 4242'], ['--context', ''], []]
+          'everything | above empty | counted | above empty |\n|---|---:|---:|---:|---:|---:|---:|---:|')
+    write = ['-w', '/dev/null']
+    kinds = [[*write, 'udp port 4242'], [*write, '--context', ''], write, ['--summary']]
     for side, ns in (('egress', bench.NS_A), ('ingress', bench.NS_B)):
         def action():
             bench.send(burst, args.packets, 0)
         m = [measure_empty(obj, ns, side, args.chunks, action)] + \
             [measure_ours(tool, flags, ns, side, args.chunks, action) for flags in kinds]
-        print(f'| {side}, owner known | ' + ' | '.join(f'{v:.0f}' for v in m) + f' | {m[-1] - m[0]:.0f} |', flush=True)
+        m[4:] = [m[3] - m[0], m[4], m[4] - m[0]]
+        print(f'| {side}, owner known | ' + ' | '.join(f'{v:.0f}' for v in m) + ' |', flush=True)
 
 
 if __name__ == '__main__':
