@@ -36,6 +36,7 @@ static const int allowed[] = {
 	SCMP_SYS(clock_gettime),
 	SCMP_SYS(clock_nanosleep),
 	SCMP_SYS(close),
+	SCMP_SYS(dup3),
 	SCMP_SYS(exit),
 	SCMP_SYS(exit_group),
 	SCMP_SYS(fadvise64),
@@ -197,6 +198,8 @@ static const struct {
 	/* isatty() and the like; not TIOCSTI, which types for somebody. */
 	{ SCMP_SYS(ioctl), ALL, 1, { INT(1, TCGETS) } },
 	{ SCMP_SYS(ioctl), ALL, 1, { INT(1, TIOCGWINSZ) } },
+	/* --top: the terminal's modes are put back in the end. */
+	{ SCMP_SYS(ioctl), DISSECT | LEAKS, 1, { INT(1, TCSETS) } },
 	{ SCMP_SYS(ioctl), NAMES, 1, { INT(1, FIONREAD) } },
 	/* LINUX_SLL2 has numbers of interfaces. */
 	{ SCMP_SYS(ioctl), DISSECT, 1, { INT(1, SIOCGIFNAME) } },
