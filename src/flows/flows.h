@@ -117,10 +117,22 @@ enum flows_sort {
 	FLOWS_SORT_RATE,
 	FLOWS_SORT_RETRANSMITS,
 	FLOWS_SORT_NAME,
-	FLOWS_SORT_LAST
+	FLOWS_SORT_LAST,
+	FLOWS_SORT_AVERAGE /* bytes by the time from the first packet to the last */
 };
 
 /* One allocation for free(), sorted, the largest (of names: the first) first; their number, or -ENOMEM. */
 ssize_t flows_rows(struct flows *f, enum flows_by by, enum flows_sort sort, struct flows_row **ret);
+
+/* Some of the rows: the first ones of those that are wanted; the others are not sorted. */
+struct flows_pick {
+	bool (*wanted)(void *arg, const struct flows_row *row); /* NULL: all */
+	void *arg;
+	size_t most;
+};
+
+/* As flows_rows(). *of: how many are wanted. */
+ssize_t flows_rows_first(struct flows *f, enum flows_by by, enum flows_sort sort, const struct flows_pick *pick, struct flows_row **ret,
+			 size_t *of);
 
 #endif

@@ -199,6 +199,17 @@ static int compare_names(struct str a, struct str b)
 	return order ? order : a.n < b.n ? -1 : a.n > b.n;
 }
 
+/* By the time that they have taken; what has taken none has no rate. */
+static int compare_averages(const struct flows_counts *a, const struct flows_counts *b)
+{
+	const uint64_t a_ns = a->last - a->first, b_ns = b->last - b->first;
+	const unsigned __int128 x = (unsigned __int128)bytes_of(a) * b_ns, y = (unsigned __int128)bytes_of(b) * a_ns;
+
+	if (!a_ns || !b_ns)
+		return more_first(a_ns != 0, b_ns != 0);
+	return x < y ? 1 : x > y ? -1 : 0;
+}
+
 /* What is the same in the first respect goes by bytes, then by age, so that rows do not change places for nothing. */
 static int compare(const void *x, const void *y, void *arg)
 {
@@ -212,6 +223,7 @@ static int compare(const void *x, const void *y, void *arg)
 	case FLOWS_SORT_RETRANSMITS: order = more_first(a->n.retransmits, b->n.retransmits); break;
 	case FLOWS_SORT_NAME: order = compare_names(row_name(a), row_name(b)); break;
 	case FLOWS_SORT_LAST: order = more_first(a->n.last, b->n.last); break;
+	case FLOWS_SORT_AVERAGE: order = compare_averages(&a->n, &b->n); break;
 	case FLOWS_SORT_BYTES: break;
 	}
 	if (!order)
@@ -221,19 +233,88 @@ static int compare(const void *x, const void *y, void *arg)
 	return order ? order : memcmp(&a->tuple, &b->tuple, sizeof(a->tuple));
 }
 
+/* All of them, in no order; -ENOMEM. */
+static int group_all(struct flows *f, struct grouping *g)
+{
+	flows_each(f, add_flow, g);
+	flows_owners_each(flows_owners_of(f), add_folded, g);
+	free(g->slots);
+	if (!g->failed)
+		return 0;
+	free(g->rows);
+	return -ENOMEM;
+}
+
 ssize_t flows_rows(struct flows *f, enum flows_by by, enum flows_sort sort, struct flows_row **ret)
 {
 	struct grouping g = { .by = by, .key = hash_key() };
 
-	flows_each(f, add_flow, &g);
-	flows_owners_each(flows_owners_of(f), add_folded, &g);
-	free(g.slots);
-	if (g.failed) {
-		free(g.rows);
+	if (group_all(f, &g))
 		return -ENOMEM;
-	}
 	if (g.n)
 		qsort_r(g.rows, g.n, sizeof(*g.rows), compare, &sort);
 	*ret = g.rows;
 	return (ssize_t)g.n;
+}
+
+static size_t keep_wanted(struct grouping *g, const struct flows_pick *pick)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < g->n && pick->wanted; i++) {
+		if (pick->wanted(pick->arg, &g->rows[i]))
+			g->rows[kept++] = g->rows[i];
+	}
+	return pick->wanted ? kept : g->n;
+}
+
+/* Takes the place of a heap's root, the last one in order. */
+static void sink(struct flows_row *heap, size_t n, const struct flows_row *row, enum flows_sort sort)
+{
+	size_t at = 0, child;
+
+	while ((child = 2 * at + 1) < n) {
+		if (child + 1 < n && compare(&heap[child + 1], &heap[child], &sort) > 0)
+			child++;
+		if (compare(row, &heap[child], &sort) >= 0)
+			break;
+		heap[at] = heap[child];
+		at = child;
+	}
+	heap[at] = *row;
+}
+
+/* The first ones of n rows to the front: a sorted array, turned round, is a heap. */
+static void pick_first(struct flows_row *rows, size_t n, size_t most, enum flows_sort sort)
+{
+	qsort_r(rows, most, sizeof(*rows), compare, &sort);
+	for (size_t i = 0, j = most; i + 1 < j; i++) {
+		const struct flows_row row = rows[i];
+
+		rows[i] = rows[--j];
+		rows[j] = row;
+	}
+	for (size_t i = most; i < n; i++) {
+		const struct flows_row row = rows[i];
+
+		if (compare(&row, &rows[0], &sort) < 0)
+			sink(rows, most, &row, sort);
+	}
+	qsort_r(rows, most, sizeof(*rows), compare, &sort);
+}
+
+ssize_t flows_rows_first(struct flows *f, enum flows_by by, enum flows_sort sort, const struct flows_pick *pick, struct flows_row **ret,
+			 size_t *of)
+{
+	struct grouping g = { .by = by, .key = hash_key() };
+	size_t most;
+
+	if (group_all(f, &g))
+		return -ENOMEM;
+	*of = keep_wanted(&g, pick);
+	most = pick->most < *of ? pick->most : *of;
+	if (most)
+		pick_first(g.rows, *of, most, sort);
+	*ret = g.rows;
+	return (ssize_t)most;
 }
