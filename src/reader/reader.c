@@ -176,6 +176,11 @@ int reader_run(struct reader *r, const struct reader_handler *handler)
 	return ret > 0 || ret == -EINTR ? 0 : ret;
 }
 
+void reader_set_wait(struct reader *r, bool (*wait)(void *arg, int fd), void *arg)
+{
+	stream_set_wait(&r->stream, wait, arg);
+}
+
 void reader_set_interrupt(struct reader *r, const volatile sig_atomic_t *flag)
 {
 	stream_set_interrupt(&r->stream, flag);

@@ -47,6 +47,8 @@ int reader_run(struct reader *r, const struct reader_handler *handler);
 void reader_close(struct reader *r);
 /* Once a signal's handler has set *flag, a reader that waits for input ends as when stopped. */
 void reader_set_interrupt(struct reader *r, const volatile sig_atomic_t *flag);
+/* Called while there is no input: returns when fd is readable, a signal has come, or before. False: it ends as when stopped. */
+void reader_set_wait(struct reader *r, bool (*wait)(void *arg, int fd), void *arg);
 void reader_free(struct reader *r);
 
 #endif

@@ -26,6 +26,8 @@ struct stream_source {
 	bool waits;				  /* no regular file, which is always ready */
 	bool eof;				  /* of the descriptor */
 	const volatile sig_atomic_t *interrupted; /* NULL: signals are of no interest */
+	bool (*wait)(void *arg, int fd);
+	void *wait_arg;
 	uint8_t *buf;
 	size_t cap;
 	/* Compressed files only. Fills out with up to n bytes; 0 at the end; -errno. */
@@ -43,6 +45,18 @@ static bool is_interrupted(const struct stream_source *src)
 	return src->interrupted && *src->interrupted;
 }
 
+/* As wait_readable(), while somebody else has something to do as well. */
+static int wait_with_others(const struct stream_source *src)
+{
+	struct pollfd pfd = { .fd = src->fd, .events = POLLIN };
+
+	while (poll(&pfd, 1, 0) <= 0) {
+		if (is_interrupted(src) || !src->wait(src->wait_arg, src->fd))
+			return -EINTR;
+	}
+	return 0;
+}
+
 /* Until there is input, or a signal asks to end: one that comes between the test and the waiting is not missed. */
 static int wait_readable(struct stream_source *src)
 {
@@ -50,6 +64,8 @@ static int wait_readable(struct stream_source *src)
 	sigset_t end, before;
 	int err = 0;
 
+	if (src->wait)
+		return wait_with_others(src);
 	sigemptyset(&end);
 	sigaddset(&end, SIGINT);
 	sigaddset(&end, SIGTERM);
@@ -367,6 +383,12 @@ size_t stream_fill(struct stream *s, size_t n)
 void stream_set_interrupt(struct stream *s, const volatile sig_atomic_t *flag)
 {
 	s->source->interrupted = flag;
+}
+
+void stream_set_wait(struct stream *s, bool (*wait)(void *arg, int fd), void *arg)
+{
+	s->source->wait = wait;
+	s->source->wait_arg = arg;
 }
 
 bool stream_is_packed(const struct stream *s)

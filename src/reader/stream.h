@@ -25,6 +25,8 @@ int stream_open(struct stream *s, const char *path, int fd);
 size_t stream_fill(struct stream *s, size_t n);
 /* Once *flag is set, a read that a signal interrupts ends the stream with -EINTR. */
 void stream_set_interrupt(struct stream *s, const volatile sig_atomic_t *flag);
+/* Called while there is no input: returns when fd is readable, a signal has come, or before. False: the stream ends with -EINTR. */
+void stream_set_wait(struct stream *s, bool (*wait)(void *arg, int fd), void *arg);
 bool stream_is_packed(const struct stream *s);
 void stream_close(struct stream *s);
 
