@@ -268,6 +268,16 @@ static int check_output(const struct options *o)
 		text = "-w - cannot be used with --print: both would write to standard output";
 	else if (o->summary && o->write_file && strcmp(o->write_file, "-") == 0)
 		text = "-w - cannot be used with --summary: both would write to standard output";
+	else if (o->top && o->write_file && strcmp(o->write_file, "-") == 0)
+		text = "-w - cannot be used with --top: both would write to standard output";
+	else if (o->top && o->print)
+		text = "--print cannot be used with --top: packets would be printed over what it shows";
+	else if (o->top && o->count_only)
+		text = "--count and --top are mutually exclusive";
+	else if (o->top && o->summary)
+		text = "--summary and --top are mutually exclusive: where there is no terminal, --top prints what --summary does";
+	else if (o->top && o->json)
+		text = "--json cannot be used with --top: both would write to standard output";
 	else if (o->summary && o->count_only)
 		text = "--count and --summary are mutually exclusive";
 	else if (o->metrics_file && *o->metrics_file == '\0')

@@ -178,8 +178,10 @@ static int open_outputs(struct session *s, int dlt)
 		err = open_summary(s);
 	if (!err && o->metrics_file)
 		err = open_metrics(s);
-	s->counting = o->summary || o->metrics_file;
-	s->tick = o->metrics_file ? 0 : UINT64_MAX;
+	if (s->top)
+		add_output(s, s->top);
+	s->counting = o->summary || o->top || o->metrics_file;
+	s->tick = o->top || o->metrics_file ? 0 : UINT64_MAX;
 	return err;
 }
 
@@ -373,13 +375,15 @@ void session_finish(struct session *s)
 void session_close(struct session *s)
 {
 	/* Nothing came to it. */
-	if (!s->outputs[0])
-		s->outputs[0] = s->text;
+	if (!s->outputs[0]) {
+		add_output(s, s->top);
+		add_output(s, s->text);
+	}
 	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
 		s->outputs[i]->ops->free(s->outputs[i]);
 		s->outputs[i] = NULL;
 	}
-	s->text = s->file = s->relay = NULL;
+	s->text = s->file = s->relay = s->top = NULL;
 	output_text_reach_free(s->reach);
 	s->reach = NULL;
 	resolver_free(s->resolver);

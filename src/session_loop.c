@@ -89,6 +89,41 @@ static void forget(struct live *l, int *fd)
 	*fd = -1;
 }
 
+/* All that may be refused has been, on a screen that is the user's. */
+static int begin_top(struct live *l)
+{
+	int fds[SESSION_TOP_FDS], err = session_top_collect(&l->s);
+	unsigned n;
+
+	if (!err)
+		err = session_top_begin(&l->s);
+	n = err ? 0 : session_top_fds(&l->s, fds);
+	for (unsigned i = 0; i < n && !err; i++)
+		err = watch(l, fds[i]);
+	return err;
+}
+
+static bool is_of_top(const struct live *l, int fd)
+{
+	int fds[SESSION_TOP_FDS];
+	const unsigned n = session_top_fds(&l->s, fds);
+
+	for (unsigned i = 0; i < n; i++) {
+		if (fds[i] == fd)
+			return true;
+	}
+	return false;
+}
+
+static void end_top(struct live *l)
+{
+	int fds[SESSION_TOP_FDS];
+	const unsigned n = session_top_fds(&l->s, fds);
+
+	for (unsigned i = 0; i < n; i++)
+		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, fds[i], NULL);
+}
+
 static void count_packets(void *arg, struct output_counts *ret)
 {
 	const struct live *l = arg;
@@ -227,12 +262,17 @@ static void read_signals(struct live *l)
 		on_signal(l, &info);
 }
 
+static bool reports(const struct options *o)
+{
+	return o->text.v && o->write_file && !o->print && !o->top;
+}
+
 /* -w with -v: a line every second that overwrites itself. */
 static void report(struct live *l)
 {
 	const struct options *o = l->s.o;
 
-	if (!o->text.v || !o->write_file || o->print || l->now < l->next_report)
+	if (!reports(o) || l->now < l->next_report)
 		return;
 	if (l->next_report == 0 || l->reported != l->s.captured)
 		fprintf(stderr, "Got %llu\r", (unsigned long long)l->s.captured);
@@ -254,7 +294,7 @@ static uint64_t next_deadline(const struct live *l)
 		next = l->kill_deadline;
 	if (l->capturing && l->s.tick < next)
 		next = l->s.tick;
-	if (o->text.v && o->write_file && !o->print && l->capturing && l->next_report < next)
+	if (reports(o) && l->capturing && l->next_report < next)
 		next = l->next_report;
 	return next;
 }
@@ -290,6 +330,8 @@ static int wait_for_events(struct live *l)
 			on_reader_gone(l);
 		else if (events[i].data.fd == l->caller_fd)
 			l->ending = true;
+		else if (l->capturing && is_of_top(l, events[i].data.fd))
+			session_top_input(&l->s);
 	}
 	return 0;
 }
@@ -382,6 +424,7 @@ static void stop_capture(struct live *l)
 	l->capturing = false;
 	/* Brings the counts of the interfaces up to date, which a file's statistics hold. */
 	capture_stats(l->capture, &stats);
+	end_top(l);
 	session_finish(&l->s);
 	if (l->s.text && l->ending && isatty(STDOUT_FILENO) && write(STDOUT_FILENO, "\n", 1) < 0)
 		l->s.failed = true;
@@ -425,7 +468,7 @@ void session_loop_serve(void *arg)
 
 void session_loop_run(struct live *l)
 {
-	int err = 0;
+	int err = begin_top(l);
 
 	while (!err && !ended(l)) {
 		err = wait_for_events(l);

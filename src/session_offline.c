@@ -361,6 +361,14 @@ static bool wants_more(const struct session *s)
 	return !interrupted && (!s->stop || (s->limit && s->captured == s->limit));
 }
 
+static bool serve_top(void *arg, int fd)
+{
+	struct offline *off = arg;
+
+	session_top_wait(&off->s, fd);
+	return !off->s.stop;
+}
+
 /* fd is the reader's from now on. */
 static int open_reader(struct offline *off, const char *path, int fd, struct reader **ret)
 {
@@ -375,6 +383,8 @@ static int open_reader(struct offline *off, const char *path, int fd, struct rea
 		return err;
 	readers[off->nreaders++] = *ret;
 	reader_set_interrupt(*ret, &interrupted);
+	if (off->s.top)
+		reader_set_wait(*ret, serve_top, off);
 	print_banner(*ret, path);
 	return 0;
 }
@@ -439,6 +449,9 @@ static int go_inside(struct offline *off, const char *path)
 	/* It reads services, and what else names are made of. */
 	if (!o->dump && session_wants_text(o))
 		err = session_text_open(&off->s);
+	/* Before there is a child: what it says on standard error must not be shown over it. */
+	if (!err)
+		err = session_top_collect(&off->s);
 	if (!err && broker_needed(o))
 		err = broker_new(&off->broker, &broker);
 	if (!err && off->list && fileno(off->list) != off->input)
@@ -471,9 +484,14 @@ static int read_all(struct offline *off, const char *first)
 	if (!err)
 		err = session_open(&off->s, o, reader_dlt(r));
 	if (!err)
+		err = session_top_begin(&off->s);
+	if (!err) {
 		err = read_next(off, r);
-	if (!err && off->list)
-		err = read_list(off, r);
+		if (!err && off->list)
+			err = read_list(off, r);
+		if (wants_more(&off->s))
+			session_top_stay(&off->s);
+	}
 	/* What was read before an error is printed and saved. */
 	session_finish(&off->s);
 	return err;

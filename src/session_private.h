@@ -19,6 +19,7 @@ struct session {
 	struct match *match;
 	struct output *outputs[SESSION_OUTPUTS]; /* those in use first */
 	struct output *text, *file;		 /* the same, by kind; NULL: not in use */
+	struct output *top;			 /* NULL: none */
 	struct metrics_file *metrics_file;	 /* NULL: none */
 	bool counting;				 /* somebody counts packets, and is told of their owners */
 	/* What was captured, received and dropped, when s->counts is set; else all that was handed to the outputs. */
@@ -91,6 +92,21 @@ int session_text_fd(const struct session *s);
 void session_text_check(struct session *s);
 /* A signal asks for the end. */
 void session_text_interrupt(struct session *s);
+
+/* session_top.c: --top; nothing where it is not asked for. */
+enum { SESSION_TOP_FDS = 3 };
+int session_top_new(struct session *s);
+/* What is written to standard error, by children from now on as well, is shown in the end. 0, or a negative errno with a message. */
+int session_top_collect(struct session *s);
+/* Then: takes the terminal. 0, or a negative errno with a message. */
+int session_top_begin(struct session *s);
+/* Readable when session_top_input() has something to do: how many. */
+unsigned session_top_fds(const struct session *s, int fds[SESSION_TOP_FDS]);
+void session_top_input(struct session *s);
+/* Reading: serves the screen once, until fd (-1: none) is readable, and for a second at most. */
+void session_top_wait(struct session *s, int fd);
+/* All is read: what is shown stays until the user or a signal (s->interrupted) wants the end. */
+void session_top_stay(struct session *s);
 
 /* Whether --color asks for colours in what goes to fd. */
 bool session_color(const struct options *o, int fd);

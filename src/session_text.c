@@ -123,6 +123,8 @@ int session_begin(struct session *s)
 	};
 	int err = o->metrics_file ? metrics_file_new(&s->metrics_file, o->metrics_file) : 0;
 
+	if (!err)
+		err = session_top_new(s);
 	if (err || !session_wants_text(o))
 		return err;
 	if (!o->text.n)

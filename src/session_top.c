@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* --top: its screen beside what else is waited for. */
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "output/top.h"
+#include "session_private.h"
+#include "util/clock.h"
+
+/* More may come than there is, as it is sent. */
+static bool grows(const struct options *o)
+{
+	struct stat st;
+
+	for (size_t i = 0; i < o->read_files.n; i++) {
+		const char *path = o->read_files.v[i];
+
+		if (strcmp(path, "-") == 0 || (stat(path, &st) == 0 && !S_ISREG(st.st_mode)))
+			return true;
+	}
+	return !options_offline(o);
+}
+
+int session_top_new(struct session *s)
+{
+	const struct top_config config = {
+		.by = s->o->top,
+		.expr = s->o->expr,
+		.live = grows(s->o),
+		.polled = options_offline(s->o),
+		.utc = s->o->text.utc,
+		.interrupted = s->interrupted,
+	};
+
+	return s->o->top ? output_top_new(&s->top, &config) : 0;
+}
+
+int session_top_collect(struct session *s)
+{
+	return s->top ? output_top_collect(s->top) : 0;
+}
+
+int session_top_begin(struct session *s)
+{
+	return s->top ? output_top_begin(s->top) : 0;
+}
+
+unsigned session_top_fds(const struct session *s, int fds[SESSION_TOP_FDS])
+{
+	_Static_assert((int)SESSION_TOP_FDS == (int)TOP_FDS, "they are the same");
+
+	return s->top ? output_top_fds(s->top, fds) : 0;
+}
+
+void session_top_input(struct session *s)
+{
+	const int err = output_top_input(s->top);
+
+	/* What has to be done next may have to be done sooner. */
+	s->tick = 0;
+	if (err)
+		session_output_failed(s, s->top, err);
+}
+
+static int timeout_of(uint64_t when, uint64_t now)
+{
+	return when > now ? (int)((when - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC) : 0;
+}
+
+void session_top_wait(struct session *s, int fd)
+{
+	struct pollfd ready[SESSION_TOP_FDS + 1] = { { .fd = fd, .events = POLLIN } };
+	int fds[SESSION_TOP_FDS];
+	const unsigned n = session_top_fds(s, fds);
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	for (unsigned i = 0; i < n; i++)
+		ready[1 + i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
+	poll(ready, 1 + n, timeout_of(s->tick, now));
+	now = clock_ns(CLOCK_MONOTONIC);
+	for (unsigned i = 1; i <= n && !s->stop; i++) {
+		if (ready[i].revents) {
+			session_top_input(s);
+			break;
+		}
+	}
+	if (now >= s->tick && !s->stop)
+		session_tick(s, now);
+}
+
+void session_top_stay(struct session *s)
+{
+	if (!s->top || !output_top_stays(s->top))
+		return;
+	/* -c has enough, and more than that is not asked for. */
+	s->stop = false;
+	s->tick = 0;
+	while (!s->stop && !*s->interrupted)
+		session_top_wait(s, -1);
+}
