@@ -306,6 +306,68 @@ static void test_rates_and_order(void)
 	flows_free(f);
 }
 
+static const enum flows_sort orders[] = { FLOWS_SORT_BYTES, FLOWS_SORT_PACKETS, FLOWS_SORT_RATE,   FLOWS_SORT_RETRANSMITS,
+					  FLOWS_SORT_NAME,  FLOWS_SORT_LAST,	FLOWS_SORT_AVERAGE };
+
+static bool is_even(void *arg, const struct flows_row *row)
+{
+	(void)arg;
+	return row->tuple.sport % 2 == 0;
+}
+
+/* Of all rows in order, those that are wanted. */
+static size_t wanted_rows(struct flows_row *rows, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (is_even(NULL, &rows[i]))
+			rows[kept++] = rows[i];
+	}
+	return kept;
+}
+
+static void test_first_rows(void)
+{
+	struct annotation owners[20];
+	struct flows *f = table(0, 0);
+	struct flows_row *all, *first;
+
+	for (uint32_t i = 0; i < 20; i++)
+		owners[i] = process(i + 1, i, i % 2 ? "/bin/odd" : "/bin/even");
+	for (unsigned i = 0; i < 3000; i++) {
+		struct flows_sample s = sample(&owners[rand() % 20], DIR_OUT, (uint16_t)(rand() % 500), 1 + i);
+
+		s.bytes = (uint64_t)rand() % 1000;
+		s.retransmits = rand() % 3 == 0;
+		flows_add(f, &s);
+		if (i == 1500)
+			flows_tick(f);
+	}
+	flows_tick(f);
+	for (size_t o = 0; o < sizeof(orders) / sizeof(orders[0]); o++) {
+		static const size_t mosts[] = { 0, 1, 2, 10, 500, 100000 };
+		ssize_t n = flows_rows(f, FLOWS_BY_FLOW, orders[o], &all);
+		const size_t wanted = wanted_rows(all, (size_t)n);
+
+		for (size_t m = 0; m < sizeof(mosts) / sizeof(mosts[0]); m++) {
+			const struct flows_pick pick = { .wanted = is_even, .most = mosts[m] };
+			size_t of;
+
+			n = flows_rows_first(f, FLOWS_BY_FLOW, orders[o], &pick, &first, &of);
+			CHECK_INT(of, wanted);
+			CHECK_INT(n, mosts[m] < wanted ? mosts[m] : wanted);
+			for (ssize_t i = 0; i < n; i++) {
+				CHECK_MEM(&first[i].tuple, &all[i].tuple, sizeof(all[i].tuple));
+				CHECK(first[i].annot == all[i].annot);
+			}
+			free(first);
+		}
+		free(all);
+	}
+	flows_free(f);
+}
+
 int main(void)
 {
 	RUN(test_both_ways_are_one_flow);
@@ -315,5 +377,6 @@ int main(void)
 	RUN(test_retransmits);
 	RUN(test_expire);
 	RUN(test_rates_and_order);
+	RUN(test_first_rows);
 	return check_status();
 }
