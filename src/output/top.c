@@ -128,10 +128,12 @@ int output_top_input(struct output *o)
 			err = on_key(t, key);
 		some = true;
 	}
-	if (!some || err)
-		return err;
-	t->escape = screen_waits(t->screen) ? clock_ns(CLOCK_MONOTONIC) + ESCAPE_TIME : 0;
-	return draw(t);
+	/* It may be the only thing that came. */
+	if (!screen_waits(t->screen))
+		t->escape = 0;
+	else if (!t->escape)
+		t->escape = clock_ns(CLOCK_MONOTONIC) + ESCAPE_TIME;
+	return err || !some ? err : draw(t);
 }
 
 static int check_escape(struct top *t, uint64_t now)
