@@ -368,7 +368,8 @@ static int rename_process(struct file_output *o, const struct packet *packet, st
 	bool same;
 
 	st->renamed.len = 0;
-	if (file_processes_options(st->processes, pp->options, pp->options_len, ts, &st->scratch, &st->renamed)) {
+	if (file_processes_options(st->processes, packet->iface->source, pp->options, pp->options_len, ts, &st->scratch,
+				   &st->renamed)) {
 		pp->options = (const uint8_t *)st->renamed.p;
 		pp->options_len = st->renamed.len;
 	}

@@ -44,6 +44,13 @@ struct read_block {
 	uint32_t number; /* in this file + 1, 0: it is not there yet */
 };
 
+/* What numbers in its packets mean. */
+struct source {
+	struct read_block *read;
+	uint32_t nread, nroom;
+	struct buf bytes;
+};
+
 struct file_processes {
 	unsigned forms;
 	struct hash_key key;
@@ -54,9 +61,8 @@ struct file_processes {
 	struct last **last;
 	/* Of what is read. */
 	unsigned sections;
-	struct read_block *read;
-	uint32_t nread, nroom; /* of the current source */
-	struct buf bytes;
+	struct source *sources; /* by their numbers */
+	size_t nsources;
 	struct buf standard; /* blocks of that form, for the next files */
 	bool has_standard, begun;
 };
@@ -95,8 +101,10 @@ void file_processes_begin(struct file_processes *p)
 	/* Blocks that were read are in the next file, too. */
 	if (p->forms)
 		forget_last(p);
-	for (uint32_t i = 0; i < p->nread; i++)
-		p->read[i].number = 0;
+	for (size_t i = 0; i < p->nsources; i++) {
+		for (uint32_t k = 0; k < p->sources[i].nread; k++)
+			p->sources[i].read[k].number = 0;
+	}
 }
 
 void file_processes_headers(struct file_processes *p, struct buf *blocks)
@@ -257,31 +265,49 @@ bool file_processes_name(struct file_processes *p, const struct annotation *a, u
 void file_processes_section(struct file_processes *p, bool first)
 {
 	p->sections++;
-	if (!first)
-		return;
-	p->nread = 0;
-	p->bytes.len = 0;
+	for (size_t i = 0; first && i < p->nsources; i++) {
+		p->sources[i].nread = 0;
+		p->sources[i].bytes.len = 0;
+	}
+}
+
+/* NULL: no memory. */
+static struct source *source_of(struct file_processes *p, uint32_t number)
+{
+	struct source *more = p->sources;
+
+	if (number < p->nsources)
+		return &more[number];
+	more = reallocarray(more, (size_t)number + 1, sizeof(*more));
+	if (!more)
+		return NULL;
+	p->sources = more;
+	memset(more + p->nsources, 0, (number + 1 - p->nsources) * sizeof(*more));
+	p->nsources = (size_t)number + 1;
+	return &more[number];
 }
 
 /* NULL: no room. */
 static struct read_block *remember(struct file_processes *p, const struct pcapng_block *block)
 {
-	struct read_block *more = p->read;
+	struct source *s = source_of(p, block->source);
+	struct read_block *more;
 
-	if (p->nread == READ_MAX)
+	if (!s || s->nread == READ_MAX)
 		return NULL;
-	if (p->nread == p->nroom) {
-		more = reallocarray(more, p->nroom ? 2 * (size_t)p->nroom : 64, sizeof(*more));
+	more = s->read;
+	if (s->nread == s->nroom) {
+		more = reallocarray(more, s->nroom ? 2 * (size_t)s->nroom : 64, sizeof(*more));
 		if (!more)
 			return NULL;
-		p->read = more;
-		p->nroom = p->nroom ? 2 * p->nroom : 64;
+		s->read = more;
+		s->nroom = s->nroom ? 2 * s->nroom : 64;
 	}
-	more += p->nread++;
-	*more = (struct read_block){ .at = p->bytes.len };
-	if (block->body_len <= READ_BYTES - p->bytes.len) {
+	more += s->nread++;
+	*more = (struct read_block){ .at = s->bytes.len };
+	if (block->body_len <= READ_BYTES - s->bytes.len) {
 		more->len = block->body_len;
-		buf_put(&p->bytes, block->body, block->body_len);
+		buf_put(&s->bytes, block->body, block->body_len);
 	}
 	return more;
 }
@@ -358,17 +384,18 @@ bool file_processes_block(struct file_processes *p, const struct pcapng_block *b
 }
 
 /* The number in this file of a block of the source. False: there is none. */
-static bool renumber(struct file_processes *p, uint32_t *number, struct buf *blocks)
+static bool renumber(struct file_processes *p, uint32_t source, uint32_t *number, struct buf *blocks)
 {
+	const struct source *s = source < p->nsources ? &p->sources[source] : NULL;
 	struct read_block *r;
 
-	if (*number >= p->nread)
+	if (!s || *number >= s->nread)
 		return false;
-	r = &p->read[*number];
+	r = &s->read[*number];
 	if (!r->number && !r->len)
 		return false;
 	if (!r->number) {
-		pcapng_put_block(blocks, PCAPNG_APPLE_PROCESS, p->bytes.p + r->at, r->len);
+		pcapng_put_block(blocks, PCAPNG_APPLE_PROCESS, s->bytes.p + r->at, r->len);
 		r->number = ++p->written;
 	}
 	*number = r->number - 1;
@@ -376,15 +403,15 @@ static bool renumber(struct file_processes *p, uint32_t *number, struct buf *blo
 }
 
 /* In the place of what was read; what cannot be kept is no longer there. */
-static struct process_options kept_options(struct file_processes *p, const struct process_options *was, uint64_t ts,
-					   struct buf *blocks)
+static struct process_options kept_options(struct file_processes *p, const struct process_options *was, uint32_t source,
+					   uint64_t ts, struct buf *blocks)
 {
 	struct process_options now = *was;
 
 	if (p->forms != PROCESS_BLOCKS_KEEP)
 		return (struct process_options){ 0 };
-	now.has_process = was->has_process && renumber(p, &now.process, blocks);
-	now.has_effective = was->has_effective && renumber(p, &now.effective, blocks);
+	now.has_process = was->has_process && renumber(p, source, &now.process, blocks);
+	now.has_effective = was->has_effective && renumber(p, source, &now.effective, blocks);
 	now.has_pid = was->has_pid && keep_pid(p, was->pid, ts);
 	return now;
 }
@@ -400,7 +427,7 @@ static bool names_process(uint16_t code)
 	return code == EPB_PROCESS_THREAD || code == EPB_APPLE_PROCESS || code == EPB_APPLE_EFFECTIVE;
 }
 
-bool file_processes_options(struct file_processes *p, const uint8_t *options, size_t len, uint64_t ts,
+bool file_processes_options(struct file_processes *p, uint32_t source, const uint8_t *options, size_t len, uint64_t ts,
 			    struct buf *blocks, struct buf *ret)
 {
 	struct process_options was, now;
@@ -413,7 +440,7 @@ bool file_processes_options(struct file_processes *p, const uint8_t *options, si
 	process_options_parse(&was, options, len);
 	if (!was.has_process && !was.has_effective && !was.has_pid)
 		return false;
-	now = kept_options(p, &was, ts, blocks);
+	now = kept_options(p, &was, source, ts, blocks);
 	if (same(&was, &now))
 		return false;
 	process_options_put(ret, &now);
@@ -432,8 +459,11 @@ void file_processes_free(struct file_processes *p)
 	forget_last(p);
 	free(p->last);
 	free(p->known);
-	free(p->read);
-	buf_done(&p->bytes);
+	for (size_t i = 0; i < p->nsources; i++) {
+		free(p->sources[i].read);
+		buf_done(&p->sources[i].bytes);
+	}
+	free(p->sources);
 	buf_done(&p->standard);
 	free(p);
 }

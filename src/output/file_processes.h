@@ -26,15 +26,15 @@ void file_processes_headers(struct file_processes *p, struct buf *blocks);
 bool file_processes_name(struct file_processes *p, const struct annotation *a, unsigned context, uint64_t ts,
 			 struct buf *blocks, struct buf *options);
 
-/* What is read begins a section; first: of its file. */
+/* What is read, and is not merged, begins a section; first: of its file. */
 void file_processes_section(struct file_processes *p, bool first);
 /* Whether a block that was read is of a process; appends it if it stays. */
 bool file_processes_block(struct file_processes *p, const struct pcapng_block *block, struct buf *blocks);
 /*
- * Options of a packet of that time that was read: appends them as they are in this file, and the blocks that have to be in front of it. False:
+ * Options of a packet of that time and source (of struct iface) that was read: appends them as they are in this file, and the blocks that have to be in front of it. False:
  * as they were; nothing is appended.
  */
-bool file_processes_options(struct file_processes *p, const uint8_t *options, size_t len, uint64_t ts,
+bool file_processes_options(struct file_processes *p, uint32_t source, const uint8_t *options, size_t len, uint64_t ts,
 			    struct buf *blocks, struct buf *ret);
 void file_processes_free(struct file_processes *p);
 
