@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "format/iface_comment.h"
+#include "format/iface_name.h"
 #include "util/linktype.h"
 
 enum {
@@ -99,25 +100,12 @@ void pcapng_put_section(struct buf *b, const struct pcapng_section *s)
 	block_end(b, start);
 }
 
-/* As it is printed, for programs that show nothing else. */
-static void put_iface_name(struct buf *b, const struct iface *iface)
-{
-	struct buf name = { 0 };
-
-	buf_printf(&name, "%s@%s", iface->name, iface->netns_name);
-	pcapng_put_option(b, IF_NAME, name.p, name.len);
-	buf_done(&name);
-}
-
 static void put_iface_options(struct buf *b, const struct iface *iface, const char *os)
 {
 	const uint8_t tsresol = NS_PER_SECOND_DIGITS;
 	char comment[IFACE_COMMENT_SIZE];
 
-	if (iface->name && *iface->name && iface_comment_names(iface))
-		put_iface_name(b, iface);
-	else
-		put_option_str(b, IF_NAME, iface->name);
+	iface_name_write(b, iface);
 	put_option_str(b, IF_DESCRIPTION, iface->description);
 	if (iface_comment_write(iface, comment))
 		put_option_str(b, OPT_COMMENT, comment);
@@ -512,7 +500,10 @@ static int parse_iface_option(struct iface *iface, struct pcapng_timebase *tb, u
 			      uint16_t len, char err[160])
 {
 	switch (code) {
-	case OPT_COMMENT: return iface_comment_parse(iface, value, len) ? no_memory(err) : 0;
+	case OPT_COMMENT:
+		return iface_comment_parse(iface, value, len) || iface_name_parse_comment(iface, value, len)
+			       ? no_memory(err)
+			       : 0;
 	case IF_NAME: return replace_string(&iface->name, value, len, err);
 	case IF_DESCRIPTION: return replace_string(&iface->description, value, len, err);
 	case IF_FILTER:
@@ -542,16 +533,6 @@ static int parse_iface_option(struct iface *iface, struct pcapng_timebase *tb, u
 	return 0;
 }
 
-/* Without what put_iface_name() added. */
-static void cut_iface_name(struct iface *iface)
-{
-	const size_t n = iface->netns_name ? strlen(iface->netns_name) + 1 : 0, len = strlen(iface->name);
-	char *tail = iface->name + (n && n < len ? len - n : len);
-
-	if (*tail == '@' && strcmp(tail + 1, iface->netns_name) == 0)
-		*tail = '\0';
-}
-
 int pcapng_parse_iface(const uint8_t *body, uint32_t len, struct iface *iface, struct pcapng_timebase *tb,
 		       char err[160])
 {
@@ -574,10 +555,11 @@ int pcapng_parse_iface(const uint8_t *body, uint32_t len, struct iface *iface, s
 		ret = parse_iface_option(iface, tb, code, value, n, err);
 	if (ret)
 		return ret;
-	if (iface->name)
-		cut_iface_name(iface);
-	else
+	if (!iface->name)
 		iface->name = strdup("");
+	if (iface->name)
+		iface_name_cut(iface);
+	iface->file_units = tb->units;
 	iface->options_len = (size_t)(o.p - (body + 8));
 	copy = malloc(iface->options_len + 1);
 	if (!copy || !iface->name) {
@@ -596,5 +578,6 @@ void pcapng_iface_done(struct iface *iface)
 	free(iface->filter);
 	free(iface->netns_path);
 	free(iface->netns_name);
+	free(iface->host);
 	free((void *)iface->options);
 }

@@ -120,7 +120,7 @@ static int take_iface(struct server *s, const struct relay_iface *record)
 	*iface = record->iface;
 	iface->name = strdup(record->names);
 	iface->netns_name = netns_name[0] ? strdup(netns_name) : NULL;
-	iface->description = iface->filter = iface->netns_path = NULL;
+	iface->description = iface->filter = iface->netns_path = iface->host = NULL;
 	iface->options = NULL;
 	if (!iface->name || (netns_name[0] && !iface->netns_name))
 		return -ENOMEM;

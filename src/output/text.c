@@ -268,7 +268,7 @@ static void print_annotated(struct text *t, const struct pcap_pkthdr *h, const u
 static void hook_if_printer(netdissect_options *ndo, const struct pcap_pkthdr *h, const u_char *data)
 {
 	struct text *t = text_of(ndo);
-	const bool plain = t->packet->dir == DIR_NONE && !t->packet->annot;
+	const bool plain = text_is_plain(t->packet);
 
 	put_time(t, h);
 	if (plain && !t->config.brief && !t->config.color)

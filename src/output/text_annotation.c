@@ -46,10 +46,14 @@ static void put_netns(struct buf *b, const struct iface *iface)
 
 void text_put_iface(struct buf *b, const struct iface *iface)
 {
-	if (!iface->name || iface->name[0] == '\0')
-		return;
-	escape_put(b, str_of(iface->name), IN_NAMES);
-	put_netns(b, iface);
+	if (iface->name && iface->name[0] != '\0') {
+		escape_put(b, str_of(iface->name), IN_NAMES);
+		put_netns(b, iface);
+	}
+	if (iface->host) {
+		buf_putc(b, '@');
+		escape_put(b, str_of(iface->host), IN_NAMES);
+	}
 }
 
 static void put_context(struct buf *b, const struct annotation *a, bool color)
@@ -76,7 +80,7 @@ static void put_prefix(struct buf *b, const struct annotation_cache *c, const st
 	size_t start;
 
 	/* A plain file that tells neither direction nor process: tcpdump's line. */
-	if (packet->dir == DIR_NONE && !annot)
+	if (text_is_plain(packet))
 		return;
 	if (c->context)
 		put_context(b, annot, color);

@@ -269,7 +269,7 @@ static struct ends put_texts(struct text *t, size_t start)
 
 	b->len = 0;
 	buf_reserve(b, 1); /* even where nothing is told, it begins somewhere */
-	if (a || packet->dir != DIR_NONE) {
+	if (!text_is_plain(packet)) {
 		if (t->config.context_prefix && a)
 			text_put_context(b, a);
 		if (t->config.context_prefix && !b->len)

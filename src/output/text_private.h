@@ -128,7 +128,13 @@ int annotation_cache_new(struct annotation_cache **ret, const struct text_config
  * begin with a line feed). Borrowed until the next call. */
 void annotation_cache_get(struct annotation_cache *c, const struct packet *packet, struct str *prefix,
 			  struct str *suffix);
-/* "eth0", of another network namespace "eth0@4026532300", nothing when it has no name. */
+/* Neither direction nor process is told of it, nor which of several hosts it is of. */
+static inline bool text_is_plain(const struct packet *packet)
+{
+	return packet->dir == DIR_NONE && !packet->annot && !packet->iface->host;
+}
+
+/* "eth0", of another network namespace "eth0@4026532300", behind that the host: "eth0@blue@web1"; nothing when it has no name. */
 void text_put_iface(struct buf *b, const struct iface *iface);
 /* Interfaces and serials of another source follow. */
 void annotation_cache_clear(struct annotation_cache *c);
