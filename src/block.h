@@ -11,7 +11,8 @@ struct pcapng_block {
 	uint32_t type;	     /* enum pcapng_block_type of format/pcapng.h, or one we don't know */
 	const uint8_t *body; /* without type and lengths; fields of known block types in host byte order */
 	uint32_t body_len;
-	bool first;   /* of its source: a section header */
+	uint32_t source; /* as an interface's */
+	bool first;	 /* of its source: a section header */
 	bool swapped; /* of a type we don't know, from a section whose byte order is not the host's: body as it was */
 };
 

@@ -31,14 +31,17 @@ struct iface {
 	char *filter;	   /* capture filter expression, NULL none */
 	char *netns_path;  /* NULL unknown */
 	char *netns_name;  /* that it was asked for by; NULL: none */
+	char *host; /* where it is, of packets of several hosts: printed behind all else as @host; NULL: not told */
 	uint64_t received; /* as known so far: packets that passed the filter */
 	uint64_t dropped;  /* of those, lost for want of ring space */
+	uint32_t source;   /* of several that are merged, from 0: blocks of processes are numbered in each */
 	bool from_file;	   /* read from a file: received and dropped mean nothing */
 	uint8_t fcs_len;   /* bytes of frame check sequence at the end of each packet, 0 unknown or none */
 	/* pcapng source only: the interface block's options verbatim in host byte order, for rewriting; NULL else */
 	const uint8_t *options;
 	size_t options_len;
 	uint16_t file_linktype; /* with options: the number that stands in the block */
+	uint64_t file_units;	/* with options: of its time stamps, per second */
 };
 
 struct packet {
