@@ -289,6 +289,11 @@ unsigned annot_cache_lost(const struct annot_cache *c)
 	return c->lost;
 }
 
+void annot_cache_set_serials(struct annot_cache *c, uint64_t first)
+{
+	c->serial = first - 1;
+}
+
 void annot_cache_free(struct annot_cache *c)
 {
 	if (!c)

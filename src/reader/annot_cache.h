@@ -21,6 +21,8 @@ const struct annotation *annot_cache_named(struct annot_cache *c, const struct r
 unsigned annot_cache_lost(const struct annot_cache *c);
 /* There was no memory for an annotation. */
 bool annot_cache_failed(const struct annot_cache *c);
+/* Annotations get serials from this on. To be called first of all. */
+void annot_cache_set_serials(struct annot_cache *c, uint64_t first);
 void annot_cache_free(struct annot_cache *c);
 
 #endif

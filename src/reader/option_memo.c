@@ -193,6 +193,11 @@ bool option_memo_failed(const struct option_memo *m)
 	return annot_cache_failed(m->annots);
 }
 
+void option_memo_set_serials(struct option_memo *m, uint64_t first)
+{
+	annot_cache_set_serials(m->annots, first);
+}
+
 void option_memo_free(struct option_memo *m)
 {
 	if (!m)

@@ -29,6 +29,8 @@ const struct options_told *option_memo_get(struct option_memo *m, const uint8_t 
 const struct annotation *option_memo_annotation(struct option_memo *m, const uint8_t *comments, size_t len);
 /* Some annotation is missing for want of memory. */
 bool option_memo_failed(const struct option_memo *m);
+/* Annotations get serials from this on. To be called first of all. */
+void option_memo_set_serials(struct option_memo *m, uint64_t first);
 void option_memo_free(struct option_memo *m);
 
 #endif

@@ -144,29 +144,50 @@ static int next_record(struct reader *r, struct packet *pkt, uint32_t max_caplen
 	return 1;
 }
 
+/* One record. READER_MORE, READER_END; -errno, logged; *stop: what the handler returned. */
+static inline int handle_record(struct reader *r, const struct reader_handler *h, struct packet *pkt,
+				uint32_t max_caplen, int *stop)
+{
+	const struct reader_iface *ri = r->ifaces[0];
+	struct stream *s = &r->stream;
+	const int ret = next_record(r, pkt, max_caplen);
+	size_t size;
+
+	if (ret <= 0)
+		return ret;
+	size = r->record_header + pkt->caplen;
+	pkt->data = s->p + r->record_header;
+	if (pkt->caplen > ri->cut)
+		pkt->caplen = ri->cut;
+	if (r->swapped) /* the window is our own memory */
+		pseudo_header_to_host(ri->pub.dlt, (uint8_t *)pkt->data, pkt->caplen);
+	*stop = h->packet(h->arg, pkt);
+	s->p += size;
+	return READER_MORE;
+}
+
 int reader_run_pcap(struct reader *r, const struct reader_handler *h)
 {
 	const struct reader_iface *ri = r->ifaces[0];
 	const uint32_t max_caplen = linktype_max_snaplen(ri->pub.dlt);
 	struct packet pkt = { .iface = &ri->pub };
-	struct stream *s = &r->stream;
-	int ret;
+	int ret = READER_MORE, stop = h->iface ? h->iface(h->arg, &ri->pub) : 0;
 
-	ret = h->iface ? h->iface(h->arg, &ri->pub) : 0;
-	while (!ret) {
-		size_t size;
+	while (!stop && ret == READER_MORE)
+		ret = handle_record(r, h, &pkt, max_caplen, &stop);
+	return stop ? stop : ret;
+}
 
-		ret = next_record(r, &pkt, max_caplen);
-		if (ret <= 0)
-			return ret;
-		size = r->record_header + pkt.caplen;
-		pkt.data = s->p + r->record_header;
-		if (pkt.caplen > ri->cut)
-			pkt.caplen = ri->cut;
-		if (r->swapped) /* the window is our own memory */
-			pseudo_header_to_host(ri->pub.dlt, (uint8_t *)pkt.data, pkt.caplen);
-		ret = h->packet(h->arg, &pkt);
-		s->p += size;
-	}
-	return ret;
+int reader_step_pcap(struct reader *r, const struct reader_handler *h)
+{
+	const struct reader_iface *ri = r->ifaces[0];
+	int ret = READER_MORE, stop = 0;
+
+	if (r->begun)
+		ret = handle_record(r, h, &r->packet, linktype_max_snaplen(ri->pub.dlt), &stop);
+	else if (h->iface)
+		stop = h->iface(h->arg, &ri->pub);
+	r->packet.iface = &ri->pub;
+	r->begun = true;
+	return stop < 0 ? stop : ret;
 }

@@ -85,7 +85,7 @@ static int read_block(struct reader *r, size_t pos, uint32_t *ret_type, uint32_t
 	if (get32(s->p + pos, false) == PCAPNG_SHB) {
 		have = stream_want(s, pos + SHB_MIN);
 		if (have < pos + SHB_MIN)
-			return offset == 0 && have < 12
+			return offset == 0 && have < 12 && s->error != -EAGAIN
 				       ? -EINVAL
 				       : reader_truncated(r, offset, DUMP, SHB_MIN, "bytes", have - pos);
 		ret = check_section(r, s->p + pos, offset);
@@ -460,18 +460,34 @@ int reader_open_pcapng(struct reader *r)
 	return peek_first_iface(r);
 }
 
+/* READER_MORE, READER_END; -errno, logged; *stop: what the handler returned, or an error in the block. */
+static inline int take_block(struct reader *r, const struct reader_handler *h, struct packet *pkt, int *stop)
+{
+	struct block b;
+	const int ret = next_block(r, &b);
+
+	if (ret <= 0)
+		return ret;
+	*stop = handle_block(r, h, &b, pkt);
+	r->stream.p += b.len;
+	return READER_MORE;
+}
+
 int reader_run_pcapng(struct reader *r, const struct reader_handler *h)
 {
 	struct packet pkt = { 0 };
-	struct block b;
-	int ret;
+	int ret, stop = 0;
 
-	do {
-		ret = next_block(r, &b);
-		if (ret <= 0)
-			return ret;
-		ret = handle_block(r, h, &b, &pkt);
-		r->stream.p += b.len;
-	} while (!ret);
-	return ret;
+	do
+		ret = take_block(r, h, &pkt, &stop);
+	while (!stop && ret == READER_MORE);
+	return stop ? stop : ret;
+}
+
+int reader_step_pcapng(struct reader *r, const struct reader_handler *h)
+{
+	int stop = 0;
+	const int ret = take_block(r, h, &r->packet, &stop);
+
+	return stop < 0 ? stop : ret;
 }

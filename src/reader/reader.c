@@ -32,7 +32,7 @@ int reader_truncated(const struct reader *r, uint64_t offset, const char *dump, 
 {
 	const struct stream *s = &r->stream;
 
-	if (s->error == -EINTR)
+	if (s->error == -EINTR || s->error == -EAGAIN)
 		return s->error;
 	if (s->error && s->error != -EBADMSG) {
 		log_error("%s: error reading dump file: %s, at byte offset %" PRIu64, r->path, strerror(-s->error),
@@ -102,6 +102,11 @@ int reader_input(const char *path)
 	return stream_input(path);
 }
 
+int reader_input_at_once(const char *path)
+{
+	return stream_input_at_once(path);
+}
+
 int reader_open(struct reader **ret, const char *path)
 {
 	const int fd = reader_input(path);
@@ -109,7 +114,18 @@ int reader_open(struct reader **ret, const char *path)
 	return fd < 0 ? fd : reader_open_input(ret, path, fd);
 }
 
-int reader_open_input(struct reader **ret, const char *path, int fd)
+static int look(struct reader *r)
+{
+	int err = r->looked ? 0 : stream_look(&r->stream, r->path);
+
+	r->looked = !err;
+	if (!err)
+		err = open_format(r);
+	r->opened = !err;
+	return err;
+}
+
+int reader_begin(struct reader **ret, const char *path, int fd)
 {
 	struct reader *r = calloc(1, sizeof(*r));
 	int err = -ENOMEM;
@@ -127,8 +143,6 @@ int reader_open_input(struct reader **ret, const char *path, int fd)
 	}
 	r->first_dlt = -1;
 	err = stream_open(&r->stream, path, fd);
-	if (!err)
-		err = open_format(r);
 out:
 	if (err) {
 		reader_free(r);
@@ -136,6 +150,41 @@ out:
 	}
 	*ret = r;
 	return 0;
+}
+
+int reader_open_input(struct reader **ret, const char *path, int fd)
+{
+	struct reader *r;
+	int err = reader_begin(&r, path, fd);
+
+	if (err)
+		return err;
+	err = look(r);
+	if (err)
+		reader_free(r);
+	else
+		*ret = r;
+	return err;
+}
+
+bool reader_is_open(const struct reader *r)
+{
+	return r->opened;
+}
+
+bool reader_is_live(const struct reader *r)
+{
+	return stream_waits(&r->stream);
+}
+
+void reader_set_serials(struct reader *r, uint64_t first)
+{
+	option_memo_set_serials(r->options_told, first);
+}
+
+bool reader_read_ahead(struct reader *r, size_t max)
+{
+	return stream_read_ahead(&r->stream, max);
 }
 
 int reader_dlt(const struct reader *r)
@@ -163,17 +212,37 @@ bool reader_is_pcapng(const struct reader *r)
 	return r->pcapng;
 }
 
+static int check_owners(const struct reader *r)
+{
+	if (!option_memo_failed(r->options_told))
+		return 0;
+	log_error("%s: out of memory: not all packets had their owners", r->path);
+	return -ENOMEM;
+}
+
 int reader_run(struct reader *r, const struct reader_handler *handler)
 {
 	int ret;
 
 	r->detail = handler->detail;
 	ret = r->pcapng ? reader_run_pcapng(r, handler) : reader_run_pcap(r, handler);
-	if (ret >= 0 && option_memo_failed(r->options_told)) {
-		log_error("%s: out of memory: not all packets had their owners", r->path);
-		return -ENOMEM;
+	if (ret >= 0)
+		return check_owners(r);
+	return ret == -EINTR ? 0 : ret;
+}
+
+int reader_step(struct reader *r, const struct reader_handler *handler)
+{
+	int ret;
+
+	if (!r->opened) {
+		stream_set_impatient(&r->stream);
+		ret = look(r);
+		return ret ? ret : READER_MORE;
 	}
-	return ret > 0 || ret == -EINTR ? 0 : ret;
+	r->detail = handler->detail;
+	ret = r->pcapng ? reader_step_pcapng(r, handler) : reader_step_pcap(r, handler);
+	return ret == READER_END ? check_owners(r) : ret;
 }
 
 void reader_set_wait(struct reader *r, bool (*wait)(void *arg, int fd), void *arg)

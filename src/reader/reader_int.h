@@ -21,6 +21,9 @@ enum pcap_lengths { LENGTHS_NORMAL, LENGTHS_SWAPPED, LENGTHS_MAYBE_SWAPPED };
 struct reader {
 	struct stream stream;
 	char *path;
+	bool looked; /* at whether it is compressed */
+	bool opened; /* its header has been read */
+	bool begun;  /* pcap: its interface has been delivered */
 	bool pcapng;
 	bool swapped;		      /* pcapng: the current section */
 	struct reader_iface **ifaces; /* all of the file; their addresses stay */
@@ -36,6 +39,7 @@ struct reader {
 	int first_dlt;
 	uint32_t first_snaplen;
 	enum reader_detail detail; /* of packets */
+	struct packet packet;	   /* of reader_step() */
 	struct option_memo *options_told;
 	struct process_blocks *processes;
 	bool said_lost;	    /* that references lead to nothing */
@@ -58,5 +62,8 @@ int reader_open_pcap(struct reader *r);
 int reader_open_pcapng(struct reader *r);
 int reader_run_pcap(struct reader *r, const struct reader_handler *h);
 int reader_run_pcapng(struct reader *r, const struct reader_handler *h);
+/* As reader_step(), of an open file; > 0 of a handler is READER_MORE. */
+int reader_step_pcap(struct reader *r, const struct reader_handler *h);
+int reader_step_pcapng(struct reader *r, const struct reader_handler *h);
 
 #endif

@@ -24,6 +24,7 @@ enum {
 struct stream_source {
 	int fd;
 	bool waits;				  /* no regular file, which is always ready */
+	bool impatient;				  /* we do not wait for it */
 	bool eof;				  /* of the descriptor */
 	const volatile sig_atomic_t *interrupted; /* NULL: signals are of no interest */
 	bool (*wait)(void *arg, int fd);
@@ -35,6 +36,7 @@ struct stream_source {
 	uint8_t *in;
 	size_t in_pos, in_len;
 	bool mid_frame; /* the end of the input here is too early */
+	bool holds;	/* the decoder may have more output without more input */
 	z_stream zlib;
 	ZSTD_DStream *zstd;
 	LZ4F_dctx *lz4;
@@ -83,10 +85,25 @@ static int wait_readable(struct stream_source *src)
 	return err;
 }
 
+/* A pipe whose first writer has yet to come is at its end for read(2), and not readable for poll(2). */
+static int look_readable(const struct stream_source *src)
+{
+	struct pollfd pfd = { .fd = src->fd, .events = POLLIN };
+
+	return poll(&pfd, 1, 0) > 0 ? 0 : -EAGAIN;
+}
+
+static int before_reading(struct stream_source *src)
+{
+	if (!src->waits)
+		return is_interrupted(src) ? -EINTR : 0;
+	return src->impatient ? look_readable(src) : wait_readable(src);
+}
+
 static ssize_t read_fd(struct stream_source *src, void *p, size_t n)
 {
 	for (;;) {
-		const int err = src->waits ? wait_readable(src) : is_interrupted(src) ? -EINTR : 0;
+		const int err = before_reading(src);
 		const ssize_t got = err ? err : read(src->fd, p, n);
 
 		if (err || got >= 0)
@@ -115,6 +132,15 @@ static ssize_t refill_input(struct stream_source *src)
 	return got;
 }
 
+/* Whether a decoder has to be asked though there is no input for now: once, since it may have nothing. */
+static bool ask_without(struct stream_source *src, ssize_t in)
+{
+	const bool ret = in == -EAGAIN && src->holds;
+
+	src->holds = false;
+	return ret;
+}
+
 static ssize_t decode_gzip(struct stream *s, uint8_t *out, size_t n)
 {
 	struct stream_source *src = s->source;
@@ -126,7 +152,7 @@ static ssize_t decode_gzip(struct stream *s, uint8_t *out, size_t n)
 		const ssize_t in = refill_input(src);
 		int ret;
 
-		if (in < 0)
+		if (in < 0 && !ask_without(src, in))
 			return in;
 		if (in == 0)
 			return src->mid_frame ? broken(s, "the gzip data ends too early") : 0;
@@ -135,7 +161,7 @@ static ssize_t decode_gzip(struct stream *s, uint8_t *out, size_t n)
 			return 0;
 		src->mid_frame = true;
 		z->next_in = src->in + src->in_pos;
-		z->avail_in = (uInt)in;
+		z->avail_in = in > 0 ? (uInt)in : 0;
 		ret = inflate(z, Z_NO_FLUSH);
 		src->in_pos = src->in_len - z->avail_in;
 		if (ret == Z_STREAM_END) {
@@ -158,7 +184,7 @@ static ssize_t decode_zstd(struct stream *s, uint8_t *out, size_t n)
 		ZSTD_inBuffer i = { src->in, src->in_len, src->in_pos };
 		size_t ret;
 
-		if (in < 0)
+		if (in < 0 && !ask_without(src, in))
 			return in;
 		if (in == 0 && !src->mid_frame)
 			return 0;
@@ -183,7 +209,7 @@ static ssize_t decode_lz4(struct stream *s, uint8_t *out, size_t n)
 		const ssize_t in = refill_input(src);
 		size_t used = in > 0 ? (size_t)in : 0, ret;
 
-		if (in < 0)
+		if (in < 0 && !ask_without(src, in))
 			return in;
 		if (in == 0 && !src->mid_frame)
 			return 0;
@@ -249,12 +275,13 @@ static size_t skippable_frames(struct stream *s)
 	return at;
 }
 
-/* Looks at the first bytes and, for a compressed file, turns them into the input of its decoder. */
-static int detect_compression(struct stream *s, const char *path)
+int stream_look(struct stream *s, const char *path)
 {
 	struct stream_source *src = s->source;
 	const size_t at = skippable_frames(s), want = stream_want(s, at + 6), have = want > at ? want - at : 0;
 
+	if (s->error == -EAGAIN)
+		return s->error;
 	for (size_t i = 0; i < sizeof(compressions) / sizeof(compressions[0]); i++) {
 		if (have < compressions[i].n || memcmp(s->p + at, compressions[i].magic, compressions[i].n) != 0)
 			continue;
@@ -279,9 +306,9 @@ static int detect_compression(struct stream *s, const char *path)
 	return 0;
 }
 
-int stream_input(const char *path)
+static int open_input(const char *path, int flags)
 {
-	const int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	const int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | flags);
 	struct stat st;
 	int err = 0;
 
@@ -300,11 +327,22 @@ int stream_input(const char *path)
 	return err;
 }
 
+int stream_input(const char *path)
+{
+	return open_input(path, 0);
+}
+
+int stream_input_at_once(const char *path)
+{
+	struct stat st;
+
+	return open_input(path, stat(path, &st) == 0 && S_ISFIFO(st.st_mode) ? O_NONBLOCK : 0);
+}
+
 int stream_open(struct stream *s, const char *path, int fd)
 {
 	struct stream_source *src = calloc(1, sizeof(*src));
 	struct stat st;
-	int ret;
 
 	*s = (struct stream){ .source = src };
 	if (!src) {
@@ -320,10 +358,7 @@ int stream_open(struct stream *s, const char *path, int fd)
 	if (!src->buf)
 		goto nomem;
 	s->p = s->end = src->buf;
-	ret = detect_compression(s, path);
-	if (ret)
-		stream_close(s);
-	return ret;
+	return 0;
 nomem:
 	log_error("%s: out of memory", path);
 	stream_close(s);
@@ -349,7 +384,7 @@ static int make_room(struct stream *s, size_t n)
 		free(src->buf);
 		src->buf = p;
 		src->cap = cap;
-	} else {
+	} else if (s->p != src->buf) {
 		memmove(src->buf, s->p, have);
 	}
 	s->p = src->buf;
@@ -357,27 +392,68 @@ static int make_room(struct stream *s, size_t n)
 	return 0;
 }
 
-size_t stream_fill(struct stream *s, size_t n)
+/* What there is, to where the window has room. */
+static void read_more(struct stream *s)
 {
 	struct stream_source *src = s->source;
+	uint8_t *at = src->buf + (s->end - src->buf);
+	const size_t room = (size_t)(src->buf + src->cap - s->end);
+	const ssize_t got = src->decode ? src->decode(s, at, room) : read_fd(src, at, room);
 
-	if (!s->error && !src->eof)
-		s->error = make_room(s, n);
-	while (!s->error && !src->eof && (size_t)(s->end - s->p) < n) {
-		uint8_t *at = src->buf + (s->end - src->buf);
-		const size_t room = (size_t)(src->buf + src->cap - s->end);
-		const ssize_t got = src->decode ? src->decode(s, at, room) : read_fd(src, at, room);
-
-		if (got < 0) {
-			s->error = (int)got;
-		} else if (got == 0) {
-			src->eof = true;
-		} else {
-			s->end += got;
-			s->offset += (uint64_t)got;
-		}
+	if (got < 0) {
+		s->error = (int)got;
+	} else if (got == 0) {
+		src->eof = true;
+	} else {
+		s->end += got;
+		s->offset += (uint64_t)got;
+		src->holds = src->mid_frame && (size_t)got == room;
 	}
+}
+
+/* Whether more may come. */
+static bool goes_on(struct stream *s)
+{
+	if (s->error == -EAGAIN)
+		s->error = 0;
+	return !s->error && !s->source->eof;
+}
+
+size_t stream_fill(struct stream *s, size_t n)
+{
+	if (goes_on(s))
+		s->error = make_room(s, n);
+	while (!s->error && !s->source->eof && (size_t)(s->end - s->p) < n)
+		read_more(s);
 	return (size_t)(s->end - s->p);
+}
+
+bool stream_read_ahead(struct stream *s, size_t max)
+{
+	const struct stream_source *src = s->source;
+	const size_t have = (size_t)(s->end - s->p);
+
+	if (!goes_on(s))
+		return false;
+	/* By halves: what is there is not moved for a few bytes each. */
+	if (s->end == src->buf + src->cap) {
+		if (have > src->cap / 2 && 2 * src->cap > max)
+			return false;
+		s->error = make_room(s, have > src->cap / 2 ? 2 * src->cap : have);
+	}
+	if (!s->error)
+		read_more(s);
+	return goes_on(s);
+}
+
+void stream_set_impatient(struct stream *s)
+{
+	s->source->impatient = true;
+}
+
+bool stream_waits(const struct stream *s)
+{
+	return s->source->waits;
 }
 
 void stream_set_interrupt(struct stream *s, const volatile sig_atomic_t *flag)

@@ -12,15 +12,26 @@
 struct stream {
 	const uint8_t *p, *end; /* the window: bytes not consumed yet */
 	uint64_t offset;	/* of end, in decompressed bytes from the start of the file */
-	int error;		/* 0, or why nothing more comes: -errno; -EBADMSG broken compressed data */
-	const char *reason;	/* of -EBADMSG */
+	int error; /* 0, or why nothing more comes: -errno; -EBADMSG broken compressed data; -EAGAIN: for now */
+	const char *reason; /* of -EBADMSG */
 	struct stream_source *source;
 };
 
 /* Opens a file, or takes standard input for "-": a descriptor, or -errno, logged. */
 int stream_input(const char *path);
-/* Closes fd in the end, but for standard input. Errors are logged with its path; -errno. */
+/* The same, and a named pipe need not have a writer yet. */
+int stream_input_at_once(const char *path);
+/* Reads nothing as yet. Closes fd in the end, but for standard input. Errors are logged with its path; -errno. */
 int stream_open(struct stream *s, const char *path, int fd);
+/* First of all: whether it is compressed. Likewise; -EAGAIN: its first bytes have not come yet, to be called again. */
+int stream_look(struct stream *s, const char *path);
+/* From now on: what a pipe does not have yet is -EAGAIN. */
+void stream_set_impatient(struct stream *s);
+/* It is no regular file, which is always ready. */
+bool stream_waits(const struct stream *s);
+/* Of an impatient one: takes in what has come, to a window of no more than max bytes. What the window holds may move. False: there is
+ * no room, or nothing more. */
+bool stream_read_ahead(struct stream *s, size_t max);
 /* Makes the window at least n bytes long. Returns its length: less than n at the end of the file or at an error. */
 size_t stream_fill(struct stream *s, size_t n);
 /* Once *flag is set, a read that a signal interrupts ends the stream with -EINTR. */

@@ -246,33 +246,47 @@ static inline int ro_block(void *arg, const struct pcapng_block *b)
 	return 0;
 }
 
+static inline struct reader_handler ro_handler(struct readout *ro)
+{
+	return (struct reader_handler){ .arg = ro, .iface = ro_iface, .packet = ro_packet, .block = ro_block };
+}
+
+/* Standard error goes to a file until cf_logged(). The descriptor that it had. */
+static inline int cf_log(int *fd)
+{
+	const int saved = dup(2);
+
+	*fd = open("/tmp", O_RDWR | O_TMPFILE, 0600);
+	dup2(*fd, 2);
+	return saved;
+}
+
+static inline void cf_logged(struct readout *ro, int saved, int fd)
+{
+	ssize_t n;
+
+	dup2(saved, 2);
+	close(saved);
+	n = pread(fd, ro->err, sizeof(ro->err) - 1, 0);
+	if (n > 0)
+		ro->err[n] = '\0';
+	close(fd);
+}
+
 /* Standard error goes to ro->err meanwhile. */
 static inline struct readout cf_read(const char *path)
 {
-	const struct reader_handler h = { .iface = ro_iface, .packet = ro_packet, .block = ro_block };
 	struct readout ro = { 0 };
-	struct reader_handler handler = h;
+	const struct reader_handler handler = ro_handler(&ro);
 	struct reader *r = NULL;
-	char err_name[80];
-	int saved, fd;
-	ssize_t n;
+	int fd;
+	const int saved = cf_log(&fd);
 
-	snprintf(err_name, sizeof(err_name), "%s.err", cf_temp_name());
-	fd = open(err_name, O_RDWR | O_CREAT | O_TRUNC, 0600);
-	saved = dup(2);
-	dup2(fd, 2);
-	handler.arg = &ro;
 	ro.open = reader_open(&r, path);
 	if (!ro.open)
 		ro.run = reader_run(r, &handler);
 	reader_free(r);
-	dup2(saved, 2);
-	close(saved);
-	n = pread(fd, ro.err, sizeof(ro.err) - 1, 0);
-	if (n > 0)
-		ro.err[n] = '\0';
-	close(fd);
-	unlink(err_name);
+	cf_logged(&ro, saved, fd);
 	buf_put(&ro.text, "", 1);
 	return ro;
 }

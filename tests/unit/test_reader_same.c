@@ -339,6 +339,119 @@ static void test_in_pieces(void)
 	unlink(cf_temp_name());
 }
 
+/* Some more of b, and its end behind it. */
+static void feed(const struct buf *b, size_t *at, int *fd, unsigned max)
+{
+	const size_t left = b->len - *at, n = 1 + (size_t)rand() % max;
+	ssize_t done = 0;
+
+	if (left)
+		done = write(*fd, b->p + *at, n < left ? n : left);
+	else
+		close(*fd);
+	if (!left)
+		*fd = -1;
+	*at += done > 0 ? (size_t)done : 0;
+}
+
+/* Where it would have to be waited for, something is written first. */
+static struct readout read_steps(const struct buf *b, unsigned max, bool ahead)
+{
+	struct readout ro = { 0 };
+	const struct reader_handler h = ro_handler(&ro);
+	struct reader *r;
+	int pipefd[2], fd, saved, ret = READER_MORE;
+	size_t at = 0;
+
+	saved = cf_log(&fd);
+	if (pipe2(pipefd, O_CLOEXEC) || reader_begin(&r, "standard input", pipefd[0]))
+		abort();
+	while (ret == READER_MORE || ret == -EAGAIN) {
+		if (ret == -EAGAIN || (ahead && chance(3) == 0)) {
+			if (pipefd[1] >= 0)
+				feed(b, &at, &pipefd[1], max);
+			if (reader_is_open(r) && ahead)
+				reader_read_ahead(r, 1 << 20);
+		}
+		ret = reader_step(r, &h);
+	}
+	if (pipefd[1] >= 0)
+		close(pipefd[1]);
+	ro.run = ret;
+	reader_free(r);
+	cf_logged(&ro, saved, fd);
+	buf_put(&ro.text, "", 1);
+	return ro;
+}
+
+static void check_same(const struct readout *whole, struct readout *steps)
+{
+	CHECK_STR(steps->text.p, whole->text.p);
+	CHECK_STR(steps->err, whole->err);
+	CHECK_INT(steps->run, whole->open ? whole->open : whole->run);
+	ro_done(steps);
+}
+
+static void test_in_steps(void)
+{
+	for (unsigned i = 0; i < FILES; i++) {
+		struct capfile c = { .big = chance(2) };
+		struct readout whole, steps;
+
+		build(&c);
+		damage(&c.b);
+		cf_write(cf_temp_name(), c.b.p, c.b.len);
+		whole = read_standard_input(open(cf_temp_name(), O_RDONLY));
+		steps = read_steps(&c.b, 1 + chance(200), i % 2);
+		check_same(&whole, &steps);
+		ro_done(&whole);
+		buf_done(&c.b);
+	}
+	unlink(cf_temp_name());
+}
+
+/* gzip, zstd and lz4 of them. */
+static struct buf packed(unsigned kind)
+{
+	static const char *const tools[] = { "gzip -c", "zstd -qc", "lz4 -qc" };
+	struct buf b = { 0 };
+	char command[200], part[4096];
+	FILE *f;
+
+	snprintf(command, sizeof(command), "%s < %s", tools[kind], cf_temp_name());
+	f = popen(command, "r"); /* NOLINT(bugprone-command-processor,cert-env33-c) */
+	for (size_t n; (n = fread(part, 1, sizeof(part), f));)
+		buf_put(&b, part, n);
+	if (pclose(f))
+		abort();
+	return b;
+}
+
+/* Far more comes out than fits into what the reader asks for at once. */
+static void test_packed_in_steps(void)
+{
+	static const uint8_t zeros[60000];
+	struct capfile c = { 0 };
+	struct readout whole;
+
+	cf_section(&c, NULL);
+	cf_iface(&c, 1, 0, "a", 9, 0);
+	for (unsigned i = 0; i < 200; i++)
+		cf_end(&c, cf_packet(&c, 0, i, chance(50000), 60000, zeros));
+	cf_write(cf_temp_name(), c.b.p, c.b.len);
+	whole = read_standard_input(open(cf_temp_name(), O_RDONLY));
+	for (unsigned i = 0; i < 12; i++) {
+		struct buf b = packed(i % 3);
+		struct readout steps = read_steps(&b, i < 6 ? 60000 : 1 + chance(3000), i / 3 % 2);
+
+		check_same(&whole, &steps);
+		buf_done(&b);
+	}
+	ro_done(&whole);
+	unlink(cf_temp_name());
+	buf_done(&c.b);
+}
+
 int main(void)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -346,5 +459,7 @@ int main(void)
 	RUN(test_options_of_packets);
 	RUN(test_many_owners);
 	RUN(test_in_pieces);
+	RUN(test_in_steps);
+	RUN(test_packed_in_steps);
 	return check_status();
 }
