@@ -144,50 +144,56 @@ static int next_record(struct reader *r, struct packet *pkt, uint32_t max_caplen
 	return 1;
 }
 
-/* One record. READER_MORE, READER_END; -errno, logged; *stop: what the handler returned. */
-static inline int handle_record(struct reader *r, const struct reader_handler *h, struct packet *pkt,
-				uint32_t max_caplen, int *stop)
-{
-	const struct reader_iface *ri = r->ifaces[0];
-	struct stream *s = &r->stream;
-	const int ret = next_record(r, pkt, max_caplen);
-	size_t size;
-
-	if (ret <= 0)
-		return ret;
-	size = r->record_header + pkt->caplen;
-	pkt->data = s->p + r->record_header;
-	if (pkt->caplen > ri->cut)
-		pkt->caplen = ri->cut;
-	if (r->swapped) /* the window is our own memory */
-		pseudo_header_to_host(ri->pub.dlt, (uint8_t *)pkt->data, pkt->caplen);
-	*stop = h->packet(h->arg, pkt);
-	s->p += size;
-	return READER_MORE;
-}
-
-int reader_run_pcap(struct reader *r, const struct reader_handler *h)
+static int read_records(struct reader *r, const struct reader_handler *h)
 {
 	const struct reader_iface *ri = r->ifaces[0];
 	const uint32_t max_caplen = linktype_max_snaplen(ri->pub.dlt);
 	struct packet pkt = { .iface = &ri->pub };
-	int ret = READER_MORE, stop = h->iface ? h->iface(h->arg, &ri->pub) : 0;
+	struct stream *s = &r->stream;
+	int ret = 0;
 
-	while (!stop && ret == READER_MORE)
-		ret = handle_record(r, h, &pkt, max_caplen, &stop);
-	return stop ? stop : ret;
+	while (!ret) {
+		size_t size;
+
+		ret = next_record(r, &pkt, max_caplen);
+		if (ret <= 0)
+			return ret;
+		size = r->record_header + pkt.caplen;
+		pkt.data = s->p + r->record_header;
+		if (pkt.caplen > ri->cut)
+			pkt.caplen = ri->cut;
+		if (r->swapped) /* the window is our own memory */
+			pseudo_header_to_host(ri->pub.dlt, (uint8_t *)pkt.data, pkt.caplen);
+		ret = h->packet(h->arg, &pkt);
+		s->p += size;
+	}
+	return ret;
+}
+
+int reader_run_pcap(struct reader *r, const struct reader_handler *h)
+{
+	const int ret = h->iface ? h->iface(h->arg, &r->ifaces[0]->pub) : 0;
+
+	return ret ? ret : read_records(r, h);
+}
+
+static int one_packet(void *arg, const struct packet *packet)
+{
+	const struct reader_handler *h = arg;
+	const int ret = h->packet(h->arg, packet);
+
+	return ret ? ret : READER_MORE;
 }
 
 int reader_step_pcap(struct reader *r, const struct reader_handler *h)
 {
-	const struct reader_iface *ri = r->ifaces[0];
-	int ret = READER_MORE, stop = 0;
+	const struct reader_handler one = { .arg = (void *)h, .packet = one_packet };
+	int ret = 0;
 
 	if (r->begun)
-		ret = handle_record(r, h, &r->packet, linktype_max_snaplen(ri->pub.dlt), &stop);
-	else if (h->iface)
-		stop = h->iface(h->arg, &ri->pub);
-	r->packet.iface = &ri->pub;
+		return read_records(r, &one);
 	r->begun = true;
-	return stop < 0 ? stop : ret;
+	if (h->iface)
+		ret = h->iface(h->arg, &r->ifaces[0]->pub);
+	return ret ? ret : READER_MORE;
 }
