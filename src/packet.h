@@ -58,6 +58,7 @@ struct packet {
 	const uint8_t *options;
 	size_t options_len;
 	uint64_t file_ts; /* with options: the time stamp as stored, in units of the interface's if_tsresol */
+	bool of_blocks;	  /* with options: annot is what blocks of processes tell, at least in part */
 	bool timeless;	  /* with options: the block has no time stamp and no options (a simple packet block) */
 	/* text only: so many of the last bytes of data are not what they should be, since no text depends on them but by their sum as
 	 * far as a checksum counts them: 16-bit words of this machine's order, carries added */

@@ -41,8 +41,8 @@ struct merge_config {
 int merge_new(struct merge **ret, const struct merge_config *config);
 /* The inputs are numbered from 0 in the order of these calls. -errno, logged. */
 int merge_add(struct merge *m, const struct merge_input *input);
-/* Reads the headers of the inputs that need not be waited for. Those that are damaged are told, and left out. -errno, logged. */
-int merge_open(struct merge *m);
+/* Reads the headers of the inputs that need not be waited for. Those that are damaged are told, and left out. */
+void merge_open(struct merge *m);
 /* In merge_run(), too: for packets that have not been read so far. */
 void merge_set_offset(struct merge *m, size_t input, int64_t offset);
 /* Delivers everything: blocks of interfaces and sections are not handed on as such, those of statistics have the new numbers. Packets
@@ -52,7 +52,7 @@ int merge_run(struct merge *m, const struct reader_handler *handler);
 size_t merge_inputs(const struct merge *m);
 /* Of an input that is open. */
 const struct reader *merge_reader(const struct merge *m, size_t input);
-/* It is no regular file. */
+/* It is no regular file: it may have to be waited for. */
 bool merge_is_live(const struct merge *m, size_t input);
 /* Which input an interface of ours is of. */
 size_t merge_input_of(const struct merge *m, const struct iface *iface);

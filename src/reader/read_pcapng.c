@@ -263,6 +263,7 @@ static void set_options(struct reader *r, struct packet *pkt, const uint8_t *opt
 	pkt->annot = told->annot;
 	if (told->names_process && lacks_name(told->annot))
 		pkt->annot = name_process(r, pkt, &told->process, told->annot);
+	pkt->of_blocks = pkt->annot != told->annot;
 }
 
 static int too_long(const struct reader *r, const struct block *b, const struct reader_iface *ri, uint32_t caplen,

@@ -182,9 +182,11 @@ void reader_set_serials(struct reader *r, uint64_t first)
 	option_memo_set_serials(r->options_told, first);
 }
 
-bool reader_read_ahead(struct reader *r, size_t max)
+int reader_read_ahead(struct reader *r, size_t max)
 {
-	return stream_read_ahead(&r->stream, max);
+	const int ret = stream_read_ahead(&r->stream, max);
+
+	return ret ? ret : stream_goes_on(&r->stream) ? READER_MORE : READER_END;
 }
 
 int reader_dlt(const struct reader *r)

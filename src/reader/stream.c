@@ -411,8 +411,7 @@ static void read_more(struct stream *s)
 	}
 }
 
-/* Whether more may come. */
-static bool goes_on(struct stream *s)
+bool stream_goes_on(struct stream *s)
 {
 	if (s->error == -EAGAIN)
 		s->error = 0;
@@ -421,29 +420,29 @@ static bool goes_on(struct stream *s)
 
 size_t stream_fill(struct stream *s, size_t n)
 {
-	if (goes_on(s))
+	if (stream_goes_on(s))
 		s->error = make_room(s, n);
 	while (!s->error && !s->source->eof && (size_t)(s->end - s->p) < n)
 		read_more(s);
 	return (size_t)(s->end - s->p);
 }
 
-bool stream_read_ahead(struct stream *s, size_t max)
+int stream_read_ahead(struct stream *s, size_t max)
 {
 	const struct stream_source *src = s->source;
 	const size_t have = (size_t)(s->end - s->p);
 
-	if (!goes_on(s))
-		return false;
+	if (!stream_goes_on(s))
+		return 0;
 	/* By halves: what is there is not moved for a few bytes each. */
 	if (s->end == src->buf + src->cap) {
 		if (have > src->cap / 2 && 2 * src->cap > max)
-			return false;
+			return -ENOSPC;
 		s->error = make_room(s, have > src->cap / 2 ? 2 * src->cap : have);
 	}
 	if (!s->error)
 		read_more(s);
-	return goes_on(s);
+	return 0;
 }
 
 void stream_set_impatient(struct stream *s)

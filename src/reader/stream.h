@@ -29,9 +29,11 @@ int stream_look(struct stream *s, const char *path);
 void stream_set_impatient(struct stream *s);
 /* It is no regular file, which is always ready. */
 bool stream_waits(const struct stream *s);
-/* Of an impatient one: takes in what has come, to a window of no more than max bytes. What the window holds may move. False: there is
- * no room, or nothing more. */
-bool stream_read_ahead(struct stream *s, size_t max);
+/* Of an impatient one: takes in what has come, to a window of no more than max bytes. What the window holds may move. -ENOSPC:
+ * there is no room. */
+int stream_read_ahead(struct stream *s, size_t max);
+/* Whether more may come. */
+bool stream_goes_on(struct stream *s);
 /* Makes the window at least n bytes long. Returns its length: less than n at the end of the file or at an error. */
 size_t stream_fill(struct stream *s, size_t n);
 /* Once *flag is set, a read that a signal interrupts ends the stream with -EINTR. */
