@@ -15,6 +15,7 @@
 #include "reader/reader.h"
 #include "sandbox.h"
 #include "session_broker_wire.h"
+#include "session_inputs.h"
 #include "util/caps.h"
 #include "util/fd.h"
 #include "util/log.h"
@@ -93,6 +94,16 @@ static int remember_input(struct outside *out, int fd)
 		return -ENOMEM;
 	out->inputs = inputs;
 	return fstat(fd, &inputs[out->ninputs++]) ? -errno : 0;
+}
+
+static int remember_inputs(struct outside *out)
+{
+	const struct session_inputs *in = out->config.inputs;
+	int err = in ? 0 : remember_input(out, out->config.input);
+
+	for (size_t i = 0; in && i < in->n && !err; i++)
+		err = remember_input(out, in->v[i].fd);
+	return err;
 }
 
 static int answer_input(struct outside *out)
@@ -255,7 +266,7 @@ static int outside_open(struct outside *out)
 {
 	const struct session *s = out->config.s;
 	struct file_config files = session_file_config(s);
-	int err = remember_input(out, out->config.first);
+	int err = remember_inputs(out);
 
 	files.is_input = is_input;
 	files.arg = out;

@@ -14,11 +14,14 @@
 #include "session_private.h"
 
 struct broker;
+struct session_inputs;
 
 struct broker_config {
 	const struct session *s;
 	FILE *list; /* -V's, behind its first line; NULL none */
-	int first;  /* the descriptor of the file that comes first */
+	/* What is read: several, or else one, by its descriptor. */
+	const struct session_inputs *inputs;
+	int input;
 };
 
 /* The next line of -V's file; false at its end. */

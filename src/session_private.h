@@ -105,6 +105,8 @@ unsigned session_top_fds(const struct session *s, int fds[SESSION_TOP_FDS]);
 void session_top_input(struct session *s);
 /* Reading: serves the screen once, until fd (-1: none) is readable, and for a second at most. */
 void session_top_wait(struct session *s, int fd);
+/* The same of what is there now. */
+void session_top_look(struct session *s);
 /* All is read: what is shown stays until the user or a signal (s->interrupted) wants the end. */
 void session_top_stay(struct session *s);
 
@@ -115,5 +117,8 @@ void session_name_dlt(int dlt, char *text, size_t size);
 
 int session_run_live(const struct options *o);
 int session_run_offline(const struct options *o);
+struct session_inputs;
+/* The same with streams that are open, instead of the files of options; what is read of them is closed. */
+int session_run_inputs(const struct options *o, struct session_inputs *inputs);
 
 #endif

@@ -69,7 +69,8 @@ static int timeout_of(uint64_t when, uint64_t now)
 	return when > now ? (int)((when - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC) : 0;
 }
 
-void session_top_wait(struct session *s, int fd)
+/* Until fd (-1: none) is readable, a key is there, or a time has come; look: what of that is so now. */
+static void serve(struct session *s, int fd, bool look)
 {
 	struct pollfd ready[SESSION_TOP_FDS + 1] = { { .fd = fd, .events = POLLIN } };
 	int fds[SESSION_TOP_FDS];
@@ -78,7 +79,7 @@ void session_top_wait(struct session *s, int fd)
 
 	for (unsigned i = 0; i < n; i++)
 		ready[1 + i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
-	poll(ready, 1 + n, timeout_of(s->tick, now));
+	poll(ready, 1 + n, look ? 0 : timeout_of(s->tick, now));
 	now = clock_ns(CLOCK_MONOTONIC);
 	for (unsigned i = 1; i <= n && !s->stop; i++) {
 		if (ready[i].revents) {
@@ -88,6 +89,16 @@ void session_top_wait(struct session *s, int fd)
 	}
 	if (now >= s->tick && !s->stop)
 		session_tick(s, now);
+}
+
+void session_top_wait(struct session *s, int fd)
+{
+	serve(s, fd, false);
+}
+
+void session_top_look(struct session *s)
+{
+	serve(s, -1, true);
 }
 
 void session_top_stay(struct session *s)

@@ -132,7 +132,7 @@ struct flows_pick {
 };
 
 /* As flows_rows(). *of: how many are wanted. */
-ssize_t flows_rows_first(struct flows *f, enum flows_by by, enum flows_sort sort, const struct flows_pick *pick, struct flows_row **ret,
-			 size_t *of);
+ssize_t flows_rows_first(struct flows *f, enum flows_by by, enum flows_sort sort, const struct flows_pick *pick,
+			 struct flows_row **ret, size_t *of);
 
 #endif

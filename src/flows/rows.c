@@ -303,8 +303,8 @@ static void pick_first(struct flows_row *rows, size_t n, size_t most, enum flows
 	qsort_r(rows, most, sizeof(*rows), compare, &sort);
 }
 
-ssize_t flows_rows_first(struct flows *f, enum flows_by by, enum flows_sort sort, const struct flows_pick *pick, struct flows_row **ret,
-			 size_t *of)
+ssize_t flows_rows_first(struct flows *f, enum flows_by by, enum flows_sort sort, const struct flows_pick *pick,
+			 struct flows_row **ret, size_t *of)
 {
 	struct grouping g = { .by = by, .key = hash_key() };
 	size_t most;

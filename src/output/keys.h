@@ -15,7 +15,7 @@ enum {
 	KEY_ESCAPE = 0x110000, /* behind Unicode */
 	KEY_ENTER,
 	KEY_BACKSPACE,
-	KEY_ERASE, /* Ctrl-U: the line */
+	KEY_ERASE,  /* Ctrl-U: the line */
 	KEY_REDRAW, /* Ctrl-L */
 	KEY_UP,
 	KEY_DOWN,

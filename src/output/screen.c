@@ -19,8 +19,8 @@
 #include "util/log.h"
 
 enum {
-	KEYS_READ = 64,	 /* bytes at once */
-	WAIT_MS = 50,	 /* for a terminal that takes nothing, once */
+	KEYS_READ = 64, /* bytes at once */
+	WAIT_MS = 50,	/* for a terminal that takes nothing, once */
 	COLUMNS_USUAL = 80,
 	ROWS_USUAL = 24,
 	SIDE_MAX = 1000, /* columns or rows: of more, that many are used */
@@ -32,9 +32,9 @@ static const char take_screen[] = "\033[?1049h\033[?7l\033[?25l\033[H\033[2J";
 static const char give_screen[] = "\030\033[m\033[?7h\033[?25h\033[999;1H\033[K\033[?1049l";
 
 struct screen {
-	int in, out;	   /* in: -1 no keyboard; both our own */
-	bool nonblocking;  /* out */
-	bool has_modes;	   /* saved is set */
+	int in, out;	  /* in: -1 no keyboard; both our own */
+	bool nonblocking; /* out */
+	bool has_modes;	  /* saved is set */
 	struct termios saved;
 	int signals;
 	sigset_t before; /* blocked signals */
@@ -131,7 +131,9 @@ int screen_new(struct screen **ret)
 	int err = s ? 0 : -ENOMEM;
 
 	if (s) {
-		*s = (struct screen){ .in = -1, .out = -1, .signals = -1, .messages = MESSAGES_NONE, .owner = getpid() };
+		*s = (struct screen){
+			.in = -1, .out = -1, .signals = -1, .messages = MESSAGES_NONE, .owner = getpid()
+		};
 		s->out = open_anew(STDOUT_FILENO, O_RDWR, &s->nonblocking);
 		err = s->out < 0 ? -errno : open_signals(s);
 	}
@@ -173,8 +175,8 @@ static int set_modes(struct screen *s)
 
 	if (!s->has_modes)
 		return 0;
-	modes.c_iflag &= (tcflag_t)~(IXON | ICRNL | INLCR | IGNCR | ISTRIP);
-	modes.c_lflag &= (tcflag_t)~(ICANON | ECHO | IEXTEN);
+	modes.c_iflag &= (tcflag_t) ~(IXON | ICRNL | INLCR | IGNCR | ISTRIP);
+	modes.c_lflag &= (tcflag_t) ~(ICANON | ECHO | IEXTEN);
 	modes.c_cc[VQUIT] = _POSIX_VDISABLE;
 	modes.c_cc[VMIN] = 0;
 	modes.c_cc[VTIME] = 0;

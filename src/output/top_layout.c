@@ -6,10 +6,10 @@
 static const struct {
 	unsigned fair, most;
 } widths[TOP_COLS] = {
-	[TOP_COL_NAME] = { 12, 40 },	   [TOP_COL_PLACE] = { 14, 60 },     [TOP_COL_PEER] = { 21, 50 },
-	[TOP_COL_BYTES_IN] = { 9, 9 },	   [TOP_COL_BYTES_OUT] = { 9, 9 },   [TOP_COL_RATE] = { 6, 6 },
-	[TOP_COL_PACKETS_IN] = { 8, 8 },   [TOP_COL_PACKETS_OUT] = { 8, 8 }, [TOP_COL_RETRANSMITS] = { 5, 5 },
-	[TOP_COL_RESETS] = { 5, 5 },	   [TOP_COL_FIRST] = { 8, 8 },	     [TOP_COL_LAST] = { 8, 8 },
+	[TOP_COL_NAME] = { 12, 40 },	 [TOP_COL_PLACE] = { 14, 60 },	   [TOP_COL_PEER] = { 21, 50 },
+	[TOP_COL_BYTES_IN] = { 9, 9 },	 [TOP_COL_BYTES_OUT] = { 9, 9 },   [TOP_COL_RATE] = { 6, 6 },
+	[TOP_COL_PACKETS_IN] = { 8, 8 }, [TOP_COL_PACKETS_OUT] = { 8, 8 }, [TOP_COL_RETRANSMITS] = { 5, 5 },
+	[TOP_COL_RESETS] = { 5, 5 },	 [TOP_COL_FIRST] = { 8, 8 },	   [TOP_COL_LAST] = { 8, 8 },
 };
 
 /* By importance; with the second goes the first. */

@@ -124,10 +124,10 @@ void top_put_row(struct buf *b, const struct top_layout *l, const struct top_row
 static const char *head_of(enum top_column c, enum flows_by by)
 {
 	static const char *const heads[TOP_COLS] = {
-		[TOP_COL_PLACE] = "POD/CONTAINER", [TOP_COL_PEER] = "PEER",	       [TOP_COL_BYTES_IN] = "BYTES-IN",
-		[TOP_COL_BYTES_OUT] = "BYTES-OUT", [TOP_COL_RATE] = "B/S",	       [TOP_COL_PACKETS_IN] = "PKTS-IN",
+		[TOP_COL_PLACE] = "POD/CONTAINER",  [TOP_COL_PEER] = "PEER",	    [TOP_COL_BYTES_IN] = "BYTES-IN",
+		[TOP_COL_BYTES_OUT] = "BYTES-OUT",  [TOP_COL_RATE] = "B/S",	    [TOP_COL_PACKETS_IN] = "PKTS-IN",
 		[TOP_COL_PACKETS_OUT] = "PKTS-OUT", [TOP_COL_RETRANSMITS] = "RETR", [TOP_COL_RESETS] = "RST",
-		[TOP_COL_FIRST] = "FIRST",	   [TOP_COL_LAST] = "LAST",
+		[TOP_COL_FIRST] = "FIRST",	    [TOP_COL_LAST] = "LAST",
 	};
 	static const char *const names[] = {
 		[FLOWS_BY_PROCESS] = "PROCESS", [FLOWS_BY_FLOW] = "PROCESS", [FLOWS_BY_CONTAINER] = "CONTAINER",

@@ -13,11 +13,12 @@ struct top_shown {
 	const char *expr;      /* "": none */
 	const struct iface *const *ifaces;
 	size_t nifaces;
-	uint64_t interval; /* ns between the last two calls of flows_tick(); 0: there were none, and rates are averages */
-	bool live;	   /* drops are told */
-	uint64_t dropped;  /* packets */
-	bool message;	   /* the last line of standard error is shown */
-	bool complete;	   /* no more packets come */
+	uint64_t
+		interval; /* ns between the last two calls of flows_tick(); 0: there were none, and rates are averages */
+	bool live;	  /* drops are told */
+	uint64_t dropped; /* packets */
+	bool message;	  /* the last line of standard error is shown */
+	bool complete;	  /* no more packets come */
 	bool utc;
 };
 

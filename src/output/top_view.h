@@ -13,12 +13,12 @@ enum { TOP_FILTER_MAX = 64 }; /* bytes, NUL included */
 
 struct top_view {
 	enum flows_by by;
-	enum flows_sort sort; /* up to FLOWS_SORT_LAST */
+	enum flows_sort sort;	     /* up to FLOWS_SORT_LAST */
 	char filter[TOP_FILTER_MAX]; /* UTF-8; rows without it are not shown; "": all are */
 	bool typing;		     /* keys go to the filter */
 	bool paused, help;
-	size_t offset;	/* the first row that is shown; whoever draws lowers it to what there is */
-	unsigned page;	/* rows that fit, set by whoever draws */
+	size_t offset;	  /* the first row that is shown; whoever draws lowers it to what there is */
+	unsigned page;	  /* rows that fit, set by whoever draws */
 	bool quit, clear; /* asked for, once */
 };
 

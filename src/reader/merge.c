@@ -414,9 +414,12 @@ static int begin(struct merge *m)
 	return m->err;
 }
 
-static bool is_interrupted(const struct merge *m)
+/* > 0: a signal asks for the end. */
+static int heed(const struct merge *m)
 {
-	return m->config.interrupted && *m->config.interrupted;
+	if (!m->config.interrupted || !*m->config.interrupted)
+		return 0;
+	return m->config.woken ? m->config.woken(m->config.arg) : 1;
 }
 
 int merge_run(struct merge *m, const struct reader_handler *handler)
@@ -425,8 +428,11 @@ int merge_run(struct merge *m, const struct reader_handler *handler)
 
 	m->handler = handler;
 	ret = begin(m);
-	while (!ret && (m->nheap || m->nwaiting) && !is_interrupted(m))
-		ret = turn(m);
+	while (!ret && (m->nheap || m->nwaiting)) {
+		ret = heed(m);
+		if (!ret)
+			ret = turn(m);
+	}
 	if (!ret)
 		ret = announce_rest(m);
 	return ret < 0 ? ret : 0;

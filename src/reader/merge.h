@@ -27,15 +27,22 @@ enum merge_event {
 	MERGE_LATE,   /* and then there came packets that are older than what went on; told once of each */
 };
 
+enum { MERGE_FDS = 3 };
+
 struct merge_config {
 	void *arg; /* of the following, which may be NULL but for told */
 	void (*told)(void *arg, size_t input, enum merge_event event);
 	/* Nothing is there for now: what was handed on may be shown. > 0, < 0 as of a handler. */
 	int (*idle)(void *arg);
-	/* A signal came, perhaps, while there was nothing to do. > 0, < 0 as of a handler. */
+	/* A signal came, perhaps. > 0, < 0 as of a handler. */
 	int (*woken)(void *arg);
-	const volatile sig_atomic_t *interrupted; /* set by a signal's handler: the end; NULL: nobody asks for one */
-	uint64_t patience;			  /* ns that packets wait for an input that has none, at most */
+	/* Set by a signal's handler that asks for the end, which is as woken() says; NULL: nobody asks for one. */
+	const volatile sig_atomic_t *interrupted;
+	/* What else is waited for, until at the latest *until (CLOCK_MONOTONIC ns, which may be lowered); serve() is called then: > 0, < 0 as
+	 * of a handler. */
+	unsigned (*watch)(void *arg, int fds[MERGE_FDS], uint64_t *until);
+	int (*serve)(void *arg);
+	uint64_t patience; /* ns that packets wait for an input that has none, at most */
 };
 
 int merge_new(struct merge **ret, const struct merge_config *config);

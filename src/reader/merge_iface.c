@@ -35,7 +35,8 @@ static uint64_t hash_of(const struct iface *iface)
 	if (!*iface->name)
 		return 0;
 	h = hash_more(&key, 0, iface->name, strlen(iface->name));
-	h = hash_more(&key, h, iface->other_netns ? &iface->netns : NULL, iface->other_netns ? sizeof(iface->netns) : 0);
+	h = hash_more(&key, h, iface->other_netns ? &iface->netns : NULL,
+		      iface->other_netns ? sizeof(iface->netns) : 0);
 	h = hash_more(&key, h, netns, strlen(netns));
 	return hash_more(&key, h, host, strlen(host)) | 1;
 }

@@ -47,12 +47,12 @@ struct input {
 
 	/* CLOCK_MONOTONIC ns */
 	uint64_t waits_since;
-	uint64_t head_since;  /* it has been held, 0: not yet */
-	bool silent;	      /* the others go on without it */
+	uint64_t head_since;	  /* it has been held, 0: not yet */
+	bool silent;		  /* the others go on without it */
 	bool sporadic, said_late; /* it was so once */
-	bool behind;	      /* what comes may be too late */
-	bool full;	      /* no more can be read ahead */
-	bool ended;	      /* nothing more can be read */
+	bool behind;		  /* what comes may be too late */
+	bool full;		  /* no more can be read ahead */
+	bool ended;		  /* nothing more can be read */
 	uint64_t late;
 };
 
@@ -61,7 +61,7 @@ struct names {
 	struct {
 		uint64_t hash; /* 0: none */
 		size_t input;
-	} *slots;
+	} * slots;
 	size_t n, room;
 };
 

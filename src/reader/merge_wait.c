@@ -17,7 +17,7 @@
 #define AHEAD_ALL (UINT64_C(64) << 20) /* bytes that are read ahead of all inputs, as long as each has the least */
 #define AHEAD_MIN (UINT64_C(256) << 10)
 #define AHEAD_MAX (UINT64_C(8) << 20)
-#define LIVE_AGE (10 * NSEC_PER_SEC)	   /* what is older when it comes is not being captured now */
+#define LIVE_AGE (10 * NSEC_PER_SEC)	  /* what is older when it comes is not being captured now */
 #define CLOCK_AHEAD (250 * NSEC_PER_MSEC) /* how far that clock may be ahead of ours */
 
 struct now {
@@ -193,9 +193,20 @@ static int show(struct merge *m)
 	return m->config.idle(m->config.arg);
 }
 
+/* Behind the inputs' n; how many. */
+static size_t watch(const struct merge *m, struct pollfd *fds, uint64_t *until)
+{
+	int more[MERGE_FDS];
+	const unsigned n = m->config.watch ? m->config.watch(m->config.arg, more, until) : 0;
+
+	for (unsigned i = 0; i < n; i++)
+		fds[i] = (struct pollfd){ .fd = more[i], .events = POLLIN };
+	return n;
+}
+
 static int poll_inputs(struct merge *m, bool wait, uint64_t until)
 {
-	struct pollfd *fds = calloc(m->n, sizeof(*fds));
+	struct pollfd *fds = calloc(m->n + MERGE_FDS, sizeof(*fds));
 	struct input **of = calloc(m->n, sizeof(struct input *));
 	int found = 0, ret = 0;
 	size_t n;
@@ -210,7 +221,9 @@ static int poll_inputs(struct merge *m, bool wait, uint64_t until)
 	if (!found && wait)
 		ret = show(m);
 	if (!found && wait && !ret)
-		found = wait_for(m, fds, n, until, &ret);
+		found = wait_for(m, fds, n + watch(m, fds + n, &until), until, &ret);
+	if (wait && !ret && m->config.serve)
+		ret = m->config.serve(m->config.arg);
 	if (found > 0 && !ret)
 		take(m, fds, of, n);
 out:

@@ -274,7 +274,7 @@ static FILE *make_options(uint8_t how, uint8_t more)
 static void run(FILE *list, int first)
 {
 	const struct session session = { .o = &options };
-	const struct broker_config config = { .s = &session, .list = list, .first = first };
+	const struct broker_config config = { .s = &session, .list = list, .input = first };
 
 	broker_serve(&config, SOCKET);
 }

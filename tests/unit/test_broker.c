@@ -19,7 +19,7 @@ static pid_t start(int *fd)
 {
 	static const struct options o = { .filter = &filter, .no_sandbox = true };
 	static const struct session s = { .o = &o };
-	const struct broker_config config = { .s = &s, .first = STDIN_FILENO };
+	const struct broker_config config = { .s = &s, .input = STDIN_FILENO };
 	int pair[2];
 	pid_t pid;
 

@@ -306,8 +306,9 @@ static void test_rates_and_order(void)
 	flows_free(f);
 }
 
-static const enum flows_sort orders[] = { FLOWS_SORT_BYTES, FLOWS_SORT_PACKETS, FLOWS_SORT_RATE,   FLOWS_SORT_RETRANSMITS,
-					  FLOWS_SORT_NAME,  FLOWS_SORT_LAST,	FLOWS_SORT_AVERAGE };
+static const enum flows_sort orders[] = { FLOWS_SORT_BYTES,	  FLOWS_SORT_PACKETS, FLOWS_SORT_RATE,
+					  FLOWS_SORT_RETRANSMITS, FLOWS_SORT_NAME,    FLOWS_SORT_LAST,
+					  FLOWS_SORT_AVERAGE };
 
 static bool is_even(void *arg, const struct flows_row *row)
 {

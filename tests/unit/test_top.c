@@ -281,7 +281,8 @@ static void test_line(void)
 	CHECK_STR(b.p, "curl.1234 10.0.0.2.443 +3       300     4.00T  12.3M        3        4     7");
 	buf_done(&b);
 	b = line_of(39, "a-name-of-many-letters.1234", "10.0.0.2.443");
-	CHECK_STR(b.p, "a-name-of-.. " "      300     4.00T  12.3M");
+	CHECK_STR(b.p, "a-name-of-.. "
+		       "      300     4.00T  12.3M");
 	buf_done(&b);
 }
 
@@ -294,7 +295,9 @@ static void test_line_wide(void)
 	buf_done(&b);
 	/* Never a part of a character. */
 	for (unsigned width = 34; width < 60; width++) {
-		b = line_of(width, "\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad", "-");
+		b = line_of(width,
+			    "\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad",
+			    "-");
 		CHECK(!strstr(b.p, "\xe4\xb8.") && !strstr(b.p, "\xe4."));
 		buf_done(&b);
 	}
