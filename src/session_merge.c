@@ -10,27 +10,21 @@
 /* How long packets wait for an input that has none. */
 #define PATIENCE NSEC_PER_SEC
 
-static void on_open(struct offline *off, size_t i)
+/* Any number of packets may come of it. */
+static bool has_no_end(const struct offline *off, size_t i)
 {
-	const struct reader *r = merge_reader(off->merge, i);
-
-	offline_print_banner(r, off->inputs->v[i].path);
-	if (off->s.text && (merge_is_live(off->merge, i) || reader_is_packed(r)))
-		output_text_packed(off->s.text);
+	return merge_is_live(off->merge, i) || reader_is_packed(merge_reader(off->merge, i));
 }
 
-/* That of a file is nothing to speak of. */
-static void on_end(struct offline *off, size_t i)
+static void say_end(const struct offline *off, size_t i)
 {
-	off->open--;
+	/* Of a file it is nothing to speak of. */
 	if (off->open && merge_is_live(off->merge, i))
 		log_warn("%s: has ended, the others go on", off->inputs->v[i].path);
 }
 
-static void on_broken(struct offline *off, size_t i)
+static void say_broken(const struct offline *off, size_t i)
 {
-	off->s.failed = true;
-	off->open--;
 	if (off->open)
 		log_warn("%s: is left out from here on, the others go on", off->inputs->v[i].path);
 }
@@ -40,10 +34,18 @@ static void told(void *arg, size_t i, enum merge_event event)
 	struct offline *off = arg;
 	const char *path = off->inputs->v[i].path;
 
+	off->open -= event == MERGE_ENDED || event == MERGE_BROKE;
+	off->s.failed |= event == MERGE_BROKE;
+	if (event == MERGE_OPENED && off->s.text && has_no_end(off, i))
+		output_text_packed(off->s.text);
+	if (off->inputs->told) {
+		off->inputs->told(off->inputs->arg, i, event);
+		return;
+	}
 	switch (event) {
-	case MERGE_OPENED: on_open(off, i); break;
-	case MERGE_ENDED: on_end(off, i); break;
-	case MERGE_BROKE: on_broken(off, i); break;
+	case MERGE_OPENED: offline_print_banner(merge_reader(off->merge, i), path); break;
+	case MERGE_ENDED: say_end(off, i); break;
+	case MERGE_BROKE: say_broken(off, i); break;
 	case MERGE_SILENT:
 		log_warn("%s: nothing has come for a second: the others do not wait for it any longer", path);
 		break;
@@ -52,8 +54,6 @@ static void told(void *arg, size_t i, enum merge_event event)
 			 path);
 		break;
 	}
-	if (off->inputs->told)
-		off->inputs->told(off->inputs->arg, i, event);
 }
 
 /* Whoever looks at a stream sees what there is. */

@@ -70,7 +70,6 @@ refused unknown_link_type "unknown data link type 65000" -r "$tmp/unknown.pcap"
 refused expression_for_unknown_link_type "unknown data link type 65000" -r "$tmp/unknown.pcap" tcp
 
 # Options that do not fit.
-refused two_files "-r is given twice" -r plain.pcap -r plain.pcap
 refused file_and_list "-V and -r are mutually exclusive" -r plain.pcap -V plain.pcap
 refused missing_folder "create the folder '/no-such-folder'" -r plain.pcap -w /no-such-folder/x
 refused folder_as_output "Is a directory" -r plain.pcap -w /
