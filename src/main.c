@@ -15,6 +15,7 @@
 #include "hints.h"
 #include "list.h"
 #include "options.h"
+#include "remote_agent.h"
 #include "session.h"
 
 /* A number in a float, computed from its bits, for test suites that ask how floats are printed. */
@@ -46,6 +47,7 @@ static int act(const struct options *o)
 	case ACTION_FP_TYPE: print_fp_type(); break;
 	case ACTION_TIME_T_SIZE: printf("%zu\n", sizeof(time_t) * 8); break;
 	case ACTION_COMPLETION: options_print_completion(o->shell); break;
+	case ACTION_REMOTE_HELLO: return remote_hello();
 	}
 	return 0;
 }

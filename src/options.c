@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "options_parse.h"
+#include "options_remote.h"
 #include "options_table.h"
 #include "options_users.h"
 #include "options_value.h"
@@ -350,6 +351,11 @@ bool options_offline(const struct options *o)
 	return o->read_files.n || o->list_file;
 }
 
+bool options_remote(const struct options *o)
+{
+	return o->remotes.n || o->remote_commands.n;
+}
+
 bool options_pcap(const struct options *o)
 {
 	const size_t n = o->write_file ? strlen(o->write_file) : 0;
@@ -444,7 +450,8 @@ static int parse_expr(struct options *o, char **words)
 		join_words(words, &o->expr);
 	if (!err)
 		err = find_terms(o);
-	if (err || !o->filter->own)
+	/* There it means what we were started from there. */
+	if (err || !o->filter->own || options_remote(o))
 		return err;
 	err = expand_own(o);
 	return err ? err : find_terms(o);
@@ -483,11 +490,14 @@ int options_parse(struct options *o, int argc, char **argv)
 	err = check_output(o);
 	if (!err)
 		err = parse_expr(o, argv + optind);
+	if (!err)
+		err = options_check_remote(o);
 	if (!err && o->action == ACTION_NONE)
 		err = check_source(o);
-	if (!err && o->action == ACTION_NONE)
+	/* Those of other hosts are known there. */
+	if (!err && o->action == ACTION_NONE && !options_remote(o))
 		err = options_find_users(o);
-	if (!err && o->action == ACTION_NONE)
+	if (!err && o->action == ACTION_NONE && !options_remote(o))
 		err = options_find_term_users(o);
 	return err;
 }
@@ -497,7 +507,7 @@ void options_done(struct options *o)
 	struct str_list *const lists[] = { &o->ifaces,		&o->netns,     &o->pnames,     &o->container_ids,
 					   &o->container_names, &o->pod_names, &o->namespaces, &o->images,
 					   &o->labels,		&o->compose,   &o->remotes,    &o->remote_commands,
-					   &o->read_files };
+					   &o->remote_words,	&o->read_files };
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		str_list_done(lists[i]);

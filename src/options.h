@@ -55,6 +55,7 @@ enum options_action {
 	ACTION_FP_TYPE,
 	ACTION_TIME_T_SIZE,
 	ACTION_COMPLETION,
+	ACTION_REMOTE_HELLO, /* the far end of --remote */
 };
 
 enum color_when { COLOR_NEVER, COLOR_AUTO, COLOR_ALWAYS };
@@ -75,7 +76,9 @@ struct options {
 	/* capture */
 	struct str_list ifaces, netns;
 	struct str_list remotes, remote_commands; /* of --remote and --remote-command */
+	struct str_list remote_words;		  /* the options that are for captures, as words of a command line */
 	bool remote_copy, remote_clock;
+	uint32_t until_silence; /* s: at the far end, ends when standard input does or has nothing for so long; 0: not */
 	const char *backend;
 	uint64_t count; /* -c, packets; 0 no limit */
 	int no_promiscuous;
@@ -147,6 +150,8 @@ struct container_query options_containers(const struct options *o);
 bool options_offline(const struct options *o);
 /* Nothing of a packet is asked for but that it is counted. */
 bool options_only_counts(const struct options *o);
+/* Other hosts capture for us. */
+bool options_remote(const struct options *o);
 /* The name of -w asks for pcap instead of pcapng. */
 bool options_pcap(const struct options *o);
 

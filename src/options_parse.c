@@ -7,6 +7,7 @@
 
 #include "options_table.h"
 #include "options_value.h"
+#include "util/buf.h"
 
 enum { REPEAT_MAX = 100, HOST_MAX = 255 };
 
@@ -213,8 +214,23 @@ static int switch_on(struct options *o, const struct option_desc *d, const char 
 	return d->parse(o, d, value);
 }
 
+/* As it was given: what it means is for the hosts to say. */
+static void keep_word(struct options *o, const struct option_desc *d, const char *value)
+{
+	struct buf b = { 0 };
+
+	if (d->name)
+		buf_printf(&b, "--%s%s%s", d->name, value ? "=" : "", value ? value : "");
+	else
+		buf_printf(&b, "-%c%s", d->key, value ? value : "");
+	str_list_add(&o->remote_words, b.p, b.len);
+	buf_done(&b);
+}
+
 int option_apply(struct options *o, const struct option_desc *d, const char *value)
 {
+	if (d->there)
+		keep_word(o, d, value);
 	if (d->arg || !value || d->parse == parse_repeat)
 		return switch_on(o, d, value);
 	if (word_in("true True TRUE t T 1", value))

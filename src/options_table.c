@@ -58,6 +58,8 @@ enum {
 	OPT_REMOTE_COMMAND,
 	OPT_REMOTE_COPY,
 	OPT_REMOTE_CLOCK,
+	OPT_REMOTE_HELLO,
+	OPT_UNTIL_SILENCE,
 	OPT_UTC,
 	OPT_PRECISION,
 	OPT_MICRO,
@@ -87,42 +89,42 @@ const char *const option_group_title[GROUPS] = {
 const struct option_desc option_table[] = {
 	{ .key = 'i', .name = "interface", .arg = "INTERFACE", .group = GROUP_CAPTURE, .parse = parse_list, AT(ifaces),
 	  .hint = HINT_IFACE,
-	  .help = "listen on this interface, by name, alternative name or the number that -D shows; repeat it or separate with "
+	  .there = true, .help = "listen on this interface, by name, alternative name or the number that -D shows; repeat it or separate with "
 		  "commas; any: all of them. Default: any when a process, user, container or command is asked for, "
 		  "and with --netns, else the first usable one" },
 	{ .key = OPT_NETNS, .name = "netns", .arg = "NAME|PATH|container:NAME|pod:NAME.NAMESPACE|any|newly", .group = GROUP_CAPTURE, .parse = parse_list,
 	  AT(netns), .hint = HINT_NETNS, .live = true,
-	  .help = "listen in this network namespace, by name, path, container (its name, a pattern or its id) or pod; repeatable; "
+	  .there = true, .help = "listen in this network namespace, by name, path, container (its name, a pattern or its id) or pod; repeatable; "
 		  "any: all of them, later ones too; newly: only later ones. Default: our own; with -i any also those of the containers and "
 		  "pods that are asked for" },
 	{ .key = 'c', .name = "receive-count", .arg = "N", .group = GROUP_CAPTURE, NUMBER(count, 1, INT64_MAX),
 	  .refusal = "invalid packet count %s (must be a number >= 1)", .help = "stop after N packets" },
 	{ .key = 'Q', .name = "direction", .arg = "DIRECTION", .group = GROUP_CAPTURE, .parse = parse_direction,
 	  AT(capture.direction), .choices = "in out inout",
-	  .help = "only packets that come in, go out, or both (inout, the default)" },
+	  .there = true, .help = "only packets that come in, go out, or both (inout, the default)" },
 	{ .key = 's', .name = "snapshot-length", .arg = "BYTES", .group = GROUP_CAPTURE, .parse = parse_snaplen,
-	  AT(capture.snaplen), .help = "keep at most this much of each packet (0: the default, 262144)" },
+	  AT(capture.snaplen), .there = true, .help = "keep at most this much of each packet (0: the default, 262144)" },
 	{ .key = 'p', .name = "no-promiscuous-mode", .group = GROUP_CAPTURE, .parse = parse_count, AT(no_promiscuous),
-	  .help = "don't put the interface into promiscuous mode" },
+	  .there = true, .help = "don't put the interface into promiscuous mode" },
 	{ .key = OPT_BACKEND, .name = "backend", .arg = "BACKEND", .group = GROUP_CAPTURE, .parse = parse_backend,
 	  AT(backend), .choices = capture_backend_words, .live = true,
-	  .help = "how packets are seen (default: tc, or pcap where only that can serve); help: what this kernel "
+	  .there = true, .help = "how packets are seen (default: tc, or pcap where only that can serve); help: what this kernel "
 		  "offers" },
 	{ .key = OPT_KERNEL_BTF, .name = "kernel-btf", .arg = "FILE", .group = GROUP_CAPTURE, .parse = parse_string,
 	  AT(capture.kernel_btf), .hint = HINT_FILE, .live = true,
-	  .help = "BTF of this kernel (default /sys/kernel/btf/vmlinux, then /var/lib/ptcpdump/btf, else it is "
+	  .there = true, .help = "BTF of this kernel (default /sys/kernel/btf/vmlinux, then /var/lib/ptcpdump/btf, else it is "
 		  "fetched)" },
 	{ .key = OPT_NO_BTF_DOWNLOAD, .name = "no-btf-download", .group = GROUP_CAPTURE, .parse = parse_true,
 	  AT(capture.no_btf_download), .live = true,
-	  .help = "don't fetch the BTF of a kernel that has none" },
+	  .there = true, .help = "don't fetch the BTF of a kernel that has none" },
 	{ .key = OPT_IMMEDIATE, .name = "immediate-mode", .group = GROUP_CAPTURE, .parse = parse_true, AT(capture.immediate),
-	  .help = "show and save packets as soon as they arrive" },
+	  .there = true, .help = "show and save packets as soon as they arrive" },
 	{ .key = 'I', .name = "monitor-mode", .group = GROUP_CAPTURE, .parse = parse_true, AT(capture.monitor),
-	  .help = "put the interface into 802.11 monitor mode (by the backend pcap)" },
+	  .there = true, .help = "put the interface into 802.11 monitor mode (by the backend pcap)" },
 	{ .key = 'j', .name = "time-stamp-type", .arg = "TYPE", .group = GROUP_CAPTURE, .parse = parse_tstamp_type,
-	  AT(capture.tstamp_type), .help = "where time stamps come from, see -J (others than host: by the backend pcap)" },
+	  AT(capture.tstamp_type), .there = true, .help = "where time stamps come from, see -J (others than host: by the backend pcap)" },
 	{ .key = 'y', .name = "linktype", .arg = "TYPE", .group = GROUP_CAPTURE, .parse = parse_link_type, AT(capture.dlt_name),
-	  .help = "link type of the capture, see -L (another than the first: by the backend pcap), or of the filter "
+	  .there = true, .help = "link type of the capture, see -L (another than the first: by the backend pcap), or of the filter "
 		  "that -d prints" },
 	{ .key = 'D', .name = "list-interfaces", .group = GROUP_CAPTURE, .parse = parse_action,
 	  .action = ACTION_LIST_IFACES, .help = "list the interfaces and exit (with --netns: those of that namespace)" },
@@ -134,7 +136,7 @@ const struct option_desc option_table[] = {
 	  .help = "capture on this host, by ssh; repeatable: packets of all are merged" },
 	{ .key = OPT_REMOTE_COMMAND, .name = "remote-command", .arg = "[NAME=]COMMAND", .group = GROUP_CAPTURE,
 	  .parse = parse_verbatim, AT(remote_commands),
-	  .help = "as --remote, by a command of the shell, behind which the call of ptcpdump is put as one word; repeatable" },
+	  .help = "as --remote, by a command of our shell that runs one there: \"sh\" is put behind it; repeatable" },
 	{ .key = OPT_REMOTE_COPY, .name = "remote-copy", .group = GROUP_CAPTURE, .parse = parse_true, AT(remote_copy),
 	  .help = "copy this program to hosts that lack it, into a temporary folder, and remove it there at the end" },
 	{ .key = OPT_REMOTE_CLOCK, .name = "remote-clock", .group = GROUP_CAPTURE, .parse = parse_true, AT(remote_clock),
@@ -148,64 +150,64 @@ const struct option_desc option_table[] = {
 	  AT(expr_file), .hint = HINT_FILE,
 	  .help = "read the filter expression from FILE; one on the command line is ignored" },
 	{ .key = 'O', .name = "no-optimize", .group = GROUP_FILTER, .parse = parse_true, AT(capture.no_optimize),
-	  .help = "don't optimize the filter program" },
+	  .there = true, .help = "don't optimize the filter program" },
 	{ .key = 'd', .group = GROUP_FILTER, .parse = parse_repeat, AT(dump),
 	  .help = "print the compiled filter and exit; -dd: as C, -ddd: as numbers" },
 
 	{ .key = OPT_PID, .name = "pid", .arg = "PID", .group = GROUP_PROCESS, .parse = parse_pid_list, AT(pids),
 	  .max = PID_LIMIT, .hint = HINT_PID,
 	  .refusal = "--pid '%s' is not a process number: give 1 to %lld, or --pname for a name",
-	  .help = "only traffic of this process; repeatable; also with -r" },
+	  .there = true, .help = "only traffic of this process; repeatable; also with -r" },
 	{ .key = OPT_PNAME, .name = "pname", .arg = "NAME", .group = GROUP_PROCESS, .parse = parse_name, AT(pnames),
-	  .help = "only traffic of processes of this name, or of those that a pattern (php*) fits; repeatable; also with "
+	  .there = true, .help = "only traffic of processes of this name, or of those that a pattern (php*) fits; repeatable; also with "
 		  "-r" },
 	{ .key = OPT_UID, .name = "uid", .arg = "USER", .group = GROUP_PROCESS, .parse = parse_users, AT(uids),
 	  .min = 0, .max = UINT32_MAX - 1, .hint = HINT_USER,
 	  .refusal = "--uid '%s' is not a user: give a name or a number from 0 to %lld; commas separate several",
-	  .help = "only traffic of this user's processes, by number or name; repeatable; also with -r" },
+	  .there = true, .help = "only traffic of this user's processes, by number or name; repeatable; also with -r" },
 	{ .key = 'f', .name = "follow-forks", .group = GROUP_PROCESS, .parse = parse_count, AT(follow_forks),
-	  .help = "children of what --pid and --pname (without them: --uid) ask for count as asked for, too (not tcpdump's "
+	  .there = true, .help = "children of what --pid and --pname (without them: --uid) ask for count as asked for, too (not tcpdump's "
 		  "-f)" },
 	{ .key = OPT_CONTAINER_ID, .name = "container-id", .arg = "ID", .group = GROUP_PROCESS,
 	  .parse = parse_container_id, AT(container_ids),
-	  .help = "only traffic of this container, at least 12 characters of its id; repeatable; also with -r" },
+	  .there = true, .help = "only traffic of this container, at least 12 characters of its id; repeatable; also with -r" },
 	{ .key = OPT_CONTAINER_NAME, .name = "container-name", .arg = "NAME", .group = GROUP_PROCESS,
 	  .parse = parse_patterns, AT(container_names),
-	  .help = "only traffic of the containers of this name, or of those that a pattern (web-*) takes; repeatable; also "
+	  .there = true, .help = "only traffic of the containers of this name, or of those that a pattern (web-*) takes; repeatable; also "
 		  "with -r" },
 	{ .key = OPT_POD_NAME, .name = "pod-name", .arg = "NAME.NAMESPACE", .group = GROUP_PROCESS,
 	  .parse = parse_patterns, AT(pod_names),
-	  .help = "only traffic of this pod (without a namespace: of --namespace, else default), or of those that a pattern "
+	  .there = true, .help = "only traffic of this pod (without a namespace: of --namespace, else default), or of those that a pattern "
 		  "takes; repeatable; also with -r" },
 	{ .key = OPT_NAMESPACE, .name = "namespace", .arg = "NAMESPACE", .group = GROUP_PROCESS,
 	  .parse = parse_namespace, AT(namespaces),
-	  .help = "only traffic of pods in this namespace of Kubernetes, or pattern; repeatable; also with -r" },
+	  .there = true, .help = "only traffic of pods in this namespace of Kubernetes, or pattern; repeatable; also with -r" },
 	{ .key = OPT_IMAGE, .name = "image", .arg = "IMAGE", .group = GROUP_PROCESS, .parse = parse_patterns, AT(images),
-	  .help = "only traffic of containers of this image, or pattern, with or without registry and tag (nginx, "
+	  .there = true, .help = "only traffic of containers of this image, or pattern, with or without registry and tag (nginx, "
 		  "nginx:1.*); repeatable; also with -r" },
 	{ .key = OPT_LABEL, .name = "label", .arg = "KEY[=VALUE],...", .group = GROUP_PROCESS, .parse = parse_label,
 	  AT(labels),
-	  .help = "only traffic of containers that have, or whose pod has, all these labels (VALUE may be a pattern); "
+	  .there = true, .help = "only traffic of containers that have, or whose pod has, all these labels (VALUE may be a pattern); "
 		  "repeatable; also with -r" },
 	{ .key = OPT_COMPOSE, .name = "compose", .arg = "PROJECT[/SERVICE]", .group = GROUP_PROCESS,
 	  .parse = parse_compose, AT(compose),
-	  .help = "only traffic of this project of docker or podman compose, or this service of it; repeatable; also with "
+	  .there = true, .help = "only traffic of this project of docker or podman compose, or this service of it; repeatable; also with "
 		  "-r" },
 	{ .key = OPT_CONTEXT, .name = "context", .arg = "LIST", .group = GROUP_PROCESS, .parse = parse_context,
 	  AT(context), .choices = annotation_words, .hint = HINT_LIST,
-	  .help = "which annotations to show and save (default: all)" },
+	  .there = true, .help = "which annotations to show and save (default: all)" },
 	{ .key = OPT_NO_REVERSE, .name = "disable-reverse-match", .group = GROUP_PROCESS, .parse = parse_count,
 	  AT(no_reverse_match), .live = true,
-	  .help = "never show the process of the other end when that of the right end is unknown" },
+	  .there = true, .help = "never show the process of the other end when that of the right end is unknown" },
 	{ .key = OPT_DOCKER, .name = "docker-address", .arg = "ADDRESS", .group = GROUP_PROCESS, .parse = parse_docker,
 	  AT(runtime_addresses[RUNTIME_DOCKER]), .hint = HINT_FILE, .live = true,
-	  .help = "socket of the Docker Engine (default /var/run/docker.sock), or tcp://HOST:PORT" },
+	  .there = true, .help = "socket of the Docker Engine (default /var/run/docker.sock), or tcp://HOST:PORT" },
 	{ .key = OPT_CONTAINERD, .name = "containerd-address", .arg = "SOCKET", .group = GROUP_PROCESS,
 	  .parse = parse_socket, AT(runtime_addresses[RUNTIME_CONTAINERD]), .hint = HINT_FILE, .live = true,
-	  .help = "socket of containerd (default /run/containerd/containerd.sock)" },
+	  .there = true, .help = "socket of containerd (default /run/containerd/containerd.sock)" },
 	{ .key = OPT_CRI, .name = "cri-runtime-address", .arg = "SOCKET", .group = GROUP_PROCESS, .parse = parse_socket,
 	  AT(runtime_addresses[RUNTIME_CRI]), .hint = HINT_FILE, .live = true,
-	  .help = "socket of the CRI runtime (default: the first usual one that answers)" },
+	  .there = true, .help = "socket of the CRI runtime (default: the first usual one that answers)" },
 	{ .key = OPT_KEYLOG, .name = "write-keylog-file", .arg = "FILE", .group = GROUP_PROCESS, .parse = parse_string,
 	  AT(keylog_file), .hint = HINT_FILE, .help = "write the TLS secrets of the command to FILE" },
 	{ .key = OPT_EMBED, .name = "embed-keylog-to-pcapng", .group = GROUP_PROCESS, .parse = parse_count,
@@ -258,11 +260,11 @@ const struct option_desc option_table[] = {
 	  .help = "print times in UTC" },
 	{ .key = OPT_PRECISION, .name = "time-stamp-precision", .arg = "PRECISION", .group = GROUP_OUTPUT,
 	  .parse = parse_precision, AT(text.nano), .choices = "micro nano",
-	  .help = "print and save times in micro- or nanoseconds" },
+	  .there = true, .help = "print and save times in micro- or nanoseconds" },
 	{ .key = OPT_MICRO, .name = "micro", .group = GROUP_OUTPUT, .parse = parse_precision, AT(text.nano),
-	  .help = "short for --time-stamp-precision=micro (the default)" },
+	  .there = true, .help = "short for --time-stamp-precision=micro (the default)" },
 	{ .key = OPT_NANO, .name = "nano", .group = GROUP_OUTPUT, .parse = parse_precision, AT(text.nano),
-	  .help = "short for --time-stamp-precision=nano" },
+	  .there = true, .help = "short for --time-stamp-precision=nano" },
 	{ .key = 'T', .arg = "TYPE", .group = GROUP_OUTPUT, .parse = parse_string, AT(text.type),
 	  .choices = "aodv carp cnfp domain lmp pgm pgm_zmtp1 ptp radius resp rpc rtcp rtp snmp someip tftp vat vxlan "
 		     "wb zmtp1",
@@ -326,7 +328,7 @@ const struct option_desc option_table[] = {
 	  AT(user), .hint = HINT_USER,
 	  .help = "as root: become USER once all is open (default: sudo's user, else tcpdump or nobody; root: stay)" },
 	{ .key = OPT_NO_SANDBOX, .name = "no-sandbox", .group = GROUP_FILES, .parse = parse_true, AT(no_sandbox),
-	  .help = "go on where the kernel cannot take files, sockets and system calls from what reads packets" },
+	  .there = true, .help = "go on where the kernel cannot take files, sockets and system calls from what reads packets" },
 	{ .key = OPT_ADD_ETHERNET, .name = "add-ethernet-header", .group = GROUP_FILES, .parse = parse_true,
 	  AT(file.add_ethernet),
 	  .help = "with -w: put an Ethernet header before packets that have no link header (tun, WireGuard), so that "
@@ -342,11 +344,11 @@ const struct option_desc option_table[] = {
 	{ .key = 'B', .name = "buffer-size", .arg = "KIB", .group = GROUP_TUNING,
 	  NUMBER(capture.ring_bytes, 1, INT32_MAX / 1024), .unit = 1024,
 	  .refusal = "invalid packet buffer size %s (KiB, 1 to %lld)",
-	  .help = "size of the kernel's packet buffers in KiB (default 16384; with more than 4 CPUs 4096 "
+	  .there = true, .help = "size of the kernel's packet buffers in KiB (default 16384; with more than 4 CPUs 4096 "
 		  "for each)" },
 	{ .key = OPT_SETTLE, .name = "settle", .arg = "MS", .group = GROUP_TUNING, NUMBER(meta.settle_ns, 0, MAX_SETTLE_MS), .unit = NSEC_PER_MSEC,
 	  .refusal = "--settle '%s' is not a time: give 0 to %lld milliseconds", .live = true,
-	  .help = "how long a packet waits for the process that will accept its connection (default 150; 0: not at "
+	  .there = true, .help = "how long a packet waits for the process that will accept its connection (default 150; 0: not at "
 		  "all)" },
 	{ .key = OPT_EVENT_CHAN, .name = "event-chan-size", .arg = "N", .group = GROUP_TUNING, .parse = parse_ignored,
 	  .help = "accepted for compatibility, no effect" },
@@ -355,7 +357,7 @@ const struct option_desc option_table[] = {
 	{ .key = OPT_DELAY, .name = "delay-before-handle-packet-events", .arg = "TIME", .group = GROUP_TUNING,
 	  .parse = parse_ignored, .help = "accepted for compatibility, no effect (see --settle)" },
 	{ .key = OPT_LOG_LEVEL, .name = "log-level", .arg = "LEVEL", .group = GROUP_TUNING, .parse = parse_log_level,
-	  AT(log_level), .choices = "debug info warn error fatal", .help = "which messages to show (default warn)" },
+	  AT(log_level), .choices = "debug info warn error fatal", .there = true, .help = "which messages to show (default warn)" },
 
 	{ .key = OPT_INSTALL_EXTCAP, .name = "install-extcap", .group = GROUP_OTHER, .parse = parse_action,
 	  .action = ACTION_INSTALL_EXTCAP,
@@ -371,6 +373,11 @@ const struct option_desc option_table[] = {
 	  .help = "" },
 	{ .key = OPT_TIME_T_SIZE, .name = "time-t-size", .group = GROUP_HIDDEN, .parse = parse_action,
 	  .action = ACTION_TIME_T_SIZE, .help = "" },
+	{ .key = OPT_REMOTE_HELLO, .name = "remote-hello", .group = GROUP_HIDDEN, .parse = parse_action,
+	  .action = ACTION_REMOTE_HELLO, .help = "" },
+	{ .key = OPT_UNTIL_SILENCE, .name = "until-silence", .arg = "SECONDS", .group = GROUP_HIDDEN,
+	  NUMBER(until_silence, 1, MAX_INTERVAL_S),
+	  .refusal = "--until-silence '%s' is not a time: give 1 to %lld seconds", .live = true, .help = "" },
 	{ .key = 'a', .group = GROUP_HIDDEN, .parse = parse_ignored, .help = "" },
 	{ .key = 'Y', .name = "debug-filter-parser", .group = GROUP_HIDDEN, .parse = parse_unserved, .help = "" },
 };
