@@ -17,7 +17,8 @@ int remote_hello(void);
 
 /*
  * From now on the process gets SIGINT, which must be blocked or handled, when standard input ends or has nothing for so many
- * seconds: the near end sends something all the time. Who does not end gets another one each second. -errno, logged.
+ * seconds: the near end sends something all the time. Who does not end gets another one each second. Only when the process has
+ * the user that it keeps. -errno, logged.
  */
 int remote_until_silence(uint32_t seconds);
 

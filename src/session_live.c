@@ -17,6 +17,7 @@
 #include "hints.h"
 #include "keylog.h"
 #include "meta/meta.h"
+#include "remote_agent.h"
 #include "session_dump.h"
 #include "session_loop.h"
 #include "session_pids.h"
@@ -409,6 +410,9 @@ static int live_open(struct live *l, const char *const *ifaces)
 		err = capture_attach(l->capture);
 	if (!err)
 		err = drop_privileges(l);
+	/* Its thread has fewer rights than ours: those of all cannot be changed any more. */
+	if (!err && o->until_silence)
+		err = remote_until_silence(o->until_silence);
 	if (err)
 		return err;
 	find_families(l);

@@ -17,7 +17,6 @@
 #include "keylog.h"
 #include "meta/meta.h"
 #include "output/color.h"
-#include "remote_agent.h"
 #include "util/clock.h"
 
 /* Outputs are flushed when packets stop coming, and not more often than this while they come; a file also when it would be
@@ -159,8 +158,6 @@ int session_loop_open(struct live *l)
 		err = watch_reader(l);
 	if (!err)
 		err = watch_caller(l);
-	if (!err && l->s.o->until_silence)
-		return remote_until_silence(l->s.o->until_silence);
 	if (err)
 		log_error("can't wait for packets: %s", strerror(-err));
 	return err;
