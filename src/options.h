@@ -78,7 +78,8 @@ struct options {
 	struct str_list remotes, remote_commands; /* of --remote and --remote-command */
 	struct str_list remote_words;		  /* the options that are for captures, as words of a command line */
 	bool remote_copy, remote_clock;
-	uint32_t until_silence; /* s: at the far end, ends when standard input does or has nothing for so long; 0: not */
+	uint32_t
+		until_silence; /* s: at the far end, ends when standard input does or has nothing for so long; 0: not */
 	const char *backend;
 	uint64_t count; /* -c, packets; 0 no limit */
 	int no_promiscuous;

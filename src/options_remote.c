@@ -78,8 +78,8 @@ static int check_names(const struct options *o)
 		for (size_t k = 0; name && k < i; k++) {
 			if (name_of(o, k, &other) != n || !other || memcmp(name, other, n) != 0)
 				continue;
-			log_error("two remote captures are called '%.*s': name one by --remote-command 'NAME=ssh HOST'", (int)n,
-				  name);
+			log_error("two remote captures are called '%.*s': name one by --remote-command 'NAME=ssh HOST'",
+				  (int)n, name);
 			return -EINVAL;
 		}
 	}

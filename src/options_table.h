@@ -47,7 +47,7 @@ struct option_desc {
 	const char *choices;	    /* values separated by spaces, NULL free text */
 	enum option_hint hint;
 	bool there; /* is for the capture: with --remote it is passed on to the hosts */
-	bool live; /* nothing could come of it with -r and -V: refused there, unlike tcpdump's own, which it takes */
+	bool live;  /* nothing could come of it with -r and -V: refused there, unlike tcpdump's own, which it takes */
 	const char *help;
 };
 

@@ -16,7 +16,7 @@
 #include "util/fd.h"
 #include "util/log.h"
 
-enum { FINISH_MS = 10000 };
+enum { UNASKED_MS = 2000, FINISH_MS = 10000 };
 
 struct host {
 	char *name;
@@ -97,7 +97,9 @@ int remote_start(struct remote **ret, const struct options *o)
 	int err = 0;
 
 	if (r) {
-		*r = (struct remote){ .o = o, .hosts = calloc(n, sizeof(*r->hosts)), .ready = calloc(n, sizeof(*r->ready)) };
+		*r = (struct remote){ .o = o,
+				      .hosts = calloc(n, sizeof(*r->hosts)),
+				      .ready = calloc(n, sizeof(*r->ready)) };
 		err = r->hosts && r->ready ? 0 : -ENOMEM;
 	}
 	for (size_t i = 0; r && !err && i < n; i++) {
@@ -184,8 +186,9 @@ static void say_clock(const struct remote *r, const struct host *host)
 
 	if (by <= host->report.unsure)
 		return;
-	log_warn("%s's clock is %.1f ms %s ours (+- %.1f ms)%s", host->name, (double)by / ms, ahead < 0 ? "behind" : "ahead of",
-		 (double)host->report.unsure / ms, r->o->remote_clock ? ": corrected" : "; --remote-clock corrects it");
+	log_warn("%s's clock is %.1f ms %s ours (+- %.1f ms)%s", host->name, (double)by / ms,
+		 ahead < 0 ? "behind" : "ahead of", (double)host->report.unsure / ms,
+		 r->o->remote_clock ? ": corrected" : "; --remote-clock corrects it");
 }
 
 static void begin(struct remote *r)
@@ -243,18 +246,36 @@ void remote_stop(const struct remote *r)
 	}
 }
 
-void remote_finish(struct remote *r, const volatile sig_atomic_t *interrupted, struct remote_end *ret)
+static void say_enough(const struct remote *r)
 {
 	static const char enough = REMOTE_ENOUGH;
-	const uint64_t until = clock_ns(CLOCK_MONOTONIC) + FINISH_MS * NSEC_PER_MSEC;
 
 	for (size_t i = 0; i < r->n; i++) {
 		if (r->hosts[i].socket >= 0)
 			send(r->hosts[i].socket, &enough, 1, MSG_NOSIGNAL);
 	}
+}
+
+static int wait_for_ends(struct remote *r, const volatile sig_atomic_t *interrupted, uint64_t ms)
+{
+	const uint64_t until = clock_ns(CLOCK_MONOTONIC) + ms * NSEC_PER_MSEC;
+	int err;
+
+	do
+		err = receive_any(r, interrupted, until, false);
+	while (!err);
+	return err;
+}
+
+void remote_finish(struct remote *r, bool enough, const volatile sig_atomic_t *interrupted, struct remote_end *ret)
+{
+	/* Those that have ended by themselves say why, unless they are asked to end. */
+	if (enough)
+		say_enough(r);
+	else
+		wait_for_ends(r, interrupted, UNASKED_MS);
 	remote_stop(r);
-	while (!receive_any(r, interrupted, until, false))
-		;
+	wait_for_ends(r, interrupted, FINISH_MS);
 	*ret = (struct remote_end){ 0 };
 	for (size_t i = 0; i < r->n; i++) {
 		const struct remote_report *report = &r->hosts[i].report;

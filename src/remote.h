@@ -40,8 +40,9 @@ size_t remote_inputs(const struct remote *r);
 struct remote_input remote_input(const struct remote *r, size_t i);
 /* Asks for the end of all captures; their streams end when all has come. In a handler of a signal, too. */
 void remote_stop(const struct remote *r);
-/* Likewise, and waits for it; what still comes is not wanted. Not longer than until *interrupted is set, or 10 s. */
-void remote_finish(struct remote *r, const volatile sig_atomic_t *interrupted, struct remote_end *ret);
+/* Waits for the ends of all. enough: what still comes is not wanted, and nobody reads it; else all streams have ended. Not longer than
+ * until *interrupted is set, or 12 s. */
+void remote_finish(struct remote *r, bool enough, const volatile sig_atomic_t *interrupted, struct remote_end *ret);
 void remote_free(struct remote *r);
 
 #endif

@@ -28,7 +28,8 @@ static bool is_static(int fd)
 	for (unsigned i = 0; i < header.e_phnum; i++) {
 		const off_t at = (off_t)(header.e_phoff + i * sizeof(segment));
 
-		if (i == SEGMENTS_MAX || pread(fd, &segment, sizeof(segment), at) != sizeof(segment) || segment.p_type == PT_INTERP)
+		if (i == SEGMENTS_MAX || pread(fd, &segment, sizeof(segment), at) != sizeof(segment) ||
+		    segment.p_type == PT_INTERP)
 			return false;
 	}
 	return header.e_phnum > 0;
@@ -70,15 +71,16 @@ int remote_copy_open(const char *host, const char *machine, uint64_t *size)
 	int fd;
 
 	if (uname(&here) || strcmp(here.machine, machine) != 0) {
-		log_error("%s: --remote-copy: its processor is a %s, this program is for %s: install ptcpdump there", host, machine,
-			  here.machine);
+		log_error("%s: --remote-copy: its processor is a %s, this program is for %s: install ptcpdump there",
+			  host, machine, here.machine);
 		return -ENOEXEC;
 	}
 	fd = find();
 	if (fd < 0 || fstat(fd, &st)) {
-		log_error("%s: --remote-copy: only the static program (\"make static\") runs on any host; call that, or put it into "
-			  "the folder of this one as ptcpdump-static",
-			  host);
+		log_error(
+			"%s: --remote-copy: only the static program (\"make static\") runs on any host; call that, or put it into "
+			"the folder of this one as ptcpdump-static",
+			host);
 		if (fd >= 0)
 			close(fd);
 		return -ENOENT;

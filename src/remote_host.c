@@ -124,6 +124,7 @@ static int status_of(struct host *h)
 	/* Something that it has started may keep the pipe open. */
 	for (more.fd = h->child.err; more.fd >= 0 && poll(&more, 1, 50) > 0; more.fd = h->child.err)
 		pass_messages(h);
+	remote_messages_end(&h->messages);
 	return remote_child_status(&h->child);
 }
 
@@ -216,7 +217,8 @@ static int say_lost(struct host *h, int err)
 	else if (host && status == 127)
 		FAIL(h, "ssh, or sh there, is missing");
 	else
-		FAIL(h, "no shell answers there: %s has ended with exit status %d", host ? "ssh" : "the command", status);
+		FAIL(h, "no shell answers there: %s has ended with exit status %d", host ? "ssh" : "the command",
+		     status);
 	return err;
 }
 
@@ -288,8 +290,9 @@ static int meet_shell(struct host *h, long *uid, char machine[65], int *found)
 static int say_no_agent(const struct host *h, const char *said)
 {
 	if (h->copied)
-		FAIL(h, "--remote-copy: the program can't run in its temporary folder, for the reason above; TMPDIR there says "
-			"where to instead of /tmp");
+		FAIL(h,
+		     "--remote-copy: the program can't run in its temporary folder, for the reason above; TMPDIR there says "
+		     "where to instead of /tmp");
 	else
 		FAIL(h, "its ptcpdump can't serve (exit status %s): it is older than 0.1.0, or damaged%s", said,
 		     h->o->remote_copy ? "" : "; --remote-copy takes this one");
@@ -376,7 +379,8 @@ static int prepare(struct host *h)
 static int tell(struct host *h, enum remote_step step, int fd)
 {
 	h->report.step = step;
-	return h->parent < 0 && step != REMOTE_ENDED ? -ECANCELED : fd_send(h->parent, &h->report, sizeof(h->report), fd);
+	return h->parent < 0 && step != REMOTE_ENDED ? -ECANCELED
+						     : fd_send(h->parent, &h->report, sizeof(h->report), fd);
 }
 
 /* Others are not ready yet. */
@@ -394,8 +398,9 @@ static void say_ended(struct host *h, int status)
 	if (h->target->host && status == 255)
 		FAIL(h, "the connection broke, for the reason above");
 	else if (h->sudo && h->messages.sudo)
-		FAIL(h, "sudo does not let us capture there: connect as root, or let it run ptcpdump without a password, or give "
-			"the program capabilities (setcap)");
+		FAIL(h,
+		     "sudo does not let us capture there: connect as root, or let it run ptcpdump without a password, or give "
+		     "the program capabilities (setcap)");
 	else if (h->sudo && status == 127)
 		FAIL(h, "no root there, and no sudo: connect as root");
 	else if (status == 0)

@@ -100,7 +100,8 @@ static void say_counts(const struct remote_messages *m)
 {
 	char text[160];
 
-	snprintf(text, sizeof(text), "%" PRIu64 " packet%s captured, %" PRIu64 " received by filter, %" PRIu64 " dropped by kernel",
+	snprintf(text, sizeof(text),
+		 "%" PRIu64 " packet%s captured, %" PRIu64 " received by filter, %" PRIu64 " dropped by kernel",
 		 m->counts.captured, m->counts.captured == 1 ? "" : "s", m->counts.received, m->counts.dropped);
 	say(m->host, text);
 }

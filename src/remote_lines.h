@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 enum {
-	REMOTE_LINE_MAX = 1024, /* bytes; what is longer is cut */
+	REMOTE_LINE_MAX = 1024,	 /* bytes; what is longer is cut */
 	REMOTE_LINES_SAID = 2000 /* of one host; more is left out, which is said */
 };
 

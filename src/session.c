@@ -411,5 +411,7 @@ void session_name_dlt(int dlt, char *text, size_t size)
 
 int session_run(const struct options *o)
 {
+	if (options_remote(o))
+		return session_run_remote(o);
 	return options_offline(o) ? session_run_offline(o) : session_run_live(o);
 }

@@ -22,6 +22,8 @@ struct session_inputs {
 	void (*told)(void *arg, size_t input, enum merge_event event);
 	/* A signal asks for the end for the first time: what comes until the inputs end is still wanted, if this is so. */
 	bool (*asked_to_end)(void *arg);
+	uint64_t captured; /* packets, set at the end */
+	bool stopped;	   /* likewise: before they were all read */
 };
 
 /* The words of -r. *merge: they are to be merged, else there is one file without a name. -errno, logged. */

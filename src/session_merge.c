@@ -164,6 +164,8 @@ int offline_merge(struct offline *off)
 		session_top_stay(&off->s);
 	/* What was read before an error is printed and saved. */
 	session_finish(&off->s);
+	off->inputs->captured = off->s.captured;
+	off->inputs->stopped = off->s.stop;
 	if (!err)
 		say_late(off);
 	return err;

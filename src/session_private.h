@@ -120,5 +120,6 @@ int session_run_offline(const struct options *o);
 struct session_inputs;
 /* The same with streams that are open, instead of the files of options; what is read of them is closed. */
 int session_run_inputs(const struct options *o, struct session_inputs *inputs);
+int session_run_remote(const struct options *o);
 
 #endif

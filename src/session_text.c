@@ -16,7 +16,7 @@
 
 static bool is_endless(const struct options *o)
 {
-	return !options_offline(o) || (o->read_files.n && strcmp(o->read_files.v[0], "-") == 0);
+	return options_remote(o) || !options_offline(o) || (o->read_files.n && strcmp(o->read_files.v[0], "-") == 0);
 }
 
 bool session_wants_text(const struct options *o)
