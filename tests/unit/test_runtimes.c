@@ -186,6 +186,60 @@ static void test_var_run_is_no_link(void)
 	fake_stop(&f);
 }
 
+/* A daemon behind a socket that is there only below the host's root. */
+static bool reaches_host(const char *path, size_t kind)
+{
+	const char *addresses[RUNTIMES] = { "", "", "", "" };
+	struct fake f = { .serve = fake_serve_http, .http = docker_answers };
+	bool reached;
+
+	snprintf(f.path, sizeof(f.path), "%s", path);
+	fake_start(&f);
+	addresses[kind] = NULL;
+	reached = reaches(&f, addresses, 1000);
+	fake_stop(&f);
+	return reached;
+}
+
+/* A pod that has the host's root mounted, and nothing of its own. */
+static void test_below_the_hosts_root(void)
+{
+	const char *addresses[RUNTIMES] = { NULL, "", "", "" };
+	struct fake own = { .serve = fake_serve_http, .http = docker_answers, .path = "/run/docker.sock" };
+	struct fake f = { .serve = fake_serve_http, .http = docker_answers, .path = "/host/run/docker.sock" };
+	bool made;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || !own_run(false))
+		CHECK_SKIP("cannot mount");
+	made = mkdir("/host", 0755) == 0;
+	CHECK(mount("none", "/host", "tmpfs", 0, "mode=755") == 0);
+	CHECK(mkdir("/host/run", 0755) == 0 && mkdir("/host/run/containerd", 0755) == 0 &&
+	      mkdir("/host/run/crio", 0755) == 0);
+	CHECK(mkdir("/host/var", 0755) == 0 && symlink("/run", "/host/var/run") == 0);
+	CHECK(reaches_host("/host/run/docker.sock", RUNTIME_DOCKER));
+	CHECK(reaches_host("/host/run/containerd/containerd.sock", RUNTIME_CONTAINERD));
+	CHECK(reaches_host("/host/run/containerd/containerd.sock", RUNTIME_CRI));
+	CHECK(reaches_host("/host/run/crio/crio.sock", RUNTIME_CRI));
+	CHECK(reaches_host("/host/run/cri-dockerd.sock", RUNTIME_CRI));
+	/* Our own comes first, and one that was given is where it was said to be. */
+	fake_start(&own);
+	fake_start(&f);
+	CHECK(reaches(&own, addresses, 1000) && f.connections == 0);
+	fake_stop(&own);
+	addresses[RUNTIME_DOCKER] = "/var/run/docker.sock";
+	CHECK(!reaches(&f, addresses, 100));
+	/* What others than root may have put there is not believed. */
+	addresses[RUNTIME_DOCKER] = NULL;
+	CHECK(chown(f.path, 4321, 0) == 0 && !reaches(&f, addresses, 100));
+	CHECK(chown(f.path, 0, 0) == 0 && chmod("/host/run", 01777) == 0 && !reaches(&f, addresses, 100));
+	CHECK(chmod("/host/run", 0755) == 0 && chown("/host", 4321, 0) == 0 && !reaches(&f, addresses, 100));
+	CHECK(chown("/host", 0, 0) == 0 && reaches(&f, addresses, 1000));
+	fake_stop(&f);
+	umount("/host");
+	if (made)
+		rmdir("/host");
+}
+
 /* It is wanted for root's daemons and for those of users. */
 static void test_no_libcurl_is_said_once(void)
 {
@@ -216,7 +270,8 @@ int main(void)
 	RUN(test_daemons_of_users);
 	RUN(test_silent_after_the_start);
 	RUN(test_no_libcurl_is_said_once);
-	RUN(test_var_run_is_no_link); /* the last: it changes where files are */
+	RUN(test_var_run_is_no_link); /* the last ones: they change where files are */
+	RUN(test_below_the_hosts_root);
 	rig_end();
 	return check_status();
 }

@@ -18,6 +18,7 @@
 #define BACKOFF_MAX_NS (1000 * NSEC_PER_MSEC)
 #define ABSENT_RETRY_NS (2000 * NSEC_PER_MSEC)
 #define SILENT_NS (800 * NSEC_PER_MSEC)
+#define HOST_ROOT "/host" /* as "kubectl debug node/NODE" and kubectl-ptcpdump mount it */
 
 struct runtime *runtime_new(const struct runtime_ops *ops, const char *path, bool optional)
 {
@@ -96,23 +97,52 @@ static void runtime_retry(struct runtime *r, uint64_t now, uint64_t after)
 	container_store_touch(r->store);
 }
 
-/* /var/run is a link to /run; in a container either may be missing, or hold something else. */
+static bool is_roots(const char *path, mode_t type)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && st.st_uid == 0 && (st.st_mode & S_IFMT) == type &&
+	       (type != S_IFDIR || !(st.st_mode & (S_IWGRP | S_IWOTH)));
+}
+
+/* Where pods have the host's root; on other machines anybody's folder may be called so, and root's daemons are believed. */
+static bool is_below_host(const char *path)
+{
+	return is_roots(HOST_ROOT, S_IFDIR) && is_roots(HOST_ROOT "/run", S_IFDIR) && is_roots(path, S_IFSOCK);
+}
+
+static char *place_in(const char *folder, const char *rest)
+{
+	struct stat st;
+	char *path;
+
+	if (asprintf(&path, "%s%s", folder, rest) < 0)
+		return NULL;
+	if (strncmp(path, HOST_ROOT "/", strlen(HOST_ROOT "/")) == 0 ? is_below_host(path) : stat(path, &st) == 0)
+		return path;
+	free(path);
+	return NULL;
+}
+
+/* /var/run is a link to /run; in a container either may be missing, or hold something else. Below the host's root the link leads
+ * to our own /run. */
 static void look_elsewhere(struct runtime *r)
 {
-	const bool var = strncmp(r->path, "/var/run/", 9) == 0;
-	struct stat st;
-	char *other;
+	const bool below = strncmp(r->path, HOST_ROOT "/", strlen(HOST_ROOT "/")) == 0;
+	const char *own = r->path + (below ? strlen(HOST_ROOT) : 0);
+	const bool var = strncmp(own, "/var/run/", 9) == 0, run = var || strncmp(own, "/run/", 5) == 0;
+	const char *rest = own + (var ? strlen("/var") : 0);
+	const char *const folders[] = { var ? "/var" : "", run && !var ? "/var" : "", HOST_ROOT, HOST_ROOT "/var" };
+	char *place = NULL;
 
-	if (r->given || r->user || (!var && strncmp(r->path, "/run/", 5) != 0) || stat(r->path, &st) == 0)
+	if (r->given || r->user)
 		return;
-	if (asprintf(&other, "%s%s", var ? "" : "/var", r->path + (var ? strlen("/var") : 0)) < 0)
+	for (size_t i = 0; !place && i < (run ? 4 : 3); i++)
+		place = place_in(folders[i], rest);
+	if (!place)
 		return;
-	if (stat(other, &st) < 0) {
-		free(other);
-		return;
-	}
 	free(r->path);
-	r->path = other;
+	r->path = place;
 }
 
 static void runtime_open(struct runtime *r, uint64_t now)
