@@ -39,10 +39,12 @@
 	       .json = "process.pid")                                                                                  \
 	MEMBER(process.cmd, FIELD_CMD, .bit = ANNOT_PROCESS, .key = "Cmd", .alias = "Command", .label = "cmd",         \
 	       .brief = 1, .json = "process.executable")                                                               \
-	MEMBER(process.args, FIELD_STR, .bit = ANNOT_PROCESS, .key = "Args", .label = "args", .json = "process.args")  \
+	MEMBER(process.args, FIELD_STR, .bit = ANNOT_PROCESS, .key = "Args", .label = "args",                          \
+	       .json = "process.command_line")                                                                         \
 	MEMBER(process.name, FIELD_STR, .bit = ANNOT_PROCESS, .key = "Name", .optional = true, .label = "name",        \
 	       .json = "process.name")                                                                                 \
-	MEMBER(process.comm, FIELD_STR, .bit = ANNOT_PROCESS, .key = "Comm", .optional = true, .label = "comm")        \
+	MEMBER(process.comm, FIELD_STR, .bit = ANNOT_PROCESS, .key = "Comm", .optional = true, .label = "comm",        \
+	       .json = "ptcpdump.process.comm")                                                                        \
 	MEMBER(tid, FIELD_PID, .bit = ANNOT_THREAD, .key = "ThreadId", .alias = "TID", .label = "tid", .brief = 2,     \
 	       .json = "process.thread.id")                                                                            \
 	MEMBER(thread, FIELD_STR, .bit = ANNOT_THREAD, .key = "ThreadName", .label = "name", .brief = 1,               \
@@ -54,10 +56,11 @@
 	MEMBER(parent.cmd, FIELD_CMD, .bit = ANNOT_PARENT, .key = "ParentCmd", .alias = "ParentCommand",               \
 	       .label = "cmd", .brief = 1, .json = "process.parent.executable")                                        \
 	MEMBER(parent.args, FIELD_STR, .bit = ANNOT_PARENT, .key = "ParentArgs", .label = "args",                      \
-	       .json = "process.parent.args")                                                                          \
+	       .json = "process.parent.command_line")                                                                  \
 	MEMBER(parent.name, FIELD_STR, .bit = ANNOT_PARENT, .key = "ParentName", .optional = true, .label = "name",    \
 	       .json = "process.parent.name")                                                                          \
-	MEMBER(parent.comm, FIELD_STR, .bit = ANNOT_PARENT, .key = "ParentComm", .optional = true, .label = "comm")    \
+	MEMBER(parent.comm, FIELD_STR, .bit = ANNOT_PARENT, .key = "ParentComm", .optional = true, .label = "comm",    \
+	       .json = "ptcpdump.process.parent.comm")                                                                 \
 	MEMBER(container.name, FIELD_STR, .bit = ANNOT_CONTAINER, .key = "ContainerName", .label = "name", .brief = 1, \
 	       .json = "container.name")                                                                               \
 	MEMBER(container.id, FIELD_STR, .bit = ANNOT_CONTAINER, .key = "ContainerId", .label = "id",                   \
@@ -72,37 +75,56 @@
 	       .json = "orchestrator.namespace")                                                                       \
 	MEMBER(pod.uid, FIELD_STR, .bit = ANNOT_POD, .key = "PodUID", .label = "UID",                                  \
 	       .json = "orchestrator.resource.id")                                                                     \
-	MEMBER(pod.labels, FIELD_JSON, .bit = ANNOT_POD, .key = "PodLabels", .label = "labels")                        \
-	MEMBER(pod.annotations, FIELD_JSON, .bit = ANNOT_POD, .key = "PodAnnotations", .label = "annotations")         \
+	MEMBER(pod.labels, FIELD_JSON, .bit = ANNOT_POD, .key = "PodLabels", .label = "labels",                        \
+	       .json = "kubernetes.labels")                                                                            \
+	MEMBER(pod.annotations, FIELD_JSON, .bit = ANNOT_POD, .key = "PodAnnotations", .label = "annotations",         \
+	       .json = "kubernetes.annotations")                                                                       \
 	MEMBER(user, FIELD_STR, .bit = ANNOT_USER, .key = "UserName", .optional = true, .label = "name",               \
 	       .json = "user.name")                                                                                    \
-	MEMBER(ancestors, FIELD_STR, .bit = ANNOT_ANCESTORS, .key = "Ancestors")                                       \
-	MEMBER(peer.pid, FIELD_PID, .bit = ANNOT_PEER, .key = "PeerPID", .label = "pid", .brief = 2)                   \
-	MEMBER(peer.cmd, FIELD_CMD, .bit = ANNOT_PEER, .key = "PeerCmd", .label = "cmd", .brief = 1)                   \
-	MEMBER(peer.args, FIELD_STR, .bit = ANNOT_PEER, .key = "PeerArgs", .label = "args")                            \
-	MEMBER(peer.name, FIELD_STR, .bit = ANNOT_PEER, .key = "PeerName", .optional = true, .label = "name")          \
-	MEMBER(peer.comm, FIELD_STR, .bit = ANNOT_PEER, .key = "PeerComm", .optional = true, .label = "comm")          \
-	MEMBER(peer_uid, FIELD_U32, .bit = ANNOT_PEER_USER, .key = "PeerUserId", .label = "uid")                       \
-	MEMBER(peer_user, FIELD_STR, .bit = ANNOT_PEER_USER, .key = "PeerUserName", .optional = true, .label = "name") \
+	MEMBER(ancestors, FIELD_STR, .bit = ANNOT_ANCESTORS, .key = "Ancestors", .json = "ptcpdump.process.ancestors") \
+	MEMBER(peer.pid, FIELD_PID, .bit = ANNOT_PEER, .key = "PeerPID", .label = "pid", .brief = 2,                   \
+	       .json = "ptcpdump.peer.process.pid")                                                                    \
+	MEMBER(peer.cmd, FIELD_CMD, .bit = ANNOT_PEER, .key = "PeerCmd", .label = "cmd", .brief = 1,                   \
+	       .json = "ptcpdump.peer.process.executable")                                                             \
+	MEMBER(peer.args, FIELD_STR, .bit = ANNOT_PEER, .key = "PeerArgs", .label = "args",                            \
+	       .json = "ptcpdump.peer.process.command_line")                                                           \
+	MEMBER(peer.name, FIELD_STR, .bit = ANNOT_PEER, .key = "PeerName", .optional = true, .label = "name",          \
+	       .json = "ptcpdump.peer.process.name")                                                                   \
+	MEMBER(peer.comm, FIELD_STR, .bit = ANNOT_PEER, .key = "PeerComm", .optional = true, .label = "comm",          \
+	       .json = "ptcpdump.peer.process.comm")                                                                   \
+	MEMBER(peer_uid, FIELD_U32, .bit = ANNOT_PEER_USER, .key = "PeerUserId", .label = "uid",                       \
+	       .json = "ptcpdump.peer.user.id")                                                                        \
+	MEMBER(peer_user, FIELD_STR, .bit = ANNOT_PEER_USER, .key = "PeerUserName", .optional = true, .label = "name", \
+	       .json = "ptcpdump.peer.user.name")                                                                      \
 	MEMBER(peer_container.name, FIELD_STR, .bit = ANNOT_PEER_CONTAINER, .key = "PeerContainerName",                \
-	       .label = "name", .brief = 1)                                                                            \
-	MEMBER(peer_container.id, FIELD_STR, .bit = ANNOT_PEER_CONTAINER, .key = "PeerContainerId", .label = "id")     \
-	MEMBER(peer_container.image, FIELD_STR, .bit = ANNOT_PEER_IMAGE, .key = "PeerContainerImage")                  \
-	MEMBER(peer_container.labels, FIELD_JSON, .bit = ANNOT_PEER_IMAGE, .key = "PeerContainerLabels")               \
-	MEMBER(peer_pod.name, FIELD_STR, .bit = ANNOT_PEER_POD, .key = "PeerPodName", .label = "name", .brief = 1)     \
+	       .label = "name", .brief = 1, .json = "ptcpdump.peer.container.name")                                    \
+	MEMBER(peer_container.id, FIELD_STR, .bit = ANNOT_PEER_CONTAINER, .key = "PeerContainerId", .label = "id",     \
+	       .json = "ptcpdump.peer.container.id")                                                                   \
+	MEMBER(peer_container.image, FIELD_STR, .bit = ANNOT_PEER_IMAGE, .key = "PeerContainerImage",                  \
+	       .json = "ptcpdump.peer.container.image.name")                                                           \
+	MEMBER(peer_container.labels, FIELD_JSON, .bit = ANNOT_PEER_IMAGE, .key = "PeerContainerLabels",               \
+	       .json = "ptcpdump.peer.container.labels")                                                               \
+	MEMBER(peer_pod.name, FIELD_STR, .bit = ANNOT_PEER_POD, .key = "PeerPodName", .label = "name", .brief = 1,     \
+	       .json = "ptcpdump.peer.orchestrator.resource.name")                                                     \
 	MEMBER(peer_pod.namespace, FIELD_STR, .bit = ANNOT_PEER_POD, .key = "PeerPodNamespace", .label = "namespace",  \
-	       .brief = 2)                                                                                             \
-	MEMBER(peer_pod.uid, FIELD_STR, .bit = ANNOT_PEER_POD)                                                         \
-	MEMBER(peer_pod.annotations, FIELD_JSON, .bit = ANNOT_PEER_POD)                                                \
-	MEMBER(peer_pod.labels, FIELD_JSON, .bit = ANNOT_PEER_POD_LABELS, .key = "PeerPodLabels")                      \
-	MEMBER(peer_ancestors, FIELD_STR, .bit = ANNOT_PEER_ANCESTORS, .key = "PeerAncestors")                         \
-	MEMBER(effective.pid, FIELD_PID, .bit = ANNOT_EFFECTIVE, .key = "EffectivePID", .label = "pid")                \
-	MEMBER(effective.cmd, FIELD_CMD, .bit = ANNOT_EFFECTIVE, .key = "EffectiveCmd", .label = "cmd")                \
-	MEMBER(effective.args, FIELD_STR, .bit = ANNOT_EFFECTIVE, .key = "EffectiveArgs", .label = "args")             \
+	       .brief = 2, .json = "ptcpdump.peer.orchestrator.namespace")                                             \
+	MEMBER(peer_pod.uid, FIELD_STR, .bit = ANNOT_PEER_POD, .json = "ptcpdump.peer.orchestrator.resource.id")       \
+	MEMBER(peer_pod.annotations, FIELD_JSON, .bit = ANNOT_PEER_POD,                                                \
+	       .json = "ptcpdump.peer.kubernetes.annotations")                                                         \
+	MEMBER(peer_pod.labels, FIELD_JSON, .bit = ANNOT_PEER_POD_LABELS, .key = "PeerPodLabels",                      \
+	       .json = "ptcpdump.peer.kubernetes.labels")                                                              \
+	MEMBER(peer_ancestors, FIELD_STR, .bit = ANNOT_PEER_ANCESTORS, .key = "PeerAncestors",                         \
+	       .json = "ptcpdump.peer.process.ancestors")                                                              \
+	MEMBER(effective.pid, FIELD_PID, .bit = ANNOT_EFFECTIVE, .key = "EffectivePID", .label = "pid",                \
+	       .json = "ptcpdump.effective.process.pid")                                                               \
+	MEMBER(effective.cmd, FIELD_CMD, .bit = ANNOT_EFFECTIVE, .key = "EffectiveCmd", .label = "cmd",                \
+	       .json = "ptcpdump.effective.process.executable")                                                        \
+	MEMBER(effective.args, FIELD_STR, .bit = ANNOT_EFFECTIVE, .key = "EffectiveArgs", .label = "args",             \
+	       .json = "ptcpdump.effective.process.command_line")                                                      \
 	MEMBER(effective.name, FIELD_STR, .bit = ANNOT_EFFECTIVE, .key = "EffectiveName", .optional = true,            \
-	       .label = "name")                                                                                        \
+	       .label = "name", .json = "ptcpdump.effective.process.name")                                             \
 	MEMBER(effective.comm, FIELD_STR, .bit = ANNOT_EFFECTIVE, .key = "EffectiveComm", .optional = true,            \
-	       .label = "comm")                                                                                        \
+	       .label = "comm", .json = "ptcpdump.effective.process.comm")                                             \
 	MEMBER(end, FIELD_STR, .bit = ANNOT_END, .key = "End")
 
 #define GROUP(b, m, w, ...) { .bit = (b), .word = (w), .offset = offsetof(struct annotation, m), __VA_ARGS__ },
