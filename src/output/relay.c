@@ -321,6 +321,28 @@ static __attribute__((cold)) int send_annotation(struct relay *r, const struct a
 	return r->err;
 }
 
+static int relay_counts(struct output *o, const struct output_counts *counts)
+{
+	struct relay *r = relay_from(o);
+	struct relay_counts *record = r->err ? NULL : ring_reserve(r, sizeof(*record));
+
+	if (!record)
+		return r->err;
+	*record = (struct relay_counts){ { .size = sizeof(*record), .type = RELAY_COUNTS }, *counts };
+	return ring_put(r, sizeof(*record));
+}
+
+static int relay_tick(struct output *o, uint64_t now, uint64_t *next)
+{
+	struct relay *r = relay_from(o);
+
+	if (!r->config.tick)
+		return r->err;
+	if (now + r->config.tick < *next)
+		*next = now + r->config.tick;
+	return r->err ? r->err : put_mark(r, RELAY_TICK);
+}
+
 static int relay_iface(struct output *o, const struct iface *iface)
 {
 	(void)iface;
@@ -436,6 +458,8 @@ static const struct output_ops relay_ops = {
 	.name = "relay",
 	.iface = relay_iface,
 	.packet = relay_packet,
+	.tick = relay_tick,
+	.counts = relay_counts,
 	.flush = relay_flush,
 	.batch = relay_batch,
 	.finish = relay_finish,

@@ -16,9 +16,10 @@ struct relay_config {
 	/* How many of its first bytes the child needs of a packet that is not short, and absent_sum of the rest; NULL: all. */
 	uint32_t (*needs)(void *arg, const struct packet *packet, uint16_t *absent_sum);
 	void *needs_arg;
-	int keep_fd; /* of the child as well, -1: none */
-	bool json;   /* the texts of labels and the like are shown, too */
-	bool prompt; /* what there is, is handed over at the end of each batch */
+	int keep_fd;   /* of the child as well, -1: none */
+	bool json;     /* the texts of labels and the like are shown, too */
+	bool prompt;   /* what there is, is handed over at the end of each batch */
+	uint64_t tick; /* ns, how often the child's output is to be called for the time; 0: it is not */
 };
 
 /* Forks: before there are threads, and while there is little memory to be inherited. -errno, logged. */

@@ -28,7 +28,7 @@ struct relay_reply {
 	size_t taken;				/* by its reader, of what it writes now */
 };
 
-enum relay_type { RELAY_IFACE, RELAY_ANNOTATION, RELAY_PACKET, RELAY_FLUSH, RELAY_END };
+enum relay_type { RELAY_IFACE, RELAY_ANNOTATION, RELAY_PACKET, RELAY_FLUSH, RELAY_COUNTS, RELAY_TICK, RELAY_END };
 
 struct relay_record {
 	uint32_t size; /* with this, a multiple of 8 */
@@ -64,6 +64,11 @@ struct relay_packet {
 	uint16_t absent_sum;
 	uint16_t annotation; /* its slot, when annotated */
 	uint8_t data[];
+};
+
+struct relay_counts {
+	struct relay_record record;
+	struct output_counts counts;
 };
 
 /* The end of the ring is followed by its beginning, so that no record wraps. */

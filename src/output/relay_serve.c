@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "output/relay_private.h"
+#include "util/clock.h"
 #include "util/fd.h"
 
 enum { STEP = RELAY_SIZE / 16 }; /* what is done is made known in such steps: each costs both sides a cache miss */
@@ -166,6 +167,18 @@ static int take_packet(struct server *s, const struct relay_packet *record)
 	return s->out->ops->packet(s->out, &packet);
 }
 
+static int take_counts(struct server *s, const struct relay_counts *record)
+{
+	return s->out->ops->counts ? s->out->ops->counts(s->out, &record->counts) : 0;
+}
+
+static int take_tick(struct server *s)
+{
+	uint64_t next = UINT64_MAX;
+
+	return s->out->ops->tick ? s->out->ops->tick(s->out, clock_ns(CLOCK_MONOTONIC), &next) : 0;
+}
+
 static int take(struct server *s, const struct relay_record *record)
 {
 	const void *p = record;
@@ -174,6 +187,8 @@ static int take(struct server *s, const struct relay_record *record)
 	case RELAY_IFACE: return take_iface(s, p);
 	case RELAY_ANNOTATION: return take_annotation(s, p);
 	case RELAY_PACKET: return take_packet(s, p);
+	case RELAY_COUNTS: return take_counts(s, p);
+	case RELAY_TICK: return take_tick(s);
 	case RELAY_FLUSH: return s->out->ops->flush(s->out);
 	case RELAY_END: s->ended = true; return 0;
 	default: return -EBADMSG;
