@@ -22,7 +22,7 @@
 #include "util/clock.h"
 #include "util/program.h"
 
-enum { EXPR_FILE_MAX = 16 << 20 };
+enum { EXPR_FILE_MAX = 16 << 20, FLOW_INTERVAL = 60 /* s */ };
 
 /* What getopt_long() wants to know, made from the table. */
 struct getopt_tables {
@@ -235,6 +235,31 @@ static int check_write_folder(const char *path)
 	return err;
 }
 
+/* What would be missed is refused; what changes only how text looks is not asked for. */
+static const char *check_json(const struct options *o)
+{
+	if (!o->json && o->json_omit)
+		return "--json-omit needs --json";
+	if (o->json != JSON_FLOW && o->flow_interval != FLOW_INTERVAL)
+		return "--flow-interval needs --json=flow";
+	if (!o->json)
+		return NULL;
+	if (o->text.A || o->text.x || o->text.X)
+		return "-A, -x and -X cannot be used with --json: it tells headers and names, not the bytes of packets";
+	if (o->text.type || o->text.esp_secret || o->text.md5_secret)
+		return "-T, -E and -M cannot be used with --json: they are for the text of tcpdump's dissectors";
+	if (o->text.brief)
+		return "--brief and --json are mutually exclusive";
+	if (o->count_only)
+		return "--count and --json are mutually exclusive";
+	if (o->top || o->summary)
+		return o->top ? "--json cannot be used with --top: both would write to standard output"
+			      : "--json cannot be used with --summary: both would write to standard output";
+	if (o->write_file && !o->print)
+		return "--json with -w needs --print: with -w alone, packets are saved only";
+	return NULL;
+}
+
 static int check_output(const struct options *o)
 {
 	const char *text = NULL;
@@ -277,12 +302,12 @@ static int check_output(const struct options *o)
 		text = "--count and --top are mutually exclusive";
 	else if (o->top && o->summary)
 		text = "--summary and --top are mutually exclusive: where there is no terminal, --top prints what --summary does";
-	else if (o->top && o->json)
-		text = "--json cannot be used with --top: both would write to standard output";
 	else if (o->summary && o->count_only)
 		text = "--count and --summary are mutually exclusive";
 	else if (o->metrics_file && *o->metrics_file == '\0')
 		text = "--metrics was given an empty name: it wants a file, as a rule NAME.prom in node_exporter's folder";
+	else
+		text = check_json(o);
 	if (text) {
 		log_error("%s", text);
 		return -EINVAL;
@@ -466,7 +491,7 @@ int options_parse(struct options *o, int argc, char **argv)
 		.context = ANNOT_ALL | CONTEXT_DEFAULT,
 		.meta = { .settle_ns = 150 * NSEC_PER_MSEC },
 		.log_level = LOG_WARN,
-		.flow_interval = 60,
+		.flow_interval = FLOW_INTERVAL,
 		.metrics_interval = 15,
 	};
 	/* Only the words before "--" are ours: getopt never sees the options of the command. */

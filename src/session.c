@@ -181,7 +181,7 @@ static int open_outputs(struct session *s, int dlt)
 	if (s->top)
 		add_output(s, s->top);
 	s->counting = o->summary || o->top || o->metrics_file;
-	s->tick = o->top || o->metrics_file ? 0 : UINT64_MAX;
+	s->tick = o->top || o->metrics_file || (s->text && o->json == JSON_FLOW) ? 0 : UINT64_MAX;
 	return err;
 }
 

@@ -426,7 +426,7 @@ static void stop_capture(struct live *l)
 	capture_stats(l->capture, &stats);
 	end_top(l);
 	session_finish(&l->s);
-	if (l->s.text && l->ending && isatty(STDOUT_FILENO) && write(STDOUT_FILENO, "\n", 1) < 0)
+	if (l->s.text && !l->s.o->json && l->ending && isatty(STDOUT_FILENO) && write(STDOUT_FILENO, "\n", 1) < 0)
 		l->s.failed = true;
 	if (!l->s.o->extcap)
 		print_stats(l, "", "\n");

@@ -36,8 +36,8 @@ static void told(void *arg, size_t i, enum merge_event event)
 
 	off->open -= event == MERGE_ENDED || event == MERGE_BROKE;
 	off->s.failed |= event == MERGE_BROKE;
-	if (event == MERGE_OPENED && off->s.text && has_no_end(off, i))
-		output_text_packed(off->s.text);
+	if (event == MERGE_OPENED && has_no_end(off, i))
+		session_text_packed(&off->s);
 	if (off->inputs->told) {
 		off->inputs->told(off->inputs->arg, i, event);
 		return;

@@ -162,8 +162,8 @@ static int read_all(struct offline *off, const char *first)
 	privileges_say(&off->s.user);
 	/* Until here a signal may simply end us. */
 	offline_catch_signals();
-	if (off->s.text && (off->list || reader_is_packed(r)))
-		output_text_packed(off->s.text);
+	if (off->list || reader_is_packed(r))
+		session_text_packed(&off->s);
 	err = offline_check_expression(off, reader_dlt(r));
 	if (!err)
 		err = session_open(&off->s, o, reader_dlt(r));

@@ -85,6 +85,8 @@ bool session_wants_text(const struct options *o);
 /* session_text.c: of a live capture, text is printed by a process of its own. 0, or a negative errno with a message. Reads
  * files of the system; session_open() does it unless it was done before. */
 int session_text_open(struct session *s);
+/* As output_text_packed(). */
+void session_text_packed(struct session *s);
 /* Waits until that process can print. */
 int session_text_ready(struct session *s);
 /* Readable when that process has ended, and to be looked at then; -1: there is none. */

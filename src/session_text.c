@@ -8,10 +8,12 @@
 
 #include "names.h"
 #include "output/esp_files.h"
+#include "output/json.h"
 #include "output/metrics_file.h"
 #include "output/relay.h"
 #include "sandbox.h"
 #include "session_private.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 static bool is_endless(const struct options *o)
@@ -21,13 +23,26 @@ static bool is_endless(const struct options *o)
 
 bool session_wants_text(const struct options *o)
 {
-	return !o->count_only && ((!o->write_file && !o->summary && !o->top && !o->metrics_file) || o->print);
+	const bool instead = o->write_file || o->summary || o->top || (o->metrics_file && !o->json);
+
+	return !o->count_only && (!instead || o->print);
 }
 
 struct printer {
 	const struct privileges_user *user;
-	struct text_config config;
+	unsigned form;		   /* enum json_form */
+	struct json_config json;   /* with one */
+	struct text_config config; /* without */
 };
+
+static int make_output(const struct printer *p, struct output **ret)
+{
+	switch (p->form) {
+	case JSON_PACKET: return output_json_new(ret, &p->json);
+	case JSON_FLOW: return output_json_flow_new(ret, &p->json);
+	default: return output_text_new(ret, &p->config);
+	}
+}
 
 /* In the process that prints, as the rest of this part. */
 static int drop(const struct privileges_user *user)
@@ -48,17 +63,24 @@ static int prepare(void *arg, const volatile sig_atomic_t *interrupted, size_t *
 	struct printer *p = arg;
 	int err;
 
-	p->config.interrupted = interrupted;
-	p->config.taken = taken;
-	err = output_text_new(ret, &p->config);
+	p->config.interrupted = p->json.interrupted = interrupted;
+	p->config.taken = p->json.taken = taken;
+	err = make_output(p, ret);
 	if (!err)
 		err = drop(p->user);
 	return err ? err : sandbox_enter(&sandbox);
 }
 
-static uint32_t needs(void *arg, const struct packet *packet, uint16_t *absent_sum)
+static uint32_t text_needs(void *arg, const struct packet *packet, uint16_t *absent_sum)
 {
 	return output_text_reach(arg, packet, absent_sum);
+}
+
+static uint32_t json_needs(void *arg, const struct packet *packet, uint16_t *absent_sum)
+{
+	(void)arg;
+	*absent_sum = 0;
+	return output_json_reach(packet);
 }
 
 static struct text_config text_config(const struct session *s)
@@ -79,6 +101,31 @@ static struct text_config text_config(const struct session *s)
 	return config;
 }
 
+static struct json_config json_config(const struct session *s)
+{
+	const struct options *o = s->o;
+
+	return (struct json_config){
+		.fd = STDOUT_FILENO,
+		.args = !(o->json_omit & OMIT_ARGS),
+		.labels = !(o->json_omit & OMIT_LABELS),
+		.by_line = o->text.line_buffered || o->file.packet_buffered || isatty(STDOUT_FILENO),
+		.live = !options_offline(o),
+		.flow_interval = o->flow_interval * NSEC_PER_SEC,
+		.interrupted = s->interrupted,
+	};
+}
+
+static struct printer printer_of(const struct session *s)
+{
+	return (struct printer){
+		.user = &s->user,
+		.form = s->o->json,
+		.json = json_config(s),
+		.config = text_config(s),
+	};
+}
+
 static void forget_secrets(struct session *s)
 {
 	esp_files_free(s->esp_files);
@@ -87,17 +134,19 @@ static void forget_secrets(struct session *s)
 
 static int open_relay(struct session *s)
 {
-	struct printer printer = { .user = &s->user, .config = text_config(s) };
+	const bool json = s->o->json != JSON_NONE;
+	struct printer printer = printer_of(s);
 	const struct text_config *config = &printer.config;
 	struct relay_config relay = {
 		.prepare = prepare,
 		.arg = &printer,
-		.needs = needs,
+		.needs = json ? json_needs : text_needs,
 		.keep_fd = config->resolver ? resolver_fd(config->resolver) : -1,
-		.json = config->v > 0,
+		.json = json ? printer.json.labels : config->v > 0,
 		.prompt = config->line_buffered || config->packet_buffered,
+		.tick = s->o->json == JSON_FLOW ? NSEC_PER_SEC : 0,
 	};
-	int err = output_text_reach_new(&s->reach, config);
+	int err = json ? 0 : output_text_reach_new(&s->reach, config);
 
 	relay.needs_arg = s->reach;
 	if (err)
@@ -127,9 +176,9 @@ int session_begin(struct session *s)
 		err = session_top_new(s);
 	if (err || !session_wants_text(o))
 		return err;
-	if (!o->text.n)
+	if (!o->text.n && !o->json)
 		err = names_start(&s->resolver, &s->names, &names);
-	if (!err && o->text.esp_secret)
+	if (!err && o->text.esp_secret && !o->json)
 		err = esp_files_read(&s->esp_files, o->text.esp_secret);
 	if (!err && !options_offline(o) && !o->no_sandbox)
 		err = open_relay(s);
@@ -138,11 +187,17 @@ int session_begin(struct session *s)
 
 int session_text_open(struct session *s)
 {
-	const struct text_config config = text_config(s);
-	int err = output_text_new(&s->text, &config);
+	const struct printer printer = printer_of(s);
+	int err = make_output(&printer, &s->text);
 
 	forget_secrets(s);
 	return err;
+}
+
+void session_text_packed(struct session *s)
+{
+	if (s->text && !s->o->json)
+		output_text_packed(s->text);
 }
 
 int session_text_ready(struct session *s)
