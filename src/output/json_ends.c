@@ -9,7 +9,7 @@
 #include "util/hash.h"
 
 enum {
-	SLOTS = 1024,
+	SLOTS = 4096,
 	ETHERTYPE_ARP = 0x0806,
 };
 
@@ -131,12 +131,19 @@ void json_ends_put_network(struct json_ends *e, struct buf *b, const struct head
 	char id[COMMUNITY_LEN];
 
 	put_type(b, h);
-	if (transport)
-		buf_printf(b, ",\"transport\":\"%s\"", transport);
-	if (h->tuple.family)
-		buf_printf(b, ",\"iana_number\":\"%u\"", h->tuple.proto);
-	if (h->vlan >= 0)
-		buf_printf(b, ",\"vlan\":{\"id\":\"%d\"}", h->vlan);
+	if (transport) {
+		JSON_PUT(b, ",\"transport\":");
+		json_put_word(b, transport);
+	}
+	if (h->tuple.family) {
+		JSON_PUT(b, ",\"iana_number\":");
+		json_put_id(b, h->tuple.proto);
+	}
+	if (h->vlan >= 0) {
+		JSON_PUT(b, ",\"vlan\":{\"id\":");
+		json_put_id(b, (uint32_t)h->vlan);
+		buf_putc(b, '}');
+	}
 	if (community_id(e->community, h, id)) {
 		JSON_PUT(b, ",\"community_id\":\"");
 		buf_put(b, id, sizeof(id));

@@ -65,8 +65,10 @@ static void put_event(struct json_flow *j, const struct flow *f, bool ends)
 	if (ends)
 		JSON_PUT(b, ",\"end\"");
 	JSON_PUT(b, "],\"dataset\":\"ptcpdump.flow\"");
-	if (ends)
-		buf_printf(b, ",\"reason\":\"%s\"", end_reason(j, f));
+	if (ends) {
+		JSON_PUT(b, ",\"reason\":");
+		json_put_word(b, end_reason(j, f));
+	}
 	JSON_PUT(b, ",\"start\":");
 	json_put_time(b, &c->clock, f->n.first);
 	JSON_PUT(b, ",\"end\":");

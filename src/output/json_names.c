@@ -102,7 +102,7 @@ static const char *rcode_name(unsigned rcode)
 static void put_named(struct buf *b, const char *name, const char *other, unsigned number)
 {
 	if (name)
-		buf_printf(b, "\"%s\"", name);
+		json_put_word(b, name);
 	else
 		buf_printf(b, "\"%s%u\"", other, number);
 }
@@ -181,7 +181,10 @@ static bool put_dns(struct buf *b, const struct headers *h, struct bytes m)
 	if ((h->has_tcp && !take(&m, 2, &p)) || !take(&m, DNS_HEADER, &p) || be16(p + 4) == 0)
 		return false;
 	answer = p[2] & 0x80;
-	buf_printf(b, ",\"dns\":{\"id\":\"%u\",\"type\":\"%s\"", be16(p), answer ? "answer" : "query");
+	JSON_PUT(b, ",\"dns\":{\"id\":");
+	json_put_id(b, be16(p));
+	JSON_PUT(b, ",\"type\":");
+	json_put_word(b, answer ? "answer" : "query");
 	if (answer) {
 		JSON_PUT(b, ",\"response_code\":");
 		put_named(b, rcode_name(p[3] & 15), "RCODE", p[3] & 15);

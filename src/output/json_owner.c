@@ -209,7 +209,7 @@ static void put_value(struct json_owners *o, struct buf *b, const struct value *
 {
 	switch (v->kind) {
 	case VALUE_NUMBER: json_put_number(b, v->number); break;
-	case VALUE_ID: buf_printf(b, "\"%u\"", (unsigned)v->number); break;
+	case VALUE_ID: json_put_id(b, (uint32_t)v->number); break;
 	case VALUE_STRING: json_put_string(b, v->text); break;
 	case VALUE_TRUE: JSON_PUT(b, "true"); break;
 	case VALUE_OBJECT: put_object(b, v->text); break;

@@ -128,19 +128,56 @@ void json_put_time(struct buf *b, struct json_clock *c, uint64_t ns)
 	b->len = (size_t)(d - b->p);
 }
 
+static char *put_ipv4(char *d, const uint8_t *address)
+{
+	for (int i = 0; i < 4; i++) {
+		if (i)
+			*d++ = '.';
+		d = decimal_put(d, address[i]);
+	}
+	return d;
+}
+
 void json_put_ip(struct buf *b, unsigned family, const uint8_t *address)
 {
-	char text[INET6_ADDRSTRLEN];
+	char *d = buf_reserve(b, INET6_ADDRSTRLEN + 2 + DECIMAL_ROOM);
 
-	inet_ntop(family == 4 ? AF_INET : AF_INET6, address, text, sizeof(text));
-	buf_putc(b, '"');
-	buf_puts(b, text);
-	buf_putc(b, '"');
+	*d++ = '"';
+	if (family == 4) {
+		d = put_ipv4(d, address);
+	} else {
+		inet_ntop(AF_INET6, address, d, INET6_ADDRSTRLEN);
+		d += strlen(d);
+	}
+	*d++ = '"';
+	b->len = (size_t)(d - b->p);
 }
 
 void json_put_mac(struct buf *b, const uint8_t *mac)
 {
-	buf_printf(b, "\"%02X-%02X-%02X-%02X-%02X-%02X\"", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+	static const char digits[] = "0123456789ABCDEF";
+	char text[6 * 3 + 1] = "\"", *d = text + 1;
+
+	for (int i = 0; i < 6; i++) {
+		*d++ = digits[mac[i] >> 4];
+		*d++ = digits[mac[i] & 15];
+		*d++ = i < 5 ? '-' : '"';
+	}
+	buf_put(b, text, sizeof(text));
+}
+
+void json_put_word(struct buf *b, const char *word)
+{
+	buf_putc(b, '"');
+	buf_puts(b, word);
+	buf_putc(b, '"');
+}
+
+void json_put_id(struct buf *b, uint32_t v)
+{
+	buf_putc(b, '"');
+	json_put_number(b, v);
+	buf_putc(b, '"');
 }
 
 struct json_object json_open(struct buf *b, const char *name)
@@ -148,7 +185,7 @@ struct json_object json_open(struct buf *b, const char *name)
 	struct json_object object = { .start = b->len };
 
 	buf_putc(b, ',');
-	json_put_string(b, str_of(name));
+	json_put_word(b, name);
 	buf_putc(b, ':');
 	object.inside = b->len;
 	return object;

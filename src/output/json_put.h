@@ -16,6 +16,9 @@ struct json_clock {
 /* With its quotes. Bytes that are no UTF-8 become U+FFFD; what is invisible or turns the text round is escaped. */
 void json_put_string(struct buf *b, struct str s);
 void json_put_number(struct buf *b, uint64_t v);
+/* Quoted, a word of ours and a number that nobody counts with. */
+void json_put_word(struct buf *b, const char *word);
+void json_put_id(struct buf *b, uint32_t v);
 /* Likewise quoted: UTC, with all digits of nanoseconds (RFC 3339). */
 void json_put_time(struct buf *b, struct json_clock *clock, uint64_t ns);
 /* family 4 or 6; network byte order. */
