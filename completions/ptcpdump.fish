@@ -23,7 +23,7 @@ complete -c ptcpdump -s 'D' -l list-interfaces -d 'list the interfaces and exit 
 complete -c ptcpdump -s 'L' -l list-data-link-types -d 'list the link types of the interface and exit'
 complete -c ptcpdump -s 'J' -l list-time-stamp-types -d 'list the time stamp types of the interface and exit'
 complete -c ptcpdump -l remote -x -d 'capture on this host, by ssh; repeatable: packets of all are merged'
-complete -c ptcpdump -l remote-command -x -d 'as --remote, by a command of the shell, behind which the call of ptcpdump is put as one word; repeatable'
+complete -c ptcpdump -l remote-command -x -d 'as --remote, by a command of our shell that runs one there: "sh" is put behind it; repeatable'
 complete -c ptcpdump -l remote-copy -d 'copy this program to hosts that lack it, into a temporary folder, and remove it there at the end'
 complete -c ptcpdump -l remote-clock -d 'turn the times of remote hosts into those of our clock, by what was measured of theirs'
 complete -c ptcpdump -l probe -d 'tell what this kernel offers, what is lost without it, and exit'

@@ -37,7 +37,7 @@ _arguments -s \
 	'*-J[list the time stamp types of the interface and exit]' \
 	'*--list-time-stamp-types[list the time stamp types of the interface and exit]' \
 	'*--remote=[capture on this host, by ssh; repeatable\: packets of all are merged]:\[USER@\]HOST: ' \
-	'*--remote-command=[as --remote, by a command of the shell, behind which the call of ptcpdump is put as one word; repeatable]:\[NAME=\]COMMAND: ' \
+	'*--remote-command=[as --remote, by a command of our shell that runs one there\: "sh" is put behind it; repeatable]:\[NAME=\]COMMAND: ' \
 	'*--remote-copy[copy this program to hosts that lack it, into a temporary folder, and remove it there at the end]' \
 	'*--remote-clock[turn the times of remote hosts into those of our clock, by what was measured of theirs]' \
 	'*--probe[tell what this kernel offers, what is lost without it, and exit]' \
