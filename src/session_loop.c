@@ -225,11 +225,18 @@ static void on_end_signal(struct live *l, const struct signalfd_siginfo *info)
 		l->kill_deadline = l->now + KILL_TIME;
 }
 
-/* Those that the kernel counts are handed on about once a second by themselves. */
+/* What the programs count is handed on about once a second by itself. */
 static void count_now(struct live *l)
 {
 	if (l->capturing && !l->s.stop && capture_counts(l->capture, false) < 0 && !l->s.stop)
 		l->s.failed = true;
+}
+
+static void report_now(struct live *l)
+{
+	count_now(l);
+	print_stats(l, "ptcpdump: ", ", ");
+	session_report(&l->s);
 }
 
 static void on_signal(struct live *l, const struct signalfd_siginfo *info)
@@ -405,8 +412,10 @@ static int poll_packets(struct live *l)
 		session_flush(&l->s);
 	}
 	session_batch(&l->s);
-	if (l->now >= l->s.tick)
+	if (l->now >= l->s.tick) {
+		count_now(l);
 		session_tick(&l->s, l->now);
+	}
 	/* Its reader may keep us waiting: the file is whole now. */
 	report(l);
 	return 0;
@@ -476,6 +485,7 @@ void session_loop_run(struct live *l)
 		save_secrets(l);
 		if (!err && l->capturing)
 			err = poll_packets(l);
+		/* Whether it is quiet, what was counted tells. */
 		if (l->command_end != NEVER)
 			count_now(l);
 		/* With enough packets, the command still runs to its end. */
