@@ -34,9 +34,10 @@ struct count_work {
 	struct count_key key;
 	__u8 ip[20] ALIGNED; /* the IP header's first bytes */
 	__u8 tcp[20] ALIGNED;
-	__u32 seq, end; /* of a TCP segment that takes sequence numbers; equal: it takes none */
+	__u32 seq, end; /* of a TCP segment, which takes these sequence numbers */
+	__u64 parsed;	/* of a TCP segment: the above are known */
 };
-EVENT_ASSERT_SIZE(struct count_work, 176);
+EVENT_ASSERT_SIZE(struct count_work, 184);
 _Static_assert(sizeof(struct count_work) <= COUNT_WORK_MAX, "there is room for it");
 
 static __always_inline void count_owner(struct event_owner *to, const struct event_owner *o)
@@ -159,7 +160,7 @@ static __always_inline void count_segment(struct __sk_buff *skb, struct packet_h
 	const __u32 l3 = network_offset(rec);
 	__u32 off, total, header;
 
-	w->seq = w->end = 0;
+	w->parsed = false;
 	if (packet_load(skb, head, l3, w->ip, sizeof(w->ip)))
 		return;
 	if (rec->protocol == ETH_P_IP) {
@@ -183,33 +184,33 @@ static __always_inline void count_segment(struct __sk_buff *skb, struct packet_h
 	w->end = w->seq + !!(w->tcp[13] & TCPHDR_SYN) + !!(w->tcp[13] & TCPHDR_FIN);
 	if (total > header)
 		w->end += total - header;
+	w->parsed = true;
 }
 
 /*
- * Whether all that it takes was sent before. A SYN may begin another connection of the same ports; what asks whether the peer is
- * alive repeats one byte at most.
+ * Whether bytes of it were sent before: as is_retransmit() of src/flows/table.c. A SYN may begin another connection of the same ports;
+ * what asks whether the peer is alive repeats one byte at most.
  */
 static __always_inline bool count_again(const struct count_work *w)
 {
 	const __u64 hash = count_hash(&w->key);
 	const __u32 i = (hash >> 8) & (count_seqs - 1), tag = hash >> 40 | 1;
 	const __u8 flags = w->tcp[13];
-	__u64 *seen;
+	__u64 *seen = bpf_map_lookup_elem(&ptcp_seqs, &i);
+	bool known, begins = flags & TCPHDR_SYN;
 	__s32 ahead;
-	bool again;
 
-	if (w->seq == w->end)
+	if (!seen || !w->parsed)
 		return false;
-	seen = bpf_map_lookup_elem(&ptcp_seqs, &i);
-	if (!seen)
-		return false;
-	ahead = w->end - (__u32)*seen;
-	again = *seen >> 32 == tag && (flags & TCPHDR_SYN ? ahead == 0 : ahead <= 0);
-	if (!again)
+	known = *seen >> 32 == tag;
+	ahead = w->seq - (__u32)*seen;
+	if (!known || begins || (__s32)(w->end - (__u32)*seen) > 0)
 		*seen = (__u64)tag << 32 | w->end;
-	if (ahead == 0 && w->end - w->seq == 1 && !(flags & (TCPHDR_SYN | TCPHDR_FIN)))
+	if (!known || w->seq == w->end)
 		return false;
-	return again;
+	if (begins)
+		return ahead == -1;
+	return ahead < 0 && !(ahead == -1 && w->end - w->seq == 1 && !(flags & TCPHDR_FIN));
 }
 
 static __always_inline void count_tcp(struct count_slot *slot, const struct count_work *w, __u8 flags, bool again)

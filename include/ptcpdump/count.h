@@ -37,7 +37,7 @@ struct count_slot {
 	__u64 first, last;
 	__u32 syns; /* without ACK */
 	__u32 resets, fins;
-	__u32 retransmits;	   /* segments that end where others have been already */
+	__u32 retransmits;	   /* segments with bytes that were sent before */
 	__u32 src_tid, dst_tid;	   /* the last ones */
 	char comm[EVENT_COMM_LEN]; /* of the last thread that was seen sending; "": none was */
 	__u8 tcp_flags;		   /* of all, or-ed */

@@ -312,7 +312,7 @@ static bool is_retransmit(struct flow *e, enum flows_way way, const struct heade
 	const bool known = e->seq_known[way];
 
 	/* The ports are used again, or the other end has forgotten all. */
-	if (!known || (h->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
+	if (!known || (h->tcp_flags & TCP_SYN)) {
 		const bool again = known && h->tcp_seq + 1 == e->next_seq[way];
 
 		e->seq_known[way] = true;

@@ -384,13 +384,13 @@ static void test_retransmits(void)
 		{ { 5, 1001, 0, ACK }, 1 },	     { { 5, 1001, 0, ACK }, 1 }, /* takes no number */
 		{ { 5, 1001, 500, ACK }, 1 },	     { { 5, 1501, 500, ACK }, 1 },
 		{ { 5, 1001, 500, ACK }, 2 }, /* lost before the one that came last */
-		{ { 5, 1501, 500, ACK }, 3 },	     { { 5, 1501, 700, ACK }, 3 }, /* some of it is new */
-		{ { 5, 2200, 1, ACK }, 3 },					   /* whether the peer is alive */
-		{ { 5, 2201, 0, ACK | FIN }, 3 },    { { 5, 2201, 0, ACK | FIN }, 4 },
-		{ { 5, 900, 0, SYN }, 4 }, /* another connection, whose numbers are behind */
-		{ { 5, 901, 100, ACK }, 4 },	     { { 5, 0xffffff00, 0, SYN }, 4 },
-		{ { 5, 0xffffff01, 1000, ACK }, 4 }, /* past the end of the numbers */
-		{ { 5, 0xffffff01, 1000, ACK }, 5 }, { { 5, 745, 10, ACK }, 5 },
+		{ { 5, 1501, 500, ACK }, 3 },	     { { 5, 1501, 700, ACK }, 4 }, /* some of it is new */
+		{ { 5, 2200, 1, ACK }, 4 },					   /* whether the peer is alive */
+		{ { 5, 2201, 0, ACK | FIN }, 4 },    { { 5, 2201, 0, ACK | FIN }, 5 },
+		{ { 5, 900, 0, SYN }, 5 }, /* another connection, whose numbers are behind */
+		{ { 5, 901, 100, ACK }, 5 },	     { { 5, 0xffffff00, 0, SYN }, 5 },
+		{ { 5, 0xffffff01, 1000, ACK }, 5 }, /* past the end of the numbers */
+		{ { 5, 0xffffff01, 1000, ACK }, 6 }, { { 5, 745, 10, ACK }, 6 },
 	};
 
 	if (geteuid() != 0)

@@ -13,10 +13,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SAMPLES = os.path.join(os.environ.get("BUILD", os.path.join(TOP, "build")), "tests/samples")
+PTCPDUMP = os.environ.get("PTCPDUMP", os.path.join(TOP, "build/ptcpdump"))
 PID = os.getpid()
 NS, OUT, IN, MORE = ("kct%d" % PID, "kco%d" % PID, "kci%d" % PID, "kcm%d" % PID)
 NET = "10.%d.%d." % (176 + PID % 8, PID // 8 % 256)
@@ -246,6 +248,45 @@ def check_same(name, *args):
     check(name + ": by flow and owner", compare(got, want))
 
 
+class Summary:
+    """What a run prints at its end, without rates and times."""
+
+    def __init__(self, *args):
+        self.p = subprocess.Popen([PTCPDUMP, "-nn", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def wait_ready(self):
+        for line in self.p.stderr:
+            if "listening" in line:
+                return
+
+    def lines(self, stop=True):
+        if stop:
+            self.p.send_signal(signal.SIGINT)
+        out, err = self.p.communicate(timeout=60)
+        rows = [line.split() for line in out.splitlines()[1:]]
+        if not rows:
+            raise RuntimeError("no summary: " + err)
+        return sorted(" ".join(w[:-5] + w[-4:-2] if ":" in w[-1] else w) for w in rows)
+
+
+def check_summary(by):
+    """A summary that is counted is that of the packets that are saved."""
+    with tempfile.TemporaryDirectory() as tmp:
+        path = os.path.join(tmp, "saved.pcapng")
+        where = ["-i", OUT, "-i", "lo", "net %s0/25 or net %s/64 or net 127.0.0.0/8" % (NET, HOST6[:-1])]
+        counted, saved = Summary("--summary=" + by, *where), Summary("-B", "32768", "-w", path, *where)
+        for run in (counted, saved):
+            run.wait_ready()
+        traffic()
+        got = counted.lines()
+        saved.p.send_signal(signal.SIGINT)
+        saved.p.communicate(timeout=60)
+        want = Summary("-r", path, "--summary=" + by).lines(stop=False)
+        differ = ["%s%s" % (mark, line) for mark, here, there in (("+ ", got, want), ("- ", want, got))
+                  for line in here if line not in there]
+        check("summary by %s is that of what -w saves" % by, differ or (None if len(got) > 4 else got))
+
+
 def check_alone(name, *args):
     """What the kernel cannot count, or we have to judge by its bytes, is counted packet by packet."""
     capture = Capture(True, *args)
@@ -343,6 +384,8 @@ def main():
         check_same("a process filter", "-i", OUT, "-i", "lo", "--pname", "ping", "--pname", "nobody", "--uid", "0")
         check_same("a name that is decided later", "-i", OUT, "-i", "lo", "--pname", "python3")
         check_same("without owners", "-i", OUT, "-i", "lo", "--context", "")
+        check_summary("flow")
+        check_summary("process")
         check_alone("a process in the expression", "-i", OUT, "icmp and pname ping")
         check_alone("cgroup-skb", "--backend", "cgroup-skb", "-i", OUT, "icmp")
         check_alone("pcap", "--backend", "pcap", "-i", OUT, "icmp")
