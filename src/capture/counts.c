@@ -179,16 +179,16 @@ static int keep_waiting(struct capture *c, const struct count_slot *slot)
 static int hand_waiting(struct capture *c, bool force)
 {
 	struct counts *n = &c->counts;
-	size_t kept = 0, i;
+	size_t kept = 0;
 	int verdict = 0;
 
-	for (i = 0; i < n->nwaiting && verdict >= 0; i++) {
-		verdict = hand(c, &n->waiting[i], force);
+	for (size_t i = 0; i < n->nwaiting; i++) {
+		if (verdict >= 0)
+			verdict = hand(c, &n->waiting[i], force);
 		if (verdict == CAPTURE_WAIT)
 			n->waiting[kept++] = n->waiting[i];
 	}
-	memmove(&n->waiting[kept], &n->waiting[i], (n->nwaiting - i) * sizeof(n->waiting[0]));
-	n->nwaiting = kept + n->nwaiting - i;
+	n->nwaiting = kept;
 	return verdict < 0 ? verdict : 0;
 }
 
