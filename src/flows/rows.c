@@ -97,10 +97,17 @@ static bool grow(struct grouping *g)
 {
 	const size_t room = g->room ? 2 * g->room : 64;
 	struct flows_row *rows = reallocarray(g->rows, room, sizeof(*rows));
-	size_t *slots = rows ? calloc(2 * room, sizeof(*slots)) : NULL;
+	size_t *slots;
 
-	if (rows)
-		g->rows = rows;
+	if (!rows)
+		return false;
+	g->rows = rows;
+	/* Then each is a row, and none is looked for. */
+	if (g->by == FLOWS_BY_FLOW) {
+		g->room = room;
+		return true;
+	}
+	slots = calloc(2 * room, sizeof(*slots));
 	if (!slots)
 		return false;
 	free(g->slots);
