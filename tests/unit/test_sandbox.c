@@ -22,6 +22,7 @@
 #include <sys/un.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -448,6 +449,41 @@ static void test_dissector_works(void)
 	close(output);
 }
 
+static int terminal;
+
+/* --top takes the screen before, and gives it back inside. */
+static int give_terminal_back(void)
+{
+	struct termios modes;
+
+	if (tcgetattr(terminal, &modes))
+		return 1;
+	modes.c_lflag ^= ECHO;
+	if (tcsetattr(terminal, TCSANOW, &modes))
+		return 2;
+	return dup3(terminal, STDERR_FILENO, 0) == STDERR_FILENO ? 0 : 3;
+}
+
+static int set_modes(void)
+{
+	struct termios modes;
+
+	return tcgetattr(terminal, &modes) ? 0 : result(tcsetattr(terminal, TCSANOW, &modes));
+}
+
+static void test_terminals(void)
+{
+	const int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	CHECK(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+	terminal = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	CHECK(terminal >= 0);
+	CHECK_INT(in_sandbox(&dissect, give_terminal_back), 0);
+	CHECK_INT(in_sandbox(&names, set_modes), 1);
+	close(terminal);
+	close(master);
+}
+
 static void *thread(void *arg)
 {
 	*(bool *)arg = true;
@@ -497,6 +533,7 @@ int main(void)
 	RUN(test_names_refuse);
 	RUN(test_capabilities_are_gone);
 	RUN(test_dissector_works);
+	RUN(test_terminals);
 	RUN(test_names_work);
 	RUN(test_names_read_only_the_system);
 	return check_status();
