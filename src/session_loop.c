@@ -232,13 +232,6 @@ static void count_now(struct live *l)
 		l->s.failed = true;
 }
 
-static void report_now(struct live *l)
-{
-	count_now(l);
-	print_stats(l, "ptcpdump: ", ", ");
-	session_report(&l->s);
-}
-
 static void on_signal(struct live *l, const struct signalfd_siginfo *info)
 {
 	switch (info->ssi_signo) {
