@@ -12,6 +12,7 @@ struct session_input {
 	const char *file; /* to be opened */
 	int fd;		  /* -1: not open, or given away */
 	int64_t offset;	  /* ns, to be added to its times */
+	bool may_be_empty;
 };
 
 struct session_inputs {
@@ -23,7 +24,7 @@ struct session_inputs {
 	/* A signal asks for the end for the first time: what comes until the inputs end is still wanted, if this is so. */
 	bool (*asked_to_end)(void *arg);
 	uint64_t captured; /* packets, set at the end */
-	bool stopped;	   /* likewise: before they were all read */
+	bool complete;	   /* likewise: all of them have ended */
 };
 
 /* The words of -r. *merge: they are to be merged, else there is one file without a name. -errno, logged. */

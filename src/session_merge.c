@@ -105,7 +105,13 @@ static int add_inputs(struct offline *off)
 
 	for (size_t i = 0; i < off->inputs->n && !err; i++) {
 		struct session_input *v = &off->inputs->v[i];
-		const struct merge_input input = { .path = v->path, .name = v->name, .fd = v->fd, .offset = v->offset };
+		const struct merge_input input = {
+			.path = v->path,
+			.name = v->name,
+			.fd = v->fd,
+			.offset = v->offset,
+			.may_be_empty = v->may_be_empty,
+		};
 
 		err = merge_add(off->merge, &input);
 		v->fd = -1;
@@ -165,7 +171,7 @@ int offline_merge(struct offline *off)
 	/* What was read before an error is printed and saved. */
 	session_finish(&off->s);
 	off->inputs->captured = off->s.captured;
-	off->inputs->stopped = off->s.stop;
+	off->inputs->complete = !off->open;
 	if (!err)
 		say_late(off);
 	return err;

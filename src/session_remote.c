@@ -90,6 +90,7 @@ static int make_inputs(struct session_inputs *in, struct remote *r, const struct
 			.path = input.name,
 			.name = strdup(input.name),
 			.fd = input.fd,
+			.may_be_empty = true,
 			.offset = o->remote_clock ? -input.ahead : 0,
 		};
 	}
@@ -137,7 +138,7 @@ int session_run_remote(const struct options *o)
 		status = read_streams(r, o, &in);
 	interrupted = 0;
 	catch_signals();
-	remote_finish(r, err || status || in.stopped, &interrupted, &end);
+	remote_finish(r, !in.complete, &interrupted, &end);
 	if (!err)
 		print_counts(in.captured, &end.counts);
 	session_inputs_done(&in);

@@ -113,6 +113,8 @@ int merge_add(struct merge *m, const struct merge_input *config)
 		return err;
 	}
 	in->live = reader_is_live(in->reader);
+	if (config->may_be_empty)
+		reader_may_be_empty(in->reader);
 	reader_set_serials(in->reader, ((uint64_t)m->n << SERIAL_BITS) + 1);
 	m->inputs[m->n++] = in;
 	m->nwaiting++;

@@ -233,12 +233,19 @@ int reader_run(struct reader *r, const struct reader_handler *handler)
 	return ret == -EINTR ? 0 : ret;
 }
 
+void reader_may_be_empty(struct reader *r)
+{
+	r->may_be_empty = true;
+}
+
 int reader_step(struct reader *r, const struct reader_handler *handler)
 {
 	int ret;
 
 	if (!r->opened) {
 		stream_set_impatient(&r->stream);
+		if (r->may_be_empty && stream_want(&r->stream, 1) == 0 && !r->stream.error)
+			return READER_END;
 		ret = look(r);
 		return ret ? ret : READER_MORE;
 	}

@@ -59,6 +59,8 @@ int reader_step(struct reader *r, const struct reader_handler *handler);
 /* With reader_step(): takes in what has come meanwhile, of up to max bytes. What was delivered by the last step becomes invalid,
  * but for annotations. READER_MORE; READER_END: nothing more comes; -ENOSPC: there is no room for now. */
 int reader_read_ahead(struct reader *r, size_t max);
+/* That nothing at all comes is no damage: whoever was to write it has failed, and says so. */
+void reader_may_be_empty(struct reader *r);
 /* Its header has been read. */
 bool reader_is_open(const struct reader *r);
 /* It is no regular file: it may have to be waited for. */

@@ -21,6 +21,7 @@ enum pcap_lengths { LENGTHS_NORMAL, LENGTHS_SWAPPED, LENGTHS_MAYBE_SWAPPED };
 struct reader {
 	struct stream stream;
 	char *path;
+	bool may_be_empty;
 	bool looked; /* at whether it is compressed */
 	bool opened; /* its header has been read */
 	bool begun;  /* pcap: its interface has been delivered */

@@ -42,8 +42,6 @@ serve_host() { # HOST NUMBER PATH
 	there "$1" "$(command -v sshd)" -D -e -f "$TEST_TMP/$1.conf" 2>"$TEST_TMP/$1.log" &
 	said $! 'Server listening' "$TEST_TMP/$1.log" || exit 1
 }
-# Those that serve logins, whatever sshd calls them.
-logins() { ip netns pids "$1" | while read -r pid; do grep -lE '^sshd-(session|auth)|^sshd$' "/proc/$pid/comm" 2>/dev/null; done | cut -d / -f 3; }
 
 ssh_client() {
 	mkdir -p "$BIN"
@@ -60,10 +58,11 @@ ssh_client() {
 		Host stranger
 			HostName $(host_address 1)
 			IdentityFile $TEST_TMP/other_key
+		Host * !stranger
+			IdentityFile $TEST_TMP/key
 		Host *
 			Port 2222
 			User root
-			IdentityFile $TEST_TMP/key
 			IdentitiesOnly yes
 			UserKnownHostsFile /dev/null
 			StrictHostKeyChecking no
@@ -116,13 +115,15 @@ begin() { # HOSTS ARGUMENTS...
 	shift
 	: >"$TEST_TMP/out"
 	: >"$TEST_TMP/err"
-	"${as_user[@]}" env PATH="$BIN:$PATH" "${dies_with_us[@]}" "${program:-$PTCPDUMP}" "$@" >"$TEST_TMP/out" 2>"$TEST_TMP/err" &
+	"${new_group[@]}" "${as_user[@]}" env PATH="$BIN:$PATH" "${dies_with_us[@]}" "${program:-$PTCPDUMP}" "$@" >"$TEST_TMP/out" 2>"$TEST_TMP/err" &
 	PID=$!
 	wait_for 40 listening_or_gone "$hosts" && listening "$hosts"
 }
-as_user=()
+as_user=() new_group=()
 told() { [ "$(grep -cE "$1" "$TEST_TMP/out")" -ge "$2" ]; } # PATTERN LINES
 says() { grep -qE -e "$1" "$TEST_TMP/err"; }
+# Until so many packets have come here.
+arrived() { kill -USR1 "$PID" 2>/dev/null && sed -n 's/^ptcpdump: \([0-9]*\) packets* captured$/\1/p' "$TEST_TMP/err" | tail -n 1 | grep -qx "$1"; }
 finish() { # [SIGNAL]: STATUS and the time that it took in MS
 	local from
 	from=$(now_ms)
@@ -173,13 +174,13 @@ both_hosts() {
 saved() {
 	check_started saved 2 --remote web1 --remote db1 -i eth1 -w "$TEST_TMP/saved.pcapng" 'pname nginx or pname curl'
 	fetch
-	sleep 1
+	wait_for 10 arrived 20
 	finish TERM
 	is saved-status "$STATUS" 0
 	"$PTCPDUMP" -nn -r "$TEST_TMP/saved.pcapng" >"$TEST_TMP/out" 2>"$TEST_TMP/read.err"
 	check saved-owners_of_web1 told 'eth1@web1 nginx\.' 5
 	check saved-owners_of_db1 told 'eth1@db1 curl\.' 5
-	check saved-for_others tshark -r "$TEST_TMP/saved.pcapng" -c 1
+	check saved-for_others [ "$(tshark -r "$TEST_TMP/saved.pcapng" -Y http 2>/dev/null | wc -l)" -eq 4 ]
 }
 
 # All that passes the interface of the login, but for the login.
@@ -187,6 +188,7 @@ without_itself() {
 	check_started without_itself 1 --remote web1 -i eth0 -nn
 	ping -q -c 3 -i 0.05 "$(host_address 1)" >/dev/null
 	wait_for 10 told 'ICMP echo reply' 3
+	# What it sends of these would come again.
 	sleep 1
 	finish INT
 	is without_itself "$(grep -vcE 'ICMP|ARP|ICMP6' "$TEST_TMP/out")" 0
@@ -229,6 +231,17 @@ failing_hosts() {
 	beside stranger stranger "^ptcpdump: stranger: ssh can't connect"
 	check_says stranger-reason '^stranger: .*Permission denied'
 	beside away away "^ptcpdump: away: ssh can't connect"
+	# It takes connections, and that is all.
+	listener web1 | xargs kill -STOP
+	beside stuck web1 "^ptcpdump: web1: ssh can't connect"
+	check_says stuck-reason '^web1: .*timed out'
+	begin 1 --remote web1 -i eth1 &
+	wait_for 10 connecting
+	pkill -INT -P $! -x ptcpdump
+	wait_for 5 not connecting
+	check stuck-can_be_interrupted not connecting
+	wait $!
+	listener web1 | xargs kill -CONT
 
 	begin 1 --remote refusing
 	finish
@@ -284,9 +297,11 @@ dying_hosts() {
 	goes_on client_ends 20 '^ptcpdump: web1: the capture there has ended with exit status 137'
 	nothing_remains client_ends
 }
+listener() { ip netns pids "$1" | while read -r pid; do ! is_listener "$pid" || echo "$pid"; done; } # HOST
+connecting() { pgrep -f -- '-- web1 sh$' >/dev/null; }
 kill_agent() { pids_there web1 '^ptcpdump$' | xargs kill -s "$1"; }
 kill_logins() { pids_there web1 '^sshd-session$|^sshd$' | while read -r pid; do is_listener "$pid" || kill -s "$1" "$pid"; done; }
-is_listener() { grep -qaE 'sshd.-D' "/proc/$1/cmdline" && [ "$(cut -d ' ' -f 4 "/proc/$1/stat")" != 1 ] && tr '\0' ' ' <"/proc/$1/cmdline" | grep -q -- '-D -e -f'; }
+is_listener() { tr '\0' ' ' <"/proc/$1/cmdline" | grep -qE 'sshd.* -D -e -f .*|sshd: .* \[listener\]'; } # PID
 pids_there() { # HOST PATTERN
 	local pid
 	for pid in $(ip netns pids "$1"); do ! grep -qE "$2" "/proc/$pid/comm" 2>/dev/null || echo "$pid"; done
@@ -329,8 +344,26 @@ ends() {
 	finish INT
 	is interrupted-status "$STATUS" 0
 	# Those of the last moment, too.
+	at_most interrupted-soon "$MS" 5000
 	is interrupted-has_all "$("$PTCPDUMP" -nn -r "$TEST_TMP/interrupted.pcapng" 2>/dev/null | grep -c 'Flags \[S')" 4
 	nothing_remains interrupted
+
+	# Ctrl-C reaches ssh as well.
+	new_group=(setsid)
+	check_started ctrl_c 2 --remote web1 --remote db1 -i eth1 -w "$TEST_TMP/ctrl_c.pcapng" 'tcp port 80'
+	new_group=()
+	fetch
+	kill -s INT -- "-$PID"
+	finish
+	is ctrl_c "$STATUS $("$PTCPDUMP" -nn -r "$TEST_TMP/ctrl_c.pcapng" 2>/dev/null | grep -c 'Flags \[S')" '0 4'
+	nothing_remains ctrl_c
+
+	# Nobody reads on.
+	check_started reader_gone 2 --remote web1 --remote db1 -i eth1 -nn -l -w >(head -c 1 >/dev/null) 'tcp port 80'
+	fetch
+	wait_for 10 gone "$PID"
+	finish
+	nothing_remains reader_gone
 
 }
 
@@ -389,14 +422,13 @@ clocks() {
 	path_of_web1 "$TEST_TMP/wrong_clock"
 	check_started clock 2 --remote web1 --remote db1 -i eth1 -nn -tt 'tcp port 80'
 	fetch
-	sleep 1
+	wait_for 10 arrived 20
 	finish INT
 	check_says clock-told "^ptcpdump: web1's clock is (6999|7000)\.[0-9] ms ahead of ours \(\+- [0-9.]* ms\); --remote-clock"
 	check clock-left [ "$(behind_web1)" -ge 6900 ]
 	check_started clock_corrected 2 --remote web1 --remote db1 --remote-clock -i eth1 -nn -tt 'tcp port 80'
 	fetch
-	wait_for 10 told eth1@web1 5
-	sleep 1
+	wait_for 10 arrived 20
 	finish INT
 	check_says clock_corrected-told "^ptcpdump: web1's clock is .*: corrected"
 	at_most clock_corrected "$(behind_web1)" 100
