@@ -16,7 +16,7 @@ struct merge_input {
 	 * name, they get that of the file. */
 	const char *name;
 	int fd; /* of reader_input() or somebody's pipe, not read so far; the merge's from now on, but for standard input */
-	int64_t offset; /* ns that are added to all times */
+	int64_t offset;	   /* ns that are added to all times */
 	bool may_be_empty; /* that nothing comes is no damage */
 };
 
