@@ -144,9 +144,12 @@ static void say_late(const struct offline *off)
 static int run(struct offline *off)
 {
 	const struct reader_handler handler = offline_handler(off);
-	const int err = merge_run(off->merge, &handler);
+	int err = merge_run(off->merge, &handler);
 
-	return err ? err : offline_check_link_types(off);
+	if (!err)
+		err = offline_check_link_types(off);
+	offline_forget_ifaces(off);
+	return err;
 }
 
 int offline_merge(struct offline *off)
