@@ -234,6 +234,12 @@ def one_round(rng, folder):
         f.write("%s\n%s\n" % (path("in0"), path("in1")))
     run("-V", path("list"), "-w", path("together.pcapng"))
     compare("together", [path("together.pcapng")], sources, True)
+    run("-r", path("in0"), "-r", path("in1"), "-w", path("merged.pcapng"))
+    compare("merged", [path("merged.pcapng")], sources, True)
+    run("-r", path("in0"), "-r", path("in1"), "-w", path("pieces.pcapng"), "-C", "1k", "-W", "100000")
+    compare("merged in parts", glob.glob(path("pieces.pcapng*")), sources, True)
+    run("-r", path("in0"), "-r", path("in1"), "-w", path("forms.pcapng"), "--process-blocks", "both")
+    compare("merged in both forms", [path("forms.pcapng")], sources, False)
     for form in "apple", "pcapng", "both", "none":
         out = path(form + ".pcapng")
         run("-r", path("in0"), "-w", out, "--process-blocks", form)
