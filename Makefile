@@ -353,7 +353,7 @@ lint: $(GEN) $(ND_LIB)
 	scripts/check-structure
 	@echo clang-tidy $(words $(SRC)) files
 	$(Q)printf '%s\n' $(SRC) | xargs -P 2 -I{} clang-tidy --quiet {} -- $(TIDY_FLAGS) 2>/dev/null
-	shellcheck .ci/run tests/run $(wildcard deps/*.sh scripts/*.sh tests/*.sh)
+	shellcheck .ci/run tests/run deploy/kubernetes/kubectl-ptcpdump $(wildcard deps/*.sh scripts/*.sh tests/*.sh)
 	@# Tests share variables and functions with libraries that shellcheck does not follow.
 	shellcheck -s bash -S warning -e SC1007,SC2033,SC2034 $(wildcard tests/*/*.sh)
 
@@ -379,6 +379,7 @@ extcap_link = if [ -e '$(EXTCAP_LINK)' ] && [ ! -L '$(EXTCAP_LINK)' ]; then \
 
 install: all
 	install -D -m 755 $(B)/ptcpdump $(DESTDIR)$(PREFIX)/bin/ptcpdump
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin deploy/kubernetes/kubectl-ptcpdump
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 man/ptcpdump.8
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man7 man/ptcpdump-filter.7
 	install -D -m 644 completions/ptcpdump.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ptcpdump
@@ -392,7 +393,8 @@ install: all
 
 # Whatever else is in these folders is not ours.
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/ptcpdump $(DESTDIR)$(PREFIX)/share/man/man8/ptcpdump.8 \
+	rm -f $(DESTDIR)$(PREFIX)/bin/ptcpdump $(DESTDIR)$(PREFIX)/bin/kubectl-ptcpdump \
+		$(DESTDIR)$(PREFIX)/share/man/man8/ptcpdump.8 \
 		$(DESTDIR)$(PREFIX)/share/man/man7/ptcpdump-filter.7 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/ptcpdump \
 		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_ptcpdump \
