@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# kubectl-ptcpdump on a cluster of two network namespaces, by a kubectl that runs pods' commands there. timeout: 300
+# kubectl-ptcpdump on a cluster of two network namespaces, by a kubectl that runs pods' commands there. timeout: 400
 . "$(dirname "$0")/../lib.sh"
 
 why=$(lacks ip unshare python3 ping dash setsid)
