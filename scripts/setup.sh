@@ -12,7 +12,7 @@ build="gcc libc6-dev make pkg-config|pkgconf clang bpftool libbpf-dev libelf-dev
 static="libmbedtls-dev flex bison"
 test="iproute2 iputils-ping procps libcap2-bin tcpdump tshark perl nginx-light|nginx|nginx-core dnsutils|bind9-dnsutils dnsmasq-base
 	socat netcat-openbsd ethtool nftables gunicorn util-linux zstd lz4 mandoc openssh-server openssh-client sudo faketime tmux
-	screen python3-yaml"
+	screen python3-yaml jq python3-jsonschema"
 containers="docker.io|docker-ce containerd|containerd.io runc|containerd.io containernetworking-plugins busybox-static"
 vm="qemu-system-x86 kmod cpio busybox-static xz-utils"
 lint="clang-format clang-tidy shellcheck zsh fish"

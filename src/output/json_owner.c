@@ -150,11 +150,18 @@ static void collect(struct json_owners *o, const struct annotation *a)
 
 /* --- how ------------------------------------------------------------------------------- */
 
+struct label {
+	struct str key; /* as it is written */
+	const cJSON *item;
+};
+
 static int by_key(const void *a, const void *b)
 {
-	const cJSON *const *x = a, *const *y = b;
+	const struct label *x = a, *y = b;
+	const uint32_t n = x->key.n < y->key.n ? x->key.n : y->key.n;
+	const int order = memcmp(x->key.p, y->key.p, n);
 
-	return strcmp((*x)->string, (*y)->string);
+	return order ? order : (x->key.n > y->key.n) - (x->key.n < y->key.n);
 }
 
 /* A label's value is a string, whatever a file has there. */
@@ -166,31 +173,49 @@ static void put_label_value(struct buf *b, const cJSON *item)
 	cJSON_free(text);
 }
 
+/* Two that differ in what is no UTF-8 only are the same when they are written. */
+static void put_keys(struct buf *keys, struct label *labels, const cJSON *object)
+{
+	const cJSON *item;
+	size_t i = 0, at = 0;
+
+	cJSON_ArrayForEach(item, object) {
+		json_put_string(keys, str_of(item->string));
+		labels[i].item = item;
+		labels[i++].key.n = (uint32_t)(keys->len - at);
+		at = keys->len;
+	}
+	at = 0;
+	for (size_t k = 0; k < i; k++) {
+		labels[k].key.p = keys->p + at;
+		at += labels[k].key.n;
+	}
+}
+
 /* A key once, since readers differ in what they make of a second one. */
 static void put_labels(struct buf *b, const cJSON *object)
 {
 	const size_t n = (size_t)cJSON_GetArraySize(object);
-	const cJSON **items = n ? malloc(n * sizeof(cJSON *)) : NULL, *item;
-	size_t i = 0;
+	struct label *labels = calloc(n + 1, sizeof(*labels));
+	struct buf keys = { 0 };
 
 	buf_putc(b, '{');
-	cJSON_ArrayForEach(item, object) {
-		if (items)
-			items[i++] = item;
+	if (labels) {
+		put_keys(&keys, labels, object);
+		qsort(labels, n, sizeof(*labels), by_key);
 	}
-	if (items)
-		qsort(items, i, sizeof(cJSON *), by_key);
-	for (size_t k = 0; k < i; k++) {
-		if (k && strcmp(items[k]->string, items[k - 1]->string) == 0)
+	for (size_t i = 0; labels && i < n; i++) {
+		if (i && str_eq(labels[i].key, labels[i - 1].key))
 			continue;
-		if (k)
+		if (i)
 			buf_putc(b, ',');
-		json_put_string(b, str_of(items[k]->string));
+		buf_put(b, labels[i].key.p, labels[i].key.n);
 		buf_putc(b, ':');
-		put_label_value(b, items[k]);
+		put_label_value(b, labels[i].item);
 	}
 	buf_putc(b, '}');
-	free(items);
+	buf_done(&keys);
+	free(labels);
 }
 
 /* What is no object stands there as an empty one. */
