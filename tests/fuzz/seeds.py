@@ -34,6 +34,8 @@ def captures():
         name = os.path.basename(path)
         if len(data) <= LARGEST:
             save('text', name, data)
+            save('json', name, data)
+            save('json', name + '.longer', data + b'x')
             save('headers', name, b'\0\0' + data[40:])  # from the first packet on
         if len(data) <= LARGEST // 4 and '/golden/' in path:
             save('reader', name + '.gz', gzip.compress(data, mtime=0))
@@ -242,6 +244,17 @@ def expressions():
         f.writelines(f'"{w}"\n' for w in words)
 
 
+def names():
+    save('json_names', 'dns', b'\2' + bytes.fromhex('123401000001000000000000') + b'\3www\7example\3com\0\0\x1c\0\1')
+    save('json_names', 'dns-tcp', b'\3\0\x21' + bytes.fromhex('123481830001000000000000') + b'\3www\7example\3com\0\0\x1c\0\1')
+    save('json_names', 'mdns', b'\4' + bytes.fromhex('000000000001000000000000') + b'\5_http\4_tcp\5local\0\0\x0c\x80\1')
+    vector = lambda size, body: len(body).to_bytes(size, 'big') + body
+    name = vector(2, vector(2, b'\0' + vector(2, b'name.example.org')))
+    hello = b'\3\3' + bytes(32) + vector(1, bytes(32)) + vector(2, b'\x13\1') + vector(1, b'\0') + vector(
+        2, b'\0\x0a' + vector(2, b'\0\2\0\x1d') + b'\0\0' + name)
+    save('json_names', 'tls', b'\1\x16\3\1' + vector(2, b'\1' + vector(3, hello)))
+
+
 def records():
     save('process', 'all', bytes(b for kind in range(8) for b in (kind, 9 + kind, 1, 3, 4, 5) + tuple(b'abcdefghi')))
     save('process', 'asked', bytes(b for i in range(32) for b in (i, 17, 9, 8, 0x80 | i, 17, 9, 8, 1)))
@@ -269,5 +282,5 @@ def records():
 
 
 shutil.rmtree(OUT, ignore_errors=True)
-for make in (captures, answers, grpc, texts, mounts, archives, btf, packets, options, expressions, records):
+for make in (captures, answers, grpc, texts, mounts, archives, btf, packets, options, expressions, names, records):
     make()

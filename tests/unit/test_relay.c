@@ -22,7 +22,8 @@ enum evil { GOOD, AHEAD, BACK, STRANGE_ERROR, NEGATIVE_ERROR, CHATTERS, ENDS, ST
 /* What the child has seen; shared with it. */
 struct seen {
 	struct relay_sum sum;
-	uint64_t packets, flushes, finishes;
+	uint64_t packets, flushes, finishes, ticks;
+	struct output_counts counts;
 	unsigned descriptors;
 	int written; /* errno of making the ring writable */
 	pid_t pid;
@@ -83,6 +84,22 @@ static int out_finish(struct output *o)
 	return 0;
 }
 
+static int out_tick(struct output *o, uint64_t now, uint64_t *next)
+{
+	(void)o;
+	(void)now;
+	(void)next;
+	__atomic_fetch_add(&seen->ticks, 1, __ATOMIC_SEQ_CST);
+	return 0;
+}
+
+static int out_counts(struct output *o, const struct output_counts *counts)
+{
+	(void)o;
+	seen->counts = *counts;
+	return 0;
+}
+
 static unsigned count_descriptors(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
@@ -98,7 +115,13 @@ static unsigned count_descriptors(void)
 static int prepare(void *arg, const volatile sig_atomic_t *interrupted, size_t *taken, struct output **ret)
 {
 	static const struct output_ops ops = {
-		.name = "test", .iface = sum_no_iface, .packet = out_packet, .flush = out_flush, .finish = out_finish
+		.name = "test",
+		.iface = sum_no_iface,
+		.packet = out_packet,
+		.tick = out_tick,
+		.counts = out_counts,
+		.flush = out_flush,
+		.finish = out_finish,
 	};
 	static struct output out = { &ops };
 
@@ -284,6 +307,32 @@ static void test_flush_and_batch(void)
 		CHECK(comes_to(&seen->packets, i));
 	}
 	end();
+}
+
+/* What there is to be told without a packet. */
+static void test_counts_and_time(void)
+{
+	const struct relay_config config = { .prepare = prepare, .keep_fd = -1, .tick = 1000 };
+	const struct output_counts counts = { .captured = 1, .received = UINT64_MAX, .dropped = 3 };
+	uint64_t next = UINT64_MAX;
+
+	CHECK_INT(begin(&(struct seen){ 0 }, false), 0);
+	CHECK_INT(relay->ops->tick(relay, 5, &next), 0);
+	CHECK(next == UINT64_MAX);
+	end();
+	CHECK_INT(seen->ticks, 0);
+	*seen = (struct seen){ 0 };
+	CHECK_INT(output_relay_new(&relay, &config), 0);
+	CHECK_INT(output_relay_ready(relay), 0);
+	CHECK_INT(relay->ops->tick(relay, 5, &next), 0);
+	CHECK_INT(next, 1005);
+	CHECK(comes_to(&seen->ticks, 1));
+	CHECK_INT(relay->ops->counts(relay, &counts), 0);
+	CHECK_INT(relay->ops->finish(relay), 0);
+	end();
+	CHECK_INT(seen->counts.captured, 1);
+	CHECK(seen->counts.received == UINT64_MAX);
+	CHECK_INT(seen->counts.dropped, 3);
 }
 
 /* Longer than a record may be, and only where it is shown. */
@@ -508,6 +557,7 @@ int main(void)
 	RUN(test_all_arrive);
 	RUN(test_slow_reader);
 	RUN(test_flush_and_batch);
+	RUN(test_counts_and_time);
 	RUN(test_long_labels);
 	RUN(test_too_long);
 	RUN(test_output_fails);
