@@ -9,48 +9,99 @@
 #include "util/hash.h"
 
 enum {
-	SLOTS = 4096,
+	SLOTS_BITS = 12,
+	SLOTS = 1 << SLOTS_BITS,
+	LINE = 64, /* of a processor's cache */
 	ETHERTYPE_ARP = 0x0806,
 };
 
-/* All that the text depends on. */
+/* All that the text depends on, in words that are compared and mixed without going through memory. */
 struct ends_key {
-	struct headers_tuple tuple;
-	uint8_t smac[6], dmac[6];
-	int16_t vlan;
-	uint16_t ethertype;
-	uint8_t known; /* which of the others are: bits */
-	uint8_t icmp_type, icmp_code;
-	uint8_t pad;
+	uint64_t src[2], dst[2], smac, dmac;
+	uint64_t transport; /* ports, protocol, family, ICMP's type and code */
+	uint64_t rest;
 };
-_Static_assert(sizeof(struct ends_key) % 4 == 0 && sizeof(struct ends_key) <= 4 * HASH_BLOCK,
-	       "hash_numbers() takes it");
 
+/* The key has a line of its own: most of the time goes into waiting for it. */
 struct slot {
 	struct ends_key key;
-	struct buf text; /* empty: the slot is */
+	uint32_t len; /* 0: empty */
+	char text[7 * LINE - 4];
 };
+_Static_assert(sizeof(struct ends_key) == LINE && sizeof(struct slot) == 8 * LINE, "slots begin with a line");
 
 struct json_ends {
 	struct community *community;
-	struct hash_long_key hash;
-	struct slot slots[SLOTS];
+	struct hash_key hash;
+	struct buf scratch;
+	void *memory;
+	struct slot *slots;
 };
+
+static uint64_t mac_word(const uint8_t *mac)
+{
+	uint32_t low;
+	uint16_t high;
+
+	memcpy(&low, mac, sizeof(low));
+	memcpy(&high, mac + 4, sizeof(high));
+	return (uint64_t)high << 32 | low;
+}
+
+static void address_words(uint64_t words[2], const uint8_t *address, uint8_t family)
+{
+	uint32_t ipv4;
+
+	if (family == 6) {
+		memcpy(words, address, 16);
+		return;
+	}
+	memcpy(&ipv4, address, sizeof(ipv4));
+	words[0] = ipv4;
+	words[1] = 0;
+}
 
 static struct ends_key key_of(const struct headers *h)
 {
+	const struct headers_tuple *t = &h->tuple;
 	struct ends_key k = {
-		.tuple = h->tuple,
-		.vlan = (int16_t)h->vlan,
-		.ethertype = h->ethertype,
-		.known = (uint8_t)(h->has_mac | h->has_ports << 1 | h->has_icmp << 2 | h->fragment << 3),
-		.icmp_type = h->icmp_type,
-		.icmp_code = h->icmp_code,
+		.smac = mac_word(h->smac),
+		.dmac = mac_word(h->dmac),
+		.transport = t->sport | (uint64_t)t->dport << 16 | (uint64_t)t->proto << 32 |
+			     (uint64_t)t->family << 40 | (uint64_t)h->icmp_type << 48 | (uint64_t)h->icmp_code << 56,
+		.rest = h->ethertype | (uint64_t)(uint16_t)h->vlan << 16 | (uint64_t)h->has_mac << 32 |
+			(uint64_t)h->has_ports << 33 | (uint64_t)h->has_icmp << 34 | (uint64_t)h->fragment << 35,
 	};
 
-	memcpy(k.smac, h->smac, sizeof(k.smac));
-	memcpy(k.dmac, h->dmac, sizeof(k.dmac));
+	address_words(k.src, t->src, t->family);
+	address_words(k.dst, t->dst, t->family);
 	return k;
+}
+
+static bool same(const struct ends_key *a, const struct ends_key *b)
+{
+	return !((a->src[0] ^ b->src[0]) | (a->src[1] ^ b->src[1]) | (a->dst[0] ^ b->dst[0]) | (a->dst[1] ^ b->dst[1]) |
+		 (a->smac ^ b->smac) | (a->dmac ^ b->dmac) | (a->transport ^ b->transport) | (a->rest ^ b->rest));
+}
+
+/* Whoever makes keys fall together makes texts anew, and nothing worse: a cheap hash will do. */
+static struct slot *slot_of(const struct json_ends *e, const struct ends_key *k)
+{
+	const uint64_t src = k->src[0] ^ hash_rotate(k->src[1], 31), dst = k->dst[0] ^ hash_rotate(k->dst[1], 31);
+	const uint64_t h = hash_number(&e->hash, src + hash_rotate(dst, 32)) ^
+			   hash_number(&e->hash, k->transport + src);
+
+	return &e->slots[h >> (64 - SLOTS_BITS)];
+}
+
+static void put_address(struct buf *b, unsigned family, const uint8_t *ip, bool has_port, uint16_t port)
+{
+	JSON_PUT(b, ",\"ip\":");
+	json_put_ip(b, family, ip);
+	if (!has_port)
+		return;
+	JSON_PUT(b, ",\"port\":");
+	json_put_number(b, port);
 }
 
 static void put_end(struct buf *b, const char *name, const uint8_t *ip, unsigned family, bool has_ports, uint16_t port,
@@ -58,14 +109,8 @@ static void put_end(struct buf *b, const char *name, const uint8_t *ip, unsigned
 {
 	const struct json_object end = json_open(b, name);
 
-	if (family) {
-		JSON_PUT(b, ",\"ip\":");
-		json_put_ip(b, family, ip);
-	}
-	if (has_ports) {
-		JSON_PUT(b, ",\"port\":");
-		json_put_number(b, port);
-	}
+	if (family)
+		put_address(b, family, ip, has_ports, port);
 	if (mac) {
 		JSON_PUT(b, ",\"mac\":");
 		json_put_mac(b, mac);
@@ -75,22 +120,12 @@ static void put_end(struct buf *b, const char *name, const uint8_t *ip, unsigned
 
 void json_ends_put_source(struct buf *b, const struct headers_tuple *t)
 {
-	JSON_PUT(b, ",\"ip\":");
-	json_put_ip(b, t->family, t->src);
-	if (t->sport || t->dport) {
-		JSON_PUT(b, ",\"port\":");
-		json_put_number(b, t->sport);
-	}
+	put_address(b, t->family, t->src, t->sport || t->dport, t->sport);
 }
 
 void json_ends_put_destination(struct buf *b, const struct headers_tuple *t)
 {
-	JSON_PUT(b, ",\"ip\":");
-	json_put_ip(b, t->family, t->dst);
-	if (t->sport || t->dport) {
-		JSON_PUT(b, ",\"port\":");
-		json_put_number(b, t->dport);
-	}
+	put_address(b, t->family, t->dst, t->sport || t->dport, t->dport);
 }
 
 /* Names of https://www.iana.org/assignments/protocol-numbers, in small letters as ECS wants them. */
@@ -172,13 +207,18 @@ static void make_text(struct json_ends *e, struct buf *b, const struct headers *
 struct str json_ends_get(struct json_ends *e, const struct headers *h)
 {
 	const struct ends_key key = key_of(h);
-	struct slot *s = &e->slots[hash_numbers(&e->hash, &key, sizeof(key)) % SLOTS];
+	struct slot *s = slot_of(e, &key);
+	struct buf *b = &e->scratch;
 
-	if (!s->text.len || memcmp(&s->key, &key, sizeof(key)) != 0) {
-		s->key = key;
-		make_text(e, &s->text, h);
-	}
-	return (struct str){ s->text.p, (uint32_t)s->text.len };
+	if (s->len && same(&s->key, &key))
+		return (struct str){ s->text, s->len };
+	make_text(e, b, h);
+	if (b->len > sizeof(s->text))
+		return (struct str){ b->p, (uint32_t)b->len };
+	s->key = key;
+	s->len = (uint32_t)b->len;
+	memcpy(s->text, b->p, b->len);
+	return (struct str){ s->text, s->len };
 }
 
 struct json_ends *json_ends_new(void)
@@ -187,12 +227,15 @@ struct json_ends *json_ends_new(void)
 
 	if (!e)
 		return NULL;
-	e->hash = hash_long_key();
+	e->hash = hash_key();
 	e->community = community_new();
-	if (!e->community) {
-		free(e);
+	/* Zeros that are not written until they are used. */
+	e->memory = calloc(SLOTS + 1, sizeof(struct slot));
+	if (!e->community || !e->memory) {
+		json_ends_free(e);
 		return NULL;
 	}
+	e->slots = (void *)(((uintptr_t)e->memory + LINE - 1) / LINE * LINE);
 	return e;
 }
 
@@ -200,8 +243,8 @@ void json_ends_free(struct json_ends *e)
 {
 	if (!e)
 		return;
-	for (size_t i = 0; i < SLOTS; i++)
-		buf_done(&e->slots[i].text);
+	buf_done(&e->scratch);
+	free(e->memory);
 	community_free(e->community);
 	free(e);
 }
