@@ -135,7 +135,7 @@ static uint32_t series_find(struct metrics *m, const struct annotation *annot)
 	values_of(values, annot);
 	put_labels(&m->labels, values);
 	hash = hash_bytes(&m->key, m->labels.p, m->labels.len);
-	for (uint32_t i = 1; i < m->n; i++) {
+	for (uint32_t i = 0; i < m->n; i++) {
 		const struct series *s = &m->series[i];
 
 		if (s->hash == hash && s->labels_len == m->labels.len &&
@@ -327,8 +327,9 @@ static bool add_others(struct metrics *m)
 {
 	const struct str values[LABELS] = { { "others", 6 }, { "", 0 }, { "", 0 }, { "", 0 } };
 
+	/* A program of that name is one of them: two series of the same labels are refused by those who read them. */
 	put_labels(&m->labels, values);
-	series_add(m, 0);
+	series_add(m, hash_bytes(&m->key, m->labels.p, m->labels.len));
 	return m->n;
 }
 
