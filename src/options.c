@@ -306,6 +306,8 @@ static int check_output(const struct options *o)
 		text = "--count and --summary are mutually exclusive";
 	else if (o->metrics_file && *o->metrics_file == '\0')
 		text = "--metrics was given an empty name: it wants a file, as a rule NAME.prom in node_exporter's folder";
+	else if (o->metrics_file && o->write_file && strcmp(o->metrics_file, o->write_file) == 0)
+		text = "-w and --metrics name the same file";
 	else
 		text = check_json(o);
 	if (text) {

@@ -5,13 +5,16 @@
 #include <stdlib.h>
 
 #include "flows/flows.h"
+#include "util/clock.h"
 #include "util/hash.h"
+#include "util/log.h"
 #include "util/utf8.h"
 
 enum {
 	SERIES_MAX = 1000,
 	LABEL_MAX = 128,  /* bytes of a value; the rest is cut */
 	MEMO_SLOTS = 256, /* a power of two */
+	PUSH_MS = 20,	  /* a text that the socket does not hold as a whole goes on after this */
 };
 
 enum label { PROCESS, CONTAINER, POD, NAMESPACE, LABELS };
@@ -204,7 +207,7 @@ static int metrics_counts(struct output *o, const struct output_counts *counts)
 
 static void put_family(struct buf *b, const char *name, const char *help)
 {
-	buf_printf(b, "# HELP ptcpdump_%s %s\n# TYPE ptcpdump_%s counter\n", name, help, name);
+	buf_printf(b, METRICS_FIRST "%s %s\n# TYPE ptcpdump_%s counter\n", name, help, name);
 }
 
 static void put_families(struct buf *b, const struct metrics *m)
@@ -269,8 +272,11 @@ static int renew(struct metrics *m)
 	m->text.len = 0;
 	output_metrics_put(&m->base, &m->text);
 	err = metrics_file_put(m->config.file, &m->text);
-	m->gone = err;
-	return err;
+	if (!err)
+		return 0;
+	m->gone = true;
+	log_error("the process that writes the file of --metrics is gone: %s", strerror(-err));
+	return -ENOTRECOVERABLE;
 }
 
 static int metrics_tick(struct output *o, uint64_t now, uint64_t *next)
@@ -284,6 +290,8 @@ static int metrics_tick(struct output *o, uint64_t now, uint64_t *next)
 	}
 	if (m->next < *next)
 		*next = m->next;
+	if (m->config.file && !m->gone && !metrics_file_idle(m->config.file) && now + PUSH_MS * NSEC_PER_MSEC < *next)
+		*next = now + PUSH_MS * NSEC_PER_MSEC;
 	return err;
 }
 
@@ -295,7 +303,11 @@ static int metrics_flush(struct output *o)
 
 static int metrics_finish(struct output *o)
 {
-	return renew(metrics_of(o));
+	struct metrics *m = metrics_of(o);
+
+	if (m->config.file)
+		metrics_file_wait(m->config.file);
+	return renew(m);
 }
 
 static void metrics_free(struct output *o)

@@ -40,6 +40,29 @@ struct writer {
 
 /* --- the process that writes --------------------------------------------------- */
 
+/* What is there: nothing, or counters of ours. A wrong name must not cost a file, or a device that many need. -errno, logged. */
+static int check_old(const struct writer *w)
+{
+	char begin[sizeof(METRICS_FIRST) - 1];
+	const int fd = openat(w->folder.fd, w->path + w->folder.skip, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	const int err = fd < 0 && errno != ENOENT ? -errno : 0;
+	struct stat st;
+	bool ours = fd < 0 && !err;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		ours = st.st_size == 0 || (read(fd, begin, sizeof(begin)) == (ssize_t)sizeof(begin) &&
+					   memcmp(begin, METRICS_FIRST, sizeof(begin)) == 0);
+	if (fd >= 0)
+		close(fd);
+	if (ours)
+		return 0;
+	if (err && err != -ELOOP && err != -ENXIO)
+		log_error("can't read '%s': %s", w->path, strerror(-err));
+	else
+		log_error("'%s' is not a file of --metrics: it is left alone, give another name", w->path);
+	return err ? err : -EEXIST;
+}
+
 /* Half a file is never seen: readers have the old one, or the new one. */
 static int replace(struct writer *w, const char *text, size_t n)
 {
@@ -52,6 +75,10 @@ static int replace(struct writer *w, const char *text, size_t n)
 	fd = folder_file(&w->folder, w->temporary, O_TRUNC, 0644, false, &made);
 	if (fd < 0)
 		return fd;
+	if (!made) {
+		close(fd);
+		return -EEXIST;
+	}
 	/* Whatever the umask: another user's collector reads it. */
 	err = fchmod(fd, 0644) ? -errno : fd_write(fd, text, n, NULL, &done);
 	if (close(fd) && !err)
@@ -131,6 +158,11 @@ static _Noreturn void write_files(int fd, const char *path)
 		err = -ENOMEM;
 	if (!err)
 		err = folder_open(&w.folder, path, strlen(path));
+	/* There, names are removed and replaced with the rights that we have, not with theirs. */
+	if (!err && w.folder.uid)
+		err = -ELOOP;
+	if (!err && check_old(&w))
+		_exit(1);
 	if (!err)
 		err = replace(&w, "", 0);
 	if (err) {
@@ -143,11 +175,21 @@ static _Noreturn void write_files(int fd, const char *path)
 
 /* --- who gives it texts ----------------------------------------------------------- */
 
+/* A file system that hangs keeps it, not us: it ends when it can. */
 static void end_process(struct metrics_file *f)
 {
-	if (f->fd >= 0)
-		close(f->fd);
-	while (f->pid > 0 && waitpid(f->pid, NULL, 0) < 0 && errno == EINTR)
+	struct pollfd fd = { .fd = f->fd, .events = POLLIN };
+	bool ended = false;
+	char bytes[16];
+
+	shutdown(f->fd, SHUT_WR);
+	while (!ended && poll(&fd, 1, END_MS) > 0) {
+		const ssize_t n = recv(f->fd, bytes, sizeof(bytes), 0);
+
+		ended = n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN);
+	}
+	close(f->fd);
+	while (f->pid > 0 && waitpid(f->pid, NULL, ended ? 0 : WNOHANG) < 0 && errno == EINTR)
 		;
 }
 
@@ -203,7 +245,7 @@ static int push(struct metrics_file *f)
 	return err < 0 ? err : 0;
 }
 
-static bool written(struct metrics_file *f)
+bool metrics_file_idle(struct metrics_file *f)
 {
 	char bytes[16];
 
@@ -212,11 +254,6 @@ static bool written(struct metrics_file *f)
 	while (recv(f->fd, bytes, sizeof(bytes), 0) > 0)
 		;
 	return f->rest.len == 0;
-}
-
-bool metrics_file_idle(struct metrics_file *f)
-{
-	return written(f);
 }
 
 int metrics_file_put(struct metrics_file *f, struct buf *text)
@@ -229,15 +266,19 @@ int metrics_file_put(struct metrics_file *f, struct buf *text)
 	return push(f);
 }
 
-void metrics_file_free(struct metrics_file *f)
+void metrics_file_wait(struct metrics_file *f)
 {
-	struct pollfd fd = { .events = POLLOUT };
+	struct pollfd fd = { .fd = f->fd, .events = POLLOUT };
 
-	if (!f)
-		return;
-	fd.fd = f->fd;
 	while (f->rest.len && poll(&fd, 1, END_MS) > 0 && !push(f))
 		;
+}
+
+void metrics_file_free(struct metrics_file *f)
+{
+	if (!f)
+		return;
+	metrics_file_wait(f);
 	/* Behind the last text is the end: it writes the one and then ends. */
 	end_process(f);
 	buf_done(&f->rest);

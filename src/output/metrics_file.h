@@ -13,12 +13,17 @@
 
 struct metrics_file;
 
-/* Forks; a first, empty file is written. -errno, logged: it cannot be. */
+/* What each text begins with: a file that begins otherwise is somebody else's. */
+#define METRICS_FIRST "# HELP ptcpdump_"
+
+/* Forks; a first, empty file is written. -errno, logged: it cannot be, or there is a file that is not ours. */
 int metrics_file_new(struct metrics_file **ret, const char *path);
 /* It has all that it was given: else a new text would have to wait. */
 bool metrics_file_idle(struct metrics_file *f);
 /* Replaces the file; text is emptied. Only when idle. -EPIPE: the process is gone. */
 int metrics_file_put(struct metrics_file *f, struct buf *text);
+/* Until it is, two seconds without progress at most. */
+void metrics_file_wait(struct metrics_file *f);
 /* Waits until all is written, two seconds at most, and ends the process. May be NULL. */
 void metrics_file_free(struct metrics_file *f);
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* --metrics: whatever names processes, containers and pods have, each line is one that Prometheus reads; nothing is lost, or told twice. */
 #include <ctype.h>
+#include <fcntl.h>
 #include <pcap/dlt.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "flows/flows.h"
@@ -355,6 +358,42 @@ static void test_own_counters(void)
 	text_free(t);
 }
 
+/* A text that the socket between does not hold at once, of a file that is replaced while it is read. */
+static void test_long_texts_are_written(void)
+{
+	const size_t n = 3 << 20;
+	struct metrics_file *f = NULL;
+	struct stat st;
+	struct buf text = { 0 };
+	char path[64], *p;
+	int fd;
+
+	snprintf(path, sizeof(path), "/tmp/test_metrics.%d", (int)getpid());
+	CHECK(!metrics_file_new(&f, path));
+	CHECK_INT(stat(path, &st), 0);
+	CHECK_INT(st.st_size, 0);
+	for (int i = 0; i < 2; i++) {
+		p = buf_reserve(&text, n);
+		memset(p, 'a' + i, n);
+		memcpy(p, METRICS_FIRST, strlen(METRICS_FIRST));
+		text.len = n;
+		CHECK(!metrics_file_put(f, &text));
+		CHECK_INT(text.len, 0);
+		CHECK(i || !metrics_file_idle(f));
+		metrics_file_wait(f);
+		CHECK(metrics_file_idle(f));
+	}
+	metrics_file_free(f);
+	fd = open(path, O_RDONLY);
+	CHECK(fd >= 0 && !fstat(fd, &st));
+	CHECK_INT(st.st_size, n);
+	CHECK_INT(pread(fd, text.p, 1, (off_t)n - 1), 1);
+	CHECK_INT(*text.p, 'b');
+	close(fd);
+	unlink(path);
+	buf_done(&text);
+}
+
 int main(void)
 {
 	RUN(test_any_name_is_a_label);
@@ -364,5 +403,6 @@ int main(void)
 	RUN(test_counters_never_go_down);
 	RUN(test_no_pid_and_no_port);
 	RUN(test_own_counters);
+	RUN(test_long_texts_are_written);
 	return check_status();
 }
