@@ -13,7 +13,7 @@ same() { # NAME FILE FILE
 }
 
 "$PTCPDUMP" --help | grep -o '^  -[^ ].*' | grep -oE '(^  |, )--?[^ ,]+' | sed 's/^[ ,]*//' | sed "s,\[=.*,," | sort >"$TEST_TMP/help"
-sed -n 's/^\.It \(Fl .*\)/\1/p' man/ptcpdump.8 | sed 's/ Ar .*//; s/ Ns Op .*//; s/ , /\n/' | sed 's/^Fl /-/' | sort >"$TEST_TMP/man"
+sed -n 's/^\.It \(Fl .*\)/\1/p' man/ptcpdump.8 | sed 's/ Oo .*//; s/ Ar .*//; s/ Ns Op .*//; s/ , /\n/' | sed 's/^Fl /-/' | sort >"$TEST_TMP/man"
 same manual_has_all_options "$TEST_TMP/help" "$TEST_TMP/man"
 
 if command -v mandoc >/dev/null; then
