@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Several -r at once, in the order of their packets' times. */
-#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "session_inputs.h"
 #include "session_offline.h"
@@ -141,6 +142,38 @@ static void say_late(const struct offline *off)
 	}
 }
 
+/* The one before that is of the same host; i: there is none. */
+static size_t same_host(const struct session_inputs *in, size_t i)
+{
+	for (size_t k = 0; k < i && in->v[i].name; k++) {
+		if (in->v[k].name && strcmp(in->v[k].name, in->v[i].name) == 0)
+			return k;
+	}
+	return i;
+}
+
+/* A pid that is remembered means nothing on another host. */
+static int open_matches(struct offline *off)
+{
+	const struct session_inputs *in = off->inputs;
+	int err = 0;
+
+	if (!match_learns(off->s.match))
+		return 0;
+	off->matches = calloc(in->n, sizeof(struct match *));
+	if (!off->matches)
+		return offline_out_of_memory();
+	for (size_t i = 0; i < in->n && !err; i++) {
+		const size_t before = same_host(in, i);
+
+		if (before < i)
+			off->matches[i] = off->matches[before];
+		else
+			err = session_match(&off->matches[i], off->s.o);
+	}
+	return err;
+}
+
 static int run(struct offline *off)
 {
 	const struct reader_handler handler = offline_handler(off);
@@ -166,6 +199,8 @@ int offline_merge(struct offline *off)
 	if (!err)
 		err = session_open(&off->s, o, first_dlt(off));
 	if (!err)
+		err = open_matches(off);
+	if (!err)
 		err = session_top_begin(&off->s);
 	if (!err)
 		err = run(off);
@@ -178,4 +213,14 @@ int offline_merge(struct offline *off)
 	if (!err)
 		say_late(off);
 	return err;
+}
+
+void offline_merge_done(struct offline *off)
+{
+	for (size_t i = 0; off->matches && i < off->inputs->n; i++) {
+		if (same_host(off->inputs, i) == i)
+			match_free(off->matches[i]);
+	}
+	free(off->matches);
+	merge_free(off->merge);
 }

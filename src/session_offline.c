@@ -226,12 +226,12 @@ static FILE *open_list(const char *path, char first[PATH_MAX + 2])
 static void offline_done(struct offline *off)
 {
 	session_close(&off->s);
+	offline_merge_done(off);
 	broker_free(off->broker);
 	if (off->list && off->list != stdin)
 		fclose(off->list);
 	for (size_t i = 0; i < off->nreaders; i++)
 		reader_free(off->readers[i]);
-	merge_free(off->merge);
 	for (size_t i = 0; i < off->nkept; i++)
 		free(off->kept[i]);
 	free(off->readers);

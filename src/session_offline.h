@@ -17,6 +17,8 @@
 /* Of one interface of the current file, by its id. */
 struct source_iface {
 	struct filter_code filter;
+	struct match *match;
+	bool selects;	       /* match_active() of it */
 	struct iface *renamed; /* NULL: the id of the file is that of the output */
 };
 
@@ -30,14 +32,15 @@ struct offline {
 	struct broker *broker;	       /* NULL: nobody stays outside of the sandbox */
 	struct session_inputs *inputs; /* to be merged; NULL: one file, or those of -V */
 	struct merge *merge;	       /* of them */
-	size_t open;		       /* inputs that go on */
-	bool ending;		       /* a signal has asked for the end, which the inputs come to by themselves */
-	int input;		       /* the first file, before it has a reader */
-	bool packets;		       /* there were some */
-	unsigned told;		       /* ANNOT_*, of any of them */
-	struct seen_containers *seen;  /* NULL: none are asked for */
-	unsigned since_tick;	       /* packets since the clock was looked at */
-	uint32_t id_base;	       /* -V: interfaces of the files before this one */
+	struct match **matches;	      /* of each, where they remember whom packets name; NULL: all have the session's */
+	size_t open;		      /* inputs that go on */
+	bool ending;		      /* a signal has asked for the end, which the inputs come to by themselves */
+	int input;		      /* the first file, before it has a reader */
+	bool packets;		      /* there were some */
+	unsigned told;		      /* ANNOT_*, of any of them */
+	struct seen_containers *seen; /* NULL: none are asked for */
+	unsigned since_tick;	      /* packets since the clock was looked at */
+	uint32_t id_base;	      /* -V: interfaces of the files before this one */
 	/* Interfaces of earlier files: outputs know them until the end. */
 	struct iface **kept;
 	struct reader **readers;
@@ -68,5 +71,6 @@ void offline_print_banner(const struct reader *r, const char *path);
 
 /* session_merge.c: instead of one file, all inputs. -errno, logged. */
 int offline_merge(struct offline *off);
+void offline_merge_done(struct offline *off);
 
 #endif

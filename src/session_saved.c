@@ -129,6 +129,8 @@ static int offline_iface(void *arg, const struct iface *iface)
 	while (off->nifaces <= iface->id)
 		si[off->nifaces++] = (struct source_iface){ 0 };
 	si += iface->id;
+	si->match = off->matches ? off->matches[iface->source] : off->s.match;
+	si->selects = match_active(si->match);
 	if (off->id_base)
 		err = rename_iface(off, si, iface);
 	if (!err)
@@ -189,7 +191,7 @@ static bool passes_filter(const struct session *s, const struct source_iface *si
 	struct filter_truth truth = { 0 };
 
 	if (s->o->filter->n)
-		match_terms(s->match, packet, &truth);
+		match_terms(si->match, packet, &truth);
 	return !si->filter.n || filter_match(&si->filter, packet->data, packet->caplen, packet->len, &truth);
 }
 
@@ -216,13 +218,13 @@ static int offline_packet(void *arg, const struct packet *packet)
 	if (packet->annot) {
 		off->told |= packet->annot->has;
 		if (off->seen)
-			seen_containers_add(off->seen, packet->annot, off->nreaders, s->match);
+			seen_containers_add(off->seen, packet->annot, off->nreaders, si->match);
 	}
 	passes = passes_filter(s, si, packet);
-	if (!passes && !match_learns(s->match))
+	if (!passes && !match_learns(si->match))
 		return 0;
-	if (match_active(s->match))
-		end = match_annotation(s->match, packet->annot);
+	if (si->selects)
+		end = match_annotation(si->match, packet->annot);
 	if (!passes || end == MATCH_NONE)
 		return 0;
 	if (s->pcap && packet->annot)

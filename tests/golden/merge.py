@@ -580,6 +580,26 @@ def test_offsets_of_serials(folder):
     same("owners", lines(*every, "-v"), in_order_of_records([records("-r", w, "-v") for w in words]))
 
 
+def test_followed(folder):
+    """With -f: the child of one host's process is nobody's on another, whatever its number."""
+    def host(name, packets):
+        out = block("<", SHB, struct.pack("<IHHq", 0x1a2b3c4d, 1, 0, -1)) + block(
+            "<", IDB, struct.pack("<HHI", 1, 0, 0) + options("<", [(2, b"eth0"), (9, b"\x09")]))
+        for ns, pid, parent in packets:
+            comments = [(1, b"PID: %d\nCmd: /bin/p%d\nArgs: x" % (pid, pid)), (1, b"ParentPID: %d\nParentCmd: /bin/p%d\nParentArgs: x" %
+                                                                                (parent, parent))]
+            data = frame(b"0", 0)
+            out += block("<", EPB, struct.pack("<IIIII", 0, (START + ns) >> 32, (START + ns) & 0xffffffff, len(data), len(data)) +
+                         pad(data) + options("<", comments))
+        return write(f"{folder}/{name}", out)
+    one = host("one", [(1, 50, 40), (3, 60, 50), (5, 70, 60)])
+    two = host("two", [(2, 90, 1), (4, 60, 90), (6, 70, 60)])
+    asked = ["--pid", "50", "-f"]
+    same("followed", [x.split()[1:3] for x in lines("-r", "w1=" + one, "-r", "w2=" + two, *asked)],
+         [["eth0@w1", "p50.50"], ["eth0@w1", "p60.60"], ["eth0@w1", "p70.70"]])
+    same("followed_on_one_host", len(lines("-r", "w1=" + one, "-r", "w1=" + two, *asked)), 5)
+
+
 def records(*args):
     """With -v a packet has several lines."""
     out = []
@@ -597,7 +617,7 @@ def in_order_of_records(files):
 
 def main():
     tests = (test_names, test_live, test_silent, test_recent, test_flood, test_signals, test_broken, test_many,
-             test_offsets_of_serials, rounds) + ((test_mergecap,) if shutil.which("mergecap") else ())
+             test_offsets_of_serials, test_followed, rounds) + ((test_mergecap,) if shutil.which("mergecap") else ())
     for test in tests:
         folder = tempfile.mkdtemp()
         before = len(FAILED)

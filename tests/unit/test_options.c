@@ -310,7 +310,6 @@ static void test_refused(void)
 		"-Q up",
 		"-y NONSENSE",
 		"-j nonsense",
-		"-r a -r b",
 		"-r a -V b",
 		"-A -x",
 		"-A -X",
