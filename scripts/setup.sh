@@ -12,7 +12,8 @@ build="gcc libc6-dev make pkg-config|pkgconf clang bpftool libbpf-dev libelf-dev
 static="libmbedtls-dev flex bison"
 test="iproute2 iputils-ping procps libcap2-bin tcpdump tshark perl nginx-light|nginx|nginx-core dnsutils|bind9-dnsutils dnsmasq-base
 	socat netcat-openbsd ethtool nftables gunicorn util-linux zstd lz4 mandoc openssh-server openssh-client sudo faketime tmux
-	screen python3-yaml jq python3-jsonschema"
+	screen python3-yaml jq python3-jsonschema
+	prometheus prometheus-node-exporter"
 containers="docker.io|docker-ce containerd|containerd.io runc|containerd.io containernetworking-plugins busybox-static"
 vm="qemu-system-x86 kmod cpio busybox-static xz-utils"
 lint="clang-format clang-tidy shellcheck zsh fish"
@@ -83,6 +84,15 @@ with_apt() { # PACKAGE...
 		as_root touch /etc/ssh/sshd_not_to_be_run
 		;;
 	esac
+	# Nor of these: a mask keeps systemd from starting what is installed, now and at the next boot.
+	for name in prometheus prometheus-node-exporter; do
+		case "$missing " in
+		*" $name "*)
+			as_root mkdir -p /etc/systemd/system
+			as_root ln -sfn /dev/null "/etc/systemd/system/$name.service"
+			;;
+		esac
+	done
 	# One broken third-party source must not stop the rest: what matters is whether the packages are found.
 	as_root apt-get update -qq || true
 	names=
