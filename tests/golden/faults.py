@@ -33,6 +33,8 @@ RUNS = {
     'write-pcap': ['-r', FILE, '-w', '{out}.pcap', '-c', '30'],
     'rotate': ['-r', FILE, '-w', '{out}.pcapng', '-C', '1', '-W', '2'],
     'print-and-write': ['-r', FILE, '-nn', '--print', '-w', '{out}.pcapng', '-c', '20'],
+    'merge': ['-r', FILE, '-r', '{gz}', '-nn', '-c', '30'],
+    'merge-write': ['-r', 'one=' + FILE, '-r', 'two={gz}', '-f', '--pname', 'curl', '-w', '{out}.pcapng', 'tcp'],
     'list': ['-V', '{list}', '-nn', '-c', '3'],
     'count': ['-r', FILE, '--count', 'tcp'],
     'dump': ['-r', FILE, '-d', 'tcp port 80 and host 1.2.3.4'],
