@@ -69,6 +69,7 @@ run --remote-command "it=$at" -c 2 'udp or icmp'
 is_given login_and "$login and (udp or icmp)"
 run --remote-command "it=$at" -c 2 'udp and not own'
 is_given own '(udp and not own)'
+# shellcheck disable=SC2016 # not meant to be expanded
 SSH_CONNECTION='10.1.1.1 7 $(touch oops) 22' run --remote-command "it=$at" -c 2
 is_given forged
 unset SSH_CONNECTION

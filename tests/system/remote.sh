@@ -180,7 +180,7 @@ saved() {
 	"$PTCPDUMP" -nn -r "$TEST_TMP/saved.pcapng" >"$TEST_TMP/out" 2>"$TEST_TMP/read.err"
 	check saved-owners_of_web1 told 'eth1@web1 nginx\.' 5
 	check saved-owners_of_db1 told 'eth1@db1 curl\.' 5
-	check saved-for_others [ "$(tshark -r "$TEST_TMP/saved.pcapng" -Y http 2>/dev/null | wc -l)" -eq 4 ]
+	check saved-for_others [ "$(tshark -r "$TEST_TMP/saved.pcapng" -Y tcp 2>/dev/null | wc -l)" -eq 20 ]
 }
 
 # All that passes the interface of the login, but for the login.
