@@ -3,7 +3,7 @@
 # kubectl-ptcpdump on a cluster of two network namespaces, by a kubectl that runs pods' commands there. timeout: 400
 . "$(dirname "$0")/../lib.sh"
 
-why=$(lacks ip unshare python3 ping dash setsid)
+why=$(lacks ip nsenter python3 ping dash setpriv)
 [ -n "$why" ] || python3 -c 'import yaml' 2>/dev/null || why="python3-yaml is missing"
 [ -z "$why" ] || skip_all "$why" kubectl
 
@@ -262,6 +262,24 @@ check exec_dies_others_go_on wait_for 10 more
 stop INT
 is exec_dies_status "$status" 1
 nothing_left exec_dies
+
+# --- the DaemonSet: its words, with its capabilities only ---
+
+mkdir -m 755 "$TEST_TMP/captures" "$TEST_TMP/metrics"
+readarray -d '' -t words < <(python3 -c 'import sys, yaml
+c = yaml.safe_load(open(sys.argv[1]))["spec"]["template"]["spec"]["containers"][0]
+caps = "-all" + "".join(",+" + k.lower() for k in c["securityContext"]["capabilities"]["add"])
+sys.stdout.write("\0".join([caps] + [w.replace("/captures", sys.argv[2] + "/captures").replace("/metrics", sys.argv[2] + "/metrics") for w in c["args"]]) + "\0")' \
+	"$TOP/deploy/kubernetes/daemonset.yaml" "$TEST_TMP")
+words[-1]=icmp
+start_capture /dev/null "$TEST_TMP/recorder" nsenter --net="/run/netns/$K1" setpriv --bounding-set "${words[0]}" \
+	"$PTCPDUMP" --log-level info "${words[@]:1}"
+recorder=$!
+sleep 1 # for some packets
+kill "$recorder"
+wait "$recorder"
+is daemonset_status "$? $(grep -ci 'capabilit\|not permitted\|denied' "$TEST_TMP/recorder")" "0 0"
+check daemonset_packets test "$("$PTCPDUMP" -nn -r "$TEST_TMP/captures/node.pcapng0" 2>/dev/null | grep -c 'ping\..*ICMP')" -gt 0
 
 # --- words that would mean something elsewhere ---
 
