@@ -180,7 +180,7 @@ static int open_outputs(struct session *s, int dlt)
 		err = open_metrics(s);
 	if (s->top)
 		add_output(s, s->top);
-	s->counting = o->summary || o->top || o->metrics_file;
+	s->counting = session_counts(o);
 	s->tick = o->top || o->metrics_file || (s->text && o->json == JSON_FLOW) ? 0 : UINT64_MAX;
 	return err;
 }

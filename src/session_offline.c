@@ -37,12 +37,12 @@ static int read_next(struct offline *off, struct reader *r)
 	return 0;
 }
 
-static bool serve_top(void *arg, int fd)
+static bool serve_others(void *arg, int fd)
 {
 	struct offline *off = arg;
 
 	session_top_wait(&off->s, fd);
-	return !off->s.stop;
+	return heed_signals(&off->s) && !off->s.stop;
 }
 
 /* fd is the reader's from now on. */
@@ -59,8 +59,8 @@ static int open_reader(struct offline *off, const char *path, int fd, struct rea
 		return err;
 	readers[off->nreaders++] = *ret;
 	reader_set_interrupt(*ret, offline_interrupted());
-	if (off->s.top)
-		reader_set_wait(*ret, serve_top, off);
+	if (session_counts(off->s.o) || off->s.o->json == JSON_FLOW)
+		reader_set_wait(*ret, serve_others, off);
 	offline_print_banner(*ret, path);
 	return 0;
 }

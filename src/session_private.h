@@ -81,6 +81,8 @@ void session_close(struct session *s);
 /* What an output has returned: the caller stops. What happens at the other end of a pipe is no failure of ours. */
 int session_output_failed(struct session *s, struct output *output, int err);
 
+/* Someone counts packets: has something to do from time to time, and a table to tell of. */
+bool session_counts(const struct options *o);
 bool session_wants_text(const struct options *o);
 /* session_text.c: of a live capture, text is printed by a process of its own. 0, or a negative errno with a message. Reads
  * files of the system; session_open() does it unless it was done before. */
@@ -105,7 +107,7 @@ int session_top_begin(struct session *s);
 /* Readable when session_top_input() has something to do: how many. */
 unsigned session_top_fds(const struct session *s, int fds[SESSION_TOP_FDS]);
 void session_top_input(struct session *s);
-/* Reading: serves the screen once, until fd (-1: none) is readable, and for a second at most. */
+/* Reading: serves the screen and what is due once, until fd (-1: none) is readable, and for a second at most. */
 void session_top_wait(struct session *s, int fd);
 /* The same of what is there now. */
 void session_top_look(struct session *s);

@@ -64,9 +64,12 @@ void session_top_input(struct session *s)
 		session_output_failed(s, s->top, err);
 }
 
+/* A second at most: a signal may come just before the waiting, and there may be nothing to do ever. */
 static int timeout_of(uint64_t when, uint64_t now)
 {
-	return when > now ? (int)((when - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC) : 0;
+	const uint64_t ns = when > now ? when - now : 0;
+
+	return (int)((ns < NSEC_PER_SEC ? ns + NSEC_PER_MSEC - 1 : NSEC_PER_SEC) / NSEC_PER_MSEC);
 }
 
 /* Until fd (-1: none) is readable, a key is there, or a time has come; look: what of that is so now. */

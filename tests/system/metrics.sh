@@ -118,6 +118,20 @@ kill -INT "$PID"
 finish
 is with_a_file "$(value "$FILE" 'ptcpdump_packets_total{process="ping"') $("$PTCPDUMP" -nr "$TEST_TMP/x.pcapng" 2>/dev/null | wc -l)" "10 10"
 
+# A stream in which nothing comes: what has come is told all the same.
+mkfifo "$TEST_TMP/in"
+: >"$TEST_TMP/err"
+"$PTCPDUMP" -r "$TEST_TMP/in" --metrics "$FILE" --metrics-interval 1 2>"$TEST_TMP/err" &
+PID=$!
+exec 3>"$TEST_TMP/in"
+head -c -10 "$TOP/tests/golden/annotated.pcapng" >&3
+some_are_told() { [ "$(value "$FILE" 'ptcpdump_packets_total{process="zzcmd"')" -gt 5 ]; }
+check silent_stream_is_told wait_for 5 some_are_told
+kill -INT "$PID"
+finish
+exec 3>&-
+is silent_stream_ends "$STATUS" 0
+
 for signal in KILL TERM; do
 	start -Z nobody -i "$LINK" --metrics "$FILE" icmp
 	writer=$(metrics_process "$PID")
