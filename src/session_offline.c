@@ -42,7 +42,7 @@ static bool serve_others(void *arg, int fd)
 	struct offline *off = arg;
 
 	session_top_wait(&off->s, fd);
-	return heed_signals(&off->s) && !off->s.stop;
+	return offline_heed_signals(off) && !off->s.stop;
 }
 
 /* fd is the reader's from now on. */

@@ -44,11 +44,8 @@ static void told(void *arg, size_t input, enum merge_event event)
 {
 	struct seen *s = arg;
 	static const char *const words[] = {
-		[MERGE_OPENED] = "opened",
-		[MERGE_ENDED] = "ended",
-		[MERGE_BROKE] = "broke",
-		[MERGE_SILENT] = "silent",
-		[MERGE_LATE] = "late",
+		[MERGE_OPENED] = "opened", [MERGE_ENDED] = "ended", [MERGE_BROKE] = "broke",
+		[MERGE_SILENT] = "silent", [MERGE_LATE] = "late",
 	};
 
 	buf_printf(&s->text, "%zu:%s ", input, words[event]);
@@ -141,8 +138,9 @@ static void test_timeless(void)
 	cf_end(&c, cf_packet(&c, 0, 1025, 60, 60, bytes));
 	add(m, &c, NULL, 0);
 	run(&s, on_packet);
-	CHECK_STR(s.text.p, "0:opened 1:opened 0:a@x 1:a@x "
-			    "0/0.000001020/1020 0/0.000000000/0 1/0.000001025/1025 1:ended 0/0.000001030/1030 0:ended ");
+	CHECK_STR(s.text.p,
+		  "0:opened 1:opened 0:a@x 1:a@x "
+		  "0/0.000001020/1020 0/0.000000000/0 1/0.000001025/1025 1:ended 0/0.000001030/1030 0:ended ");
 	buf_done(&s.text);
 }
 
