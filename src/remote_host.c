@@ -323,7 +323,8 @@ static int measure_clock(struct host *h)
 	return 0;
 }
 
-/* "hello PROTOCOL CAPABLE VERSION", then the questions for the time, and "bye STATUS". -EPROTO: not a program of ours. */
+/* "hello PROTOCOL CAPABLE VERSION", then the questions for the time, and "bye STATUS". -ENOEXEC: what is there cannot
+ * serve, and a copy could; nothing has been said. */
 static int meet_agent(struct host *h, int *capable)
 {
 	char version[64] = "";
@@ -335,7 +336,7 @@ static int meet_agent(struct host *h, int *capable)
 	if (err)
 		return say_lost(h, err);
 	if (strncmp(said, "bye ", 4) == 0)
-		return say_no_agent(h, said + 4);
+		return h->o->remote_copy && !h->copied ? -ENOEXEC : say_no_agent(h, said + 4);
 	if (sscanf(said, "hello %d %d %63s", &protocol, capable, version) != 3 || protocol != REMOTE_PROTOCOL) {
 		FAIL(h, "its ptcpdump %s and this one, " PTCPDUMP_VERSION ", do not understand each other", version);
 		return -EPROTO;
@@ -353,9 +354,9 @@ static int meet_agent(struct host *h, int *capable)
 
 static int prepare(struct host *h)
 {
-	char machine[65];
-	int found, capable = 0, err;
-	long uid;
+	char machine[65] = "";
+	int found = 0, capable = 0, err;
+	long uid = 0;
 
 	err = remote_child_start(&h->child, h->target->host, h->target->command, h->target->alone);
 	if (!err)
@@ -366,10 +367,17 @@ static int prepare(struct host *h)
 		FAIL(h, "no ptcpdump in the PATH there: install it, or --remote-copy takes this one");
 		return -ENOENT;
 	}
-	if (!found)
+	if (!found) {
 		err = copy(h, machine);
-	if (!err)
-		err = meet_agent(h, &capable);
+		if (err)
+			return err;
+	}
+	err = meet_agent(h, &capable);
+	if (err == -ENOEXEC) {
+		err = copy(h, machine);
+		if (!err)
+			err = meet_agent(h, &capable);
+	}
 	h->sudo = uid != 0 && !capable;
 	return err;
 }

@@ -115,6 +115,7 @@ begin() { # HOSTS ARGUMENTS...
 	shift
 	: >"$TEST_TMP/out"
 	: >"$TEST_TMP/err"
+	# shellcheck disable=SC2154 # of the library
 	"${new_group[@]}" "${as_user[@]}" env PATH="$BIN:$PATH" "${dies_with_us[@]}" "${program:-$PTCPDUMP}" "$@" >"$TEST_TMP/out" 2>"$TEST_TMP/err" &
 	PID=$!
 	wait_for 40 listening_or_gone "$hosts" && listening "$hosts"
@@ -379,6 +380,12 @@ no_sshd() { [ -z "$(pids_there web1 '^sshd')" ]; }
 other_programs() {
 	path_of_web1 "$TEST_TMP/old"
 	beside old web1 "^ptcpdump: web1: its ptcpdump can't serve \(exit status 1\)"
+	if [ -x "$BUILD/static/ptcpdump" ]; then
+		check_started copy_for_old 1 --remote web1 --remote-copy -i eth1 -nn -c 2 'tcp port 80'
+		fetch
+		finish
+		is copy_for_old "$STATUS $(grep -c eth1@web1 "$TEST_TMP/out")" '0 2'
+	fi
 	path_of_web1 "$TEST_TMP/none"
 	beside missing web1 '^ptcpdump: web1: no ptcpdump in the PATH there: install it, or --remote-copy'
 
