@@ -51,6 +51,7 @@ is nothing_else_is_left "$(ls "$FOLDER")" ptcpdump.prom
 
 # A real node_exporter serves it, every series of it, as another user, and finds no fault.
 port=$((20000 + $$ % 20000))
+# shellcheck disable=SC2154 # of tests/lib.sh
 setpriv --reuid 65534 --clear-groups "${dies_with_us[@]}" prometheus-node-exporter --collector.disable-defaults --collector.textfile \
 	--collector.textfile.directory "$FOLDER" --web.listen-address "127.0.0.1:$port" >"$TEST_TMP/exporter" 2>&1 &
 exporter=$!
