@@ -9,15 +9,21 @@
 #include "session_private.h"
 #include "util/clock.h"
 
-/* More may come than there is, as it is sent. */
-static bool grows(const struct options *o)
+static bool is_stream(const char *path)
 {
 	struct stat st;
 
-	for (size_t i = 0; i < o->read_files.n; i++) {
-		const char *path = o->read_files.v[i];
+	return strcmp(path, "-") == 0 || (stat(path, &st) == 0 && !S_ISREG(st.st_mode));
+}
 
-		if (strcmp(path, "-") == 0 || (stat(path, &st) == 0 && !S_ISREG(st.st_mode)))
+/* More may come than there is, as it is sent. */
+static bool grows(const struct options *o)
+{
+	for (size_t i = 0; i < o->read_files.n; i++) {
+		const char *word = o->read_files.v[i], *equals = strchr(word, '=');
+
+		/* A name may stand in front of it. */
+		if (is_stream(word) || (equals && is_stream(equals + 1)))
 			return true;
 	}
 	return !options_offline(o);
@@ -29,7 +35,7 @@ int session_top_new(struct session *s)
 		.by = s->o->top,
 		.expr = s->o->expr,
 		.live = grows(s->o),
-		.polled = options_offline(s->o),
+		.polled = options_offline(s->o) || s->o->remotes.n || s->o->remote_commands.n,
 		.utc = s->o->text.utc,
 		.interrupted = s->interrupted,
 	};

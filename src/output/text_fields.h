@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "annotation.h"
+#include "packet.h"
 #include "util/buf.h"
 
 /* "curl.1234": what the short text shows of a group. */
@@ -13,6 +14,9 @@ void text_put_brief(struct buf *b, const struct annot_schema *s, const struct an
 
 /* "web-0.prod/app": pod and container, or the one of them that is known; nothing when neither is. */
 void text_put_context(struct buf *b, const struct annotation *a);
+
+/* "eth0", of another network namespace "eth0@4026532300", behind that the host: "eth0@blue@web1"; nothing when it has no name. */
+void text_put_iface(struct buf *b, const struct iface *iface);
 
 struct text_style {
 	unsigned unlisted; /* ANNOT_* that the list leaves out */

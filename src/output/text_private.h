@@ -134,8 +134,6 @@ static inline bool text_is_plain(const struct packet *packet)
 	return packet->dir == DIR_NONE && !packet->annot && !packet->iface->host;
 }
 
-/* "eth0", of another network namespace "eth0@4026532300", behind that the host: "eth0@blue@web1"; nothing when it has no name. */
-void text_put_iface(struct buf *b, const struct iface *iface);
 /* Interfaces and serials of another source follow. */
 void annotation_cache_clear(struct annotation_cache *c);
 void annotation_cache_free(struct annotation_cache *c);

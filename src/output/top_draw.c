@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "output/flow_text.h"
+#include "output/text_fields.h"
 #include "output/top_screen.h"
 #include "util/clock.h"
 #include "util/columns.h"
@@ -166,7 +167,10 @@ static void put_ifaces(struct buf *b, const struct top_shown *shown)
 {
 	for (size_t i = 0; i < shown->nifaces && i < IFACES_TOLD; i++) {
 		buf_puts(b, i ? "," : "");
-		escape_put(b, str_of(*shown->ifaces[i]->name ? shown->ifaces[i]->name : "?"), IN_QUOTES);
+		if (*shown->ifaces[i]->name || shown->ifaces[i]->host)
+			text_put_iface(b, shown->ifaces[i]);
+		else
+			buf_putc(b, '?');
 	}
 	if (shown->nifaces > IFACES_TOLD)
 		buf_printf(b, ",... (%zu)", shown->nifaces);

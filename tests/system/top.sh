@@ -221,6 +221,20 @@ has_no_table() { ! has PROCESS; }
 check stream-q-at-once wait_for 5 has_no_table
 exec 3>&-
 
+# --- several of them ----------------------------------------------------------------------------------------
+
+mkfifo "$TEST_TMP/other"
+exec 3<>"$TEST_TMP/other"
+terminal 120 24 "$PTCPDUMP" --top -r "web1=$FILE" -r "web2=$TEST_TMP/other"
+cat "$TOP/tests/golden/names.pcapng" >&3
+shows several 'zzif@web1,zzif@web2'
+shows several-packets '^[0-9]+ packets, .* dropped'
+key g
+shows several-keys 'by flow'
+key q
+given_back several 0
+exec 3>&-
+
 # --- live ------------------------------------------------------------------------------------------------
 
 sysctl -q "net.ipv6.conf.$LINK.disable_ipv6=1"
@@ -353,7 +367,7 @@ shows ssh "by process, sorted by bytes  $LINK  icmp"
 pings 4
 shows ssh-packets '^8 packets, 784 bytes'
 resize 50 12
-shows ssh-resized '^PROCESS +PEER +BYTES-IN BYTES-OUT +B/S$'
+shows ssh-resized '^PROCESS [^K]*BYTES-IN BYTES-OUT +B/S$'
 key Down Up g
 shows ssh-keys 'by flow'
 key q
