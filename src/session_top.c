@@ -19,6 +19,8 @@ static bool is_stream(const char *path)
 /* More may come than there is, as it is sent. */
 static bool grows(const struct options *o)
 {
+	if (o->remotes.n || o->remote_commands.n)
+		return true;
 	for (size_t i = 0; i < o->read_files.n; i++) {
 		const char *word = o->read_files.v[i], *equals = strchr(word, '=');
 
@@ -35,7 +37,7 @@ int session_top_new(struct session *s)
 		.by = s->o->top,
 		.expr = s->o->expr,
 		.live = grows(s->o),
-		.polled = options_offline(s->o) || s->o->remotes.n || s->o->remote_commands.n,
+		.reads = options_offline(s->o),
 		.utc = s->o->text.utc,
 		.interrupted = s->interrupted,
 	};

@@ -53,7 +53,7 @@ static int draw(struct top *t)
 		.ifaces = t->ifaces,
 		.nifaces = t->nifaces,
 		.interval = t->config.live ? t->interval : 0,
-		.live = t->config.live,
+		.captures = !t->config.reads,
 		.dropped = t->dropped,
 		.message = t->message > clock_ns(CLOCK_MONOTONIC),
 		.complete = t->complete,
@@ -185,7 +185,7 @@ static int top_tick(struct output *o, uint64_t now, uint64_t *next)
 		return 0;
 	if (!t->next)
 		t->next = t->screen ? now : now + REDRAW_INTERVAL;
-	err = t->config.polled ? output_top_input(o) : 0;
+	err = t->config.reads ? output_top_input(o) : 0;
 	if (!err)
 		err = check_escape(t, now);
 	if (!err && now >= t->next)
@@ -194,7 +194,7 @@ static int top_tick(struct output *o, uint64_t now, uint64_t *next)
 		*next = t->next;
 	if (t->escape && t->escape < *next)
 		*next = t->escape;
-	if (t->config.polled && !t->complete && now + POLL_INTERVAL < *next)
+	if (t->config.reads && !t->complete && now + POLL_INTERVAL < *next)
 		*next = now + POLL_INTERVAL;
 	return err;
 }

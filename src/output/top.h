@@ -14,7 +14,7 @@ struct top_config {
 	enum flows_by by;
 	const char *expr; /* the expression, "": none; borrowed until the output is freed */
 	bool live;	  /* packets come as they are sent, or may: not a file that is there as a whole */
-	bool polled;	  /* input is looked for in ticks as well, while packets come */
+	bool reads;	  /* files and streams: keys are looked for in ticks as well, and nobody tells of drops */
 	bool utc;	  /* times */
 	const volatile sig_atomic_t *interrupted; /* see fd_write() */
 };

@@ -208,7 +208,7 @@ static void draw_totals(struct drawing *d)
 		   n.way[FLOWS_IN].bytes + n.way[FLOWS_OUT].bytes);
 	top_put_number(b, rate_of(&n, d->shown->interval), RATE_WIDTH);
 	buf_puts(b, " bytes/s");
-	if (d->shown->live)
+	if (d->shown->captures)
 		buf_printf(b, ", %" PRIu64 " dropped", d->shown->dropped);
 	put_line(d);
 	if (d->shown->nifaces > 1) {

@@ -15,7 +15,7 @@ struct top_shown {
 	size_t nifaces;
 	uint64_t
 		interval; /* ns between the last two calls of flows_tick(); 0: there were none, and rates are averages */
-	bool live;	  /* drops are told */
+	bool captures;	  /* drops are told */
 	uint64_t dropped; /* packets */
 	bool message;	  /* the last line of standard error is shown */
 	bool complete;	  /* no more packets come */

@@ -228,7 +228,7 @@ exec 3<>"$TEST_TMP/other"
 terminal 120 24 "$PTCPDUMP" --top -r "web1=$FILE" -r "web2=$TEST_TMP/other"
 cat "$TOP/tests/golden/names.pcapng" >&3
 shows several 'zzif@web1,zzif@web2'
-shows several-packets '^[0-9]+ packets, .* dropped'
+shows several-packets '^[0-9]+ packets, .* bytes/s$'
 key g
 shows several-keys 'by flow'
 key q
