@@ -357,13 +357,13 @@ static int deliver(struct merge *m, struct input *in)
 	return in->is_packet ? deliver_packet(m, in) : deliver_block(m, in);
 }
 
-/* What is due, and what its input has behind it. */
+/* What is due, if anything is, and what its input has behind it. */
 static int deliver_first(struct merge *m)
 {
-	struct input *in = m->heap[0];
-	const int ret = deliver(m, in);
+	struct input *in = m->nheap ? m->heap[0] : NULL;
+	const int ret = in ? deliver(m, in) : 0;
 
-	if (ret)
+	if (ret || !in)
 		return ret;
 	merge_advance(m, in);
 	if (in->state != INPUT_READY)
