@@ -202,9 +202,10 @@ done
 cluster ready ready
 start --all-nodes --agent-lifetime 77 -- -i lo -w "$TEST_TMP/killed.pcapng" icmp
 wait_for 20 has_all err "$K1: listening" "$K2: listening"
+# shellcheck disable=SC2046 # numbers
 kill -9 "$plugin" $(ps -o pid= --ppid "$plugin")
 wait "$plugin" 2>/dev/null
-is killed_pods_stay "$(ls "$KUBE_STATE/made" | grep -c json)" 2
+is killed_pods_stay "$(find "$KUBE_STATE/made" -name "*.json" | wc -l)" 2
 is killed_deadline "$(calls '[(m["spec"]["activeDeadlineSeconds"], m["spec"]["containers"][0]["command"]) for m in made]')" \
 	"[(77, ['sleep', '77']), (77, ['sleep', '77'])]"
 nobody_captures() { ! for node in $NODES; do ip netns pids "$node" | xargs -r -I{} cat /proc/{}/comm; done 2>/dev/null | grep -q ptcpdump; }
@@ -213,7 +214,7 @@ start --node "$K1" -i lo -w "$TEST_TMP/other.pcapng" icmp
 wait_for 20 has_all err "$K1: listening"
 mv "$TEST_TMP/err" "$TEST_TMP/err.other"
 run --clean
-is clean "$? $(ls "$KUBE_STATE/made" | grep -c json) $(grep -c "stays: process $plugin" "$TEST_TMP/err") $(grep -c 'removed: ptcp' "$TEST_TMP/err")" "0 1 1 1"
+is clean "$? $(find "$KUBE_STATE/made" -name "*.json" | wc -l) $(grep -c "stays: process $plugin" "$TEST_TMP/err") $(grep -c 'removed: ptcp' "$TEST_TMP/err")" "0 1 1 1"
 stop TERM
 run --clean=all
 is clean_nothing "$? $(cat "$TEST_TMP/err")" "0 kubectl-ptcpdump: removed: nothing"
@@ -233,6 +234,12 @@ run --agent-wait 2 --all-nodes -i lo
 is never_ready "$? $(grep -c 'not ready after 2 s (--agent-wait): Pending' "$TEST_TMP/err") $(tail -n 1 "$TEST_TMP/err")" \
 	"1 2 kubectl-ptcpdump: no node can capture"
 nothing_left never
+start --all-nodes -i lo
+two_made() { [ "$(find "$KUBE_STATE/made" -name '*.json' | wc -l)" -eq 2 ]; }
+wait_for 10 two_made
+stop INT
+is interrupted_while_it_waits "$status" 130
+nothing_left interrupted
 cluster refused refused
 run --node "$K1" -i lo
 is refused "$? $(grep -c 'no pod can be made: .*violates PodSecurity; it is left out' "$TEST_TMP/err")" "1 1"
@@ -254,7 +261,7 @@ nothing_left not_removed
 cluster ready ready
 start --all-nodes -- -i lo -nn -l icmp
 wait_for 20 has_all out "lo@$K1 ping" "lo@$K2 ping"
-kill -9 $(cat "$KUBE_STATE"/made/*-1.kubectl)
+kill -9 "$(cat "$KUBE_STATE"/made/*-1.kubectl)"
 check exec_dies_is_told wait_for 10 has_all err "^$K1: .*[^s]$"
 lines=$(grep -c "lo@$K2" "$TEST_TMP/out")
 more() { [ "$(grep -c "lo@$K2" "$TEST_TMP/out")" -gt "$lines" ]; }

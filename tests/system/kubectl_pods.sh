@@ -7,10 +7,10 @@
 cni=/usr/lib/cni
 [ -x $cni/bridge ] || cni=/opt/cni/bin
 PATH=$PATH:$cni
-need containerd ctr runc bridge host-local python3 curl ip nsenter unshare dash -- pod container selector lone
-python3 -c 'import yaml' 2>/dev/null || skip_all "python3-yaml is missing" pod container selector lone
+need containerd ctr runc bridge host-local python3 curl ip nsenter unshare dash -- pod container selector lone netns
+python3 -c 'import yaml' 2>/dev/null || skip_all "python3-yaml is missing" pod container selector lone netns
 CTD=$TEST_TMP/node/run/containerd/containerd.sock
-mkdir -p -m 755 "$TEST_TMP/node" "$TEST_TMP/node/run" "$TEST_TMP/node/run/containerd"
+mkdir -m 755 "$TEST_TMP/node" "$TEST_TMP/node/run" "$TEST_TMP/node/run/containerd" "$TEST_TMP/node/run/netns"
 made_host=
 [ -d /host ] || { mkdir -m 755 /host && made_host=1; }
 cleanup() {
@@ -22,6 +22,8 @@ net_up && containerd_start || {
 	exit 1
 }
 
+# In the node's root, new ones appear, too. What is unmounted there stays mounted here.
+mount --rbind /run/netns "$TEST_TMP/node/run/netns" && mount --make-rslave "$TEST_TMP/node/run/netns"
 export KUBE_STATE=$TEST_TMP/cluster PTCPDUMP
 mkdir -p "$KUBE_STATE/made" "$TEST_TMP/bin"
 ln -s "$PTCPDUMP" "$TEST_TMP/bin/ptcpdump"
@@ -66,4 +68,5 @@ is pod_is_named "$(grep 'GET /1 ' "$TEST_TMP/pod.out" | head -n 1 | grep -o 'Con
 shows container '4' web -n other -c two
 shows selector '1 2 3 4' -l app=web --all-namespaces
 PTCPDUMP=/nonexistent shows lone '3 4' -l tier=other --all-namespaces
+shows netns '1 2 3 4' --node node1 -- --netns "/host/run/netns/$SRV"
 end_test
