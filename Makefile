@@ -303,7 +303,7 @@ golden: $(PROGRAMS)
 	UPDATE=1 tests/golden/golden.sh
 
 # Beside tcpdump on this machine, which should have nothing else to do; root only.
-bench: $(B)/ptcpdump $(BENCH_TOOLS)
+bench: $(B)/ptcpdump $(BENCH_TOOLS) $(LIB_HELPERS)
 	tests/bench/bench.py $(BENCH) $(B)/ptcpdump $(B)/tests
 	tests/bench/bpfcost.py $(B)/ptcpdump $(B)/tests
 

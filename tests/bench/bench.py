@@ -351,6 +351,19 @@ def bench_read(args, tmp):
         os.unlink(path)
 
 
+def bench_json(args, tmp):
+    """Lines of JSON against text, of annotated packets."""
+    plain, path = os.path.join(tmp, 'json.pcap'), os.path.join(tmp, 'json.pcapng')
+    with open(plain, 'wb') as f:
+        subprocess.run([os.path.join(args.build, 'mkpcap'), str(args.read_packets // 20), '200'], stdout=f, check=True)
+    subprocess.run([os.path.join(args.build, 'annotate'), plain, path], check=True)
+    for form in ('packet', 'flow'):
+        ours, theirs = pair(max(5, args.runs), lambda form=form: read_run(args.ptcpdump, [f'--json={form}'], path),
+                            lambda: read_run(args.ptcpdump, ['-nn'], path))
+        row(f'-r {args.read_packets // 20:,} annotated packets, --json={form}; right: -nn', ours, theirs,
+            [('cpu', 'CPU s'), ('cpu_min', 'CPU s, least'), ('rss', 'RSS MB')])
+
+
 def write_pcap(path, count, addrs):
     """TCP, UDP and DNS-like packets between addrs addresses of 10.0.0.0/12; the same bytes every time."""
     seed = 1
@@ -418,6 +431,8 @@ def main():
             print('bench: live rows need root: skipped', file=sys.stderr)
         if not args.only or args.only in 'read':
             bench_read(args, tmp)
+        if not args.only or args.only in 'json':
+            bench_json(args, tmp)
 
 
 if __name__ == '__main__':
