@@ -99,7 +99,7 @@ pings 5
 shown
 kill -INT "$PID"
 finish
-normal() { jq -c 'select(.event.dataset == "ptcpdump.packet") | del(.ptcpdump.netns, .process.start, .ptcpdump.process.ancestors)'; }
+normal() { jq -c 'select(.event.dataset == "ptcpdump.packet") | del(.ptcpdump.netns, .process.start, .ptcpdump.process)'; }
 "$PTCPDUMP" -r "$TEST_TMP/beside.pcapng" --json 2>/dev/null | normal >"$TEST_TMP/read"
 normal <"$out" >"$TEST_TMP/live"
 is beside_a_file "$(wc -l <"$TEST_TMP/live") $(cmp "$TEST_TMP/live" "$TEST_TMP/read" && echo same)" "10 same"
