@@ -211,7 +211,7 @@ static const struct {
 	/* fstat() of some versions of glibc */
 	{ SCMP_SYS(newfstatat), DISSECT, 1, { BITS(3, AT_EMPTY_PATH, AT_EMPTY_PATH) } },
 	/* send(): a datagram would go elsewhere. Of unix sockets MSG_OOB was CVE-2025-38236. */
-	{ SCMP_SYS(sendto), DISSECT, 2, { BITS(3, MSG_OOB, 0), NONE(4) } },
+	{ SCMP_SYS(sendto), DISSECT | LEAKS, 2, { BITS(3, MSG_OOB, 0), NONE(4) } },
 	{ SCMP_SYS(open), NAMES | LEAKS, 1, { BITS(1, OPEN_WRITES, 0) } },
 	{ SCMP_SYS(openat), NAMES | LEAKS, 1, { BITS(2, OPEN_WRITES, 0) } },
 	/* Others have the kernel load modules: of SCTP, DCCP, L2TP. */
