@@ -104,8 +104,8 @@ static void parse_udp(struct headers *h, struct rest r)
 	p = take(&r, 8);
 	if (!p)
 		return;
-	/* 0: a jumbogram, RFC 2675 */
-	if (be16(p + 4) >= 8)
+	/* 0: a jumbogram, RFC 2675. UDP-Lite has there how much the checksum covers (RFC 3828, 3.1). */
+	if (h->tuple.proto == IPPROTO_UDP && be16(p + 4) >= 8)
 		limit(&r, be16(p + 4) - 8U);
 	payload(h, &r);
 }

@@ -96,6 +96,19 @@ static void test_ipv6_extensions(void)
 	CHECK(!h.has_mac && h.payload && h.payload[0] == 'a');
 }
 
+static void test_udplite(void)
+{
+	uint8_t packet[sizeof(ipv6_udp)];
+	struct headers h;
+
+	memcpy(packet, ipv6_udp, sizeof(packet));
+	packet[48] = IPPROTO_UDPLITE;
+	packet[61] = 8; /* what the checksum covers */
+	h = parse(packet, sizeof(packet), sizeof(packet), DLT_RAW);
+	CHECK_INT(h.tuple.proto, IPPROTO_UDPLITE);
+	CHECK_INT(h.payload_len, 4);
+}
+
 static void test_link_types(void)
 {
 	struct bytes b = { .n = 0 }, sll = { .n = 0 }, sll2 = { .n = 0 }, null = { .n = 0 };
@@ -176,6 +189,7 @@ int main(void)
 {
 	RUN(test_tcp);
 	RUN(test_ipv6_extensions);
+	RUN(test_udplite);
 	RUN(test_link_types);
 	RUN(test_icmp_and_fragments);
 	RUN(test_lies);
