@@ -334,6 +334,12 @@ static void sample_tcp(struct flows_sample *s, const struct headers *h)
 	s->fins = !!(h->tcp_flags & TCP_FIN);
 }
 
+/* Another connection of the same ends: that the one before was closed says nothing of it. */
+static void begin_again(struct flow *e)
+{
+	e->fin[FLOWS_IN] = e->fin[FLOWS_OUT] = e->reset = false;
+}
+
 struct flow *flows_packet(struct flows *f, const struct packet *packet, struct flows_sample *s)
 {
 	const uint64_t ns = packet_ns(packet);
@@ -356,6 +362,8 @@ struct flow *flows_packet(struct flows *f, const struct packet *packet, struct f
 	if (h.has_tcp)
 		sample_tcp(s, &h);
 	e = place(f, s, owner, &way);
+	if (e && s->syns)
+		begin_again(e);
 	if (e && h.has_tcp && is_retransmit(e, way, &h)) {
 		s->retransmits = 1;
 		/* One connection, although it was asked for twice. */

@@ -280,6 +280,24 @@ static void test_expire(void)
 	flows_free(f);
 }
 
+/* What was closed, or reset, is that no longer once the ports are used again. */
+static void test_ports_used_again(void)
+{
+	static const struct {
+		uint8_t flags;
+		bool ended;
+	} steps[] = { { 2, false }, { 4, true }, { 2, false }, { 24, false }, { 20, true } };
+	struct flows *f = table(0, 0);
+	struct flows_sample sample;
+	struct segment s;
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		segment(&s, (uint32_t)i * 1000, steps[i].flags, 0);
+		CHECK_INT(flows_packet(f, &s.packet, &sample)->reset, steps[i].ended);
+	}
+	flows_free(f);
+}
+
 static void test_rates_and_order(void)
 {
 	const struct annotation a = process(1, 1, "/bin/a"), b = process(2, 2, "/bin/b");
@@ -377,6 +395,7 @@ int main(void)
 	RUN(test_nothing_is_lost);
 	RUN(test_retransmits);
 	RUN(test_expire);
+	RUN(test_ports_used_again);
 	RUN(test_rates_and_order);
 	RUN(test_first_rows);
 	return check_status();
