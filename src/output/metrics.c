@@ -267,7 +267,7 @@ static int renew(struct metrics *m)
 {
 	int err;
 
-	if (!m->config.file || m->gone || !metrics_file_idle(m->config.file))
+	if (!m->config.file || m->gone)
 		return 0;
 	m->text.len = 0;
 	output_metrics_put(&m->base, &m->text);
@@ -285,7 +285,7 @@ static int metrics_tick(struct output *o, uint64_t now, uint64_t *next)
 	int err = 0;
 
 	if (now >= m->next) {
-		err = renew(m);
+		err = m->config.file && metrics_file_idle(m->config.file) ? renew(m) : 0;
 		m->next = now + m->config.interval;
 	}
 	if (m->next < *next)
