@@ -36,8 +36,8 @@ struct flows {
 	uint32_t newest, oldest;
 	struct flows_counts total;
 	uint64_t folded;
-	const struct iface **ifaces; /* with packets */
-	size_t nifaces;
+	bool *ifaces; /* by their numbers, which have packets */
+	size_t ifaces_room, nifaces;
 };
 
 static uint32_t flow_hash(const struct flows *f, const struct flow_key *k)
@@ -242,19 +242,21 @@ static void count(struct flows_counts *n, const struct flows_sample *s, enum flo
 	flows_counts_join(n, &more);
 }
 
-static void note_iface(struct flows *f, const struct iface *iface)
+static void note_iface(struct flows *f, uint32_t id)
 {
-	const struct iface **more;
+	const size_t room = 2 * (size_t)id + 16;
+	bool *more;
 
-	for (size_t i = 0; i < f->nifaces; i++) {
-		if (f->ifaces[i] == iface)
+	if (id >= f->ifaces_room) {
+		more = reallocarray(f->ifaces, room, sizeof(*more));
+		if (!more)
 			return;
+		memset(more + f->ifaces_room, 0, room - f->ifaces_room);
+		f->ifaces = more;
+		f->ifaces_room = room;
 	}
-	more = reallocarray(f->ifaces, f->nifaces + 1, sizeof(*more));
-	if (!more)
-		return;
-	f->ifaces = more;
-	f->ifaces[f->nifaces++] = iface;
+	f->nifaces += !f->ifaces[id];
+	f->ifaces[id] = true;
 }
 
 /* The flow of a sample, not counted yet; NULL: none, owner has its counts then. */
@@ -282,9 +284,7 @@ static struct flow *place(struct flows *f, const struct flows_sample *s, struct 
 static void put(struct flows *f, struct flow *e, struct flows_owner *owner, const struct flows_sample *s,
 		enum flows_way way)
 {
-	/* Mostly there is one. */
-	if (!f->nifaces || f->ifaces[f->nifaces - 1] != s->iface)
-		note_iface(f, s->iface);
+	note_iface(f, s->iface->id);
 	count(&f->total, s, way);
 	count(e ? &e->n : &owner->folded, s, way);
 	if (!e)
@@ -445,6 +445,8 @@ void flows_clear(struct flows *f)
 	f->free = f->newest = f->oldest = NONE;
 	f->total = (struct flows_counts){ 0 };
 	f->folded = 0;
+	if (f->nifaces)
+		memset(f->ifaces, 0, f->ifaces_room);
 	f->nifaces = 0;
 }
 
