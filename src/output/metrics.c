@@ -45,6 +45,7 @@ struct metrics {
 	uint32_t n, room;
 	struct hash_key key;
 	struct memo memo[MEMO_SLOTS];
+	uint32_t nobody; /* the series + 1 */
 	struct buf text, labels;
 	uint64_t next; /* CLOCK_MONOTONIC ns */
 	bool gone;
@@ -154,7 +155,12 @@ static struct series *series_of(struct metrics *m, const struct flows_sample *s)
 
 	if (s->others)
 		return &m->series[0];
-	if (!s->annot || !s->annot->serial)
+	if (!s->annot) {
+		if (!m->nobody)
+			m->nobody = series_find(m, NULL) + 1;
+		return &m->series[m->nobody - 1];
+	}
+	if (!s->annot->serial)
 		return &m->series[series_find(m, s->annot)];
 	memo = &m->memo[s->annot->serial & (MEMO_SLOTS - 1)];
 	if (memo->serial != s->annot->serial || !memo->series) {
