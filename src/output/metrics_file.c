@@ -63,8 +63,7 @@ static int check_old(const struct writer *w)
 	return err ? err : -EEXIST;
 }
 
-/* Half a file is never seen: readers have the old one, or the new one. */
-static int replace(struct writer *w, const char *text, size_t n)
+static int write_temporary(const struct writer *w, const char *text, size_t n)
 {
 	size_t done = 0;
 	bool made;
@@ -81,12 +80,27 @@ static int replace(struct writer *w, const char *text, size_t n)
 	}
 	/* Whatever the umask: another user's collector reads it. */
 	err = fchmod(fd, 0644) ? -errno : fd_write(fd, text, n, NULL, &done);
-	if (close(fd) && !err)
-		err = -errno;
+	return close(fd) && !err ? -errno : err;
+}
+
+/* Half a file is never seen: readers have the old one, or the new one. */
+static int replace(const struct writer *w, const char *text, size_t n)
+{
+	int err = write_temporary(w, text, n);
+
 	if (!err && renameat(w->folder.fd, w->temporary + w->folder.skip, w->folder.fd, w->path + w->folder.skip))
 		err = -errno;
 	if (err)
 		unlinkat(w->folder.fd, w->temporary + w->folder.skip, 0);
+	return err;
+}
+
+/* Whether that can be done, before there is anything to write. */
+static int try_writing(const struct writer *w)
+{
+	const int err = write_temporary(w, METRICS_FIRST, sizeof(METRICS_FIRST) - 1);
+
+	unlinkat(w->folder.fd, w->temporary + w->folder.skip, 0);
 	return err;
 }
 
@@ -164,7 +178,7 @@ static _Noreturn void write_files(int fd, const char *path)
 	if (!err && check_old(&w))
 		_exit(1);
 	if (!err)
-		err = replace(&w, "", 0);
+		err = try_writing(&w);
 	if (err) {
 		log_error("can't write to '%s': %s", path, strerror(-err));
 		_exit(1);

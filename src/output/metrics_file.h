@@ -16,7 +16,7 @@ struct metrics_file;
 /* What each text begins with: a file that begins otherwise is somebody else's. */
 #define METRICS_FIRST "# HELP ptcpdump_"
 
-/* Forks; a first, empty file is written. -errno, logged: it cannot be, or there is a file that is not ours. */
+/* Forks; it is tried whether there can be a file. -errno, logged: there cannot, or there is a file that is not ours. */
 int metrics_file_new(struct metrics_file **ret, const char *path);
 /* It has all that it was given: else a new text would have to wait. */
 bool metrics_file_idle(struct metrics_file *f);
