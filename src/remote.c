@@ -35,10 +35,11 @@ struct remote {
 
 /* --- their processes ---------------------------------------------------------------------------- */
 
-/* Messages go to our standard error; nothing else of ours is theirs. */
+/* Messages go to our standard error; nothing else of ours is theirs. What ends all of a terminal or of timeout(1) is for us, who let them
+ * read what is still to come. */
 static _Noreturn void serve(const struct remote_target *target, const struct options *o, int socket)
 {
-	static const int ignored[] = { SIGINT, SIGQUIT, SIGHUP };
+	static const int ignored[] = { SIGINT, SIGQUIT, SIGHUP, SIGTERM };
 	const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)

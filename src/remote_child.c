@@ -67,13 +67,12 @@ static _Noreturn void run_shell(const char *command)
 
 static void set_signals(void)
 {
-	static const int ignored[] = { SIGINT, SIGQUIT, SIGHUP };
+	static const int ignored[] = { SIGINT, SIGQUIT, SIGHUP, SIGTERM };
 	sigset_t none;
 
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		signal(ignored[i], SIG_IGN);
 	signal(SIGPIPE, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -330,6 +330,8 @@ no_agent_at_web1() { [ -z "$(pids_there web1 '^ptcpdump$')" ]; }
 # --- ends of ours --------------------------------------------------------------------------
 
 ends() {
+	local signal
+
 	check_started count 2 --remote web1 --remote db1 -i eth1 -nn -c 3 'tcp port 80'
 	fetch
 	finish
@@ -349,15 +351,17 @@ ends() {
 	is interrupted-has_all "$("$PTCPDUMP" -nn -r "$TEST_TMP/interrupted.pcapng" 2>/dev/null | grep -c 'Flags \[S')" 4
 	nothing_remains interrupted
 
-	# Ctrl-C reaches ssh as well.
-	new_group=(setsid)
-	check_started ctrl_c 2 --remote web1 --remote db1 -i eth1 -w "$TEST_TMP/ctrl_c.pcapng" 'tcp port 80'
-	new_group=()
-	fetch
-	kill -s INT -- "-$PID"
-	finish
-	is ctrl_c "$STATUS $("$PTCPDUMP" -nn -r "$TEST_TMP/ctrl_c.pcapng" 2>/dev/null | grep -c 'Flags \[S')" '0 4'
-	nothing_remains ctrl_c
+	# Ctrl-C reaches ssh as well, and so does what timeout(1) sends.
+	for signal in INT TERM; do
+		new_group=(setsid)
+		check_started "group_$signal" 2 --remote web1 --remote db1 -i eth1 -w "$TEST_TMP/group.pcapng" 'tcp port 80'
+		new_group=()
+		fetch
+		kill -s "$signal" -- "-$PID"
+		finish
+		is "group_$signal" "$STATUS $("$PTCPDUMP" -nn -r "$TEST_TMP/group.pcapng" 2>/dev/null | grep -c 'Flags \[S')" '0 4'
+		nothing_remains "group_$signal"
+	done
 
 	# Nobody reads on.
 	check_started reader_gone 2 --remote web1 --remote db1 -i eth1 -nn -l -w >(head -c 1 >/dev/null) 'tcp port 80'
