@@ -370,8 +370,8 @@ static void test_long_texts_are_written(void)
 
 	snprintf(path, sizeof(path), "/tmp/test_metrics.%d", (int)getpid());
 	CHECK(!metrics_file_new(&f, path));
-	CHECK_INT(stat(path, &st), 0);
-	CHECK_INT(st.st_size, 0);
+	/* A run that ends before it begins leaves nothing. */
+	CHECK_INT(stat(path, &st), -1);
 	for (int i = 0; i < 2; i++) {
 		p = buf_reserve(&text, n);
 		memset(p, 'a' + i, n);

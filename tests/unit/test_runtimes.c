@@ -67,14 +67,14 @@ static void test_variable_and_address(void)
 	setenv("DOCKER_HOST", variable, 1);
 	CHECK(!reaches(&f, addresses, 100));
 	addresses[RUNTIME_DOCKER] = NULL;
-	CHECK(reaches(&f, addresses, 2000));
+	CHECK(reaches(&f, addresses, 10000));
 	setenv("DOCKER_HOST", "tcp://127.0.0.1:2375", 1);
 	CHECK(!reaches(&f, addresses, 100));
 	addresses[RUNTIME_DOCKER] = variable;
-	CHECK(reaches(&f, addresses, 2000));
+	CHECK(reaches(&f, addresses, 10000));
 	addresses[RUNTIME_DOCKER] = "";
 	addresses[RUNTIME_CRI] = f.path;
-	CHECK(reaches(&f, addresses, 2000));
+	CHECK(reaches(&f, addresses, 10000));
 	unsetenv("DOCKER_HOST");
 	fake_stop(&f);
 }
@@ -87,7 +87,7 @@ static void reach_user(const char *name)
 	user_begin(&f, name);
 	if (!f.path[0])
 		CHECK_SKIP("cannot make /run/user/UID");
-	if (!reaches(&f, addresses, 2000))
+	if (!reaches(&f, addresses, 10000))
 		snprintf(check_why, sizeof(check_why), "%s is not found", name);
 	user_end(&f);
 }
@@ -159,7 +159,7 @@ static void test_var_run_is_no_link(void)
 	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || !own_run(false))
 		CHECK_SKIP("cannot mount");
 	fake_start(&f);
-	CHECK(reaches(&f, addresses, 2000));
+	CHECK(reaches(&f, addresses, 10000));
 	/* One that was given is where it was said to be. */
 	addresses[RUNTIME_DOCKER] = "/var/run/docker.sock";
 	CHECK(!reaches(&f, addresses, 100));
@@ -171,10 +171,10 @@ static void test_var_run_is_no_link(void)
 	fake_start(&f);
 	addresses[RUNTIME_DOCKER] = "";
 	addresses[RUNTIME_CONTAINERD] = NULL;
-	CHECK(reaches(&f, addresses, 2000));
+	CHECK(reaches(&f, addresses, 10000));
 	addresses[RUNTIME_CONTAINERD] = "";
 	addresses[RUNTIME_CRI] = NULL;
-	CHECK(reaches(&f, addresses, 2000));
+	CHECK(reaches(&f, addresses, 10000));
 	fake_stop(&f);
 	f = (struct fake){ .serve = fake_serve_http, .http = docker_answers, .path = "/var/run/user/4321/docker.sock" };
 	CHECK(mkdir("/var/run/user/4321", 0700) == 0);
@@ -182,7 +182,7 @@ static void test_var_run_is_no_link(void)
 	CHECK(chown("/var/run/user/4321", 4321, 0) == 0 && chown(f.path, 4321, 0) == 0);
 	addresses[RUNTIME_DOCKER] = NULL;
 	addresses[RUNTIME_CRI] = "";
-	CHECK(reaches(&f, addresses, 2000));
+	CHECK(reaches(&f, addresses, 10000));
 	fake_stop(&f);
 }
 
