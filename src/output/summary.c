@@ -201,9 +201,10 @@ static void put_total(struct buf *b, const struct flows *f)
 {
 	const struct flows_counts n = flows_total(f);
 	const uint64_t packets = n.way[FLOWS_IN].packets + n.way[FLOWS_OUT].packets;
+	const uint64_t bytes = n.way[FLOWS_IN].bytes + n.way[FLOWS_OUT].bytes;
 
 	buf_printf(b, "%llu packet%s, %llu bytes", (unsigned long long)packets, plural(packets),
-		   (unsigned long long)(n.way[FLOWS_IN].bytes + n.way[FLOWS_OUT].bytes));
+		   (unsigned long long)bytes);
 	if (flows_ifaces(f) > 1)
 		buf_printf(b, " on %zu interfaces: a packet counts on each of them that it was seen on",
 			   flows_ifaces(f));
