@@ -55,6 +55,7 @@ fifos() {
 	done
 }
 fifos a b idle
+# shellcheck disable=SC2154 # of lib.sh
 "${dies_with_us[@]}" "$PTCPDUMP" -nn -tt --nano -r "web1=$TEST_TMP/a" -r "web2=$TEST_TMP/b" -r "idle=$TEST_TMP/idle" -w "$TEST_TMP/all.pcapng" --print >"$out" 2>"$err" &
 merge=$!
 capture "$a" eth0 icmp "$TEST_TMP/a"
