@@ -304,9 +304,9 @@ static int filter_prepare(struct capture *c, struct ptcpdump *skel)
 
 static int skeleton_prepare(struct capture *c, struct ptcpdump *skel)
 {
-	int err;
+	/* A backend without programs has rings of its own. */
+	int err = c->backend->programs ? rings_plan(c) : 0;
 
-	err = rings_plan(c);
 	if (err)
 		return err;
 	settings_prepare(c, skel);
