@@ -31,11 +31,23 @@ FAKE(void, log_msg, enum log_level level, const char *fmt, ...)
 	va_end(args);
 }
 
+/* Those that were made before, and that the fake daemon has yet to take. */
+static int connections_before(const struct fake *f)
+{
+	int n;
+
+	do {
+		n = f->connections;
+		usleep(100000);
+	} while (n != f->connections);
+	return n;
+}
+
 /* Whether that daemon is spoken to within some time. */
 static bool reaches(struct fake *f, const char *const *addresses, int ms)
 {
+	const int before = connections_before(f);
 	const uint64_t end = clock_ns(CLOCK_MONOTONIC) + (uint64_t)ms * NSEC_PER_MSEC;
-	const int before = f->connections;
 	struct container_store *store;
 	struct runtimes *rs = NULL;
 	struct loop loop;
