@@ -116,13 +116,14 @@ static bool is_late(uint64_t until)
 /* Its exit status; waits a moment for it, and for what it has said before. -1: it goes on. */
 static int status_of(struct host *h)
 {
-	const uint64_t until = in_ms(1000);
+	uint64_t until = in_ms(1000);
 	struct pollfd more = { .events = POLLIN };
 
 	while (remote_child_status(&h->child) < 0 && !is_late(until))
 		wait_for(h, WAIT_END, until);
-	/* Something that it has started may keep the pipe open. */
-	for (more.fd = h->child.err; more.fd >= 0 && poll(&more, 1, 50) > 0; more.fd = h->child.err)
+	/* Something that it has started may keep the pipe open, and have no end of messages. */
+	until = in_ms(1000);
+	for (more.fd = h->child.err; more.fd >= 0 && !is_late(until) && poll(&more, 1, 50) > 0; more.fd = h->child.err)
 		pass_messages(h);
 	remote_messages_end(&h->messages);
 	return remote_child_status(&h->child);
@@ -212,6 +213,8 @@ static int say_lost(struct host *h, int err)
 		FAIL(h, "what runs there prints something else than expected, and no end of it");
 	else if (err != -EPIPE)
 		FAIL(h, "no answer%s%s%s", host ? ": try \"ssh " : "", host ? host : "", host ? " true\"" : "");
+	else if (status < 0)
+		FAIL(h, "what runs there has closed its output, and gives no answer");
 	else if (host && status == 255)
 		FAIL(h, "ssh can't connect, for the reason above: try \"ssh %s true\"", host);
 	else if (host && status == 127)

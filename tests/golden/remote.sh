@@ -86,4 +86,8 @@ is three-names "$(grep -o 'eth0@[a-z0-9]*' "$TEST_TMP/out" | sort | uniq -c | xa
 # What a login prints before is not meant for us.
 run --remote-command "it=echo noise; echo PTCP; printf nothing; echo; $at" -c 2 -nn
 is noise "$STATUS $(grep -c eth0@it "$TEST_TMP/out")" '0 2'
+
+# One who answers nothing, and complains without end.
+run --remote-command 'it=complain() { exec >&-; while :; do echo no; sleep 0.01; done >&2; }; complain' -c 2
+is endless_messages "$STATUS $(grep -c 'it: what runs there has closed its output' "$TEST_TMP/err")" '1 1'
 end_test
