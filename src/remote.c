@@ -39,7 +39,7 @@ struct remote {
  * read what is still to come. */
 static _Noreturn void serve(const struct remote_target *target, const struct options *o, int socket)
 {
-	static const int ignored[] = { SIGINT, SIGQUIT, SIGHUP, SIGTERM };
+	static const int ignored[] = { SIGINT, SIGQUIT, SIGHUP, SIGTERM, SIGUSR1, SIGUSR2 };
 	const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)

@@ -65,14 +65,29 @@ static _Noreturn void run_shell(const char *command)
 	_exit(127);
 }
 
+/* Where it may ask somebody for something, it has to be of the terminal's group. */
+static bool is_in_front(void)
+{
+	const int tty = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+	const bool ret = tty >= 0 && tcgetpgrp(tty) == getpgrp();
+
+	if (tty >= 0)
+		close(tty);
+	return ret;
+}
+
+/* timeout(1), "kill %1" and systemd end all of a group or unit at once, and the last packets are still to come. */
 static void set_signals(void)
 {
-	static const int ignored[] = { SIGINT, SIGQUIT, SIGHUP, SIGTERM };
+	static const int ignored[] = { SIGINT, SIGQUIT, SIGHUP };
 	sigset_t none;
 
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		signal(ignored[i], SIG_IGN);
 	signal(SIGPIPE, SIG_DFL);
+	signal(SIGTERM, is_in_front() ? SIG_IGN : SIG_DFL);
+	if (!is_in_front())
+		setpgid(0, 0);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -147,15 +162,21 @@ int remote_child_status(struct remote_child *c)
 	return info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
 }
 
+/* With those that it has started, where it has a group of its own. */
+static void send_signal(const struct remote_child *c, int sig)
+{
+	kill(getpgid(c->pid) == c->pid ? -c->pid : c->pid, sig);
+}
+
 void remote_child_end(struct remote_child *c)
 {
 	struct pollfd ended = { .fd = c->pid_fd, .events = POLLIN };
 
 	remote_child_close(&c->in);
 	if (remote_child_status(c) < 0) {
-		kill(c->pid, SIGTERM);
+		send_signal(c, SIGTERM);
 		if (poll(&ended, 1, TERM_MS) == 0)
-			kill(c->pid, SIGKILL);
+			send_signal(c, SIGKILL);
 	}
 	waitpid(c->pid, NULL, 0);
 	remote_child_close(&c->pid_fd);

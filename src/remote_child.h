@@ -13,7 +13,7 @@ struct remote_child {
 };
 
 /* A host for ssh, or command for our shell, to which "sh" is added. alone: it may ask its user something. Ctrl-C does not reach
- * it: whoever started it ends it. -errno, logged. */
+ * it, nor a signal to our group or, unless it may ask on a terminal, SIGTERM: whoever started it ends it. -errno, logged. */
 int remote_child_start(struct remote_child *c, const char *host, const char *command, bool alone);
 /* Its exit status, 128 + signal, -1 as long as it runs. */
 int remote_child_status(struct remote_child *c);

@@ -87,6 +87,21 @@ is three-names "$(grep -o 'eth0@[a-z0-9]*' "$TEST_TMP/out" | sort | uniq -c | xa
 run --remote-command "it=echo noise; echo PTCP; printf nothing; echo; $at" -c 2 -nn
 is noise "$STATUS $(grep -c eth0@it "$TEST_TMP/out")" '0 2'
 
+# A signal to all of them at once, as of timeout(1), and to all that are called so: the last packets come, nothing is broken.
+for signal in TERM INT HUP; do
+	: >"$TEST_TMP/out"
+	setsid "$PTCPDUMP" --remote-command "it=$at" -nn -l >"$TEST_TMP/out" 2>"$TEST_TMP/err" &
+	group=$!
+	for _ in {1..100}; do
+		[ "$(grep -c eth0@it "$TEST_TMP/out")" != 2 ] || break
+		sleep 0.1
+	done
+	kill -USR1 -- "-$group"
+	kill -s "$signal" -- "-$group"
+	wait "$group"
+	is "group-$signal" "$? $(grep -c 'it: ' "$TEST_TMP/err")" '0 0'
+done
+
 # One who answers nothing, and complains without end.
 run --remote-command 'it=complain() { exec >&-; while :; do echo no; sleep 0.01; done >&2; }; complain' -c 2
 is endless_messages "$STATUS $(grep -c 'it: what runs there has closed its output' "$TEST_TMP/err")" '1 1'
