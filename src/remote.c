@@ -133,7 +133,7 @@ static void hang_up(struct host *host)
 static bool receive(struct host *host)
 {
 	int fd = -1;
-	const int err = fd_receive(host->socket, &host->report, sizeof(host->report), &fd);
+	int err = fd_receive(host->socket, &host->report, sizeof(host->report), &fd);
 
 	if (err) {
 		/* It was killed. */
@@ -141,6 +141,11 @@ static bool receive(struct host *host)
 		log_error("%s: the process that looks after it has ended", host->name);
 	} else if (fd >= 0) {
 		host->fd = fd;
+	} else if (host->report.step == REMOTE_READY) {
+		/* It was lost on its way. */
+		host->report.failed = true;
+		log_error("%s: too many open files: raise the limit (ulimit -n), or name fewer hosts", host->name);
+		err = -EMFILE;
 	}
 	if (err || host->report.step == REMOTE_ENDED)
 		hang_up(host);
