@@ -19,6 +19,8 @@
 #include "util/fd.h"
 #include "util/log.h"
 
+#define CLOCK_MAX ((uint64_t)INT64_MAX / 2) /* ns; the year 2116: differences of two are no overflow */
+
 enum {
 	LOGIN_S = 30,	    /* until a shell answers, where nobody is asked for anything */
 	PROMPT_S = 300,	    /* and where somebody may be */
@@ -317,7 +319,7 @@ static int measure_clock(struct host *h)
 		if (err)
 			return say_lost(h, err);
 		took = clock_ns(CLOCK_MONOTONIC) - from;
-		if (sscanf(said, "clock %" SCNu64, &there) != 1 || took >= best)
+		if (sscanf(said, "clock %" SCNu64, &there) != 1 || there > CLOCK_MAX || took >= best)
 			continue;
 		best = took;
 		h->report.ahead = (int64_t)(there - (sent + took / 2));

@@ -143,7 +143,7 @@ static void move_time(struct packet *p, int64_t offset)
 	const __int128 ns = time_of(p) + offset;
 	const int64_t rest = (int64_t)(ns % NS_PER_S);
 
-	p->sec = (int64_t)(ns / NS_PER_S) - (rest < 0);
+	p->sec = (int64_t)(ns / NS_PER_S - (rest < 0));
 	p->nsec = rest < 0 ? rest + NS_PER_S : rest;
 	if (p->iface->file_units)
 		p->file_ts = move_stamp(p->file_ts, offset, p->iface->file_units);
