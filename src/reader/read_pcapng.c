@@ -411,19 +411,22 @@ static inline int handle_block(struct reader *r, const struct reader_handler *h,
 	return ret ? ret : h->packet(h->arg, pkt);
 }
 
-/* Looks ahead for the first interface, without consuming anything. */
+/* Looks ahead for the first interface, without consuming anything. From where it stopped, if not all had come. */
 static int peek_first_iface(struct reader *r)
 {
 	struct pcapng_timebase tb;
 	struct iface iface = { 0 };
 	uint32_t type, len;
 	const uint8_t *body;
-	size_t pos = 0;
+	size_t pos;
 	char err[160];
 	bool foreign;
 	int ret;
 
-	for (;;) {
+	for (;; r->peeked += len) {
+		pos = r->peeked;
+		if (pos > PRELUDE_MAX)
+			return 0;
 		ret = frame_block(r, pos, &type, &len);
 		if (ret < 0)
 			return ret;
@@ -436,9 +439,6 @@ static int peek_first_iface(struct reader *r)
 			return reader_broken(
 				r, stream_offset(&r->stream) + pos,
 				"the capture file has a packet block before any Interface Description Blocks");
-		pos += len;
-		if (pos > PRELUDE_MAX)
-			return 0;
 	}
 	body = r->stream.p + pos + 8;
 	if (r->swapped)

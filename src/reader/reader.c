@@ -83,11 +83,13 @@ uint32_t reader_snaplen_or_max(int dlt, uint32_t snaplen)
 static int open_format(struct reader *r)
 {
 	const size_t have = stream_want(&r->stream, 4);
-	int ret;
+	int ret = -EINVAL;
 
 	if (have < 4)
 		return reader_truncated(r, have, "dump file", 4, "file header bytes", have);
-	ret = reader_open_pcap(r);
+	/* It may be known by now. */
+	if (!r->pcapng)
+		ret = reader_open_pcap(r);
 	if (ret == -EINVAL)
 		ret = reader_open_pcapng(r);
 	if (ret == -EINVAL) {

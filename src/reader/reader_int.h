@@ -36,6 +36,7 @@ struct reader {
 	/* pcapng */
 	size_t iface_bytes;   /* of their blocks */
 	size_t section_first; /* of ifaces: number 0 of the section */
+	size_t peeked;	      /* bytes of the window without one, before the reading starts */
 	uint32_t max_block;
 	int first_dlt;
 	uint32_t first_snaplen;

@@ -558,6 +558,22 @@ def test_broken(folder):
     same("all_broken", (status, out), (1, ""))
 
 
+def test_prelude(folder):
+    """Sections of both byte orders before the first interface, which come in single bytes: what was seen is not lost."""
+    out, order = b"", "<"
+    for order in "><>":
+        out += block(order, SHB, struct.pack(order + "IHHq", 0x1a2b3c4d, 1, 0, -1)) + block(order, 0xbad2, b"1234")
+    data = frame(b"0", 0)
+    out += block(order, IDB, struct.pack(order + "HHI", 1, 0, 0)) + block(
+        order, EPB, struct.pack(order + "IIIII", 0, 0, 5, len(data), len(data)) + pad(data))
+    path = write(f"{folder}/prelude.pcapng", out)
+    p = subprocess.Popen([PROGRAM, *TEXT, "-r", "-", "-r", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    for byte in out:
+        os.write(p.stdin.fileno(), bytes([byte]))
+        time.sleep(0.001)
+    same("prelude", len(p.communicate()[0].splitlines()), 2)
+
+
 def test_many(folder):
     paths = []
     for i in range(100):
@@ -616,7 +632,7 @@ def in_order_of_records(files):
 
 
 def main():
-    tests = (test_names, test_live, test_silent, test_recent, test_flood, test_signals, test_broken, test_many,
+    tests = (test_names, test_live, test_silent, test_recent, test_flood, test_signals, test_broken, test_prelude, test_many,
              test_offsets_of_serials, test_followed, rounds) + ((test_mergecap,) if shutil.which("mergecap") else ())
     for test in tests:
         folder = tempfile.mkdtemp()
