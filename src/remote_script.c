@@ -39,6 +39,8 @@ static const char script[] =
 	"	trap 'exit 129' HUP\n"
 	"	trap 'exit 130' INT\n"
 	"	trap 'exit 143' TERM\n"
+	/* Nobody listens any more: no reason to leave a copy behind. */
+	"	trap 'exit 141' PIPE\n"
 	"	program=$(command -v ptcpdump) && found=1 || found=0\n"
 	"	tell sh \"$(id -u)\" \"$(uname -m)\" $found\n"
 	"	while read -r word size; do\n"
