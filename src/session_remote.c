@@ -47,6 +47,7 @@ static int make_local(struct options *l, const struct options *o)
 	l->pids = l->uids = (struct u32_list){ 0 };
 	l->users = l->pnames = l->container_ids = l->container_names = l->pod_names = (struct str_list){ 0 };
 	l->namespaces = l->images = l->labels = l->compose = (struct str_list){ 0 };
+	l->filter = NULL;
 	l->saved_users = NULL;
 	l->term_users = NULL;
 	l->follow_forks = 0;
