@@ -220,6 +220,7 @@ key q
 has_no_table() { ! has PROCESS; }
 check stream-q-at-once wait_for 5 has_no_table
 exec 3>&-
+given_back stream-again 0
 
 # --- several of them ----------------------------------------------------------------------------------------
 
