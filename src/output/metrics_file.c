@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +19,6 @@
 #include "util/log.h"
 
 enum {
-	OURS = STDERR_FILENO + 1, /* the socket, in the process that writes */
 	TEXT_MAX = 64 << 20,
 	END_MS = 2000,
 };
@@ -112,52 +110,19 @@ static void say(struct writer *w, int err)
 	w->failing = err;
 }
 
-static bool read_all(int fd, void *to, size_t n)
-{
-	for (char *p = to; n;) {
-		const ssize_t got = read(fd, p, n);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return false;
-		p += got;
-		n -= (size_t)got;
-	}
-	return true;
-}
-
 static _Noreturn void serve(struct writer *w)
 {
 	struct buf text = { 0 };
 	uint32_t n;
 
-	while (read_all(OURS, &n, sizeof(n)) && n <= TEXT_MAX && read_all(OURS, buf_reserve(&text, n + 1), n)) {
+	while (!fd_read_all(FD_SERVED, &n, sizeof(n)) && n <= TEXT_MAX &&
+	       !fd_read_all(FD_SERVED, buf_reserve(&text, n + 1), n)) {
 		say(w, replace(w, text.p, n));
 		/* That it is written is answered by a byte, so that at the end somebody may wait for it. */
-		if (send(OURS, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EPIPE)
+		if (send(FD_SERVED, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EPIPE)
 			break;
 	}
 	_exit(0);
-}
-
-/* They are for who gives us texts, whose end ends us. */
-static void ignore_signals(void)
-{
-	static const int ignored[] = { SIGINT, SIGQUIT, SIGHUP, SIGTERM, SIGTSTP, SIGPIPE, SIGUSR1, SIGUSR2, SIGXFSZ };
-
-	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
-		signal(ignored[i], SIG_IGN);
-}
-
-static int keep_only(int fd)
-{
-	const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int err = null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 || dup2(fd, OURS) < 0
-			  ? -errno
-			  : 0;
-
-	return err ? err : fd_close_range(OURS + 1, ~0U);
 }
 
 static _Noreturn void write_files(int fd, const char *path)
@@ -165,9 +130,8 @@ static _Noreturn void write_files(int fd, const char *path)
 	struct writer w = { .path = path, .folder = FOLDER_NONE };
 	int err;
 
-	ignore_signals();
 	prctl(PR_SET_NAME, "ptcpdump-metric");
-	err = keep_only(fd);
+	err = fd_serve_only(fd, true);
 	if (!err && asprintf(&w.temporary, "%s.tmp", path) < 0)
 		err = -ENOMEM;
 	if (!err)
@@ -183,7 +147,7 @@ static _Noreturn void write_files(int fd, const char *path)
 		log_error("can't write to '%s': %s", path, strerror(-err));
 		_exit(1);
 	}
-	send(OURS, "", 1, MSG_NOSIGNAL);
+	send(FD_SERVED, "", 1, MSG_NOSIGNAL);
 	serve(&w);
 }
 
@@ -228,7 +192,7 @@ int metrics_file_new(struct metrics_file **ret, const char *path)
 	f->fd = pair[0];
 	if (err)
 		log_error("%s: %s", path, strerror(-err));
-	else if (!read_all(f->fd, &ready, 1))
+	else if (fd_read_all(f->fd, &ready, 1))
 		err = -EIO; /* it has said why */
 	else if (fcntl(f->fd, F_SETFL, O_NONBLOCK))
 		err = -errno;

@@ -162,6 +162,24 @@ union passed {
 	char space[CMSG_SPACE(sizeof(int))];
 };
 
+int fd_serve_only(int fd, bool messages)
+{
+	static const int ignored[] = { SIGINT, SIGQUIT, SIGHUP, SIGTERM, SIGTSTP, SIGPIPE, SIGUSR1, SIGUSR2, SIGXFSZ };
+	const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		signal(ignored[i], SIG_IGN);
+	if (null < 0)
+		return -errno;
+	for (int i = STDIN_FILENO; i <= (messages ? STDOUT_FILENO : STDERR_FILENO); i++) {
+		if (dup2(null, i) < 0)
+			return -errno;
+	}
+	if (dup2(fd, FD_SERVED) < 0)
+		return -errno;
+	return fd_close_range(FD_SERVED + 1, ~0U);
+}
+
 int fd_read_all(int fd, void *p, size_t n)
 {
 	char *at = p;

@@ -33,6 +33,14 @@ ssize_t fd_read_text(int fd, char *buf, size_t size);
 /* A pipe without reader and a file of the largest size (ulimit -f) are told by write(), -EPIPE and -EFBIG, not by signals. */
 void fd_ignore_signals(void);
 
+/*
+ * For a process that serves us and ends when fd, its end of a socket, does: of all that was open only that stays, as FD_SERVED, the
+ * standard streams lead nowhere, but for messages when these are wanted, and signals that are for who started it do nothing: the
+ * terminal's, and those of "pkill ptcpdump". Who reads our output must not wait for it. -errno
+ */
+enum { FD_SERVED = 3 };
+int fd_serve_only(int fd, bool messages);
+
 /* Exactly n bytes, however many pieces they come in. -errno; -EPIPE: there are fewer. */
 int fd_read_all(int fd, void *p, size_t n);
 
