@@ -268,6 +268,17 @@ static void parse_sll(struct headers *h, struct rest r, uint32_t size, uint32_t 
 	parse_network(h, r);
 }
 
+struct headers_tuple headers_turned(const struct headers_tuple *t)
+{
+	struct headers_tuple r = *t;
+
+	memcpy(r.src, t->dst, sizeof(r.src));
+	memcpy(r.dst, t->src, sizeof(r.dst));
+	r.sport = t->dport;
+	r.dport = t->sport;
+	return r;
+}
+
 void headers_parse(struct headers *h, const struct packet *packet)
 {
 	const struct rest r = {

@@ -11,6 +11,9 @@
 
 #include "packet.h"
 
+/* RFC 9293, 3.1; of struct headers, tcp_flags. */
+enum { HEADERS_FIN = 1, HEADERS_SYN = 2, HEADERS_RST = 4, HEADERS_ACK = 16 };
+
 /* A flow's key: addresses and ports as they are in the packet. Bytes without a meaning are 0, so that memcmp() compares. */
 struct headers_tuple {
 	uint8_t src[16], dst[16]; /* network byte order; IPv4: the first 4 bytes */
@@ -31,7 +34,7 @@ struct headers {
 	bool has_icmp; /* ICMP or ICMPv6 */
 	uint8_t icmp_type, icmp_code;
 	bool has_tcp;	   /* the following up to tcp_ack are set */
-	uint8_t tcp_flags; /* RFC 9293, 3.1: FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128 */
+	uint8_t tcp_flags; /* HEADERS_*, PSH 8, URG 32, ECE 64, CWR 128 */
 	uint32_t tcp_seq, tcp_ack;
 	/* Behind the header of TCP or UDP, by the lengths of the headers: on the wire, and of it captured. */
 	uint32_t payload_len;
@@ -39,6 +42,8 @@ struct headers {
 	uint32_t payload_caplen;
 };
 
+/* As the answer has it. */
+struct headers_tuple headers_turned(const struct headers_tuple *t);
 /* Looks at the link layer by packet->iface->dlt; of what it does not know, all is 0 (vlan -1). */
 void headers_parse(struct headers *h, const struct packet *packet);
 

@@ -6,12 +6,13 @@
 #include <linux/in.h>
 #include <string.h>
 
+#include "headers.h"
+
 enum {
 	V4_LEN = 20,
 	V6_LEN = 40,
 	TCP_LEN = 20,
 	TRANSPORT_LEN = 8, /* of others, as far as ports and identifiers reach */
-	TCP_SYN = 2,
 	/* Types of ICMP and of ICMPv6; of messages that neither ask, answer nor quote. */
 	ECHO_REPLY = 0,
 	ECHO = 8,
@@ -77,7 +78,7 @@ static uint32_t transport(const struct count_slot *slot, uint8_t *to)
 	if (flow->proto != IPPROTO_TCP)
 		return TRANSPORT_LEN;
 	to[12] = TCP_LEN / 4 << 4;
-	to[13] = slot->syns ? TCP_SYN : slot->tcp_flags;
+	to[13] = slot->syns ? HEADERS_SYN : slot->tcp_flags;
 	return TCP_LEN;
 }
 

@@ -46,6 +46,20 @@ struct flows_counts {
 	uint64_t marked;			   /* bytes at the last of them */
 };
 
+static inline uint64_t flows_packets_of(const struct flows_counts *n)
+{
+	return n->way[FLOWS_IN].packets + n->way[FLOWS_OUT].packets;
+}
+
+static inline uint64_t flows_bytes_of(const struct flows_counts *n)
+{
+	return n->way[FLOWS_IN].bytes + n->way[FLOWS_OUT].bytes;
+}
+
+void flows_counts_join(struct flows_counts *to, const struct flows_counts *n);
+/* Of a packet without a direction and an owner: that somebody has received it. */
+enum flows_way flows_way(const struct flows_sample *s);
+
 /* A process or what else is known of one, kept as long as the table. annot: without what belongs to single packets (thread, peer). */
 struct flows_owner {
 	struct annotation *annot;   /* NULL: nobody known */
@@ -90,8 +104,6 @@ void flows_tick(struct flows *f);
 void flows_expire(struct flows *f, uint64_t before, uint64_t closed);
 /* All that was put in. */
 struct flows_counts flows_total(const struct flows *f);
-/* Flows whose counts went to their owners'. */
-uint64_t flows_folded(const struct flows *f);
 /* Interfaces with packets. */
 size_t flows_ifaces(const struct flows *f);
 /* Forgets all counts; owners stay. */

@@ -34,44 +34,59 @@ static uint64_t hash_str(const struct hash_key *key, uint64_t h, struct str s)
 	return hash_more(key, h, s.p, s.n);
 }
 
-/* By what tells owners apart. */
+static const unsigned groups[] = { ANNOT_PROCESS, ANNOT_USER, ANNOT_CONTAINER, ANNOT_POD };
+enum { GROUPS = sizeof(groups) / sizeof(groups[0]) };
+
+uint64_t flows_owner_hash(const struct hash_key *key, uint64_t h, const struct annotation *a, unsigned bit)
+{
+	if (!(a->has & bit))
+		return h;
+	switch (bit) {
+	case ANNOT_PROCESS:
+		h = hash_more(key, h, &a->start, sizeof(a->start));
+		h = hash_more(key, h, &a->process.pid, sizeof(a->process.pid));
+		h = hash_str(key, h, a->process.cmd);
+		return hash_str(key, h, process_desc_name(&a->process));
+	case ANNOT_USER: return hash_more(key, h, &a->uid, sizeof(a->uid));
+	case ANNOT_CONTAINER: return hash_str(key, hash_str(key, h, a->container.id), a->container.name);
+	case ANNOT_POD: return hash_str(key, hash_str(key, h, a->pod.namespace), a->pod.name);
+	default: return h;
+	}
+}
+
 static uint64_t owner_hash(const struct flows_owners *o, const struct annotation *a)
 {
-	const uint64_t numbers[] = { a->has & OWNER_BITS, a->has & ANNOT_PROCESS ? a->start : 0,
-				     a->has & ANNOT_PROCESS ? a->process.pid : 0, a->has & ANNOT_USER ? a->uid : 0 };
-	uint64_t h = hash_bytes(&o->key, numbers, sizeof(numbers));
+	uint64_t h = a->has & OWNER_BITS;
 
-	if (a->has & ANNOT_PROCESS) {
-		h = hash_str(&o->key, h, a->process.cmd);
-		h = hash_str(&o->key, h, process_desc_name(&a->process));
-	}
-	if (a->has & ANNOT_CONTAINER) {
-		h = hash_str(&o->key, h, a->container.id);
-		h = hash_str(&o->key, h, a->container.name);
-	}
-	if (a->has & ANNOT_POD) {
-		h = hash_str(&o->key, h, a->pod.namespace);
-		h = hash_str(&o->key, h, a->pod.name);
-	}
+	for (size_t i = 0; i < GROUPS; i++)
+		h = flows_owner_hash(&o->key, h, a, groups[i]);
 	return h;
 }
 
-static bool same_process(const struct annotation *a, const struct annotation *b)
+bool flows_owner_same(const struct annotation *a, const struct annotation *b, unsigned bit)
 {
-	return a->start == b->start && a->process.pid == b->process.pid && str_eq(a->process.cmd, b->process.cmd) &&
-	       str_eq(process_desc_name(&a->process), process_desc_name(&b->process));
+	if (!(a->has & bit) || !(b->has & bit))
+		return !((a->has | b->has) & bit);
+	switch (bit) {
+	case ANNOT_PROCESS:
+		return a->start == b->start && a->process.pid == b->process.pid &&
+		       str_eq(a->process.cmd, b->process.cmd) &&
+		       str_eq(process_desc_name(&a->process), process_desc_name(&b->process));
+	case ANNOT_USER: return a->uid == b->uid;
+	case ANNOT_CONTAINER:
+		return str_eq(a->container.id, b->container.id) && str_eq(a->container.name, b->container.name);
+	case ANNOT_POD: return str_eq(a->pod.namespace, b->pod.namespace) && str_eq(a->pod.name, b->pod.name);
+	default: return true;
+	}
 }
 
-static bool owner_is(const struct flows_owner *owner, const struct annotation *b)
+static bool owner_is(const struct flows_owner *owner, const struct annotation *a)
 {
-	const struct annotation *a = owner->annot;
-	const unsigned has = b->has & OWNER_BITS;
+	bool same = owner->annot->has == (a->has & OWNER_BITS);
 
-	return a->has == has && (!(has & ANNOT_PROCESS) || same_process(a, b)) &&
-	       (!(has & ANNOT_USER) || a->uid == b->uid) &&
-	       (!(has & ANNOT_CONTAINER) ||
-		(str_eq(a->container.id, b->container.id) && str_eq(a->container.name, b->container.name))) &&
-	       (!(has & ANNOT_POD) || (str_eq(a->pod.namespace, b->pod.namespace) && str_eq(a->pod.name, b->pod.name)));
+	for (size_t i = 0; i < GROUPS && same; i++)
+		same = flows_owner_same(owner->annot, a, groups[i]);
+	return same;
 }
 
 /* The rest is not kept. */

@@ -4,6 +4,7 @@
 #define FLOWS_OWNERS_H
 
 #include "flows/flows.h"
+#include "util/hash.h"
 
 struct flows_owners;
 
@@ -13,7 +14,10 @@ struct flows_owners *flows_owners_new(size_t max);
 struct flows_owner *flows_owner_find(struct flows_owners *o, const struct annotation *annot, bool others);
 void flows_owners_each(struct flows_owners *o, void (*fn)(void *arg, struct flows_owner *owner), void *arg);
 void flows_owners_free(struct flows_owners *o);
-void flows_counts_join(struct flows_counts *to, const struct flows_counts *n);
+/* What tells owners apart by one of ANNOT_PROCESS, ANNOT_USER, ANNOT_CONTAINER and ANNOT_POD: whether it is the same, or known of neither;
+ * and a hash of it, behind h. */
+bool flows_owner_same(const struct annotation *a, const struct annotation *b, unsigned bit);
+uint64_t flows_owner_hash(const struct hash_key *key, uint64_t h, const struct annotation *a, unsigned bit);
 struct flows_owners *flows_owners_of(const struct flows *f);
 
 #endif

@@ -22,64 +22,21 @@ static const struct annotation *known(const struct flows_row *row)
 	return row->annot ? row->annot : &nobody;
 }
 
-static uint64_t hash_strs(const struct hash_key *key, struct str a, struct str b)
-{
-	return hash_more(key, hash_bytes(key, a.p ? a.p : "", a.n), b.p ? b.p : "", b.n);
-}
+static const unsigned group_bits[] = {
+	[FLOWS_BY_PROCESS] = ANNOT_PROCESS,
+	[FLOWS_BY_CONTAINER] = ANNOT_CONTAINER,
+	[FLOWS_BY_POD] = ANNOT_POD,
+	[FLOWS_BY_USER] = ANNOT_USER,
+};
 
 static uint64_t group_hash(const struct grouping *g, const struct flows_row *row)
 {
-	const struct annotation *a = known(row);
-	const struct str none = { 0 };
-
-	if (row->others)
-		return 0;
-	switch (g->by) {
-	case FLOWS_BY_PROCESS:
-		return hash_more(&g->key, hash_strs(&g->key, process_desc_name(&a->process), a->process.cmd),
-				 &a->process.pid, sizeof(a->process.pid));
-	case FLOWS_BY_CONTAINER: return hash_strs(&g->key, a->container.id, a->container.name);
-	case FLOWS_BY_POD: return hash_strs(&g->key, a->pod.namespace, a->pod.name);
-	case FLOWS_BY_USER: return hash_more(&g->key, hash_strs(&g->key, none, none), &a->uid, sizeof(a->uid));
-	default: return 0;
-	}
+	return row->others ? 0 : flows_owner_hash(&g->key, 0, known(row), group_bits[g->by]);
 }
 
-static bool same_bit(const struct annotation *a, const struct annotation *b, unsigned bit)
+static bool same_group(const struct flows_row *x, const struct flows_row *y)
 {
-	return !((a->has ^ b->has) & bit);
-}
-
-static bool same_group(enum flows_by by, const struct flows_row *x, const struct flows_row *y)
-{
-	const struct annotation *a = known(x), *b = known(y);
-
-	if (x->others != y->others)
-		return false;
-	switch (by) {
-	case FLOWS_BY_PROCESS:
-		return same_bit(a, b, ANNOT_PROCESS) && a->start == b->start && a->process.pid == b->process.pid &&
-		       str_eq(a->process.cmd, b->process.cmd) &&
-		       str_eq(process_desc_name(&a->process), process_desc_name(&b->process));
-	case FLOWS_BY_CONTAINER:
-		return same_bit(a, b, ANNOT_CONTAINER) && str_eq(a->container.id, b->container.id) &&
-		       str_eq(a->container.name, b->container.name);
-	case FLOWS_BY_POD:
-		return same_bit(a, b, ANNOT_POD) && str_eq(a->pod.namespace, b->pod.namespace) &&
-		       str_eq(a->pod.name, b->pod.name);
-	case FLOWS_BY_USER: return same_bit(a, b, ANNOT_USER) && a->uid == b->uid;
-	default: return false;
-	}
-}
-
-static uint64_t bytes_of(const struct flows_counts *n)
-{
-	return n->way[FLOWS_IN].bytes + n->way[FLOWS_OUT].bytes;
-}
-
-static uint64_t packets_of(const struct flows_counts *n)
-{
-	return n->way[FLOWS_IN].packets + n->way[FLOWS_OUT].packets;
+	return x->others == y->others && flows_owner_same(known(x), known(y), group_bits[x->by]);
 }
 
 static void row_join(struct flows_row *row, const struct flows_row *more)
@@ -131,9 +88,13 @@ static void add_row(struct grouping *g, const struct flows_row *row)
 		g->failed = true;
 		return;
 	}
+	if (g->by == FLOWS_BY_FLOW) {
+		g->rows[g->n++] = *row;
+		return;
+	}
 	at = group_hash(g, row) & (2 * g->room - 1);
 	for (; g->slots[at]; at = (at + 1) & (2 * g->room - 1)) {
-		if (same_group(g->by, &g->rows[g->slots[at] - 1], row)) {
+		if (same_group(&g->rows[g->slots[at] - 1], row)) {
 			row_join(&g->rows[g->slots[at] - 1], row);
 			return;
 		}
@@ -152,15 +113,10 @@ static void add_flow(void *arg, struct flow *flow)
 		.flows = 1,
 		.iface = flow->iface,
 		.tuple = flow->tuple,
-		.busiest = bytes_of(&flow->n),
+		.busiest = flows_bytes_of(&flow->n),
 	};
 
-	if (g->by != FLOWS_BY_FLOW)
-		add_row(g, &row);
-	else if (g->n == g->room && !grow(g))
-		g->failed = true;
-	else
-		g->rows[g->n++] = row;
+	add_row(g, &row);
 }
 
 static void add_folded(void *arg, struct flows_owner *owner)
@@ -170,14 +126,8 @@ static void add_folded(void *arg, struct flows_owner *owner)
 		.by = g->by, .annot = owner->annot, .others = owner->others, .n = owner->folded
 	};
 
-	if (!packets_of(&owner->folded))
-		return;
-	if (g->by != FLOWS_BY_FLOW)
+	if (flows_packets_of(&owner->folded))
 		add_row(g, &row);
-	else if (g->n == g->room && !grow(g))
-		g->failed = true;
-	else
-		g->rows[g->n++] = row;
 }
 
 /* The owners of a group may differ in what else is known of them. */
@@ -210,7 +160,8 @@ static int compare_names(struct str a, struct str b)
 static int compare_averages(const struct flows_counts *a, const struct flows_counts *b)
 {
 	const uint64_t a_ns = a->last - a->first, b_ns = b->last - b->first;
-	const unsigned __int128 x = (unsigned __int128)bytes_of(a) * b_ns, y = (unsigned __int128)bytes_of(b) * a_ns;
+	const unsigned __int128 x = (unsigned __int128)flows_bytes_of(a) * b_ns,
+				y = (unsigned __int128)flows_bytes_of(b) * a_ns;
 
 	if (!a_ns || !b_ns)
 		return more_first(a_ns != 0, b_ns != 0);
@@ -225,7 +176,7 @@ static int compare(const void *x, const void *y, void *arg)
 	int order = 0;
 
 	switch (*sort) {
-	case FLOWS_SORT_PACKETS: order = more_first(packets_of(&a->n), packets_of(&b->n)); break;
+	case FLOWS_SORT_PACKETS: order = more_first(flows_packets_of(&a->n), flows_packets_of(&b->n)); break;
 	case FLOWS_SORT_RATE: order = more_first(a->n.recent, b->n.recent); break;
 	case FLOWS_SORT_RETRANSMITS: order = more_first(a->n.retransmits, b->n.retransmits); break;
 	case FLOWS_SORT_NAME: order = compare_names(row_name(a), row_name(b)); break;
@@ -234,7 +185,7 @@ static int compare(const void *x, const void *y, void *arg)
 	case FLOWS_SORT_BYTES: break;
 	}
 	if (!order)
-		order = more_first(bytes_of(&a->n), bytes_of(&b->n));
+		order = more_first(flows_bytes_of(&a->n), flows_bytes_of(&b->n));
 	if (!order)
 		order = more_first(b->n.first, a->n.first);
 	return order ? order : memcmp(&a->tuple, &b->tuple, sizeof(a->tuple));

@@ -11,10 +11,6 @@ enum {
 	FLOWS_MAX = 65536,
 	FLOWS_FIRST = 256,
 	NONE = UINT32_MAX,
-	TCP_FIN = 1,
-	TCP_SYN = 2,
-	TCP_RST = 4,
-	TCP_ACK = 16,
 };
 
 struct flow_key {
@@ -35,7 +31,6 @@ struct flows {
 	uint32_t *slots;	/* 2 * room, open addressing; NONE: empty */
 	uint32_t newest, oldest;
 	struct flows_counts total;
-	uint64_t folded;
 	bool *ifaces; /* by their numbers, which have packets */
 	size_t ifaces_room, nifaces;
 };
@@ -152,7 +147,6 @@ static void fold(struct flows *f, uint32_t at)
 	e->owner = NULL;
 	e->newer = f->free;
 	f->free = at;
-	f->folded++;
 }
 
 static bool grow(struct flows *f)
@@ -204,15 +198,11 @@ static struct flow *make(struct flows *f, const struct flow_key *k, struct flows
 	return &f->flows[at];
 }
 
-static struct headers_tuple turned(const struct headers_tuple *t)
+enum flows_way flows_way(const struct flows_sample *s)
 {
-	struct headers_tuple r = *t;
-
-	memcpy(r.src, t->dst, sizeof(r.src));
-	memcpy(r.dst, t->src, sizeof(r.dst));
-	r.sport = t->dport;
-	r.dport = t->sport;
-	return r;
+	if (s->annot)
+		return annot_owner_sends(s->annot, (uint8_t)s->dir) ? FLOWS_OUT : FLOWS_IN;
+	return s->dir == DIR_OUT ? FLOWS_OUT : FLOWS_IN;
 }
 
 /* Of a packet without direction and owner the first of its flow says which end is ours. */
@@ -220,11 +210,9 @@ static enum flows_way way_of(const struct flows *f, const struct flows_sample *s
 {
 	struct flow_key k = { .iface = s->iface, .owner = owner };
 
-	if (s->annot)
-		return annot_owner_sends(s->annot, (uint8_t)s->dir) ? FLOWS_OUT : FLOWS_IN;
-	if (s->dir != DIR_NONE)
-		return s->dir == DIR_OUT ? FLOWS_OUT : FLOWS_IN;
-	k.tuple = turned(&s->tuple);
+	if (s->annot || s->dir != DIR_NONE)
+		return flows_way(s);
+	k.tuple = headers_turned(&s->tuple);
 	return find(f, &k, flow_hash(f, &k)) ? FLOWS_IN : FLOWS_OUT;
 }
 
@@ -269,7 +257,7 @@ static struct flow *place(struct flows *f, const struct flows_sample *s, struct 
 	*way = way_of(f, s, owner);
 	if (owner->others || s->others)
 		return NULL;
-	k.tuple = *way == FLOWS_OUT ? s->tuple : turned(&s->tuple);
+	k.tuple = *way == FLOWS_OUT ? s->tuple : headers_turned(&s->tuple);
 	hash = flow_hash(f, &k);
 	e = find(f, &k, hash);
 	if (!e)
@@ -289,8 +277,8 @@ static void put(struct flows *f, struct flow *e, struct flows_owner *owner, cons
 	count(e ? &e->n : &owner->folded, s, way);
 	if (!e)
 		return;
-	e->fin[way] |= s->tcp_flags & TCP_FIN;
-	e->reset |= s->tcp_flags & TCP_RST;
+	e->fin[way] |= s->tcp_flags & HEADERS_FIN;
+	e->reset |= s->tcp_flags & HEADERS_RST;
 }
 
 struct flow *flows_add(struct flows *f, const struct flows_sample *sample)
@@ -306,13 +294,13 @@ struct flow *flows_add(struct flows *f, const struct flows_sample *sample)
 /* Bytes that were sent before, but for a keep-alive's (RFC 9293, 3.8.4), which is the last one, or none, again. */
 static bool is_retransmit(struct flow *e, enum flows_way way, const struct headers *h)
 {
-	const uint32_t len = h->payload_len + !!(h->tcp_flags & TCP_SYN) + !!(h->tcp_flags & TCP_FIN);
+	const uint32_t len = h->payload_len + !!(h->tcp_flags & HEADERS_SYN) + !!(h->tcp_flags & HEADERS_FIN);
 	const uint32_t end = h->tcp_seq + len;
 	const int32_t ahead = (int32_t)(h->tcp_seq - e->next_seq[way]);
 	const bool known = e->seq_known[way];
 
 	/* The ports are used again, or the other end has forgotten all. */
-	if (!known || (h->tcp_flags & TCP_SYN)) {
+	if (!known || (h->tcp_flags & HEADERS_SYN)) {
 		const bool again = known && h->tcp_seq + 1 == e->next_seq[way];
 
 		e->seq_known[way] = true;
@@ -323,15 +311,16 @@ static bool is_retransmit(struct flow *e, enum flows_way way, const struct heade
 		return false;
 	if ((int32_t)(end - e->next_seq[way]) > 0)
 		e->next_seq[way] = end;
-	return ahead < 0 && !(ahead == -1 && len == 1 && h->payload_len <= 1 && !(h->tcp_flags & (TCP_SYN | TCP_FIN)));
+	return ahead < 0 &&
+	       !(ahead == -1 && len == 1 && h->payload_len <= 1 && !(h->tcp_flags & (HEADERS_SYN | HEADERS_FIN)));
 }
 
 static void sample_tcp(struct flows_sample *s, const struct headers *h)
 {
 	s->tcp_flags = h->tcp_flags;
-	s->syns = (h->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
-	s->resets = !!(h->tcp_flags & TCP_RST);
-	s->fins = !!(h->tcp_flags & TCP_FIN);
+	s->syns = (h->tcp_flags & (HEADERS_SYN | HEADERS_ACK)) == HEADERS_SYN;
+	s->resets = !!(h->tcp_flags & HEADERS_RST);
+	s->fins = !!(h->tcp_flags & HEADERS_FIN);
 }
 
 /* Another connection of the same ends: that the one before was closed says nothing of it. */
@@ -381,7 +370,7 @@ void flows_each(struct flows *f, void (*fn)(void *arg, struct flow *flow), void 
 
 static void mark(struct flows_counts *n)
 {
-	const uint64_t bytes = n->way[FLOWS_IN].bytes + n->way[FLOWS_OUT].bytes;
+	const uint64_t bytes = flows_bytes_of(n);
 
 	n->recent = bytes - n->marked;
 	n->marked = bytes;
@@ -420,11 +409,6 @@ struct flows_counts flows_total(const struct flows *f)
 	return f->total;
 }
 
-uint64_t flows_folded(const struct flows *f)
-{
-	return f->folded;
-}
-
 size_t flows_ifaces(const struct flows *f)
 {
 	return f->nifaces;
@@ -444,7 +428,6 @@ void flows_clear(struct flows *f)
 	f->n = 0;
 	f->free = f->newest = f->oldest = NONE;
 	f->total = (struct flows_counts){ 0 };
-	f->folded = 0;
 	if (f->nifaces)
 		memset(f->ifaces, 0, f->ifaces_room);
 	f->nifaces = 0;

@@ -132,10 +132,15 @@ void flow_put_short(struct buf *b, uint64_t n)
 		buf_printf(b, "%llu.%02llu%c", (unsigned long long)n, (unsigned long long)rest / 10, units[unit]);
 }
 
+uint64_t flow_rate(uint64_t bytes, uint64_t ns)
+{
+	return ns ? (uint64_t)((unsigned __int128)bytes * NSEC_PER_SEC / ns) : 0;
+}
+
 void flow_put_rate(struct buf *b, uint64_t bytes, uint64_t ns)
 {
 	if (!ns)
 		buf_putc(b, '-');
 	else
-		flow_put_short(b, (uint64_t)((unsigned __int128)bytes * NSEC_PER_SEC / ns));
+		flow_put_short(b, flow_rate(bytes, ns));
 }

@@ -18,6 +18,8 @@ void flow_put_peer(struct buf *b, const struct flows_row *row);
 void flow_put_proto(struct buf *b, const struct flows_row *row);
 /* HH:MM:SS, in UTC or our time zone; "-" for 0. */
 void flow_put_time(struct buf *b, uint64_t ns, bool utc);
+/* In a second, of so many in ns; 0 in no time. */
+uint64_t flow_rate(uint64_t bytes, uint64_t ns);
 /* Of so many in ns: four characters at most and a unit, "1.24M"; "-": in no time. */
 void flow_put_rate(struct buf *b, uint64_t bytes, uint64_t ns);
 /* 999, 1.23k, 45.6M: for who has little room. */

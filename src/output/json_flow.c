@@ -14,6 +14,8 @@
 #define IDLE (120 * NSEC_PER_SEC)
 #define LINGER (2 * NSEC_PER_SEC)
 
+enum { SYN_ACK = HEADERS_SYN | HEADERS_ACK };
+
 /* Bits of flow->told. In flow->told_counts, last is when it was told. */
 enum {
 	TOLD = 1,
@@ -78,27 +80,14 @@ static void put_event(struct json_flow *j, const struct flow *f, bool ends)
 	buf_putc(b, '}');
 }
 
-static struct headers_tuple tuple_of(const struct flow *f)
-{
-	struct headers_tuple t = f->tuple;
-
-	if (f->told & TURNED) {
-		memcpy(t.src, f->tuple.dst, sizeof(t.src));
-		memcpy(t.dst, f->tuple.src, sizeof(t.dst));
-		t.sport = f->tuple.dport;
-		t.dport = f->tuple.sport;
-	}
-	return t;
-}
-
 static void put_ends(struct json_flow *j, const struct flow *f)
 {
 	struct buf *b = &j->common.buf;
 	const bool turned = f->told & TURNED;
 	const struct flows_count *in = &f->n.way[FLOWS_IN], *out = &f->n.way[FLOWS_OUT];
-	const struct flows_count both = { in->packets + out->packets, in->bytes + out->bytes };
+	const struct flows_count both = { flows_packets_of(&f->n), flows_bytes_of(&f->n) };
 	const struct headers h = {
-		.tuple = tuple_of(f),
+		.tuple = turned ? headers_turned(&f->tuple) : f->tuple,
 		.vlan = -1,
 		.has_ports = f->tuple.sport || f->tuple.dport,
 	};
@@ -178,17 +167,13 @@ static void on_gone(void *arg, struct flow *f)
 	tell(arg, f, true);
 }
 
-static uint64_t packets_of(const struct flows_counts *n)
-{
-	return n->way[FLOWS_IN].packets + n->way[FLOWS_OUT].packets;
-}
-
 static void tell_due(void *arg, struct flow *f)
 {
 	struct json_flow *j = arg;
 	const uint64_t since = f->told & TOLD ? f->told_counts.last : f->n.first;
 
-	if (since + j->common.config.flow_interval <= j->now && packets_of(&f->n) != packets_of(&f->told_counts))
+	if (since + j->common.config.flow_interval <= j->now &&
+	    flows_packets_of(&f->n) != flows_packets_of(&f->told_counts))
 		tell(j, f, false);
 }
 
@@ -211,7 +196,7 @@ static int look(struct json_flow *j, uint64_t now)
 static void note_begin(struct flow *f, const struct packet *packet, const struct flows_sample *s)
 {
 	const bool out = memcmp(&s->tuple, &f->tuple, sizeof(f->tuple)) == 0;
-	const bool answer = (s->tcp_flags & 18) == 18; /* SYN and ACK */
+	const bool answer = (s->tcp_flags & SYN_ACK) == SYN_ACK;
 
 	f->told = NEW;
 	if (out == answer)
@@ -222,12 +207,13 @@ static void note_begin(struct flow *f, const struct packet *packet, const struct
 
 static void count_rest(struct flow *rest, const struct flows_sample *s)
 {
-	rest->n.way[FLOWS_OUT].packets += s->packets;
-	rest->n.way[FLOWS_OUT].bytes += s->bytes;
-	if (!rest->n.first || s->first < rest->n.first)
-		rest->n.first = s->first;
-	if (s->last > rest->n.last)
-		rest->n.last = s->last;
+	const struct flows_counts more = {
+		.way[FLOWS_OUT] = { s->packets, s->bytes },
+		.first = s->first,
+		.last = s->last,
+	};
+
+	flows_counts_join(&rest->n, &more);
 }
 
 static int flow_packet(struct output *o, const struct packet *packet)
@@ -287,7 +273,7 @@ static int flow_finish(struct output *o)
 	j->reason = "capture_end";
 	flows_each(j->flows, on_gone, j);
 	j->reason = "table_full";
-	if (packets_of(&j->rest.n))
+	if (flows_packets_of(&j->rest.n))
 		tell(j, &j->rest, true);
 	return j->err ? j->err : json_common_finish(&j->common);
 }

@@ -177,17 +177,9 @@ static int metrics_iface(struct output *o, const struct iface *iface)
 	return 0;
 }
 
-/* Without a direction and an owner, a file's packets are taken to be received: somebody has. */
-static enum flows_way way_of(const struct flows_sample *s)
-{
-	if (s->annot)
-		return annot_owner_sends(s->annot, (uint8_t)s->dir) ? FLOWS_OUT : FLOWS_IN;
-	return s->dir == DIR_OUT ? FLOWS_OUT : FLOWS_IN;
-}
-
 static int metrics_sample(struct output *o, const struct flows_sample *s)
 {
-	struct way *way = &series_of(metrics_of(o), s)->way[way_of(s)];
+	struct way *way = &series_of(metrics_of(o), s)->way[flows_way(s)];
 
 	way->packets += s->packets;
 	way->bytes += s->bytes;

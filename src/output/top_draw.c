@@ -112,10 +112,7 @@ static int find_rows(struct drawing *d)
 
 static uint64_t rate_of(const struct flows_counts *n, uint64_t interval)
 {
-	const uint64_t bytes = interval ? n->recent : n->way[FLOWS_IN].bytes + n->way[FLOWS_OUT].bytes;
-	const uint64_t ns = interval ? interval : n->last - n->first;
-
-	return ns ? (uint64_t)((unsigned __int128)bytes * NSEC_PER_SEC / ns) : 0;
+	return interval ? flow_rate(n->recent, interval) : flow_rate(flows_bytes_of(n), n->last - n->first);
 }
 
 typedef void put_text_fn(struct buf *b, const struct flows_row *row);

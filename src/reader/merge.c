@@ -458,11 +458,6 @@ void merge_open(struct merge *m)
 	}
 }
 
-void merge_set_offset(struct merge *m, size_t input, int64_t offset)
-{
-	m->inputs[input]->offset = offset;
-}
-
 size_t merge_inputs(const struct merge *m)
 {
 	return m->n;

@@ -51,8 +51,6 @@ int merge_new(struct merge **ret, const struct merge_config *config);
 int merge_add(struct merge *m, const struct merge_input *input);
 /* Reads the headers of the inputs that need not be waited for. Those that are damaged are told, and left out. */
 void merge_open(struct merge *m);
-/* In merge_run(), too: for packets that have not been read so far. */
-void merge_set_offset(struct merge *m, size_t input, int64_t offset);
 /* Delivers everything: blocks of interfaces and sections are not handed on as such, those of statistics have the new numbers. Packets
  * of one input keep their order; of equal times those of the input that was added first come first. 0 at the end of all
  * inputs, or when stopped; -errno, logged, of what concerns all of them. */
