@@ -7,8 +7,6 @@
 #include "output/flow_text.h"
 #include "util/columns.h"
 
-enum { COLUMNS_MAX = 17 };
-
 struct summary {
 	struct output base;
 	struct summary_config config;
@@ -16,42 +14,50 @@ struct summary {
 	bool failed;
 };
 
-/* A column: of which groupings, and what it says of a row. */
-struct column {
-	const char *title;
-	unsigned only; /* 1 << enum flows_by, 0: of all */
-	bool right;
-	void (*put)(struct buf *b, const struct flows_row *row, bool utc);
+enum column {
+	COLUMN_WHO,
+	COLUMN_WHERE,
+	COLUMN_PROTO,
+	COLUMN_LOCAL,
+	COLUMN_PEER,
+	COLUMN_PACKETS_IN,
+	COLUMN_BYTES_IN,
+	COLUMN_PACKETS_OUT,
+	COLUMN_BYTES_OUT,
+	COLUMN_RATE,
+	COLUMN_RETRANSMITS,
+	COLUMN_RESETS,
+	COLUMN_FIRST,
+	COLUMN_LAST,
+	COLUMNS,
 };
 
-static void put_who(struct buf *b, const struct flows_row *row, bool utc)
-{
-	(void)utc;
-	flow_put_who(b, row);
-}
+static const char *const titles[COLUMNS] = {
+	[COLUMN_WHERE] = "POD/CONTAINER",
+	[COLUMN_PROTO] = "PROTO",
+	[COLUMN_LOCAL] = "LOCAL",
+	[COLUMN_PEER] = "PEER",
+	[COLUMN_PACKETS_IN] = "PKTS-IN",
+	[COLUMN_BYTES_IN] = "BYTES-IN",
+	[COLUMN_PACKETS_OUT] = "PKTS-OUT",
+	[COLUMN_BYTES_OUT] = "BYTES-OUT",
+	[COLUMN_RATE] = "BYTES/S",
+	[COLUMN_RETRANSMITS] = "RETR",
+	[COLUMN_RESETS] = "RST",
+	[COLUMN_FIRST] = "FIRST",
+	[COLUMN_LAST] = "LAST",
+};
 
-static void put_where(struct buf *b, const struct flows_row *row, bool utc)
-{
-	(void)utc;
-	flow_put_where(b, row);
-}
+/* Of whom rows are. */
+static const char *const who_titles[] = {
+	[FLOWS_BY_PROCESS] = "PROCESS", [FLOWS_BY_FLOW] = "PROCESS", [FLOWS_BY_CONTAINER] = "CONTAINER",
+	[FLOWS_BY_POD] = "POD",		[FLOWS_BY_USER] = "USER",
+};
 
-static void put_proto(struct buf *b, const struct flows_row *row, bool utc)
+/* Numbers stand to the right. */
+static bool is_number(enum column c)
 {
-	(void)utc;
-	flow_put_proto(b, row);
-}
-
-static void put_local(struct buf *b, const struct flows_row *row, bool utc)
-{
-	(void)utc;
-	flow_put_local(b, row);
-}
-
-static void put_peer(struct buf *b, const struct flows_row *row, bool utc)
-{
-	(void)utc;
-	flow_put_peer(b, row);
+	return c >= COLUMN_PACKETS_IN && c <= COLUMN_RESETS;
 }
 
 static void put_number(struct buf *b, uint64_t n)
@@ -59,117 +65,72 @@ static void put_number(struct buf *b, uint64_t n)
 	buf_printf(b, "%llu", (unsigned long long)n);
 }
 
-static void put_packets_in(struct buf *b, const struct flows_row *row, bool utc)
-{
-	(void)utc;
-	put_number(b, row->n.way[FLOWS_IN].packets);
-}
-
-static void put_bytes_in(struct buf *b, const struct flows_row *row, bool utc)
-{
-	(void)utc;
-	put_number(b, row->n.way[FLOWS_IN].bytes);
-}
-
-static void put_packets_out(struct buf *b, const struct flows_row *row, bool utc)
-{
-	(void)utc;
-	put_number(b, row->n.way[FLOWS_OUT].packets);
-}
-
-static void put_bytes_out(struct buf *b, const struct flows_row *row, bool utc)
-{
-	(void)utc;
-	put_number(b, row->n.way[FLOWS_OUT].bytes);
-}
-
-static void put_rate(struct buf *b, const struct flows_row *row, bool utc)
-{
-	(void)utc;
-	flow_put_rate(b, row->n.way[FLOWS_IN].bytes + row->n.way[FLOWS_OUT].bytes, row->n.last - row->n.first);
-}
-
-static void put_retransmits(struct buf *b, const struct flows_row *row, bool utc)
-{
-	(void)utc;
-	put_number(b, row->n.retransmits);
-}
-
-static void put_resets(struct buf *b, const struct flows_row *row, bool utc)
-{
-	(void)utc;
-	put_number(b, row->n.resets);
-}
-
-static void put_first(struct buf *b, const struct flows_row *row, bool utc)
-{
-	flow_put_time(b, row->n.first, utc);
-}
-
-static void put_last(struct buf *b, const struct flows_row *row, bool utc)
-{
-	flow_put_time(b, row->n.last, utc);
-}
-
-#define BY(what) (1U << FLOWS_BY_##what)
-
-static const struct column columns[] = {
-	{ "PROCESS", BY(PROCESS) | BY(FLOW), false, put_who },
-	{ "CONTAINER", BY(CONTAINER), false, put_who },
-	{ "POD", BY(POD), false, put_who },
-	{ "USER", BY(USER), false, put_who },
-	{ "POD/CONTAINER", BY(PROCESS) | BY(FLOW), false, put_where },
-	{ "PROTO", BY(FLOW), false, put_proto },
-	{ "LOCAL", BY(FLOW), false, put_local },
-	{ "PEER", 0, false, put_peer },
-	{ "PKTS-IN", 0, true, put_packets_in },
-	{ "BYTES-IN", 0, true, put_bytes_in },
-	{ "PKTS-OUT", 0, true, put_packets_out },
-	{ "BYTES-OUT", 0, true, put_bytes_out },
-	{ "BYTES/S", 0, true, put_rate },
-	{ "RETR", 0, true, put_retransmits },
-	{ "RST", 0, true, put_resets },
-	{ "FIRST", 0, false, put_first },
-	{ "LAST", 0, false, put_last },
-};
-_Static_assert(sizeof(columns) / sizeof(columns[0]) <= COLUMNS_MAX, "no room for their widths");
-
 struct table {
 	enum flows_by by;
 	bool utc;
-	unsigned width[COLUMNS_MAX];
+	unsigned width[COLUMNS];
 	struct buf cell;
 };
 
-static bool shown(const struct table *t, const struct column *c)
+static bool shown(const struct table *t, enum column c)
 {
-	return !c->only || (c->only & (1U << t->by));
+	switch (c) {
+	case COLUMN_WHERE: return t->by == FLOWS_BY_PROCESS || t->by == FLOWS_BY_FLOW;
+	case COLUMN_PROTO:
+	case COLUMN_LOCAL: return t->by == FLOWS_BY_FLOW;
+	default: return true;
+	}
 }
 
 static struct str cell_text(const struct buf *b)
 {
-	return (struct str){ b->p, b->len };
+	return (struct str){ b->p, (uint32_t)b->len };
+}
+
+static void put_cell(struct buf *b, enum column c, const struct flows_row *row, bool utc)
+{
+	const struct flows_counts *n = &row->n;
+
+	switch (c) {
+	case COLUMN_WHO: flow_put_who(b, row); break;
+	case COLUMN_WHERE: flow_put_where(b, row); break;
+	case COLUMN_PROTO: flow_put_proto(b, row); break;
+	case COLUMN_LOCAL: flow_put_local(b, row); break;
+	case COLUMN_PEER: flow_put_peer(b, row); break;
+	case COLUMN_PACKETS_IN: put_number(b, n->way[FLOWS_IN].packets); break;
+	case COLUMN_BYTES_IN: put_number(b, n->way[FLOWS_IN].bytes); break;
+	case COLUMN_PACKETS_OUT: put_number(b, n->way[FLOWS_OUT].packets); break;
+	case COLUMN_BYTES_OUT: put_number(b, n->way[FLOWS_OUT].bytes); break;
+	case COLUMN_RATE: flow_put_rate(b, flows_bytes_of(n), n->last - n->first); break;
+	case COLUMN_RETRANSMITS: put_number(b, n->retransmits); break;
+	case COLUMN_RESETS: put_number(b, n->resets); break;
+	case COLUMN_FIRST: flow_put_time(b, n->first, utc); break;
+	case COLUMN_LAST: flow_put_time(b, n->last, utc); break;
+	case COLUMNS: break;
+	}
 }
 
 /* row NULL: the titles. */
-static void make_cell(struct table *t, const struct column *c, const struct flows_row *row)
+static void make_cell(struct table *t, enum column c, const struct flows_row *row)
 {
 	t->cell.len = 0;
 	if (row)
-		c->put(&t->cell, row, t->utc);
+		put_cell(&t->cell, c, row, t->utc);
 	else
-		buf_puts(&t->cell, c->title);
+		buf_puts(&t->cell, c == COLUMN_WHO ? who_titles[t->by] : titles[c]);
 }
 
 static void measure(struct table *t, const struct flows_row *row)
 {
-	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
+	for (enum column c = 0; c < COLUMNS; c++) {
 		unsigned width;
 
-		make_cell(t, &columns[i], row);
+		if (!shown(t, c))
+			continue;
+		make_cell(t, c, row);
 		width = columns_of(cell_text(&t->cell));
-		if (width > t->width[i])
-			t->width[i] = width;
+		if (width > t->width[c])
+			t->width[c] = width;
 	}
 }
 
@@ -177,17 +138,17 @@ static void put_line(struct buf *b, struct table *t, const struct flows_row *row
 {
 	unsigned blanks = 0;
 
-	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
+	for (enum column c = 0; c < COLUMNS; c++) {
 		unsigned fill;
 
-		if (!shown(t, &columns[i]))
+		if (!shown(t, c))
 			continue;
-		make_cell(t, &columns[i], row);
-		fill = t->width[i] - columns_of(cell_text(&t->cell));
-		blanks += columns[i].right ? fill : 0;
+		make_cell(t, c, row);
+		fill = t->width[c] - columns_of(cell_text(&t->cell));
+		blanks += is_number(c) ? fill : 0;
 		buf_printf(b, "%*s", (int)blanks, "");
 		buf_put(b, t->cell.p, t->cell.len);
-		blanks = 2 + (columns[i].right ? 0 : fill);
+		blanks = 2 + (is_number(c) ? 0 : fill);
 	}
 	buf_putc(b, '\n');
 }
@@ -200,8 +161,8 @@ static const char *plural(uint64_t n)
 static void put_total(struct buf *b, const struct flows *f)
 {
 	const struct flows_counts n = flows_total(f);
-	const uint64_t packets = n.way[FLOWS_IN].packets + n.way[FLOWS_OUT].packets;
-	const uint64_t bytes = n.way[FLOWS_IN].bytes + n.way[FLOWS_OUT].bytes;
+	const uint64_t packets = flows_packets_of(&n);
+	const uint64_t bytes = flows_bytes_of(&n);
 
 	buf_printf(b, "%llu packet%s, %llu bytes", (unsigned long long)packets, plural(packets),
 		   (unsigned long long)bytes);

@@ -201,8 +201,7 @@ static void draw_totals(struct drawing *d)
 	const struct flows_counts n = flows_total(d->shown->flows);
 	struct buf *b = &d->line;
 
-	buf_printf(b, "%" PRIu64 " packets, %" PRIu64 " bytes, ", n.way[FLOWS_IN].packets + n.way[FLOWS_OUT].packets,
-		   n.way[FLOWS_IN].bytes + n.way[FLOWS_OUT].bytes);
+	buf_printf(b, "%" PRIu64 " packets, %" PRIu64 " bytes, ", flows_packets_of(&n), flows_bytes_of(&n));
 	top_put_number(b, rate_of(&n, d->shown->interval), RATE_WIDTH);
 	buf_puts(b, " bytes/s");
 	if (d->shown->captures)
