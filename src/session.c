@@ -16,12 +16,23 @@
 #include "util/clock.h"
 #include "util/log.h"
 
+/* Does an operation of all outputs that have it, until one fails, which is told: 0, or its error. */
+#define OUTPUTS_DO(s, op, ...)                                                                                         \
+	({                                                                                                             \
+		int err_ = 0;                                                                                          \
+		for (size_t i_ = 0; i_ < SESSION_OUTPUTS && (s)->outputs[i_] && !err_; i_++) {                         \
+			struct output *output_ = (s)->outputs[i_];                                                     \
+			if (output_->ops->op)                                                                          \
+				err_ = output_->ops->op(output_, ##__VA_ARGS__);                                       \
+			if (err_)                                                                                      \
+				session_output_failed(s, output_, err_);                                               \
+		}                                                                                                      \
+		err_;                                                                                                  \
+	})
+
 int session_output_failed(struct session *s, struct output *output, int err)
 {
-	const bool metrics = s->o->metrics_file && output->ops->counts && !output->ops->report && output != s->text;
-	const char *name = output == s->file ? output_file_name(output)
-			   : metrics	     ? s->o->metrics_file
-					     : "standard output";
+	const char *name = output == s->file ? output_file_name(output) : "standard output";
 
 	s->stop = true;
 	s->unwritten |= err != -ECANCELED;
@@ -195,23 +206,15 @@ int session_open(struct session *s, const struct options *o, int dlt)
 
 int session_iface(struct session *s, const struct iface *iface)
 {
-	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
-		int err = s->outputs[i]->ops->iface(s->outputs[i], iface);
-
-		if (err)
-			return session_output_failed(s, s->outputs[i], err);
-	}
-	return 0;
+	return OUTPUTS_DO(s, iface, iface);
 }
 
 static int put_packet(struct session *s, const struct packet *packet)
 {
-	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
-		int err = s->outputs[i]->ops->packet(s->outputs[i], packet);
+	const int err = OUTPUTS_DO(s, packet, packet);
 
-		if (err)
-			return session_output_failed(s, s->outputs[i], err);
-	}
+	if (err)
+		return err;
 	s->dirty = true;
 	if (++s->captured == s->limit)
 		s->stop = true;
@@ -238,12 +241,10 @@ int session_packet(struct session *s, const struct packet *packet)
 
 static int put_sample(struct session *s, const struct flows_sample *sample)
 {
-	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
-		int err = s->outputs[i]->ops->sample ? s->outputs[i]->ops->sample(s->outputs[i], sample) : 0;
+	const int err = OUTPUTS_DO(s, sample, sample);
 
-		if (err)
-			return session_output_failed(s, s->outputs[i], err);
-	}
+	if (err)
+		return err;
 	s->dirty = true;
 	s->captured += sample->packets;
 	return 0;
@@ -264,13 +265,7 @@ int session_sample(struct session *s, const struct flows_sample *sample)
 
 int session_block(struct session *s, const struct pcapng_block *block)
 {
-	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
-		int err = s->outputs[i]->ops->block ? s->outputs[i]->ops->block(s->outputs[i], block) : 0;
-
-		if (err)
-			return session_output_failed(s, s->outputs[i], err);
-	}
-	return 0;
+	return OUTPUTS_DO(s, block, block);
 }
 
 static int tell_counts(struct session *s)
@@ -279,61 +274,31 @@ static int tell_counts(struct session *s)
 
 	if (s->counts)
 		s->counts(s->counts_arg, &counts);
-	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
-		int err = s->outputs[i]->ops->counts ? s->outputs[i]->ops->counts(s->outputs[i], &counts) : 0;
-
-		if (err)
-			return session_output_failed(s, s->outputs[i], err);
-	}
-	return 0;
+	return OUTPUTS_DO(s, counts, &counts);
 }
 
 int session_tick(struct session *s, uint64_t now)
 {
-	int err = tell_counts(s);
+	const int err = tell_counts(s);
 
 	s->tick = UINT64_MAX;
-	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i] && !err; i++) {
-		if (s->outputs[i]->ops->tick)
-			err = s->outputs[i]->ops->tick(s->outputs[i], now, &s->tick);
-		if (err)
-			session_output_failed(s, s->outputs[i], err);
-	}
-	return err;
+	return err ? err : OUTPUTS_DO(s, tick, now, &s->tick);
 }
 
 int session_report(struct session *s)
 {
-	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
-		int err = s->outputs[i]->ops->report ? s->outputs[i]->ops->report(s->outputs[i]) : 0;
-
-		if (err)
-			return session_output_failed(s, s->outputs[i], err);
-	}
-	return 0;
+	return OUTPUTS_DO(s, report);
 }
 
 int session_batch(struct session *s)
 {
-	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
-		int err = s->outputs[i]->ops->batch ? s->outputs[i]->ops->batch(s->outputs[i]) : 0;
-
-		if (err)
-			return session_output_failed(s, s->outputs[i], err);
-	}
-	return 0;
+	return OUTPUTS_DO(s, batch);
 }
 
 int session_flush(struct session *s)
 {
 	s->dirty = false;
-	for (size_t i = 0; i < SESSION_OUTPUTS && s->outputs[i]; i++) {
-		int err = s->outputs[i]->ops->flush(s->outputs[i]);
-
-		if (err)
-			return session_output_failed(s, s->outputs[i], err);
-	}
-	return 0;
+	return OUTPUTS_DO(s, flush);
 }
 
 int session_rotate(struct session *s)

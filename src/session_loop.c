@@ -89,6 +89,24 @@ static void forget(struct live *l, int *fd)
 	*fd = -1;
 }
 
+/* Packets that we turned down were never meant to be received. */
+static struct output_counts counts_of(const struct live *l)
+{
+	struct capture_stats stats;
+
+	capture_stats(l->capture, &stats);
+	return (struct output_counts){
+		.captured = l->s.captured,
+		.received = stats.received > l->rejected ? stats.received - l->rejected : 0,
+		.dropped = stats.dropped,
+	};
+}
+
+static void count_packets(void *arg, struct output_counts *ret)
+{
+	*ret = counts_of(arg);
+}
+
 /* All that may be refused has been, on a screen that is the user's. */
 static int begin_top(struct live *l)
 {
@@ -122,16 +140,6 @@ static void end_top(struct live *l)
 
 	for (unsigned i = 0; i < n; i++)
 		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, fds[i], NULL);
-}
-
-static void count_packets(void *arg, struct output_counts *ret)
-{
-	const struct live *l = arg;
-	struct capture_stats stats;
-
-	capture_stats(l->capture, &stats);
-	ret->received = stats.received > l->rejected ? stats.received - l->rejected : 0;
-	ret->dropped = stats.dropped;
 }
 
 int session_loop_open(struct live *l)
@@ -168,20 +176,16 @@ static const char *plural(uint64_t n)
 	return n == 1 ? "" : "s";
 }
 
-/* Packets that we turned down were never meant to be received. */
 static void print_stats(const struct live *l, const char *prefix, const char *separator)
 {
-	struct capture_stats stats;
-	unsigned long long received, captured = l->s.captured;
-	bool color;
+	const struct output_counts n = counts_of(l);
+	const bool color = n.dropped && session_color(l->s.o, STDERR_FILENO);
 
-	capture_stats(l->capture, &stats);
-	received = stats.received > l->rejected ? stats.received - l->rejected : 0;
-	color = stats.dropped && session_color(l->s.o, STDERR_FILENO);
-	fprintf(stderr, "%s%llu packet%s captured%s%llu packet%s received by filter%s", prefix, captured,
-		plural(captured), separator, received, plural(received), separator);
-	fprintf(stderr, "%s%llu packet%s dropped by kernel%s\n", color ? COLOR_BAD : "",
-		(unsigned long long)stats.dropped, plural(stats.dropped), color ? COLOR_END : "");
+	fprintf(stderr, "%s%llu packet%s captured%s%llu packet%s received by filter%s", prefix,
+		(unsigned long long)n.captured, plural(n.captured), separator, (unsigned long long)n.received,
+		plural(n.received), separator);
+	fprintf(stderr, "%s%llu packet%s dropped by kernel%s\n", color ? COLOR_BAD : "", (unsigned long long)n.dropped,
+		plural(n.dropped), color ? COLOR_END : "");
 }
 
 static void say_unjudged(const struct capture_stats *stats)

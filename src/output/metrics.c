@@ -170,13 +170,6 @@ static struct series *series_of(struct metrics *m, const struct flows_sample *s)
 	return &m->series[memo->series - 1];
 }
 
-static int metrics_iface(struct output *o, const struct iface *iface)
-{
-	(void)o;
-	(void)iface;
-	return 0;
-}
-
 static int metrics_sample(struct output *o, const struct flows_sample *s)
 {
 	struct way *way = &series_of(metrics_of(o), s)->way[flows_way(s)];
@@ -293,12 +286,6 @@ static int metrics_tick(struct output *o, uint64_t now, uint64_t *next)
 	return err;
 }
 
-static int metrics_flush(struct output *o)
-{
-	(void)o;
-	return 0;
-}
-
 static int metrics_finish(struct output *o)
 {
 	struct metrics *m = metrics_of(o);
@@ -323,12 +310,10 @@ static void metrics_free(struct output *o)
 
 static const struct output_ops metrics_ops = {
 	.name = "metrics",
-	.iface = metrics_iface,
 	.packet = metrics_packet,
 	.sample = metrics_sample,
 	.counts = metrics_counts,
 	.tick = metrics_tick,
-	.flush = metrics_flush,
 	.finish = metrics_finish,
 	.free = metrics_free,
 };

@@ -27,19 +27,19 @@ struct output_ops {
 	const char *name;
 	/* All return 0 or a negative errno; the caller logs it with the output's name. -EPIPE: the reader is gone.
 	 * -ENOTRECOVERABLE: the output has said why itself. -ECANCELED: it has all it was asked for (-G with -W, said
-	 * already): end quietly, exit status 0. After any error nothing more is written, and finish only closes. */
+	 * already): end quietly, exit status 0. After any error nothing more is written, and finish only closes. All but packet,
+	 * finish and free may be NULL: there is nothing to be done. */
 	int (*iface)(struct output *o, const struct iface *iface);
 	int (*packet)(struct output *o, const struct packet *packet);
-	int (*block)(struct output *o, const struct pcapng_block *block);   /* may be NULL */
-	int (*sample)(struct output *o, const struct flows_sample *sample); /* packets counted elsewhere; may be NULL */
-	/* From time to time, now: CLOCK_MONOTONIC ns. *next is lowered to when it has to be called again at the latest. May be NULL. */
+	int (*block)(struct output *o, const struct pcapng_block *block);
+	int (*sample)(struct output *o, const struct flows_sample *sample); /* packets counted elsewhere */
+	/* From time to time, now: CLOCK_MONOTONIC ns. *next is lowered to when it has to be called again at the latest. */
 	int (*tick)(struct output *o, uint64_t now, uint64_t *next);
-	int (*counts)(struct output *o,
-		      const struct output_counts *counts); /* before a tick and at the end; may be NULL */
-	int (*report)(struct output *o);		   /* SIGUSR1: tells what there is until now; may be NULL */
-	int (*flush)(struct output *o);			   /* everything so far reaches the file */
-	int (*batch)(struct output *o);			   /* no more packets for now; may be NULL */
-	int (*finish)(struct output *o);		   /* statistics, last flush, close */
+	int (*counts)(struct output *o, const struct output_counts *counts); /* before a tick and at the end */
+	int (*report)(struct output *o); /* SIGUSR1: tells what there is until now */
+	int (*flush)(struct output *o);	 /* everything so far reaches the file */
+	int (*batch)(struct output *o);	 /* no more packets for now */
+	int (*finish)(struct output *o); /* statistics, last flush, close */
 	void (*free)(struct output *o);
 };
 

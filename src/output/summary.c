@@ -197,13 +197,6 @@ static struct summary *summary_of(struct output *o)
 	return (struct summary *)o;
 }
 
-static int summary_iface(struct output *o, const struct iface *iface)
-{
-	(void)o;
-	(void)iface;
-	return 0;
-}
-
 static int summary_packet(struct output *o, const struct packet *packet)
 {
 	struct flows_sample sample;
@@ -231,12 +224,6 @@ static int summary_report(struct output *o)
 	return err;
 }
 
-static int summary_flush(struct output *o)
-{
-	(void)o;
-	return 0;
-}
-
 static void summary_free(struct output *o)
 {
 	struct summary *s = summary_of(o);
@@ -247,11 +234,9 @@ static void summary_free(struct output *o)
 
 static const struct output_ops summary_ops = {
 	.name = "summary",
-	.iface = summary_iface,
 	.packet = summary_packet,
 	.sample = summary_sample,
 	.report = summary_report,
-	.flush = summary_flush,
 	.finish = summary_report,
 	.free = summary_free,
 };

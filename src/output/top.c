@@ -212,12 +212,6 @@ static int top_report(struct output *o)
 	return t->screen ? draw(t) : print(t);
 }
 
-static int top_flush(struct output *o)
-{
-	(void)o;
-	return 0;
-}
-
 static int top_finish(struct output *o)
 {
 	struct top *t = top_of(o);
@@ -246,7 +240,6 @@ static const struct output_ops top_ops = {
 	.tick = top_tick,
 	.counts = top_counts,
 	.report = top_report,
-	.flush = top_flush,
 	.finish = top_finish,
 	.free = top_free,
 };
