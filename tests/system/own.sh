@@ -6,6 +6,7 @@
 # All of it is in namespaces of its own, with its own /run and users. With "within" as argument it is what runs inside, with
 # "look NAME HOW" or "watch" what runs in a login.
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/sshd.lib.sh"
 
 PORT=2222
 ME=$(realpath "$0")
@@ -42,22 +43,14 @@ watch() {
 # --- inside ------------------------------------------------------------------------------
 
 serve() {
-	cat >"$TEST_TMP/sshd_config" <<-END
+	sshd_keys || exit 1
+	sshd_serve sshd <<-END || exit 1
 		Port $PORT
 		ListenAddress 127.0.0.1
 		ListenAddress ::1
-		HostKey $TEST_TMP/host_key
-		AuthorizedKeysFile $TEST_TMP/key.pub
-		PermitRootLogin prohibit-password
-		StrictModes no
-		UsePAM no
-		PidFile none
 		AcceptEnv TEST_TMP PTCPDUMP
 	END
-	ssh-keygen -q -t ed25519 -N '' -f "$TEST_TMP/host_key" && ssh-keygen -q -t ed25519 -N '' -f "$TEST_TMP/key" || exit 1
-	: >"$TEST_TMP/sshd.log"
-	"$(command -v sshd)" -D -e -f "$TEST_TMP/sshd_config" 2>"$TEST_TMP/sshd.log" &
-	said $! 'Server listening on 127.0.0.1' "$TEST_TMP/sshd.log" || exit 1
+	said $SSHD 'Server listening on 127.0.0.1' "$TEST_TMP/sshd.log" || exit 1
 }
 
 login() { # NAME USER ADDRESS COMMAND: what is typed there; $! is the client

@@ -5,6 +5,7 @@
 # timeout: 400
 # All of it is in namespaces of its own. With "within" as argument it is what runs inside.
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/sshd.lib.sh"
 
 ME=$(realpath "$0")
 BIN=$TEST_TMP/bin # ssh, as its user has set it up
@@ -27,20 +28,11 @@ make_host() { # HOST NUMBER PATH
 	serve_host "$@"
 }
 serve_host() { # HOST NUMBER PATH
-	cat >"$TEST_TMP/$1.conf" <<-END
+	sshd_serve "$1" there "$1" <<-END || exit 1
 		Port 2222
 		ListenAddress $(host_address "$2")
-		HostKey $TEST_TMP/host_key
-		AuthorizedKeysFile $TEST_TMP/key.pub
-		PermitRootLogin prohibit-password
-		StrictModes no
-		UsePAM no
-		PidFile none
 		SetEnv PATH=$3:/usr/sbin:/usr/bin:/sbin:/bin TMPDIR=$(folder "$1")
 	END
-	: >"$TEST_TMP/$1.log"
-	there "$1" "$(command -v sshd)" -D -e -f "$TEST_TMP/$1.conf" 2>"$TEST_TMP/$1.log" &
-	said $! 'Server listening' "$TEST_TMP/$1.log" || exit 1
 }
 
 ssh_client() {
@@ -71,7 +63,7 @@ ssh_client() {
 	printf '#!/bin/sh\nexec %s -F %s "$@"\n' "$(command -v ssh)" "$TEST_TMP/ssh_config" >"$BIN/ssh"
 	chmod 755 "$BIN/ssh"
 	local name
-	for name in host_key key other_key; do ssh-keygen -q -t ed25519 -N '' -f "$TEST_TMP/$name" || exit 1; done
+	sshd_keys && ssh-keygen -q -t ed25519 -N '' -f "$TEST_TMP/other_key" || exit 1
 }
 
 programs() {

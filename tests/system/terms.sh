@@ -5,6 +5,7 @@
 # saved; tcpdump tells by addresses, ports and lengths which these are. timeout: 180
 # All of it is in namespaces of its own. With "within" as argument it is what runs inside.
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/sshd.lib.sh"
 
 ME=$(realpath "$0")
 BIN=$TEST_TMP/bin # programs under other names
@@ -78,18 +79,11 @@ web_server() { # NAME USER ADDRESS
 }
 
 ssh_server() {
-	cat >"$TEST_TMP/sshd_config" <<-END
+	sshd_keys || exit 1
+	sshd_serve sshd <<-END || exit 1
 		Port 2222
 		ListenAddress 127.0.0.22
-		HostKey $TEST_TMP/host_key
-		AuthorizedKeysFile $TEST_TMP/key.pub
-		PermitRootLogin prohibit-password
-		StrictModes no
-		UsePAM no
-		PidFile none
 	END
-	ssh-keygen -q -t ed25519 -N '' -f "$TEST_TMP/host_key" && ssh-keygen -q -t ed25519 -N '' -f "$TEST_TMP/key" || exit 1
-	"$(command -v sshd)" -D -f "$TEST_TMP/sshd_config" &
 	served 127.0.0.22:2222
 }
 

@@ -5,6 +5,7 @@
 # whatever happens. timeout: 300
 # shellcheck source=tests/system/hosts.lib.sh
 . "$(dirname "$0")/hosts.lib.sh"
+. "$(dirname "$0")/sshd.lib.sh"
 why=$(lacks tmux ssh sshd ssh-keygen python3)
 [ -z "$why" ] || skip_all "$why" top
 
@@ -345,22 +346,12 @@ is stalled-saves "$("$PTCPDUMP" -r "$TEST_TMP/live.pcapng" -n icmp 2>/dev/null |
 
 # --- over ssh ----------------------------------------------------------------------------------------------
 
-cat >"$TEST_TMP/sshd_config" <<-END
+mkdir -p /run/sshd
+sshd_keys
+sshd_serve sshd "${dies_with_us[@]}" <<-END
 	Port 2222
 	ListenAddress $HERE
-	HostKey $TEST_TMP/host_key
-	AuthorizedKeysFile $TEST_TMP/key.pub
-	PermitRootLogin prohibit-password
-	StrictModes no
-	UsePAM no
-	PidFile none
 END
-ssh-keygen -q -t ed25519 -N '' -f "$TEST_TMP/host_key" && ssh-keygen -q -t ed25519 -N '' -f "$TEST_TMP/key"
-mkdir -p /run/sshd
-: >"$TEST_TMP/sshd.log"
-"${dies_with_us[@]}" "$(command -v sshd)" -D -e -f "$TEST_TMP/sshd_config" 2>"$TEST_TMP/sshd.log" &
-SSHD=$!
-said $SSHD 'Server listening' "$TEST_TMP/sshd.log"
 remote=(ssh -tt -F none -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no -o LogLevel=ERROR -i "$TEST_TMP/key" -p 2222
 	"root@$HERE")
 terminal 80 24 "${remote[@]}" "$PTCPDUMP --top -i $LINK icmp"
