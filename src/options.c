@@ -366,11 +366,15 @@ static int check_source(const struct options *o)
 	return -EINVAL;
 }
 
+bool options_count(const struct options *o)
+{
+	return o->summary || o->top || o->metrics_file;
+}
+
 bool options_only_counts(const struct options *o)
 {
-	const bool counts = o->summary || o->top || o->metrics_file;
-
-	return counts && !o->write_file && !o->json && !o->print && !o->count_only && !o->count && !o->embed_keylog;
+	return options_count(o) && !o->write_file && !o->json && !o->print && !o->count_only && !o->count &&
+	       !o->embed_keylog;
 }
 
 bool options_offline(const struct options *o)

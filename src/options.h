@@ -149,7 +149,9 @@ bool options_need_containers(const struct options *o);
 /* Which; borrows from o. */
 struct container_query options_containers(const struct options *o);
 bool options_offline(const struct options *o);
-/* Nothing of a packet is asked for but that it is counted. */
+/* Packets are to be counted, by whatever shows or writes counts. */
+bool options_count(const struct options *o);
+/* Nothing of a packet is asked for but that. */
 bool options_only_counts(const struct options *o);
 /* Other hosts capture for us. */
 bool options_remote(const struct options *o);

@@ -191,7 +191,7 @@ static int open_outputs(struct session *s, int dlt)
 		err = open_metrics(s);
 	if (s->top)
 		add_output(s, s->top);
-	s->counting = session_counts(o);
+	s->counting = options_count(o);
 	s->tick = o->top || o->metrics_file || (s->text && o->json == JSON_FLOW) ? 0 : UINT64_MAX;
 	return err;
 }

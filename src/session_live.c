@@ -314,7 +314,7 @@ static void print_banner(const struct live *l, const char *const *ifaces)
 		session_name_dlt(o->capture.dlt, name, sizeof(name));
 		fprintf(stderr, "ptcpdump: data link type %.*s\n", (int)strcspn(name, " "), name);
 	}
-	if (!o->text.v && !o->json && !o->write_file && !session_counts(o))
+	if (!o->text.v && !o->json && !o->write_file && !options_count(o))
 		fprintf(stderr, "ptcpdump: verbose output suppressed, use -v[v]... for full protocol decode\n");
 	else
 		fprintf(stderr, "ptcpdump: ");

@@ -59,7 +59,7 @@ static int open_reader(struct offline *off, const char *path, int fd, struct rea
 		return err;
 	readers[off->nreaders++] = *ret;
 	reader_set_interrupt(*ret, offline_interrupted());
-	if (session_counts(off->s.o) || off->s.o->json == JSON_FLOW)
+	if (options_count(off->s.o) || off->s.o->json == JSON_FLOW)
 		reader_set_wait(*ret, serve_others, off);
 	offline_print_banner(*ret, path);
 	return 0;

@@ -81,8 +81,6 @@ void session_close(struct session *s);
 /* What an output has returned: the caller stops. What happens at the other end of a pipe is no failure of ours. */
 int session_output_failed(struct session *s, struct output *output, int err);
 
-/* Someone counts packets: has something to do from time to time, and a table to tell of. */
-bool session_counts(const struct options *o);
 bool session_wants_text(const struct options *o);
 /* session_text.c: of a live capture, text is printed by a process of its own. 0, or a negative errno with a message. Reads
  * files of the system; session_open() does it unless it was done before. */

@@ -21,11 +21,6 @@ static bool is_endless(const struct options *o)
 	return options_remote(o) || !options_offline(o) || (o->read_files.n && strcmp(o->read_files.v[0], "-") == 0);
 }
 
-bool session_counts(const struct options *o)
-{
-	return o->summary || o->top || o->metrics_file;
-}
-
 bool session_wants_text(const struct options *o)
 {
 	const bool instead = o->write_file || o->summary || o->top || (o->metrics_file && !o->json);

@@ -19,7 +19,7 @@ static bool is_stream(const char *path)
 /* More may come than there is, as it is sent. */
 static bool grows(const struct options *o)
 {
-	if (o->remotes.n || o->remote_commands.n)
+	if (options_remote(o))
 		return true;
 	for (size_t i = 0; i < o->read_files.n; i++) {
 		const char *word = o->read_files.v[i], *equals = strchr(word, '=');
