@@ -191,8 +191,8 @@ def client(seed, rounds):
 def traffic(rounds=40):
     """From several processes and CPUs; what goes to nobody, too."""
     clients = [client(seed, rounds) for seed in range(4)]
-    subprocess.run(["ping", "-q", "-c", "5", "-i", "0.05", GUEST], stdout=subprocess.DEVNULL)
-    subprocess.run(["ping", "-q", "-c", "3", "-i", "0.05", GUEST6], stdout=subprocess.DEVNULL)
+    subprocess.run(["ping", "-q", "-c", "30", "-i", "0.01", GUEST], stdout=subprocess.DEVNULL)
+    subprocess.run(["ping", "-q", "-c", "15", "-i", "0.01", GUEST6], stdout=subprocess.DEVNULL)
     local = socket.create_server(("127.0.0.1", 0))
     for _ in range(20):
         with socket.create_connection(local.getsockname()) as s, local.accept()[0] as t:
