@@ -4,6 +4,7 @@
 # make static     build/static/ptcpdump, one static file
 # make asan       build/asan/ptcpdump, with AddressSanitizer and UBSan
 # make tsan       build/tsan/ptcpdump, with ThreadSanitizer; tests/system/tsan.sh runs it
+# make CROSS=aarch64-linux-gnu [static] [tests]   the same for another machine, in build/aarch64-linux-gnu
 # make setup      install what is missing (apt; elsewhere it prints a list)
 # make demo       set up, build, and show it at work
 # make check      set up, build, run every test
@@ -31,8 +32,9 @@ CC ?= cc
 CLANG ?= clang
 PKG_CONFIG ?= pkg-config
 PROTOC_C ?= protoc-c
-STRIP ?= strip
-OBJCOPY ?= objcopy
+STRIP ?= $(TOOL)strip
+OBJCOPY ?= $(TOOL)objcopy
+NM ?= $(TOOL)nm
 CFLAGS ?= -O2 -g
 LDFLAGS ?=
 PREFIX ?= /usr/local
@@ -41,8 +43,17 @@ DESTDIR ?=
 WIRESHARK_PLUGINS ?= $(eval WIRESHARK_PLUGINS := $$(shell scripts/wireshark-folder plugins $(PREFIX)))$(WIRESHARK_PLUGINS)
 WIRESHARK_PROFILES ?= $(eval WIRESHARK_PROFILES := $$(shell scripts/wireshark-folder profiles $(PREFIX)))$(WIRESHARK_PROFILES)
 
-B := build
+B := build$(CROSS:%=/%)
 G := $(B)/gen
+
+# What is built and run while building is the build machine's.
+HOSTCC ?= cc
+HOST_PKG_CONFIG ?= pkg-config
+MULTIARCH := $(or $(CROSS),$(patsubst ppc64le,powerpc64le,$(shell uname -m))-linux-gnu)
+MACHINE := $(firstword $(subst -, ,$(MULTIARCH)))
+ifdef CROSS
+include deps/cross.mk
+endif
 
 # Commands are shown with V=1.
 ifeq ($(V),1)
@@ -96,6 +107,9 @@ CPPFLAGS += -D_GNU_SOURCE -DPTCPDUMP_VERSION='"$(VERSION)"' -Isrc -Iinclude -I$(
 STD := -std=gnu17 -fno-common -fstack-protector-strong
 FORTIFY := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 
+# What the tests are linked to. Emulators of processors hardly run it, so that CROSS= leaves it out unless told "yes".
+SANITIZE ?= $(if $(CROSS),no,yes)
+
 # With no main.c there is still a library to build and test.
 MAIN := $(filter src/main.o,$(OBJ))
 all: $(if $(MAIN),$(B)/ptcpdump,$(B)/libptcpdump.a)
@@ -122,7 +136,9 @@ $(1)/libptcpdump.a: $(addprefix $(1)/obj/,$(filter-out $(MAIN),$(OBJ)))
 -include $(patsubst %.o,$(1)/obj/%.d,$(OBJ))
 endef
 
+ifeq ($(SANITIZE),yes)
 ASAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+endif
 $(eval $(call variant,$(B),$$(PKG_CFLAGS) $$(FORTIFY)))
 $(eval $(call variant,$(B)/asan,$$(PKG_CFLAGS) $$(ASAN)))
 # It does not know fences; ours are against the kernel, of which it knows nothing either.
@@ -160,10 +176,13 @@ tsan: $(if $(MAIN),$(B)/tsan/ptcpdump,$(B)/tsan/libptcpdump.a)
 # Ubuntu's /usr/sbin/bpftool is a wrapper that may only print what to install: take the first that answers.
 BPFTOOL ?= $(eval BPFTOOL := $$(shell scripts/find-bpftool.sh))$(BPFTOOL)
 
-BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(shell uname -m)))
+# The kernel's names of architectures, where they are not the compiler's; big endian is what the rest are not.
+BPF_ARCHES := x86_64=x86 aarch64=arm64 riscv64=riscv powerpc64le=powerpc s390x=s390
+BPF_ARCH := $(or $(patsubst $(MACHINE)=%,%,$(filter $(MACHINE)=%,$(BPF_ARCHES))),$(MACHINE))
+BPF_TARGET := $(if $(filter s390x,$(MACHINE)),bpfeb,bpfel)
 # clang -target bpf does not search the multiarch folder that holds asm/types.h.
-BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu17 -D__TARGET_ARCH_$(BPF_ARCH) $(LIBBPF_INC) -Iinclude -Ivmlinux \
-	-Ibpf $(addprefix -idirafter ,$(wildcard /usr/include/$(shell uname -m)-linux-gnu))
+BPF_CFLAGS := -target $(BPF_TARGET) -mcpu=v3 -O2 -g -std=gnu17 -D__TARGET_ARCH_$(BPF_ARCH) $(LIBBPF_INC) -Iinclude -Ivmlinux \
+	-Ibpf $(SYSROOT:%=--sysroot=%) $(addprefix -idirafter ,$(wildcard $(SYSROOT)/usr/include/$(MULTIARCH)))
 
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c | $(LIBBPF_LIB)
 	$(say) BPF $@
@@ -195,9 +214,9 @@ $(G)/%.skel.h: $(B)/tests/bpf/%.bpf.o
 $(SANDBOX_FILTER): scripts/sandbox_filter.c
 	$(say) GEN $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(STD) -D_GNU_SOURCE $(WARN) $(shell $(PKG_CONFIG) --cflags libseccomp) $< -o $@.make \
-		$(shell $(PKG_CONFIG) --libs libseccomp)
-	$(Q)$@.make >$@.tmp && mv $@.tmp $@
+	$(Q)$(HOSTCC) $(STD) -D_GNU_SOURCE $(WARN) $(shell $(HOST_PKG_CONFIG) --cflags libseccomp) $< -o $@.make \
+		$(shell $(HOST_PKG_CONFIG) --libs libseccomp)
+	$(Q)$@.make $(MACHINE) >$@.tmp && mv $@.tmp $@
 
 $(G)/%.pb-c.c: %.proto
 	$(say) PROTO $@
@@ -218,7 +237,7 @@ LIB_HELPERS := $(patsubst tests/helpers/%.c,$(B)/tests/%,$(wildcard tests/helper
 ALTERED := $(patsubst tests/main/%.c,$(B)/tests/%,$(wildcard tests/main/*.c))
 
 # What a test calls __wrap_NAME (tests/unit/fake.h) takes the place of NAME in all that is linked to it.
-fakes = $$(nm $< | sed -n 's/.* T __wrap_/-Wl,--wrap=/p')
+fakes = $$($(NM) $< | sed -n 's/.* T __wrap_/-Wl,--wrap=/p')
 
 $(UNIT) $(BPF_TEST): $(B)/asan/%: $(B)/asan/obj/%.o $(B)/asan/libptcpdump.a $(ND_ASAN_LIB)
 	$(say) LD $@
@@ -283,7 +302,7 @@ wireshark-versions:
 vm-kernels:
 	sh tests/vm/vm-fetch $(or $(VM_KERNELS),bullseye bookworm bookworm-backports sid)
 
-tests: $(UNIT) $(BPF_TEST) $(PROGRAMS) $(HELPERS) $(LIB_HELPERS) $(ALTERED) $(BENCH_TOOLS) $(FAULTS) tsan
+tests: $(UNIT) $(BPF_TEST) $(PROGRAMS) $(HELPERS) $(LIB_HELPERS) $(ALTERED) $(BENCH_TOOLS) $(FAULTS) $(if $(CROSS),,tsan)
 
 # The set-up may bring pkg-config and the compilers: a second make reads the Makefile with them in place.
 check:
@@ -405,14 +424,14 @@ uninstall:
 	$(if $(WIRESHARK_PROFILES),rm -rf $(DESTDIR)$(WIRESHARK_PROFILES)/ptcpdump)
 
 clean:
-	rm -rf $(filter-out $(B)/deps,$(wildcard $(B)/*))
+	rm -rf $(filter-out $(B)/deps $(B)/%-linux-gnu,$(wildcard $(B)/*))
 distclean:
 	rm -rf $(B)
 
 help:
 	@sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile
 	@echo "More: $(SUITES:%=check-%) golden bench check-clean format check-format lint install uninstall clean distclean"
-	@echo "Settings: V=1 WERROR=1 CC= CLANG= BPFTOOL= CFLAGS= DISTDIR= PREFIX= DESTDIR= EXTCAPDIR="
+	@echo "Settings: V=1 WERROR=1 CROSS= SYSROOT= SANITIZE= CC= CLANG= BPFTOOL= CFLAGS= DISTDIR= PREFIX= DESTDIR= EXTCAPDIR="
 
 .DEFAULT_GOAL := all
 .PHONY: all check-fast vm-kernels wireshark-versions completions fuzz static asan tsan tests check demo setup bench golden check-clean format check-format lint install uninstall clean distclean help $(SUITES:%=check-%)

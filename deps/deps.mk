@@ -8,6 +8,8 @@ DISTDIR ?=
 export DISTDIR
 
 D := $(B)/deps
+# The sources themselves are the same for each machine.
+DIST := build/deps/src
 
 TCPDUMP_V := 4.99.6
 TCPDUMP_SUM := 40a8cefd45f0d2a06827e6658efb830d484868c449ad80f7efb33516af44f3da
@@ -34,11 +36,11 @@ LIBBPF_SUM := b50ab60637fb713db78aa98e6ca911ddf13c0799d498a1f6ec03ebffc7dca588
 LIBBPF_DEB := pool/main/libb/libbpf/libbpf_$(LIBBPF_V).orig.tar.gz
 LIBBPF_URL := https://github.com/libbpf/libbpf/archive/refs/tags/v$(LIBBPF_V).tar.gz
 
-TCPDUMP_TAR := $(D)/src/tcpdump-$(TCPDUMP_V).tar.xz
-PCAP_TAR := $(D)/src/libpcap-$(PCAP_V).tar.xz
-CURL_TAR := $(D)/src/curl-$(CURL_V).tar.gz
-CJSON_TAR := $(D)/src/cjson-$(CJSON_V).tar.gz
-LIBBPF_TAR := $(D)/src/libbpf-$(LIBBPF_V).tar.gz
+TCPDUMP_TAR := $(DIST)/tcpdump-$(TCPDUMP_V).tar.xz
+PCAP_TAR := $(DIST)/libpcap-$(PCAP_V).tar.xz
+CURL_TAR := $(DIST)/curl-$(CURL_V).tar.gz
+CJSON_TAR := $(DIST)/cjson-$(CJSON_V).tar.gz
+LIBBPF_TAR := $(DIST)/libbpf-$(LIBBPF_V).tar.gz
 
 $(TCPDUMP_TAR):
 	$(Q)deps/fetch.sh $@ $(TCPDUMP_SUM) $(TCPDUMP_DEB) $(TCPDUMP_URL)
@@ -56,6 +58,9 @@ unpack = rm -rf $(2) && mkdir -p $(2) && tar -xf $(1) -C $(2) --strip-components
 # $(call logged,LOGFILE,command): silent unless it fails.
 logged = { $(2); } >$(1) 2>&1 || { tail -n 30 $(1) >&2; false; }
 
+# What CROSS= has configure know (deps/cross.mk).
+CONFIGURE_HOST := $(CROSS:%=--host=%)
+
 # --- libnetdissect: headers and archive; the folder with config.h is also where tcpdump's own tests run ----
 
 ND_SRC := $(D)/tcpdump-$(TCPDUMP_V)
@@ -70,9 +75,9 @@ ND_CPPFLAGS := -isystem $(ND_OBJ) -isystem $(ND_SRC)
 $(ND_BUILT): $(TCPDUMP_TAR)
 	$(say) DEP libnetdissect $(TCPDUMP_V)
 	$(Q)$(call unpack,$<,$(ND_SRC)) && rm -rf $(ND_OBJ) && mkdir -p $(ND_OBJ)
-	$(Q)cd $(ND_OBJ) && $(call logged,configure.log,$(abspath $(ND_SRC))/configure -q --with-crypto --without-smi \
+	$(Q)cd $(ND_OBJ) && $(call logged,configure.log,$(CROSS_ENV) $(abspath $(ND_SRC))/configure -q $(CONFIGURE_HOST) --with-crypto --without-smi \
 		--without-cap-ng --disable-local-libpcap CC="$(CC)" CFLAGS="-O2 -g -ffunction-sections -fdata-sections")
-	$(Q)$(call logged,$(ND_OBJ)/make.log,$(MAKE) -C $(ND_OBJ) libnetdissect.a)
+	$(Q)$(call logged,$(ND_OBJ)/make.log,$(MAKE) -C $(ND_OBJ) CC="$(CC)" libnetdissect.a)
 	$(Q)touch $@
 
 # $(call nd_variant,NAME,FOLDER,said,compiler,flags): ND_NAME_BUILT and ND_NAME_LIB.
@@ -83,14 +88,19 @@ ND_$(1)_LIB := $(2)/libnetdissect-closed.a
 $(2)/libnetdissect.a: $(ND_BUILT)
 	$$(say) DEP libnetdissect, $(3)
 	$$(Q)rm -rf $(2) && mkdir -p $(2)
-	$$(Q)cd $(2) && $$(call logged,configure.log,$(abspath $(ND_SRC))/configure -q --with-crypto --without-smi \
+	$$(Q)cd $(2) && $$(call logged,configure.log,$(CROSS_ENV) $(abspath $(ND_SRC))/configure -q $(CONFIGURE_HOST) --with-crypto --without-smi \
 		--without-cap-ng --disable-local-libpcap CC="$(4)" CFLAGS="-O1 -g $(5)")
 	$$(Q)$$(call logged,$(2)/make.log,$$(MAKE) -C $(2) CC="$(4)" libnetdissect.a)
 	$$(Q)touch $$@
 endef
 
 # The dissectors read hostile bytes: the sanitized program has sanitized ones, and libFuzzer some that it can follow.
+ifeq ($(SANITIZE),yes)
 $(eval $(call nd_variant,ASAN,$(D)/netdissect-asan,sanitized,$$(CC),$$(ASAN)))
+else
+ND_ASAN_BUILT := $(ND_BUILT)
+ND_ASAN_LIB := $(ND_LIB)
+endif
 $(eval $(call nd_variant,FUZZ,$(D)/netdissect-fuzz,fuzzed,$$(FUZZ_CC),$$(FUZZ_FLAGS)))
 
 # What would open files and sockets while it dissects; src/output/netdissect_files.c has each as closed_NAME.
@@ -99,7 +109,7 @@ CLOSED := fopen gethostbyaddr ether_ntohost getrpcbynumber if_indextoname EVP_ge
 $(ND_LIB): $(ND_BUILT)
 $(ND_ASAN_LIB): $(ND_ASAN_BUILT)
 $(ND_FUZZ_LIB): $(ND_FUZZ_BUILT)
-$(ND_LIB) $(ND_ASAN_LIB) $(ND_FUZZ_LIB): deps/deps.mk
+$(sort $(ND_LIB) $(ND_ASAN_LIB) $(ND_FUZZ_LIB)): deps/deps.mk
 	$(Q)$(OBJCOPY) $(foreach name,$(CLOSED),--redefine-sym $(name)=closed_$(name)) $(@:-closed.a=.a) $@
 
 # --- libbpf, where the system's is older than 1.0 (Ubuntu 22.04) --------------------
@@ -134,10 +144,10 @@ STATIC_LIBS = $(STATIC_DEPS) -lnghttp2 -lmbedtls -lmbedx509 -lmbedcrypto -lproto
 $(D)/static/lib/libpcap.a: $(PCAP_TAR)
 	$(say) DEP libpcap $(PCAP_V)
 	$(Q)$(call unpack,$<,$(D)/libpcap)
-	$(Q)cd $(D)/libpcap && $(call logged,configure.log,./configure -q --prefix=$(S) --disable-shared --disable-dbus \
+	$(Q)cd $(D)/libpcap && $(call logged,configure.log,$(CROSS_ENV) ./configure -q $(CONFIGURE_HOST) --with-pcap=linux --prefix=$(S) --disable-shared --disable-dbus \
 		--disable-rdma --disable-usb --disable-bluetooth --without-libnl --without-dag --without-snf \
 		--without-turbocap --without-dpdk CC="$(CC)" CFLAGS="$(DEP_CFLAGS)")
-	$(Q)$(call logged,$(D)/libpcap/make.log,$(MAKE) -C $(D)/libpcap libpcap.a)
+	$(Q)$(call logged,$(D)/libpcap/make.log,$(MAKE) -C $(D)/libpcap CC="$(CC)" libpcap.a)
 	$(Q)cd $(D)/libpcap && $(LD) -r -o all.o --whole-archive libpcap.a && \
 		$(OBJCOPY) -w --keep-global-symbol='pcap_*' --keep-global-symbol='bpf_*' all.o
 	$(Q)mkdir -p $(S)/lib $(S)/include && rm -f $@ && $(AR) rcs $@ $(D)/libpcap/all.o
@@ -152,11 +162,12 @@ CURL_WITHOUT := zlib brotli zstd libpsl libidn2 librtmp libssh2 libssh libgsasl 
 $(D)/static/lib/libcurl.a: $(CURL_TAR)
 	$(say) DEP curl $(CURL_V)
 	$(Q)$(call unpack,$<,$(D)/curl)
-	$(Q)cd $(D)/curl && $(call logged,configure.log,./configure --quiet --prefix=$(S) --disable-shared \
+	$(Q)cd $(D)/curl && $(call logged,configure.log,$(CROSS_ENV) ./configure --quiet $(CONFIGURE_HOST) --prefix=$(S) --disable-shared \
 		--enable-static --disable-dependency-tracking --with-mbedtls --enable-http --enable-unix-sockets \
 		--enable-threaded-resolver $(CURL_OFF:%=--disable-%) $(CURL_WITHOUT:%=--without-%) \
 		CC="$(CC)" CFLAGS="$(DEP_CFLAGS)")
-	$(Q)$(call logged,$(D)/curl/make.log,$(MAKE) -C $(D)/curl/lib install && $(MAKE) -C $(D)/curl/include install)
+	$(Q)$(call logged,$(D)/curl/make.log,$(MAKE) -C $(D)/curl/lib CC="$(CC)" install && \
+		$(MAKE) -C $(D)/curl/include install)
 
 # Debian 12 has no libcjson.a.
 $(D)/static/lib/libcjson.a: $(CJSON_TAR)

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Writes the seccomp filters of src/sandbox.c as C, by libseccomp, when the program is built: made whenever it starts they
- * would take longer than all the rest of a start.
+ * sandbox_filter MACHINE: writes the seccomp filters of src/sandbox.c as C, by libseccomp, when the program is built: made
+ * whenever it starts they would take longer than all the rest of a start. It runs on the machine that builds and writes for
+ * the one that is named, as compilers name it.
  */
+#include <byteswap.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +24,27 @@
 
 /* Stands for the process's own number; none is that large. */
 #define SELF 0x7ffffff1u
+
+/* How machines differ, beyond the numbers of calls, which libseccomp translates. */
+struct machine {
+	const char *name;
+	uint32_t arch;
+	unsigned tcgets, tcsets, tiocgwinsz, fionread;
+	unsigned clone_flags; /* which argument of clone() */
+	bool mmap_in_memory;  /* mmap() has one argument, which points to the others: no filter sees them */
+	bool big_endian;
+};
+
+#define USUAL_IOCTLS .tcgets = 0x5401, .tcsets = 0x5402, .tiocgwinsz = 0x5413, .fionread = 0x541b
+
+static const struct machine machines[] = {
+	{ "x86_64", SCMP_ARCH_X86_64, USUAL_IOCTLS },
+	{ "aarch64", SCMP_ARCH_AARCH64, USUAL_IOCTLS },
+	{ "riscv64", SCMP_ARCH_RISCV64, USUAL_IOCTLS },
+	{ "powerpc64le", SCMP_ARCH_PPC64LE, .tcgets = 0x402c7413, .tcsets = 0x802c7414, .tiocgwinsz = 0x40087468,
+	  .fionread = 0x4004667f },
+	{ "s390x", SCMP_ARCH_S390X, USUAL_IOCTLS, .clone_flags = 1, .mmap_in_memory = true, .big_endian = true },
+};
 
 /* Who a rule is for. */
 enum {
@@ -236,6 +261,27 @@ static int add(scmp_filter_ctx ctx, uint32_t action, int call, unsigned n, const
 	return err == -EEXIST || err == -EDOM ? 0 : err;
 }
 
+/* A rule of checked[], in which numbers are those of the machine that builds. */
+static int add_checked(scmp_filter_ctx ctx, const struct machine *machine, size_t i)
+{
+	struct scmp_arg_cmp args[3];
+	unsigned n = checked[i].n;
+
+	memcpy(args, checked[i].args, sizeof(args));
+	if (checked[i].call == SCMP_SYS(ioctl))
+		switch (args[0].datum_b) {
+		case TCGETS: args[0].datum_b = machine->tcgets; break;
+		case TCSETS: args[0].datum_b = machine->tcsets; break;
+		case TIOCGWINSZ: args[0].datum_b = machine->tiocgwinsz; break;
+		case FIONREAD: args[0].datum_b = machine->fionread; break;
+		}
+	else if (checked[i].call == SCMP_SYS(clone))
+		args[0].arg = machine->clone_flags;
+	else if (checked[i].call == SCMP_SYS(mmap) && machine->mmap_in_memory)
+		n = 0;
+	return add(ctx, SCMP_ACT_ALLOW, checked[i].call, n, args);
+}
+
 /* abort() and raise() */
 static int allow_own_signals(scmp_filter_ctx ctx)
 {
@@ -245,7 +291,7 @@ static int allow_own_signals(scmp_filter_ctx ctx)
 	return err ? err : add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, &self);
 }
 
-static int add_rules(scmp_filter_ctx ctx, unsigned role)
+static int add_rules(scmp_filter_ctx ctx, const struct machine *machine, unsigned role)
 {
 	int err = role & STRICT ? allow_own_signals(ctx) : 0;
 
@@ -254,17 +300,38 @@ static int add_rules(scmp_filter_ctx ctx, unsigned role)
 			err = add(ctx, lists[i].action, lists[i].calls[j], 0, NULL);
 	for (size_t i = 0; !err && i < sizeof(checked) / sizeof(checked[0]); i++)
 		if (checked[i].role & role)
-			err = add(ctx, SCMP_ACT_ALLOW, checked[i].call, checked[i].n, checked[i].args);
+			err = add_checked(ctx, machine, i);
 	return err;
 }
 
+/* For this one only, whatever the machine that builds is: it cannot be with one of the other byte order. */
+static int set_machine(scmp_filter_ctx ctx, uint32_t arch)
+{
+	const uint32_t native = seccomp_arch_native();
+	int err;
+
+	if (arch == native)
+		return 0;
+	err = seccomp_arch_remove(ctx, native);
+	return err ? err : seccomp_arch_add(ctx, arch);
+}
+
+/* The program is in the byte order of the machine that it is for. */
+static void swap_bytes(struct sock_filter *code, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		code[i].code = bswap_16(code[i].code);
+		code[i].k = bswap_32(code[i].k);
+	}
+}
+
 /* The program as libseccomp gives it: to a descriptor only. */
-static int export(unsigned role, struct sock_filter *code, size_t size, size_t *n)
+static int export(const struct machine *machine, unsigned role, struct sock_filter *code, size_t size, size_t *n)
 {
 	/* glibc knows what to do where a call does not exist. */
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
 	FILE *f = tmpfile();
-	int err = ctx && f ? 0 : -ENOMEM;
+	int err = ctx && f ? set_machine(ctx, machine->arch) : -ENOMEM;
 
 	/* A tree: the kernel goes through all of it for each call there is, to know those that are always allowed. */
 	if (!err)
@@ -272,35 +339,33 @@ static int export(unsigned role, struct sock_filter *code, size_t size, size_t *
 	if (!err)
 		err = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (!err)
-		err = add_rules(ctx, role);
+		err = add_rules(ctx, machine, role);
 	if (!err)
 		err = seccomp_export_bpf(ctx, fileno(f));
 	if (!err) {
 		rewind(f);
 		*n = fread(code, sizeof(*code), size, f);
+		if (machine->big_endian != (BYTE_ORDER == BIG_ENDIAN))
+			swap_bytes(code, *n);
 	}
 	return err;
 }
 
-int main(void)
+/* The filters as C, in the order of the numbers by which sandbox.c finds them. */
+static int write_filters(const struct machine *machine)
 {
-	/* In the order of the numbers by which sandbox.c finds them. */
 	static const unsigned roles[] = { ALL | STRICT | DISSECT, ALL | STRICT | NAMES, ALL | LEAKS,
 					  ALL | LEAKS | NAMES };
 	static struct sock_filter code[BPF_MAXINSNS];
 	size_t max = 0;
 
-	printf("/* Written by scripts/sandbox_filter.c. */\n"
-	       "enum { SANDBOX_NAMES = 1, SANDBOX_LEAKS = 2, SANDBOX_FILTERS = 4 };\n"
-	       "enum { SANDBOX_SELF = %u };\n",
-	       SELF);
 	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
 		size_t n = 0;
-		const int err = export(roles[i], code, BPF_MAXINSNS, &n);
+		const int err = export(machine, roles[i], code, BPF_MAXINSNS, &n);
 
 		if (err) {
 			fprintf(stderr, "sandbox_filter: filter %zu: %s\n", i, strerror(-err));
-			return 1;
+			return err;
 		}
 		printf("static const struct sock_filter sandbox_filter_%zu[] = {\n", i);
 		for (size_t j = 0; j < n; j++)
@@ -315,4 +380,22 @@ int main(void)
 		printf("\tSANDBOX_ROW(sandbox_filter_%zu),\n", i);
 	printf("};\n");
 	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const struct machine *machine = NULL;
+
+	for (size_t i = 0; argc == 2 && i < sizeof(machines) / sizeof(machines[0]); i++)
+		if (!strcmp(argv[1], machines[i].name))
+			machine = &machines[i];
+	if (!machine) {
+		fprintf(stderr, "sandbox_filter: no such machine in its table\n");
+		return 1;
+	}
+	printf("/* Written by scripts/sandbox_filter.c. */\n"
+	       "enum { SANDBOX_NAMES = 1, SANDBOX_LEAKS = 2, SANDBOX_FILTERS = 4 };\n"
+	       "enum { SANDBOX_SELF = %u };\n",
+	       SELF);
+	return write_filters(machine) ? 1 : 0;
 }

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 # setup.sh [GROUP...]: installs what is missing to build and test, without asking. Groups: build, static, test (the
-# default is these three), containers (Docker and containerd, for their tests), vm (other kernels), lint, fuzz, or all.
+# default is these three), containers (Docker and containerd, for their tests), vm (other kernels), lint, fuzz, cross (make
+# CROSS=; "cross riscv64" and the like: for that machine instead of arm64), or all.
 # With apt (Debian 12, Ubuntu 22.04 and later) as root or through sudo; elsewhere it prints what is needed.
 # "a|b": either will do, a is installed when both are missing.
 set -eu
@@ -19,8 +20,11 @@ vm="qemu-system-x86 kmod cpio busybox-static xz-utils"
 lint="clang-format clang-tidy shellcheck zsh fish"
 fuzz="clang libclang-rt-dev"
 
+# Compiler, and what runs the programs here; the libraries come with scripts/sysroot.
+cross="qemu-user-static"
+
 [ $# -gt 0 ] || set -- build static test
-[ "$1" != all ] || set -- build static test containers vm lint fuzz
+[ "$1" != all ] || set -- build static test containers vm lint fuzz cross
 
 here=$(dirname "$0")
 
@@ -126,8 +130,17 @@ without_apt() {
 }
 
 packages=
+machines=
 for group in "$@"; do
 	case $group in
+	cross) packages="$packages $build $static $cross" machines=arm64 ;;
+	arm64 | riscv64 | ppc64el | s390x)
+		[ -n "$machines" ] || {
+			echo "setup.sh: '$group' goes with cross" >&2
+			exit 1
+		}
+		asked="${asked:-} $group" machines=$asked
+		;;
 	build) packages="$packages $build" ;;
 	static) packages="$packages $static" ;;
 	test) packages="$packages $test" ;;
@@ -136,10 +149,21 @@ for group in "$@"; do
 	lint) packages="$packages $lint" ;;
 	fuzz) packages="$packages $fuzz" ;;
 	*)
-		echo "setup.sh: unknown group '$group' (build, static, test, containers, vm, lint, fuzz, all)" >&2
+		echo "setup.sh: unknown group '$group' (build, static, test, containers, vm, lint, fuzz, cross, all)" >&2
 		exit 1
 		;;
 	esac
+done
+
+compiler_for() { # ARCH
+	case $1 in
+	arm64) echo gcc-aarch64-linux-gnu ;;
+	ppc64el) echo gcc-powerpc64le-linux-gnu ;;
+	*) echo "gcc-$1-linux-gnu" ;;
+	esac
+}
+for machine in $machines; do
+	packages="$packages $(compiler_for "$machine")"
 done
 
 if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
@@ -148,3 +172,5 @@ if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
 else
 	without_apt
 fi
+# shellcheck disable=SC2086 # a list of names
+[ -z "$machines" ] || "$here/sysroot" $machines >/dev/null

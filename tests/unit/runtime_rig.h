@@ -3,7 +3,6 @@
 #ifndef RUNTIME_RIG_H
 #define RUNTIME_RIG_H
 
-#include <sanitizer/common_interface_defs.h>
 #include <sys/stat.h>
 
 #include "check.h"
@@ -240,11 +239,15 @@ static inline void user_end(struct fake *f)
 
 static char messages[64];
 
+/* The sanitizer's, where there is one. */
+__attribute__((weak)) void __sanitizer_set_report_fd(void *fd);
+
 /* What the daemons provoke is written to a file; what the sanitizers say is not. */
 static inline void messages_catch(void)
 {
 	snprintf(messages, sizeof(messages), "%s/messages", directory);
-	__sanitizer_set_report_fd((void *)(uintptr_t)dup(STDERR_FILENO));
+	if (__sanitizer_set_report_fd)
+		__sanitizer_set_report_fd((void *)(uintptr_t)dup(STDERR_FILENO));
 	if (!freopen(messages, "w", stderr))
 		exit(2);
 }
