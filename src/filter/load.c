@@ -307,7 +307,7 @@ static void prologue_memory(struct ebpf *e)
 	e->likely_x = likely_x(e);
 	ebpf_mov32(e, BPF_REG_2, BPF_REG_2);
 	ebpf_store(e, BPF_DW, REG_FP, SLOT_LINEAR, BPF_REG_2);
-	ebpf_store(e, BPF_DW, REG_FP, SLOT_LEN, BPF_REG_3);
+	ebpf_store(e, BPF_W, REG_FP, SLOT_LEN, BPF_REG_3);
 	ebpf_store(e, BPF_DW, REG_FP, SLOT_VLAN, BPF_REG_4);
 	ebpf_store(e, BPF_DW, REG_FP, SLOT_META, BPF_REG_5);
 	ebpf_mov(e, BPF_REG_1, REG_FP);

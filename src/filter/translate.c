@@ -89,9 +89,11 @@ static void pads(struct ebpf *e, bool falls_in)
  * must then keep X precise, and explores every path of every turn. */
 static void launder_x(struct ebpf *e)
 {
+	enum { HIGH_HALF = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 0 : 2, LOW_HALF = 2 - HIGH_HALF };
+
 	ebpf_store(e, BPF_W, REG_FP, SLOT_BUFFER, REG_X);
-	ebpf_load(e, BPF_H, BPF_REG_1, REG_FP, SLOT_BUFFER);
-	ebpf_load(e, BPF_H, REG_X, REG_FP, SLOT_BUFFER + 2);
+	ebpf_load(e, BPF_H, BPF_REG_1, REG_FP, SLOT_BUFFER + LOW_HALF);
+	ebpf_load(e, BPF_H, REG_X, REG_FP, SLOT_BUFFER + HIGH_HALF);
 	ebpf_emit(e, BPF_ALU | BPF_LSH | BPF_K, REG_X, 0, 0, 16);
 	ebpf_emit(e, BPF_ALU | BPF_OR | BPF_X, REG_X, BPF_REG_1, 0, 0);
 }
