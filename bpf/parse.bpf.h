@@ -180,7 +180,7 @@ static __always_inline bool parse_direct(struct __sk_buff *skb, struct packet_he
 	enum { HEADER = 20, PORTS = 4, TCP_FLAGS = 13, NO_OPTIONS = 0x45, FRAGMENT = 0x3fff };
 	const __u8 *h = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
 
-	if (protocol != ETH_P_IP)
+	if (!packet_unaligned || protocol != ETH_P_IP)
 		return false;
 	h += l3;
 	if (h + HEADER + (head ? TCP_FLAGS + 1 : PORTS) > end)

@@ -19,7 +19,8 @@ const volatile __u32 any_netns __weak = 0;	     /* namespaces that appear are ca
 /* Of taps: which directions; a loopback device shows each packet once, on egress where that is wanted. */
 const volatile __u32 tap_in __weak = 1;
 const volatile __u32 tap_out __weak = 1;
-const volatile __u32 tap_fragments __weak = 0; /* tracepoints may read fragments (6.12) */
+const volatile __u32 packet_unaligned __weak = 1; /* packets may be looked into without minding how words lie */
+const volatile __u32 tap_fragments __weak = 0;	  /* tracepoints may read fragments (6.12) */
 
 /* Only counts are wanted: nothing crosses the rings. A CPU has so many slots of ptcp_counts (bpf/count.bpf.h). */
 const volatile __u32 counting __weak = 0;

@@ -136,6 +136,16 @@ static bool softirq_stack_there(void)
 	return uname(&u) != 0 || !strstr(u.version, "PREEMPT_RT");
 }
 
+/* Where processors need not load words from any place, the verifier takes no program that does. */
+static bool unaligned_taken(void)
+{
+#ifdef __riscv
+	return false;
+#else
+	return true;
+#endif
+}
+
 /* A row whose setting the programs are told. */
 #define TOLD(name) .told = true, .setting = offsetof(struct ptcpdump__rodata, name)
 
@@ -206,6 +216,10 @@ static const struct {
 			     .lost = "each packet that sockets of other namespaces get is looked at, for their SYNs",
 			     .here = synack6_passes,
 			     TOLD(attrib_synack6) },
+	[KERNEL_UNALIGNED] = { .kind = "load",
+			       .name = "unaligned words",
+			       .lost = "packet programs read packets by helper, which takes longer",
+			       .here = unaligned_taken },
 	[KERNEL_SOFTIRQ_STACK] = { .kind = "scheduling",
 				   .name = "no PREEMPT_RT",
 				   .lost = "the running task never tells who sends",

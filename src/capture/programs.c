@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "capture/align.h"
 #include "capture/attrib.h"
 #include "capture/backend.h"
 #include "capture/kernel.h"
@@ -264,10 +265,8 @@ static int programs_choose(struct capture *c, struct ptcpdump *skel)
 	struct bpf_program *prog;
 	int err;
 
-	bpf_object__for_each_program(prog, skel->obj)
-	{
-		bpf_program__set_autoload(prog, false);
-	}
+	bpf_object__for_each_program(prog, skel->obj) bpf_program__set_autoload(prog, false);
+	align_programs(skel);
 	err = attrib_prepare(c->attrib, skel);
 	/* Without an iterator, all sockets from before are listed there. */
 	if (!err && c->config.attribution && !attrib_scan_first(c->attrib))

@@ -115,7 +115,7 @@ struct filter_codes {
 };
 /*
  * Between open and load of an object: each code replaces its stubs. NULL: that stub stays and matches everything. The codes are not used after the call. Only the object of the last call is
- * known, so each needs its own just before it is loaded. Returns 0, or -errno with a message in err: -E2BIG when the
+ * known, so each needs its own just before it is loaded. Programs with BPF_F_STRICT_ALIGNMENT get filters that pass with it. Returns 0, or -errno with a message in err: -E2BIG when the
  * filter is too large.
  *
  * The verifier may still find a filter too large: filter_refused() tells from the error of bpf_object__load() (or of

@@ -178,9 +178,17 @@ static int splice_new(struct splice *s, const struct bpf_object *obj, const stru
 	return s->insns && s->func_info && (s->line_info || !opts->line_info) ? 0 : -ENOMEM;
 }
 
-static int replace_all(struct splice *s, const struct filter_inject *fi, enum bpf_prog_type type)
+/* The verifier wants the words of a packet to lie at multiples of their size where it minds that: no filter can tell. */
+static enum filter_flavour skb_flavour(const struct bpf_program *prog)
 {
-	enum filter_flavour skb = type == BPF_PROG_TYPE_SOCKET_FILTER ? FLAVOUR_LOAD_BYTES : FLAVOUR_DIRECT;
+	const bool aligned = bpf_program__flags(prog) & BPF_F_STRICT_ALIGNMENT;
+
+	return aligned || bpf_program__type(prog) == BPF_PROG_TYPE_SOCKET_FILTER ? FLAVOUR_LOAD_BYTES : FLAVOUR_DIRECT;
+}
+
+static int replace_all(struct splice *s, const struct filter_inject *fi, const struct bpf_program *prog)
+{
+	const enum filter_flavour skb = skb_flavour(prog);
 	const struct {
 		const char *stub;
 		const struct filter_body *body;
@@ -233,7 +241,7 @@ static int replace_stubs(struct filter_inject *fi, struct bpf_program *prog, str
 	int rc = splice_new(&s, fi->obj, prog, opts);
 
 	if (!rc)
-		rc = replace_all(&s, fi, bpf_program__type(prog));
+		rc = replace_all(&s, fi, prog);
 	if (rc > 0)
 		rc = bpf_program__set_insns(prog, s.insns, s.n);
 	if (!rc)

@@ -9,8 +9,9 @@ struct bpf_insn;
 
 enum filter_flavour {
 	/* int f(struct __sk_buff *skb, u32 egress) */
-	FLAVOUR_DIRECT,	    /* direct packet access, bpf_skb_load_bytes() beyond the linear part: tc, cgroup_skb */
-	FLAVOUR_LOAD_BYTES, /* bpf_skb_load_bytes() only: socket filters have no direct access */
+	FLAVOUR_DIRECT, /* direct packet access, bpf_skb_load_bytes() beyond the linear part: tc, cgroup_skb */
+	/* bpf_skb_load_bytes() only: socket filters have no direct access, and nobody who has to align what he loads */
+	FLAVOUR_LOAD_BYTES,
 	/* int f(u64 start, u32 linear, u32 len, u64 vlan, u64 meta), as bpf/filter.bpf.h explains */
 	FLAVOUR_MEMORY, /* bpf_probe_read_kernel(): tracing */
 	FLAVOURS,

@@ -37,6 +37,7 @@ static void test_settings_are_safe_before_they_are_set(void)
 	CHECK_INT(skel->rodata->attrib_trace_storage, 0);
 	CHECK_INT(skel->rodata->owner_preempt_off, 0);
 	CHECK_INT(skel->rodata->tap_fragments, 0);
+	CHECK_INT(skel->rodata->packet_unaligned, 1);
 	ptcpdump__destroy(skel);
 }
 
