@@ -75,9 +75,18 @@ struct {
 	__type(value, __u32);
 } ptcp_netns SEC(".maps") __weak;
 
+/* The highest byte of all kernel addresses: PAGE_OFFSET and above on powerpc, s390 begins at 0. */
+#if defined(__TARGET_ARCH_powerpc)
+#define KERNEL_TOP_BYTE 0xc0
+#elif defined(__TARGET_ARCH_s390)
+#define KERNEL_TOP_BYTE 0
+#else
+#define KERNEL_TOP_BYTE 0xff
+#endif
+
 /*
  * A kernel pointer as a number, so that it can be probed: the verifier allows no arithmetic on sockets and frames.
- * Writing one byte over a spilled pointer makes plain bytes of it. The highest is 0xff in all kernel addresses.
+ * Writing one byte over a spilled pointer makes plain bytes of it; that byte is known.
  */
 static __always_inline unsigned long pointer_value(const void *p)
 {
@@ -88,9 +97,9 @@ static __always_inline unsigned long pointer_value(const void *p)
 	} volatile spilled = { .pointer = p };
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	spilled.bytes[sizeof(void *) - 1] = 0xff;
+	spilled.bytes[sizeof(void *) - 1] = KERNEL_TOP_BYTE;
 #else
-	spilled.bytes[0] = 0xff;
+	spilled.bytes[0] = KERNEL_TOP_BYTE;
 #endif
 	return spilled.value;
 }
@@ -118,12 +127,27 @@ static __always_inline void select_by_comm(__u32 tgid, const char *comm)
 		bpf_map_update_elem(&ptcp_pids, &tgid, &value, BPF_ANY);
 }
 
-struct thread_info___arm64 {
+/* arm64 */
+struct thread_info___long {
 	__u64 preempt_count;
 } CORE;
 
-struct task_struct___arm64 {
-	struct thread_info___arm64 thread_info;
+struct task_struct___long {
+	struct thread_info___long thread_info;
+} CORE;
+
+/* riscv, powerpc, loongarch. A load of an int is not made one of a long, nor the other way round. */
+struct thread_info___int {
+	int preempt_count;
+} CORE;
+
+struct task_struct___int {
+	struct thread_info___int thread_info;
+} CORE;
+
+/* s390: what is the CPU's own, which each sees at address 0. */
+struct lowcore {
+	int preempt_count;
 } CORE;
 
 /*
@@ -160,22 +184,48 @@ static __always_inline bool interrupted_in_user_mode(struct task_struct *task, u
 	return interrupted_as_probed(top);
 }
 
+static __always_inline bool preempt_count_known(struct task_struct *task)
+{
+	struct task_struct___int *t = (void *)task;
+
+	return bpf_core_type_exists(struct lowcore) || bpf_core_field_exists(t->thread_info.preempt_count);
+}
+
+static __always_inline __u32 preempt_count(struct task_struct *task)
+{
+	struct task_struct___long *wide = (void *)task;
+	struct task_struct___int *t = (void *)task;
+	int count;
+
+	if (bpf_core_type_exists(struct lowcore)) {
+		if (bpf_probe_read_kernel(&count, sizeof(count),
+					  (const void *)(long)bpf_core_field_offset(struct lowcore, preempt_count)))
+			return ~0U; /* as in all kinds of interrupts: kernels may be told to have it elsewhere */
+		return count;
+	}
+	if (bpf_core_field_size(t->thread_info.preempt_count) == sizeof(__u64))
+		return TASK_READ(wide, thread_info.preempt_count);
+	return TASK_READ(t, thread_info.preempt_count);
+}
+
 /*
- * False in hard and soft interrupts, where "current" is whoever was interrupted. arm64 has the preempt count in the
- * task. x86-64 keeps it per CPU, out of reach without CONFIG_KALLSYMS_ALL; but interrupts that hit the kernel run on
+ * False in hard and soft interrupts, where "current" is whoever was interrupted. Most architectures have the preempt count in
+ * the task. x86-64 keeps it per CPU, out of reach without CONFIG_KALLSYMS_ALL; but interrupts that hit the kernel run on
  * stacks of their own, and a program's frame is on the stack it was called on. Those that hit user mode run on the
  * task's empty stack, and left their mark at its top. ksoftirqd is a kernel thread: see task_is_user().
  * frame: an address on the stack that the program was called on. From 6.13 on tracing programs have a stack of their own.
  */
 static __always_inline bool task_context_at(struct task_struct *task, unsigned long frame)
 {
-	struct task_struct___arm64 *arm = (void *)task;
+	enum { INTERRUPTED = 0x00ff0100 }; /* NMI, hard interrupt, a soft one that is served: linux/preempt.h */
 	unsigned long base;
 
 	if (!attrib_softirq_stack)
 		return false;
-	if (bpf_core_field_exists(arm->thread_info.preempt_count))
-		return !(TASK_READ(arm, thread_info.preempt_count) & 0x00ff0100);
+	if (preempt_count_known(task))
+		return !(preempt_count(task) & INTERRUPTED);
+	if (!bpf_core_field_exists(struct pt_regs, orig_ax))
+		return false;
 	base = (unsigned long)TASK_READ(task, stack);
 	return frame - base < attrib_stack_size && !interrupted_in_user_mode(task, base + attrib_stack_size);
 }
