@@ -104,6 +104,7 @@ static const int allowed[] = {
 	SCMP_SYS(select),
 	SCMP_SYS(shutdown),
 	SCMP_SYS(sigaltstack),
+	SCMP_SYS(sigreturn), /* of s390, where a handler takes a number only */
 	SCMP_SYS(sysinfo),
 	SCMP_SYS(time),
 	SCMP_SYS(uname),
