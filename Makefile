@@ -6,7 +6,7 @@
 # make tsan       build/tsan/ptcpdump, with ThreadSanitizer; tests/system/tsan.sh runs it
 # make CROSS=aarch64-linux-gnu [static] [tests]   the same for another machine, in build/aarch64-linux-gnu
 # make setup      install what is missing (apt; elsewhere it prints a list)
-# make demo       set up, build, and show it at work
+# make demo       set up what building takes, build, and show it at work
 # make check      set up, build, run every test
 # make check-fast build, run those that need less than a minute
 # make fuzz       feed bytes that nobody meant to all that reads some (FUZZ_SECONDS=60 FUZZ="text reader")
@@ -304,15 +304,18 @@ vm-kernels:
 
 tests: $(UNIT) $(BPF_TEST) $(PROGRAMS) $(HELPERS) $(LIB_HELPERS) $(ALTERED) $(BENCH_TOOLS) $(FAULTS) $(if $(CROSS),,tsan)
 
+# All processors, unless -j says how many.
+all_cpus = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
+
 # The set-up may bring pkg-config and the compilers: a second make reads the Makefile with them in place.
 check:
 	@scripts/setup.sh
-	@$(MAKE) tests
+	@$(MAKE) $(all_cpus) tests
 	@tests/run $(SUITES)
 
 demo:
-	@scripts/setup.sh
-	@$(MAKE) $(B)/ptcpdump
+	@scripts/setup.sh build
+	@$(MAKE) $(all_cpus) $(B)/ptcpdump
 	@scripts/demo.sh $(B)/ptcpdump
 
 setup:

@@ -1,50 +1,64 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# setup.sh [GROUP...]: installs what is missing to build and test, without asking. Groups: build, static, test (the
+# setup.sh [-n] [GROUP...]: installs what is missing to build and test, without asking. Groups: build, static, test (the
 # default is these three), containers (Docker and containerd, for their tests), vm (other kernels), lint, fuzz, cross (make
 # CROSS=; "cross riscv64" and the like: for that machine instead of arm64), or all.
 # With apt (Debian 12, Ubuntu 22.04 and later) as root or through sudo; elsewhere it prints what is needed.
+# -n: only prints the names of the packages.
 # "a|b": either will do, a is installed when both are missing.
+#
+# Some of the packages bring services, of which only the programs are needed: none is started, and none is enabled. What
+# was there before stays as it is.
 set -eu
 
-build="gcc libc6-dev make pkg-config|pkgconf clang bpftool libbpf-dev libelf-dev zlib1g-dev libpcap-dev libcjson-dev
-	libcurl4-openssl-dev|libcurl4-gnutls-dev libnghttp2-dev libprotobuf-c-dev protobuf-c-compiler libzstd-dev
-	liblz4-dev liblzma-dev libssl-dev libutf8proc-dev libseccomp-dev xz-utils curl ca-certificates python3"
-static="libmbedtls-dev flex bison"
-test="iproute2 iputils-ping procps libcap2-bin tcpdump tshark perl nginx-light|nginx|nginx-core dnsutils|bind9-dnsutils dnsmasq-base
+# Programs for BPF are compiled by clang; it is the C compiler, too, where there is no other.
+build="clang libc6-dev make pkgconf|pkg-config bpftool libbpf-dev libelf-dev zlib1g-dev libpcap0.8-dev|libpcap-dev
+	libcjson-dev libcurl4-openssl-dev|libcurl4-gnutls-dev libnghttp2-dev libprotobuf-c-dev protobuf-c-compiler libzstd-dev
+	liblz4-dev liblzma-dev libssl-dev libutf8proc-dev libseccomp-dev xz-utils curl ca-certificates perl-base"
+static="gcc libmbedtls-dev flex bison"
+test="gcc python3 iproute2 iputils-ping procps libcap2-bin tcpdump tshark perl nginx-light|nginx|nginx-core dnsutils|bind9-dnsutils dnsmasq-base
 	socat netcat-openbsd ethtool nftables gunicorn util-linux zstd lz4 mandoc openssh-server openssh-client sudo faketime tmux
 	screen python3-yaml jq python3-jsonschema
 	prometheus prometheus-node-exporter"
 containers="docker.io|docker-ce containerd|containerd.io runc|containerd.io containernetworking-plugins busybox-static"
 vm="qemu-system-x86 kmod cpio busybox-static xz-utils"
 lint="clang-format clang-tidy shellcheck zsh fish"
-fuzz="clang libclang-rt-dev"
+fuzz="clang libclang-rt-dev|libclang-common-14-dev"
 
 # Compiler, and what runs the programs here; the libraries come with scripts/sysroot.
 cross="qemu-user-static"
 
+print_only=
+if [ "${1:-}" = -n ]; then
+	print_only=yes
+	shift
+fi
 [ $# -gt 0 ] || set -- build static test
 [ "$1" != all ] || set -- build static test containers vm lint fuzz cross
 
 here=$(dirname "$0")
 
-as_root() {
-	if [ "$(id -u)" -eq 0 ]; then
-		"$@"
-	elif command -v sudo >/dev/null; then
-		sudo "$@"
-	else
-		echo "setup.sh: these packages are missing:$missing" >&2
-		echo "setup.sh: install them as root, or install sudo, and try again" >&2
-		exit 1
-	fi
+fail() { # LINE...
+	printf 'setup.sh: %s\n' "$@" >&2
+	exit 1
 }
 
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# --- which packages ------------------------------------------------------------
+
 installed() { # PACKAGE
+	case $1 in
 	# Ubuntu has bpftool in packages with other names.
-	[ "$1" = bpftool ] && "$here/find-bpftool.sh" >/dev/null 2>&1 && return 0
-	# Its name is another one where it is not a part of clang itself.
-	[ "$1" = libclang-rt-dev ] && ls "$(clang -print-resource-dir 2>/dev/null)"/lib/*/libclang_rt.fuzzer* >/dev/null 2>&1 && return 0
+	bpftool) "$here/find-bpftool.sh" >/dev/null 2>&1 && return 0 ;;
+	# Which of these has the fuzzer depends on the release.
+	libclang-rt-dev | libclang-common-14-dev)
+		ls "$(clang -print-resource-dir 2>/dev/null)"/lib/*/libclang_rt.fuzzer* >/dev/null 2>&1
+		return
+		;;
+	esac
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
@@ -74,38 +88,125 @@ first_available() { # A|B|C
 	echo "${1%%|*}"
 }
 
-with_apt() { # PACKAGE...
-	missing=
+# Prints what is missing of these, each once.
+missing_of() { # ENTRY...
 	for entry in "$@"; do
-		any_installed "$entry" || missing="$missing $entry"
-	done
-	[ -n "$missing" ] || return 0
-	echo "setup.sh: installing$missing"
-	# Its program is needed, not a service that listens. Debian's and Ubuntu's units look for this file.
-	case "$missing " in
-	*" openssh-server "*)
-		as_root mkdir -p /etc/ssh
-		as_root touch /etc/ssh/sshd_not_to_be_run
-		;;
-	esac
-	# Nor of these: a mask keeps systemd from starting what is installed, now and at the next boot.
-	for name in prometheus prometheus-node-exporter; do
-		case "$missing " in
-		*" $name "*)
-			as_root mkdir -p /etc/systemd/system
-			as_root ln -sfn /dev/null "/etc/systemd/system/$name.service"
+		any_installed "$entry" || echo "$entry"
+	done | awk '!seen[$0]++' | paste -sd' ' -
+}
+
+names_of() { # ENTRY...
+	for entry in "$@"; do first_available "$entry"; done | paste -sd' ' -
+}
+
+# --- services that packages bring ----------------------------------------------
+
+# Debian's and Ubuntu's packages ask this file before they start, stop or restart anything.
+policy=/usr/sbin/policy-rc.d
+policy_before=$policy.before-ptcpdump
+policy_words='# written by setup.sh of ptcpdump, which removes it'
+
+hold_services() {
+	before=$(mktemp)
+	enabled >"$before"
+	# Also when a signal ends us.
+	trap release_services EXIT
+	trap 'exit 1' INT TERM HUP
+	# One of ours is what a run that was killed has left.
+	if ! grep -qs "$policy_words" $policy && { [ -e $policy ] || [ -L $policy ]; }; then
+		as_root mv $policy $policy_before
+	fi
+	printf '#!/bin/sh\n%s\nexit 101\n' "$policy_words" | as_root tee $policy >/dev/null
+	as_root chmod 755 $policy
+}
+
+release_services() {
+	as_root rm -f $policy
+	if [ -e $policy_before ] || [ -L $policy_before ]; then
+		as_root mv $policy_before $policy
+	fi
+	disable_new
+	rm -f "$before"
+}
+
+# What the next boot would start: the links of systemd and of System V's scripts.
+enabled() {
+	find /etc/systemd/system -path '*.wants/*' -o -path '*.requires/*' 2>/dev/null | sort
+	find /etc/rc[2-5S].d -name 'S*' 2>/dev/null | sort
+}
+
+# Links that are gone are for packages a service that its owner has disabled: upgrades leave it so.
+disable_new() {
+	units=
+	for link in $(enabled | grep -Fxv -f "$before"); do
+		case $link in
+		/etc/systemd/*)
+			as_root rm -f "$link"
+			units="$units ${link##*/}"
+			;;
+		*)
+			name=${link##*/S[0-9][0-9]}
+			as_root update-rc.d "$name" disable >/dev/null 2>&1 || as_root rm -f "$link"
 			;;
 		esac
 	done
+	[ -n "$units" ] || return 0
+	[ ! -d /run/systemd/system ] || as_root systemctl daemon-reload
+	echo "setup.sh: not started and not enabled, as only their programs are needed:$units"
+}
+
+# --- with apt, and without ------------------------------------------------------
+
+# What apt says, as far as it tells how far it is; returns apt's status, which comes last.
+progress() { # PACKAGES
+	unpacked=0
+	while read -r word name rest; do
+		case $word in
+		Need) echo "  $word $name $rest" ;;
+		Get:*) echo "  fetch   ${word#Get:}/$1 $(echo "$rest" | cut -d' ' -f3)" ;;
+		Unpacking)
+			unpacked=$((unpacked + 1))
+			echo "  unpack  $unpacked/$1 $name"
+			;;
+		apt-status) return "$name" ;;
+		esac
+	done
+	return 1
+}
+
+apt_install() { # PACKAGE...
+	count=$(apt-get install -s -qq --no-install-recommends "$@" | grep -c '^Inst') || true
+	echo "setup.sh: that is $count packages with what they need"
+	{
+		status=0
+		as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 LC_ALL=C apt-get install -q -y \
+			--no-install-recommends -o Dpkg::Use-Pty=0 "$@" || status=$?
+		echo "apt-status $status"
+	} | progress "$count"
+}
+
+can_be_root() {
+	[ "$(id -u)" -eq 0 ] || { command -v sudo >/dev/null && sudo true; }
+}
+
+# shellcheck disable=SC2046,SC2086 # lists of names
+with_apt() { # ENTRY...
+	missing=$(missing_of "$@")
+	[ -n "$missing" ] || return 0
+	names=$(names_of $missing)
+	if [ -n "$print_only" ]; then
+		echo "$names"
+		return
+	fi
+	can_be_root || fail "these packages are missing: $names" \
+		"you are not root, and sudo is not there or refuses; this has to be run once as root:" \
+		"    apt-get update && apt-get install --no-install-recommends $names"
+	echo "setup.sh: installing $names"
+	hold_services
 	# One broken third-party source must not stop the rest: what matters is whether the packages are found.
 	as_root apt-get update -qq || true
-	names=
-	for entry in $missing; do
-		names="$names $(first_available "$entry")"
-	done
-	# shellcheck disable=SC2086 # a list of names
-	as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get install -qq -y --no-install-recommends \
-		-o Dpkg::Use-Pty=0 $names >/dev/null
+	# Those of lists that were older, or not there at all.
+	apt_install $(names_of $missing) || fail "apt-get has failed, see above"
 }
 
 without_apt() {
@@ -122,8 +223,8 @@ without_apt() {
 		Install with this system's package manager, development files included (names as Fedora has them):
 		  gcc make pkgconf clang bpftool libbpf-devel elfutils-libelf-devel zlib-devel libpcap-devel cjson-devel
 		  libcurl-devel libnghttp2-devel protobuf-c-devel protobuf-c-compiler libzstd-devel lz4-devel xz-devel openssl-devel
-		  utf8proc-devel
-		For the tests and the demo: python3 curl perl iproute iputils tcpdump wireshark-cli nginx bind-utils dnsmasq
+		  utf8proc-devel libseccomp-devel
+		For the demo: curl perl, and for the tests also: gcc python3 iproute iputils tcpdump wireshark-cli nginx bind-utils dnsmasq
 		  socat nmap-ncat ethtool nftables openssh-server sudo tmux screen
 	END
 	exit 1

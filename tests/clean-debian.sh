@@ -4,7 +4,8 @@
 # what the README says: make demo, then make check. Root only; not part of make check. KEEP=1 leaves the tree for a look.
 #
 # The new system has what debootstrap's minimal variant brings, plus make and git. It uses the apt sources of this
-# machine's Debian, its kernel and its network.
+# machine's Debian, of another SUITE the same mirror, and this machine's kernel and network. Its root is no mount point, as
+# in many a chroot. No service may be started or enabled there, and it is told how many packages came.
 set -eu
 
 suite=${SUITE:-bookworm}
@@ -19,12 +20,19 @@ if ! command -v debootstrap >/dev/null; then
 	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y debootstrap
 fi
 
-# shellcheck disable=SC2016 # the format is apt's, not the shell's
-mirror=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' | sed -n "s/^$suite //p" | head -n 1)
+# Of this suite, else the mirror of another one.
+mirrors() { # REGEX
+	# shellcheck disable=SC2016 # the format is apt's, not the shell's
+	apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' | grep -v -e security -e '/apt' | sed -n "s/^$1 //p"
+}
+mirror=$({ mirrors "$suite"; mirrors '[^ ]*'; } | head -n 1)
 if [ -z "$mirror" ]; then
-	echo "clean-debian.sh: apt here has no source for '$suite': set SUITE=" >&2
+	echo "clean-debian.sh: apt here has no Debian mirror among its sources" >&2
 	exit 1
 fi
+# A newer suite than debootstrap knows is set up as all of today's.
+script=
+[ -e "/usr/share/debootstrap/scripts/$suite" ] || script=/usr/share/debootstrap/scripts/sid
 
 root=$(mktemp -d "${TMPDIR:-/var/tmp}/clean-debian.XXXXXX")
 # It becomes /, which all users may enter.
@@ -55,21 +63,21 @@ mount_in() { # PATH MOUNT-ARGUMENTS...
 	mounted+=("$where")
 }
 
-debootstrap --variant=minbase --include=make,git,ca-certificates "$suite" "$root" "$mirror" >"$root.log" 2>&1 || {
+debootstrap --variant=minbase --include=make,git,ca-certificates "$suite" "$root" "$mirror" $script >"$root.log" 2>&1 || {
 	tail -n 20 "$root.log" >&2
 	exit 1
 }
 rm -f "$root.log"
 
-# The same sources as here, security updates included.
+# The same sources as here, security updates included; of another suite, what debootstrap has written.
 for source in /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources; do
-	if [ -f "$source" ]; then
+	if [ -f "$source" ] && grep -q "\b$suite\b" "$source"; then
 		rm -f "$root/etc/apt/sources.list"
 		cp "$source" "$root/etc/apt/sources.list.d/"
 	fi
 done
-# Services that packages bring stay off: they would take this machine's ports.
-printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
+# They would take this machine's ports. What is asked for is noted: nothing should be.
+printf '#!/bin/sh\necho "$*" >>/started\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
 chmod +x "$root/usr/sbin/policy-rc.d"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 cp /etc/hosts "$root/etc/hosts"
@@ -89,8 +97,23 @@ if [ -n "${DISTDIR:-}" ] && [ -d "$DISTDIR" ]; then
 	cp "$DISTDIR"/*.tar.* "$root$distdir/"
 fi
 
+# shellcheck disable=SC2016 # dpkg's format
+packages() { chroot "$root" dpkg-query -W -f '${db:Status-Abbrev}\n' | grep -c '^ii'; }
+enabled() { (cd "$root" && find etc/systemd/system -path '*.wants/*' && find etc/rc[2-5S].d -name 'S*') | sort; }
+packages_before=$(packages)
+enabled_before=$(enabled)
+
 status=0
 chroot "$root" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb DISTDIR="$distdir" \
 	bash -c "cd /root/ptcpdump && $command" </dev/null || status=$?
-echo "clean-debian.sh: '$command' ended with status $status"
+echo "clean-debian.sh: '$command' ended with status $status; it installed $(($(packages) - packages_before)) packages"
+if [ -s "$root/started" ]; then
+	echo "clean-debian.sh: services would have been started: $(sort -u "$root/started" | paste -sd';')" >&2
+	status=1
+fi
+new=$(comm -13 <(echo "$enabled_before") <(enabled) | paste -sd' ')
+if [ -n "$new" ]; then
+	echo "clean-debian.sh: services have been enabled: $new" >&2
+	status=1
+fi
 exit "$status"
