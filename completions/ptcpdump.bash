@@ -91,6 +91,7 @@ _ptcpdump()
 	--exec-events-worker-number) return ;;
 	--delay-before-handle-packet-events) return ;;
 	--log-level) _ptcpdump_words -W 'debug info warn error fatal'; return ;;
+	-h|--help) [[ $joined ]] && { _ptcpdump_words -W 'all'; return; } ;;
 	--completion) _ptcpdump_words -W 'bash zsh fish'; return ;;
 	# process terms of an expression
 	pid) _ptcpdump_words -W "$(cd /proc && echo [0-9]*)"; return ;;

@@ -143,7 +143,7 @@ _arguments -s \
 	'*--log-level=[which messages to show (default warn)]:LEVEL:(debug info warn error fatal)' \
 	'*--install-extcap[make this program an interface of your Wireshark, by links in your folders, and exit]' \
 	'*--version[print the version and exit]' \
-	'*-h[print this and exit]' \
-	'*--help[print this and exit]' \
+	'*-h[print the usual options, or all of them, and exit]' \
+	'*--help=-[print the usual options, or all of them, and exit]::all:(all)' \
 	'*--completion=[print the completion script for a shell and exit]:SHELL:(bash zsh fish)' \
 	'*:expression:(and or not src dst pid pname uid exe cmdline parent container pod label netns unknown own arp host icmp icmp6 inbound ip ip6 net outbound port portrange sctp tcp udp vlan)'

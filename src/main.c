@@ -43,6 +43,7 @@ static int act(const struct options *o)
 	case ACTION_PROBE: return capture_probe(stdout) ? 1 : 0;
 	case ACTION_INSTALL_EXTCAP: return extcap_install() ? 1 : 0;
 	case ACTION_HELP: options_print_help(); break;
+	case ACTION_HELP_ALL: options_print_help_all(); break;
 	case ACTION_VERSION: options_print_version(); break;
 	case ACTION_FP_TYPE: print_fp_type(); break;
 	case ACTION_TIME_T_SIZE: printf("%zu\n", sizeof(time_t) * 8); break;

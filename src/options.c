@@ -53,7 +53,7 @@ static int getopt_tables_make(struct getopt_tables *t)
 
 		if (d->key < OPTION_LONG) {
 			*letter++ = (char)d->key;
-			if (d->arg)
+			if (d->arg && !d->optional)
 				*letter++ = ':';
 		}
 		if (d->name) {
@@ -82,15 +82,15 @@ static int refuse_unknown(int argc, char **argv, int key)
 	const struct option_desc *d = optopt ? option_find(optopt) : NULL;
 
 	if (key == ':' && strncmp(word, "--", 2) == 0)
-		log_error("option '%s' requires an argument: %s; --help explains it", word,
+		log_error("option '%s' requires an argument: %s; --help all explains it", word,
 			  d && d->arg ? d->arg : "a value");
 	else if (key == ':')
-		log_error("option requires an argument -- '%c': %s; --help explains it", optopt,
+		log_error("option requires an argument -- '%c': %s; --help all explains it", optopt,
 			  d && d->arg ? d->arg : "a value");
 	else if (optopt)
-		log_error("invalid option -- '%c'; --help lists all options", optopt);
+		log_error("invalid option -- '%c'; --help all lists them", optopt);
 	else
-		log_error("unrecognized or ambiguous option '%s'; --help lists all options", word);
+		log_error("unrecognized or ambiguous option '%s'; --help all lists them", word);
 	return -EINVAL;
 }
 
@@ -111,7 +111,7 @@ static int parse_word(struct options *o, int argc, char **argv, int key, const s
 		optopt = key == '=' ? key : optopt;
 		return refuse_unknown(argc, argv, key);
 	}
-	if (d->arg || optarg)
+	if ((d->arg && !d->optional) || optarg)
 		return option_apply(o, d, optarg);
 	*letter = d;
 	return 0;
@@ -512,6 +512,9 @@ int options_parse(struct options *o, int argc, char **argv)
 	if (words < argc)
 		argv[words] = NULL;
 	err = parse_words(o, words, argv);
+	/* For getopt, a value that may be missing stands behind '='. */
+	if (o->action == ACTION_HELP && optind < words && strcmp(argv[optind], "all") == 0)
+		o->action = ACTION_HELP_ALL;
 	if (err || o->action >= ACTION_PROBE)
 		return err;
 	log_set_level(o->log_level);

@@ -51,6 +51,7 @@ enum options_action {
 	ACTION_CLEAN,
 	ACTION_INSTALL_EXTCAP,
 	ACTION_HELP,
+	ACTION_HELP_ALL, /* --help all */
 	ACTION_VERSION,
 	ACTION_FP_TYPE,
 	ACTION_TIME_T_SIZE,
@@ -159,7 +160,8 @@ bool options_remote(const struct options *o);
 bool options_pcap(const struct options *o);
 
 /* Text on stdout: --help, --version, a completion script for "bash", "zsh" or "fish". */
-void options_print_help(void);
+void options_print_help(void);	   /* a screen of what is usual */
+void options_print_help_all(void); /* all of the table */
 void options_print_version(void);
 void options_print_completion(const char *shell);
 

@@ -50,19 +50,48 @@ static void print_option(const struct option_desc *d)
 
 void options_print_help(void)
 {
-	puts("Usage: ptcpdump [options] [expression] [-- command [args]]\n"
+	puts("Usage: ptcpdump [options] [expression] [-- command [arguments]]\n"
+	     "\n"
+	     "Prints packets as tcpdump does, with the process, container and pod of each.\n"
+	     "\n"
+	     "  ptcpdump -i any                     all, on every interface\n"
+	     "  ptcpdump -i eth0 tcp port 443       what an expression of tcpdump's selects\n"
+	     "  ptcpdump tcp and not pname sshd     processes are words of it, too\n"
+	     "  ptcpdump -- curl example.com        what a command sends and receives\n"
+	     "  ptcpdump -i any -w web.pcapng       saves, for Wireshark or ptcpdump -r\n"
+	     "\n"
+	     "  -i INTERFACE       where to listen: eth0, lo, any; -D lists them\n"
+	     "  --netns NAME       in this network namespace: container:web, any\n"
+	     "  -n                 numbers instead of names\n"
+	     "  -v, -vv            more of each packet and of its process and the other end\n"
+	     "  --brief            a short line for each packet; --color auto\n"
+	     "  -A, -x, -X         also what packets hold: as text, in hex, both\n"
+	     "  -c N               stop after N packets\n"
+	     "  -w FILE, -r FILE   save to a file, read from it: pcapng, or .pcap\n"
+	     "  --pid, --pname, --uid, -f\n"
+	     "                     only of these processes and users; -f: and their children\n"
+	     "  --container-name, --pod-name, --image, --label\n"
+	     "                     only of these containers\n"
+	     "  --top, --summary   who talks how much: live, at the end; --top=container\n"
+	     "  --json             a line of JSON for each packet, --json=flow: each flow\n"
+	     "  --metrics FILE     counters for Prometheus\n"
+	     "  --remote HOST      capture there, by ssh\n"
+	     "  --probe            what this kernel offers\n"
+	     "\n"
+	     "All options: ptcpdump --help all, ptcpdump(8).\n"
+	     "Expressions: ptcpdump-filter(7), pcap-filter(7).");
+}
+
+void options_print_help_all(void)
+{
+	puts("Usage: ptcpdump [options] [expression] [-- command [arguments]]\n"
 	     "\n"
 	     "Prints the packets that match the expression, as tcpdump does, with the\n"
 	     "process, container and pod that each belongs to. Options may stand anywhere\n"
 	     "before \"--\"; what follows it is run, and only its traffic is captured.\n"
 	     "Expressions: pcap-filter(7), and for terms of processes ptcpdump-filter(7).\n"
 	     "Where several options select processes, users and containers, all have to be\n"
-	     "satisfied, of one that is repeated any of its values.\n"
-	     "\n"
-	     "  ptcpdump -i eth0 tcp port 443          ptcpdump -- curl example.com\n"
-	     "  ptcpdump tcp and not pname sshd        ptcpdump -r out.pcapng src uid www-data\n"
-	     "  ptcpdump -i any -w out.pcapng          ptcpdump --pname nginx -v\n"
-	     "  ptcpdump -r out.pcapng --pid 1234      ptcpdump -i any --container-name web");
+	     "satisfied, of one that is repeated any of its values.");
 	for (enum option_group group = GROUP_CAPTURE; group < GROUP_HIDDEN; group++) {
 		printf("\n%s:\n", option_group_title[group]);
 		for (size_t i = 0; i < option_count; i++) {
@@ -218,12 +247,13 @@ static void zsh_option(const struct option_desc *d, bool letter)
 
 	/* '*': all may be repeated; + and =: the value may be part of the same word; =- and "::": only so, and it may be missing. */
 	if (letter)
-		printf("\t'*-%c%s[", d->key, d->arg ? "+" : "");
+		printf("\t'*-%c%s[", d->key, d->arg && !d->optional ? "+" : "");
 	else
 		printf("\t'*--%s%s%s[", d->name, d->arg ? "=" : "", d->optional ? "-" : "");
 	print_quoted(d->help, "[]:\\");
 	putchar(']');
-	if (d->arg) {
+	/* A letter's value that may be missing is offered with the name. */
+	if (d->arg && !(letter && d->optional)) {
 		fputs(d->optional ? "::" : ":", stdout);
 		print_quoted(d->arg, "[]:\\");
 		if (d->hint == HINT_LIST)

@@ -139,6 +139,16 @@ int parse_action(struct options *o, const struct option_desc *d, const char *arg
 	return 0;
 }
 
+int parse_help(struct options *o, const struct option_desc *d, const char *arg)
+{
+	if (arg && strcmp(arg, d->choices) != 0) {
+		log_error("--%s '%s' is not %s", d->name, arg, d->choices);
+		return -EINVAL;
+	}
+	option_set_action(o, arg ? ACTION_HELP_ALL : ACTION_HELP);
+	return 0;
+}
+
 /* "SCHEME://REST": length of SCHEME; 0: a path. */
 static size_t scheme_of(const char *address)
 {
@@ -231,16 +241,18 @@ int option_apply(struct options *o, const struct option_desc *d, const char *val
 {
 	if (d->there)
 		keep_word(o, d, value);
-	if (d->arg || !value || d->parse == parse_repeat)
+	if (!value || (d->arg && d->parse != parse_help) || d->parse == parse_repeat)
 		return switch_on(o, d, value);
 	if (word_in("true True TRUE t T 1", value))
 		return switch_on(o, d, NULL);
-	if (!word_in("false False FALSE f F 0", value)) {
-		refuse_value(d, value, "true or false");
-		return -EINVAL;
+	if (word_in("false False FALSE f F 0", value)) {
+		switch_off(o, d);
+		return 0;
 	}
-	switch_off(o, d);
-	return 0;
+	if (d->arg)
+		return switch_on(o, d, value);
+	refuse_value(d, value, "true or false");
+	return -EINVAL;
 }
 
 int parse_process_blocks(struct options *o, const struct option_desc *d, const char *arg)

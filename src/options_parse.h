@@ -37,6 +37,7 @@ int parse_docker(struct options *o, const struct option_desc *d, const char *arg
 int parse_choice(struct options *o, const struct option_desc *d, const char *arg);
 /* A struct str_list, to which the value is added as it is. */
 int parse_verbatim(struct options *o, const struct option_desc *d, const char *arg);
+int parse_help(struct options *o, const struct option_desc *d, const char *arg); /* NULL or all */
 int parse_action(struct options *o, const struct option_desc *d, const char *arg);
 /* An unsigned: PROCESS_BLOCKS_*. */
 int parse_process_blocks(struct options *o, const struct option_desc *d, const char *arg);

@@ -364,8 +364,8 @@ const struct option_desc option_table[] = {
 	  .help = "make this program an interface of your Wireshark, by links in your folders, and exit" },
 	{ .key = OPT_VERSION, .name = "version", .group = GROUP_OTHER, .parse = parse_action, .action = ACTION_VERSION,
 	  .help = "print the version and exit" },
-	{ .key = 'h', .name = "help", .group = GROUP_OTHER, .parse = parse_action, .action = ACTION_HELP,
-	  .help = "print this and exit" },
+	{ .key = 'h', .name = "help", .group = GROUP_OTHER, .parse = parse_help, .arg = "all", .optional = true,
+	  .choices = "all", .help = "print the usual options, or all of them, and exit" },
 	{ .key = OPT_COMPLETION, .name = "completion", .arg = "SHELL", .group = GROUP_OTHER, .parse = parse_completion,
 	  AT(shell), .choices = "bash zsh fish", .help = "print the completion script for a shell and exit" },
 

@@ -42,6 +42,7 @@ RUNS = {
     'zstd': ['-r', '{zst}', '-nn', '-c', '20'],
     'lz4': ['-r', '{lz4}', '-nn', '-c', '20'],
     'help': ['--help'],
+    'help_all': ['--help', 'all'],
     'version': ['--version'],
     'completion': ['--completion', 'bash'],
     'bad-option': ['-r', FILE, '--no-such-option'],

@@ -12,7 +12,7 @@ same() { # NAME FILE FILE
 	fi
 }
 
-"$PTCPDUMP" --help | grep -o '^  -[^ ].*' | grep -oE '(^  |, )--?[^ ,]+' | sed 's/^[ ,]*//' | sed "s,\[=.*,," | sort >"$TEST_TMP/help"
+"$PTCPDUMP" --help all | grep -o '^  -[^ ].*' | grep -oE '(^  |, )--?[^ ,]+' | sed 's/^[ ,]*//' | sed "s,\[=.*,," | sort >"$TEST_TMP/help"
 sed -n 's/^\.It \(Fl .*\)/\1/p' man/ptcpdump.8 | sed 's/ Oo .*//; s/ Ar .*//; s/ Ns Op .*//; s/ , /\n/' | sed 's/^Fl /-/' | sort >"$TEST_TMP/man"
 same manual_has_all_options "$TEST_TMP/help" "$TEST_TMP/man"
 
@@ -35,7 +35,7 @@ for shell in bash zsh fish; do
 	fi
 done
 
-result help_fits_80_columns "$("$PTCPDUMP" --help | awk 'length > 80' | head -n 1)"
+result help_fits_80_columns "$("$PTCPDUMP" --help all | awk 'length > 80' | head -n 1)"
 
 # Completes the last word by bash's own rules.
 bash_completes() { # NAME EXPECTED WORD...
@@ -57,6 +57,7 @@ bash_completes command_once mktemp -- mktem
 bash_completes option --backend --backe
 bash_completes optional_value flow --json = fl
 bash_completes no_value tcp --json tc
+bash_completes help all --help = a
 
 # The same by a real zsh and fish: a word and what it becomes.
 completions() {
@@ -94,11 +95,17 @@ else
 fi
 
 # Each option stands in one group of --help.
-"$PTCPDUMP" --help | sed -n 's/^  \(-[^ ,]*\).*/\1/p' | sort | uniq -d >"$TEST_TMP/twice"
+"$PTCPDUMP" --help all | sed -n 's/^  \(-[^ ,]*\).*/\1/p' | sort | uniq -d >"$TEST_TMP/twice"
 same help_names_each_option_once "$TEST_TMP/twice" /dev/null
-"$PTCPDUMP" --help | sed -n 's/^\([A-Z].*\):$/\1/p' >"$TEST_TMP/groups"
+"$PTCPDUMP" --help all | sed -n 's/^\([A-Z].*\):$/\1/p' >"$TEST_TMP/groups"
 printf '%s\n' Capture Filter 'Process and container' Output Files Tuning Other >"$TEST_TMP/expected"
 same help_groups "$TEST_TMP/groups" "$TEST_TMP/expected"
-"$PTCPDUMP" --help | awk 'length > 80' >"$TEST_TMP/long"
-same help_fits_a_terminal "$TEST_TMP/long" /dev/null
+# The first screen fits one, and knows no other options.
+"$PTCPDUMP" --help >"$TEST_TMP/screen"
+is help_fits_a_terminal "$(awk 'length > 80' "$TEST_TMP/screen")" ""
+at_most help_fits_a_screen "$(wc -l <"$TEST_TMP/screen")" 30
+is help_is_of_the_table "$(grep -oE -- '(^|[ ,])--?[A-Za-z][a-z-]*' "$TEST_TMP/screen" | tr -d ' ,' | sed 's/^-\(.\)\1$/-\1/' | sort -u |
+	grep -vxFf "$TEST_TMP/help")" ""
+is help_of_letter "$("$PTCPDUMP" -h | cmp - "$TEST_TMP/screen" 2>&1)" ""
+is help_all_by_value "$(cmp <("$PTCPDUMP" --help=all) <("$PTCPDUMP" --help all) 2>&1)" ""
 end_test

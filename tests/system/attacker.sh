@@ -69,7 +69,7 @@ attack "open fork" -r "$saved" -nn --no-sandbox
 is "read without a sandbox" "$(words_of succeeded)" "open fork "
 
 # The attacker can do something where nothing holds him.
-if "$ATTACKED" --help | grep -q -e --no-sandbox; then
+if "$ATTACKED" --help all | grep -q -e --no-sandbox; then
 	attack "open socket fork" -i "$LINK" -nn --no-sandbox icmp
 	is "without a sandbox" "$(words_of succeeded)" "open socket fork "
 fi

@@ -132,6 +132,9 @@ static void test_switch_values(void)
 	CHECK_INT(opts.action, ACTION_NONE);
 	CHECK_INT(parse("--version=true"), 0);
 	CHECK_INT(opts.action, ACTION_VERSION);
+	CHECK_INT(parse("--help=all --help=false"), 0);
+	CHECK_INT(opts.action, ACTION_HELP_ALL);
+	CHECK_INT(parse("--help=most"), -EINVAL);
 	CHECK_INT(parse("--print=2"), -EINVAL);
 	CHECK_INT(parse("-v=true"), -EINVAL);
 	CHECK_INT(parse("-v=-1"), -EINVAL);
@@ -395,6 +398,11 @@ static void test_first_action_wins(void)
 		{ "--completion bash -D", ACTION_COMPLETION },
 		{ "--backend help --completion zsh", ACTION_LIST_BACKENDS },
 		{ "-h --version", ACTION_HELP },
+		{ "-nhv --version", ACTION_HELP },
+		{ "--help all", ACTION_HELP_ALL },
+		{ "-h all", ACTION_HELP_ALL },
+		{ "all --help -v", ACTION_HELP_ALL },
+		{ "--help tcp", ACTION_HELP },
 	};
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
