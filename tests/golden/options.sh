@@ -24,6 +24,12 @@ else
 	skip manual_is_clean "mandoc is missing"
 fi
 
+# Of variables whatever the program asks for.
+grep -rhoE '(getenv|env_id|id_of_env)\("[A-Z_]+"|(variable|key_log\[\]) = "[A-Z_]+"|"[A-Z_]+="' src | grep -o '"[A-Z_]*' | tr -d '"' |
+	sort -u >"$TEST_TMP/asked"
+sed -n '/^\.Sh ENVIRONMENT/,/^\.Sh FILES/s/^\.It Ev //p' man/ptcpdump.8 | sed 's/ , /\n/g' | sort -u >"$TEST_TMP/told"
+is manual_has_all_variables "$(comm -23 "$TEST_TMP/asked" "$TEST_TMP/told" | paste -sd' ') $(($(wc -l <"$TEST_TMP/asked") >= 12))" " 1"
+
 for shell in bash zsh fish; do
 	"$PTCPDUMP" --completion $shell >"$TEST_TMP/$shell"
 	same "completion_$shell" "completions/ptcpdump.$shell" "$TEST_TMP/$shell"
