@@ -135,12 +135,18 @@ enabled() {
 	find /etc/rc[2-5S].d -name 'S*' 2>/dev/null | sort
 }
 
+# What comes with systemd itself is no service of those packages: a system that gets it now would not boot without.
+of_systemd() { # UNIT
+	dpkg-query -L systemd 2>/dev/null | grep -q "/systemd/system/$(echo "$1" | sed 's/@.*\./@./; s/\./\\./g')\$"
+}
+
 # Links that are gone are for packages a service that its owner has disabled: upgrades leave it so.
 disable_new() {
 	units=
 	for link in $(enabled | grep -Fxv -f "$before"); do
 		case $link in
 		/etc/systemd/*)
+			! of_systemd "${link##*/}" || continue
 			as_root rm -f "$link"
 			units="$units ${link##*/}"
 			;;
@@ -152,7 +158,7 @@ disable_new() {
 	done
 	[ -n "$units" ] || return 0
 	[ ! -d /run/systemd/system ] || as_root systemctl daemon-reload
-	echo "setup.sh: not started and not enabled, as only their programs are needed:$units"
+	echo "setup.sh: not started and not enabled, as only their programs are needed: $(echo "$units" | xargs -n 1 | sort -u | xargs)"
 }
 
 # --- with apt, and without ------------------------------------------------------
@@ -177,12 +183,19 @@ progress() { # PACKAGES
 apt_install() { # PACKAGE...
 	count=$(apt-get install -s -qq --no-install-recommends "$@" | grep -c '^Inst') || true
 	echo "setup.sh: that is $count packages with what they need"
+	# Packages say much there that frightens (links of services, which go again) and means nothing where all goes well.
+	errors=$(mktemp)
 	{
 		status=0
 		as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 LC_ALL=C apt-get install -q -y \
-			--no-install-recommends -o Dpkg::Use-Pty=0 "$@" || status=$?
+			--no-install-recommends -o Dpkg::Use-Pty=0 "$@" 2>"$errors" || status=$?
 		echo "apt-status $status"
-	} | progress "$count"
+	} | progress "$count" || {
+		cat "$errors" >&2
+		rm -f "$errors"
+		return 1
+	}
+	rm -f "$errors"
 }
 
 can_be_root() {

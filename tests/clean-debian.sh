@@ -111,7 +111,11 @@ if [ -s "$root/started" ]; then
 	echo "clean-debian.sh: services would have been started: $(sort -u "$root/started" | paste -sd';')" >&2
 	status=1
 fi
-new=$(comm -13 <(echo "$enabled_before") <(enabled) | paste -sd' ')
+# But what comes with systemd itself.
+new=$(comm -13 <(echo "$enabled_before") <(enabled) | while read -r link; do
+	unit=$(basename "$link" | sed 's/@.*\./@./')
+	chroot "$root" dpkg-query -L systemd 2>/dev/null | grep -q "/systemd/system/$unit\$" || echo "$link"
+done | paste -sd' ')
 if [ -n "$new" ]; then
 	echo "clean-debian.sh: services have been enabled: $new" >&2
 	status=1

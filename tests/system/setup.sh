@@ -30,12 +30,15 @@ within() {
 			mount -t overlay -o "lowerdir=$place,upperdir=$TEST_TMP/tmpfs$place/upper,workdir=$TEST_TMP/tmpfs$place/work" none $place || exit 77
 	done
 	mkdir -p $units /etc/rc2.d
+	rm -f $units/getty@tty1.service
 	rm -f $policy
 	"$@"
 	before=$(state)
 	: >"$TEST_TMP/policy"
 	PATH=$bin:$PATH sh "$TOP/scripts/setup.sh" test >"$TEST_TMP/out" 2>"$TEST_TMP/err"
 	status=$?
+	is "$name leaves_systemds_own" "$(ls $units/getty@tty1.service)" $units/getty@tty1.service
+	rm $units/getty@tty1.service
 	after=$(state)
 	is "$name status" "$status" "$WANT_STATUS"
 	is "$name starts_nothing" "$(cat "$TEST_TMP/policy")" 101
@@ -60,7 +63,8 @@ if [ "${1:-}" = within ]; then
 	end_test
 fi
 
-fake dpkg-query <<<'exit 1'
+# All that is to be had is missing; what comes has a unit of systemd's own with it.
+fake dpkg-query <<<'[ "$*" = "-L systemd" ] && echo /lib/systemd/system/getty@.service'
 fake apt-cache <<<'echo "  Candidate: 1"'
 fake systemctl <<<'exit 1'
 fake apt-get <<END
@@ -71,6 +75,7 @@ install*)
 	$policy new start >/dev/null 2>&1
 	echo \$? >"$TEST_TMP/policy"
 	ln -s /lib/systemd/system/new.service /lib/systemd/system/new.socket $units/
+	ln -s /lib/systemd/system/getty@.service $units/getty@tty1.service
 	ln -s ../init.d/new /etc/rc2.d/S02new
 	echo "Unpacking new (1.0) ..."
 	exit "\$APT_STATUS"
