@@ -24,6 +24,7 @@
 #include "util/clock.h"
 #include "util/escape.h"
 #include "util/fd.h"
+#include "util/notify.h"
 #include "util/pidns.h"
 #include "util/procfs.h"
 
@@ -419,6 +420,7 @@ static int live_open(struct live *l, const char *const *ifaces)
 	meta_begin(l->meta, clock_ns(CLOCK_MONOTONIC));
 	print_banner(l, ifaces);
 	l->capturing = true;
+	notify_manager("READY=1");
 	return 0;
 }
 
@@ -506,6 +508,7 @@ static int capture_and_run(const struct options *o, const char *const *ifaces)
 		}
 	}
 	session_loop_run(&l);
+	notify_manager("STOPPING=1");
 	if (!l.s.captured && !l.s.failed) {
 		hint_children(o, l.forks);
 		if (l.elsewhere && !o->netns.n && !chooses_netns(&l))
