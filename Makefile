@@ -81,7 +81,8 @@ BPF_SRC := $(sort $(wildcard bpf/*.bpf.c))
 PB_C := $(patsubst %.proto,$(G)/%.pb-c.c,$(notdir $(PROTO)))
 SKEL := $(if $(BPF_SRC),$(G)/ptcpdump.skel.h)
 SANDBOX_FILTER := $(G)/sandbox_filter.h
-GEN := $(SKEL) $(PB_C) $(SANDBOX_FILTER)
+VERSION_H := $(G)/version.h
+GEN := $(SKEL) $(PB_C) $(SANDBOX_FILTER) $(VERSION_H)
 vpath %.proto $(sort $(dir $(PROTO)))
 
 OBJ := $(SRC:.c=.o) $(notdir $(PB_C:.c=.o))
@@ -103,7 +104,7 @@ UTF8PROC_LIB = $(or $(filter /%,$(shell $(CC) -print-file-name=libutf8proc.a)),-
 # libcurl is loaded when it is needed (src/util/libcurl.c).
 PKG_LIBS = $(eval PKG_LIBS := $(LIBBPF_LIB) $$(UTF8PROC_LIB) $$(filter-out -lcurl -lutf8proc,$$(shell $(PKG_CONFIG) --libs $(PKGS))) -ldl)$(PKG_LIBS)
 
-CPPFLAGS += -D_GNU_SOURCE -DPTCPDUMP_VERSION='"$(VERSION)"' -Isrc -Iinclude -I$(G) $(LIBBPF_INC)
+CPPFLAGS += -D_GNU_SOURCE -Isrc -Iinclude -I$(G) $(LIBBPF_INC)
 STD := -std=gnu17 -fno-common -fstack-protector-strong
 FORTIFY := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 
@@ -217,6 +218,12 @@ $(SANDBOX_FILTER): scripts/sandbox_filter.c
 	$(Q)$(HOSTCC) $(STD) -D_GNU_SOURCE $(WARN) $(shell $(HOST_PKG_CONFIG) --cflags libseccomp) $< -o $@.make \
 		$(shell $(HOST_PKG_CONFIG) --libs libseccomp)
 	$(Q)$@.make $(MACHINE) >$@.tmp && mv $@.tmp $@
+
+# Stays as it is where it says the same: what includes it is compiled for a new version only.
+$(VERSION_H): Makefile
+	@mkdir -p $(@D)
+	@echo '#define PTCPDUMP_VERSION "$(VERSION)"' >$@.tmp
+	$(Q)cmp -s $@.tmp $@ && rm $@.tmp || mv $@.tmp $@
 
 $(G)/%.pb-c.c: %.proto
 	$(say) PROTO $@

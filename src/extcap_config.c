@@ -5,6 +5,7 @@
 
 #include "annotation.h"
 #include "capture/capture.h"
+#include "version.h"
 
 /*
  * A sentence ends its values with a brace that a brace, a blank or the end of the line follows, and has nothing to escape these

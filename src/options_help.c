@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "options_table.h"
+#include "version.h"
 
 enum { HELP_INDENT = 8, HELP_WIDTH = 80 };
 

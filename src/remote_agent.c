@@ -15,6 +15,7 @@
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/thread.h"
+#include "version.h"
 
 enum { STACK_BYTES = 64 << 10, LINE_MAX_BYTES = 64 };
 

@@ -18,6 +18,7 @@
 #include "util/clock.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "version.h"
 
 #define CLOCK_MAX ((uint64_t)INT64_MAX / 2) /* ns; the year 2116: differences of two are no overflow */
 

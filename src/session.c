@@ -15,6 +15,7 @@
 #include "output/summary.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "version.h"
 
 /* Does an operation of all outputs that have it, until one fails, which is told: 0, or its error. */
 #define OUTPUTS_DO(s, op, ...)                                                                                         \

@@ -17,6 +17,7 @@
 #include "util/clock.h"
 #include "util/linktype.h"
 #include "util/log.h"
+#include "version.h"
 
 enum {
 	REPEATED_MAX = 2 << 20, /* the secrets of some thousand connections */

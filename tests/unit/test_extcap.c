@@ -10,6 +10,7 @@
 #include "extcap.h"
 #include "extcap_call.h"
 #include "extcap_config.h"
+#include "version.h"
 
 enum { WORDS_MAX = 32 };
 
