@@ -26,7 +26,7 @@
 #   tests/main/*.c                    the same with main.o: the program, of which they replace functions
 #   tests/{golden,system,vm,tcpdump,wireshark}  every executable file is a test (libraries of tests are not executable)
 
-VERSION := 0.1.0
+VERSION := 1.0.0-rc1
 
 CC ?= cc
 CLANG ?= clang

@@ -300,7 +300,7 @@ static int say_no_agent(const struct host *h, const char *said)
 		     "--remote-copy: the program can't run in its temporary folder, for the reason above; TMPDIR there says "
 		     "where to instead of /tmp");
 	else
-		FAIL(h, "its ptcpdump can't serve (exit status %s): it is older than 0.1.0, or damaged%s", said,
+		FAIL(h, "its ptcpdump can't serve (exit status %s): it is older than 1.0.0, or damaged%s", said,
 		     h->o->remote_copy ? "" : "; --remote-copy takes this one");
 	return -EPROTO;
 }

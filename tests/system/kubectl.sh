@@ -227,7 +227,7 @@ run --all-nodes -- -i lo -nn -c 4 icmp
 is image_status "$?" 1
 is image_others_go_on "$(grep -c 'lo@\?[^ ]* ping' "$TEST_TMP/out")" 4
 is image_why "$(grep -c "^kubectl-ptcpdump: $K2: the pod does not start: ImagePullBackOff; it is left out\$" "$TEST_TMP/err") $(grep -c \
-	'^    Failed: Failed to pull image "ptcpdump:0.1.0": not found?\[2J$' "$TEST_TMP/err")" "1 1"
+	'^    Failed: Failed to pull image "ptcpdump:1.0.0-rc1": not found?\[2J$' "$TEST_TMP/err")" "1 1"
 nothing_left image
 cluster never never
 run --agent-wait 2 --all-nodes -i lo

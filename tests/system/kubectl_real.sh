@@ -48,7 +48,7 @@ cluster image
 run --all-nodes -- -i lo -nn -c 4 icmp
 is real_all_nodes "$? $(grep -c 'lo@[^ ]* ping' "$TEST_TMP/out") $(ls "$KUBE_STATE/made")" "1 4 "
 is real_image "$(grep -c '^kubectl-ptcpdump: k2: the pod does not start: ImagePullBackOff; it is left out$' "$TEST_TMP/err") $(grep -c \
-	'^    Failed: Failed to pull image "ptcpdump:0.1.0": not found?\[2J$' "$TEST_TMP/err")" "1 1"
+	'^    Failed: Failed to pull image "ptcpdump:1.0.0-rc1": not found?\[2J$' "$TEST_TMP/err")" "1 1"
 # As kubectl has understood the manifest; a server refuses what it does not know.
 is real_words "$(python3 -c 'import json, os
 for line in open(os.environ["KUBE_STATE"] + "/posted"):
