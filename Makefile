@@ -11,6 +11,7 @@
 # make check-fast build, run those that need less than a minute
 # make fuzz       feed bytes that nobody meant to all that reads some (FUZZ_SECONDS=60 FUZZ="text reader")
 # make bench      measure beside tcpdump (BENCH="--runs 3 --only burst")
+# make packages   build/release/: the static program as .deb, .rpm and .tar.xz
 # make help       all targets and settings
 #
 # Nothing has to be added here for a new source file:
@@ -280,7 +281,7 @@ $(B)/tests/fault.so: tests/faults/fault.c
 FAULTS := $(if $(MAIN),$(B)/asan/ptcpdump-faults $(B)/tests/fault.so)
 
 PROGRAMS := $(if $(MAIN),$(B)/ptcpdump $(B)/asan/ptcpdump)
-SUITES := unit golden bpf system tcpdump wireshark vm
+SUITES := unit golden bpf system tcpdump wireshark package vm
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -288,6 +289,7 @@ check-unit: $(UNIT)
 check-bpf: $(BPF_TEST) $(PROGRAMS)
 check-golden check-tcpdump check-wireshark: $(PROGRAMS) $(LIB_HELPERS) $(BENCH_TOOLS) $(FAULTS)
 check-system: $(PROGRAMS) $(HELPERS) $(LIB_HELPERS) $(ALTERED) $(FAULTS) tsan
+check-package: $(PROGRAMS) static
 check-vm: $(B)/ptcpdump $(HELPERS)
 $(filter-out check-vm,$(SUITES:%=check-%)):
 	@tests/run $(@:check-%=%)
@@ -406,16 +408,25 @@ extcap_link = if [ -e '$(EXTCAP_LINK)' ] && [ ! -L '$(EXTCAP_LINK)' ]; then \
 			echo 'no link for Wireshark; each user can make one: ptcpdump --install-extcap' >&2; \
 	fi
 
-install: all
-	install -D -m 755 $(B)/ptcpdump $(DESTDIR)$(PREFIX)/bin/ptcpdump
+# make install PROGRAM=build/static/ptcpdump
+PROGRAM ?= $(B)/ptcpdump
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/ptcpdump
+
+install: $(PROGRAM)
+	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/ptcpdump
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin deploy/kubernetes/kubectl-ptcpdump
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 man/ptcpdump.8
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man7 man/ptcpdump-filter.7
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 man/kubectl-ptcpdump.1
 	install -D -m 644 completions/ptcpdump.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ptcpdump
-	install -D -m 644 completions/ptcpdump.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_ptcpdump
+	install -D -m 644 completions/ptcpdump.zsh $(DESTDIR)$(ZSHDIR)/_ptcpdump
 	install -D -m 644 completions/ptcpdump.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/ptcpdump.fish
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/ptcpdump LICENSE NOTICE README.md
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/ptcpdump/LICENSES LICENSES/*.txt
+	install -D -m 644 -t $(DOCDIR) LICENSE NOTICE README.md CHANGELOG.md deploy/systemd/ptcpdump.default
+	install -D -m 644 -t $(DOCDIR)/LICENSES LICENSES/*.txt
+	@mkdir -p $(DESTDIR)$(UNITDIR)
+	sed 's,/usr/bin/,$(PREFIX)/bin/,' deploy/systemd/ptcpdump@.service >$(DESTDIR)$(UNITDIR)/ptcpdump@.service
 	$(if $(EXTCAPDIR),@$(extcap_link))
 	$(if $(WIRESHARK_PLUGINS),install -D -m 644 -t $(DESTDIR)$(WIRESHARK_PLUGINS) deploy/wireshark/ptcpdump.lua)
 	$(if $(WIRESHARK_PROFILES),install -D -m 644 -t $(DESTDIR)$(WIRESHARK_PROFILES)/ptcpdump deploy/wireshark/profile/ptcpdump/*)
@@ -425,13 +436,20 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/ptcpdump $(DESTDIR)$(PREFIX)/bin/kubectl-ptcpdump \
 		$(DESTDIR)$(PREFIX)/share/man/man8/ptcpdump.8 \
 		$(DESTDIR)$(PREFIX)/share/man/man7/ptcpdump-filter.7 \
+		$(DESTDIR)$(PREFIX)/share/man/man1/kubectl-ptcpdump.1 \
+		$(DESTDIR)$(UNITDIR)/ptcpdump@.service \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/ptcpdump \
-		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_ptcpdump \
+		$(DESTDIR)$(ZSHDIR)/_ptcpdump \
 		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/ptcpdump.fish
-	rm -rf $(DESTDIR)$(PREFIX)/share/doc/ptcpdump
+	rm -rf $(DOCDIR)
 	$(if $(EXTCAPDIR),[ ! -L '$(EXTCAP_LINK)' ] || rm '$(EXTCAP_LINK)')
 	$(if $(WIRESHARK_PLUGINS),rm -f $(DESTDIR)$(WIRESHARK_PLUGINS)/ptcpdump.lua)
 	$(if $(WIRESHARK_PROFILES),rm -rf $(DESTDIR)$(WIRESHARK_PROFILES)/ptcpdump)
+
+# What a release has.
+R := build/release
+packages: static
+	scripts/package.sh $(B)/static/ptcpdump $(R) tar deb rpm
 
 clean:
 	rm -rf $(filter-out $(B)/deps $(B)/%-linux-gnu,$(wildcard $(B)/*))
@@ -440,8 +458,8 @@ distclean:
 
 help:
 	@sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile
-	@echo "More: $(SUITES:%=check-%) golden bench check-clean format check-format lint install uninstall clean distclean"
+	@echo "More: $(SUITES:%=check-%) golden bench check-clean format check-format lint install uninstall packages clean distclean"
 	@echo "Settings: V=1 WERROR=1 CROSS= SYSROOT= SANITIZE= CC= CLANG= BPFTOOL= CFLAGS= DISTDIR= PREFIX= DESTDIR= EXTCAPDIR="
 
 .DEFAULT_GOAL := all
-.PHONY: all check-fast vm-kernels wireshark-versions completions fuzz static asan tsan tests check demo setup bench golden check-clean format check-format lint install uninstall clean distclean help $(SUITES:%=check-%)
+.PHONY: all check-fast vm-kernels wireshark-versions completions fuzz static asan tsan tests check demo setup bench golden check-clean format check-format lint install uninstall packages clean distclean help $(SUITES:%=check-%)

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 # setup.sh [-n] [GROUP...]: installs what is missing to build and test, without asking. Groups: build, static, test (the
-# default is these three), containers (Docker and containerd, for their tests), vm (other kernels), lint, fuzz, cross (make
+# default is these three), containers (Docker and containerd, for their tests), vm (other kernels), lint, fuzz, package (what a
+# release is made of), cross (make
 # CROSS=; "cross riscv64" and the like: for that machine instead of arm64), or all.
 # With apt (Debian 12, Ubuntu 22.04 and later) as root or through sudo; elsewhere it prints what is needed.
 # -n: only prints the names of the packages.
@@ -24,6 +25,7 @@ containers="docker.io|docker-ce containerd|containerd.io runc|containerd.io cont
 vm="qemu-system-x86 kmod cpio busybox-static xz-utils"
 lint="clang-format clang-tidy shellcheck zsh fish"
 fuzz="clang libclang-rt-dev|libclang-common-14-dev"
+package="dpkg-dev lintian rpm cpio debootstrap systemd systemd-container busybox-static ca-certificates zstd git mandoc"
 
 # Compiler, and what runs the programs here; the libraries come with scripts/sysroot.
 cross="qemu-user-static"
@@ -34,7 +36,7 @@ if [ "${1:-}" = -n ]; then
 	shift
 fi
 [ $# -gt 0 ] || set -- build static test
-[ "$1" != all ] || set -- build static test containers vm lint fuzz cross
+[ "$1" != all ] || set -- build static test containers vm lint fuzz package cross
 
 here=$(dirname "$0")
 
@@ -262,8 +264,9 @@ for group in "$@"; do
 	vm) packages="$packages $vm" ;;
 	lint) packages="$packages $lint" ;;
 	fuzz) packages="$packages $fuzz" ;;
+	package) packages="$packages $package" ;;
 	*)
-		echo "setup.sh: unknown group '$group' (build, static, test, containers, vm, lint, fuzz, cross, all)" >&2
+		echo "setup.sh: unknown group '$group' (build, static, test, containers, vm, lint, fuzz, package, cross, all)" >&2
 		exit 1
 		;;
 	esac

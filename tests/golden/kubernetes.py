@@ -166,7 +166,7 @@ def test_kubectl(pod, daemonset):
 
 def test_install():
     with tempfile.TemporaryDirectory() as root:
-        more = ["make", "-s", "-C", TOP, "-o", "all", "B=" + BUILD, "DESTDIR=" + root, "WIRESHARK_PLUGINS=", "WIRESHARK_PROFILES=", "EXTCAPDIR="]
+        more = ["make", "-s", "-C", TOP, "-o", BUILD + "/ptcpdump", "B=" + BUILD, "DESTDIR=" + root, "WIRESHARK_PLUGINS=", "WIRESHARK_PROFILES=", "EXTCAPDIR="]
         subprocess.run([*more, "install"], capture_output=True, timeout=100)
         installed = os.path.join(root, "usr/local/bin/kubectl-ptcpdump")
         is_("install", os.access(installed, os.X_OK), True)

@@ -8,7 +8,7 @@ set -u
 cd "$TOP" || exit 1
 root=$TEST_TMP/root
 places=(WIRESHARK_PLUGINS=/opt/plugins WIRESHARK_PROFILES=/opt/profiles)
-run() { make -s -o all B="$BUILD" DESTDIR="$root" "$@" >"$TEST_TMP/log" 2>&1; }
+run() { make -s -o "$BUILD/ptcpdump" B="$BUILD" DESTDIR="$root" "$@" >"$TEST_TMP/log" 2>&1; }
 
 check install run "${places[@]}" install
 is installed "$(cd "$root/opt" && find . -type f | sort | paste -sd' ')" \
