@@ -11,7 +11,8 @@
 # make check-fast build, run those that need less than a minute
 # make fuzz       feed bytes that nobody meant to all that reads some (FUZZ_SECONDS=60 FUZZ="text reader")
 # make bench      measure beside tcpdump (BENCH="--runs 3 --only burst")
-# make packages   build/release/: the static program as .deb, .rpm and .tar.xz
+# make dist       build/release/ptcpdump-VERSION.tar.xz, the source with all that it needs from elsewhere
+# make packages   build/release/: the static program as .deb, .rpm and .tar.xz; scripts/release.sh makes all of a release
 # make help       all targets and settings
 #
 # Nothing has to be added here for a new source file:
@@ -446,8 +447,12 @@ uninstall:
 	$(if $(WIRESHARK_PLUGINS),rm -f $(DESTDIR)$(WIRESHARK_PLUGINS)/ptcpdump.lua)
 	$(if $(WIRESHARK_PROFILES),rm -rf $(DESTDIR)$(WIRESHARK_PROFILES)/ptcpdump)
 
-# What a release has.
+# What a release has; scripts/release.sh makes all of it. From the last commit; the tarballs that are built in are in it, too.
 R := build/release
+DIST_TARS := $(TCPDUMP_TAR) $(PCAP_TAR) $(CURL_TAR) $(CJSON_TAR) $(LIBBPF_TAR)
+dist: $(DIST_TARS)
+	scripts/dist.sh $(R) $(DIST_TARS)
+
 packages: static
 	scripts/package.sh $(B)/static/ptcpdump $(R) tar deb rpm
 
@@ -458,8 +463,8 @@ distclean:
 
 help:
 	@sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile
-	@echo "More: $(SUITES:%=check-%) golden bench check-clean format check-format lint install uninstall packages clean distclean"
+	@echo "More: $(SUITES:%=check-%) golden bench check-clean format check-format lint install uninstall dist packages clean distclean"
 	@echo "Settings: V=1 WERROR=1 CROSS= SYSROOT= SANITIZE= CC= CLANG= BPFTOOL= CFLAGS= DISTDIR= PREFIX= DESTDIR= EXTCAPDIR="
 
 .DEFAULT_GOAL := all
-.PHONY: all check-fast vm-kernels wireshark-versions completions fuzz static asan tsan tests check demo setup bench golden check-clean format check-format lint install uninstall packages clean distclean help $(SUITES:%=check-%)
+.PHONY: all check-fast vm-kernels wireshark-versions completions fuzz static asan tsan tests check demo setup bench golden check-clean format check-format lint install uninstall dist packages clean distclean help $(SUITES:%=check-%)

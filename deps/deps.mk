@@ -2,9 +2,10 @@
 #
 # Third-party sources, pinned by version and sha256, built into build/deps. `make` needs only libnetdissect, which no
 # distribution packages; `make static` also builds what Debian has no usable archive (.a) of.
-# deps/fetch.sh looks in $DISTDIR, then on the Debian mirror that apt already uses, then upstream.
+# deps/fetch.sh looks in $DISTDIR, then on the Debian mirror that apt already uses, then upstream. A source tarball of `make dist` has
+# them in its own folder distfiles.
 
-DISTDIR ?=
+DISTDIR ?= $(wildcard distfiles)
 export DISTDIR
 
 D := $(B)/deps
