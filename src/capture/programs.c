@@ -38,18 +38,6 @@ enum { OWNERS_MIN = 32768, OWNERS_PER_CPU = 16384 };
 /* A ring that is this full wakes the reader at once. */
 #define FILL_PERCENT 60
 
-static int bpf_message(enum libbpf_print_level level, const char *fmt, va_list ap)
-{
-	char *text;
-
-	(void)level;
-	if (vasprintf(&text, fmt, ap) < 0)
-		return 0;
-	log_end(LOG_DEBUG, text);
-	free(text);
-	return 0;
-}
-
 /* What the kernel asks of an expression that has process terms. */
 static int weaken(struct capture *c, const struct filter_code *exact, struct filter_code *code,
 		  struct filter_code *rest)
@@ -560,12 +548,6 @@ int programs_load(struct capture *c)
 	if (err)
 		say_not_loaded(c, err);
 	return err;
-}
-
-void programs_log(void)
-{
-	/* It has thousands. */
-	libbpf_set_print(log_shows(LOG_DEBUG) ? bpf_message : NULL);
 }
 
 uint64_t programs_unjudged(const struct capture *c)
