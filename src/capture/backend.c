@@ -34,7 +34,7 @@
 	NEXT("tp-btf",                                                                                                      \
 	     .help = "tracepoints net_dev_queue and netif_receive_skb: all interfaces at once, the linear part of packets", \
 	     .missing = tracepoints_missing, .instead = "pcap", .programs = true, .counts = true, .flows = true,            \
-	     .device = ether_or_ip_device, .open = taps_open, .prepare = tracepoints_prepare,                               \
+	     .device = ether_or_ip_device, .open = tracepoints_open, .prepare = tracepoints_prepare,                        \
 	     .attach = tracepoints_attach, .stop = programs_stop, .count = links_count, .close = taps_close)                \
 	NEXT("pcap", .help = "libpcap's own capture: every device that it opens; -I, -y and -j are served by it",           \
 	     .missing = pcap_backend_missing, .bpf_optional = true, .packet_sockets = true, .opens_proc = true,             \

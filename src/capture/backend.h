@@ -97,6 +97,7 @@ const char *cgroup_missing(void);
 int cgroup_prepare(struct capture *c, struct ptcpdump *skel);
 int cgroup_attach(struct capture *c);
 const char *tracepoints_missing(void);
+int tracepoints_open(struct capture *c);
 int tracepoints_prepare(struct capture *c, struct ptcpdump *skel);
 int tracepoints_attach(struct capture *c);
 void taps_close(struct capture *c);

@@ -130,9 +130,20 @@ static int tap_attach(struct capture *c, unsigned i, struct bpf_program *prog, i
 	return c->programs.taps[i] ? 0 : -errno;
 }
 
+/* No file does instead: the kernel asks its own BTF what the arguments of a tracepoint are. */
+#define NO_OWN_BTF "this kernel has no BTF of its own, which tracepoints need even with --kernel-btf; try tc"
+
 const char *tracepoints_missing(void)
 {
-	return programs_missing(KERNEL_RAW_TRACEPOINT, TRY_TC);
+	return kernel_has(KERNEL_BTF) ? programs_missing(KERNEL_RAW_TRACEPOINT, TRY_TC) : NO_OWN_BTF;
+}
+
+int tracepoints_open(struct capture *c)
+{
+	if (kernel_has(KERNEL_BTF))
+		return taps_open(c);
+	log_error("--backend %s: %s", c->backend->name, NO_OWN_BTF);
+	return -EOPNOTSUPP;
 }
 
 int tracepoints_prepare(struct capture *c, struct ptcpdump *skel)

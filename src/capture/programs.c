@@ -24,6 +24,7 @@
 #include "capture/nat.h"
 #include "capture/owners.h"
 #include "capture/private.h"
+#include "capture/static_functions.h"
 #include "ptcpdump.skel.h"
 #include "util/cpus.h"
 #include "util/log.h"
@@ -357,6 +358,8 @@ static int skeleton_load_from(struct capture *c, const struct bpf_object_open_op
 		c->programs.skel = ptcpdump__open_opts(opts);
 		if (!c->programs.skel)
 			return -errno;
+		if (!kernel_has(KERNEL_BTF))
+			functions_make_static(c->programs.skel->obj);
 		err = skeleton_prepare(c, c->programs.skel);
 		if (!err && !descriptors_suffice(c, c->programs.skel))
 			return -EMFILE;
