@@ -79,9 +79,11 @@ endif
 
 SRC := $(sort $(wildcard src/*.c src/*/*.c src/*/*/*.c))
 PROTO := $(wildcard src/*/*.proto src/*/*/*.proto)
-BPF_SRC := $(sort $(wildcard bpf/*.bpf.c))
+# An object of its own, that most runs do not load: bpf/btf_check.bpf.c.
+BPF_ALONE := $(wildcard bpf/btf_check.bpf.c)
+BPF_SRC := $(filter-out $(BPF_ALONE),$(sort $(wildcard bpf/*.bpf.c)))
 PB_C := $(patsubst %.proto,$(G)/%.pb-c.c,$(notdir $(PROTO)))
-SKEL := $(if $(BPF_SRC),$(G)/ptcpdump.skel.h)
+SKEL := $(if $(BPF_SRC),$(G)/ptcpdump.skel.h) $(BPF_ALONE:bpf/%.bpf.c=$(G)/%.skel.h)
 SANDBOX_FILTER := $(G)/sandbox_filter.h
 VERSION_H := $(G)/version.h
 GEN := $(SKEL) $(PB_C) $(SANDBOX_FILTER) $(VERSION_H)
@@ -202,6 +204,11 @@ $(G)/ptcpdump.skel.h: $(B)/bpf/ptcpdump.o
 	$(say) SKEL $@
 	@mkdir -p $(@D)
 	$(Q)$(BPFTOOL) gen skeleton $< name ptcpdump >$@.tmp && mv $@.tmp $@
+
+$(BPF_ALONE:bpf/%.bpf.c=$(G)/%.skel.h): $(G)/%.skel.h: $(B)/bpf/%.bpf.o
+	$(say) SKEL $@
+	@mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen object $<.joined $< && $(BPFTOOL) gen skeleton $<.joined name $* >$@.tmp && mv $@.tmp $@
 
 $(B)/tests/bpf/%.bpf.o: tests/bpf/%.bpf.c | $(LIBBPF_LIB)
 	$(say) BPF $@

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "capture/kernel.h"
+#include "capture/kernel_btf_check.h"
 #include "util/apart.h"
 #include "util/fd.h"
 #include "util/log.h"
@@ -26,7 +27,7 @@
 #define NEW_PREFIX ".new-"
 
 enum {
-	WHY = 256,
+	WHY = KERNEL_BTF_WHY,
 	RAW_MAX = 64 << 20,	/* a kernel's has 5 to 15 MB */
 	ARCHIVE_MAX = 16 << 20, /* packed, one to three */
 };
@@ -43,8 +44,15 @@ static bool holds_btf(const char *path)
 	return ret;
 }
 
-static int use_given(const char *given, char path[PATH_MAX])
+static int check(const struct kernel_btf_places *p, const char *path, char why[WHY])
 {
+	return p->check ? p->check(path, why) : 0;
+}
+
+static int use_given(const struct kernel_btf_places *p, const char *given, char path[PATH_MAX])
+{
+	char why[WHY];
+
 	int err = strlen(given) >= PATH_MAX ? -ENAMETOOLONG : access(given, R_OK) ? -errno : 0;
 
 	if (err) {
@@ -57,34 +65,51 @@ static int use_given(const char *given, char path[PATH_MAX])
 			  given);
 		return -EINVAL;
 	}
-	strcpy(path, given);
-	return 0;
+	err = check(p, given, why);
+	if (err == -EINVAL)
+		log_error("--kernel-btf '%s': is not the BTF of this kernel, %s: %s; leave the option out to have it "
+			  "looked for",
+			  given, p->release, why);
+	if (!err)
+		strcpy(path, given);
+	return err;
 }
 
-static bool libbpf_finds_it(void)
+static bool libbpf_finds_it(const struct kernel_btf_places *p)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
+	char why[WHY];
+	int err;
 
 	if (!btf || libbpf_get_error(btf))
 		return false;
 	btf__free(btf);
-	return true;
+	err = check(p, "", why);
+	if (err == -EINVAL)
+		log_warn(
+			"the BTF of a vmlinux in /boot, /lib/modules or /usr/lib/debug is not that of this kernel, %s: %s: "
+			"remove it",
+			p->release, why);
+	return !err;
 }
 
 static bool find_local(const struct kernel_btf_places *p, char path[PATH_MAX])
 {
 	static const char *const names[] = { "vmlinux", "vmlinux-%s", "%s.btf" };
-	char name[128];
+	char name[128], why[WHY];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		snprintf(name, sizeof(name), names[i], p->release);
 		if (snprintf(path, PATH_MAX, "%s/%s", p->folder, name) >= PATH_MAX || access(path, F_OK))
 			continue;
-		if (holds_btf(path)) {
+		if (!holds_btf(path)) {
+			log_warn("'%s' does not hold the BTF of a kernel: remove it", path);
+		} else if (check(p, path, why)) {
+			log_warn("'%s' is not the BTF of this kernel, %s: %s: remove it", path, p->release, why);
+		} else {
 			log_info("the kernel has no BTF, that of '%s' is used", path);
 			return true;
 		}
-		log_warn("'%s' does not hold the BTF of a kernel: remove it", path);
 	}
 	path[0] = '\0';
 	return false;
@@ -304,6 +329,19 @@ static void check_fetched(struct fetched *f)
 		f->err = -EBADMSG;
 }
 
+/* Before it is kept. */
+static int check_kernel(const struct kernel_btf_places *p, int fd, struct fetched *f)
+{
+	char path[32], why[WHY];
+	int err;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	err = check(p, path, why);
+	if (err)
+		snprintf(f->why, WHY, "what was fetched is not the BTF of this kernel: %.200s", why);
+	return err;
+}
+
 static int fetch_and_save(const struct kernel_btf_places *p, char path[PATH_MAX], struct fetched *f)
 {
 	const int fd = memfd_create("ptcpdump-btf", MFD_CLOEXEC);
@@ -315,6 +353,8 @@ static int fetch_and_save(const struct kernel_btf_places *p, char path[PATH_MAX]
 	else
 		check_fetched(f);
 	err = err ? err : f->err;
+	if (!err)
+		err = check_kernel(p, fd, f);
 	if (!err) {
 		snprintf(name, sizeof(name), sources[f->source].name, p->release);
 		err = save(p->folder, name, fd, path);
@@ -362,8 +402,8 @@ int kernel_btf_find_in(const struct kernel_btf_places *p, const char *given, cha
 {
 	path[0] = '\0';
 	if (given)
-		return use_given(given, path);
-	if (access(p->kernel, R_OK) == 0 || find_local(p, path) || (p->libbpf && libbpf_finds_it()))
+		return use_given(p, given, path);
+	if (access(p->kernel, R_OK) == 0 || find_local(p, path) || (p->libbpf && libbpf_finds_it(p)))
 		return 0;
 	return fetch(p, path);
 }
@@ -381,6 +421,7 @@ int kernel_btf_find(const char *given, bool no_download, char path[PATH_MAX])
 		.connect_timeout = 5,
 		.timeout = 60,
 		.no_download = no_download,
+		.check = kernel_btf_check,
 	};
 
 	if (uname(&u))

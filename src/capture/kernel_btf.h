@@ -25,6 +25,8 @@ struct kernel_btf_places {
 	const char *archive_url;       /* ID/VERSION_ID/MACHINE/RELEASE.btf.tar.xz follows */
 	long connect_timeout, timeout; /* seconds, of each download */
 	bool no_download;
+	/* Whether what is not the kernel's own is of this kernel: as kernel_btf_check(); NULL: that is not asked. */
+	int (*check)(const char *path, char *why);
 };
 
 /* given: --kernel-btf, NULL: look for it. no_download: nowhere outside. path: of the BTF to use, "" when libbpf finds it by itself. Errors are logged;

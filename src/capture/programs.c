@@ -467,14 +467,11 @@ static int load_optional(struct capture *c)
 	return attrib_new(&c->attrib, &c->bare_config);
 }
 
-static int load_needed(struct capture *c)
+static int load_needed(struct capture *c, const char *btf)
 {
 	const struct filter_next next = { verify_beside, (long)&c->programs };
-	char btf[PATH_MAX];
-	int err = kernel_btf_find(c->config.kernel_btf, c->config.no_btf_download, btf);
+	int err;
 
-	if (err)
-		return err;
 	c->config.flows = c->backend->flows;
 	err = attrib_new(&c->attrib, &c->config);
 	if (!err)
@@ -532,6 +529,7 @@ static void say_not_loaded(const struct capture *c, int err)
 
 int programs_load(struct capture *c)
 {
+	char btf[PATH_MAX];
 	int err;
 
 	c->programs.ncpus = cpus_seen();
@@ -545,7 +543,10 @@ int programs_load(struct capture *c)
 			log_error("cannot prepare the capture: %s", strerror(-err));
 		return err;
 	}
-	err = load_needed(c);
+	err = kernel_btf_find(c->config.kernel_btf, c->config.no_btf_download, btf);
+	if (err)
+		return err;
+	err = load_needed(c, btf);
 	if (!err)
 		err = nat_prepare(c);
 	if (err)

@@ -272,6 +272,45 @@ static void test_fetch_raw(void)
 	shell("rm -r lib");
 }
 
+static char asked_for[PATH_MAX];
+
+/* Of another kernel, but for what is called so in the folder. */
+static int other_kernel(const char *path, char *why)
+{
+	snprintf(asked_for, sizeof(asked_for), "%s", path);
+	strcpy(why, "a field differs");
+	return strstr(path, ".btf") ? 0 : -EINVAL;
+}
+
+static void test_other_kernel(void)
+{
+	struct kernel_btf_places p = places("raw", "none");
+	char path[PATH_MAX];
+
+	p.check = other_kernel;
+	what_was_told();
+	CHECK_INT(kernel_btf_find_in(&p, in_dir("good"), path), -EINVAL);
+	CHECK_STR(path, "");
+	CHECK_STR(asked_for, in_dir("good"));
+	CHECK(strstr(what_was_told(), "is not the BTF of this kernel, 5.4.0-zz: a field differs"));
+	/* Fetched: it is not kept. */
+	CHECK_INT(find(&p, path), -ENOENT);
+	CHECK_STR(path, "");
+	CHECK_INT(saved(), 0);
+	CHECK(strstr(what_was_told(), "what was fetched is not the BTF of this kernel: a field differs"));
+	/* In the folder: the next one may be right. */
+	shell("mkdir -p lib/btf && cp good lib/btf/vmlinux && cp good lib/btf/5.4.0-zz.btf");
+	CHECK_INT(find(&p, path), 0);
+	CHECK_STR(path, in_dir("lib/btf/5.4.0-zz.btf"));
+	CHECK(strstr(what_was_told(), "warning; "));
+	/* The kernel's own needs no word for it. */
+	asked_for[0] = '\0';
+	p.kernel = in_dir("good");
+	CHECK_INT(find(&p, path), 0);
+	CHECK_STR(asked_for, "");
+	shell("rm -r lib");
+}
+
 /* Neither rights nor files of ours. */
 static void test_fetched_apart(void)
 {
@@ -424,6 +463,7 @@ int main(void)
 	RUN(test_own);
 	RUN(test_folder);
 	RUN(test_fetch_raw);
+	RUN(test_other_kernel);
 	RUN(test_fetched_apart);
 	RUN(test_fetch_archive);
 	RUN(test_fetch_fails);
