@@ -311,6 +311,7 @@ check-fast: $(UNIT) $(BPF_TEST) $(PROGRAMS) $(LIB_HELPERS) $(BENCH_TOOLS) $(FAUL
 check-vm: export VM_SCENARIOS ?= all
 check-vm: vm-kernels
 	@tests/vm/kernels.sh
+	@tests/vm/no_btf.sh
 
 # Other versions than the system's, for check-wireshark.
 wireshark-versions:
@@ -318,6 +319,7 @@ wireshark-versions:
 
 vm-kernels:
 	sh tests/vm/vm-fetch $(or $(VM_KERNELS),bullseye bookworm bookworm-backports sid)
+	$(if $(filter bullseye,$(or $(VM_KERNELS),bullseye)),tests/vm/vm-patch bullseye bullseye-nobtf btf_parse_vmlinux btf_vmlinux_init)
 
 tests: $(UNIT) $(BPF_TEST) $(PROGRAMS) $(HELPERS) $(LIB_HELPERS) $(ALTERED) $(BENCH_TOOLS) $(FAULTS) $(if $(CROSS),,tsan)
 
