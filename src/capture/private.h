@@ -212,11 +212,13 @@ int matches_keep(struct capture *c, int dlt, struct filter_code *code);
 int matches_compile(struct capture *c, int dlt);
 void matches_done(struct packet_filter *f);
 
+/* filters.c */
+/* Compiles the filter for both kinds of devices that programs see; errors are logged. */
+int filters_compile(struct capture *c);
+
 /* programs.c */
 /* libbpf's messages go to our log, at debug. */
 void programs_log(void);
-/* Compiles the filter for both kinds of devices that programs see; errors are logged. */
-int filters_compile(struct capture *c);
 /* Makes programs.control too, which a backend without programs has as well. Errors are logged. */
 int programs_load(struct capture *c);
 /* Packets that were lost before it was known whether they are wanted. */
