@@ -5,7 +5,7 @@
  * tuple in ptcp_flows. Then the packets of the backend cgroup-skb: from their IP header on, before fragmentation and
  * before any device, after the former. Both in one file: two that call the same kernel function cannot be joined (bpftool 7.1).
  */
-#include "contest.bpf.h"
+#include "anywhere.bpf.h"
 #include "filter.bpf.h"
 #include "sender.bpf.h"
 #include "take.bpf.h"
@@ -18,27 +18,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 static void (*const bpf_preempt_disable)(void) = (void *)KFUNC_PREEMPT_DISABLE;
 static void (*const bpf_preempt_enable)(void) = (void *)KFUNC_PREEMPT_ENABLE;
-
-/*
- * The same flow seen from other namespaces, on the host's end of a container's veth for instance. Addresses of
- * loopback say nothing outside of theirs. several: others may get the same packet.
- */
-static __always_inline void flow_anywhere(struct owner_scratch *S, const struct flow_key *k, bool several)
-{
-	struct owner_rec *rec = flows_find(k), *there;
-
-	if (!rec || addr_is_loopback(k->l))
-		return;
-	S->flow[FLOW_INNER] = *k;
-	S->flow[FLOW_INNER].netns = 0;
-	S->rec = *rec;
-	there = flows_find(&S->flow[FLOW_INNER]);
-	if (there && owner_same(there, &S->rec) && there->cookie == S->rec.cookie && there->certain == S->rec.certain)
-		return;
-	if (flows_told && S->begins)
-		flow_tell(S, &S->flow[FLOW_INNER]);
-	flow_put(&S->rec, there, &S->flow[FLOW_INNER], several ? 0 : k->netns);
-}
 
 static __always_inline void note_sender(struct __sk_buff *skb, struct owner_scratch *S, struct bpf_sock *full,
 					bool found)

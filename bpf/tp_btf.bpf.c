@@ -5,6 +5,7 @@
  * what follows in fragments is read where the kernel permits (6.12), else it is cut off.
  */
 #include "filter.bpf.h"
+#include "memory.bpf.h"
 #include "take.bpf.h"
 #include "tap.bpf.h"
 #include <bpf/bpf_tracing.h>
@@ -86,18 +87,6 @@ static __always_inline void packet_describe(const struct tap_packet *p, struct e
 	rec->vlan_proto = p->vlan >> 32;
 	rec->flags = (p->l3 ? EVENT_PKT_L3 : 0) | (p->vlan ? EVENT_PKT_VLAN : 0);
 	__builtin_memset(rec->pad, 0, sizeof(rec->pad));
-}
-
-__weak __noinline int parse_memory(__u32 which, __u32 off, __u32 protocol, __u32 slot)
-{
-	return parse_at(NULL, which, off, protocol, slot);
-}
-
-__weak __noinline int tunnel_memory(__u32 off, __u32 protocol, __u32 slot)
-{
-	struct tunnel_load to = { .off = off };
-
-	return tunnel_open(NULL, &to, protocol, slot) && parse_memory(FLOW_SRC, to.off, to.protocol, slot);
 }
 
 /* As count_skb(). */
