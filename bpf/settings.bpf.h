@@ -40,6 +40,7 @@ const volatile __u32 flows_told __weak = 0;
 
 /* What this kernel can do. */
 const volatile __u32 attrib_trace_storage __weak = 0;  /* tracing programs may use socket storage (5.11) */
+const volatile __u32 attrib_ring __weak = 1;	       /* events of processes go into a ring, else into queues (5.8) */
 const volatile __u32 attrib_bind_certain __weak = 0;   /* nothing tells who receives: whoever made the socket */
 const volatile __u32 attrib_egress_told __weak = 0;    /* ptcp_skb has seen what a socket sends before a device does */
 const volatile __u32 attrib_synack6 __weak = 0;	       /* SYN-ACKs of IPv6 pass cgroup_skb (6.12) */

@@ -149,6 +149,8 @@ static const char *beyond(const struct backend *backend, const struct capture_co
 {
 	if (!backend->instead)
 		return NULL;
+	if (!kernel_takes_packet_programs())
+		return "a kernel before Linux 5.8";
 	if (wanted->monitor)
 		return "-I";
 	if (wanted->tstamp_type && strcmp(wanted->tstamp_type, "host") != 0)
@@ -167,6 +169,8 @@ int capture_choose_backend(const char *name, const struct capture_config *wanted
 	const struct backend *backend = name ? backend_find(name) : backend_default();
 	const char *reason;
 
+	if (kernel_hide_check())
+		return -EINVAL;
 	if (!backend) {
 		log_error("unknown backend '%s': --backend help lists those that exist", name);
 		return -EINVAL;

@@ -46,6 +46,8 @@ bool ether_or_ip_device(uint16_t arphrd, bool *l3)
 
 const char *programs_missing(enum kernel_feature type, const char *refused)
 {
+	if (!kernel_takes_packet_programs())
+		return "this kernel is older than Linux 5.8, and its packet programs cannot tell who runs";
 	if (!kernel_has(KERNEL_BTF))
 		return "this kernel has no BTF, --kernel-btf can name a file";
 	return kernel_has(type) ? NULL : refused;
@@ -179,6 +181,8 @@ const char *cgroup_missing(void)
 {
 	if (!kernel_has(KERNEL_CGROUP2))
 		return "cgroup v2 is not mounted; try socket-filter";
+	if (!kernel_has(KERNEL_LINKS))
+		return "this kernel would not detach the programs when we are killed; try socket-filter";
 	return programs_missing(KERNEL_CGROUP_SKB, TRY_TC);
 }
 

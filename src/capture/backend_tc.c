@@ -22,6 +22,8 @@ static enum attach_mode mode_forced(void)
 {
 	const char *forced = getenv("PTCPDUMP_TC");
 
+	if (kernel_hides(KERNEL_TCX) || !kernel_has(KERNEL_LINKS))
+		return ATTACH_CLSACT;
 	if (!forced || !*forced)
 		return ATTACH_AUTO;
 	if (strcmp(forced, "tcx") == 0)

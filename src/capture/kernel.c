@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/btf.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
@@ -14,6 +15,7 @@
 #include "capture/kernel_btf.h"
 #include "ptcpdump.skel.h"
 #include "util/cgroup2.h"
+#include "util/log.h"
 
 /* Names of the BTF that one feature may need. */
 enum { FEATURE_NAMES = 2 };
@@ -146,6 +148,76 @@ static bool unaligned_taken(void)
 #endif
 }
 
+/*
+ * What came before Linux 5.10, the oldest that tests run on: a version that has it answers without a try, since each takes a
+ * millisecond; distributions have taken some of it into older kernels.
+ */
+
+/* 457f44363a88, 5.8. */
+static bool ringbuf_there(void)
+{
+	return kernel_since(5, 8) || libbpf_probe_bpf_map_type(BPF_MAP_TYPE_RINGBUF, NULL) == 1;
+}
+
+/* f470378c75c9, 5.8: before that only tracing programs may ask for the running task and read kernel memory. */
+static bool packet_task_there(void)
+{
+	return kernel_since(5, 8) ||
+	       libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, BPF_FUNC_get_current_task, NULL) == 1;
+}
+
+/* f7c6cb1d9728, 5.9. */
+static bool create_storage_there(void)
+{
+	return kernel_since(5, 9) ||
+	       libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK, BPF_FUNC_sk_storage_get, NULL) == 1;
+}
+
+/* af6eea57437a, 5.7. A kernel that has them looks for the program first. */
+static bool links_there(void)
+{
+	return kernel_since(5, 7) || (bpf_link_create(-1, -1, BPF_CGROUP_INET_EGRESS, NULL) < 0 && errno == EBADF);
+}
+
+/* 51c39bb1d5d1, 5.6. */
+static bool globals_there(void)
+{
+	return kernel_since(5, 6);
+}
+
+/* fc9702273e2e, 5.5. */
+static bool mmap_there(void)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
+	int fd;
+
+	if (kernel_since(5, 5))
+		return true;
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, NULL, sizeof(uint32_t), sizeof(uint32_t), 1, &opts);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* Loops that end: 2589726d12a1, 5.3; settings: d8eca5bbb2be, 5.2. */
+static bool programs_there(void)
+{
+	const struct bpf_insn loop[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
+		{ .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = BPF_REG_0, .imm = 1 },
+		{ .code = BPF_JMP | BPF_JLT | BPF_K, .dst_reg = BPF_REG_0, .imm = 4, .off = -2 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	int fd;
+
+	if (kernel_since(5, 3))
+		return true;
+	fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, NULL, "GPL", loop, sizeof(loop) / sizeof(loop[0]), NULL);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 /* A row whose setting the programs are told. */
 #define TOLD(name) .told = true, .setting = offsetof(struct ptcpdump__rodata, name)
 
@@ -153,6 +225,7 @@ static const struct {
 	const char *kind, *name, *lost;
 	const char *btf[FEATURE_NAMES]; /* all of them are in the kernel's BTF, or: */
 	bool (*here)(void);
+	const char *word; /* of PTCPDUMP_HIDE; NULL: it cannot be hidden */
 	bool told;
 	size_t setting; /* a __u32 of bpf/settings.bpf.h */
 } features[] = {
@@ -160,12 +233,18 @@ static const struct {
 				   .name = "socket storage, traced",
 				   .lost = "owners that tracepoints tell go by socket cookie",
 				   .btf = { "bpf_sk_storage_get_tracing", "bpf_get_socket_ptr_cookie" },
+				   .word = "storage",
 				   TOLD(attrib_trace_storage) },
 	[KERNEL_SOCKET_ITERATOR] = { .kind = "iterator",
 				     .name = "files",
 				     .lost = "existing sockets are read from /proc and sock_diag instead",
-				     .btf = { "bpf_iter_task_file" } },
-	[KERNEL_CGROUP2] = { .kind = "mount", .name = "cgroup v2", .lost = "all cgroup hooks", .here = cgroup2_there },
+				     .btf = { "bpf_iter_task_file" },
+				     .word = "iterators" },
+	[KERNEL_CGROUP2] = { .kind = "mount",
+			     .name = "cgroup v2",
+			     .lost = "all cgroup hooks",
+			     .here = cgroup2_there,
+			     .word = "cgroup2" },
 	[KERNEL_BTF] = { .kind = "file",
 			 .name = "BTF",
 			 .lost = "it is looked for elsewhere; --kernel-btf can name one",
@@ -174,31 +253,38 @@ static const struct {
 			      .name = "running task",
 			      .lost = "packet programs probe kernel memory, which takes longer",
 			      .here = task_btf_usable,
+			      .word = "taskbtf",
 			      TOLD(attrib_task_btf) },
 	[KERNEL_SCHED_CLS] = { .kind = "program",
 			       .name = "tc",
 			       .lost = "packets are not seen at tc",
-			       .here = sched_cls_taken },
+			       .here = sched_cls_taken,
+			       .word = "programs" },
 	[KERNEL_SOCKET_FILTER] = { .kind = "program",
 				   .name = "socket filter",
 				   .lost = "packets are not seen by filters of packet sockets",
-				   .here = socket_filter_taken },
+				   .here = socket_filter_taken,
+				   .word = "programs" },
 	[KERNEL_CGROUP_SKB] = { .kind = "program",
 				.name = "cgroup packets",
 				.lost = "packets are not seen at the root of cgroup v2",
-				.here = cgroup_skb_taken },
+				.here = cgroup_skb_taken,
+				.word = "programs" },
 	[KERNEL_CGROUP_SOCK] = { .kind = "program",
 				 .name = "cgroup sockets",
 				 .lost = "all cgroup hooks",
-				 .here = cgroup_sock_taken },
+				 .here = cgroup_sock_taken,
+				 .word = "programs" },
 	[KERNEL_RAW_TRACEPOINT] = { .kind = "program",
 				    .name = "raw tracepoint",
 				    .lost = "all tracepoints of processes and packets",
-				    .here = raw_tracepoint_taken },
+				    .here = raw_tracepoint_taken,
+				    .word = "programs" },
 	[KERNEL_TCX] = { .kind = "link",
 			 .name = "tcx",
 			 .lost = "filters at clsact, which a process that is killed leaves behind",
-			 .here = tcx_there },
+			 .here = tcx_there,
+			 .word = "tcx" },
 	[KERNEL_PACKET_SOCKET] = { .kind = "socket",
 				   .name = "AF_PACKET",
 				   .lost = "libpcap's own capture, filters of packet sockets, promiscuous mode",
@@ -225,12 +311,124 @@ static const struct {
 				   .lost = "the running task never tells who sends",
 				   .here = softirq_stack_there,
 				   TOLD(attrib_softirq_stack) },
+	[KERNEL_RINGBUF] = { .kind = "map",
+			     .name = "ring buffer",
+			     .lost = "packets by libpcap; events of processes are taken from queues, one by one",
+			     .here = ringbuf_there,
+			     .word = "ringbuf",
+			     TOLD(attrib_ring) },
+	[KERNEL_PACKET_TASK] = { .kind = "helper",
+				 .name = "task of a packet",
+				 .lost = "packets by libpcap, owners by raw tracepoints and /proc",
+				 .here = packet_task_there,
+				 .word = "tasks" },
+	[KERNEL_CREATE_STORAGE] = { .kind = "helper",
+				    .name = "socket storage, made",
+				    .lost = "sockets are unknown until first used",
+				    .here = create_storage_there,
+				    .word = "storage" },
+	[KERNEL_LINKS] = { .kind = "link",
+			   .name = "cgroup",
+			   .lost = "all cgroup hooks and the iterator",
+			   .here = links_there,
+			   .word = "links" },
+	[KERNEL_GLOBALS] = { .kind = "function",
+			     .name = "checked once",
+			     .lost = "programs take longer to verify",
+			     .here = globals_there,
+			     .word = "globals" },
+	[KERNEL_MMAP] = { .kind = "map",
+			  .name = "variables in memory",
+			  .lost = "what the programs are told later than at the load",
+			  .here = mmap_there,
+			  .word = "mmap" },
+	[KERNEL_PROGRAMS] = { .kind = "program",
+			      .name = "loops and settings",
+			      .lost = "all programs: packets by libpcap, owners by /proc",
+			      .here = programs_there,
+			      .word = "programs" },
 };
 _Static_assert(sizeof(features) / sizeof(features[0]) == KERNEL_FEATURES, "a row for each feature");
 
+/* The length of the first of the words; *words goes to the next. */
+static size_t word_next(const char **words)
+{
+	const size_t n = strcspn(*words, ",");
+
+	*words += n + ((*words)[n] == ',');
+	return n;
+}
+
+static bool word_is(const char *text, size_t n, const char *word)
+{
+	return word && strlen(word) == n && memcmp(text, word, n) == 0;
+}
+
+bool kernel_hides(enum kernel_feature feature)
+{
+	const char *next = getenv("PTCPDUMP_HIDE");
+
+	while (next && *next) {
+		const char *word = next;
+
+		if (word_is(word, word_next(&next), features[feature].word))
+			return true;
+	}
+	return false;
+}
+
+static bool word_known(const char *word, size_t n)
+{
+	for (size_t i = 0; i < KERNEL_FEATURES; i++) {
+		if (word_is(word, n, features[i].word))
+			return true;
+	}
+	return false;
+}
+
+/* Each once, as rows of one version share theirs. */
+static void list_words(char *text, size_t size)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < KERNEL_FEATURES; i++) {
+		size_t first = 0;
+
+		while (features[i].word &&
+		       (!features[first].word || strcmp(features[first].word, features[i].word) != 0))
+			first++;
+		if (features[i].word && first == i && used < size)
+			used += (size_t)snprintf(text + used, size - used, " %s", features[i].word);
+	}
+}
+
+int kernel_hide_check(void)
+{
+	const char *next = getenv("PTCPDUMP_HIDE");
+	char words[256] = "";
+
+	while (next && *next) {
+		const char *word = next;
+		const size_t n = word_next(&next);
+
+		if (word_known(word, n))
+			continue;
+		list_words(words, sizeof(words));
+		log_error("PTCPDUMP_HIDE: '%.*s' is no feature of a kernel, which are:%s", (int)n, word, words);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 bool kernel_has(enum kernel_feature feature)
 {
-	return features[feature].here && features[feature].here();
+	return features[feature].here && !kernel_hides(feature) && features[feature].here();
+}
+
+bool kernel_takes_packet_programs(void)
+{
+	return kernel_has(KERNEL_PROGRAMS) && kernel_has(KERNEL_MMAP) && kernel_has(KERNEL_RINGBUF) &&
+	       kernel_has(KERNEL_PACKET_TASK);
 }
 
 /* A name that is looked for in the BTF. */
@@ -274,7 +472,7 @@ int kernel_look(bool has[KERNEL_FEATURES], const char *const *names, bool *found
 	int err;
 
 	for (size_t i = 0; i < KERNEL_FEATURES; i++)
-		has[i] = features[i].told && features[i].here && features[i].here();
+		has[i] = features[i].told && kernel_has((enum kernel_feature)i);
 	for (size_t i = 0; i < KERNEL_FEATURES * FEATURE_NAMES; i++) {
 		const char *name = features[i / FEATURE_NAMES].btf[i % FEATURE_NAMES];
 
@@ -294,7 +492,8 @@ int kernel_look(bool has[KERNEL_FEATURES], const char *const *names, bool *found
 	has[KERNEL_BTF] = true;
 	for (size_t i = 0; i < KERNEL_FEATURES; i++) {
 		if (features[i].btf[0])
-			has[i] = seen[i][0] && (!features[i].btf[1] || seen[i][1]);
+			has[i] = seen[i][0] && (!features[i].btf[1] || seen[i][1]) &&
+				 !kernel_hides((enum kernel_feature)i);
 	}
 	return 0;
 }
@@ -312,8 +511,10 @@ void kernel_tell(const bool has[KERNEL_FEATURES], struct ptcpdump__rodata *setti
 int kernel_probe(FILE *out)
 {
 	bool has[KERNEL_FEATURES];
-	int err = kernel_look(has, NULL, NULL, 0);
+	int err = kernel_hide_check();
 
+	if (!err)
+		err = kernel_look(has, NULL, NULL, 0);
 	for (size_t i = 0; !err && i < KERNEL_FEATURES; i++)
 		fprintf(out, KERNEL_PROBE_FORMAT "\n", features[i].kind, features[i].name,
 			(has[i] || (!features[i].told && kernel_has((enum kernel_feature)i))) ? "yes" : "no",

@@ -32,11 +32,26 @@ enum kernel_feature {
 	KERNEL_SYNACK6,		/* SYN-ACKs of IPv6 pass cgroup_skb */
 	KERNEL_UNALIGNED,	/* programs may load words from any place of a packet */
 	KERNEL_SOFTIRQ_STACK,	/* soft interrupts never run on the stack of a task; not so with PREEMPT_RT */
+	KERNEL_RINGBUF,		/* BPF ring buffers */
+	KERNEL_PACKET_TASK,	/* packet programs and those of cgroups may look into the running task at all */
+	KERNEL_CREATE_STORAGE,	/* programs that see a socket made may use its storage */
+	KERNEL_LINKS,		/* programs at cgroups end with a descriptor */
+	KERNEL_GLOBALS,		/* the verifier takes functions that it checks once */
+	KERNEL_MMAP,		/* user space may map the variables of programs */
+	KERNEL_PROGRAMS,	/* programs may have loops and settings */
 	KERNEL_FEATURES
 };
 
+/*
+ * The environment variable PTCPDUMP_HIDE is a list of words with commas between them, of features (kernel.c has them) that are
+ * taken for missing: an older kernel's code paths are tested so. 0, or -EINVAL: a word means nothing, which is logged.
+ */
+int kernel_hide_check(void);
+bool kernel_hides(enum kernel_feature feature);
 /* Of a feature that is found by trying; loads nothing but empty programs. */
 bool kernel_has(enum kernel_feature feature);
+/* Packet programs of ours can tell owners, and user space hears of it: Linux 5.8. Else only raw tracepoints are of use. */
+bool kernel_takes_packet_programs(void);
 enum { KERNEL_NAMES_MAX = 32 };
 /*
  * Reads the kernel's BTF once: fills has[] for the features that it tells of, for KERNEL_BTF and for those that programs

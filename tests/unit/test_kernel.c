@@ -2,6 +2,7 @@
 /* What the kernel is asked, and what programs are told of the answers. */
 #include "capture/kernel.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,8 +55,38 @@ static void test_programs_are_told(void)
 	CHECK_INT(settings.packet_snaplen, 7);
 }
 
+static void test_features_can_be_hidden(void)
+{
+	bool has[KERNEL_FEATURES];
+
+	setenv("PTCPDUMP_HIDE", "links,ringbuf,", 1);
+	CHECK_INT(kernel_hide_check(), 0);
+	CHECK(!kernel_has(KERNEL_RINGBUF) && !kernel_has(KERNEL_LINKS) && !kernel_takes_packet_programs());
+	CHECK(kernel_hides(KERNEL_LINKS) && !kernel_hides(KERNEL_TCX));
+	CHECK_INT(kernel_look(has, NULL, NULL, 0), 0);
+	CHECK(!has[KERNEL_RINGBUF]);
+	setenv("PTCPDUMP_HIDE", "", 1);
+	CHECK_INT(kernel_hide_check(), 0);
+	CHECK(!kernel_hides(KERNEL_LINKS));
+	unsetenv("PTCPDUMP_HIDE");
+}
+
+/* Each word by itself: a beginning of one, or one that hides nothing, is a mistake. */
+static void test_unknown_words_are_refused(void)
+{
+	static const char *const wrong[] = { "link", "linksx", "links,,tcx", "links tcx", ",", "LINKS" };
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		setenv("PTCPDUMP_HIDE", wrong[i], 1);
+		CHECK_INT(kernel_hide_check(), -EINVAL);
+	}
+	unsetenv("PTCPDUMP_HIDE");
+}
+
 int main(void)
 {
+	RUN(test_features_can_be_hidden);
+	RUN(test_unknown_words_are_refused);
 	RUN(test_every_row_is_shown);
 	RUN(test_settings_are_safe_before_they_are_set);
 	RUN(test_programs_are_told);
