@@ -59,13 +59,13 @@ static __always_inline void look_pids(struct btf_check_task *t, struct task_stru
 /* How programs see whether the task runs, or an interrupt on it: task_context_at(). */
 static __always_inline void look_context(struct btf_check_task *t, struct task_struct *task)
 {
-	struct task_struct___arm64 *arm = (void *)task;
-
-	t->stack_used = !bpf_core_field_exists(arm->thread_info.preempt_count);
-	if (!t->stack_used) {
-		t->preempt = BPF_CORE_READ(arm, thread_info.preempt_count);
+	if (preempt_count_known(task)) {
+		t->preempt = preempt_count(task);
 		return;
 	}
+	t->stack_used = bpf_core_field_exists(struct pt_regs, orig_ax);
+	if (!t->stack_used)
+		return;
 	bpf_probe_read_kernel(t->stack, sizeof(t->stack),
 			      (char *)BPF_CORE_READ(task, stack) + attrib_stack_size - sizeof(t->stack));
 }
