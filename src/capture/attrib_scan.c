@@ -19,6 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "capture/diag.h"
+#include "capture/socket_copy.h"
 #include "util/log.h"
 #include "util/procfs.h"
 
@@ -170,6 +172,8 @@ int scan_filter_pids(int pids_fd, const struct capture_config *config)
 struct held {
 	uint64_t inode, start;
 	uint32_t pid, uid;
+	int fd;
+	bool told; /* by sock_diag */
 };
 
 struct netns_seen {
@@ -183,9 +187,11 @@ struct sockets {
 	struct netns_seen netns[MAX_NETNS];
 	size_t nnetns;
 	int cookies_fd;
+	int refused; /* -errno of sock_diag, for TCP or UDP */
+	int closed;  /* -errno of a namespace that cannot be entered */
 };
 
-static int add_held(struct sockets *s, uint64_t inode, uint32_t pid, uint32_t uid, uint64_t start)
+static int add_held(struct sockets *s, const struct held *held)
 {
 	struct held *more;
 
@@ -198,7 +204,7 @@ static int add_held(struct sockets *s, uint64_t inode, uint32_t pid, uint32_t ui
 			return -ENOMEM;
 		s->held = more;
 	}
-	s->held[s->n++] = (struct held){ inode, start, pid, uid };
+	s->held[s->n++] = *held;
 	return 0;
 }
 
@@ -243,6 +249,7 @@ static uint32_t living_thread(uint32_t pid)
 static int add_process(struct sockets *s, uint32_t pid)
 {
 	const uint32_t thread = living_thread(pid);
+	struct held held = { .pid = pid };
 	unsigned long long inode;
 	char path[64], link[64];
 	struct procfs_stat ps;
@@ -258,14 +265,19 @@ static int add_process(struct sockets *s, uint32_t pid)
 	if (fstat(dirfd(dir), &st) || procfs_stat(pid, &ps))
 		goto out;
 	add_netns(s, thread);
+	held.start = ps.start;
+	held.uid = st.st_uid;
 	while (!err && (d = readdir(dir))) {
 		const ssize_t n = readlinkat(dirfd(dir), d->d_name, link, sizeof(link) - 1);
 
 		if (n <= 0)
 			continue;
 		link[n] = '\0';
-		if (sscanf(link, "socket:[%llu]", &inode) == 1)
-			err = add_held(s, inode, pid, st.st_uid, ps.start);
+		if (sscanf(link, "socket:[%llu]", &inode) != 1)
+			continue;
+		held.inode = inode;
+		held.fd = atoi(d->d_name);
+		err = add_held(s, &held);
 	}
 out:
 	closedir(dir);
@@ -282,9 +294,24 @@ static int by_inode(const void *a, const void *b)
 	return x->pid < y->pid ? -1 : x->pid > y->pid;
 }
 
+/* at: of the first that hold it. */
+static void note_held(struct sockets *s, size_t at, uint64_t cookie)
+{
+	const struct held *held = &s->held[at];
+	struct owner_rec rec = {
+		.cookie = cookie,
+		.source = OWNER_SCAN,
+		.start = held->start,
+		.tgid = held->pid,
+		.uid = held->uid,
+		.certain = at + 1 == s->n || s->held[at + 1].inode != held->inode,
+	};
+
+	bpf_map_update_elem(s->cookies_fd, &cookie, &rec, BPF_NOEXIST);
+}
+
 static void note_socket(struct sockets *s, uint64_t inode, uint64_t cookie)
 {
-	struct owner_rec rec = { .cookie = cookie, .source = OWNER_SCAN };
 	size_t lo = 0, hi = s->n;
 
 	while (lo < hi) {
@@ -297,11 +324,8 @@ static void note_socket(struct sockets *s, uint64_t inode, uint64_t cookie)
 	}
 	if (lo == s->n || s->held[lo].inode != inode)
 		return;
-	rec.start = s->held[lo].start;
-	rec.tgid = s->held[lo].pid;
-	rec.uid = s->held[lo].uid;
-	rec.certain = lo + 1 == s->n || s->held[lo + 1].inode != inode;
-	bpf_map_update_elem(s->cookies_fd, &cookie, &rec, BPF_NOEXIST);
+	s->held[lo].told = true;
+	note_held(s, lo, cookie);
 }
 
 static void note_message(struct sockets *s, const struct nlmsghdr *h, bool packet)
@@ -313,6 +337,14 @@ static void note_message(struct sockets *s, const struct nlmsghdr *h, bool packe
 		note_socket(s, p->pdiag_ino, (uint64_t)p->pdiag_cookie[1] << 32 | p->pdiag_cookie[0]);
 	else if (!packet && h->nlmsg_len >= NLMSG_LENGTH(sizeof(*m)))
 		note_socket(s, m->idiag_inode, (uint64_t)m->id.idiag_cookie[1] << 32 | m->id.idiag_cookie[0]);
+}
+
+/* Its end, as of a dump that went well; -errno: the kernel has no diag for this protocol, or refuses it. */
+static int dump_status(const struct nlmsghdr *h)
+{
+	const struct nlmsgerr *e = NLMSG_DATA(h);
+
+	return h->nlmsg_type == NLMSG_ERROR && h->nlmsg_len >= NLMSG_LENGTH(sizeof(*e)) ? e->error : 0;
 }
 
 /* Reads the answer to one dump request up to its end. */
@@ -330,9 +362,8 @@ static int read_dump(struct sockets *s, int fd, bool packet)
 			return n < 0 ? -errno : -EBADMSG;
 		left = (int)n;
 		for (struct nlmsghdr *h = (void *)buf; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
-			/* An error too: the kernel has no diag for this protocol. */
 			if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
-				return 0;
+				return dump_status(h);
 			note_message(s, h, packet);
 		}
 	}
@@ -359,62 +390,117 @@ static int dump_kind(struct sockets *s, int fd, struct dump *request, size_t siz
 	return read_dump(s, fd, packet);
 }
 
-static int dump_inet(struct sockets *s, int fd, uint8_t family)
+/* Of the further ones a kernel may know nothing. */
+static void dump_inet(struct sockets *s, int fd, uint8_t family)
 {
 	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, IPPROTO_RAW, IPPROTO_SCTP };
-	int err = 0;
 
-	for (size_t i = 0; i < sizeof(protocols) && !err; i++) {
+	for (size_t i = 0; i < sizeof(protocols); i++) {
 		struct dump request = {
 			.inet = { .sdiag_family = family, .sdiag_protocol = protocols[i], .idiag_states = ~0U },
 		};
+		const int err = dump_kind(s, fd, &request, sizeof(request.inet), false);
 
-		err = dump_kind(s, fd, &request, sizeof(request.inet), false);
+		if (err && (protocols[i] == IPPROTO_TCP || protocols[i] == IPPROTO_UDP))
+			s->refused = err;
 	}
-	return err;
 }
 
-static int dump_sockets(struct sockets *s)
+static void dump_sockets(struct sockets *s)
 {
 	struct dump request = { .packet = { .sdiag_family = AF_PACKET } };
 	const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	int err;
 
-	if (fd < 0)
-		return -errno;
-	err = dump_inet(s, fd, AF_INET);
-	if (!err)
-		err = dump_inet(s, fd, AF_INET6);
-	/* A kernel may know none of this family. */
-	if (!err && dump_kind(s, fd, &request, sizeof(request.packet), true))
+	if (fd < 0) {
+		s->refused = -errno;
+		return;
+	}
+	dump_inet(s, fd, AF_INET);
+	dump_inet(s, fd, AF_INET6);
+	if (dump_kind(s, fd, &request, sizeof(request.packet), true))
 		log_debug("packet sockets are not told by sock_diag");
 	close(fd);
+}
+
+/* Who may not enter others may still ask in our own. 0 or -errno. */
+static int dump_namespace(struct sockets *s, const struct netns_seen *ns, uint32_t own)
+{
+	char path[64];
+	int fd, err;
+
+	if (ns->inode == own) {
+		dump_sockets(s);
+		return 0;
+	}
+	snprintf(path, sizeof(path), "/proc/%u/ns/net", ns->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT || errno == ESRCH ? 0 : -errno;
+	err = setns(fd, CLONE_NEWNET) ? -errno : 0;
+	close(fd);
+	if (!err)
+		dump_sockets(s);
 	return err;
 }
 
+/* Our own comes first: the others are entered. */
 static int dump_namespaces(struct sockets *s)
 {
+	const uint32_t own = procfs_namespace(0, "net");
 	int err = 0, self = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	bool entered = false;
 
 	if (self < 0)
 		return -errno;
+	dump_namespace(s, &(struct netns_seen){ .inode = own }, own);
 	for (size_t i = 0; i < s->nnetns; i++) {
-		char path[64];
-		int fd;
-
-		snprintf(path, sizeof(path), "/proc/%u/ns/net", s->netns[i].pid);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
+		if (s->netns[i].inode == own)
 			continue;
-		/* A namespace that cannot be entered costs its sockets only. */
-		if (setns(fd, CLONE_NEWNET) == 0)
-			dump_sockets(s);
-		close(fd);
+		err = dump_namespace(s, &s->netns[i], own);
+		if (err)
+			s->closed = err;
+		else
+			entered = true;
 	}
-	if (setns(self, CLONE_NEWNET))
-		err = -errno;
+	err = entered && setns(self, CLONE_NEWNET) ? -errno : 0;
 	close(self);
 	return err;
+}
+
+/* What sock_diag has not told, from the processes that hold it. 0, or the -errno of some that could not be had. */
+static int copy_sockets(struct sockets *s)
+{
+	uint64_t cookie;
+	int err = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct held *h = &s->held[i];
+		int one;
+
+		if (h->told || (i && h[-1].inode == h->inode))
+			continue;
+		one = socket_copy_cookie(h->pid, h->fd, h->inode, &cookie);
+		if (!one)
+			note_held(s, i, cookie);
+		else if (one != -EPROTONOSUPPORT && one != -ENOENT && one != -ESRCH && one != -EBADF)
+			err = one;
+	}
+	return err;
+}
+
+static void fill_in(struct sockets *s)
+{
+	const int err = copy_sockets(s);
+	const char *why = s->refused ? diag_refused(s->refused) : strerror(-s->closed);
+
+	if (err)
+		log_warn(
+			"sock_diag does not tell which sockets there are (%s), nor do the processes that have them (%s): those "
+			"from before are known from their next use only",
+			why, strerror(-err));
+	else
+		log_msg(s->refused ? LOG_WARN : LOG_INFO,
+			"sock_diag does not tell which sockets there are (%s): the processes that have them do", why);
 }
 
 int scan_sockets(int cookies_fd)
@@ -443,6 +529,8 @@ int scan_sockets(int cookies_fd)
 	if (s->n)
 		qsort(s->held, s->n, sizeof(*s->held), by_inode);
 	err = dump_namespaces(s);
+	if (s->refused || s->closed)
+		fill_in(s);
 out:
 	free(s->held);
 	free(s);
