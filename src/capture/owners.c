@@ -2,27 +2,19 @@
 #include "capture/owners.h"
 
 #include <bpf/bpf.h>
-#include <dirent.h>
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
-#include <linux/inet_diag.h>
-#include <linux/netlink.h>
-#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <pcap/dlt.h>
 #include <ptcpdump/config.h>
 #include <ptcpdump/owner.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "capture/flow_past.h"
+#include "capture/owners_proc.h"
 #include "util/clock.h"
-#include "util/procfs.h"
 
 #define CACHE_SIZE 4096
 /* A socket may be handed to another process, and its tuple be used again. */
@@ -30,8 +22,6 @@
 #define CACHE_MISSED_NS (10 * NSEC_PER_MSEC)
 /* /proc is slower to ask, and its answers are gone when the process is. */
 #define CACHE_PROC_NS (2 * NSEC_PER_SEC)
-#define SCAN_INTERVAL_NS (10 * NSEC_PER_MSEC)
-#define SOCKETS_MAX (1 << 20)
 
 struct cached {
 	struct flow_key key;
@@ -39,27 +29,11 @@ struct cached {
 	uint64_t asked, until;
 };
 
-struct held {
-	uint64_t inode, start;
-	uint32_t pid, uid;
-};
-
-/* To the sockets of a network namespace. */
-struct door {
-	uint32_t inode;
-	int fd; /* sock_diag */
-};
-
 struct owners {
 	int flows_fd, cookies_fd;
 	struct flow_past *past; /* NULL: no flow has changed hands */
 	struct cached cache[CACHE_SIZE];
-	struct door *doors;
-	unsigned ndoors;
-	/* sockets of processes, by inode */
-	struct held *held;
-	size_t nheld, room;
-	uint64_t scanned;
+	struct owners_proc *proc; /* asked instead of maps; NULL: there are maps */
 };
 
 /* What a packet's headers tell. */
@@ -78,37 +52,26 @@ int owners_new(struct owners **ret, int flows_fd, int cookies_fd)
 		return -ENOMEM;
 	o->flows_fd = flows_fd;
 	o->cookies_fd = cookies_fd;
+	if (flows_fd < 0) {
+		o->proc = owners_proc_new();
+		if (!o->proc) {
+			free(o);
+			return -ENOMEM;
+		}
+	}
 	*ret = o;
 	return 0;
 }
 
 int owners_add_netns(struct owners *o, uint32_t inode)
 {
-	struct door *doors;
-	int fd;
-
-	if (o->flows_fd >= 0)
-		return 0;
-	doors = reallocarray(o->doors, o->ndoors + 1, sizeof(*doors));
-	if (!doors)
-		return -ENOMEM;
-	o->doors = doors;
-	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	if (fd < 0)
-		return -errno;
-	doors[o->ndoors++] = (struct door){ inode, fd };
-	return 0;
+	return o->proc ? owners_proc_add(o->proc, inode) : 0;
 }
 
 void owners_forget_netns(struct owners *o, uint32_t inode)
 {
-	for (unsigned i = 0; i < o->ndoors; i++) {
-		if (o->doors[i].inode != inode)
-			continue;
-		close(o->doors[i].fd);
-		o->doors[i] = o->doors[--o->ndoors];
-		return;
-	}
+	if (o->proc)
+		owners_proc_forget(o->proc, inode);
 }
 
 static uint16_t get16(const uint8_t *p)
@@ -303,157 +266,6 @@ static bool ask_maps(const struct owners *o, const struct flow_key *key, struct 
 	return true;
 }
 
-static bool is_v4(const uint32_t *a)
-{
-	return a[0] == 0 && a[1] == 0 && a[2] == htonl(0xffff);
-}
-
-static void fill_id(struct inet_diag_sockid *id, const struct flow_key *k, bool v4, bool swap)
-{
-	const uint32_t *l = swap ? k->r : k->l, *r = swap ? k->l : k->r;
-
-	id->idiag_sport = swap ? k->rport : k->lport;
-	id->idiag_dport = swap ? k->lport : k->rport;
-	memcpy(id->idiag_src, v4 ? &l[3] : l, v4 ? 4 : 16);
-	memcpy(id->idiag_dst, v4 ? &r[3] : r, v4 ? 4 : 16);
-	id->idiag_cookie[0] = id->idiag_cookie[1] = INET_DIAG_NOCOOKIE;
-}
-
-/* The socket of the local end of a tuple: inode number, 0 none. */
-static uint32_t ask_diag(int fd, const struct flow_key *k, uint32_t *uid)
-{
-	const bool v4 = is_v4(k->l);
-	struct {
-		struct nlmsghdr h;
-		struct inet_diag_req_v2 req;
-	} q = { .h = { .nlmsg_len = sizeof(q), .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST } };
-	struct {
-		struct nlmsghdr h;
-		struct inet_diag_msg msg;
-		uint8_t attributes[512];
-	} a;
-	ssize_t n;
-
-	q.req.sdiag_family = v4 ? AF_INET : AF_INET6;
-	q.req.sdiag_protocol = k->proto;
-	q.req.idiag_states = ~0U;
-	/* For UDP the kernel takes source and destination for those of a packet that arrives (net/ipv4/udp_diag.c). */
-	fill_id(&q.req.id, k, v4, k->proto != IPPROTO_TCP);
-	if (send(fd, &q, sizeof(q), 0) < 0)
-		return 0;
-	n = recv(fd, &a, sizeof(a), 0);
-	if (n < (ssize_t)(sizeof(a.h) + sizeof(a.msg)) || a.h.nlmsg_type != SOCK_DIAG_BY_FAMILY)
-		return 0;
-
-	*uid = a.msg.idiag_uid;
-	return a.msg.idiag_inode;
-}
-
-static int by_inode(const void *a, const void *b)
-{
-	const struct held *x = a, *y = b;
-
-	if (x->inode != y->inode)
-		return x->inode < y->inode ? -1 : 1;
-	return x->pid < y->pid ? -1 : x->pid > y->pid;
-}
-
-static void scan_process(struct owners *o, uint32_t pid)
-{
-	unsigned long long inode;
-	struct procfs_stat ps;
-	char path[64], link[64];
-	struct dirent *d;
-	struct stat st;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
-	dir = opendir(path);
-	if (!dir)
-		return;
-	if (fstat(dirfd(dir), &st) || procfs_stat(pid, &ps))
-		goto out;
-	while ((d = readdir(dir))) {
-		ssize_t n = readlinkat(dirfd(dir), d->d_name, link, sizeof(link) - 1);
-
-		if (n <= 0)
-			continue;
-		link[n] = '\0';
-		if (sscanf(link, "socket:[%llu]", &inode) != 1)
-			continue;
-		if (o->nheld == o->room) {
-			size_t room = o->room ? o->room * 2 : 1024;
-			struct held *more = room > SOCKETS_MAX ? NULL : realloc(o->held, room * sizeof(*more));
-
-			if (!more)
-				break;
-			o->held = more;
-			o->room = room;
-		}
-		o->held[o->nheld++] = (struct held){ inode, ps.start, pid, st.st_uid };
-	}
-out:
-	closedir(dir);
-}
-
-static void scan(struct owners *o)
-{
-	DIR *dir = opendir("/proc");
-	struct dirent *d;
-	uint32_t pid;
-
-	o->nheld = 0;
-	if (!dir)
-		return;
-	while ((d = readdir(dir))) {
-		if (procfs_is_pid(d->d_name, &pid))
-			scan_process(o, pid);
-	}
-	closedir(dir);
-	if (o->nheld)
-		qsort(o->held, o->nheld, sizeof(*o->held), by_inode);
-}
-
-static const struct held *find_held(const struct owners *o, uint64_t inode)
-{
-	size_t lo = 0, hi = o->nheld;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (o->held[mid].inode < inode)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < o->nheld && o->held[lo].inode == inode ? &o->held[lo] : NULL;
-}
-
-static bool ask_proc(struct owners *o, const struct flow_key *key, uint64_t now, struct event_owner *ret)
-{
-	uint32_t inode = 0, uid = 0;
-	const struct held *held;
-
-	if (key->proto != IPPROTO_TCP && key->proto != IPPROTO_UDP)
-		return false;
-	for (unsigned i = 0; i < o->ndoors && !inode; i++) {
-		if (o->doors[i].inode == key->netns)
-			inode = ask_diag(o->doors[i].fd, key, &uid);
-	}
-	if (!inode)
-		return false;
-	held = find_held(o, inode);
-	if (!held && now - o->scanned >= SCAN_INTERVAL_NS) {
-		scan(o);
-		o->scanned = now;
-		held = find_held(o, inode);
-	}
-	if (!held)
-		return false;
-	*ret = (struct event_owner){ .start = held->start, .tgid = held->pid, .uid = uid, .source = OWNER_SCAN };
-	return true;
-}
-
 static struct cached *cache_slot(struct owners *o, const struct flow_key *k)
 {
 	const uint32_t *w = (const void *)k;
@@ -466,33 +278,48 @@ static struct cached *cache_slot(struct owners *o, const struct flow_key *k)
 
 /*
  * What is cached of a tuple whose connection begins anew is of the one before. And who has sent since may be another
- * program, which the maps know.
+ * program, which the maps know, or have bound the port of a datagram.
  */
 static bool outdated(const struct owners *o, const struct cached *c, const struct tuple *t)
 {
-	return t->request || (o->flows_fd >= 0 && c->owner.tgid && t->ts > c->asked);
+	return t->request || (c->owner.tgid && t->ts > c->asked && !(o->proc && c->key.proto == IPPROTO_TCP));
+}
+
+/* 0, -ENOENT: there is no such socket, or -ESRCH. */
+static int ask(struct owners *o, const struct flow_key *k, const struct tuple *t, uint64_t now, struct event_owner *ret)
+{
+	const struct owners_end end = { .key = k, .sends = k == &t->src, .opening = t->opening };
+
+	if (o->proc)
+		return owners_proc_find(o->proc, &end, now, ret);
+	return ask_maps(o, k, ret) ? 0 : -ESRCH;
 }
 
 static bool find(struct owners *o, const struct flow_key *k, const struct tuple *t, uint64_t now,
 		 struct event_owner *ret)
 {
 	struct cached *c = cache_slot(o, k);
-	bool found;
+	const bool known = memcmp(&c->key, k, sizeof(*k)) == 0 && now < c->until;
+	int err;
 
-	if (memcmp(&c->key, k, sizeof(*k)) == 0 && now < c->until && !outdated(o, c, t)) {
+	*ret = (struct event_owner){ 0 };
+	if (known && !outdated(o, c, t)) {
 		*ret = c->owner;
 		return ret->tgid != 0;
 	}
-	memset(&c->owner, 0, sizeof(c->owner));
-	found = o->flows_fd >= 0 ? ask_maps(o, k, &c->owner) : ask_proc(o, k, now, &c->owner);
-	c->key = *k;
-	c->asked = now;
-	if (!found)
+	err = ask(o, k, t, now, ret);
+	/* It was closed. */
+	if (err == -ENOENT && known && c->owner.tgid && !t->request) {
+		c->asked = now;
+		*ret = c->owner;
+		return true;
+	}
+	*c = (struct cached){ .key = *k, .owner = *ret, .asked = now };
+	if (err)
 		c->until = now + CACHE_MISSED_NS;
 	else
-		c->until = now + (o->flows_fd >= 0 ? CACHE_FOUND_NS : CACHE_PROC_NS);
-	*ret = c->owner;
-	return found;
+		c->until = now + (o->proc ? CACHE_PROC_NS : CACHE_FOUND_NS);
+	return !err;
 }
 
 /* Who sends a datagram was there; what its port was used for since, says nothing. A connection may be inherited. */
@@ -584,10 +411,7 @@ void owners_free(struct owners *o)
 {
 	if (!o)
 		return;
-	for (unsigned i = 0; i < o->ndoors; i++)
-		close(o->doors[i].fd);
-	free(o->doors);
-	free(o->held);
+	owners_proc_free(o->proc);
 	flow_past_free(o->past);
 	free(o);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "capture/rtnl.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/net_namespace.h>
 #include <linux/netlink.h>
@@ -394,4 +395,40 @@ int rtnl_filters(uint32_t ifindex, bool ingress, int (*found)(void *arg, const s
 	}
 	close(fd);
 	return err;
+}
+
+int rtnl_ask_open(void)
+{
+	const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	return fd < 0 ? -errno : fd;
+}
+
+bool rtnl_is_local(int fd, const uint32_t address[4])
+{
+	const bool v4 = address[0] == 0 && address[1] == 0 && address[2] == htonl(0xffff);
+	struct {
+		struct nlmsghdr header;
+		struct rtmsg route;
+		struct rtattr attr;
+		uint32_t address[4];
+	} request = {
+		.header = { .nlmsg_type = RTM_GETROUTE, .nlmsg_flags = NLM_F_REQUEST },
+		.route = { .rtm_family = v4 ? AF_INET : AF_INET6, .rtm_dst_len = v4 ? 32 : 128 },
+		.attr = { .rta_type = RTA_DST, .rta_len = (uint16_t)RTA_LENGTH(v4 ? 4 : 16) },
+	};
+	struct {
+		struct nlmsghdr header;
+		struct rtmsg route;
+		uint8_t attributes[1024];
+	} answer;
+	ssize_t n;
+
+	request.header.nlmsg_len = (uint32_t)(offsetof(__typeof__(request), address) + (v4 ? 4 : 16));
+	memcpy(request.address, v4 ? &address[3] : address, v4 ? 4 : 16);
+	if (send(fd, &request, request.header.nlmsg_len, 0) < 0)
+		return false;
+	n = recv(fd, &answer, sizeof(answer), 0);
+	return n >= (ssize_t)(sizeof(answer.header) + sizeof(answer.route)) &&
+	       answer.header.nlmsg_type == RTM_NEWROUTE && answer.route.rtm_type == RTN_LOCAL;
 }

@@ -47,6 +47,11 @@ bool rtnl_link_named(const struct rtnl_link *link, const char *name);
 /* The number that the calling thread's namespace has for the one of fd, as in peer_nsid; -1: none. */
 int rtnl_nsid(int fd);
 
+/* A socket in the calling thread's network namespace that answers questions only; a file descriptor or -errno. */
+int rtnl_ask_open(void);
+/* Whether packets to an address, IPv4 as ::ffff:a.b.c.d, are for the namespace that fd of rtnl_ask_open() is of; false also when that cannot be told. */
+bool rtnl_is_local(int fd, const uint32_t address[4]);
+
 /* A filter on one side of a clsact qdisc. */
 struct rtnl_filter {
 	uint32_t handle, priority;

@@ -53,12 +53,14 @@ static struct owner_rec *put_cookie(uint64_t cookie, uint32_t tgid)
 }
 
 static struct event_packet found;
+static bool destination; /* that sock_diag is asked for next */
 
 static bool ask_tcp(uint8_t flags, uint64_t now)
 {
 	tcp(flags);
 	found = (struct event_packet){ .ifindex = ETH0 };
 	asked = 0;
+	destination = false;
 	return ask(DLT_RAW, packet_len, &found, now);
 }
 
@@ -338,7 +340,20 @@ static void test_tuples_are_told_apart(void)
 /* --- sock_diag and /proc ------------------------------------------------------------------------ */
 
 static int diag[2] = { -1, -1 }; /* ours, and the kernel's end */
+static bool local;		 /* every address is ours */
+static int refused;		 /* -errno of sock_diag */
 static unsigned scans;
+
+static void serves(void)
+{
+	const struct {
+		struct nlmsghdr h;
+		struct nlmsgerr e;
+	} a = { .h = { .nlmsg_len = sizeof(a), .nlmsg_type = refused ? NLMSG_ERROR : NLMSG_DONE }, .e.error = refused };
+
+	if (send(diag[1], &a, sizeof(a), 0) < 0)
+		abort();
+}
 
 int __real_socket(int family, int type, int protocol);
 FAKE(int, socket, int family, int type, int protocol)
@@ -347,7 +362,27 @@ FAKE(int, socket, int family, int type, int protocol)
 		return __real_socket(family, type, protocol);
 	if (protocol != NETLINK_SOCK_DIAG || socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, diag) != 0)
 		return -1;
+	/* that it serves TCP and UDP */
+	serves();
+	serves();
 	return diag[0];
+}
+
+FAKE(bool, rtnl_is_local, int fd, const uint32_t address[4])
+{
+	return local;
+}
+
+static char tables[2][1024]; /* /proc/net/tcp and udp */
+
+FILE *__real_fopen(const char *path, const char *mode);
+FAKE(FILE *, fopen, const char *path, const char *mode)
+{
+	char *table = tables[strstr(path, "udp") != NULL];
+
+	if (strncmp(path, "/proc/thread-self/net/", 22) != 0)
+		return __real_fopen(path, mode);
+	return path[strlen(path) - 1] == '6' ? NULL : fmemopen(table, sizeof(tables[0]), "r");
 }
 
 static char proc_dir[] = "/tmp/test-owners-XXXXXX"; /* the processes that /proc lists */
@@ -380,21 +415,40 @@ struct diag_request {
 	struct inet_diag_req_v2 req;
 };
 
-static void answer(uint16_t type, uint32_t inode, size_t cut)
+/* rport: 0: it is not connected. */
+static void answer_to(uint16_t rport, uint16_t type, uint32_t inode, size_t cut)
 {
 	struct {
 		struct nlmsghdr h;
 		struct inet_diag_msg msg;
-	} a = { .h = { .nlmsg_len = sizeof(a), .nlmsg_type = type }, .msg = { .idiag_inode = inode, .idiag_uid = 77 } };
+	} a = { .h = { .nlmsg_len = sizeof(a), .nlmsg_type = type },
+		.msg = { .id.idiag_dport = htons(rport), .idiag_inode = inode, .idiag_uid = 77 } };
 
 	if (send(diag[1], &a, sizeof(a) - cut, 0) < 0)
 		abort();
+}
+
+/* Of both ends in turn, connected. */
+static void answer(uint16_t type, uint32_t inode, size_t cut)
+{
+	answer_to(destination ? 1000 : 80, type, inode, cut);
+	destination = !destination;
 }
 
 /* A question that was asked, if any. */
 static bool question(struct diag_request *q)
 {
 	return recv(diag[1], q, sizeof(*q), 0) == sizeof(*q);
+}
+
+static void add_netns(uint32_t netns)
+{
+	struct diag_request q;
+
+	if (owners_add_netns(owners, netns) != 0)
+		abort();
+	while (question(&q))
+		;
 }
 
 static void start_diag(void)
@@ -404,8 +458,8 @@ static void start_diag(void)
 	diag[1] = -1;
 	start(-1, -1);
 	scans = 0;
-	if (owners_add_netns(owners, NETNS) != 0)
-		abort();
+	destination = local = false;
+	add_netns(NETNS);
 }
 
 static uint32_t inode_of(int fd)
@@ -525,21 +579,29 @@ static uint32_t owner_of_socket(int fd, uint64_t now)
 	return found.src.tgid;
 }
 
-/* Every one of many is found, with one scan; of several processes that have it, the one with the lowest number. */
+static int owned_by_others(const int *fds, uint32_t owner)
+{
+	int n = 0;
+
+	for (int i = 0; i < SOCKETS; i++)
+		n += owner_of_socket(fds[i], T0 + (uint64_t)i) != owner;
+	return n;
+}
+
+/* Every one of many is found, with one scan; which of several processes that have it uses it, is not known. */
 static void test_many_sockets(void)
 {
-	pid_t children[HOLDERS], lowest = getpid();
-	int fds[SOCKETS], wrong = 0;
+	pid_t children[HOLDERS];
+	int fds[SOCKETS], wrong, shared;
 
 	for (int i = 0; i < SOCKETS; i++)
 		fds[i] = __real_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	for (int i = 0; i < HOLDERS; i++) {
-		children[i] = hold_too();
-		lowest = children[i] < lowest ? children[i] : lowest;
-	}
 	start_diag();
-	for (int i = 0; i < SOCKETS; i++)
-		wrong += owner_of_socket(fds[i], T0 + (uint64_t)i) != (uint32_t)lowest;
+	wrong = owned_by_others(fds, (uint32_t)getpid());
+	for (int i = 0; i < HOLDERS; i++)
+		children[i] = hold_too();
+	start_diag();
+	shared = owned_by_others(fds, 0);
 	for (int i = 0; i < HOLDERS; i++) {
 		kill(children[i], SIGKILL);
 		waitpid(children[i], NULL, 0);
@@ -548,7 +610,145 @@ static void test_many_sockets(void)
 	for (int i = 0; i < SOCKETS; i++)
 		close(fds[i]);
 	CHECK_INT(wrong, 0);
+	CHECK_INT(shared, 0);
 	CHECK_INT(scans, 1);
+}
+
+/* Each end asked anew; the socket that is found has no other end. */
+static void ask_unconnected(uint8_t flags, uint32_t inode)
+{
+	struct diag_request q;
+
+	start_diag();
+	local = true;
+	answer_to(0, SOCK_DIAG_BY_FAMILY, inode, 0);
+	answer_to(0, SOCK_DIAG_BY_FAMILY, inode, 0);
+	ask_tcp(flags, T0);
+	while (question(&q))
+		;
+}
+
+/* What a listener has to do with are the packets that open a connection, to an address of ours. */
+static void test_listeners(void)
+{
+	const int fd = __real_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	const uint32_t inode = inode_of(fd);
+	unsigned syn, synack, ack, fin, forwarded;
+
+	ask_unconnected(SYN, inode);
+	syn = found.dst.tgid;
+	ask_unconnected(SYN | ACK, inode);
+	synack = found.src.tgid;
+	ask_unconnected(ACK, inode);
+	ack = found.src.tgid + found.dst.tgid;
+	ask_unconnected(FIN | ACK, inode);
+	fin = found.src.tgid + found.dst.tgid;
+	start_diag();
+	answer_to(0, SOCK_DIAG_BY_FAMILY, inode, 0);
+	answer_to(0, SOCK_DIAG_BY_FAMILY, inode, 0);
+	ask_tcp(SYN, T0);
+	forwarded = found.src.tgid + found.dst.tgid;
+	close(fd);
+	CHECK_INT(syn, getpid());
+	CHECK_INT(synack, getpid());
+	CHECK_INT(ack + fin + forwarded, 0);
+}
+
+#define LINE(n, l, r, inode)                                                                                           \
+	" " #n ": " l " " r " 01 00000000:00000000 00:00000000 00000000    77        0 " inode " 1 0 100\n"
+#define HEADER "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+
+static bool ask_udp(uint64_t now)
+{
+	packet_len = 0;
+	ipv4(IPPROTO_UDP);
+	ports(0);
+	found = (struct event_packet){ .ifindex = ETH0, .ts = now };
+	destination = false;
+	return ask(DLT_RAW, packet_len, &found, now);
+}
+
+/* Who sends a datagram is known where one socket has the port only; who gets it, sock_diag knows. */
+static void test_unconnected_datagrams(void)
+{
+	const int fd = __real_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	const uint32_t inode = inode_of(fd);
+	const uint64_t now = clock_ns(CLOCK_MONOTONIC); /* after we began */
+	unsigned alone, one_of_two, receiver;
+
+	snprintf(tables[1], sizeof(tables[1]), HEADER LINE(1, "00000000:03E8", "00000000:0000", "%u"), inode);
+	start_diag();
+	local = true;
+	answer_to(0, SOCK_DIAG_BY_FAMILY, inode, 0);
+	answer_to(0, SOCK_DIAG_BY_FAMILY, inode, 0);
+	ask_udp(now);
+	alone = found.src.tgid;
+	receiver = found.dst.tgid;
+	snprintf(tables[1], sizeof(tables[1]),
+		 HEADER LINE(1, "00000000:03E8", "00000000:0000", "%u") LINE(2, "00000000:03E8", "00000000:0000", "7"),
+		 inode);
+	start_diag();
+	local = true;
+	answer_to(0, SOCK_DIAG_BY_FAMILY, inode, 0);
+	answer_to(0, SOCK_DIAG_BY_FAMILY, 0, 0);
+	ask_udp(now);
+	one_of_two = found.src.tgid;
+	close(fd);
+	CHECK_INT(alone, getpid());
+	CHECK_INT(receiver, getpid());
+	CHECK_INT(one_of_two, 0);
+}
+
+/* A port that was closed is the former owner's until another has it. */
+static void test_port_changes_hands(void)
+{
+	const int fd = __real_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	const uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	unsigned first, closed, others;
+
+	start_diag();
+	answer_to(80, SOCK_DIAG_BY_FAMILY, inode_of(fd), 0);
+	answer_to(1000, SOCK_DIAG_BY_FAMILY, 0, 0);
+	ask_udp(now);
+	first = found.src.tgid;
+	answer_to(80, NLMSG_ERROR, 0, 0);
+	ask_udp(now + 20 * MSEC);
+	closed = found.src.tgid;
+	answer_to(1000, SOCK_DIAG_BY_FAMILY, 0, 0);
+	answer_to(80, SOCK_DIAG_BY_FAMILY, UINT32_MAX, 0);
+	ask_udp(now + 40 * MSEC);
+	others = found.src.tgid;
+	close(fd);
+	CHECK_INT(first, getpid());
+	CHECK_INT(closed, getpid());
+	CHECK_INT(others, 0);
+}
+
+/* sock_diag is refused: /proc/net has the same. A connection that has ended is not its listener's. */
+static void test_tables_of_proc(void)
+{
+	const int fd = __real_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	const uint32_t inode = inode_of(fd);
+	unsigned connected, ended, listens, uid;
+
+	refused = -ENOENT;
+	snprintf(tables[0], sizeof(tables[0]),
+		 HEADER LINE(0, "00000000:0050", "00000000:0000", "%u") LINE(1, "0100000A:03E8", "0200000A:0050", "%u"),
+		 inode, inode);
+	start_diag();
+	local = true;
+	ask_tcp(ACK, T0);
+	connected = found.src.tgid;
+	uid = found.src.uid;
+	ended = found.dst.tgid;
+	ask_tcp(SYN, T0 + 200 * MSEC);
+	listens = found.dst.tgid;
+	refused = 0;
+	close(fd);
+	CHECK_INT(connected, getpid());
+	CHECK_INT(uid, 77);
+	CHECK_INT(ended, 0);
+	CHECK_INT(listens, getpid());
 }
 
 static void tell_requests(void)
@@ -619,8 +819,7 @@ static void test_sock_diag_of_the_namespace(void)
 
 	start_diag();
 	last = diag[1];
-	if (owners_add_netns(owners, NETNS + 1) != 0)
-		abort();
+	add_netns(NETNS + 1);
 	ask_tcp(ACK, T0);
 	tell_requests();
 	CHECK_STR(what_was_told(), "");
@@ -696,6 +895,10 @@ int main(void)
 	RUN(test_proc_holds_2_s);
 	RUN(test_scan_interval);
 	RUN(test_many_sockets);
+	RUN(test_listeners);
+	RUN(test_unconnected_datagrams);
+	RUN(test_port_changes_hands);
+	RUN(test_tables_of_proc);
 	RUN(test_what_is_asked_of_sock_diag);
 	RUN(test_sock_diag_of_the_namespace);
 	RUN(test_free_closes);
