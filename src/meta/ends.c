@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "meta/ends.h"
 
+#include <netinet/in.h>
+#include <ptcpdump/config.h>
+
+#include "headers.h"
+
 static bool in_container(const struct join_config *c, const struct process *p, struct ends *ends)
 {
 	const struct container *container;
@@ -93,6 +98,22 @@ static void swap(struct ends *ends)
 	ends->shown_sends = !ends->shown_sends;
 }
 
+/*
+ * On loopback both ends of a connection, and who sends a datagram, are processes of this machine: when one of them is not known, it is
+ * certainly not the other one. A reset may be the kernel's own answer to whom it goes to.
+ */
+static bool has_own_process(const struct packet *packet, bool in)
+{
+	struct headers h;
+
+	if (packet->event->ifindex != LOOPBACK_IFINDEX || !packet->iface)
+		return false;
+	headers_parse(&h, packet);
+	if (h.has_tcp)
+		return !(h.tcp_flags & HEADERS_RST);
+	return !in && h.tuple.proto == IPPROTO_UDP;
+}
+
 struct ends ends_find(const struct join_config *config, struct settle_table *settled, const struct packet *packet,
 		      bool expired)
 {
@@ -113,7 +134,8 @@ struct ends ends_find(const struct join_config *config, struct settle_table *set
 		return ends;
 	}
 	/* Nobody known at the right end: the other one is shown, and then there is no peer. */
-	if (config->reverse_match) {
+	ends.passing |= packet->event->ifindex == LOOPBACK_IFINDEX;
+	if (config->reverse_match && (!ends.other.tgid || !has_own_process(packet, in))) {
 		ends.waiting_shown |= ends.waiting_other;
 		ends.shown = ends.other;
 		ends.shown_sends = in;
