@@ -60,6 +60,9 @@ struct kernel_btf_type {
 	uint32_t id; /* 0: not there */
 };
 
+/* The numbers of types in the kernel's own BTF; folder as in kernel_btf_subset(). 0 or -errno. */
+int kernel_btf_numbers(const char *folder, struct kernel_btf_type *types, size_t n);
+
 /*
  * A file with those types of the kernel's BTF, or of its modules', that the relocations of an object name: libbpf looks
  * through all types for each name. Pointers in it lead nowhere, so it tells fields and sizes, and of types whether they exist,

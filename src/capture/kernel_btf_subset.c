@@ -488,13 +488,27 @@ static int save(const struct subset *s)
 	return fd;
 }
 
-int kernel_btf_subset(const char *folder, const void *elf, size_t size, struct kernel_btf_type *types, size_t n)
+static struct subset subset_of(struct kernel_btf_type *types, size_t n)
 {
 	struct subset s = { .numbered = types, .n_numbered = n };
-	int ret = roots_find(&s, (struct str){ elf, (uint32_t)size });
 
 	for (size_t i = 0; i < n; i++)
 		s.starts[name_start(types[i].name)] = true;
+	return s;
+}
+
+int kernel_btf_numbers(const char *folder, struct kernel_btf_type *types, size_t n)
+{
+	struct subset s = subset_of(types, n);
+
+	return copy_kernel(&s, folder);
+}
+
+int kernel_btf_subset(const char *folder, const void *elf, size_t size, struct kernel_btf_type *types, size_t n)
+{
+	struct subset s = subset_of(types, n);
+	int ret = roots_find(&s, (struct str){ elf, (uint32_t)size });
+
 	buf_putc(&s.strings, '\0');
 	if (!ret)
 		ret = copy_kernel(&s, folder);

@@ -152,6 +152,12 @@ static void test_numbers(void)
 	CHECK_INT(types[1].id, btf__find_by_name_kind(kernel, "word", BTF_KIND_TYPEDEF));
 	CHECK_INT(types[2].id, 0);
 	CHECK_INT(types[3].id, btf__find_by_name(kernel, "unrelated"));
+	/* The same without an object. */
+	types[0].id = types[3].id = 0;
+	CHECK_INT(kernel_btf_numbers(dir, types, sizeof(types) / sizeof(types[0])), 0);
+	CHECK_INT(types[0].id, func);
+	CHECK_INT(types[2].id, 0);
+	CHECK_INT(types[3].id, btf__find_by_name(kernel, "unrelated"));
 	btf__free(kernel);
 	unlink(in_dir("nf_conntrack"));
 }
