@@ -88,15 +88,17 @@ char *closed_if_indextoname(unsigned index, char *name)
 	return strncpy(name, ifr.ifr_name, IF_NAMESIZE);
 }
 
-/* With the first use OpenSSL reads its configuration and loads what that asks for. */
+/*
+ * With the first use OpenSSL reads its configuration and loads what that asks for. Ciphers that it knows by name only, since
+ * their provider is not loaded, count as unknown: libnetdissect would divide by their size of a block, which is 0.
+ */
 const EVP_CIPHER *closed_EVP_get_cipherbyname(const char *name)
 {
 	static const unsigned char zero[EVP_MAX_KEY_LENGTH];
 	const EVP_CIPHER *cipher = EVP_get_cipherbyname(name);
 	EVP_CIPHER_CTX *ctx = cipher ? EVP_CIPHER_CTX_new() : NULL;
+	const bool usable = ctx && EVP_DecryptInit_ex(ctx, cipher, NULL, zero, zero) == 1;
 
-	if (ctx)
-		EVP_DecryptInit_ex(ctx, cipher, NULL, zero, zero);
 	EVP_CIPHER_CTX_free(ctx);
-	return cipher;
+	return usable ? cipher : NULL;
 }
