@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* The functions of SHA-1 itself. Those that version 3 has in their place load providers and read openssl.cnf first. */
+#define OPENSSL_API_COMPAT 0x10101000L
+
 #include "output/community.h"
 
 #include <netinet/in.h>
 #include <openssl/evp.h>
-#include <stdlib.h>
+#include <openssl/sha.h>
 #include <string.h>
-
-enum { SHA1_LEN = 20 };
-
-struct community {
-	EVP_MD_CTX *sha1;
-};
 
 /* What answers a message; of those that nothing answers, the code stands in its place, and ends are not put in order. */
 static const struct answer {
@@ -62,14 +59,15 @@ static uint8_t *put_u16(uint8_t *d, uint16_t v)
 	return d;
 }
 
-bool community_id(struct community *c, const struct headers *h, char text[COMMUNITY_LEN])
+bool community_id(const struct headers *h, char text[COMMUNITY_LEN])
 {
 	const struct headers_tuple *t = &h->tuple;
 	const size_t size = t->family == 4 ? 4 : 16;
 	const int order = memcmp(t->src, t->dst, size);
-	uint8_t bytes[2 + 16 + 16 + 2 + 4] = { 0 }, *d = bytes + 2, sum[SHA1_LEN];
+	uint8_t bytes[2 + 16 + 16 + 2 + 4] = { 0 }, *d = bytes + 2, sum[SHA_DIGEST_LENGTH];
 	unsigned char base64[COMMUNITY_LEN];
 	struct ports p;
+	SHA_CTX sha;
 	bool turn;
 
 	if (!t->family || h->fragment || !ports_of(h, &p))
@@ -83,34 +81,12 @@ bool community_id(struct community *c, const struct headers *h, char text[COMMUN
 		d = put_u16(d, turn ? p.destination : p.source);
 		d = put_u16(d, turn ? p.source : p.destination);
 	}
-	if (!EVP_DigestInit_ex(c->sha1, NULL, NULL) || !EVP_DigestUpdate(c->sha1, bytes, (size_t)(d - bytes)) ||
-	    !EVP_DigestFinal_ex(c->sha1, sum, NULL))
-		return false;
+	SHA1_Init(&sha);
+	SHA1_Update(&sha, bytes, (size_t)(d - bytes));
+	SHA1_Final(sum, &sha);
 	/* With a NUL behind it. */
-	EVP_EncodeBlock(base64, sum, SHA1_LEN);
+	EVP_EncodeBlock(base64, sum, sizeof(sum));
 	memcpy(text, "1:", 2);
 	memcpy(text + 2, base64, COMMUNITY_LEN - 2);
 	return true;
-}
-
-struct community *community_new(void)
-{
-	struct community *c = calloc(1, sizeof(*c));
-
-	if (!c)
-		return NULL;
-	c->sha1 = EVP_MD_CTX_new();
-	if (!c->sha1 || !EVP_DigestInit_ex(c->sha1, EVP_sha1(), NULL)) {
-		community_free(c);
-		return NULL;
-	}
-	return c;
-}
-
-void community_free(struct community *c)
-{
-	if (!c)
-		return;
-	EVP_MD_CTX_free(c->sha1);
-	free(c);
 }

@@ -31,7 +31,6 @@ struct slot {
 _Static_assert(sizeof(struct ends_key) == LINE && sizeof(struct slot) == 8 * LINE, "slots begin with a line");
 
 struct json_ends {
-	struct community *community;
 	struct hash_key hash;
 	struct buf scratch;
 	void *memory;
@@ -160,7 +159,7 @@ static void put_type(struct buf *b, const struct headers *h)
 		buf_puts(b, h->tuple.family == 4 ? ",\"type\":\"ipv4\"" : ",\"type\":\"ipv6\"");
 }
 
-void json_ends_put_network(struct json_ends *e, struct buf *b, const struct headers *h)
+void json_ends_put_network(struct buf *b, const struct headers *h)
 {
 	const char *transport = h->tuple.family ? transport_name(h->tuple.proto) : NULL;
 	char id[COMMUNITY_LEN];
@@ -179,14 +178,14 @@ void json_ends_put_network(struct json_ends *e, struct buf *b, const struct head
 		json_put_id(b, (uint32_t)h->vlan);
 		buf_putc(b, '}');
 	}
-	if (community_id(e->community, h, id)) {
+	if (community_id(h, id)) {
 		JSON_PUT(b, ",\"community_id\":\"");
 		buf_put(b, id, sizeof(id));
 		buf_putc(b, '"');
 	}
 }
 
-static void make_text(struct json_ends *e, struct buf *b, const struct headers *h)
+static void make_text(struct buf *b, const struct headers *h)
 {
 	const struct headers_tuple *t = &h->tuple;
 	struct json_object network;
@@ -195,7 +194,7 @@ static void make_text(struct json_ends *e, struct buf *b, const struct headers *
 	put_end(b, "source", t->src, t->family, h->has_ports, t->sport, h->has_mac ? h->smac : NULL);
 	put_end(b, "destination", t->dst, t->family, h->has_ports, t->dport, h->has_mac ? h->dmac : NULL);
 	network = json_open(b, "network");
-	json_ends_put_network(e, b, h);
+	json_ends_put_network(b, h);
 	if (b->len > network.inside) {
 		b->p[network.inside] = '{';
 		buf_putc(b, ',');
@@ -212,7 +211,7 @@ struct str json_ends_get(struct json_ends *e, const struct headers *h)
 
 	if (s->len && same(&s->key, &key))
 		return (struct str){ s->text, s->len };
-	make_text(e, b, h);
+	make_text(b, h);
 	if (b->len > sizeof(s->text))
 		return (struct str){ b->p, (uint32_t)b->len };
 	s->key = key;
@@ -228,10 +227,9 @@ struct json_ends *json_ends_new(void)
 	if (!e)
 		return NULL;
 	e->hash = hash_key();
-	e->community = community_new();
 	/* Zeros that are not written until they are used. */
 	e->memory = calloc(SLOTS + 1, sizeof(struct slot));
-	if (!e->community || !e->memory) {
+	if (!e->memory) {
 		json_ends_free(e);
 		return NULL;
 	}
@@ -245,6 +243,5 @@ void json_ends_free(struct json_ends *e)
 		return;
 	buf_done(&e->scratch);
 	free(e->memory);
-	community_free(e->community);
 	free(e);
 }

@@ -16,7 +16,7 @@ struct str json_ends_get(struct json_ends *e, const struct headers *h);
 /* Of a flow, without what its packets count for: the members of "source", "destination" and "network", each with a comma in front. */
 void json_ends_put_source(struct buf *b, const struct headers_tuple *t);
 void json_ends_put_destination(struct buf *b, const struct headers_tuple *t);
-void json_ends_put_network(struct json_ends *e, struct buf *b, const struct headers *h);
+void json_ends_put_network(struct buf *b, const struct headers *h);
 void json_ends_free(struct json_ends *e);
 
 #endif

@@ -103,7 +103,7 @@ static void put_ends(struct json_flow *j, const struct flow *f)
 	put_count(b, turned ? out : in);
 	json_close(b, object);
 	object = json_open(b, "network");
-	json_ends_put_network(j->common.ends, b, &h);
+	json_ends_put_network(b, &h);
 	put_count(b, &both);
 	if (f->told & DIRECTED)
 		buf_puts(b, turned ? ",\"direction\":\"ingress\"" : ",\"direction\":\"egress\"");

@@ -27,12 +27,10 @@ static struct headers flow(int family, const char *src, const char *dst, uint8_t
 static const char *id_of(const struct headers *h)
 {
 	static char text[COMMUNITY_LEN + 1];
-	struct community *c = community_new();
 
 	memset(text, 0, sizeof(text));
-	if (!c || !community_id(c, h, text))
+	if (!community_id(h, text))
 		strcpy(text, "none");
-	community_free(c);
 	return text;
 }
 
