@@ -138,7 +138,7 @@ STATIC_DEPS := $(D)/static/lib/libpcap.a $(D)/static/lib/libcurl.a $(D)/static/l
 STATIC_CPPFLAGS := -I$(D)/static/include -DCURL_STATICLIB -fPIE
 # Debian 13's liblz4.a wants libxxhash.
 STATIC_LIBS = $(STATIC_DEPS) -lnghttp2 -lmbedtls -lmbedx509 -lmbedcrypto -lprotobuf-c $(or $(LIBBPF_LIB),-lbpf) \
-	-lelf -lcrypto -lutf8proc -llzma -lzstd $(shell $(PKG_CONFIG) --static --libs liblz4) -lz -lpthread -ldl
+	-lelf -lutf8proc -llzma -lzstd $(shell $(PKG_CONFIG) --static --libs liblz4) -lz -lpthread -ldl
 
 # Debian's libpcap.a wants D-Bus, systemd and libibverbs. As a shared library it exports only what its headers declare;
 # the archive gets the same treatment, so that its inner names cannot clash with ours.
