@@ -207,10 +207,12 @@ $(B)/bpf/ptcpdump.o: $(BPF_BESIDE:%.c=$(B)/%.o) $(patsubst %.c,$(B)/%.o,$(filter
 	$(say) JOIN $@
 	$(Q)$(BPFTOOL) gen object $@ $^
 
-$(G)/ptcpdump.skel.h: $(B)/bpf/ptcpdump.o
+# With the lines of the source, for readers of the verifier's log: bpftool prog loadall build/bpf/ptcpdump.o.
+$(G)/ptcpdump.skel.h: $(B)/bpf/ptcpdump.o scripts/bpf-strip
 	$(say) SKEL $@
 	@mkdir -p $(@D)
-	$(Q)$(BPFTOOL) gen skeleton $< name ptcpdump >$@.tmp && mv $@.tmp $@
+	$(Q)scripts/bpf-strip $< $(@D)/ptcpdump.o
+	$(Q)$(BPFTOOL) gen skeleton $(@D)/ptcpdump.o name ptcpdump >$@.tmp && mv $@.tmp $@
 
 $(BPF_ALONE:bpf/%.bpf.c=$(G)/%.skel.h): $(G)/%.skel.h: $(B)/bpf/%.bpf.o
 	$(say) SKEL $@
