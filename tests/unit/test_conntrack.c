@@ -175,9 +175,12 @@ static void test_receiver_of_answers(void)
 	}
 }
 
-static bool was_sent(const void *bytes, size_t n)
+static bool was_sent(uint16_t type, const void *bytes, uint16_t n)
 {
-	return memmem(sent, sent_len, bytes, n) != NULL;
+	const struct nlattr a = { .nla_len = (uint16_t)(NLA_HDRLEN + n), .nla_type = type };
+	const uint8_t *found = memmem(sent, sent_len, &a, sizeof(a));
+
+	return found && memcmp(found + NLA_HDRLEN, bytes, n) == 0;
 }
 
 /* The tuple is the sender's: its source is the other end. */
@@ -192,10 +195,10 @@ static void test_question(void)
 	memcpy(&h, sent, sizeof(h));
 	CHECK_INT(h.nlmsg_len, sent_len);
 	CHECK_INT(h.nlmsg_type, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET);
-	CHECK(was_sent("\x08\0\1\0\x0a\0\0\2", 8));
-	CHECK(was_sent("\x08\0\2\0\x0a\0\0\1", 8));
-	CHECK(was_sent("\6\0\2\0\xe8\3", 6));
-	CHECK(was_sent("\6\0\3\0\x35\0", 6));
+	CHECK(was_sent(CTA_IP_V4_SRC, &k.r[3], sizeof(k.r[3])));
+	CHECK(was_sent(CTA_IP_V4_DST, &k.l[3], sizeof(k.l[3])));
+	CHECK(was_sent(CTA_PROTO_SRC_PORT, &k.rport, sizeof(k.rport)));
+	CHECK(was_sent(CTA_PROTO_DST_PORT, &k.lport, sizeof(k.lport)));
 }
 
 static void test_no_such_flow(void)

@@ -100,6 +100,8 @@ static void put(uint32_t pid, const char *name, const char *text, size_t n, cons
 	fclose(f);
 }
 
+enum { ADDRESS = 64 };
+
 static void put_link(uint32_t pid, const char *name, const char *to)
 {
 	char path[256];
@@ -163,14 +165,25 @@ static void open_fd(uint32_t pid, int fd, const char *to)
 	put_link(pid, name, to);
 }
 
+/* An address of little endian machines, each word of which is a number: as this one shows it. */
+static void address_here(char to[ADDRESS], const char *from)
+{
+	snprintf(to, ADDRESS, "%s", from);
+	for (size_t i = 0; __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ && strcspn(from + i, ":") >= 8; i += 8)
+		for (size_t j = 0; j < 8; j += 2)
+			memcpy(to + i + j, from + i + 6 - j, 2);
+}
+
 /* A row of /proc/PID/net/tcp, or tcp6 where there are longer addresses. */
 static void row(uint32_t pid, const char *local, const char *remote, unsigned state, unsigned inode)
 {
-	char text[256];
+	char text[256], from[ADDRESS], to[ADDRESS];
 
+	address_here(from, local);
+	address_here(to, remote);
 	snprintf(text, sizeof(text),
 		 "   0: %s %s %02X 00000000:00000000 02:000A5C96 00000000     0        0 %u 4 0000000000000000 20\n",
-		 local, remote, state, inode);
+		 from, to, state, inode);
 	put(pid, strlen(local) > 20 ? "net/tcp6" : "net/tcp", text, strlen(text), "a");
 }
 

@@ -84,7 +84,8 @@ static enum direction direction_of(const uint8_t *options, size_t len)
 
 	for (size_t at = 0; at < len; at += 4 + pad4(get16(options + at + 2, false))) {
 		if (get16(options + at, false) == EPB_FLAGS && get16(options + at + 2, false) == 4)
-			dir = (enum direction[]){ DIR_NONE, DIR_IN, DIR_OUT, DIR_NONE }[options[at + 4] & 3];
+			dir = (enum direction[]){ DIR_NONE, DIR_IN, DIR_OUT,
+						  DIR_NONE }[get32(options + at + 4, false) & 3];
 	}
 	return dir;
 }
