@@ -22,7 +22,7 @@ test="gcc python3 iproute2 iputils-ping procps libcap2-bin tcpdump tshark perl n
 	screen python3-yaml jq python3-jsonschema
 	prometheus prometheus-node-exporter"
 containers="docker.io|docker-ce containerd|containerd.io runc|containerd.io containernetworking-plugins busybox-static"
-vm="qemu-system-x86 kmod cpio busybox-static xz-utils"
+vm="qemu-system-x86 qemu-system-arm kmod cpio busybox-static xz-utils"
 lint="clang-format clang-tidy shellcheck zsh fish"
 fuzz="clang libclang-rt-dev|libclang-common-14-dev"
 package="dpkg-dev lintian rpm cpio debootstrap systemd systemd-container busybox-static ca-certificates zstd git mandoc"

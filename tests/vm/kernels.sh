@@ -4,6 +4,7 @@
 # A short list of scenarios, those that depend most on the kernel; VM_SCENARIOS selects others, VM_KERNELS the suites.
 # VM_SCENARIOS=all ("make check-vm", 5 to 10 minutes a kernel) runs all and keeps the results in build/vm/SUITE.tsv: what
 # is there is not run again while the program is the same. tests/vm/table.py makes the table of docs/measured/attribution.md of them.
+# Kernels of another architecture (SUITE-arm64) run what "make CROSS=" has built for it.
 # Emulation is ten times slower: the settle time and all waits are stretched, and what takes too long says so.
 set -u
 . "$(dirname "$0")/../lib.sh"
@@ -13,16 +14,41 @@ short="server-from-before prefork-without-address same-tuple-after-time-wait mpt
 	published-port-from-before process-terms"
 cd "$TOP" || exit 1
 
+triple() { # SUITE: empty: of this machine
+	case $1 in *-arm64) echo aarch64-linux-gnu ;; esac
+}
+
+built_for() { # SUITE
+	local to
+	to=$(triple "$1")
+	echo "$BUILD${to:+/$to}"
+}
+
+# What SUITE cannot be run for; empty: it can.
+lacking() { # SUITE
+	local to machine
+	to=$(triple "$1")
+	machine=${to%%-*}
+	if [ ! -e "$cache/$1/vmlinuz" ]; then
+		echo "not fetched (sh tests/vm/vm-fetch $1)"
+	elif ! command -v "qemu-system-${machine:-x86_64}" >/dev/null; then
+		echo "no qemu-system-${machine:-x86_64}"
+	elif [ ! -x "$(built_for "$1")/ptcpdump" ] || [ ! -x "$(built_for "$1")/tests/truth" ]; then
+		echo "not built (make ${to:+CROSS=$to }tests)"
+	fi
+}
+
 # Boots SUITE and runs SCENARIOS; their lines are in FILE afterwards, what the machine printed in FILE.log. The kernel's own modprobe
 # would look into the initrd: what it loads by itself elsewhere is loaded before.
 boot() { # SUITE FILE SCENARIO...
-	local suite=$1 file=$2
+	local suite=$1 file=$2 built
 	shift 2
+	built=$(built_for "$suite")
 	VM_SHARE=$(dirname "$file") bash tests/vm/vm-run "$suite" \
 		"for m in sch_ingress cls_bpf veth ipv6 inet_diag tcp_diag udp_diag raw_diag bridge br_netfilter nft_chain_nat \
 			nft_masq nft_nat nft_ct nf_conntrack_netlink sctp sctp_diag tun vxlan geneve ip_gre ipip
 		do modprobe -q \$m; done
-		TRUTH_COUNT=${TRUTH_COUNT:-10} TRUTH_SECONDS=${TRUTH_SECONDS:-3} TRUTH_STARTS=${TRUTH_STARTS:-3} TRUTH_SLOW=3 TRUTH_SETTLE=${TRUTH_SETTLE:-1000} \
+		PTCPDUMP=$built/ptcpdump HELPERS=$built/tests TRUTH_COUNT=${TRUTH_COUNT:-10} TRUTH_SECONDS=${TRUTH_SECONDS:-3} TRUTH_STARTS=${TRUTH_STARTS:-3} TRUTH_SLOW=3 TRUTH_SETTLE=${TRUTH_SETTLE:-1000} \
 			TRUTH_TABLE=$file tests/system/truth.py $*" 2>&1
 }
 
@@ -59,9 +85,10 @@ run_suite() { # SUITE FILE SCENARIO...
 }
 
 mkdir -p "$results"
-for suite in ${VM_KERNELS:-bullseye bookworm bookworm-backports sid}; do
-	if [ ! -e "$cache/$suite/vmlinuz" ] || ! command -v qemu-system-x86_64 >/dev/null; then
-		skip "kernel $suite" "not fetched (bash tests/vm/vm-fetch $suite), or no qemu"
+for suite in ${VM_KERNELS:-bullseye bookworm bookworm-backports sid bookworm-arm64 sid-arm64}; do
+	why=$(lacking "$suite")
+	if [ -n "$why" ]; then
+		skip "kernel $suite" "$why"
 		continue
 	fi
 	scenarios=${VM_SCENARIOS:-$short}
@@ -71,7 +98,7 @@ for suite in ${VM_KERNELS:-bullseye bookworm bookworm-backports sid}; do
 		scenarios=$(tests/system/truth.py --list)
 		limit=1200
 		file=$results/$suite.tsv
-		[ "$PTCPDUMP" -nt "$results/$suite.begin" ] && rm -f "$file"
+		[ "$(built_for "$suite")/ptcpdump" -nt "$results/$suite.begin" ] && rm -f "$file"
 		[ -e "$file" ] || touch "$results/$suite.begin"
 	else
 		rm -f "$file"

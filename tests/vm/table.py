@@ -8,7 +8,8 @@ import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BEGIN, END = "<!-- made by tests/vm/table.py -->\n", "<!-- end of the table -->\n"
-DEFAULT = ("5.10=bullseye", "6.1=bookworm", "6.12=bookworm-backports", "7.x=sid", "6.18=host")
+DEFAULT = ("5.10=bullseye", "6.1=bookworm", "6.12=bookworm-backports", "7.x=sid", "6.18=host", "arm64 6.1=bookworm-arm64",
+           "arm64 7.x=sid-arm64")
 
 
 def read(path):
