@@ -11,6 +11,7 @@
 
 #include "capture/attrib_hooks.h"
 #include "capture/attrib_scan.h"
+#include "capture/refusal.h"
 #include "capture/ring.h"
 #include "capture/sections.h"
 #include "ptcpdump.skel.h"
@@ -29,6 +30,7 @@ struct attrib {
 	struct hook_support support;
 	int waiting;   /* hooks that are attached when a program asks for them */
 	int cgroup;    /* where; -1: not here, or no more */
+	bool tried;    /* what this process may have */
 	bool all_pass; /* a program at cgroup skb egress can be attached where every socket's packets pass */
 	struct pidns pids;
 	struct bpf_link *links[HOOKS_MAX];
@@ -202,8 +204,23 @@ static void give_up(struct attrib *a, size_t i, const char *why)
 	a->support.why[i] = why;
 }
 
-bool attrib_retry(struct attrib *a)
+/* What the verifier did not get to see, or a helper that others have. */
+static bool was_refused(const struct attrib *a, int err)
 {
+	for (size_t i = 0; i < hooks_count; i++) {
+		if (a->support.usable[i] && a->logs[i] && a->logs[i][0])
+			return strstr(a->logs[i], "unknown func bpf_probe_read") != NULL;
+	}
+	return refusal_is(err);
+}
+
+bool attrib_retry(struct attrib *a, int err)
+{
+	if (!a->tried && was_refused(a, err)) {
+		a->tried = true;
+		if (hooks_try(&a->support))
+			return true;
+	}
 	for (size_t i = 0; i < hooks_count; i++) {
 		if (!a->support.usable[i] || !a->logs[i] || !a->logs[i][0])
 			continue;
@@ -216,31 +233,6 @@ bool attrib_retry(struct attrib *a)
 		return true;
 	}
 	return false;
-}
-
-bool attrib_event_valid(const void *event, size_t size)
-{
-	const struct event_exec *e = event;
-	uint32_t type;
-
-	if (size < sizeof(type))
-		return false;
-	memcpy(&type, event, sizeof(type));
-	switch (type) {
-	case EVENT_EXEC:
-		return size >= sizeof(*e) && e->filename_len < EVENT_FILENAME_MAX && e->args_len <= EVENT_ARGS_MAX &&
-		       size - sizeof(*e) == (size_t)e->filename_len + e->args_len;
-	case EVENT_FORK: return size == sizeof(struct event_fork);
-	case EVENT_EXIT: return size == sizeof(struct event_exit);
-	case EVENT_OWNER: return size == sizeof(struct event_socket_owner);
-	case EVENT_SEEN: return size == sizeof(struct event_seen);
-	case EVENT_RENAME: return size == sizeof(struct event_rename);
-	case EVENT_USER: return size == sizeof(struct event_user);
-	case EVENT_FLOW: return size == sizeof(struct event_flow);
-	case EVENT_CGROUP: return size == sizeof(struct event_cgroup);
-	case EVENT_NETNS: return size == sizeof(struct event_netns);
-	default: return false;
-	}
 }
 
 /* A record ends at a multiple of 8 in the ring, but its length is kept exactly. */
@@ -297,9 +289,12 @@ static int fill_filters(struct attrib *a)
 /* BPF_CGROUP_MAX_PROGS of the kernel. Unlike what a kernel lacks, this is cured by ending some. */
 static const char cgroup_is_full[] = "64 programs are at its cgroup already, those of other captures among them";
 
-static void give_up_cgroup(struct attrib *a, size_t i, int err)
+static void give_up_attach(struct attrib *a, size_t i, int err)
 {
-	give_up(a, i, err == E2BIG ? cgroup_is_full : strerrorname_np(err));
+	if (err == E2BIG)
+		give_up(a, i, cgroup_is_full);
+	else
+		give_up(a, i, refusal_is(-err) && err != EINVAL ? hook_refused : strerrorname_np(err));
 }
 
 static void attach_hook(struct attrib *a, size_t i)
@@ -315,7 +310,7 @@ static void attach_hook(struct attrib *a, size_t i)
 	if (hooks[i].shared) {
 		a->more_links[i] = bpf_link_create(bpf_program__fd(prog), a->cgroup, hooks[i].attach, NULL);
 		if (a->more_links[i] < 0) {
-			give_up_cgroup(a, i, -a->more_links[i]);
+			give_up_attach(a, i, -a->more_links[i]);
 			a->more_links[i] = 0;
 		}
 		return;
@@ -323,7 +318,7 @@ static void attach_hook(struct attrib *a, size_t i)
 	if (hooks[i].kind == HOOK_CGROUP || hooks[i].kind == HOOK_FLOW) {
 		a->links[i] = bpf_program__attach_cgroup(prog, a->cgroup);
 		if (!a->links[i])
-			give_up_cgroup(a, i, errno);
+			give_up_attach(a, i, errno);
 		return;
 	}
 	if (hooks[i].kind == HOOK_TP_BTF)
@@ -331,7 +326,7 @@ static void attach_hook(struct attrib *a, size_t i)
 	else
 		a->links[i] = bpf_program__attach_raw_tracepoint(prog, hooks[i].target);
 	if (!a->links[i])
-		give_up(a, i, strerrorname_np(errno));
+		give_up_attach(a, i, errno);
 }
 
 static void cgroup_close(struct attrib *a)
@@ -369,6 +364,22 @@ static void hook_say_lost(const struct attrib *a, size_t i)
 	log_msg(why == cgroup_is_full ? LOG_WARN : LOG_INFO, "no \"%s\" (%s): %s", hooks[i].target, why, hooks[i].lost);
 }
 
+/* Once for all of them: what each costs is said at info. */
+static void say_refused(const struct attrib *a)
+{
+	const char *why;
+
+	for (size_t i = 0; i < hooks_count; i++) {
+		if (a->support.why[i] != hook_refused)
+			continue;
+		why = refusal_find();
+		log_warn(
+			"hooks are refused, so owners are looked up in /proc or stay unknown (--log-level info names them): %s",
+			why ? why : "a security module or a filter of system calls refuses some programs");
+		return;
+	}
+}
+
 /* What is needed because another could not be attached was not loaded. */
 static bool hook_loaded(struct attrib *a, size_t i)
 {
@@ -399,6 +410,16 @@ static void attach_hooks(struct attrib *a)
 		if (!a->support.usable[i] && !hook_replaced(a, i) && (hooks[i].kind != HOOK_FLOW || a->config->flows))
 			hook_say_lost(a, i);
 	}
+	say_refused(a);
+}
+
+bool attrib_tells_flows(const struct attrib *a)
+{
+	for (size_t i = 0; i < hooks_count; i++) {
+		if (hooks[i].kind == HOOK_FLOW && !a->links[i])
+			return false;
+	}
+	return true;
 }
 
 static bool demanded(const struct attrib *a, enum hook_demand what)
@@ -558,26 +579,6 @@ int attrib_set_verdict(struct attrib *a, uint64_t cgroup, uint32_t tgid, bool ma
 	if (cgroup)
 		return bpf_map_update_elem(bpf_map__fd(a->skel->maps.ptcp_cgroups), &cgroup, &value, BPF_ANY);
 	return bpf_map_update_elem(bpf_map__fd(a->skel->maps.ptcp_judged), &tgid, &value, BPF_ANY);
-}
-
-int attrib_probe(FILE *out)
-{
-	static const char *const kinds[] = {
-		[HOOK_RAW_TP] = "raw tracepoint", [HOOK_CGROUP] = "cgroup", [HOOK_TP_BTF] = "BTF tracepoint",
-		[HOOK_ITER] = "iterator",	  [HOOK_FLOW] = "cgroup",
-	};
-	struct hook_support s;
-	int err = hooks_probe(&s);
-
-	if (err)
-		return err;
-	fprintf(out, KERNEL_PROBE_FORMAT "\n", "kind", "hook", "here", "lost without it");
-	for (size_t i = 0; i < hooks_count; i++)
-		fprintf(out, KERNEL_PROBE_FORMAT "%s%s%s\n", kinds[hooks[i].kind], hooks[i].target,
-			s.usable[i] ? "yes" : "no", hooks[i].lost, s.why[i] ? " (" : "", s.why[i] ? s.why[i] : "",
-			s.why[i] ? ")" : "");
-	err = kernel_probe(out);
-	return !err && ferror(out) ? -EIO : err;
 }
 
 void attrib_free(struct attrib *a)

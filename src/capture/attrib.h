@@ -32,8 +32,8 @@ int attrib_sections(struct attrib *a, struct sections *ret);
 /* Between open and load: which of our programs load, their settings, sizes of our maps. skel stays until the end, or
  * until the next call. */
 int attrib_prepare(struct attrib *a, struct ptcpdump *skel);
-/* After a failed load: true when one of our programs was refused. It is given up; open the skeleton again and retry. */
-bool attrib_retry(struct attrib *a);
+/* After a load that failed with err: true when some of our programs were refused. They are given up; open the skeleton again and retry. */
+bool attrib_retry(struct attrib *a, int err);
 /* After the load. Fails only when the process ring or the filter maps cannot be used (logged). Without a load, config has
  * no attribution. */
 int attrib_attach(struct attrib *a, const struct capture_handler *handler);
@@ -43,6 +43,8 @@ int attrib_scan(struct attrib *a);
 bool attrib_scan_first(const struct attrib *a);
 /* Readable when process events wait; -1 without attribution. */
 int attrib_fd(const struct attrib *a);
+/* Whether ptcp_flows is filled: after attrib_attach(). */
+bool attrib_tells_flows(const struct attrib *a);
 /* Hands all queued process events, validated, to handler->process. Returns their number or a negative errno. */
 int attrib_consume(struct attrib *a);
 /* Process events that did not fit into the ring. */

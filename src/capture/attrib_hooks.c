@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "capture/attrib_hooks.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "capture/attrib.h"
 #include "ptcpdump.skel.h"
+
+const char hook_refused[] = "such programs are refused";
 
 #define HOOK(name) .program = offsetof(struct ptcpdump, progs.name)
 #define INSTEAD(name) .instead = offsetof(struct ptcpdump, progs.name)
@@ -69,7 +74,7 @@ static const char *hook_missing(const struct hook *hook, const struct hook_suppo
 	if (cgroup && !s->has[KERNEL_CGROUP2])
 		return "cgroup v2 is not mounted";
 	if ((cgroup && !s->has[KERNEL_CGROUP_SOCK]) || (hook->kind == HOOK_RAW_TP && !s->has[KERNEL_RAW_TRACEPOINT]))
-		return "the kernel refuses such programs";
+		return hook_refused;
 	if (hook->btf && !s->has[KERNEL_BTF])
 		return "the kernel has no BTF";
 	if (hook->btf && !found)
@@ -77,6 +82,37 @@ static const char *hook_missing(const struct hook *hook, const struct hook_suppo
 	if (hook->kind == HOOK_ITER && !(s->has[KERNEL_SOCKET_ITERATOR] && s->has[KERNEL_TRACE_STORAGE]))
 		return "this kernel's iterators cannot tell sockets";
 	return NULL;
+}
+
+/* What hooks of a kind need that may be refused, besides reading the kernel's memory: their programs, and attaching them. */
+static void hook_takes(const struct hook *hook, enum kernel_feature *program, enum kernel_feature *attach)
+{
+	*program = hook->kind == HOOK_ITER ? KERNEL_ITERATOR : KERNEL_TRACING;
+	*attach = KERNEL_TRACEPOINT_ATTACH;
+	if (hook->kind == HOOK_RAW_TP)
+		*program = KERNEL_RAW_TRACEPOINT;
+	if (hook->kind != HOOK_CGROUP && hook->kind != HOOK_FLOW)
+		return;
+	*program = strncmp(hook->target, "inet_", 5) == 0 ? KERNEL_CGROUP_SKB : KERNEL_CGROUP_SOCK;
+	*attach = KERNEL_CGROUP_ATTACH;
+}
+
+bool hooks_try(struct hook_support *s)
+{
+	enum kernel_feature program, attach;
+	bool has[KERNEL_FEATURES], any = false;
+
+	for (size_t i = KERNEL_CGROUP2; i < KERNEL_FEATURES; i++)
+		has[i] = kernel_has((enum kernel_feature)i);
+	for (size_t i = 0; i < hooks_count; i++) {
+		hook_takes(&hooks[i], &program, &attach);
+		if (!s->usable[i] || (has[KERNEL_MEMORY] && has[program] && has[attach]))
+			continue;
+		s->usable[i] = false;
+		s->why[i] = hook_refused;
+		any = true;
+	}
+	return any;
 }
 
 int hooks_probe(struct hook_support *ret)
@@ -99,4 +135,25 @@ int hooks_probe(struct hook_support *ret)
 		ret->usable[i] = !ret->why[i];
 	}
 	return 0;
+}
+
+int attrib_probe(FILE *out)
+{
+	static const char *const kinds[] = {
+		[HOOK_RAW_TP] = "raw tracepoint", [HOOK_CGROUP] = "cgroup", [HOOK_TP_BTF] = "BTF tracepoint",
+		[HOOK_ITER] = "iterator",	  [HOOK_FLOW] = "cgroup",
+	};
+	struct hook_support s;
+	int err = hooks_probe(&s);
+
+	if (err)
+		return err;
+	hooks_try(&s);
+	fprintf(out, KERNEL_PROBE_FORMAT "\n", "kind", "hook", "here", "lost without it");
+	for (size_t i = 0; i < hooks_count; i++)
+		fprintf(out, KERNEL_PROBE_FORMAT "%s%s%s\n", kinds[hooks[i].kind], hooks[i].target,
+			s.usable[i] ? "yes" : "no", hooks[i].lost, s.why[i] ? " (" : "", s.why[i] ? s.why[i] : "",
+			s.why[i] ? ")" : "");
+	err = kernel_probe(out);
+	return !err && ferror(out) ? -EIO : err;
 }

@@ -43,6 +43,8 @@ struct hook {
 
 extern const struct hook hooks[];
 extern const size_t hooks_count;
+/* hook_support.why, of what is refused here though the kernel has it. */
+extern const char hook_refused[];
 enum { HOOKS_MAX = KERNEL_NAMES_MAX };
 
 static inline struct bpf_program *hook_program(const struct hook *hook, const struct ptcpdump *skel)
@@ -58,5 +60,7 @@ struct hook_support {
 
 /* 0 or -ENOMEM. */
 int hooks_probe(struct hook_support *ret);
+/* Tries whether this process may have what the kernel has, and takes away what is refused. True: some was. */
+bool hooks_try(struct hook_support *s);
 
 #endif

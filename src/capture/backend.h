@@ -84,8 +84,8 @@ int tc_attach_link(struct capture *c, struct link *link);
 void tc_close(struct capture *c);
 
 /* backend_tap.c: packet sockets, tracepoints, cgroups */
-/* Why programs of a type cannot be used; refused: what to say when the kernel takes none. */
-const char *programs_missing(enum kernel_feature type, const char *refused);
+/* Why programs of a type cannot be used, or not be attached; refused: what to say when the kernel takes none for a reason that is not known. */
+const char *programs_missing(enum kernel_feature type, enum kernel_feature attach, const char *refused);
 /* Devices whose packets start at an Ethernet or an IP header. */
 bool ether_or_ip_device(uint16_t arphrd, bool *l3);
 int taps_open(struct capture *c);

@@ -17,6 +17,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "capture/attrib.h"
 #include "capture/backend.h"
 #include "capture/nat.h"
 #include "capture/owners.h"
@@ -236,7 +237,7 @@ static int owners_open(struct capture *c)
 {
 	int err;
 
-	if (c->programs.skel)
+	if (c->programs.skel && attrib_tells_flows(c->attrib))
 		return owners_new(&c->pcap->owners, bpf_map__fd(c->programs.skel->maps.ptcp_flows),
 				  bpf_map__fd(c->programs.skel->maps.ptcp_cookies));
 	err = owners_new(&c->pcap->owners, -1, -1);

@@ -14,6 +14,7 @@
 #include "capture/backend.h"
 #include "capture/kfunc_link.h"
 #include "capture/private.h"
+#include "capture/refusal.h"
 #include "ptcpdump.skel.h"
 #include "util/cgroup2.h"
 #include "util/log.h"
@@ -44,13 +45,19 @@ bool ether_or_ip_device(uint16_t arphrd, bool *l3)
 	return false;
 }
 
-const char *programs_missing(enum kernel_feature type, const char *refused)
+const char *programs_missing(enum kernel_feature type, enum kernel_feature attach, const char *refused)
 {
+	const char *why;
+
 	if (!kernel_takes_packet_programs())
 		return "this kernel is older than Linux 5.8, and its packet programs cannot tell who runs";
 	if (!kernel_has(KERNEL_BTF))
 		return "this kernel has no BTF, --kernel-btf can name a file";
-	return kernel_has(type) ? NULL : refused;
+	/* libbpf tries what the kernel has by socket filters. */
+	if (kernel_has(type) && kernel_has(KERNEL_SOCKET_FILTER) && kernel_has(KERNEL_MEMORY) && kernel_has(attach))
+		return NULL;
+	why = refusal_find();
+	return why ? why : refused;
 }
 
 int taps_open(struct capture *c)
@@ -64,7 +71,7 @@ const char *sockets_missing(void)
 {
 	const char *why = pcap_backend_missing();
 
-	return why ? why : programs_missing(KERNEL_SOCKET_FILTER, TRY_TC);
+	return why ? why : programs_missing(KERNEL_SOCKET_FILTER, KERNEL_SOCKET_ATTACH, TRY_TC);
 }
 
 int sockets_prepare(struct capture *c, struct ptcpdump *skel)
@@ -106,7 +113,7 @@ int sockets_attach(struct capture *c)
 	if (bpf_map_update_elem(bpf_map__fd(c->programs.skel->maps.ptcp_sock_rest), &first, &rest, BPF_ANY) == 0)
 		return links_attach(c);
 	err = -errno;
-	log_error("cannot chain the filters of packet sockets: %s; try --backend tc", strerror(-err));
+	log_error("cannot chain the filters of packet sockets: %s; try --backend tc", refusal_why(err));
 	return err;
 }
 
@@ -137,7 +144,7 @@ static int tap_attach(struct capture *c, unsigned i, struct bpf_program *prog, i
 
 const char *tracepoints_missing(void)
 {
-	return kernel_has(KERNEL_BTF) ? programs_missing(KERNEL_RAW_TRACEPOINT, TRY_TC) : NO_OWN_BTF;
+	return kernel_has(KERNEL_BTF) ? programs_missing(KERNEL_TRACING, KERNEL_TRACEPOINT_ATTACH, TRY_TC) : NO_OWN_BTF;
 }
 
 int tracepoints_open(struct capture *c)
@@ -173,7 +180,7 @@ int tracepoints_attach(struct capture *c)
 	if (!err)
 		return links_attach(c);
 	log_error("cannot attach to the tracepoints of network devices: %s; try --backend socket-filter",
-		  strerror(-err));
+		  refusal_why(err));
 	return err;
 }
 
@@ -183,7 +190,7 @@ const char *cgroup_missing(void)
 		return "cgroup v2 is not mounted; try socket-filter";
 	if (!kernel_has(KERNEL_LINKS))
 		return "this kernel would not detach the programs when we are killed; try socket-filter";
-	return programs_missing(KERNEL_CGROUP_SKB, TRY_TC);
+	return programs_missing(KERNEL_CGROUP_SKB, KERNEL_CGROUP_ATTACH, TRY_TC);
 }
 
 int cgroup_prepare(struct capture *c, struct ptcpdump *skel)
@@ -204,7 +211,7 @@ int cgroup_attach(struct capture *c)
 		close(cgroup);
 	if (!err)
 		return links_attach(c);
-	log_error("cannot attach to the root of cgroup v2: %s; try --backend socket-filter", strerror(-err));
+	log_error("cannot attach to the root of cgroup v2: %s; try --backend socket-filter", refusal_why(err));
 	return err;
 }
 

@@ -14,7 +14,8 @@ enum { RING_BYTES_AHEAD = 64 << 20 };
 
 const char *tc_missing(void)
 {
-	return programs_missing(KERNEL_SCHED_CLS, "the kernel refuses such programs, or root is needed");
+	return programs_missing(KERNEL_SCHED_CLS, KERNEL_DEVICE_ATTACH,
+				"the kernel refuses such programs, or root is needed");
 }
 
 /* PTCPDUMP_TC=tcx or clsact forces one of the two ways into tc: for tests, and where tcx is in the way. */

@@ -13,6 +13,7 @@
 
 #include "capture/attach.h"
 #include "capture/kernel_btf.h"
+#include "capture/trials.h"
 #include "ptcpdump.skel.h"
 #include "util/cgroup2.h"
 #include "util/log.h"
@@ -347,6 +348,46 @@ static const struct {
 			      .lost = "all programs: packets by libpcap, owners by /proc",
 			      .here = programs_there,
 			      .word = "programs" },
+	[KERNEL_BPF_CALLS] = { .kind = "system call",
+			       .name = "bpf",
+			       .lost = "a filter of system calls (seccomp) refuses it: nothing can be loaded",
+			       .here = trial_bpf_calls },
+	[KERNEL_FIRST_USERNS] = { .kind = "namespace",
+				  .name = "user, the first",
+				  .lost = "root of another may load nothing",
+				  .here = trial_first_user_namespace },
+	[KERNEL_MEMORY] = { .kind = "helper",
+			    .name = "bpf_probe_read_kernel",
+			    .lost = "lockdown=confidentiality, or no CAP_PERFMON: all programs but empty ones",
+			    .here = trial_kernel_memory },
+	[KERNEL_TRACING] = { .kind = "program",
+			     .name = "BTF tracepoint",
+			     .lost = "packets are not seen at tracepoints; the last users of shared sockets",
+			     .here = trial_tracing },
+	[KERNEL_ITERATOR] = { .kind = "program",
+			      .name = "iterator",
+			      .lost = "existing sockets are read from /proc and sock_diag instead",
+			      .here = trial_iterator },
+	[KERNEL_DEVICE_ATTACH] = { .kind = "attaching",
+				   .name = "at devices",
+				   .lost = "packets are not seen at tc",
+				   .here = trial_device_attach },
+	[KERNEL_CGROUP_ATTACH] = { .kind = "attaching",
+				   .name = "at cgroups",
+				   .lost = "packets are not seen at the root of cgroup v2; all cgroup hooks",
+				   .here = trial_cgroup_attach },
+	[KERNEL_TRACEPOINT_ATTACH] = { .kind = "attaching",
+				       .name = "at tracepoints",
+				       .lost = "all tracepoints of processes and packets",
+				       .here = trial_tracepoint_attach },
+	[KERNEL_SOCKET_ATTACH] = { .kind = "attaching",
+				   .name = "at sockets",
+				   .lost = "packets are not seen by filters of packet sockets",
+				   .here = trial_socket_attach },
+	[KERNEL_SOCK_DIAG] = { .kind = "socket",
+			       .name = "sock_diag",
+			       .lost = "sockets are looked up in their processes and in /proc/net, which takes longer",
+			       .here = trial_sock_diag },
 };
 _Static_assert(sizeof(features) / sizeof(features[0]) == KERNEL_FEATURES, "a row for each feature");
 

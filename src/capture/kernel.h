@@ -39,6 +39,17 @@ enum kernel_feature {
 	KERNEL_GLOBALS,		/* the verifier takes functions that it checks once */
 	KERNEL_MMAP,		/* user space may map the variables of programs */
 	KERNEL_PROGRAMS,	/* programs may have loops and settings */
+	/* What may be refused to this process, whatever the kernel has: trials.h. */
+	KERNEL_BPF_CALLS,
+	KERNEL_FIRST_USERNS,
+	KERNEL_MEMORY,	/* programs may read it */
+	KERNEL_TRACING, /* programs at tracepoints by BTF */
+	KERNEL_ITERATOR,
+	KERNEL_DEVICE_ATTACH,
+	KERNEL_CGROUP_ATTACH,
+	KERNEL_TRACEPOINT_ATTACH,
+	KERNEL_SOCKET_ATTACH,
+	KERNEL_SOCK_DIAG,
 	KERNEL_FEATURES
 };
 

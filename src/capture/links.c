@@ -13,6 +13,7 @@
 #include "capture/backend.h"
 #include "capture/expedite.h"
 #include "capture/private.h"
+#include "capture/refusal.h"
 #include "capture/rtnl.h"
 #include "util/clock.h"
 #include "util/escape.h"
@@ -126,6 +127,16 @@ static void link_postpone(struct capture *c, struct link *link, uint64_t ns)
 	c->links.pending = true;
 }
 
+static void say_not_attached(const struct link *link, int err)
+{
+	char name[SHOWN], what[SHOWN + 32];
+
+	snprintf(what, sizeof(what), "cannot capture on '%s'", shown(link->iface.name, name));
+	if (!refusal_is(err) || !refusal_say(what, NULL))
+		log_error("%s: %s%s", what, strerror(-err),
+			  err == -ENOENT ? "; are the modules sch_ingress and cls_bpf there?" : "");
+}
+
 /* In the link's namespace. Only what the user asked for by name is an error. */
 static int link_attach_try(struct capture *c, struct link *link)
 {
@@ -147,10 +158,9 @@ static int link_attach_try(struct capture *c, struct link *link)
 		return 0;
 	}
 	if (named && !c->links.running)
-		log_error("cannot capture on '%s': %s%s", shown(link->iface.name, name), strerror(-err),
-			  err == -ENOENT ? "; are the modules sch_ingress and cls_bpf there?" : "");
+		say_not_attached(link, err);
 	else if (err != -ENODEV)
-		log_warn("cannot capture on '%s': %s", shown(link->iface.name, name), strerror(-err));
+		log_warn("cannot capture on '%s': %s", shown(link->iface.name, name), refusal_why(err));
 	link_gone(c, link);
 	return named && !c->links.running ? err : 0;
 }

@@ -23,6 +23,7 @@
 #include "capture/nat.h"
 #include "capture/owners.h"
 #include "capture/private.h"
+#include "capture/refusal.h"
 #include "capture/static_functions.h"
 #include "ptcpdump.skel.h"
 #include "util/cpus.h"
@@ -279,7 +280,7 @@ static int skeleton_load_from(struct capture *c, const struct bpf_object_open_op
 			err = skeleton_load_now(&c->programs);
 		if (!err)
 			return 0;
-		if (!attrib_retry(c->attrib)) {
+		if (!attrib_retry(c->attrib, err)) {
 			if (c->filter.in_user || !c->backend->programs || !c->config.filter || !filter_refused(err))
 				return err;
 			log_warn(
@@ -369,9 +370,7 @@ static int load_optional(struct capture *c)
 		err = skeleton_load(c, btf);
 	if (!err)
 		return 0;
-	log_warn(
-		"cannot load the eBPF programs (%s): processes are looked up in /proc, and short-lived ones are missed",
-		strerror(-err));
+	log_warn("no eBPF (%s): processes are looked up in /proc, short-lived ones are missed", refusal_why(err));
 	ptcpdump__destroy(c->programs.skel);
 	c->programs.skel = NULL;
 	attrib_free(c->attrib);
@@ -426,6 +425,8 @@ static void say_not_loaded(const struct capture *c, int err)
 	const size_t buffers = c->rings.n * c->rings.size / 1024;
 	struct rlimit limit;
 
+	if (err != -ENOMEM && refusal_say("cannot load the eBPF programs", c->backend->missing()))
+		return;
 	if (err == -ENOMEM)
 		log_error("cannot load the eBPF programs: %s: the packet buffers take %zu KiB of it: ask for less with "
 			  "-B, or allow more (memory.max of the control group)",

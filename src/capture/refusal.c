@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "capture/refusal.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "capture/backend.h"
+#include "capture/kernel.h"
+#include "util/log.h"
+
+#define LOCKDOWN "/sys/kernel/security/lockdown"
+
+/* Where it is not mounted, programs have said that they may not read memory. */
+static bool locked_down(void)
+{
+	char text[128] = "";
+	FILE *f = fopen(LOCKDOWN, "re");
+
+	if (!f)
+		return true;
+	if (!fgets(text, sizeof(text), f))
+		text[0] = '\0';
+	fclose(f);
+	return strstr(text, "[confidentiality]") != NULL;
+}
+
+const char *refusal_find(void)
+{
+	if (!kernel_has(KERNEL_FIRST_USERNS))
+		return "this is a user namespace (unshare -U, a container without root), whose root may load no eBPF: run it as "
+		       "root of the host";
+	if (!kernel_has(KERNEL_BPF_CALLS))
+		return "a seccomp filter refuses bpf(2): have who set it allow bpf, as \"docker run --security-opt "
+		       "seccomp=unconfined\" or SystemCallFilter= of systemd do";
+	if (!kernel_has(KERNEL_MEMORY))
+		return locked_down()
+			       ? "the kernel is locked down (confidentiality), and eBPF may not read its memory: boot with "
+				 "lockdown=integrity, see " LOCKDOWN " and kernel_lockdown(7)"
+			       : "eBPF may not read the kernel's memory: CAP_PERFMON is missing, or a security module refuses it";
+	if (!kernel_has(KERNEL_SOCKET_FILTER))
+		return "a security module or a seccomp filter refuses socket filters, by which libbpf finds out what the kernel has";
+	return NULL;
+}
+
+bool refusal_is(int err)
+{
+	return err == -EPERM || err == -EACCES || err == -ENOSYS || err == -EINVAL;
+}
+
+const char *refusal_why(int err)
+{
+	const char *why = refusal_is(err) ? refusal_find() : NULL;
+
+	return why ? why : strerror(-err);
+}
+
+bool refusal_say(const char *what, const char *else_why)
+{
+	const char *why = refusal_find(), *other = backend_without_bpf();
+
+	if (!why)
+		why = else_why;
+	if (!why)
+		return false;
+	if (backend_find(other)->missing())
+		log_error("%s: %s", what, why);
+	else
+		log_error("%s: %s; or use --backend %s, which looks processes up in /proc", what, why, other);
+	return true;
+}
