@@ -57,6 +57,8 @@ const volatile __u32 owner_preempt_off __weak = 0;
 __u64 attrib_lost __weak = 0;
 /* Packets that found no room before it was known whether they are wanted: neither received nor dropped. */
 __u64 packets_unjudged __weak = 0;
+/* A hook at a function tells who reads datagrams, on kernels without sock_recv_length. */
+__u32 attrib_reads_told __weak = 0;
 /* Becomes 1 when the start-up scan has seen every socket. */
 __u32 attrib_scanned __weak = 0;
 /* Becomes 1 with the first socket outside only_netns: until then nothing can have been forwarded for others. */

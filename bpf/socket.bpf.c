@@ -43,12 +43,18 @@ static __always_inline void hears_tell(unsigned long sk, __u32 type, __u32 famil
 		hooks_want(&attrib_hearers);
 }
 
+/* Nothing will tell who receives: whoever made the socket. */
+static __always_inline bool maker_certain(__u32 type, __u32 protocol)
+{
+	if (!attrib_bind_certain || type == SOCK_STREAM)
+		return false;
+	return protocol != IPPROTO_UDP || !attrib_reads_told;
+}
+
 SEC("cgroup/sock_create")
 int ptcp_create(struct bpf_sock *sk)
 {
-	bool certain = attrib_bind_certain && sk->type != SOCK_STREAM;
-
-	owner_note(sk, bpf_get_socket_cookie(sk), certain, true);
+	owner_note(sk, bpf_get_socket_cookie(sk), maker_certain(sk->type, sk->protocol), true);
 	if (sk->type == SOCK_RAW)
 		hears_tell(pointer_value(sk), SOCK_RAW, sk->family);
 	netns_tell(sk);
@@ -86,9 +92,9 @@ static __always_inline int note_bind(struct bpf_sock_addr *ctx)
 {
 	if (ctx->sk)
 		hears_tell(pointer_value(ctx->sk), ctx->type, ctx->family);
-	if (!attrib_bind_certain)
+	if (!maker_certain(ctx->type, ctx->protocol))
 		return note_binder(ctx);
-	return note_addr(ctx, ctx->type != SOCK_STREAM);
+	return note_addr(ctx, true);
 }
 
 SEC("cgroup/bind4")
@@ -250,6 +256,46 @@ SEC("tp_btf/tcp_rcv_space_adjust")
 int BPF_PROG(ptcp_rcv_space, struct sock *sk)
 {
 	return note_traced(sk);
+}
+
+/*
+ * Functions that tell on kernels without sock_recv_length: where a datagram that was read is given back, and where a
+ * connection that is accepted gets its file. Not the exit of the calls: these sleep, and until 5.12 (later 5.10.y) the
+ * trampoline of a program at the exit of a function is freed below who sleeps there.
+ */
+SEC("fentry/skb_consume_udp")
+int BPF_PROG(ptcp_udp_read, struct sock *sk)
+{
+	return note_traced(sk);
+}
+
+SEC("fentry/security_sock_graft")
+int BPF_PROG(ptcp_accept, struct sock *sk)
+{
+	return note_traced(sk);
+}
+
+/* As note_traced(), with what every kernel has: programs at kprobes get no socket storage. */
+static __always_inline int note_probed(struct sock *sk)
+{
+	__u64 cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+
+	if (cookie && (family == AF_INET || family == AF_INET6))
+		owner_note(sk, cookie, true, false);
+	return 0;
+}
+
+SEC("kprobe/skb_consume_udp")
+int BPF_KPROBE(ptcp_udp_read_probed, struct sock *sk)
+{
+	return note_probed(sk);
+}
+
+SEC("kprobe/security_sock_graft")
+int BPF_KPROBE(ptcp_accept_probed, struct sock *sk)
+{
+	return note_probed(sk);
 }
 
 /* One process holds the file, and holds it once: no other can be using the socket. */

@@ -141,6 +141,17 @@ struct signal_struct {
 
 struct pt_regs {
 	unsigned long orig_ax; /* x86-64 */
+	unsigned long di;      /* likewise: a function's first argument, as the following */
+	unsigned long gpr[32]; /* powerpc */
+} CORE;
+
+struct user_pt_regs {
+	u64 regs[31];		/* arm64 */
+	unsigned long gprs[16]; /* s390 */
+} CORE;
+
+struct user_regs_struct {
+	unsigned long a0; /* riscv */
 } CORE;
 
 struct task_struct {

@@ -107,11 +107,12 @@ static void shrink_maps(const struct ptcpdump *skel)
 
 static bool hook_usable(const struct attrib *a, size_t program)
 {
-	for (size_t i = 0; i < hooks_count; i++) {
-		if (hooks[i].program == program)
-			return a->support.usable[i];
-	}
-	return false;
+	return a->support.usable[hook_row(program)];
+}
+
+static bool hook_attached(const struct attrib *a, size_t program)
+{
+	return a->links[hook_row(program)];
 }
 
 /* The running task can be told from who was interrupted. */
@@ -121,17 +122,17 @@ static bool egress_tells_senders(const struct attrib *a)
 	       a->support.has[KERNEL_SOFTIRQ_STACK];
 }
 
-static bool hook_replaced(const struct attrib *a, size_t i)
+static bool hook_needless(const struct attrib *a, size_t i)
 {
 	if (hooks[i].instead == offsetof(struct ptcpdump, progs.ptcp_skb))
 		return egress_tells_senders(a);
-	return hooks[i].instead && hook_usable(a, hooks[i].instead);
+	return hook_replaced(&a->support, i);
 }
 
 /* Each costs all users of sockets something: none without need. */
 static bool hook_needed(const struct attrib *a, size_t i)
 {
-	return a->support.usable[i] && !hook_replaced(a, i) && (!hooks[i].shared || hook_usable(a, hooks[i].program));
+	return a->support.usable[i] && !hook_needless(a, i) && (!hooks[i].shared || hook_usable(a, hooks[i].program));
 }
 
 static int hook_prepare(struct attrib *a, struct bpf_program *prog, size_t i)
@@ -191,9 +192,11 @@ int attrib_sections(struct attrib *a, struct sections *ret)
 		if (!a->support.usable[i])
 			continue;
 		if (hooks[i].kind == HOOK_TP_BTF)
-			err = sections_add(ret, false, hooks[i].target, hooks[i].demand);
+			err = sections_add(ret, SECTION_TRACEPOINT, hooks[i].target, hooks[i].demand);
 		else if (hooks[i].kind == HOOK_ITER)
-			err = sections_add(ret, true, hooks[i].target, false);
+			err = sections_add(ret, SECTION_ITERATOR, hooks[i].target, false);
+		else if (hooks[i].kind == HOOK_FENTRY)
+			err = sections_add(ret, SECTION_FUNCTION, hooks[i].target, false);
 	}
 	return err;
 }
@@ -226,7 +229,8 @@ bool attrib_retry(struct attrib *a, int err)
 			continue;
 		log_debug("verifier on \"%s\":", bpf_program__name(hook_program(&hooks[i], a->skel)));
 		log_end(LOG_DEBUG, a->logs[i]);
-		if (hooks[i].kind == HOOK_TP_BTF && a->support.has[KERNEL_TRACE_STORAGE])
+		if ((hooks[i].kind == HOOK_TP_BTF || hooks[i].kind == HOOK_FENTRY) &&
+		    a->support.has[KERNEL_TRACE_STORAGE])
 			a->support.has[KERNEL_TRACE_STORAGE] = false;
 		else
 			give_up(a, i, "the kernel's verifier refuses it");
@@ -321,10 +325,7 @@ static void attach_hook(struct attrib *a, size_t i)
 			give_up_attach(a, i, errno);
 		return;
 	}
-	if (hooks[i].kind == HOOK_TP_BTF)
-		a->links[i] = bpf_program__attach_trace(prog);
-	else
-		a->links[i] = bpf_program__attach_raw_tracepoint(prog, hooks[i].target);
+	a->links[i] = hook_attach(i, a->skel);
 	if (!a->links[i])
 		give_up_attach(a, i, errno);
 }
@@ -348,13 +349,15 @@ static struct bpf_program *iterator_of(const struct attrib *a)
 	return NULL;
 }
 
-/* For the others, the iterator sees who shares a socket already, and sock_recv_length who begins to. */
+/* For the others, the iterator sees who shares a socket already, and sock_recv_length who begins to, or ptcp_udp_read. */
 static bool may_wait(const struct attrib *a, enum hook_demand what)
 {
 	if (what == DEMAND_SENDERS)
 		return egress_tells_senders(a);
-	return iterator_of(a) && a->support.has[KERNEL_TRACE_STORAGE] &&
-	       hook_usable(a, offsetof(struct ptcpdump, progs.ptcp_recv_len));
+	if (!iterator_of(a) || !a->support.has[KERNEL_TRACE_STORAGE])
+		return false;
+	return hook_usable(a, offsetof(struct ptcpdump, progs.ptcp_recv_len)) ||
+	       (what == DEMAND_RECEIVERS && hook_attached(a, offsetof(struct ptcpdump, progs.ptcp_udp_read)));
 }
 
 static void hook_say_lost(const struct attrib *a, size_t i)
@@ -395,6 +398,8 @@ static void attach_hooks(struct attrib *a)
 		if (!hooks[i].demand && hooks[i].kind != HOOK_ITER && hook_needed(a, i) && hook_loaded(a, i))
 			attach_hook(a, i);
 	}
+	a->skel->bss->attrib_reads_told = hook_attached(a, offsetof(struct ptcpdump, progs.ptcp_udp_read)) ||
+					  hook_attached(a, offsetof(struct ptcpdump, progs.ptcp_udp_read_probed));
 	/* Now it is known which of those there are that ask for them. */
 	for (size_t i = 0; i < hooks_count; i++) {
 		if (!hooks[i].demand || !hook_needed(a, i) || !hook_loaded(a, i))
@@ -407,7 +412,7 @@ static void attach_hooks(struct attrib *a)
 	if (!a->waiting)
 		cgroup_close(a);
 	for (size_t i = 0; i < hooks_count; i++) {
-		if (!a->support.usable[i] && !hook_replaced(a, i) && (hooks[i].kind != HOOK_FLOW || a->config->flows))
+		if (!a->support.usable[i] && !hook_needless(a, i) && (hooks[i].kind != HOOK_FLOW || a->config->flows))
 			hook_say_lost(a, i);
 	}
 	say_refused(a);

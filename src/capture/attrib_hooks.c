@@ -60,11 +60,40 @@ const struct hook hooks[] = {
 	{ HOOK(ptcp_rcv_space), .kind = HOOK_TP_BTF, .target = "tcp_rcv_space_adjust",
 	  .btf = "btf_trace_tcp_rcv_space_adjust", INSTEAD(ptcp_recv_len),
 	  .lost = "workers that only read from an accepted connection" },
+	{ HOOK(ptcp_udp_read), .kind = HOOK_FENTRY, .target = "skb_consume_udp", .btf = "skb_consume_udp",
+	  INSTEAD(ptcp_recv_len), .lost = "the first reader of a datagram socket that another process made" },
+	{ HOOK(ptcp_udp_read_probed), .kind = HOOK_KPROBE, .target = "skb_consume_udp", INSTEAD(ptcp_udp_read),
+	  .lost = "the first reader of a datagram socket that another process made" },
+	{ HOOK(ptcp_accept), .kind = HOOK_FENTRY, .target = "security_sock_graft", .btf = "security_sock_graft",
+	  INSTEAD(ptcp_recv_len), .lost = "the worker that accepts without an address, until it reads or writes" },
+	{ HOOK(ptcp_accept_probed), .kind = HOOK_KPROBE, .target = "security_sock_graft", INSTEAD(ptcp_accept),
+	  .lost = "the worker that accepts without an address, until it reads or writes" },
 	{ HOOK(ptcp_task_file), .kind = HOOK_ITER, .target = "task_file", .btf = "bpf_sock_from_file",
 	  .lost = "existing sockets are read from /proc and sock_diag instead" },
 };
 const size_t hooks_count = sizeof(hooks) / sizeof(hooks[0]);
 _Static_assert(sizeof(hooks) / sizeof(hooks[0]) <= HOOKS_MAX, "HOOKS_MAX");
+
+size_t hook_row(size_t program)
+{
+	for (size_t i = 0; i < hooks_count; i++) {
+		if (hooks[i].program == program)
+			return i;
+	}
+	return hooks_count;
+}
+
+bool hook_replaced(const struct hook_support *s, size_t i)
+{
+	const size_t other = hooks[i].instead ? hook_row(hooks[i].instead) : hooks_count;
+
+	return other < hooks_count && (s->usable[other] || hook_replaced(s, other));
+}
+
+static bool at_function(const struct hook *hook)
+{
+	return hook->kind == HOOK_FENTRY || hook->kind == HOOK_KPROBE;
+}
 
 /* Why this kernel cannot take a hook; NULL: it can. found: its name in the BTF. */
 static const char *hook_missing(const struct hook *hook, const struct hook_support *s, bool found)
@@ -75,10 +104,15 @@ static const char *hook_missing(const struct hook *hook, const struct hook_suppo
 		return "cgroup v2 is not mounted";
 	if ((cgroup && !s->has[KERNEL_CGROUP_SOCK]) || (hook->kind == HOOK_RAW_TP && !s->has[KERNEL_RAW_TRACEPOINT]))
 		return hook_refused;
+	if (at_function(hook) && hook_replaced(s, (size_t)(hook - hooks)))
+		return "not used beside a hook that is here";
+	if (hook->kind == HOOK_KPROBE && !s->has[KERNEL_KPROBE])
+		return hook_refused;
 	if (hook->btf && !s->has[KERNEL_BTF])
 		return "the kernel has no BTF";
 	if (hook->btf && !found)
-		return "this kernel lacks it";
+		return hook->kind == HOOK_FENTRY ? "the kernel lacks it, or refuses such programs"
+						 : "this kernel lacks it";
 	if (hook->kind == HOOK_ITER && !(s->has[KERNEL_SOCKET_ITERATOR] && s->has[KERNEL_TRACE_STORAGE]))
 		return "this kernel's iterators cannot tell sockets";
 	return NULL;
@@ -91,6 +125,8 @@ static void hook_takes(const struct hook *hook, enum kernel_feature *program, en
 	*attach = KERNEL_TRACEPOINT_ATTACH;
 	if (hook->kind == HOOK_RAW_TP)
 		*program = KERNEL_RAW_TRACEPOINT;
+	if (at_function(hook))
+		*program = hook->kind == HOOK_FENTRY ? KERNEL_FENTRY : KERNEL_KPROBE;
 	if (hook->kind != HOOK_CGROUP && hook->kind != HOOK_FLOW)
 		return;
 	*program = strncmp(hook->target, "inet_", 5) == 0 ? KERNEL_CGROUP_SKB : KERNEL_CGROUP_SOCK;
@@ -115,6 +151,19 @@ bool hooks_try(struct hook_support *s)
 	return any;
 }
 
+/* Asking takes a ms or two, for what newer kernels need not. */
+static void functions_probe(struct hook_support *ret, bool found[HOOKS_MAX])
+{
+	const char *names[HOOKS_MAX] = { NULL };
+
+	if (found[hook_row(offsetof(struct ptcpdump, progs.ptcp_recv_len))])
+		return;
+	for (size_t i = 0; i < hooks_count; i++)
+		names[i] = hooks[i].kind == HOOK_FENTRY ? hooks[i].btf : NULL;
+	kernel_functions(names, found, hooks_count);
+	ret->has[KERNEL_KPROBE] = kernel_has(KERNEL_KPROBE);
+}
+
 int hooks_probe(struct hook_support *ret)
 {
 	static const enum kernel_feature asked[] = { KERNEL_CGROUP2, KERNEL_CGROUP_SOCK, KERNEL_RAW_TRACEPOINT };
@@ -124,12 +173,13 @@ int hooks_probe(struct hook_support *ret)
 
 	memset(ret, 0, sizeof(*ret));
 	for (size_t i = 0; i < hooks_count; i++)
-		names[i] = hooks[i].btf;
+		names[i] = hooks[i].kind == HOOK_FENTRY ? NULL : hooks[i].btf;
 	err = kernel_look(ret->has, names, found, hooks_count);
 	if (err)
 		return err;
 	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++)
 		ret->has[asked[i]] = kernel_has(asked[i]);
+	functions_probe(ret, found);
 	for (size_t i = 0; i < hooks_count; i++) {
 		ret->why[i] = hook_missing(&hooks[i], ret, found[i]);
 		ret->usable[i] = !ret->why[i];
@@ -137,12 +187,30 @@ int hooks_probe(struct hook_support *ret)
 	return 0;
 }
 
+struct bpf_link *hook_attach(size_t i, const struct ptcpdump *skel)
+{
+	struct bpf_program *prog = hook_program(&hooks[i], skel);
+
+	if (hooks[i].kind == HOOK_RAW_TP)
+		return bpf_program__attach_raw_tracepoint(prog, hooks[i].target);
+	if (hooks[i].kind == HOOK_KPROBE)
+		return bpf_program__attach_kprobe(prog, false, hooks[i].target);
+	return bpf_program__attach_trace(prog);
+}
+
+static const char *hook_kind_name(enum hook_kind kind)
+{
+	static const char *const names[] = {
+		[HOOK_RAW_TP] = "raw tracepoint", [HOOK_CGROUP] = "cgroup", [HOOK_TP_BTF] = "BTF tracepoint",
+		[HOOK_FENTRY] = "function entry", [HOOK_KPROBE] = "kprobe", [HOOK_ITER] = "iterator",
+		[HOOK_FLOW] = "cgroup",
+	};
+
+	return names[kind];
+}
+
 int attrib_probe(FILE *out)
 {
-	static const char *const kinds[] = {
-		[HOOK_RAW_TP] = "raw tracepoint", [HOOK_CGROUP] = "cgroup", [HOOK_TP_BTF] = "BTF tracepoint",
-		[HOOK_ITER] = "iterator",	  [HOOK_FLOW] = "cgroup",
-	};
 	struct hook_support s;
 	int err = hooks_probe(&s);
 
@@ -151,7 +219,7 @@ int attrib_probe(FILE *out)
 	hooks_try(&s);
 	fprintf(out, KERNEL_PROBE_FORMAT "\n", "kind", "hook", "here", "lost without it");
 	for (size_t i = 0; i < hooks_count; i++)
-		fprintf(out, KERNEL_PROBE_FORMAT "%s%s%s\n", kinds[hooks[i].kind], hooks[i].target,
+		fprintf(out, KERNEL_PROBE_FORMAT "%s%s%s\n", hook_kind_name(hooks[i].kind), hooks[i].target,
 			s.usable[i] ? "yes" : "no", hooks[i].lost, s.why[i] ? " (" : "", s.why[i] ? s.why[i] : "",
 			s.why[i] ? ")" : "");
 	err = kernel_probe(out);

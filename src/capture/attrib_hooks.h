@@ -17,6 +17,8 @@ enum hook_kind {
 	HOOK_RAW_TP,
 	HOOK_CGROUP,
 	HOOK_TP_BTF,
+	HOOK_FENTRY, /* of a function that tracepoints of newer kernels make needless */
+	HOOK_KPROBE, /* likewise, where that is refused */
 	HOOK_ITER,
 	HOOK_FLOW, /* of a cgroup too, for backends whose packets no program can tell the socket of */
 };
@@ -62,5 +64,11 @@ struct hook_support {
 int hooks_probe(struct hook_support *ret);
 /* Tries whether this process may have what the kernel has, and takes away what is refused. True: some was. */
 bool hooks_try(struct hook_support *s);
+/* The row of a program, the first of several. */
+size_t hook_row(size_t program);
+/* Another that this kernel takes makes hooks[i] needless, or made that one so. */
+bool hook_replaced(const struct hook_support *s, size_t i);
+/* Of those that are not of a cgroup. NULL, with errno. */
+struct bpf_link *hook_attach(size_t i, const struct ptcpdump *skel);
 
 #endif

@@ -63,6 +63,21 @@ static bool raw_tracepoint_taken(void)
 	return program_taken(BPF_PROG_TYPE_RAW_TRACEPOINT);
 }
 
+static bool kprobe_taken(void)
+{
+	return access("/sys/bus/event_source/devices/kprobe/type", R_OK) == 0 && program_taken(BPF_PROG_TYPE_KPROBE);
+}
+
+/* Asked of a function that is there wherever programs are. */
+static bool fentry_taken(void)
+{
+	const char *const name = "bpf_prog_put";
+	bool found = false;
+
+	kernel_functions(&name, &found, 1);
+	return found;
+}
+
 static bool btf_readable(void)
 {
 	return access(KERNEL_BTF_PATH, R_OK) == 0;
@@ -99,13 +114,20 @@ static bool task_btf_usable(void)
 	return btf_readable();
 }
 
-static bool tcx_there(void)
+/* Does nothing. A descriptor or a negative errno. */
+static int load_empty(enum bpf_prog_type type, const struct bpf_prog_load_opts *opts)
 {
 	const struct bpf_insn pass[] = {
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
-	const int fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, NULL, "GPL", pass, sizeof(pass) / sizeof(pass[0]), NULL);
+
+	return bpf_prog_load(type, NULL, "GPL", pass, sizeof(pass) / sizeof(pass[0]), opts);
+}
+
+static bool tcx_there(void)
+{
+	const int fd = load_empty(BPF_PROG_TYPE_SCHED_CLS, NULL);
 	bool there;
 
 	if (fd < 0)
@@ -281,6 +303,14 @@ static const struct {
 				    .lost = "all tracepoints of processes and packets",
 				    .here = raw_tracepoint_taken,
 				    .word = "programs" },
+	[KERNEL_KPROBE] = { .kind = "program",
+			    .name = "kprobe",
+			    .lost = "who reads and accepts, where function entry and sock_recv_length are lacking, too",
+			    .here = kprobe_taken },
+	[KERNEL_FENTRY] = { .kind = "program",
+			    .name = "function entry",
+			    .lost = "kprobes tell who reads and accepts, where sock_recv_length is lacking",
+			    .here = fentry_taken },
 	[KERNEL_TCX] = { .kind = "link",
 			 .name = "tcx",
 			 .lost = "filters at clsact, which a process that is killed leaves behind",
@@ -459,6 +489,43 @@ int kernel_hide_check(void)
 		return -EINVAL;
 	}
 	return 0;
+}
+
+/* What loads may still not attach: arm64 has had trampolines since 6.0, and an ftrace that jumps to them since 6.4. */
+static bool functions_attach(void)
+{
+	struct utsname u;
+
+	return (uname(&u) == 0 && strcmp(u.machine, "x86_64") == 0) || kernel_since(6, 4);
+}
+
+static bool fentry_loads(uint32_t btf_id)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FENTRY, .attach_btf_id = btf_id);
+	const int fd = load_empty(BPF_PROG_TYPE_TRACING, &opts);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+void kernel_functions(const char *const *names, bool *found, size_t n)
+{
+	struct kernel_btf_type types[KERNEL_NAMES_MAX];
+	size_t rows[KERNEL_NAMES_MAX], count = 0;
+
+	for (size_t i = 0; i < n && i < KERNEL_NAMES_MAX; i++) {
+		if (!names[i])
+			continue;
+		types[count] = (struct kernel_btf_type){ .kind = BTF_KIND_FUNC };
+		snprintf(types[count].name, sizeof(types[count].name), "%s", names[i]);
+		found[i] = false;
+		rows[count++] = i;
+	}
+	if (!functions_attach() || kernel_btf_numbers(KERNEL_BTF_FOLDER, types, count))
+		return;
+	for (size_t i = 0; i < count; i++)
+		found[rows[i]] = types[i].id && fentry_loads(types[i].id);
 }
 
 bool kernel_has(enum kernel_feature feature)

@@ -25,6 +25,8 @@ enum kernel_feature {
 	KERNEL_CGROUP_SKB,
 	KERNEL_CGROUP_SOCK, /* programs at the calls of sockets */
 	KERNEL_RAW_TRACEPOINT,
+	KERNEL_KPROBE,
+	KERNEL_FENTRY,
 	KERNEL_TCX,
 	KERNEL_PACKET_SOCKET,	/* errno tells why not */
 	KERNEL_PREEMPT_OFF,	/* programs at cgroup_skb may switch preemption off */
@@ -70,6 +72,11 @@ enum { KERNEL_NAMES_MAX = 32 };
  * NULL: not looked for. Without BTF what it tells of is false. 0 or -ENOMEM.
  */
 int kernel_look(bool has[KERNEL_FEATURES], const char *const *names, bool *found, size_t n);
+/*
+ * found[]: at the entry of which of n functions (NULL: none; up to KERNEL_NAMES_MAX) a program can be. Reads all types of
+ * the kernel's BTF, a ms or two.
+ */
+void kernel_functions(const char *const *names, bool *found, size_t n);
 /* Sets what programs are told of: settings whose feature the kernel has. */
 void kernel_tell(const bool has[KERNEL_FEATURES], struct ptcpdump__rodata *settings);
 /* Lines of the table of --probe: kind, what, whether it is here, what is lost without it. */

@@ -26,18 +26,24 @@ static const struct {
 	unsigned kind;
 	bool waits;
 } rows[SECTION_KINDS] = {
-	{ .section = "tp_btf+",
-	  .opened = BPF_PROG_TYPE_RAW_TRACEPOINT,
-	  .type = BPF_PROG_TYPE_TRACING,
-	  .attach = BPF_TRACE_RAW_TP,
-	  .prefix = "btf_trace_",
-	  .kind = BTF_KIND_TYPEDEF },
-	{ .section = "iter+",
-	  .opened = BPF_PROG_TYPE_RAW_TRACEPOINT,
-	  .type = BPF_PROG_TYPE_TRACING,
-	  .attach = BPF_TRACE_ITER,
-	  .prefix = "bpf_iter_",
-	  .kind = BTF_KIND_FUNC },
+	[SECTION_TRACEPOINT] = { .section = "tp_btf+",
+				 .opened = BPF_PROG_TYPE_RAW_TRACEPOINT,
+				 .type = BPF_PROG_TYPE_TRACING,
+				 .attach = BPF_TRACE_RAW_TP,
+				 .prefix = "btf_trace_",
+				 .kind = BTF_KIND_TYPEDEF },
+	[SECTION_ITERATOR] = { .section = "iter+",
+			       .opened = BPF_PROG_TYPE_RAW_TRACEPOINT,
+			       .type = BPF_PROG_TYPE_TRACING,
+			       .attach = BPF_TRACE_ITER,
+			       .prefix = "bpf_iter_",
+			       .kind = BTF_KIND_FUNC },
+	[SECTION_FUNCTION] = { .section = "fentry+",
+			       .opened = BPF_PROG_TYPE_RAW_TRACEPOINT,
+			       .type = BPF_PROG_TYPE_TRACING,
+			       .attach = BPF_TRACE_FENTRY,
+			       .prefix = "",
+			       .kind = BTF_KIND_FUNC },
 	CALL_ROW("recvmsg4", BPF_CGROUP_UDP4_RECVMSG, .waits = true),
 	CALL_ROW("recvmsg6", BPF_CGROUP_UDP6_RECVMSG, .waits = true),
 	CALL_ROW("bind4", BPF_CGROUP_INET4_BIND),
@@ -52,18 +58,19 @@ static const struct {
 	ROW("cgroup_skb/egress", BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS),
 	ROW("cgroup_skb/ingress", BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_INGRESS),
 	ROW("raw_tp+", BPF_PROG_TYPE_RAW_TRACEPOINT, (enum bpf_attach_type)0),
+	ROW("kprobe+", BPF_PROG_TYPE_KPROBE, (enum bpf_attach_type)0),
 	ROW("socket", BPF_PROG_TYPE_SOCKET_FILTER, (enum bpf_attach_type)0),
 };
 
-int sections_add(struct sections *s, bool iterator, const char *name, bool wait)
+int sections_add(struct sections *s, enum section_target what, const char *name, bool wait)
 {
 	struct kernel_btf_type *type = &s->types[s->n];
 	int n;
 
 	if (s->n == SECTION_TARGETS_MAX)
 		return -E2BIG;
-	*type = (struct kernel_btf_type){ .kind = rows[iterator].kind };
-	n = snprintf(type->name, sizeof(type->name), "%s%s", rows[iterator].prefix, name);
+	*type = (struct kernel_btf_type){ .kind = rows[what].kind };
+	n = snprintf(type->name, sizeof(type->name), "%s%s", rows[what].prefix, name);
 	if (n >= (int)sizeof(type->name))
 		return -E2BIG;
 	s->wait[s->n++] = wait;

@@ -2,7 +2,7 @@
 /*
  * Sections of programs that are loaded in our way instead of libbpf's.
  *
- * SEC("tp_btf/NAME") and SEC("iter/NAME"): to find the number of what they attach to, libbpf reads and indexes all of the
+ * SEC("tp_btf/NAME"), SEC("iter/NAME") and SEC("fentry/NAME"): to find the number of what they attach to, libbpf reads and indexes all of the
  * kernel's BTF, which takes 7 ms; here it is one of the types that kernel_btf_subset() comes past anyway.
  *
  * All others: what settings rule out is cut.
@@ -17,7 +17,10 @@
 
 #include "capture/kernel_btf.h"
 
-enum { SECTION_TARGETS_MAX = 8, SECTION_KINDS = 17, SECTION_LATER_MAX = 4 };
+enum { SECTION_TARGETS_MAX = 8, SECTION_KINDS = 19, SECTION_LATER_MAX = 4 };
+
+/* What is attached to, of what has a number. */
+enum section_target { SECTION_TRACEPOINT, SECTION_ITERATOR, SECTION_FUNCTION };
 
 struct bpf_program;
 struct program_copy;
@@ -32,10 +35,10 @@ struct sections {
 	struct program_copy *later[SECTION_LATER_MAX];
 };
 
-/* A tracepoint or an iterator is attached to. wait: on demand. -E2BIG */
-int sections_add(struct sections *s, bool iterator, const char *name, bool wait);
+/* Something is attached to that this kernel has. wait: on demand. -E2BIG */
+int sections_add(struct sections *s, enum section_target what, const char *name, bool wait);
 /*
- * From now on, programs of these sections are loaded so; of tracepoints and iterators not if one of them has no number: then
+ * From now on, programs of these sections are loaded so; of those with a number not if one of them has none: then
  * libbpf looks for it. Before the object is opened; s stays where it is until it is done, which is after the object is
  * closed. -errno
  */

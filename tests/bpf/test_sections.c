@@ -39,10 +39,10 @@ static int load(void)
 {
 	size_t size;
 	const void *elf = sections_host__elf_bytes(&size);
-	int fd, err = sections_add(&sections, false, "task_rename", false);
+	int fd, err = sections_add(&sections, SECTION_TRACEPOINT, "task_rename", false);
 
 	if (!err)
-		err = sections_add(&sections, false, "task_newtask", true);
+		err = sections_add(&sections, SECTION_TRACEPOINT, "task_newtask", true);
 	fd = kernel_btf_subset("/sys/kernel/btf", elf, size, sections.types, sections.n);
 	if (fd >= 0)
 		close(fd);

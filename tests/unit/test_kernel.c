@@ -83,6 +83,29 @@ static void test_unknown_words_are_refused(void)
 	unsetenv("PTCPDUMP_HIDE");
 }
 
+/* Functions are for kernels whose tracepoints do not tell, and kprobes for those that take nothing better there. */
+static void test_functions_are_needed_by_some(void)
+{
+	const size_t told = hook_row(offsetof(struct ptcpdump, progs.ptcp_recv_len));
+	const size_t entry = hook_row(offsetof(struct ptcpdump, progs.ptcp_udp_read));
+	const size_t probed = hook_row(offsetof(struct ptcpdump, progs.ptcp_udp_read_probed));
+	struct hook_support s = { 0 };
+
+	CHECK(!hook_replaced(&s, entry));
+	CHECK(!hook_replaced(&s, probed));
+	s.usable[entry] = true;
+	CHECK(!hook_replaced(&s, entry));
+	CHECK(hook_replaced(&s, probed));
+	s.usable[entry] = false;
+	s.usable[told] = true;
+	CHECK(hook_replaced(&s, entry));
+	CHECK(hook_replaced(&s, probed));
+	CHECK_INT(hooks_probe(&s), 0);
+	if (!s.usable[told])
+		CHECK_SKIP("no sock_recv_length here");
+	CHECK(!s.usable[entry] && !s.usable[probed] && !s.has[KERNEL_KPROBE]);
+}
+
 int main(void)
 {
 	RUN(test_features_can_be_hidden);
@@ -90,5 +113,6 @@ int main(void)
 	RUN(test_every_row_is_shown);
 	RUN(test_settings_are_safe_before_they_are_set);
 	RUN(test_programs_are_told);
+	RUN(test_functions_are_needed_by_some);
 	return check_status();
 }

@@ -52,6 +52,13 @@ def path(name):
     return os.path.join(tmp(), name)
 
 
+@functools.cache
+def hook_here(target):
+    """Whether the program can use it here; where another tells more, it does not."""
+    table = subprocess.run([PTCPDUMP, "--probe"], capture_output=True, text=True).stdout
+    return re.search(r" %s +yes " % target, table) is not None
+
+
 def wait_for(seconds, condition):
     """Whether it became true in time."""
     until = time.monotonic() + seconds

@@ -5,7 +5,7 @@ import signal
 import socket
 import time
 
-from .base import A, B, COUNT, DEV, NS, SETTLE, SLOW, Skip, closed, path, ports, wait_for
+from .base import A, B, COUNT, DEV, NS, SETTLE, SLOW, Skip, closed, hook_here, path, ports, wait_for
 from .capture import Capture
 from .peers import Peers, curls
 from .score import Score, describe, parse, pids, score
@@ -86,6 +86,19 @@ def prefork_epoll_exclusive():
 def prefork_closes_at_once():
     """Who accepts does nothing but close."""
     return tcp("close", "waits", count=50)
+
+
+def accepted_and_idle():
+    """Who accepts asks for no address, and neither reads nor writes before the handshake is printed."""
+    if not hook_here("security_sock_graft"):
+        raise Skip("nothing tells who accepts before it reads or writes")
+    peers = Peers()
+    cap = Capture("-i", "lo", "port", "7148")
+    peers.script("tcp_accepts_blindly", ready=4)
+    peers.script("tcp_idle", 7148, SETTLE / 1000 + 1, *(next(ports) for _ in range(min(10, COUNT))))
+    packets = cap.stop()
+    peers.finish()
+    return score(peers, packets, server_port=7148), len(packets)
 
 
 def accepted_after_settle_time():

@@ -4,7 +4,7 @@ import os
 import re
 import socket
 
-from .base import COUNT, Skip, ports
+from .base import COUNT, SLOW, Skip, ports, wait_for
 from .capture import Capture
 from .peers import Peers
 from .score import Score, parse, pids, score
@@ -42,6 +42,19 @@ def udp_shared_by_readers():
     packets = cap.stop()
     peers.finish()
     return score(peers, packets, server_port=7135), len(packets)
+
+
+def udp_read_by_child():
+    """Who made the socket never reads; who does asks for no address, and sends nothing."""
+    peers = Peers()
+    cap = Capture("-i", "lo", "udp port 7149")
+    peers.script("udp_read_by_child", ready=1)
+    count = min(20, COUNT)
+    peers.script("udp_sends", 7149, *(next(ports) for _ in range(count)))
+    wait_for(5 * SLOW, lambda: peers.count("read") == count)
+    packets = cap.stop()
+    peers.finish()
+    return score(peers, packets, server_port=7149), len(packets)
 
 
 def udp_reuseport_by_program():
