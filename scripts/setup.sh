@@ -18,7 +18,7 @@ build="clang libc6-dev make pkgconf|pkg-config bpftool libbpf-dev libelf-dev zli
 	liblz4-dev liblzma-dev libssl-dev libutf8proc-dev libseccomp-dev xz-utils curl ca-certificates perl-base"
 static="gcc libmbedtls-dev flex bison"
 test="gcc python3 iproute2 iputils-ping procps libcap2-bin tcpdump tshark perl nginx-light|nginx|nginx-core dnsutils|bind9-dnsutils dnsmasq-base
-	socat netcat-openbsd ethtool nftables gunicorn util-linux zstd lz4 mandoc openssh-server openssh-client sudo faketime tmux
+	socat netcat-openbsd ethtool nftables gunicorn util-linux strace zstd lz4 mandoc openssh-server openssh-client sudo faketime tmux
 	screen python3-yaml jq python3-jsonschema
 	prometheus prometheus-node-exporter"
 containers="docker.io|docker-ce containerd|containerd.io runc|containerd.io containernetworking-plugins busybox-static"

@@ -8,7 +8,10 @@
 set -u
 . "$(dirname "$0")/../lib.sh"
 
-export LSAN_OPTIONS="suppressions=$TOP/tests/tcpdump/leaks.supp:print_suppressions=0"
+# It is read at the end, when root has been given up: the sources may be where only root comes.
+cp "$TOP/tests/tcpdump/leaks.supp" "$TEST_TMP/"
+chmod 755 "$TEST_TMP"
+export LSAN_OPTIONS="suppressions=$TEST_TMP/leaks.supp:print_suppressions=0"
 runner=$(echo "$BUILD"/deps/tcpdump-*/tests/TESTrun)
 
 if [ ! -f "$runner" ] || ! command -v perl >/dev/null; then
