@@ -327,6 +327,8 @@ static __always_inline void hooks_want(__u32 *flag)
 	if (*flag)
 		return;
 	*flag = 1;
+	if (!attrib_ring)
+		return;
 	token = bpf_ringbuf_reserve(&ptcp_process, sizeof(__u64), 0);
 	if (token)
 		bpf_ringbuf_discard(token, BPF_RB_FORCE_WAKEUP);

@@ -26,7 +26,7 @@ struct exec_scratch {
 	char name[SELECT_NAME_LEN];
 	union {
 		struct event_exec event;
-		__u8 room[sizeof(struct event_exec) + EVENT_FILENAME_MAX + EVENT_ARGS_MAX];
+		__u8 room[EVENT_EXEC_MAX];
 	};
 };
 

@@ -104,6 +104,10 @@ int BPF_PROG(ptcp_exec, struct task_struct *task)
 	s->event.args_len = read_args(s, s->event.filename_len);
 	if (select_pids())
 		filter_exec(s, exe);
+	if (!attrib_ring) {
+		event_queue(&ptcp_longs, s->room);
+		return 0;
+	}
 	size = sizeof(s->event) + s->event.filename_len + s->event.args_len;
 	asm volatile("" : "+r"(size));
 	if (size > sizeof(s->room))

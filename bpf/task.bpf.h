@@ -18,6 +18,23 @@ struct {
 	__uint(max_entries, 4 << 20);
 } ptcp_process SEC(".maps") __weak;
 
+/*
+ * Instead, where there are no rings: queues (4.20) of what is short, and of programs that are executed. They need nothing of the
+ * context that a program runs in, as perf event arrays do, and what all CPUs put into one is in order. Nobody is woken: user space
+ * comes every 20 ms.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 16384);
+	__uint(value_size, sizeof(union event_short));
+} ptcp_shorts SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 1024);
+	__uint(value_size, EVENT_EXEC_MAX);
+} ptcp_longs SEC(".maps") __weak;
+
 /* tgid -> SELECT_PID_* */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -299,9 +316,19 @@ static __always_inline __u16 task_image(struct task_struct *task)
 	return EVENT_IMAGE(TASK_READ(task, self_exec_id));
 }
 
+/* Up to 5.4. */
+struct task_struct___real_start_time {
+	__u64 real_start_time;
+} CORE;
+
 static __always_inline __u64 task_start(struct task_struct *task)
 {
-	return BPF_CORE_READ(task, group_leader, start_boottime);
+	struct task_struct___real_start_time *old;
+
+	if (bpf_core_field_exists(task->start_boottime))
+		return BPF_CORE_READ(task, group_leader, start_boottime);
+	old = (void *)BPF_CORE_READ(task, group_leader);
+	return BPF_CORE_READ(old, real_start_time);
 }
 
 /* In a pid namespace its start tells, which is 100 ns cheaper to read than its pid there. */
@@ -339,8 +366,23 @@ static __always_inline bool task_is_owner_again(struct task_struct *task, const 
 	return task_is_of(task, rec) && rec->image == task_image(task) && task_user_is(task, rec, true);
 }
 
+/* Up to 5.4, where a cgroup's inode has the first half for its number. */
+struct kernfs_node___union {
+	union kernfs_node_id {
+		struct {
+			__u32 ino;
+		};
+	} id;
+} CORE;
+
 static __always_inline __u64 task_cgroup(struct task_struct *task)
 {
+	struct kernfs_node___union *old;
+
+	if (bpf_core_type_exists(union kernfs_node_id)) {
+		old = (void *)BPF_CORE_READ(task, cgroups, dfl_cgrp, kn);
+		return BPF_CORE_READ(old, id.ino);
+	}
 	return BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
 }
 
@@ -368,11 +410,32 @@ static __always_inline void fill_task(struct event_task *t, struct task_struct *
 	BPF_CORE_READ_STR_INTO(&t->comm, task, comm);
 }
 
+static __always_inline void event_queue(void *queue, const void *event)
+{
+	if (bpf_map_push_elem(queue, event, BPF_ANY))
+		__sync_fetch_and_add(&attrib_lost, 1);
+}
+
+/* A function, as a queue takes as many bytes from the stack as the longest event has. */
+static __noinline void short_queue(const void *event, __u32 size)
+{
+	union event_short any = {};
+
+	if (size <= sizeof(any)) {
+		bpf_probe_read_kernel(&any, size, event);
+		event_queue(&ptcp_shorts, &any);
+	}
+}
+
 /* Quiet unless the ring is filling up: user space drains it before every batch of packets anyway. */
 static __always_inline void process_event(void *event, __u64 size, bool urgent)
 {
 	__u64 flags = BPF_RB_NO_WAKEUP;
 
+	if (!attrib_ring) {
+		short_queue(event, size);
+		return;
+	}
 	if (urgent || bpf_ringbuf_query(&ptcp_process, BPF_RB_AVAIL_DATA) > (1 << 20))
 		flags = BPF_RB_FORCE_WAKEUP;
 	if (bpf_ringbuf_output(&ptcp_process, event, size, flags))

@@ -217,12 +217,13 @@ struct net_device {
 
 struct sk_buff {
 	struct net_device *dev;
+	struct sock *sk;
 	unsigned long _nfct;
 	unsigned int len, data_len, tail;
 	unsigned char *head, *data;
 	int skb_iif;
 	__be16 protocol, vlan_proto;
-	__u16 vlan_tci, mac_header;
+	__u16 vlan_tci, mac_header, network_header;
 	__u8 pkt_type : 3;
 	__u8 tc_at_ingress : 1; /* CONFIG_NET_CLS_ACT, from 6.6 on CONFIG_NET_XGRESS: what tc needs */
 } CORE;

@@ -213,4 +213,20 @@ struct event_netns {
 	__u32 pad;
 };
 
+/* One of the process ring but for struct event_exec, where queues take the ring's place: bpf/task.bpf.h. */
+union event_short {
+	__u32 type;
+	struct event_fork fork;
+	struct event_exit exit;
+	struct event_seen seen;
+	struct event_socket_owner owner;
+	struct event_cgroup cgroup;
+	struct event_rename rename;
+	struct event_user user;
+	struct event_flow flow;
+	struct event_netns netns;
+};
+
+#define EVENT_EXEC_MAX (sizeof(struct event_exec) + EVENT_FILENAME_MAX + EVENT_ARGS_MAX)
+
 #endif

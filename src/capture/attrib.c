@@ -9,10 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "capture/attrib_events.h"
 #include "capture/attrib_hooks.h"
 #include "capture/attrib_scan.h"
 #include "capture/refusal.h"
-#include "capture/ring.h"
 #include "capture/sections.h"
 #include "ptcpdump.skel.h"
 #include "util/cgroup2.h"
@@ -21,8 +21,6 @@
 #include "util/pidns.h"
 
 #define VERIFIER_LOG 4096
-/* The longest tells of a program that is executed. */
-#define EVENT_MAX (sizeof(struct event_exec) + EVENT_FILENAME_MAX + EVENT_ARGS_MAX)
 
 struct attrib {
 	const struct capture_config *config;
@@ -38,8 +36,9 @@ struct attrib {
 	char *logs[HOOKS_MAX];	   /* verifier logs: one that is not empty names the program that was refused */
 	struct ptcpdump *skel;
 	struct sections *sections;
-	struct ring ring;
-	int ring_fd; /* -1: nothing is told of processes */
+	struct events events;
+	bool told;   /* something is told of processes */
+	int ring_fd; /* -1: nobody wakes us when it is */
 	uint32_t filter;
 };
 
@@ -67,6 +66,12 @@ static bool egress_sees_all(int cgroup)
 					   n == 0 || (flags & BPF_F_ALLOW_MULTI));
 }
 
+/* What only backends whose packets no program can tell the socket of have a use for. */
+static bool hook_meant(const struct hook *hook, const struct capture_config *config)
+{
+	return (hook->kind != HOOK_FLOW && hook->kind != HOOK_RAW_FLOW) || config->flows;
+}
+
 int attrib_new(struct attrib **ret, const struct capture_config *config)
 {
 	struct attrib *a = calloc(1, sizeof(*a));
@@ -88,7 +93,7 @@ int attrib_new(struct attrib **ret, const struct capture_config *config)
 		a->all_pass = egress_sees_all(a->cgroup);
 	}
 	for (size_t i = 0; i < hooks_count; i++)
-		a->support.usable[i] = a->support.usable[i] && (hooks[i].kind != HOOK_FLOW || config->flows);
+		a->support.usable[i] = a->support.usable[i] && hook_meant(&hooks[i], config);
 	*ret = a;
 	return 0;
 }
@@ -103,6 +108,8 @@ static void shrink_maps(const struct ptcpdump *skel)
 	bpf_map__set_max_entries(skel->maps.ptcp_judged, 1);
 	bpf_map__set_max_entries(skel->maps.ptcp_ended, 1);
 	bpf_map__set_max_entries(skel->maps.ptcp_process, (uint32_t)sysconf(_SC_PAGESIZE));
+	bpf_map__set_max_entries(skel->maps.ptcp_shorts, 1);
+	bpf_map__set_max_entries(skel->maps.ptcp_longs, 1);
 }
 
 static bool hook_usable(const struct attrib *a, size_t program)
@@ -164,7 +171,7 @@ int attrib_prepare(struct attrib *a, struct ptcpdump *skel)
 	skel->rodata->attrib_off = !a->config->attribution;
 	if (!a->config->attribution) {
 		shrink_maps(skel);
-		return 0;
+		return events_prepare(skel, kernel_has(KERNEL_RINGBUF));
 	}
 	skel->rodata->select_kinds = a->filter;
 	skel->rodata->select_follow = a->config->follow_forks;
@@ -180,7 +187,7 @@ int attrib_prepare(struct attrib *a, struct ptcpdump *skel)
 		bpf_map__set_max_entries(skel->maps.ptcp_cgroups, 1);
 		bpf_map__set_max_entries(skel->maps.ptcp_judged, 1);
 	}
-	return 0;
+	return events_prepare(skel, a->support.has[KERNEL_RINGBUF]);
 }
 
 int attrib_sections(struct attrib *a, struct sections *ret)
@@ -237,31 +244,6 @@ bool attrib_retry(struct attrib *a, int err)
 		return true;
 	}
 	return false;
-}
-
-/* A record ends at a multiple of 8 in the ring, but its length is kept exactly. */
-static int take_event(const struct attrib *a, const void *event, size_t size)
-{
-	uint32_t type;
-
-	if (!attrib_event_valid(event, size))
-		return 0;
-	memcpy(&type, event, sizeof(type));
-	a->handler.process(a->handler.arg, type, event, size);
-	return 1;
-}
-
-static int open_ring(struct attrib *a)
-{
-	const struct bpf_map *map = a->skel->maps.ptcp_process;
-	const int fd = bpf_map__fd(map);
-	const int err = ring_open(&a->ring, fd, bpf_map__max_entries(map), EVENT_MAX);
-
-	if (err)
-		log_error("process events cannot be read: %s", strerror(-err));
-	else
-		a->ring_fd = fd;
-	return err;
 }
 
 static int fill_filters(struct attrib *a)
@@ -364,6 +346,9 @@ static void hook_say_lost(const struct attrib *a, size_t i)
 {
 	const char *why = a->support.why[i] ? a->support.why[i] : "missing";
 
+	/* A backend for such kernels was chosen. */
+	if (why == hook_too_old)
+		return;
 	log_msg(why == cgroup_is_full ? LOG_WARN : LOG_INFO, "no \"%s\" (%s): %s", hooks[i].target, why, hooks[i].lost);
 }
 
@@ -412,19 +397,10 @@ static void attach_hooks(struct attrib *a)
 	if (!a->waiting)
 		cgroup_close(a);
 	for (size_t i = 0; i < hooks_count; i++) {
-		if (!a->support.usable[i] && !hook_needless(a, i) && (hooks[i].kind != HOOK_FLOW || a->config->flows))
+		if (!a->support.usable[i] && !hook_needless(a, i) && hook_meant(&hooks[i], a->config))
 			hook_say_lost(a, i);
 	}
 	say_refused(a);
-}
-
-bool attrib_tells_flows(const struct attrib *a)
-{
-	for (size_t i = 0; i < hooks_count; i++) {
-		if (hooks[i].kind == HOOK_FLOW && !a->links[i])
-			return false;
-	}
-	return true;
 }
 
 static bool demanded(const struct attrib *a, enum hook_demand what)
@@ -461,6 +437,9 @@ static void sockets_are_listed(struct attrib *a)
 {
 	struct ptcpdump__bss *bss = a->skel->bss;
 
+	/* Programs that need to know are not loaded where it cannot be said. */
+	if (!bss)
+		return;
 	__atomic_store_n(&bss->attrib_listed, 1, __ATOMIC_RELAXED);
 	__atomic_store_n(&bss->attrib_moved, 1, __ATOMIC_RELAXED);
 	__atomic_store_n(&bss->attrib_receivers, 1, __ATOMIC_RELAXED);
@@ -474,7 +453,8 @@ int attrib_attach(struct attrib *a, const struct capture_handler *handler)
 	if (!a->config->attribution)
 		return 0;
 	a->handler = *handler;
-	err = open_ring(a);
+	a->ring_fd = events_open(&a->events, a->skel, &err);
+	a->told = !err;
 	if (!err)
 		err = fill_filters(a);
 	if (err)
@@ -514,6 +494,15 @@ out:
 	return err;
 }
 
+bool attrib_tells_flows(const struct attrib *a)
+{
+	for (size_t i = 0; i < hooks_count; i++) {
+		if (hooks[i].kind == HOOK_FLOW && !a->links[i])
+			return false;
+	}
+	return true;
+}
+
 bool attrib_scan_first(const struct attrib *a)
 {
 	return a->config->attribution && !iterator_of(a);
@@ -537,7 +526,8 @@ int attrib_scan(struct attrib *a)
 		log_info("sockets that existed before are known from their first use only: %s", strerror(-err));
 	log_debug("looked at the sockets that exist in %llu us",
 		  (unsigned long long)((clock_ns(CLOCK_MONOTONIC) - start) / NSEC_PER_USEC));
-	__atomic_store_n(&a->skel->bss->attrib_scanned, 1, __ATOMIC_RELAXED);
+	if (a->skel->bss)
+		__atomic_store_n(&a->skel->bss->attrib_scanned, 1, __ATOMIC_RELAXED);
 	attach_on_demand(a);
 	return 0;
 }
@@ -549,37 +539,27 @@ int attrib_fd(const struct attrib *a)
 
 int attrib_consume(struct attrib *a)
 {
-	const void *event;
-	size_t size;
-	int n = 0;
-
-	if (a->ring_fd < 0)
+	if (!a->told)
 		return 0;
 	attach_on_demand(a);
-	for (ring_refresh(&a->ring); a->ring.pos < a->ring.limit; ring_refresh(&a->ring)) {
-		const int got = ring_peek(&a->ring, &event, &size);
+	return events_consume(&a->events, a->handler.process, a->handler.arg);
+}
 
-		if (got < 0)
-			break; /* the next look finds it complete */
-		if (got) {
-			n += take_event(a, event, size);
-			ring_skip(&a->ring, size);
-		}
-	}
-	ring_release(&a->ring);
-	return n;
+bool attrib_polled(const struct attrib *a)
+{
+	return a->told && events_queued(&a->events);
 }
 
 uint64_t attrib_lost(const struct attrib *a)
 {
-	return a->ring_fd >= 0 ? __atomic_load_n(&a->skel->bss->attrib_lost, __ATOMIC_RELAXED) : 0;
+	return a->told && a->skel->bss ? __atomic_load_n(&a->skel->bss->attrib_lost, __ATOMIC_RELAXED) : 0;
 }
 
 int attrib_set_verdict(struct attrib *a, uint64_t cgroup, uint32_t tgid, bool match)
 {
 	uint32_t value = match;
 
-	if (!(a->filter & SELECT_CGROUP) || a->ring_fd < 0)
+	if (!(a->filter & SELECT_CGROUP) || !a->told)
 		return -EINVAL;
 	if (cgroup)
 		return bpf_map_update_elem(bpf_map__fd(a->skel->maps.ptcp_cgroups), &cgroup, &value, BPF_ANY);
@@ -596,7 +576,7 @@ void attrib_free(struct attrib *a)
 			close(a->more_links[i]);
 		free(a->logs[i]);
 	}
-	ring_close(&a->ring);
+	events_close(&a->events);
 	cgroup_close(a);
 	free(a);
 }

@@ -41,12 +41,14 @@ int attrib_attach(struct attrib *a, const struct capture_handler *handler);
 int attrib_scan(struct attrib *a);
 /* The scan cannot tell of packets that were seen before it: it has to come before the packet programs are attached. */
 bool attrib_scan_first(const struct attrib *a);
-/* Readable when process events wait; -1 without attribution. */
+/* Readable when process events wait; -1 without attribution, and where attrib_polled(). */
 int attrib_fd(const struct attrib *a);
-/* Whether ptcp_flows is filled: after attrib_attach(). */
-bool attrib_tells_flows(const struct attrib *a);
 /* Hands all queued process events, validated, to handler->process. Returns their number or a negative errno. */
 int attrib_consume(struct attrib *a);
+/* Events come, and nobody wakes us for them. */
+bool attrib_polled(const struct attrib *a);
+/* Whether ptcp_flows has all that sockets send and receive: after attrib_attach(). */
+bool attrib_tells_flows(const struct attrib *a);
 /* Process events that did not fit into the ring. */
 uint64_t attrib_lost(const struct attrib *a);
 /* As capture_set_verdict(). */
@@ -55,6 +57,7 @@ int attrib_set_verdict(struct attrib *a, uint64_t cgroup, uint32_t tgid, bool ma
 int attrib_probe(FILE *out);
 void attrib_free(struct attrib *a);
 
+/* attrib_events.c */
 /* True when an event of the process ring is whole and its lengths agree with its size. */
 bool attrib_event_valid(const void *event, size_t size);
 

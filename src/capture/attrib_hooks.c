@@ -53,6 +53,10 @@ const struct hook hooks[] = {
 	  .lost = "senders of packets, with backends other than tc" },
 	{ HOOK(ptcp_flow_in), .kind = HOOK_FLOW, .target = "inet_ingress",
 	  .lost = "receivers of packets, with backends other than tc" },
+	{ HOOK(ptcp_flow_queue), .kind = HOOK_RAW_FLOW, .target = "net_dev_queue", INSTEAD(ptcp_flow_out),
+	  .lost = "senders of packets that are gone when they are looked for in /proc" },
+	{ HOOK(ptcp_flow_read), .kind = HOOK_RAW_FLOW, .target = "tcp_rcv_space_adjust", INSTEAD(ptcp_flow_out),
+	  .lost = "readers of connections that are gone when they are looked for in /proc" },
 	{ HOOK(ptcp_send_len), .kind = HOOK_TP_BTF, .target = "sock_send_length", .btf = "btf_trace_sock_send_length",
 	  .demand = DEMAND_SENDERS, .lost = "the last writer of a shared connection" },
 	{ HOOK(ptcp_recv_len), .kind = HOOK_TP_BTF, .target = "sock_recv_length", .btf = "btf_trace_sock_recv_length",
@@ -73,6 +77,8 @@ const struct hook hooks[] = {
 };
 const size_t hooks_count = sizeof(hooks) / sizeof(hooks[0]);
 _Static_assert(sizeof(hooks) / sizeof(hooks[0]) <= HOOKS_MAX, "HOOKS_MAX");
+
+const char hook_too_old[] = "before Linux 5.8 only raw tracepoints can tell who runs";
 
 size_t hook_row(size_t program)
 {
@@ -98,11 +104,20 @@ static bool at_function(const struct hook *hook)
 /* Why this kernel cannot take a hook; NULL: it can. found: its name in the BTF. */
 static const char *hook_missing(const struct hook *hook, const struct hook_support *s, bool found)
 {
-	const bool cgroup = hook->kind == HOOK_CGROUP;
+	const bool cgroup = hook->kind == HOOK_CGROUP || hook->kind == HOOK_FLOW;
+	const bool raw = hook->kind == HOOK_RAW_TP || hook->kind == HOOK_RAW_FLOW;
 
+	if (!s->has[KERNEL_PROGRAMS])
+		return "before Linux 5.3 programs may have no loops";
+	if (!raw && !s->packet_programs)
+		return hook_too_old;
+	if (hook->program == offsetof(struct ptcpdump, progs.ptcp_create) && !s->has[KERNEL_CREATE_STORAGE])
+		return "no socket storage there";
+	if ((cgroup || hook->kind == HOOK_ITER) && !s->has[KERNEL_LINKS])
+		return "what is attached would stay when we are killed";
 	if (cgroup && !s->has[KERNEL_CGROUP2])
 		return "cgroup v2 is not mounted";
-	if ((cgroup && !s->has[KERNEL_CGROUP_SOCK]) || (hook->kind == HOOK_RAW_TP && !s->has[KERNEL_RAW_TRACEPOINT]))
+	if ((cgroup && !s->has[KERNEL_CGROUP_SOCK]) || (raw && !s->has[KERNEL_RAW_TRACEPOINT]))
 		return hook_refused;
 	if (at_function(hook) && hook_replaced(s, (size_t)(hook - hooks)))
 		return "not used beside a hook that is here";
@@ -123,7 +138,7 @@ static void hook_takes(const struct hook *hook, enum kernel_feature *program, en
 {
 	*program = hook->kind == HOOK_ITER ? KERNEL_ITERATOR : KERNEL_TRACING;
 	*attach = KERNEL_TRACEPOINT_ATTACH;
-	if (hook->kind == HOOK_RAW_TP)
+	if (hook->kind == HOOK_RAW_TP || hook->kind == HOOK_RAW_FLOW)
 		*program = KERNEL_RAW_TRACEPOINT;
 	if (at_function(hook))
 		*program = hook->kind == HOOK_FENTRY ? KERNEL_FENTRY : KERNEL_KPROBE;
@@ -166,7 +181,10 @@ static void functions_probe(struct hook_support *ret, bool found[HOOKS_MAX])
 
 int hooks_probe(struct hook_support *ret)
 {
-	static const enum kernel_feature asked[] = { KERNEL_CGROUP2, KERNEL_CGROUP_SOCK, KERNEL_RAW_TRACEPOINT };
+	static const enum kernel_feature asked[] = {
+		KERNEL_CGROUP2,	 KERNEL_CGROUP_SOCK,	KERNEL_RAW_TRACEPOINT,
+		KERNEL_PROGRAMS, KERNEL_CREATE_STORAGE, KERNEL_LINKS,
+	};
 	const char *names[HOOKS_MAX] = { NULL };
 	bool found[HOOKS_MAX];
 	int err;
@@ -180,6 +198,7 @@ int hooks_probe(struct hook_support *ret)
 	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++)
 		ret->has[asked[i]] = kernel_has(asked[i]);
 	functions_probe(ret, found);
+	ret->packet_programs = kernel_takes_packet_programs();
 	for (size_t i = 0; i < hooks_count; i++) {
 		ret->why[i] = hook_missing(&hooks[i], ret, found[i]);
 		ret->usable[i] = !ret->why[i];
@@ -191,7 +210,7 @@ struct bpf_link *hook_attach(size_t i, const struct ptcpdump *skel)
 {
 	struct bpf_program *prog = hook_program(&hooks[i], skel);
 
-	if (hooks[i].kind == HOOK_RAW_TP)
+	if (hooks[i].kind == HOOK_RAW_TP || hooks[i].kind == HOOK_RAW_FLOW)
 		return bpf_program__attach_raw_tracepoint(prog, hooks[i].target);
 	if (hooks[i].kind == HOOK_KPROBE)
 		return bpf_program__attach_kprobe(prog, false, hooks[i].target);
@@ -203,7 +222,7 @@ static const char *hook_kind_name(enum hook_kind kind)
 	static const char *const names[] = {
 		[HOOK_RAW_TP] = "raw tracepoint", [HOOK_CGROUP] = "cgroup", [HOOK_TP_BTF] = "BTF tracepoint",
 		[HOOK_FENTRY] = "function entry", [HOOK_KPROBE] = "kprobe", [HOOK_ITER] = "iterator",
-		[HOOK_FLOW] = "cgroup",
+		[HOOK_FLOW] = "cgroup",	      [HOOK_RAW_FLOW] = "raw tracepoint",
 	};
 
 	return names[kind];
@@ -212,8 +231,10 @@ static const char *hook_kind_name(enum hook_kind kind)
 int attrib_probe(FILE *out)
 {
 	struct hook_support s;
-	int err = hooks_probe(&s);
+	int err = kernel_hide_check();
 
+	if (!err)
+		err = hooks_probe(&s);
 	if (err)
 		return err;
 	hooks_try(&s);

@@ -20,7 +20,8 @@ enum hook_kind {
 	HOOK_FENTRY, /* of a function that tracepoints of newer kernels make needless */
 	HOOK_KPROBE, /* likewise, where that is refused */
 	HOOK_ITER,
-	HOOK_FLOW, /* of a cgroup too, for backends whose packets no program can tell the socket of */
+	HOOK_FLOW,     /* of a cgroup too, for backends whose packets no program can tell the socket of */
+	HOOK_RAW_FLOW, /* for the same, where a cgroup's cannot */
 };
 
 /* Attached when the programs ask for it, by the setting of this name: bpf/settings.bpf.h. */
@@ -47,6 +48,8 @@ extern const struct hook hooks[];
 extern const size_t hooks_count;
 /* hook_support.why, of what is refused here though the kernel has it. */
 extern const char hook_refused[];
+/* Why most are not here on such a kernel. */
+extern const char hook_too_old[];
 enum { HOOKS_MAX = KERNEL_NAMES_MAX };
 
 static inline struct bpf_program *hook_program(const struct hook *hook, const struct ptcpdump *skel)
@@ -58,6 +61,7 @@ struct hook_support {
 	bool usable[HOOKS_MAX];
 	const char *why[HOOKS_MAX];
 	bool has[KERNEL_FEATURES]; /* of those that matter here */
+	bool packet_programs;	   /* kernel_takes_packet_programs() */
 };
 
 /* 0 or -ENOMEM. */

@@ -237,10 +237,13 @@ static int owners_open(struct capture *c)
 {
 	int err;
 
+	if (c->programs.skel)
+		err = owners_new(&c->pcap->owners, bpf_map__fd(c->programs.skel->maps.ptcp_flows),
+				 bpf_map__fd(c->programs.skel->maps.ptcp_cookies));
+	else
+		err = owners_new(&c->pcap->owners, -1, -1);
 	if (c->programs.skel && attrib_tells_flows(c->attrib))
-		return owners_new(&c->pcap->owners, bpf_map__fd(c->programs.skel->maps.ptcp_flows),
-				  bpf_map__fd(c->programs.skel->maps.ptcp_cookies));
-	err = owners_new(&c->pcap->owners, -1, -1);
+		return err;
 	for (unsigned i = 0; !err && i < c->namespaces.n; i++) {
 		if (netns_enter(c, c->namespaces.all[i]) != 0)
 			continue;

@@ -221,7 +221,7 @@ static void sleep_prepare(struct capture *c, int n)
 	if (n == 0 && rings_empty(c)) {
 		wake_set(c, WAKE_ANY);
 		if (rings_empty(c)) {
-			poll_timer(c, c->links.pending ? BATCH_NS : 0);
+			poll_timer(c, c->links.pending || attrib_polled(c->attrib) ? BATCH_NS : 0);
 			return;
 		}
 	}

@@ -328,7 +328,7 @@ static bool concerns(const struct capture *c, const struct event_packet *e)
 	if ((!c->backend->finish && !c->owners) || e->dst.source == OWNER_CONNTRACK)
 		return false;
 	return e->dir == EVENT_DIR_IN && !e->dst.tgid && e->ifindex != LOOPBACK_IFINDEX &&
-	       (!skel || __atomic_load_n(&skel->bss->attrib_forwarded, __ATOMIC_RELAXED));
+	       (!skel || !skel->bss || __atomic_load_n(&skel->bss->attrib_forwarded, __ATOMIC_RELAXED));
 }
 
 void nat_packet(struct capture *c, const struct link *link, struct event_packet *e, const uint8_t *data)

@@ -33,7 +33,7 @@ struct owners {
 	int flows_fd, cookies_fd;
 	struct flow_past *past; /* NULL: no flow has changed hands */
 	struct cached cache[CACHE_SIZE];
-	struct owners_proc *proc; /* asked instead of maps; NULL: there are maps */
+	struct owners_proc *proc; /* asked for what the maps do not know; NULL: they know all */
 };
 
 /* What a packet's headers tell. */
@@ -52,20 +52,15 @@ int owners_new(struct owners **ret, int flows_fd, int cookies_fd)
 		return -ENOMEM;
 	o->flows_fd = flows_fd;
 	o->cookies_fd = cookies_fd;
-	if (flows_fd < 0) {
-		o->proc = owners_proc_new();
-		if (!o->proc) {
-			free(o);
-			return -ENOMEM;
-		}
-	}
 	*ret = o;
 	return 0;
 }
 
 int owners_add_netns(struct owners *o, uint32_t inode)
 {
-	return o->proc ? owners_proc_add(o->proc, inode) : 0;
+	if (!o->proc)
+		o->proc = owners_proc_new();
+	return o->proc ? owners_proc_add(o->proc, inode) : -ENOMEM;
 }
 
 void owners_forget_netns(struct owners *o, uint32_t inode)
@@ -282,7 +277,7 @@ static struct cached *cache_slot(struct owners *o, const struct flow_key *k)
  */
 static bool outdated(const struct owners *o, const struct cached *c, const struct tuple *t)
 {
-	return t->request || (c->owner.tgid && t->ts > c->asked && !(o->proc && c->key.proto == IPPROTO_TCP));
+	return t->request || (c->owner.tgid && t->ts > c->asked && !(o->flows_fd < 0 && c->key.proto == IPPROTO_TCP));
 }
 
 /* 0, -ENOENT: there is no such socket, or -ESRCH. */
@@ -290,9 +285,9 @@ static int ask(struct owners *o, const struct flow_key *k, const struct tuple *t
 {
 	const struct owners_end end = { .key = k, .sends = k == &t->src, .opening = t->opening };
 
-	if (o->proc)
-		return owners_proc_find(o->proc, &end, now, ret);
-	return ask_maps(o, k, ret) ? 0 : -ESRCH;
+	if (ask_maps(o, k, ret))
+		return 0;
+	return o->proc ? owners_proc_find(o->proc, &end, now, ret) : -ESRCH;
 }
 
 static bool find(struct owners *o, const struct flow_key *k, const struct tuple *t, uint64_t now,
@@ -318,7 +313,7 @@ static bool find(struct owners *o, const struct flow_key *k, const struct tuple 
 	if (err)
 		c->until = now + CACHE_MISSED_NS;
 	else
-		c->until = now + (o->proc ? CACHE_PROC_NS : CACHE_FOUND_NS);
+		c->until = now + (o->flows_fd < 0 ? CACHE_PROC_NS : CACHE_FOUND_NS);
 	return !err;
 }
 

@@ -14,7 +14,10 @@ struct owners;
 
 /* Descriptors of ptcp_flows and ptcp_cookies, -1: /proc it is. 0 or a negative errno. */
 int owners_new(struct owners **ret, int flows_fd, int cookies_fd);
-/* Opens a door to the sockets of the calling thread's network namespace, which has this inode number. */
+/*
+ * Opens a door to the sockets of the calling thread's network namespace, which has this inode number: what the maps do not know is
+ * asked for in /proc.
+ */
 int owners_add_netns(struct owners *o, uint32_t inode);
 /* Closes it. */
 void owners_forget_netns(struct owners *o, uint32_t inode);

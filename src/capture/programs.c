@@ -81,6 +81,8 @@ static struct bpf_map *ring_map(const struct capture *c, unsigned n)
 
 static int rings_prepare(struct capture *c)
 {
+	const struct ptcpdump *skel = c->programs.skel;
+
 	for (unsigned i = 0; i < RINGS_MAX; i++) {
 		struct bpf_map *map = ring_map(c, i);
 		int err = i < c->rings.n && c->backend->programs
@@ -89,6 +91,11 @@ static int rings_prepare(struct capture *c)
 
 		if (err)
 			return err;
+	}
+	/* For packets only; what they need came with 5.8 and 5.5. */
+	if (!c->backend->programs) {
+		bpf_map__set_autocreate(skel->maps.ptcp_wake_ring, false);
+		bpf_map__set_autocreate(skel->maps.ptcp_control, false);
 	}
 	return 0;
 }
@@ -140,6 +147,9 @@ static uint32_t select_how(const struct capture *c)
 
 static void settings_prepare(const struct capture *c, struct ptcpdump *skel)
 {
+	/* libbpf asks the kernel itself. The skeleton's bss is NULL then, after the load. */
+	if (!kernel_has(KERNEL_MMAP))
+		bpf_map__set_map_flags(skel->maps.bss, 0);
 	skel->rodata->packet_snaplen = c->copylen;
 	skel->rodata->ring_count = c->backend->programs ? c->rings.n : 1;
 	/* Another's name may be given to a new one. */
@@ -363,6 +373,12 @@ static int load_optional(struct capture *c)
 	c->config.flows = true;
 	if (c->programs.forbidden || !c->config.attribution)
 		return attrib_new(&c->attrib, &c->bare_config);
+	if (!kernel_has(KERNEL_PROGRAMS)) {
+		log_warn(
+			"this kernel is too old for the eBPF programs (Linux 5.4 is needed): processes are looked up in /proc, and "
+			"short-lived ones are missed");
+		return attrib_new(&c->attrib, &c->bare_config);
+	}
 	err = attrib_new(&c->attrib, &c->config);
 	if (!err)
 		err = kernel_btf_find(c->config.kernel_btf, c->config.no_btf_download, btf);
@@ -410,12 +426,11 @@ static int nat_prepare(struct capture *c)
 	if (!c->config.attribution)
 		return 0;
 	if (skel)
-		maps = (struct nat_maps){ bpf_map__fd(skel->maps.ptcp_flows),
-					  bpf_map__fd(skel->maps.ptcp_cookies),
-					  bpf_map__fd(skel->maps.ptcp_nat),
-					  bpf_map__fd(skel->maps.ptcp_plain),
-					  skel->bss->flow_ends,
-					  &skel->bss->attrib_published };
+		maps = (struct nat_maps){
+			bpf_map__fd(skel->maps.ptcp_flows),	 bpf_map__fd(skel->maps.ptcp_cookies),
+			bpf_map__fd(skel->maps.ptcp_nat),	 bpf_map__fd(skel->maps.ptcp_plain),
+			skel->bss ? skel->bss->flow_ends : NULL, skel->bss ? &skel->bss->attrib_published : NULL
+		};
 	return nat_new(&c->nat, &maps);
 }
 
@@ -471,7 +486,7 @@ uint64_t programs_unjudged(const struct capture *c)
 {
 	const struct ptcpdump *skel = c->programs.skel;
 
-	return skel ? __atomic_load_n(&skel->bss->packets_unjudged, __ATOMIC_RELAXED) : 0;
+	return skel && skel->bss ? __atomic_load_n(&skel->bss->packets_unjudged, __ATOMIC_RELAXED) : 0;
 }
 
 /* Waits for all programs that did not see it. */
