@@ -149,7 +149,7 @@ $(eval $(call variant,$(B)/asan,$$(PKG_CFLAGS) $$(ASAN)))
 # It does not know fences; ours are against the kernel, of which it knows nothing either.
 TSAN := -fsanitize=thread -fno-omit-frame-pointer -Wno-tsan
 $(eval $(call variant,$(B)/tsan,$$(PKG_CFLAGS) $$(TSAN)))
-$(eval $(call variant,$(B)/static,$$(STATIC_CPPFLAGS) $$(FORTIFY) -ffunction-sections -fdata-sections))
+$(eval $(call variant,$(B)/static,$$(STATIC_CPPFLAGS) $$(FORTIFY) $$(NO_UNWIND) -ffunction-sections -fdata-sections))
 $(OBJ:%=$(B)/static/obj/%): | $(STATIC_DEPS)
 
 $(B)/ptcpdump: $(B)/obj/$(MAIN) $(B)/libptcpdump.a $(ND_LIB)

@@ -62,6 +62,9 @@ logged = { $(2); } >$(1) 2>&1 || { tail -n 30 $(1) >&2; false; }
 # What CROSS= has configure know (deps/cross.mk).
 CONFIGURE_HOST := $(CROSS:%=--host=%)
 
+# Nothing here unwinds the stack; debuggers have .debug_frame for that.
+NO_UNWIND := -fno-asynchronous-unwind-tables -fno-unwind-tables
+
 # --- libnetdissect: headers and archive; the folder with config.h is also where tcpdump's own tests run ----
 
 ND_SRC := $(D)/tcpdump-$(TCPDUMP_V)
@@ -77,7 +80,7 @@ $(ND_BUILT): $(TCPDUMP_TAR)
 	$(say) DEP libnetdissect $(TCPDUMP_V)
 	$(Q)$(call unpack,$<,$(ND_SRC)) && rm -rf $(ND_OBJ) && mkdir -p $(ND_OBJ)
 	$(Q)cd $(ND_OBJ) && $(call logged,configure.log,$(CROSS_ENV) $(abspath $(ND_SRC))/configure -q $(CONFIGURE_HOST) --with-crypto --without-smi \
-		--without-cap-ng --disable-local-libpcap CC="$(CC)" CFLAGS="-O2 -g -ffunction-sections -fdata-sections")
+		--without-cap-ng --disable-local-libpcap CC="$(CC)" CFLAGS="-O2 -g $(NO_UNWIND) -ffunction-sections -fdata-sections")
 	$(Q)$(call logged,$(ND_OBJ)/make.log,$(MAKE) -C $(ND_OBJ) CC="$(CC)" libnetdissect.a)
 	$(Q)touch $@
 
@@ -132,7 +135,7 @@ $(abspath $(D))/libbpf/lib/libbpf.a: $(LIBBPF_TAR)
 # --- only for the static program -------------------------------------------------
 
 S := $(abspath $(D))/static
-DEP_CFLAGS := -Os -fPIE -ffunction-sections -fdata-sections
+DEP_CFLAGS := -Os -fPIE $(NO_UNWIND) -ffunction-sections -fdata-sections
 
 STATIC_DEPS := $(D)/static/lib/libpcap.a $(D)/static/lib/libcurl.a $(D)/static/lib/libcjson.a
 STATIC_CPPFLAGS := -I$(D)/static/include -DCURL_STATICLIB -fPIE
