@@ -161,12 +161,28 @@ def owners_by_proc():
     return good
 
 
+def in_user_namespace():
+    """Its root is told that it may not, and captures by what does without."""
+    got = subprocess.run(["unshare", "-Urn", "sh", "-c", "ip link set lo up; exec %s -i lo -c 1" % REAL], capture_output=True, text=True)
+    why = "" if got.returncode == 1 and re.search(r"this is a user namespace.*--backend pcap", got.stderr) else got.stderr
+    print("%s - user namespace: message%s" % ("not ok" if why else "ok", ": " + why.replace("\n", " ") if why else ""), flush=True)
+    script = ("import socket, time\ns = socket.create_server(('127.0.0.1', 7999))\nc = socket.create_connection(('127.0.0.1', 7999))\n"
+              "a = s.accept()[0]\nfor i in range(8):\n c.send(b'x')\n a.recv(1)\n time.sleep(.1)\n")
+    shell = ('ip link set lo up; %s --backend pcap -i lo -nn -c 12 tcp 2>%s/err & '
+             'until grep -q listening %s/err; do sleep 0.05; done; python3 -c "$1"; wait' % (REAL, folder, folder))
+    got = subprocess.run(["unshare", "-Urn", "sh", "-c", shell, "-", script], capture_output=True, text=True, timeout=30)
+    named = len(re.findall(r" lo python3[.0-9]*\.\d+ Out IP ", got.stdout))
+    print("%s - user namespace: pcap%s" % ("ok" if named == 12 else "not ok", "" if named == 12 else ": %d of %s" % (named, got.stdout)),
+          flush=True)
+    return not why and named == 12
+
+
 def main():
     if os.geteuid() != 0:
         print("skip - refused: needs root")
         return 0
     rng = random.Random(SEED)
-    good = probes_say_no() & owners_by_proc()
+    good = probes_say_no() & owners_by_proc() & in_user_namespace()
     names = backends()
     for words in sys.argv[1:] and [sys.argv[1:]]:
         return 0 if all([run("%s: %s" % (b, " ".join(words)), b, words) for b in names]) else 1

@@ -3,6 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <pcap/dlt.h>
+#include <ptcpdump/config.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -875,8 +878,38 @@ static void test_container_of_early_packets(void)
 	cgroup_close(&fs);
 }
 
+static bool shown_instead(struct rig *r, uint32_t ifindex, uint8_t tcp_flags)
+{
+	static const struct iface lo = { .name = (char *)"lo", .dlt = DLT_RAW };
+	uint8_t bytes[40] = { 0x45, 0, 0, 40, 0, 0, 0, 0, 64, IPPROTO_TCP };
+	struct event_packet e = from_client_to_server(EVENT_DIR_OUT);
+	struct packet p = { .event = &e, .iface = &lo, .dir = DIR_OUT, .data = bytes, .caplen = 40, .len = 40 };
+
+	e.ifindex = ifindex;
+	memset(&e.src, 0, sizeof(e.src));
+	bytes[32] = 5 << 4;
+	bytes[33] = tcp_flags;
+	return join_packet(r->join, &p, e.ts, true) == META_READY && p.annot && p.annot->process.pid == SERVER;
+}
+
+/* Both ends of a connection on loopback are processes: who is not known is not the other one. */
+static void test_nobody_in_place_of_another(void)
+{
+	struct rig r = rig_make(0, true);
+	const bool synack = shown_instead(&r, LOOPBACK_IFINDEX, 0x12),
+		   reset = shown_instead(&r, LOOPBACK_IFINDEX, 0x14);
+	const bool again = shown_instead(&r, LOOPBACK_IFINDEX, 0x10), elsewhere = shown_instead(&r, 2, 0x12);
+
+	rig_done(&r);
+	CHECK(!synack);
+	CHECK(reset);
+	CHECK(!again);
+	CHECK(elsewhere);
+}
+
 int main(void)
 {
+	RUN(test_nobody_in_place_of_another);
 	RUN(test_out_shows_the_sender);
 	RUN(test_in_shows_the_receiver);
 	RUN(test_other_end_leaves_the_annotation);
