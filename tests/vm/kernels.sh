@@ -10,7 +10,7 @@ set -u
 . "$(dirname "$0")/../lib.sh"
 cache=${VM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ptcpdump-vm}
 results=$BUILD/vm
-short="server-from-before prefork-without-address same-tuple-after-time-wait mptcp masqueraded-uplink-only
+short="server-from-before prefork-without-address accepted-and-idle udp-read-by-child same-tuple-after-time-wait mptcp masqueraded-uplink-only
 	published-port-from-before process-terms"
 cd "$TOP" || exit 1
 
