@@ -220,9 +220,9 @@ struct bpf_link *hook_attach(size_t i, const struct ptcpdump *skel)
 static const char *hook_kind_name(enum hook_kind kind)
 {
 	static const char *const names[] = {
-		[HOOK_RAW_TP] = "raw tracepoint", [HOOK_CGROUP] = "cgroup", [HOOK_TP_BTF] = "BTF tracepoint",
-		[HOOK_FENTRY] = "function entry", [HOOK_KPROBE] = "kprobe", [HOOK_ITER] = "iterator",
-		[HOOK_FLOW] = "cgroup",	      [HOOK_RAW_FLOW] = "raw tracepoint",
+		[HOOK_RAW_TP] = "raw tracepoint", [HOOK_CGROUP] = "cgroup",	      [HOOK_TP_BTF] = "BTF tracepoint",
+		[HOOK_FENTRY] = "function entry", [HOOK_KPROBE] = "kprobe",	      [HOOK_ITER] = "iterator",
+		[HOOK_FLOW] = "cgroup",		  [HOOK_RAW_FLOW] = "raw tracepoint",
 	};
 
 	return names[kind];

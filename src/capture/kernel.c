@@ -13,6 +13,7 @@
 
 #include "capture/attach.h"
 #include "capture/kernel_btf.h"
+#include "capture/kernel_since.h"
 #include "capture/trials.h"
 #include "ptcpdump.skel.h"
 #include "util/cgroup2.h"
@@ -20,15 +21,6 @@
 
 /* Names of the BTF that one feature may need. */
 enum { FEATURE_NAMES = 2 };
-
-static bool kernel_since(unsigned major, unsigned minor)
-{
-	unsigned has_major = 0, has_minor = 0;
-	struct utsname u;
-
-	return uname(&u) == 0 && sscanf(u.release, "%u.%u", &has_major, &has_minor) == 2 &&
-	       (has_major > major || (has_major == major && has_minor >= minor));
-}
 
 /* A locked-down kernel may take none of a type. Tracing programs show in the BTF. */
 static bool program_taken(enum bpf_prog_type type)
@@ -171,76 +163,6 @@ static bool unaligned_taken(void)
 #endif
 }
 
-/*
- * What came before Linux 5.10, the oldest that tests run on: a version that has it answers without a try, since each takes a
- * millisecond; distributions have taken some of it into older kernels.
- */
-
-/* 457f44363a88, 5.8. */
-static bool ringbuf_there(void)
-{
-	return kernel_since(5, 8) || libbpf_probe_bpf_map_type(BPF_MAP_TYPE_RINGBUF, NULL) == 1;
-}
-
-/* f470378c75c9, 5.8: before that only tracing programs may ask for the running task and read kernel memory. */
-static bool packet_task_there(void)
-{
-	return kernel_since(5, 8) ||
-	       libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, BPF_FUNC_get_current_task, NULL) == 1;
-}
-
-/* f7c6cb1d9728, 5.9. */
-static bool create_storage_there(void)
-{
-	return kernel_since(5, 9) ||
-	       libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK, BPF_FUNC_sk_storage_get, NULL) == 1;
-}
-
-/* af6eea57437a, 5.7. A kernel that has them looks for the program first. */
-static bool links_there(void)
-{
-	return kernel_since(5, 7) || (bpf_link_create(-1, -1, BPF_CGROUP_INET_EGRESS, NULL) < 0 && errno == EBADF);
-}
-
-/* 51c39bb1d5d1, 5.6. */
-static bool globals_there(void)
-{
-	return kernel_since(5, 6);
-}
-
-/* fc9702273e2e, 5.5. */
-static bool mmap_there(void)
-{
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
-	int fd;
-
-	if (kernel_since(5, 5))
-		return true;
-	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, NULL, sizeof(uint32_t), sizeof(uint32_t), 1, &opts);
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
-}
-
-/* Loops that end: 2589726d12a1, 5.3; settings: d8eca5bbb2be, 5.2. */
-static bool programs_there(void)
-{
-	const struct bpf_insn loop[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
-		{ .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = BPF_REG_0, .imm = 1 },
-		{ .code = BPF_JMP | BPF_JLT | BPF_K, .dst_reg = BPF_REG_0, .imm = 4, .off = -2 },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	int fd;
-
-	if (kernel_since(5, 3))
-		return true;
-	fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, NULL, "GPL", loop, sizeof(loop) / sizeof(loop[0]), NULL);
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
-}
-
 /* A row whose setting the programs are told. */
 #define TOLD(name) .told = true, .setting = offsetof(struct ptcpdump__rodata, name)
 
@@ -345,38 +267,38 @@ static const struct {
 	[KERNEL_RINGBUF] = { .kind = "map",
 			     .name = "ring buffer",
 			     .lost = "packets by libpcap; events of processes are taken from queues, one by one",
-			     .here = ringbuf_there,
+			     .here = kernel_ringbuf_there,
 			     .word = "ringbuf",
 			     TOLD(attrib_ring) },
 	[KERNEL_PACKET_TASK] = { .kind = "helper",
 				 .name = "task of a packet",
 				 .lost = "packets by libpcap, owners by raw tracepoints and /proc",
-				 .here = packet_task_there,
+				 .here = kernel_packet_task_there,
 				 .word = "tasks" },
 	[KERNEL_CREATE_STORAGE] = { .kind = "helper",
 				    .name = "socket storage, made",
 				    .lost = "sockets are unknown until first used",
-				    .here = create_storage_there,
+				    .here = kernel_create_storage_there,
 				    .word = "storage" },
 	[KERNEL_LINKS] = { .kind = "link",
 			   .name = "cgroup",
 			   .lost = "all cgroup hooks and the iterator",
-			   .here = links_there,
+			   .here = kernel_links_there,
 			   .word = "links" },
 	[KERNEL_GLOBALS] = { .kind = "function",
 			     .name = "checked once",
 			     .lost = "programs take longer to verify",
-			     .here = globals_there,
+			     .here = kernel_globals_there,
 			     .word = "globals" },
 	[KERNEL_MMAP] = { .kind = "map",
 			  .name = "variables in memory",
 			  .lost = "what the programs are told later than at the load",
-			  .here = mmap_there,
+			  .here = kernel_mmap_there,
 			  .word = "mmap" },
 	[KERNEL_PROGRAMS] = { .kind = "program",
 			      .name = "loops and settings",
 			      .lost = "all programs: packets by libpcap, owners by /proc",
-			      .here = programs_there,
+			      .here = kernel_programs_there,
 			      .word = "programs" },
 	[KERNEL_BPF_CALLS] = { .kind = "system call",
 			       .name = "bpf",
