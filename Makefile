@@ -219,6 +219,19 @@ $(BPF_ALONE:bpf/%.bpf.c=$(G)/%.skel.h): $(G)/%.skel.h: $(B)/bpf/%.bpf.o
 	@mkdir -p $(@D)
 	$(Q)$(BPFTOOL) gen object $<.joined $< && $(BPFTOOL) gen skeleton $<.joined name $* >$@.tmp && mv $@.tmp $@
 
+# The static program has it packed (deps/static_object.c): its own header comes before the others' by -iquote.
+STATIC_CPPFLAGS += -iquote $(G)/static
+$(OBJ:%=$(B)/static/obj/%) $(B)/static/obj/deps/static_object.o: | $(G)/static/ptcpdump.skel.h
+$(B)/static/obj/deps/static_object.o: CPPFLAGS += -DPACKED_OBJECT='"$(G)/static/ptcpdump.o.zst"'
+$(B)/static/obj/deps/static_object.o: $(G)/static/ptcpdump.o.zst
+$(G)/static/ptcpdump.o.zst: $(G)/ptcpdump.skel.h
+	@mkdir -p $(@D)
+	$(Q)zstd -19 -q -f $(G)/ptcpdump.o -o $@
+$(G)/static/ptcpdump.skel.h: $(G)/ptcpdump.skel.h
+	@mkdir -p $(@D)
+	$(Q)sed -e 's/^static inline \(const void \*ptcpdump__elf_bytes(size_t \*sz);\)/\1/' \
+		-e '/^static inline const void \*ptcpdump__elf_bytes(size_t \*sz)$$/,/^}/d' $< >$@.tmp && mv $@.tmp $@
+
 $(B)/tests/bpf/%.bpf.o: tests/bpf/%.bpf.c | $(LIBBPF_LIB)
 	$(say) BPF $@
 	@mkdir -p $(@D)

@@ -16,7 +16,7 @@ set -eu
 build="clang libc6-dev make pkgconf|pkg-config bpftool libbpf-dev libelf-dev zlib1g-dev libpcap0.8-dev|libpcap-dev
 	libcjson-dev libcurl4-openssl-dev|libcurl4-gnutls-dev libnghttp2-dev libprotobuf-c-dev protobuf-c-compiler libzstd-dev
 	liblz4-dev liblzma-dev libssl-dev libutf8proc-dev libseccomp-dev xz-utils curl ca-certificates perl-base"
-static="gcc libmbedtls-dev flex bison"
+static="gcc libmbedtls-dev flex bison zstd"
 test="gcc python3 iproute2 iputils-ping procps libcap2-bin tcpdump tshark perl nginx-light|nginx|nginx-core dnsutils|bind9-dnsutils dnsmasq-base
 	socat netcat-openbsd ethtool nftables gunicorn util-linux strace zstd lz4 mandoc openssh-server openssh-client sudo faketime tmux
 	screen python3-yaml jq python3-jsonschema
