@@ -78,7 +78,7 @@ endif
 # --- sources -----------------------------------------------------------------
 
 SRC := $(sort $(wildcard src/*.c src/*/*.c src/*/*/*.c))
-PROTO := $(wildcard src/*/*.proto src/*/*/*.proto)
+PROTO := $(sort $(wildcard src/*/*.proto src/*/*/*.proto))
 # An object of its own, that most runs do not load: bpf/btf_check.bpf.c.
 BPF_ALONE := $(wildcard bpf/btf_check.bpf.c)
 BPF_SRC := $(filter-out $(BPF_ALONE),$(sort $(wildcard bpf/*.bpf.c)))
@@ -109,7 +109,9 @@ UTF8PROC_LIB = $(or $(filter /%,$(shell $(CC) -print-file-name=libutf8proc.a)),-
 PKG_LIBS = $(eval PKG_LIBS := $(LIBBPF_LIB) $$(UTF8PROC_LIB) $$(filter-out -lcurl -lutf8proc,$$(shell $(PKG_CONFIG) --libs $(PKGS))) -ldl)$(PKG_LIBS)
 
 CPPFLAGS += -D_GNU_SOURCE -Isrc -Iinclude -I$(G) $(LIBBPF_INC)
-STD := -std=gnu17 -fno-common -fstack-protector-strong
+# Whoever builds the same with the same tools gets the same bytes (scripts/check-reproducible.sh).
+SAME_BYTES := -ffile-prefix-map=$(CURDIR)=.
+STD := -std=gnu17 -fno-common -fstack-protector-strong $(SAME_BYTES)
 FORTIFY := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 
 # What the tests are linked to. Emulators of processors hardly run it, so that CROSS= leaves it out unless told "yes".
@@ -173,7 +175,7 @@ relr = $(shell printf '$(RELR_TEST)' | $(CC) -static-pie -Wl,--fatal-warnings $(
 	echo $(RELR_FLAGS); rm -f $@.relr)
 
 # The linker warns about getaddrinfo and getpwuid in static programs; deps/static_nss.c deals with that.
-$(B)/static/ptcpdump: $(B)/static/obj/$(MAIN) $(patsubst %.c,$(B)/static/obj/%.o,$(wildcard deps/static_*.c)) $(B)/static/libptcpdump.a $(ND_LIB) $(STATIC_DEPS)
+$(B)/static/ptcpdump: $(B)/static/obj/$(MAIN) $(patsubst %.c,$(B)/static/obj/%.o,$(sort $(wildcard deps/static_*.c))) $(B)/static/libptcpdump.a $(ND_LIB) $(STATIC_DEPS)
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -static-pie $(relr) -Wl,--gc-sections $(WRAP_FLAGS) -o $@.full \
 		$(filter %.o,$^) $(call group,$(B)/static/libptcpdump.a $(ND_LIB)) $(STATIC_LIBS) 2>$@.log || { grep -v -e 'statically linked applications' -e ': in function' $@.log >&2; false; }

@@ -16,7 +16,7 @@ ifeq ($(origin CC),default)
 CC := $(CROSS)-gcc
 endif
 # -B: the C library is the folder's, not the one that came with the compiler.
-override CC += --sysroot=$(SYSROOT) -B$(SYSROOT)/usr/lib/$(CROSS)/
+override CC += --sysroot=$(SYSROOT) -B$(SYSROOT)/usr/lib/$(CROSS)/ -ffile-prefix-map=$(SYSROOT)=
 AR := $(TOOL)ar
 LD := $(TOOL)ld
 

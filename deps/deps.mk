@@ -80,7 +80,7 @@ $(ND_BUILT): $(TCPDUMP_TAR)
 	$(say) DEP libnetdissect $(TCPDUMP_V)
 	$(Q)$(call unpack,$<,$(ND_SRC)) && rm -rf $(ND_OBJ) && mkdir -p $(ND_OBJ)
 	$(Q)cd $(ND_OBJ) && $(call logged,configure.log,$(CROSS_ENV) $(abspath $(ND_SRC))/configure -q $(CONFIGURE_HOST) --with-crypto --without-smi \
-		--without-cap-ng --disable-local-libpcap CC="$(CC)" CFLAGS="-O2 -g $(NO_UNWIND) -ffunction-sections -fdata-sections")
+		--without-cap-ng --disable-local-libpcap CC="$(CC)" CFLAGS="-O2 -g $(SAME_BYTES) $(NO_UNWIND) -ffunction-sections -fdata-sections")
 	$(Q)$(call logged,$(ND_OBJ)/make.log,$(MAKE) -C $(ND_OBJ) CC="$(CC)" libnetdissect.a)
 	$(Q)touch $@
 
@@ -130,12 +130,12 @@ $(abspath $(D))/libbpf/lib/libbpf.a: $(LIBBPF_TAR)
 	$(Q)$(call unpack,$<,$(D)/libbpf/src)
 	$(Q)$(call logged,$(D)/libbpf/make.log,$(MAKE) -C $(D)/libbpf/src/src BUILD_STATIC_ONLY=1 \
 		OBJDIR=$(abspath $(D))/libbpf/obj PREFIX=$(abspath $(D))/libbpf LIBDIR=$(abspath $(D))/libbpf/lib CC="$(CC)" \
-		CFLAGS="-O2 -g -fPIC" install)
+		CFLAGS="-O2 -g -fPIC $(SAME_BYTES)" install)
 
 # --- only for the static program -------------------------------------------------
 
 S := $(abspath $(D))/static
-DEP_CFLAGS := -Os -fPIE $(NO_UNWIND) -ffunction-sections -fdata-sections
+DEP_CFLAGS := -Os -fPIE $(SAME_BYTES) $(NO_UNWIND) -ffunction-sections -fdata-sections
 
 STATIC_DEPS := $(D)/static/lib/libpcap.a $(D)/static/lib/libcurl.a $(D)/static/lib/libcjson.a
 STATIC_CPPFLAGS := -I$(D)/static/include -DCURL_STATICLIB -fPIE
