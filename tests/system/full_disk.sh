@@ -35,9 +35,9 @@ for words in "-w x.pcapng" "-w x.pcap" "-w x.pcapng -U" "-w x.pcapng --print" "-
 	rm -f "$FULL/"*
 done
 
-ping -q -c 200 -s 1000 -i 0.005 -W 1 "$THERE" >/dev/null &
-"$PTCPDUMP" -i "$LINK" -c 300 -w "$TEST_TMP/much.pcapng" icmp 2>/dev/null
-wait
+start -i "$LINK" -c 300 -w "$TEST_TMP/much.pcapng" icmp
+ping -q -c 200 -s 1000 -i 0.005 -W 1 "$THERE" >/dev/null
+finish
 for words in "-w x.pcapng" "-w x.pcap" "-w x.pcapng -C 40k"; do
 	# shellcheck disable=SC2086 # words
 	"$PTCPDUMP" -r "$TEST_TMP/much.pcapng" ${words/-w /-w $FULL/} 2>"$TEST_TMP/err"

@@ -18,7 +18,11 @@ need() { # COMMANDS... then "--" TESTS...: without root or a command, skips the 
 	done
 	shift
 	why=$(lacks "${commands[@]}")
-	[ -x /bin/busybox ] && ! ldd /bin/busybox >/dev/null 2>&1 || why="busybox is not static"
+	if [ -z "$why" ] && [ ! -x /bin/busybox ]; then
+		why="busybox is missing (scripts/setup.sh containers)"
+	elif [ -z "$why" ] && ldd /bin/busybox >/dev/null 2>&1; then
+		why="busybox is not static"
+	fi
 	[ -z "$why" ] || skip_all "$why" "$@"
 }
 
