@@ -33,7 +33,7 @@ result links "$(for document in *.md docs/*.md docs/measured/*.md; do
 	done
 done)"
 result docs_are_listed "$(for file in docs/*.md; do
-	[ "$file" = docs/README.md ] || grep -q "(${file#docs/})" docs/README.md || echo "$file is not in docs/README.md"
+	[ "$file" = docs/README.md ] || grep -q "\b${file#docs/}\b" docs/README.md || echo "$file is not in docs/README.md"
 done)"
 at_most readme_is_short "$(wc -l <README.md)" 200
 end_test
