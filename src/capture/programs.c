@@ -281,7 +281,7 @@ static int skeleton_load_from(struct capture *c, const struct bpf_object_open_op
 		c->programs.skel = ptcpdump__open_opts(opts);
 		if (!c->programs.skel)
 			return -errno;
-		if (!kernel_has(KERNEL_BTF))
+		if (!kernel_has(KERNEL_BTF) || !kernel_has(KERNEL_GLOBALS))
 			functions_make_static(c->programs.skel->obj);
 		err = skeleton_prepare(c, c->programs.skel);
 		if (!err && !descriptors_suffice(c, c->programs.skel))
