@@ -219,7 +219,8 @@ static bool was_refused(const struct attrib *a, int err)
 {
 	for (size_t i = 0; i < hooks_count; i++) {
 		if (a->support.usable[i] && a->logs[i] && a->logs[i][0])
-			return strstr(a->logs[i], "unknown func bpf_probe_read") != NULL;
+			return strstr(a->logs[i], "unknown func bpf_probe_read") ||
+			       strstr(a->logs[i], "cannot use helper bpf_probe_read");
 	}
 	return refusal_is(err);
 }

@@ -13,6 +13,7 @@
 
 #include "capture/backend.h"
 #include "capture/kfunc_link.h"
+#include "capture/permissions.h"
 #include "capture/private.h"
 #include "capture/refusal.h"
 #include "ptcpdump.skel.h"
@@ -54,7 +55,8 @@ const char *programs_missing(enum kernel_feature type, enum kernel_feature attac
 	if (!kernel_has(KERNEL_BTF))
 		return "this kernel has no BTF, --kernel-btf can name a file";
 	/* libbpf tries what the kernel has by socket filters. */
-	if (kernel_has(type) && kernel_has(KERNEL_SOCKET_FILTER) && kernel_has(KERNEL_MEMORY) && kernel_has(attach))
+	if (!permissions_lack_programs() && kernel_has(type) && kernel_has(KERNEL_SOCKET_FILTER) &&
+	    kernel_has(KERNEL_MEMORY) && kernel_has(attach))
 		return NULL;
 	why = refusal_find();
 	return why ? why : refused;

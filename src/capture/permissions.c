@@ -102,6 +102,19 @@ static void capabilities_advise(const struct backend *backend, const char *missi
 		  raw ? less : "", raw ? ", which does with less" : "");
 }
 
+bool permissions_lack_programs(void)
+{
+	struct caps caps;
+
+	if (caps_get(&caps))
+		return true;
+	for (size_t i = 0; i < CAPABILITIES; i++) {
+		if (capabilities[i].use == FOR_PROGRAMS && capability_lacks(caps.effective, i))
+			return true;
+	}
+	return false;
+}
+
 int permissions_check(const struct backend *backend, bool plugin, bool *no_programs)
 {
 	char bpf[64], raw[64], missing[sizeof(bpf) + sizeof(raw) + 2];

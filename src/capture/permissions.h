@@ -13,4 +13,7 @@ struct backend;
  */
 int permissions_check(const struct backend *backend, bool plugin, bool *no_programs);
 
+/* Whether a capability is missing that loading and attaching programs takes. */
+bool permissions_lack_programs(void);
+
 #endif

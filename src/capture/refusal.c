@@ -8,6 +8,7 @@
 
 #include "capture/backend.h"
 #include "capture/kernel.h"
+#include "capture/permissions.h"
 #include "util/log.h"
 
 #define LOCKDOWN "/sys/kernel/security/lockdown"
@@ -31,6 +32,8 @@ const char *refusal_find(void)
 	if (!kernel_has(KERNEL_FIRST_USERNS))
 		return "this is a user namespace (unshare -U, a container without root), whose root may load no eBPF: run it as "
 		       "root of the host";
+	if (permissions_lack_programs())
+		return "CAP_BPF, CAP_PERFMON or CAP_NET_ADMIN is missing: run it as root";
 	if (!kernel_has(KERNEL_BPF_CALLS))
 		return "a seccomp filter refuses bpf(2): have who set it allow bpf, as \"docker run --security-opt "
 		       "seccomp=unconfined\" or SystemCallFilter= of systemd do";
@@ -38,7 +41,7 @@ const char *refusal_find(void)
 		return locked_down()
 			       ? "the kernel is locked down (confidentiality), and eBPF may not read its memory: boot with "
 				 "lockdown=integrity, see " LOCKDOWN " and kernel_lockdown(7)"
-			       : "eBPF may not read the kernel's memory: CAP_PERFMON is missing, or a security module refuses it";
+			       : "eBPF may not read the kernel's memory: a security module refuses it";
 	if (!kernel_has(KERNEL_SOCKET_FILTER))
 		return "a security module or a seccomp filter refuses socket filters, by which libbpf finds out what the kernel has";
 	return NULL;

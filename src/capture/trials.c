@@ -14,20 +14,22 @@
 #include "capture/attach.h"
 #include "capture/clsact.h"
 #include "capture/diag.h"
+#include "capture/permissions.h"
 #include "util/procfs.h"
 
 /* PROC_USER_INIT_INO, include/linux/proc_ns.h */
 #define FIRST_USER_NAMESPACE 0xeffffffdU
 
 /*
- * A size that the kernel's bpf(2) refuses before it looks at anything else; what another says is not the kernel. Before 5.19 it looked
- * at CAP_BPF first, so who lacks that is told nothing.
+ * A size that the kernel's bpf(2) refuses before it looks at anything else; what says something else is not the kernel, unless
+ * CAP_BPF is missing, which older kernels look at first.
  */
 static bool call_passes(int command)
 {
 	const long page = sysconf(_SC_PAGESIZE);
 
-	return syscall(SYS_bpf, command, NULL, page + 1) >= 0 || errno == E2BIG;
+	return syscall(SYS_bpf, command, NULL, page + 1) >= 0 || errno == E2BIG ||
+	       (errno == EPERM && permissions_lack_programs());
 }
 
 bool trial_bpf_calls(void)
@@ -51,11 +53,6 @@ bool trial_first_user_namespace(void)
 	return !own || own == FIRST_USER_NAMESPACE;
 }
 
-bool trial_kernel_memory(void)
-{
-	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_SOCKET_FILTER, BPF_FUNC_probe_read_kernel, NULL) != 0;
-}
-
 static const struct bpf_insn nothing[] = {
 	{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
 	{ .code = BPF_JMP | BPF_EXIT },
@@ -68,6 +65,30 @@ static int nothing_load(enum bpf_prog_type type, enum bpf_attach_type attach, ui
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = attach, .attach_btf_id = btf_id);
 
 	return bpf_prog_load(type, NULL, "GPL", nothing, NOTHING_LEN, &opts);
+}
+
+/* libbpf's own trial knows the words of some kernels only, by which the verifier refuses a helper. */
+bool trial_kernel_memory(void)
+{
+	const struct bpf_insn reads[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_10 },
+		{ .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = BPF_REG_1, .imm = -8 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = 8 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_3 },
+		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_probe_read_kernel },
+		nothing[0],
+		nothing[1],
+	};
+	const int without = nothing_load(BPF_PROG_TYPE_SOCKET_FILTER, 0, 0);
+	const int with =
+		bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, NULL, "GPL", reads, sizeof(reads) / sizeof(reads[0]), NULL);
+	const bool taken = with >= 0 || without < 0;
+
+	if (without >= 0)
+		close(without);
+	if (with >= 0)
+		close(with);
+	return taken;
 }
 
 static bool tracing_taken(const char *target, enum bpf_attach_type type)

@@ -170,10 +170,10 @@ static bool reads_kernel(pid_t pid, const union bpf_attr *attr)
 	return found;
 }
 
-/* As the verifier says it. */
+/* As the verifier of Linux 6.14 says it; before, "unknown func bpf_probe_read_kernel#113". */
 static void put_log(pid_t pid, const union bpf_attr *attr)
 {
-	static char text[] = "unknown func bpf_probe_read_kernel#113\n";
+	static char text[] = "program of this type cannot use helper bpf_probe_read_kernel#113\n";
 	const struct iovec here = { text, sizeof(text) }, there = { (void *)(uintptr_t)attr->log_buf, sizeof(text) };
 
 	if (attr->log_level && attr->log_size >= sizeof(text))
