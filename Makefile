@@ -336,6 +336,7 @@ check-vm: export VM_SCENARIOS ?= all
 check-vm: vm-kernels
 	@tests/vm/kernels.sh
 	@tests/vm/no_btf.sh
+	@tests/vm/refused.sh
 
 # Other versions than the system's, for check-wireshark.
 wireshark-versions:
