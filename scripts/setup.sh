@@ -15,7 +15,8 @@ set -eu
 # Programs for BPF are compiled by clang; it is the C compiler, too, where there is no other.
 build="clang libc6-dev make pkgconf|pkg-config bpftool libbpf-dev libelf-dev zlib1g-dev libpcap0.8-dev|libpcap-dev
 	libcjson-dev libcurl4-openssl-dev|libcurl4-gnutls-dev libnghttp2-dev libprotobuf-c-dev protobuf-c-compiler libzstd-dev
-	liblz4-dev liblzma-dev libssl-dev libutf8proc-dev libseccomp-dev xz-utils curl ca-certificates perl-base"
+	liblz4-dev liblzma-dev libssl-dev libutf8proc-dev libseccomp-dev xz-utils curl ca-certificates perl-base
+	python3-minimal|python3"
 static="gcc libmbedtls-dev flex bison zstd"
 test="gcc python3 iproute2 iputils-ping procps libcap2-bin tcpdump tshark perl nginx-light|nginx|nginx-core dnsutils|bind9-dnsutils dnsmasq-base
 	socat netcat-openbsd ethtool nftables gunicorn util-linux strace zstd lz4 mandoc openssh-server openssh-client sudo faketime tmux
@@ -290,4 +291,4 @@ else
 	without_apt
 fi
 # shellcheck disable=SC2086 # a list of names
-[ -z "$machines" ] || "$here/sysroot" $machines >/dev/null
+[ -z "$machines" ] || [ -n "$print_only" ] || "$here/sysroot" $machines >/dev/null
