@@ -85,8 +85,9 @@ BPF_SRC := $(filter-out $(BPF_ALONE),$(sort $(wildcard bpf/*.bpf.c)))
 PB_C := $(patsubst %.proto,$(G)/%.pb-c.c,$(notdir $(PROTO)))
 SKEL := $(if $(BPF_SRC),$(G)/ptcpdump.skel.h) $(BPF_ALONE:bpf/%.bpf.c=$(G)/%.skel.h)
 SANDBOX_FILTER := $(G)/sandbox_filter.h
+LICENSES := $(G)/licenses_packed.h
 VERSION_H := $(G)/version.h
-GEN := $(SKEL) $(PB_C) $(SANDBOX_FILTER) $(VERSION_H)
+GEN := $(SKEL) $(PB_C) $(SANDBOX_FILTER) $(VERSION_H) $(LICENSES)
 vpath %.proto $(sort $(dir $(PROTO)))
 
 OBJ := $(SRC:.c=.o) $(notdir $(PB_C:.c=.o))
@@ -257,6 +258,12 @@ $(VERSION_H): Makefile
 	@mkdir -p $(@D)
 	@echo '#define PTCPDUMP_VERSION "$(VERSION)"' >$@.tmp
 	$(Q)cmp -s $@.tmp $@ && rm $@.tmp || mv $@.tmp $@
+
+LICENSE_FILES := LICENSE NOTICE $(sort $(wildcard LICENSES/*.txt))
+$(LICENSES): scripts/licenses $(LICENSE_FILES)
+	$(say) GEN $@
+	@mkdir -p $(@D)
+	$(Q)$< $(LICENSE_FILES) >$@.tmp && mv $@.tmp $@
 
 $(G)/%.pb-c.c: %.proto
 	$(say) PROTO $@

@@ -13,6 +13,7 @@
 #include "extcap.h"
 #include "extcap_install.h"
 #include "hints.h"
+#include "licenses.h"
 #include "list.h"
 #include "options.h"
 #include "remote_agent.h"
@@ -45,6 +46,7 @@ static int act(const struct options *o)
 	case ACTION_HELP: options_print_help(); break;
 	case ACTION_HELP_ALL: options_print_help_all(); break;
 	case ACTION_VERSION: options_print_version(); break;
+	case ACTION_LICENSES: return licenses_print() ? 1 : 0;
 	case ACTION_FP_TYPE: print_fp_type(); break;
 	case ACTION_TIME_T_SIZE: printf("%zu\n", sizeof(time_t) * 8); break;
 	case ACTION_COMPLETION: options_print_completion(o->shell); break;

@@ -16,6 +16,12 @@ same() { # NAME FILE FILE
 sed -n 's/^\.It \(Fl .*\)/\1/p' man/ptcpdump.8 | sed 's/ Oo .*//; s/ Ar .*//; s/ Ns Op .*//; s/ , /\n/' | sed 's/^Fl /-/' | sort >"$TEST_TMP/man"
 same manual_has_all_options "$TEST_TMP/help" "$TEST_TMP/man"
 
+for file in LICENSE NOTICE LICENSES/*.txt; do
+	printf '==== %s\n\n%s\n\n' "$file" "$(cat "$file")"
+done >"$TEST_TMP/expected"
+"$PTCPDUMP" --licenses >"$TEST_TMP/licenses"
+same licenses "$TEST_TMP/licenses" "$TEST_TMP/expected"
+
 if command -v mandoc >/dev/null; then
 	# Whether other manuals are installed is not the page's fault.
 	mandoc -T lint man/*.[78] 2>/dev/null | grep -v 'referenced manual not found' >"$TEST_TMP/lint"
