@@ -114,6 +114,8 @@ CPPFLAGS += -D_GNU_SOURCE -Isrc -Iinclude -I$(G) $(LIBBPF_INC)
 SAME_BYTES := -ffile-prefix-map=$(CURDIR)=.
 STD := -std=gnu17 -fno-common -fstack-protector-strong $(SAME_BYTES)
 FORTIFY := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+# scripts/check-hardening.sh asks for these.
+HARDEN_LD := -Wl,-z,relro,-z,now,-z,noexecstack
 
 # What the tests are linked to. Emulators of processors hardly run it, so that CROSS= leaves it out unless told "yes".
 SANITIZE ?= $(if $(CROSS),no,yes)
@@ -147,7 +149,7 @@ endef
 ifeq ($(SANITIZE),yes)
 ASAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 endif
-$(eval $(call variant,$(B),$$(PKG_CFLAGS) $$(FORTIFY)))
+$(eval $(call variant,$(B),$$(PKG_CFLAGS) $$(FORTIFY) -fPIE))
 $(eval $(call variant,$(B)/asan,$$(PKG_CFLAGS) $$(ASAN)))
 # It does not know fences; ours are against the kernel, of which it knows nothing either.
 TSAN := -fsanitize=thread -fno-omit-frame-pointer -Wno-tsan
@@ -157,7 +159,7 @@ $(OBJ:%=$(B)/static/obj/%): | $(STATIC_DEPS)
 
 $(B)/ptcpdump: $(B)/obj/$(MAIN) $(B)/libptcpdump.a $(ND_LIB)
 	$(say) LD $@
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $(call group,$^) $(PKG_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pie $(HARDEN_LD) -Wl,--as-needed $(WRAP_FLAGS) -o $@ $(call group,$^) $(PKG_LIBS)
 
 $(B)/asan/ptcpdump: $(B)/asan/obj/$(MAIN) $(B)/asan/libptcpdump.a $(ND_ASAN_LIB)
 	$(say) LD $@
@@ -178,7 +180,7 @@ relr = $(shell printf '$(RELR_TEST)' | $(CC) -static-pie -Wl,--fatal-warnings $(
 # The linker warns about getaddrinfo and getpwuid in static programs; deps/static_nss.c deals with that.
 $(B)/static/ptcpdump: $(B)/static/obj/$(MAIN) $(patsubst %.c,$(B)/static/obj/%.o,$(sort $(wildcard deps/static_*.c))) $(B)/static/libptcpdump.a $(ND_LIB) $(STATIC_DEPS)
 	$(say) LD $@
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -static-pie $(relr) -Wl,--gc-sections $(WRAP_FLAGS) -o $@.full \
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -static-pie $(HARDEN_LD) $(relr) -Wl,--gc-sections $(WRAP_FLAGS) -o $@.full \
 		$(filter %.o,$^) $(call group,$(B)/static/libptcpdump.a $(ND_LIB)) $(STATIC_LIBS) 2>$@.log || { grep -v -e 'statically linked applications' -e ': in function' $@.log >&2; false; }
 	$(Q)$(STRIP) -o $@ $@.full
 

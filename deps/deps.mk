@@ -80,7 +80,7 @@ $(ND_BUILT): $(TCPDUMP_TAR)
 	$(say) DEP libnetdissect $(TCPDUMP_V)
 	$(Q)$(call unpack,$<,$(ND_SRC)) && rm -rf $(ND_OBJ) && mkdir -p $(ND_OBJ)
 	$(Q)cd $(ND_OBJ) && $(call logged,configure.log,$(CROSS_ENV) $(abspath $(ND_SRC))/configure -q $(CONFIGURE_HOST) --with-crypto --without-smi \
-		--without-cap-ng --disable-local-libpcap CC="$(CC)" CFLAGS="-O2 -g $(SAME_BYTES) $(NO_UNWIND) -ffunction-sections -fdata-sections")
+		--without-cap-ng --disable-local-libpcap CC="$(CC)" CFLAGS="-O2 -g -fPIE $(SAME_BYTES) $(NO_UNWIND) -ffunction-sections -fdata-sections")
 	$(Q)$(call logged,$(ND_OBJ)/make.log,$(MAKE) -C $(ND_OBJ) CC="$(CC)" libnetdissect.a)
 	$(Q)touch $@
 
