@@ -10,14 +10,29 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Names that a thread gives itself when it begins and when it has opened its sockets. */
-char check_begin[BTF_CHECK_NAME], check_end[BTF_CHECK_NAME];
+/* Names that a thread gives itself when it begins, and when it has done all; and that of its child. */
+char check_begin[BTF_CHECK_NAME], check_end[BTF_CHECK_NAME], check_born[BTF_CHECK_NAME];
 __u64 check_who; /* bpf_get_current_pid_tgid() of it, 0: it has not begun */
 __u32 check_done, check_socks_seen;
+__u32 check_file; /* a descriptor of it, 0: none */
 
 struct btf_check_task check_task;
+struct btf_check_child check_child;
 struct btf_check_sock check_socks[BTF_CHECK_SOCKS];
 struct btf_check_packet check_packets[2]; /* egress, ingress */
+
+/* Ways to what the other programs look into, and do not go themselves. */
+struct fdtable {
+	struct file **fd;
+} CORE;
+
+struct files_struct {
+	struct fdtable *fdt;
+} CORE;
+
+struct task_struct___files {
+	struct files_struct *files;
+} CORE;
 
 struct net___rtnl {
 	struct sock *rtnl;
@@ -70,20 +85,36 @@ static __always_inline void look_context(struct btf_check_task *t, struct task_s
 			      (char *)BPF_CORE_READ(task, stack) + attrib_stack_size - sizeof(t->stack));
 }
 
-static __always_inline void look_program(struct btf_check_task *t, struct task_struct *task)
+static __noinline void look_path(struct btf_check_path *p, struct file *file)
 {
-	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
 	__u32 zero = 0;
 	struct exec_scratch *s = bpf_map_lookup_elem(&ptcp_exec_buf, &zero);
 
+	if (!s)
+		return;
+	p->at = build_path(s, file);
+	p->cut = s->event.filename_cut;
+	bpf_probe_read_kernel(p->text, sizeof(p->text), s->path);
+}
+
+/* Of a file that is open, as no executable of ours is where another file system is mounted. */
+static __always_inline void look_file(struct btf_check_task *t, struct task_struct *task)
+{
+	struct files_struct *files = (void *)BPF_CORE_READ((struct task_struct___files *)task, files);
+	struct file **all = BPF_CORE_READ(files, fdt, fd), *file = NULL;
+
+	bpf_probe_read_kernel(&file, sizeof(file), all + check_file);
+	look_path(&t->file, file);
+}
+
+static __always_inline void look_program(struct btf_check_task *t, struct task_struct *task)
+{
 	t->arg_start = BPF_CORE_READ(task, mm, arg_start);
 	t->arg_end = BPF_CORE_READ(task, mm, arg_end);
 	t->in_execve = bpf_core_field_exists(task->in_execve) && BPF_CORE_READ_BITFIELD_PROBED(task, in_execve);
-	if (!s)
-		return;
-	t->path_at = build_path(s, exe);
-	t->path_cut = s->event.filename_cut;
-	bpf_probe_read_kernel(t->path, sizeof(t->path), s->path);
+	look_path(&t->exe, BPF_CORE_READ(task, mm, exe_file));
+	if (check_file && bpf_core_type_exists(struct files_struct) && bpf_core_type_exists(struct fdtable))
+		look_file(t, task);
 }
 
 static __always_inline void look_task(struct btf_check_task *t)
@@ -125,23 +156,64 @@ static __always_inline void look_sock(struct btf_check_sock *s)
 	s->kernel_other = BPF_CORE_READ_BITFIELD_PROBED(sk, sk_kern_sock);
 }
 
+static __always_inline void look_child(struct btf_check_child *c)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct event_task t = {};
+
+	fill_task(&t, task);
+	c->pid_tgid = bpf_get_current_pid_tgid();
+	c->uid_gid = bpf_get_current_uid_gid();
+	c->outer_tid = BPF_CORE_READ(task, thread_pid, numbers[0].nr);
+	c->inner_tid = pid_inner(BPF_CORE_READ(task, thread_pid));
+	c->level = BPF_CORE_READ(task, thread_pid, level);
+	c->pidns = t.pidns;
+	c->uid = t.uid;
+	c->ended = 0;
+	c->seen = 1;
+}
+
+static __always_inline void look_all(void)
+{
+	look_task(&check_task);
+	for (int i = 0; i < BTF_CHECK_SOCKS; i++)
+		look_sock(&check_socks[i]);
+	check_done = 1;
+}
+
+static __always_inline void begin(void)
+{
+	check_who = bpf_get_current_pid_tgid();
+	check_done = check_socks_seen = check_child.seen = 0;
+	check_packets[0].seen = check_packets[1].seen = 0;
+	for (int i = 0; i < BTF_CHECK_SOCKS; i++)
+		check_socks[i].address = 0;
+}
+
 SEC("raw_tp/task_rename")
 int btf_check_rename(struct bpf_raw_tracepoint_args *ctx)
 {
 	char name[BTF_CHECK_NAME] = {};
 
 	bpf_probe_read_kernel_str(name, sizeof(name), (const void *)ctx->args[1]);
-	if (same_name(name, check_begin)) {
-		check_who = bpf_get_current_pid_tgid();
-		check_socks_seen = 0;
+	if (same_name(name, check_begin))
+		begin();
+	else if (same_name(name, check_born))
+		look_child(&check_child);
+	else if (same_name(name, check_end) && check_who == bpf_get_current_pid_tgid())
+		look_all();
+	return 0;
+}
+
+SEC("raw_tp/sched_process_exit")
+int btf_check_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *task = (void *)ctx->args[0];
+
+	if (!check_child.seen || check_child.pid_tgid != bpf_get_current_pid_tgid())
 		return 0;
-	}
-	if (check_who != bpf_get_current_pid_tgid() || !same_name(name, check_end))
-		return 0;
-	look_task(&check_task);
-	for (int i = 0; i < BTF_CHECK_SOCKS; i++)
-		look_sock(&check_socks[i]);
-	check_done = 1;
+	check_child.live = BPF_CORE_READ(task, signal, live.counter);
+	check_child.ended = 1;
 	return 0;
 }
 

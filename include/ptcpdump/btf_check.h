@@ -8,6 +8,12 @@
 
 enum { BTF_CHECK_SOCKS = 3, BTF_CHECK_NAME = 16, BTF_CHECK_WORDS = 8 };
 
+struct btf_check_path {
+	__u32 cut;
+	__u32 at; /* where in text it starts; it ends before the last byte */
+	char text[EVENT_FILENAME_MAX];
+};
+
 struct btf_check_task {
 	/* of helpers, which know without BTF */
 	__u64 pid_tgid, uid_gid, cgroup;
@@ -21,9 +27,7 @@ struct btf_check_task {
 	__u32 tgid, tid;
 	__u32 outer_tid, inner_tid, inner_tgid; /* of struct pid: the first number and the last */
 	__u32 flags, live, in_execve, preempt;
-	__u32 path_cut;
-	__u32 path_at; /* where in the path it starts */
-	char path[EVENT_FILENAME_MAX];
+	struct btf_check_path exe, file;
 };
 
 struct btf_check_sock {
@@ -33,6 +37,14 @@ struct btf_check_sock {
 	__u32 locked, unlocked; /* sk_lock.owned in a call that works on it, and outside */
 	__u32 kernel_other;	/* sk_kern_sock of a socket of the kernel; where it can be reached: */
 	__u32 kernel_reached;
+};
+
+/* A process of the thread's, in a pid namespace of its own where that is possible. */
+struct btf_check_child {
+	__u64 pid_tgid, uid_gid;
+	__u32 outer_tid, inner_tid, level, pidns, uid;
+	__u32 live; /* threads when its only one had ended */
+	__u32 seen, ended;
 };
 
 struct btf_check_packet {

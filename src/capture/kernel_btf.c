@@ -66,7 +66,7 @@ static int use_given(const struct kernel_btf_places *p, const char *given, char 
 		return -EINVAL;
 	}
 	err = check(p, given, why);
-	if (err == -EINVAL)
+	if (err)
 		log_error("--kernel-btf '%s': is not the BTF of this kernel, %s: %s; leave the option out to have it "
 			  "looked for",
 			  given, p->release, why);
@@ -85,7 +85,7 @@ static bool libbpf_finds_it(const struct kernel_btf_places *p)
 		return false;
 	btf__free(btf);
 	err = check(p, "", why);
-	if (err == -EINVAL)
+	if (err)
 		log_warn(
 			"the BTF of a vmlinux in /boot, /lib/modules or /usr/lib/debug is not that of this kernel, %s: %s: "
 			"remove it",

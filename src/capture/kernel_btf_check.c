@@ -24,11 +24,14 @@
 
 enum {
 	LOG_SIZE = 64 << 10,
+	UNTRIED = 1,
 	TCP_ESTABLISHED_ = 1,
 	TCP_LISTEN_ = 10,
 	EXECS_MAX = 1 << 24,
-	/* flags of proc(5), of those that stay: PF_KTHREAD, PF_RANDOMIZE, PF_SUPERPRIV, PF_FORKNOEXEC */
-	FLAGS_KEPT = 0x00200000 | 0x00400000 | 0x100 | 0x40,
+	LONG_LEFT = 256, /* of a path, less is left than the longest name takes */
+	DEEP = 20,	 /* of 32 steps, some go from mount to mount */
+	/* flags of proc(5), of those that stay: PF_KTHREAD, PF_RANDOMIZE, PF_FORKNOEXEC */
+	FLAGS_KEPT = 0x00200000 | 0x00400000 | 0x40,
 };
 
 /* /proc/PID/stat, by the numbers of proc(5). */
@@ -121,20 +124,40 @@ static void compare_starts(struct trial *t, const struct btf_check_task *k)
 	must(t, "start of task_struct.real_parent", procfs_same_start(tick, k->task.parent_start, parent.start));
 }
 
-/* It is as long as /proc tells it, or longer: seen from outside of our root. */
-static void compare_path(struct trial *t, const struct btf_check_task *k)
+static unsigned steps_in(const struct btf_check_path *k)
 {
-	char path[EVENT_FILENAME_MAX];
-	const uint32_t end = EVENT_FILENAME_MAX - 1, len = end - k->path_at;
-	const int n = procfs_exe(pidns_shown(getpid()), path, sizeof(path));
+	unsigned n = 0;
 
-	if (n <= 0 || n >= EVENT_FILENAME_MAX - 1 || path[0] != '/' || k->path_cut)
+	for (uint32_t i = k->at; i < EVENT_FILENAME_MAX - 1; i++)
+		n += k->text[i] == '/';
+	return n;
+}
+
+/* It is as long as /proc tells it, or longer: seen from outside of our root. A long or deep one may be cut. */
+static void compare_path(struct trial *t, const char *what, const struct btf_check_path *k, const char *path, int n)
+{
+	const uint32_t end = EVENT_FILENAME_MAX - 1, len = end - k->at;
+
+	if (n <= 0 || n >= EVENT_FILENAME_MAX - 1 || path[0] != '/')
+		return;
+	if (k->cut && (k->at < LONG_LEFT || steps_in(k) >= DEEP))
 		return;
 	/* Of memfd_create(): in no folder. */
 	if (!len && strncmp(path, "/memfd:", 7) == 0)
 		return;
-	must(t, "the path of mm_struct.exe_file",
-	     k->path_at < end && (uint32_t)n <= len && memcmp(k->path + end - n, path, (size_t)n) == 0);
+	must(t, what, k->at < end && (uint32_t)n <= len && memcmp(k->text + end - n, path, (size_t)n) == 0);
+}
+
+static void compare_paths(struct trial *t, const struct btf_check_task *k)
+{
+	const uint32_t file = t->skel->bss->check_file, shown = pidns_shown(getpid());
+	char path[EVENT_FILENAME_MAX], name[64];
+
+	compare_path(t, "the path of mm_struct.exe_file", &k->exe, path, procfs_exe(shown, path, sizeof(path)));
+	if (!file || !k->file.at)
+		return;
+	snprintf(name, sizeof(name), "task/%ld/fd/%u", (long)syscall(SYS_gettid), file);
+	compare_path(t, "the path of a file", &k->file, path, procfs_link(shown, name, path, sizeof(path)));
 }
 
 static void compare_context(struct trial *t, const struct btf_check_task *k)
@@ -159,10 +182,25 @@ static void compare_task(struct trial *t, const struct btf_check_task *k)
 	same(t, "pid_namespace.ns.inum", k->task.pidns, procfs_namespace(0, "pid"));
 	compare_starts(t, k);
 	compare_stat(t, k);
-	compare_path(t, k);
+	compare_paths(t, k);
 	compare_context(t, k);
 	must(t, "task_struct.self_exec_id", k->exec_id && k->exec_id <= EXECS_MAX);
 	same(t, "task_struct.in_execve", k->in_execve, 0);
+}
+
+static void compare_child(struct trial *t, const struct btf_check_child *k)
+{
+	if (!t->did.child || !k->seen)
+		return;
+	same(t, "pid.numbers of a child", k->outer_tid, (uint32_t)k->pid_tgid);
+	same(t, "cred.uid of a child", k->uid, (uint32_t)k->uid_gid);
+	if (k->ended)
+		same(t, "signal_struct.live of a child that ends", k->live, 0);
+	if (!t->did.nested)
+		return;
+	same(t, "pid.numbers of a child in its namespace", k->inner_tid, 1);
+	if (t->did.child_pidns)
+		same(t, "pid_namespace.ns.inum of a child", k->pidns, t->did.child_pidns);
 }
 
 static void compare_address(struct trial *t, const char *what, const uint32_t read[4], uint16_t port,
@@ -180,8 +218,6 @@ static void compare_address(struct trial *t, const char *what, const uint32_t re
 
 static void compare_sock(struct trial *t, const struct btf_check_sock *k, const struct btf_try_sock *s, uint32_t netns)
 {
-	const bool chosen = s->family == AF_INET && !s->connects;
-
 	same(t, "sock_common.skc_cookie", k->cookie, s->cookie);
 	same(t, "net.ns.inum of a socket", k->flow.netns, netns);
 	same(t, "sock.sk_protocol", k->flow.proto, IPPROTO_TCP);
@@ -189,8 +225,8 @@ static void compare_sock(struct trial *t, const struct btf_check_sock *k, const 
 	compare_address(t, "the local end of sock_common", k->flow.l, k->flow.lport, &s->local);
 	if (s->connects)
 		compare_address(t, "the remote end of sock_common", k->flow.r, k->flow.rport, &s->remote);
-	same(t, "sock_common.skc_reuseport", k->shared, chosen);
-	same(t, "sock.sk_reuseport_cb", k->chosen, chosen);
+	same(t, "sock_common.skc_reuseport", k->shared, s->shares);
+	same(t, "sock.sk_reuseport_cb", k->chosen, s->chooses);
 	same(t, "sock.sk_lock.owned, which is free,", k->unlocked, 0);
 	same(t, "sock.sk_lock.owned, which is held,", k->locked, 1);
 	same(t, "sock.sk_kern_sock", k->kernel, 0);
@@ -219,6 +255,7 @@ static void compare(void *arg)
 	if (!seen->check_done)
 		return;
 	compare_task(t, &seen->check_task);
+	compare_child(t, &seen->check_child);
 	if (netns)
 		same(t, "net.ns.inum", seen->check_task.task.netns, netns);
 	for (size_t i = 0; netns && seen->check_socks_seen >= t->did.n && i < t->did.n; i++)
@@ -246,25 +283,30 @@ static void prepare(struct btf_check *skel)
 	skel->rodata->shown_pidns = pids.initial ? 0 : pids.inode;
 	snprintf(skel->bss->check_begin, BTF_CHECK_NAME, "btf-%x", (unsigned)getpid());
 	snprintf(skel->bss->check_end, BTF_CHECK_NAME, "btf.%x", (unsigned)getpid());
+	snprintf(skel->bss->check_born, BTF_CHECK_NAME, "btf+%x", (unsigned)getpid());
 }
 
-/* What libbpf makes of the verifier's log where a field is not in the file, up to the end of the line. */
-static void tell_refusal(const char *log, int err, char *why)
+/* Of the verifier's log, where a field is not in the file, as libbpf has it up to the end of the line. */
+static bool tell_missing(const char *log, char *why)
 {
 	static const char mark[] = "failed to resolve CO-RE relocation ";
-	const char *missing = strstr(log, mark), *end;
+	const char *missing = strstr(log, mark);
 
-	if (missing) {
-		missing += sizeof(mark) - 1;
-		end = missing + strcspn(missing, "(\n");
-		snprintf(why, KERNEL_BTF_WHY, "it lacks %.*s", (int)(end - missing), missing);
-	} else {
-		snprintf(why, KERNEL_BTF_WHY, "the kernel refuses the programs that are fitted by it (%s)",
-			 strerror(-err));
-	}
+	if (!missing)
+		return false;
+	missing += sizeof(mark) - 1;
+	snprintf(why, KERNEL_BTF_WHY, "it lacks %.*s", (int)strcspn(missing, "(\n"), missing);
+	return true;
 }
 
-/* 0; -EINVAL: what is wrong with the file; 1: it is not the file's fault. */
+/* As it takes such programs when they are empty, and lets them read. */
+static bool kernel_permits(int err)
+{
+	return err != -EPERM && kernel_has(KERNEL_RAW_TRACEPOINT) && kernel_has(KERNEL_SCHED_CLS) &&
+	       libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_FUNC_probe_read_kernel, NULL) == 1;
+}
+
+/* 0; -EINVAL: what is wrong with the file; UNTRIED: it is not the file's fault. */
 static int load(struct trial *t, const char *path)
 {
 	char *log = calloc(1, LOG_SIZE);
@@ -281,8 +323,12 @@ static int load(struct trial *t, const char *path)
 	if (!err)
 		err = btf_check__attach(t->skel);
 	if (err && err != -ENOMEM) {
-		tell_refusal(log, err, t->why);
-		err = err != -EPERM && kernel_has(KERNEL_RAW_TRACEPOINT) && kernel_has(KERNEL_SCHED_CLS) ? -EINVAL : 1;
+		const bool missing = tell_missing(log, t->why);
+
+		if (!missing)
+			snprintf(t->why, KERNEL_BTF_WHY, "the kernel refuses programs that are fitted by it (%s)",
+				 strerror(-err));
+		err = missing || kernel_permits(err) ? -EINVAL : UNTRIED;
 	}
 	free(log);
 	return err;
@@ -297,10 +343,12 @@ static int run(struct trial *t)
 	t->err = 0;
 	t->did = (struct btf_try){ .begin = seen->check_begin,
 				   .end = seen->check_end,
+				   .born = seen->check_born,
 				   .egress_fd = bpf_program__fd(t->skel->progs.btf_check_egress),
 				   .ingress_fd = bpf_program__fd(t->skel->progs.btf_check_ingress),
 				   .egress_seen = &seen->check_packets[0].seen,
 				   .ingress_seen = &seen->check_packets[1].seen,
+				   .file = &t->skel->bss->check_file,
 				   .ended = compare,
 				   .ended_arg = t };
 	err = thread_start(&thread, btf_try, &t->did);
@@ -312,6 +360,17 @@ static int run(struct trial *t)
 	else if (!t->did.packets)
 		log_info("whether the BTF is this kernel's could not be tried with packets");
 	return t->err;
+}
+
+/* What is compared may change meanwhile: a thread ends, a parent. What is read at random may be right once. */
+static int run_again(struct trial *t)
+{
+	int err = run(t);
+
+	if (!err)
+		return 0;
+	err = run(t);
+	return err ? err : run(t);
 }
 
 static int check_layout(const char *path, char *why)
@@ -337,16 +396,12 @@ int kernel_btf_check(const char *path, char why[KERNEL_BTF_WHY])
 	err = check_layout(path, why);
 	if (!err)
 		err = load(&t, path);
-	if (err == 1)
+	if (err == UNTRIED)
 		log_info("whether the BTF is this kernel's cannot be tried: %s", why);
-	if (!err) {
-		err = run(&t);
-		/* What is compared may change meanwhile: a thread ends, a parent. */
-		if (err)
-			err = run(&t);
-	}
+	if (!err)
+		err = run_again(&t);
 	if (err < 0 && !*why)
 		snprintf(why, KERNEL_BTF_WHY, "%s", strerror(-err));
 	btf_check__destroy(t.skel);
-	return err == 1 ? 0 : err;
+	return err == UNTRIED ? 0 : err;
 }

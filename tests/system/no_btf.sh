@@ -15,7 +15,8 @@ if [ -z "${NO_BTF_INNER:-}" ]; then
 fi
 
 run() { # ARGUMENTS: of a capture of one ping
-	timeout 20 "$PTCPDUMP" -i lo -n --log-level info "$@" icmp -- ping -q -c 1 127.0.0.1 >"$TEST_TMP/out" 2>"$TEST_TMP/err"
+	# shellcheck disable=SC2086 # or a program that runs it
+	timeout 20 $PTCPDUMP -i lo -n --log-level info "$@" icmp -- ping -q -c 1 127.0.0.1 >"$TEST_TMP/out" 2>"$TEST_TMP/err"
 	STATUS=$?
 }
 
@@ -76,9 +77,13 @@ cp "$TEST_TMP/other" /var/lib/ptcpdump/btf/vmlinux
 cp "$TEST_TMP/vmlinux" "/var/lib/ptcpdump/btf/$(uname -r).btf"
 run
 is other_in_folder "$STATUS $(grep -c "'/var/lib/ptcpdump/btf/vmlinux' $wrong.*: remove it" "$TEST_TMP/err") $(grep -c ' ping\.' "$TEST_TMP/out")" "0 1 2"
-# Without rights to new namespaces, the rest is looked at.
-timeout 20 setpriv --bounding-set -sys_admin "$PTCPDUMP" -i lo -c 1 --kernel-btf "$TEST_TMP/other" >"$TEST_TMP/out" 2>"$TEST_TMP/err"
-is without_namespaces "$? $(grep -c "$wrong" "$TEST_TMP/err")" "1 1"
+# Without rights to new namespaces, the rest is looked at. In a pid namespace, numbers are other ones.
+PTCPDUMP="setpriv --bounding-set -sys_admin $PTCPDUMP" run --kernel-btf "$TEST_TMP/vmlinux"
+is without_namespaces "$STATUS $(grep -c 'could not be tried with packets' "$TEST_TMP/err") $(grep -c ' ping\.' "$TEST_TMP/out")" "0 1 2"
+PTCPDUMP="setpriv --bounding-set -sys_admin $PTCPDUMP" run --kernel-btf "$TEST_TMP/other"
+is other_without_namespaces "$STATUS $(grep -c "$wrong" "$TEST_TMP/err")" "1 1"
+PTCPDUMP="unshare -p -f --mount-proc $PTCPDUMP" run --kernel-btf "$TEST_TMP/vmlinux"
+is in_pid_namespace "$STATUS $(grep -c 'tried' "$TEST_TMP/err") $(grep -c ' ping\.' "$TEST_TMP/out")" "0 0 2"
 rm -r /var/lib/ptcpdump
 run --kernel-btf /etc/passwd
 is bad_option "$STATUS $(grep -c "'/etc/passwd': does not hold the BTF of a kernel" "$TEST_TMP/err")" "1 1"
