@@ -58,8 +58,13 @@ static __always_inline bool socket_sends(const struct owner_scratch *S, struct s
 
 static __always_inline void flow_note(struct owner_scratch *S, struct task_struct *task, struct sock *s)
 {
+	const struct owner_rec *old;
+
 	if (!owner_current(&S->rec, task))
 		return;
+	old = flows_find(&S->flow[FLOW_SRC]);
+	if (old && owner_same(old, &S->rec) && old->uid != S->rec.uid)
+		owner_user_changed(&S->rec, old->uid);
 	if (!attrib_forwarded && socket_elsewhere((unsigned long)s))
 		attrib_forwarded = 1;
 	if (shown_pidns && S->rec.tgid & PID_OUTSIDE)
