@@ -21,12 +21,13 @@ sys.dont_write_bytecode = True
 os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 from truth.base import PTCPDUMP, SLOW, children, path, running, tmp, wait_for
-from truth.capture import STATISTICS, Capture
+from truth.capture import Capture
 from truth.peers import Peers
 from truth.score import describe, parse, pids
 
 TCP, PREFORK, UDP = 7171, 7172, 7173
 FILTER = "portrange %d-%d" % (TCP, UDP)
+COUNTS = re.compile(r"^(\d+) packets? captured\n(\d+) packets? received by filter\n(\d+) packets? dropped", re.M)
 # By version, the oldest last: docs/kernels.md.
 OLD = ("storage,iterators,taskbtf,tcx", "ringbuf,tasks,storage,iterators,taskbtf,tcx",
        "ringbuf,tasks,links,globals,mmap,storage,iterators,taskbtf,tcx", "programs")
@@ -47,7 +48,8 @@ def words():
 def listen():
     """tcpdump, to count."""
     log = open(path("tcpdump.log"), "w+")
-    p = subprocess.Popen(["tcpdump", "-i", "lo", "-n", "-w", "/dev/null", "--immediate-mode", "-B", "8192", *FILTER.split()], stderr=log)
+    p = subprocess.Popen(["tcpdump", "-i", "lo", "-n", "-w", "/dev/null", "--immediate-mode", "-B", "8192", *FILTER.split()],
+                         stderr=log)
     children.append(p)
     wait_for(10 * SLOW, lambda: "listening" in open(log.name).read() or p.poll() is not None)
     return p, log
@@ -85,7 +87,8 @@ def wrong(peers, packet):
         fits = all(pid is None or pid in right[0] | right[1] for pid in shown)
     else:
         fits = shown[0] in right[0] and shown[1] in right[1]
-    return None if fits else "%s.%d > %s.%d (%s) is of %s, not of %s" % (src, sport, dst, dport, describe(packet.data), shown, right)
+    return None if fits else "%s.%d > %s.%d (%s) is of %s, not of %s" % (src, sport, dst, dport, describe(packet.data), shown,
+                                                                         right)
 
 
 def fdinfo(pid, key):
@@ -113,7 +116,7 @@ def too_new(pid):
 
 
 def round_of(hidden, rng):
-    """"" or what is wrong; what was seen, in words."""
+    """What is wrong, "" nothing; and what was seen, in words."""
     os.environ["PTCPDUMP_HIDE"] = hidden
     peers = Peers()
     cap = Capture("-i", "lo", *FILTER.split())
@@ -123,8 +126,7 @@ def round_of(hidden, rng):
     time.sleep(0.1 * SLOW)
     packets = cap.stop()
     there = counted(other, log)
-    captured, received, dropped = map(int, re.search(r"(\d+) packets? captured\s+(\d+) packets? received by filter\s+(\d+) packets? dropped",
-                                                     cap.text()).groups())
+    captured, received, dropped = map(int, COUNTS.search(cap.text()).groups())
     peers.finish()
     if not bad and (captured != there or captured + dropped != received):
         bad = "%d captured, %d dropped, %d received, and tcpdump has %d" % (captured, dropped, received, there)
@@ -154,16 +156,20 @@ def main():
         return 0
     rng, known, failed = random.Random(args.seed), words(), False
     print("%s - hidden: unknown words are refused, and all are told" % ("ok" if known else "not ok"))
-    rounds = args.words or [*OLD, *(",".join(w for w in known if w != "programs" and rng.random() < 0.4) for _ in range(args.rounds))]
+    others = [w for w in known if w != "programs"]
+    at_random = [",".join(w for w in others if rng.random() < 0.4) for _ in range(args.rounds)]
+    rounds = args.words or [*OLD, *at_random]
     for hidden in rounds:
+        seen = ""
         try:
             bad, seen = round_of(hidden, rng)
         except (RuntimeError, subprocess.SubprocessError) as e:
-            bad, seen = str(e).replace("\n", " "), ""
+            bad = str(e).replace("\n", " ")
         finally:
             end_all()
         failed |= bool(bad)
-        print("%s - hidden: without %s: %s" % ("not ok" if bad else "ok", hidden or "nothing", bad + " (--seed %d)" % args.seed if bad else seen), flush=True)
+        print("%s - hidden: without %s: %s" % ("not ok" if bad else "ok", hidden or "nothing",
+                                               bad + " (--seed %d)" % args.seed if bad else seen), flush=True)
     shutil.rmtree(tmp())
     return int(failed or not known)
 
