@@ -33,10 +33,15 @@ COUNT = int(os.environ.get("REFUSED_COUNT", "8"))
 
 os.environ["TRUTH_COUNT"] = "4"
 folder = tempfile.mkdtemp(prefix="refused")
-wrapper, words_file = os.path.join(folder, "ptcpdump"), os.path.join(folder, "words")
+wrapper, words_file, hides = (os.path.join(folder, name) for name in ("ptcpdump", "words", "hides"))
 with open(wrapper, "w") as f:
-    f.write('#!/bin/sh\nexec %s $(cat %s) -- %s "$@"\n' % (REFUSE, words_file, REAL))
-os.chmod(wrapper, stat.S_IRWXU)
+    f.write('#!/bin/sh\nexec $REFUSED_BEFORE %s $(cat %s) -- %s "$@"\n' % (REFUSE, words_file, REAL))
+# /proc shows no processes but those that may be traced.
+with open(hides, "w") as f:
+    f.write('#!/bin/sh\nexec unshare -m --propagation private sh -c \'mount -t proc -o hidepid=2 proc /proc && '
+            'exec setpriv --bounding-set -sys_ptrace --inh-caps -sys_ptrace "$@"\' - "$@"\n')
+for file in (wrapper, hides):
+    os.chmod(file, stat.S_IRWXU)
 os.environ["PTCPDUMP"] = wrapper
 
 from truth import capture, tcp, udp  # noqa: E402, the wrapper is theirs
@@ -119,9 +124,9 @@ def probes_say_no():
     return good
 
 
-def lives(words):
+def lives(words, hidden=False):
     """Both ends of a connection and of datagrams that last are named where nothing but /proc tells; the words for it are said once.
-    What is wrong; "" for nothing."""
+    hidden: /proc does not tell either, and nobody is named. What is wrong; "" for nothing."""
     server = socket.create_server(("127.0.0.1", 0))
     receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     receiver.bind(("127.0.0.1", 0))
@@ -140,6 +145,8 @@ def lives(words):
     for s in (server, receiver, accepted):
         s.close()
     children.clear()
+    if hidden:
+        return "" if len(packets) >= 10 and {pids(p) for p in packets} == {(None, None)} else str([pids(p) for p in packets])
     want = collections.Counter()
     for p in packets:
         _, _, sport, _, _, _, _ = parse(p.data)
@@ -158,7 +165,11 @@ def owners_by_proc():
         print("%s - owners by /proc without %s%s" % ("not ok" if why else "ok", " and ".join(words), ": " + why if why else ""),
               flush=True)
         good &= not why
-    return good
+    os.environ["REFUSED_BEFORE"] = hides
+    why = lives(["bpf"], hidden=True)
+    del os.environ["REFUSED_BEFORE"]
+    print("%s - nobody where /proc hides processes%s" % ("not ok" if why else "ok", ": " + why if why else ""), flush=True)
+    return good and not why
 
 
 def in_user_namespace():
