@@ -255,11 +255,10 @@ $(SANDBOX_FILTER): scripts/sandbox_filter.c
 		$(shell $(HOST_PKG_CONFIG) --libs libseccomp)
 	$(Q)$@.make $(MACHINE) >$@.tmp && mv $@.tmp $@
 
-# Stays as it is where it says the same: what includes it is compiled for a new version only.
-$(VERSION_H): Makefile
+# Written for a new version only, so that what includes it is compiled anew then, and not with each change of this file.
+$(VERSION_H): $(if $(findstring "$(VERSION)",$(file <$(VERSION_H))),,FORCE)
 	@mkdir -p $(@D)
-	@echo '#define PTCPDUMP_VERSION "$(VERSION)"' >$@.tmp
-	$(Q)cmp -s $@.tmp $@ && rm $@.tmp || mv $@.tmp $@
+	@echo '#define PTCPDUMP_VERSION "$(VERSION)"' >$@
 
 LICENSE_FILES := LICENSE NOTICE $(sort $(wildcard LICENSES/*.txt))
 $(LICENSES): scripts/licenses $(LICENSE_FILES)
@@ -510,4 +509,4 @@ help:
 	@echo "Settings: V=1 WERROR=1 CROSS= SYSROOT= SANITIZE= CC= CLANG= BPFTOOL= CFLAGS= DISTDIR= PREFIX= DESTDIR= EXTCAPDIR="
 
 .DEFAULT_GOAL := all
-.PHONY: all check-fast vm-kernels wireshark-versions completions fuzz static asan tsan tests check demo setup bench golden check-clean format check-format lint install uninstall dist packages clean distclean help $(SUITES:%=check-%)
+.PHONY: FORCE all check-fast vm-kernels wireshark-versions completions fuzz static asan tsan tests check demo setup bench golden check-clean format check-format lint install uninstall dist packages clean distclean help $(SUITES:%=check-%)
