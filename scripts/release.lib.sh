@@ -8,13 +8,11 @@ PACKAGE_VERSION=${VERSION//-/\~}
 HOMEPAGE=${HOMEPAGE:-https://ptcpdump.invalid/}
 MAINTAINER=${MAINTAINER:-The ptcpdump authors <maintainers@ptcpdump.invalid>}
 
-# All files of a release are of this time: that of the last commit. Those of a source tarball have it.
+# All files of a release are of this time: that of the last commit. Those of a source tarball have it; and git tells nothing to those
+# who do not own the clone.
 if [ -z "${SOURCE_DATE_EPOCH:-}" ]; then
-	if [ -e .git ]; then
-		SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
-	else
-		SOURCE_DATE_EPOCH=$(stat -c %Y Makefile)
-	fi
+	SOURCE_DATE_EPOCH=$([ ! -e .git ] || git log -1 --format=%ct 2>/dev/null) || SOURCE_DATE_EPOCH=
+	SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(stat -c %Y Makefile)}
 fi
 export SOURCE_DATE_EPOCH
 

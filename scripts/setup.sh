@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 # setup.sh [-n] [GROUP...]: installs what is missing to build and test, without asking. Groups: build, static, test (the
-# default is these three), containers (Docker and containerd, for their tests), vm (other kernels), lint, fuzz, package (what a
-# release is made of), cross (make
-# CROSS=; "cross riscv64" and the like: for that machine instead of arm64), or all.
+# default is these three), containers (Docker and containerd, for their tests), vm (other kernels), lint, fuzz, package
+# (what a release is made and tested with), cross (make CROSS=; "cross riscv64" and the like: for that machine instead of
+# arm64), or all.
 # With apt (Debian 12, Ubuntu 22.04 and later) as root or through sudo; elsewhere it prints what is needed.
 # -n: only prints the names of the packages.
 # "a|b": either will do, a is installed when both are missing.

@@ -9,7 +9,7 @@ command -v dpkg-deb >/dev/null || skip_all "dpkg-deb is missing" deb
 check made packages deb
 DEB=$(echo "$OUT"/*.deb)
 arch=$(dpkg --print-architecture)
-triplet=$(dpkg-architecture -qDEB_HOST_MULTIARCH)
+triplet=$(uname -m)-linux-gnu
 is name "${DEB##*/}" "ptcpdump_$PACKAGE_VERSION-1_$arch.deb"
 is control "$(dpkg-deb -f "$DEB" Package Version Architecture Depends)" "Package: ptcpdump
 Version: $PACKAGE_VERSION-1

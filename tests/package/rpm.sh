@@ -5,7 +5,9 @@ set -u
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/lib-package.sh"
 
-command -v rpmbuild >/dev/null || skip_all "rpmbuild is missing" rpm
+for command in rpmbuild rpm2cpio cpio; do
+	command -v $command >/dev/null || skip_all "$command is missing" rpm
+done
 check made packages rpm
 RPM=$(echo "$OUT"/*.rpm)
 arch=$(uname -m)
