@@ -5,7 +5,7 @@ set -u
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/lib-package.sh"
 
-command -v git >/dev/null && [ -e .git ] || skip_all "this is no clone of the repository" dist
+[ -e .git ] && git rev-parse >/dev/null 2>&1 || skip_all "this is no clone of the repository, or somebody else's" dist
 offline=(unshare -n)
 [ "$(id -u)" -eq 0 ] || offline=(unshare -rn)
 "${offline[@]}" true 2>/dev/null || skip_all "no network namespaces" dist
