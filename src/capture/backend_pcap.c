@@ -208,7 +208,8 @@ int pcap_backend_open(struct capture *c)
 	int err = 0;
 
 	if (c->namespaces.any) {
-		log_error("the pcap backend cannot follow all network namespaces: name them, or use --backend tc");
+		log_error("the pcap backend cannot follow all network namespaces: name them%s",
+			  kernel_takes_packet_programs() ? ", or use --backend tc" : " (others can from Linux 5.8 on)");
 		return -EINVAL;
 	}
 	/* The filter is compiled for each device when it is open, and is as long as it is then. */
