@@ -153,6 +153,17 @@ static bool softirq_stack_there(void)
 	return uname(&u) != 0 || !strstr(u.version, "PREEMPT_RT");
 }
 
+/* Off by default on some architectures; without it the kernel takes none of ours. */
+static bool jit_on(void)
+{
+	FILE *f = fopen("/proc/sys/net/core/bpf_jit_enable", "re");
+	const int value = f ? fgetc(f) : EOF;
+
+	if (f)
+		fclose(f);
+	return value != '0';
+}
+
 /* Where processors need not load words from any place, the verifier takes no program that does. */
 static bool unaligned_taken(void)
 {
@@ -255,6 +266,10 @@ static const struct {
 			     .lost = "each packet that sockets of other namespaces get is looked at, for their SYNs",
 			     .here = synack6_passes,
 			     TOLD(attrib_synack6) },
+	[KERNEL_JIT] = { .kind = "compiler",
+			 .name = "JIT",
+			 .lost = "all programs: sysctl -w net.core.bpf_jit_enable=1 switches it on",
+			 .here = jit_on },
 	[KERNEL_UNALIGNED] = { .kind = "load",
 			       .name = "unaligned words",
 			       .lost = "packet programs read packets by helper, which takes longer",

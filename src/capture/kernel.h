@@ -32,6 +32,7 @@ enum kernel_feature {
 	KERNEL_PREEMPT_OFF,	/* programs at cgroup_skb may switch preemption off */
 	KERNEL_TRACE_FRAGMENTS, /* tracepoints may read the fragments of packets */
 	KERNEL_SYNACK6,		/* SYN-ACKs of IPv6 pass cgroup_skb */
+	KERNEL_JIT,		/* what translates programs is switched on */
 	KERNEL_UNALIGNED,	/* programs may load words from any place of a packet */
 	KERNEL_SOFTIRQ_STACK,	/* soft interrupts never run on the stack of a task; not so with PREEMPT_RT */
 	KERNEL_RINGBUF,		/* BPF ring buffers */

@@ -452,7 +452,9 @@ static void say_not_loaded(const struct capture *c, int err)
 			"locked memory: ask for less with -B, or allow more (ulimit -l); --log-level debug shows more",
 			strerror(EPERM), buffers);
 	else
-		log_error("cannot load the eBPF programs: %s; --log-level debug shows why", strerror(-err));
+		log_error("cannot load the eBPF programs: %s; %s", strerror(-err),
+			  kernel_has(KERNEL_JIT) ? "--log-level debug shows why"
+						 : "the kernel's compiler is off: sysctl -w net.core.bpf_jit_enable=1");
 }
 
 int programs_load(struct capture *c)
