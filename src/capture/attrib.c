@@ -347,8 +347,8 @@ static void hook_say_lost(const struct attrib *a, size_t i)
 {
 	const char *why = a->support.why[i] ? a->support.why[i] : "missing";
 
-	/* A backend for such kernels was chosen. */
-	if (why == hook_too_old)
+	/* A backend for such kernels was chosen, or another hook tells the same. */
+	if (why == hook_too_old || hook_stood_in(&a->support, i))
 		return;
 	log_msg(why == cgroup_is_full ? LOG_WARN : LOG_INFO, "no \"%s\" (%s): %s", hooks[i].target, why, hooks[i].lost);
 }

@@ -96,6 +96,15 @@ bool hook_replaced(const struct hook_support *s, size_t i)
 	return other < hooks_count && (s->usable[other] || hook_replaced(s, other));
 }
 
+bool hook_stood_in(const struct hook_support *s, size_t i)
+{
+	for (size_t j = 0; hooks[i].kind == HOOK_FENTRY && j < hooks_count; j++) {
+		if (hooks[j].instead == hooks[i].program && s->usable[j])
+			return true;
+	}
+	return false;
+}
+
 static bool at_function(const struct hook *hook)
 {
 	return hook->kind == HOOK_FENTRY || hook->kind == HOOK_KPROBE;

@@ -72,6 +72,8 @@ bool hooks_try(struct hook_support *s);
 size_t hook_row(size_t program);
 /* Another that this kernel takes makes hooks[i] needless, or made that one so. */
 bool hook_replaced(const struct hook_support *s, size_t i);
+/* Nothing is lost without a program at a function, as one at a kprobe tells the same. */
+bool hook_stood_in(const struct hook_support *s, size_t i);
 /* Of those that are not of a cgroup. NULL, with errno. */
 struct bpf_link *hook_attach(size_t i, const struct ptcpdump *skel);
 

@@ -93,6 +93,11 @@ static void test_functions_are_needed_by_some(void)
 
 	CHECK(!hook_replaced(&s, entry));
 	CHECK(!hook_replaced(&s, probed));
+	CHECK(!hook_stood_in(&s, entry));
+	s.usable[probed] = true;
+	CHECK(hook_stood_in(&s, entry));
+	CHECK(!hook_stood_in(&s, told));
+	s.usable[probed] = false;
 	s.usable[entry] = true;
 	CHECK(!hook_replaced(&s, entry));
 	CHECK(hook_replaced(&s, probed));
