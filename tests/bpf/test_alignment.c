@@ -7,6 +7,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <ptcpdump/count.h>
 #include <ptcpdump/event.h>
 
 #include "check.h"
@@ -14,7 +15,8 @@
 #include "filter_host.skel.h"
 #include "ptcpdump.skel.h"
 
-enum { SNAPLEN = 96 };
+/* Older verifiers look at what counts packets, too. */
+enum { SNAPLEN = COUNT_WORK_MAX };
 
 static struct filter_inject *inject;
 
