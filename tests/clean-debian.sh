@@ -4,8 +4,8 @@
 # what the README says: make demo, then make check. Root only; not part of make check. KEEP=1 leaves the tree for a look.
 #
 # The new system has what debootstrap's minimal variant brings, plus make and git. It uses the apt sources of this
-# machine's Debian, of another SUITE the same mirror, and this machine's kernel and network. Its root is no mount point, as
-# in many a chroot. No service may be started or enabled there, and it is told how many packages came.
+# machine's Debian, of another SUITE the same mirror, and this machine's kernel and network. No service may be started or
+# enabled there, and it is told how many packages came.
 set -eu
 
 suite=${SUITE:-bookworm}
@@ -103,9 +103,13 @@ enabled() { (cd "$root" && find etc/systemd/system -path '*.wants/*' && find etc
 packages_before=$(packages)
 enabled_before=$(enabled)
 
+# Its root is the root of a mount namespace, as a container's is: of what runs in a chroot, the kernel says paths as they are
+# outside.
+# shellcheck disable=SC2016 # for the shell inside
+inside='mount --rbind "$1" "$1" && cd "$1" && pivot_root . . && umount -l . && cd /root/ptcpdump && exec env -i HOME=/root \
+	PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb DISTDIR="$2" bash -c "$3"'
 status=0
-chroot "$root" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb DISTDIR="$distdir" \
-	bash -c "cd /root/ptcpdump && $command" </dev/null || status=$?
+unshare -m --propagation private bash -c "$inside" bash "$root" "$distdir" "$command" </dev/null || status=$?
 echo "clean-debian.sh: '$command' ended with status $status; it installed $(($(packages) - packages_before)) packages"
 if [ -s "$root/started" ]; then
 	echo "clean-debian.sh: services would have been started: $(sort -u "$root/started" | paste -sd';')" >&2

@@ -68,7 +68,8 @@ ssh_client() {
 
 programs() {
 	mkdir "$TEST_TMP"/{agent,none,old,wrong_clock}
-	ln -s "$PTCPDUMP" "$TEST_TMP/agent/ptcpdump"
+	# A copy: where it was built may be root's alone.
+	cp "$PTCPDUMP" "$TEST_TMP/agent/ptcpdump"
 	printf '#!/bin/sh\necho "ptcpdump: unrecognized option" >&2\nexit 1\n' >"$TEST_TMP/old/ptcpdump"
 	local lib
 	for lib in /usr/lib/*/faketime/libfaketime.so.1; do
@@ -197,11 +198,12 @@ as_plain_user() {
 	cp "$TEST_TMP/key" "$TEST_TMP/owners_key"
 	chown 12345 "$TEST_TMP/owners_key"
 	printf '#!/bin/sh\nexec %s -F %s -i %s "$@"\n' "$(command -v ssh)" "$TEST_TMP/ssh_config" "$TEST_TMP/owners_key" >"$BIN/ssh"
+	program=$TEST_TMP/agent/ptcpdump
 	check_started plain_user 1 --remote web1 -i eth1 -nn -c 4 'tcp port 80'
 	fetch
 	finish
 	is plain_user "$STATUS $(grep -c 'eth1@web1 nginx' "$TEST_TMP/out")" "0 4"
-	as_user=()
+	as_user=() program=
 	printf '#!/bin/sh\nexec %s -F %s "$@"\n' "$(command -v ssh)" "$TEST_TMP/ssh_config" >"$BIN/ssh"
 }
 
