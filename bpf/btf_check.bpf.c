@@ -78,6 +78,8 @@ static __always_inline void look_context(struct btf_check_task *t, struct task_s
 		t->preempt = preempt_count(task);
 		return;
 	}
+	if (bpf_core_field_exists(struct pt_regs, di))
+		t->first_argument = bpf_core_field_offset(struct pt_regs, di);
 	t->stack_used = bpf_core_field_exists(struct pt_regs, orig_ax);
 	if (!t->stack_used)
 		return;
@@ -185,7 +187,7 @@ static __always_inline void begin(void)
 {
 	check_who = bpf_get_current_pid_tgid();
 	check_done = check_socks_seen = check_child.seen = 0;
-	check_packets[0].seen = check_packets[1].seen = 0;
+	check_packets[0].seen = check_packets[1].seen = check_packets[0].socks = 0;
 	for (int i = 0; i < BTF_CHECK_SOCKS; i++)
 		check_socks[i].address = 0;
 }
@@ -239,7 +241,11 @@ int btf_check_state(struct bpf_raw_tracepoint_args *ctx)
 static __always_inline int look_packet(struct __sk_buff *skb, struct btf_check_packet *p)
 {
 	struct sk_buff *b = (struct sk_buff *)skb;
+	__u64 sk = (__u64)BPF_CORE_READ(b, sk);
 
+	for (int i = 0; i < BTF_CHECK_SOCKS; i++)
+		p->socks |= sk && check_socks[i].address == sk;
+	p->link_len = BPF_CORE_READ(b, network_header) - BPF_CORE_READ(b, mac_header);
 	p->at_ingress = BPF_CORE_READ_BITFIELD_PROBED(b, tc_at_ingress);
 	p->type = BPF_CORE_READ(b, dev, type);
 	p->netns = BPF_CORE_READ(b, dev, nd_net.net, ns.inum);

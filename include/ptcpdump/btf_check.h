@@ -24,6 +24,7 @@ struct btf_check_task {
 	__u64 arg_start, arg_end, exec_id;
 	__u64 stack[BTF_CHECK_WORDS]; /* the words at its top; only where the programs look at them */
 	__u32 stack_used;
+	__u32 first_argument; /* where in struct pt_regs, on x86-64 */
 	__u32 tgid, tid;
 	__u32 outer_tid, inner_tid, inner_tgid; /* of struct pid: the first number and the last */
 	__u32 flags, live, in_execve, preempt;
@@ -49,6 +50,8 @@ struct btf_check_child {
 
 struct btf_check_packet {
 	__u32 seen, at_ingress, type, netns;
+	__u32 socks;	/* one was of a socket of ours */
+	__u32 link_len; /* between the offsets of two headers */
 	__u64 nfct;
 };
 

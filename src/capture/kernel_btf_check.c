@@ -5,12 +5,14 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/if_ether.h>
 #include <net/if_arp.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/user.h>
 #include <unistd.h>
 
 #include "capture/kernel.h"
@@ -168,6 +170,8 @@ static void compare_context(struct trial *t, const struct btf_check_task *k)
 	}
 #ifdef __x86_64__
 	/* orig_ax, which is lower where the kernel is built for FRED: interrupted_as_probed() of bpf/task.bpf.h */
+	if (k->first_argument)
+		same(t, "the offset of pt_regs.di", k->first_argument, offsetof(struct user_regs_struct, rdi));
 	must(t, "task_struct.stack", k->stack[2] == SYS_prctl || k->stack[0] == SYS_prctl);
 #endif
 }
@@ -242,6 +246,9 @@ static void compare_packet(struct trial *t, const struct btf_check_packet *k, bo
 	same(t, "net_device.type", k->type, ARPHRD_LOOPBACK);
 	same(t, "net_device.nd_net", k->netns, netns);
 	same(t, "sk_buff._nfct", k->nfct, 0);
+	same(t, "sk_buff.network_header", k->link_len, ETH_HLEN);
+	if (!ingress)
+		same(t, "sk_buff.sk", k->socks, 1);
 }
 
 /* In the thread, as long as it has all that was looked at. */
