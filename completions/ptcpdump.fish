@@ -108,5 +108,6 @@ complete -c ptcpdump -l delay-before-handle-packet-events -x -d 'accepted for co
 complete -c ptcpdump -l log-level -x -a 'debug info warn error fatal' -d 'which messages to show (default warn)'
 complete -c ptcpdump -l install-extcap -d 'make this program an interface of your Wireshark, by links in your folders, and exit'
 complete -c ptcpdump -l version -d 'print the version and exit'
+complete -c ptcpdump -l licenses -d 'print the licences of this program and of what is linked into it, and exit'
 complete -c ptcpdump -s 'h' -l help -a 'all' -d 'print the usual options, or all of them, and exit'
 complete -c ptcpdump -l completion -x -a 'bash zsh fish' -d 'print the completion script for a shell and exit'

@@ -143,6 +143,7 @@ _arguments -s \
 	'*--log-level=[which messages to show (default warn)]:LEVEL:(debug info warn error fatal)' \
 	'*--install-extcap[make this program an interface of your Wireshark, by links in your folders, and exit]' \
 	'*--version[print the version and exit]' \
+	'*--licenses[print the licences of this program and of what is linked into it, and exit]' \
 	'*-h[print the usual options, or all of them, and exit]' \
 	'*--help=-[print the usual options, or all of them, and exit]::all:(all)' \
 	'*--completion=[print the completion script for a shell and exit]:SHELL:(bash zsh fish)' \
