@@ -384,8 +384,11 @@ static void attach_hooks(struct attrib *a)
 		if (!hooks[i].demand && hooks[i].kind != HOOK_ITER && hook_needed(a, i) && hook_loaded(a, i))
 			attach_hook(a, i);
 	}
-	a->skel->bss->attrib_reads_told = hook_attached(a, offsetof(struct ptcpdump, progs.ptcp_udp_read)) ||
-					  hook_attached(a, offsetof(struct ptcpdump, progs.ptcp_udp_read_probed));
+	/* NULL: see sockets_are_listed(). */
+	if (a->skel->bss)
+		a->skel->bss->attrib_reads_told =
+			hook_attached(a, offsetof(struct ptcpdump, progs.ptcp_udp_read)) ||
+			hook_attached(a, offsetof(struct ptcpdump, progs.ptcp_udp_read_probed));
 	/* Now it is known which of those there are that ask for them. */
 	for (size_t i = 0; i < hooks_count; i++) {
 		if (!hooks[i].demand || !hook_needed(a, i) || !hook_loaded(a, i))

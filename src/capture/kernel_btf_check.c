@@ -405,7 +405,10 @@ int kernel_btf_check(const char *path, char why[KERNEL_BTF_WHY])
 		err = load(&t, path);
 	if (err == UNTRIED)
 		log_info("whether the BTF is this kernel's cannot be tried: %s", why);
-	if (!err)
+	/* Before Linux 5.5 its variables are out of reach. */
+	if (!err && !t.skel->bss)
+		log_info("whether the BTF is this kernel's cannot be tried here");
+	else if (!err)
 		err = run_again(&t);
 	if (err < 0 && !*why)
 		snprintf(why, KERNEL_BTF_WHY, "%s", strerror(-err));
