@@ -222,7 +222,7 @@ $(G)/ptcpdump.skel.h: $(B)/bpf/ptcpdump.o scripts/bpf-strip
 $(BPF_ALONE:bpf/%.bpf.c=$(G)/%.skel.h): $(G)/%.skel.h: $(B)/bpf/%.bpf.o
 	$(say) SKEL $@
 	@mkdir -p $(@D)
-	$(Q)$(BPFTOOL) gen object $<.joined $< && $(BPFTOOL) gen skeleton $<.joined name $* >$@.tmp && mv $@.tmp $@
+	$(Q)$(BPFTOOL) gen object $<.joined $< && scripts/bpf-strip $<.joined $<.bare && $(BPFTOOL) gen skeleton $<.bare name $* >$@.tmp && mv $@.tmp $@
 
 # The static program has it packed (deps/static_object.c): its own header comes before the others' by -iquote.
 STATIC_CPPFLAGS += -iquote $(G)/static

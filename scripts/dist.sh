@@ -12,6 +12,8 @@ if [ ! -e .git ]; then
 	echo "dist.sh: this is no clone of the repository: there is nothing to make a source tarball of" >&2
 	exit 1
 fi
+# Of somebody else's clone, git says why it tells nothing.
+git rev-parse -q --verify HEAD >/dev/null
 [ -z "$(git status --porcelain)" ] || echo "dist.sh: what is not committed is not in the tarball" >&2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -3,6 +3,7 @@
 # package.sh PROGRAM FOLDER tar|deb|rpm...: packs PROGRAM, a static one for whichever architecture, with manual pages, completions
 # and all that `make install` installs. docs/building.md tells what is where. `make packages` calls it.
 set -euo pipefail
+umask 022
 cd "$(dirname "$0")/.."
 . scripts/release.lib.sh
 
@@ -30,7 +31,7 @@ trap 'rm -rf "$work"' EXIT
 stage() { # TREE VARIABLE=VALUE...
 	local tree=$1
 	shift
-	(umask 022 && make -s -o "$program" install PROGRAM="$program" DESTDIR="$tree" EXTCAPDIR= "$@")
+	make -s -o "$program" install PROGRAM="$program" DESTDIR="$tree" EXTCAPDIR= "$@"
 }
 
 # Wireshark 4.6 has its programs in libexec, those before in lib; a package does not know which it meets.

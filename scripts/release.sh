@@ -92,7 +92,7 @@ make_kubernetes
 lintian --allow-root --tag-display-limit 0 --fail-on error,warning "$out"/*.deb
 echo "lintian: nothing to say of $(cd "$out" && echo *.deb)"
 if command -v rpmlint >/dev/null; then
-	rpmlint -c deploy/rpm/rpmlint.toml "$out"/*.rpm | tail -n 1
+	rpmlint -c deploy/rpm/rpmlint.toml "$out"/*.rpm
 fi
 (cd "$out" && sha256sum -- * >../SHA256SUMS && mv ../SHA256SUMS .)
 

@@ -26,7 +26,7 @@ containers="docker.io|docker-ce containerd|containerd.io runc|containerd.io cont
 vm="qemu-system-x86 qemu-system-arm kmod cpio busybox-static xz-utils"
 lint="clang-format clang-tidy shellcheck zsh fish"
 fuzz="clang libclang-rt-dev|libclang-common-14-dev"
-package="dpkg-dev lintian rpm cpio debootstrap systemd systemd-container busybox-static ca-certificates zstd git mandoc"
+package="python3 dpkg-dev lintian rpm rpmlint cpio debootstrap systemd systemd-container busybox-static ca-certificates zstd git mandoc"
 
 # Compiler, and what runs the programs here; the libraries come with scripts/sysroot.
 cross="qemu-user-static"

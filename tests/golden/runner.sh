@@ -4,7 +4,7 @@
 . "$(dirname "$0")/../lib.sh"
 
 top=$TEST_TMP/top
-mkdir -p "$top"/tests/{unit,golden,bpf,system,tcpdump,wireshark,vm} "$top/.ci" "$top/scripts" "$TEST_TMP/bin"
+mkdir -p "$top"/tests/{unit,golden,bpf,system,tcpdump,wireshark,package,vm} "$top/.ci" "$top/scripts" "$TEST_TMP/bin"
 cp "$TOP/tests/run" "$top/tests/"
 cp "$TOP/.ci/run" "$top/.ci/"
 
@@ -122,7 +122,7 @@ rm -f "$top"/tests/*/*.sh
 program golden/fast <<<'echo "ok - a"; echo "skip - b: why"'
 program system/slow <<<'echo "ok - a"'
 mkdir "$top/build"
-for stub in "$top/scripts/setup.sh" "$top/scripts/check-static.sh" "$TEST_TMP/bin/make"; do
+for stub in "$top"/scripts/{setup,check-static,check-hardening,check-reproducible,release}.sh "$TEST_TMP"/bin/{make,qemu-aarch64-static}; do
 	printf '#!/bin/sh\nexit "${STUB_%s:-0}"\n' "$(basename "${stub%.sh}" | tr -d -)" >"$stub"
 	chmod 755 "$stub"
 done
