@@ -127,11 +127,11 @@ static const char *hook_missing(const struct hook *hook, const struct hook_suppo
 	if (cgroup && !s->has[KERNEL_CGROUP2])
 		return "cgroup v2 is not mounted";
 	if ((cgroup && !s->has[KERNEL_CGROUP_SOCK]) || (raw && !s->has[KERNEL_RAW_TRACEPOINT]))
-		return hook_refused;
+		return "the kernel takes no such programs";
 	if (at_function(hook) && hook_replaced(s, (size_t)(hook - hooks)))
 		return "not used beside a hook that is here";
 	if (hook->kind == HOOK_KPROBE && !s->has[KERNEL_KPROBE])
-		return hook_refused;
+		return "the kernel takes no such programs";
 	if (hook->btf && !s->has[KERNEL_BTF])
 		return "the kernel has no BTF";
 	if (hook->btf && !found)
@@ -149,30 +149,14 @@ static void hook_takes(const struct hook *hook, enum kernel_feature *program, en
 	*attach = KERNEL_TRACEPOINT_ATTACH;
 	if (hook->kind == HOOK_RAW_TP || hook->kind == HOOK_RAW_FLOW)
 		*program = KERNEL_RAW_TRACEPOINT;
-	if (at_function(hook))
-		*program = hook->kind == HOOK_FENTRY ? KERNEL_FENTRY : KERNEL_KPROBE;
+	if (hook->kind == HOOK_FENTRY)
+		*program = KERNEL_FENTRY;
+	if (hook->kind == HOOK_KPROBE)
+		*program = *attach = KERNEL_KPROBE;
 	if (hook->kind != HOOK_CGROUP && hook->kind != HOOK_FLOW)
 		return;
 	*program = strncmp(hook->target, "inet_", 5) == 0 ? KERNEL_CGROUP_SKB : KERNEL_CGROUP_SOCK;
 	*attach = KERNEL_CGROUP_ATTACH;
-}
-
-bool hooks_try(struct hook_support *s)
-{
-	enum kernel_feature program, attach;
-	bool has[KERNEL_FEATURES], any = false;
-
-	for (size_t i = KERNEL_CGROUP2; i < KERNEL_FEATURES; i++)
-		has[i] = kernel_has((enum kernel_feature)i);
-	for (size_t i = 0; i < hooks_count; i++) {
-		hook_takes(&hooks[i], &program, &attach);
-		if (!s->usable[i] || (has[KERNEL_MEMORY] && has[program] && has[attach]))
-			continue;
-		s->usable[i] = false;
-		s->why[i] = hook_refused;
-		any = true;
-	}
-	return any;
 }
 
 /* Asking takes a ms or two, for what newer kernels need not. */
@@ -186,6 +170,53 @@ static void functions_probe(struct hook_support *ret, bool found[HOOKS_MAX])
 		names[i] = hooks[i].kind == HOOK_FENTRY ? hooks[i].btf : NULL;
 	kernel_functions(names, found, hooks_count);
 	ret->has[KERNEL_KPROBE] = kernel_has(KERNEL_KPROBE);
+}
+
+/* Of the kinds that has[] is known of. */
+static bool take_refused(struct hook_support *s, const bool has[KERNEL_FEATURES])
+{
+	enum kernel_feature program, attach;
+	bool any = false;
+
+	for (size_t i = 0; i < hooks_count; i++) {
+		hook_takes(&hooks[i], &program, &attach);
+		if (!s->usable[i] || (has[KERNEL_MEMORY] && has[program] && has[attach]))
+			continue;
+		s->usable[i] = false;
+		s->why[i] = hook_refused;
+		any = true;
+	}
+	return any;
+}
+
+/* Those that were needless beside one that is refused. */
+static void functions_again(struct hook_support *s)
+{
+	bool found[HOOKS_MAX] = { false };
+
+	if (s->usable[hook_row(offsetof(struct ptcpdump, progs.ptcp_recv_len))])
+		return;
+	functions_probe(s, found);
+	for (size_t i = 0; i < hooks_count; i++) {
+		if (!at_function(&hooks[i]))
+			continue;
+		s->why[i] = hook_missing(&hooks[i], s, found[i]);
+		s->usable[i] = !s->why[i];
+	}
+}
+
+bool hooks_try(struct hook_support *s)
+{
+	bool has[KERNEL_FEATURES], any;
+
+	for (size_t i = KERNEL_CGROUP2; i < KERNEL_FEATURES; i++)
+		has[i] = kernel_has((enum kernel_feature)i);
+	any = take_refused(s, has);
+	if (any) {
+		functions_again(s);
+		take_refused(s, has);
+	}
+	return any;
 }
 
 int hooks_probe(struct hook_support *ret)

@@ -339,14 +339,6 @@ static void note_message(struct sockets *s, const struct nlmsghdr *h, bool packe
 		note_socket(s, m->idiag_inode, (uint64_t)m->id.idiag_cookie[1] << 32 | m->id.idiag_cookie[0]);
 }
 
-/* Its end, as of a dump that went well; -errno: the kernel has no diag for this protocol, or refuses it. */
-static int dump_status(const struct nlmsghdr *h)
-{
-	const struct nlmsgerr *e = NLMSG_DATA(h);
-
-	return h->nlmsg_type == NLMSG_ERROR && h->nlmsg_len >= NLMSG_LENGTH(sizeof(*e)) ? e->error : 0;
-}
-
 /* Reads the answer to one dump request up to its end. */
 static int read_dump(struct sockets *s, int fd, bool packet)
 {
@@ -363,7 +355,7 @@ static int read_dump(struct sockets *s, int fd, bool packet)
 		left = (int)n;
 		for (struct nlmsghdr *h = (void *)buf; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
 			if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
-				return dump_status(h);
+				return diag_dump_status(h);
 			note_message(s, h, packet);
 		}
 	}

@@ -34,6 +34,16 @@ const char *diag_refused(int err)
 	}
 }
 
+int diag_dump_status(const struct nlmsghdr *h)
+{
+	int err = 0;
+
+	/* struct nlmsgerr begins with it, too. */
+	if ((h->nlmsg_type == NLMSG_ERROR || h->nlmsg_type == NLMSG_DONE) && h->nlmsg_len >= NLMSG_LENGTH(sizeof(err)))
+		memcpy(&err, NLMSG_DATA(h), sizeof(err));
+	return err < 0 ? err : 0;
+}
+
 /* A dump of the sockets in no state ends at once, or with what is wrong. */
 int diag_serves(int fd, uint8_t proto)
 {
@@ -55,11 +65,7 @@ int diag_serves(int fd, uint8_t proto)
 	n = recv(fd, &a, sizeof(a), 0);
 	if (n < 0)
 		return -errno;
-	if (n < (ssize_t)sizeof(a.h))
-		return -EBADMSG;
-	if (a.h.nlmsg_type != NLMSG_ERROR)
-		return 0;
-	return n < (ssize_t)(sizeof(a.h) + sizeof(a.error)) ? -EBADMSG : a.error.error;
+	return n < (ssize_t)sizeof(a.h) || a.h.nlmsg_len > n ? -EBADMSG : diag_dump_status(&a.h);
 }
 
 bool diag_is_v4(const uint32_t *a)

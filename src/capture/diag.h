@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct nlmsghdr;
+
 struct diag_socket {
 	uint32_t inode; /* 0: nobody has it any more, or not yet */
 	uint32_t uid;
@@ -17,6 +19,8 @@ struct diag_socket {
 int diag_open(void);
 /* Whether it tells of the sockets of IPPROTO_TCP or IPPROTO_UDP: 0 or the -errno of its refusal. */
 int diag_serves(int fd, uint8_t proto);
+/* Of the message that ends a dump, or of another: 0, or the -errno that it ended with. A protocol without its diag ends so, too. */
+int diag_dump_status(const struct nlmsghdr *h);
 /* Why, in words: err is a -errno of the above. */
 const char *diag_refused(int err);
 /* The socket that the local end of a flow belongs to, if any has it. False: none. */

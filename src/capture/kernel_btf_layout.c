@@ -10,7 +10,8 @@
 
 #include "capture/kernel_btf_check.h"
 
-enum { BYTE = 8, DEEP = 8 };
+/* TYPES_MAX: of structures without a name in one that has; the largest of a kernel have some hundred. */
+enum { BYTE = 8, DEEP = 8, TYPES_MAX = 4096 };
 
 /* What the programs look into: vmlinux/vmlinux.h. */
 static const char *const looked_into[] = {
@@ -66,6 +67,14 @@ static int wrong(const struct layout *l, const char *member, const char *how)
 	return -EINVAL;
 }
 
+/* NULL of libbpf: the file has none there. */
+static const char *name_of(const struct btf *btf, uint32_t offset)
+{
+	const char *name = btf__name_by_offset(btf, offset);
+
+	return name ? name : "";
+}
+
 static const struct btf_type *plain_type(const struct btf *btf, uint32_t id)
 {
 	const struct btf_type *t = btf__type_by_id(btf, id);
@@ -79,7 +88,7 @@ static int take_member(struct layout *l, const struct btf_type *t, uint32_t i)
 {
 	const struct btf_member *m = btf_members(t) + i;
 	const uint32_t from = btf_member_bit_offset(t, i), bits = btf_member_bitfield_size(t, i);
-	const char *name = btf__name_by_offset(l->btf, m->name_off);
+	const char *name = name_of(l->btf, m->name_off);
 	const struct btf_type *type = plain_type(l->btf, m->type);
 	const int64_t size = btf__resolve_size(l->btf, m->type);
 	struct extent *e = &l->all[l->n];
@@ -106,12 +115,15 @@ static int by_place(const void *a, const void *b)
 	return x->from < y->from ? -1 : x->from > y->from;
 }
 
-static int check_type(const struct btf *btf, const struct btf_type *t, const char *name, int depth, char *why)
+static int check_type(const struct btf *btf, const struct btf_type *t, const char *name, int depth, unsigned *left,
+		      char *why)
 {
 	const uint32_t n = btf_vlen(t);
 	struct layout l = { .btf = btf, .name = name, .all = calloc(n + 1, sizeof(*l.all)), .why = why };
 	int err = l.all ? 0 : -ENOMEM;
 
+	if (!err && !(*left)--)
+		err = wrong(&l, "", "is nested without end");
 	for (uint32_t i = 0; !err && i < n; i++)
 		err = take_member(&l, t, i);
 	if (!err && btf_is_struct(t)) {
@@ -125,7 +137,7 @@ static int check_type(const struct btf *btf, const struct btf_type *t, const cha
 		const struct btf_type *inner = plain_type(btf, btf_members(t)[i].type);
 
 		if (btf_is_composite(inner) && !inner->name_off)
-			err = check_type(btf, inner, name, depth + 1, why);
+			err = check_type(btf, inner, name, depth + 1, left, why);
 	}
 	return err;
 }
@@ -146,10 +158,11 @@ int kernel_btf_layout(const struct btf *btf, char why[KERNEL_BTF_WHY])
 
 	for (uint32_t i = 1; !err && i < n; i++) {
 		const struct btf_type *t = btf__type_by_id(btf, i);
-		const char *name = btf_is_struct(t) ? btf__name_by_offset(btf, t->name_off) : "";
+		const char *name = btf_is_struct(t) ? name_of(btf, t->name_off) : "";
+		unsigned left = TYPES_MAX;
 
 		if (is_looked_into(name))
-			err = check_type(btf, t, name, 0, why);
+			err = check_type(btf, t, name, 0, &left, why);
 	}
 	return err;
 }

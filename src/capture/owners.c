@@ -15,6 +15,7 @@
 #include "capture/flow_past.h"
 #include "capture/owners_proc.h"
 #include "util/clock.h"
+#include "util/procfs.h"
 
 #define CACHE_SIZE 4096
 /* A socket may be handed to another process, and its tuple be used again. */
@@ -280,14 +281,32 @@ static bool outdated(const struct owners *o, const struct cached *c, const struc
 	return t->request || (c->owner.tgid && t->ts > c->asked && !(o->flows_fd < 0 && c->key.proto == IPPROTO_TCP));
 }
 
+/* Where not all flows are told, they have who sent last, which says little of who receives now, or listens. */
+static bool may_be_another(const struct tuple *t, const struct flow_key *k, const struct event_owner *told)
+{
+	const bool sends = k == &t->src;
+	uint64_t start;
+
+	if (k->proto == IPPROTO_TCP && t->opening)
+		return sends != t->request;
+	if (sends || k->proto == IPPROTO_UDP)
+		return !sends;
+	start = procfs_start(told->tgid);
+	return !start || !procfs_same_start(procfs_tick_ns(), start, told->start);
+}
+
 /* 0, -ENOENT: there is no such socket, or -ESRCH. */
 static int ask(struct owners *o, const struct flow_key *k, const struct tuple *t, uint64_t now, struct event_owner *ret)
 {
 	const struct owners_end end = { .key = k, .sends = k == &t->src, .opening = t->opening };
 
-	if (ask_maps(o, k, ret))
-		return 0;
-	return o->proc ? owners_proc_find(o->proc, &end, now, ret) : -ESRCH;
+	struct event_owner other;
+
+	if (!ask_maps(o, k, ret))
+		return o->proc ? owners_proc_find(o->proc, &end, now, ret) : -ESRCH;
+	if (o->proc && may_be_another(t, k, ret) && owners_proc_find(o->proc, &end, now, &other) == 0)
+		*ret = other;
+	return 0;
 }
 
 static bool find(struct owners *o, const struct flow_key *k, const struct tuple *t, uint64_t now,
@@ -365,7 +384,8 @@ static bool find_end(struct owners *o, const struct tuple *t, const struct flow_
 
 	if (end->tgid || (end->flags & OWNER_F_NAT) || (end->cookie && t->opening))
 		return true;
-	if (find_past(o, k, t->ts, end))
+	/* Where not all flows are told, who received before may have been another than who had it then. */
+	if ((k == &t->src || !o->proc) && find_past(o, k, t->ts, end))
 		return true;
 	if (find(o, k, t, now, &found) && !began_later(t, k, &found)) {
 		*end = found;

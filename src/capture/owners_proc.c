@@ -17,7 +17,11 @@
 #include "util/log.h"
 #include "util/procfs.h"
 
+/* Between two scans, and so many times what the last one took: there are sockets that nobody is seen to have. */
 #define SCAN_INTERVAL_NS (10 * NSEC_PER_MSEC)
+#define SCAN_PAUSES 20
+/* Then who has a socket may be another: one that was forked. */
+#define HELD_NS (2 * NSEC_PER_SEC)
 #define SOCKETS_MAX (1 << 20)
 
 struct held {
@@ -43,7 +47,7 @@ struct owners_proc {
 	/* sockets of processes, by inode */
 	struct held *held;
 	size_t nheld, room;
-	uint64_t scanned;
+	uint64_t scanned, took;
 	bool said; /* that sock_diag is refused */
 };
 
@@ -59,7 +63,7 @@ static void say_refused(struct owners_proc *o, const struct door *d, int err)
 	if (o->said)
 		return;
 	o->said = true;
-	if (d->tables[TCP] && d->tables[UDP])
+	if ((d->told[TCP] || d->tables[TCP]) && (d->told[UDP] || d->tables[UDP]))
 		log_warn("sock_diag does not tell which sockets there are (%s): they are looked up in /proc/net",
 			 diag_refused(err));
 	else
@@ -259,9 +263,17 @@ static const struct door *door_of(const struct owners_proc *o, uint32_t netns)
 	return NULL;
 }
 
+static bool scan_is_due(const struct owners_proc *o, const struct held *held, uint64_t now)
+{
+	const uint64_t age = now - o->scanned, pause = SCAN_PAUSES * o->took;
+
+	return age >= (held ? HELD_NS : SCAN_INTERVAL_NS) && age >= pause;
+}
+
 int owners_proc_find(struct owners_proc *o, const struct owners_end *end, uint64_t now, struct event_owner *ret)
 {
 	const struct door *d = door_of(o, end->key->netns);
+	const uint64_t begun = clock_ns(CLOCK_MONOTONIC);
 	struct diag_socket found;
 	const struct held *held;
 	int err;
@@ -272,9 +284,10 @@ int owners_proc_find(struct owners_proc *o, const struct owners_end *end, uint64
 	if (err)
 		return err;
 	held = find_held(o, found.inode);
-	if (!held && now - o->scanned >= SCAN_INTERVAL_NS) {
+	if (scan_is_due(o, held, now)) {
 		scan(o);
 		o->scanned = now;
+		o->took = clock_ns(CLOCK_MONOTONIC) - begun;
 		held = find_held(o, found.inode);
 	}
 	if (!held || is_shared(o, held))

@@ -14,6 +14,7 @@
 #include "capture/attach.h"
 #include "capture/clsact.h"
 #include "capture/diag.h"
+#include "capture/kernel.h"
 #include "capture/permissions.h"
 #include "util/procfs.h"
 
@@ -70,18 +71,20 @@ static int nothing_load(enum bpf_prog_type type, enum bpf_attach_type attach, ui
 /* libbpf's own trial knows the words of some kernels only, by which the verifier refuses a helper. */
 bool trial_kernel_memory(void)
 {
+	/* f470378c75c9, 5.8: before that, tracing programs only. */
+	const bool all = kernel_has(KERNEL_PACKET_TASK);
+	const enum bpf_prog_type type = all ? BPF_PROG_TYPE_SOCKET_FILTER : BPF_PROG_TYPE_RAW_TRACEPOINT;
 	const struct bpf_insn reads[] = {
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_10 },
 		{ .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = BPF_REG_1, .imm = -8 },
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = 8 },
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_3 },
-		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_probe_read_kernel },
+		{ .code = BPF_JMP | BPF_CALL, .imm = all ? BPF_FUNC_probe_read_kernel : BPF_FUNC_probe_read },
 		nothing[0],
 		nothing[1],
 	};
-	const int without = nothing_load(BPF_PROG_TYPE_SOCKET_FILTER, 0, 0);
-	const int with =
-		bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, NULL, "GPL", reads, sizeof(reads) / sizeof(reads[0]), NULL);
+	const int without = nothing_load(type, 0, 0);
+	const int with = bpf_prog_load(type, NULL, "GPL", reads, sizeof(reads) / sizeof(reads[0]), NULL);
 	const bool taken = with >= 0 || without < 0;
 
 	if (without >= 0)
@@ -124,8 +127,9 @@ bool trial_device_attach(void)
 
 	if (fd < 0)
 		return false;
-	err = attach_has_tcx(fd) ? attach_link(0, false, fd) : 0;
-	if (is_refusal(-err) || !err)
+	if (attach_has_tcx(fd))
+		err = attach_link(0, false, fd);
+	else
 		err = clsact_create(&(struct clsact_filter){ .handle = 1, .priority = 1 }, fd);
 	close(fd);
 	return !is_refusal(-err);

@@ -342,6 +342,7 @@ static void test_tuples_are_told_apart(void)
 static int diag[2] = { -1, -1 }; /* ours, and the kernel's end */
 static bool local;		 /* every address is ours */
 static int refused;		 /* -errno of sock_diag */
+static uint16_t refused_by = NLMSG_ERROR;
 static unsigned scans;
 
 static void serves(void)
@@ -349,7 +350,7 @@ static void serves(void)
 	const struct {
 		struct nlmsghdr h;
 		struct nlmsgerr e;
-	} a = { .h = { .nlmsg_len = sizeof(a), .nlmsg_type = refused ? NLMSG_ERROR : NLMSG_DONE }, .e.error = refused };
+	} a = { .h = { .nlmsg_len = sizeof(a), .nlmsg_type = refused ? refused_by : NLMSG_DONE }, .e.error = refused };
 
 	if (send(diag[1], &a, sizeof(a), 0) < 0)
 		abort();
@@ -725,13 +726,14 @@ static void test_port_changes_hands(void)
 }
 
 /* sock_diag is refused: /proc/net has the same. A connection that has ended is not its listener's. */
-static void test_tables_of_proc(void)
+static void tables_of_proc(uint16_t by)
 {
 	const int fd = __real_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	const uint32_t inode = inode_of(fd);
 	unsigned connected, ended, listens, uid;
 
 	refused = -ENOENT;
+	refused_by = by;
 	snprintf(tables[0], sizeof(tables[0]),
 		 HEADER LINE(0, "00000000:0050", "00000000:0000", "%u") LINE(1, "0100000A:03E8", "0200000A:0050", "%u"),
 		 inode, inode);
@@ -749,6 +751,60 @@ static void test_tables_of_proc(void)
 	CHECK_INT(uid, 77);
 	CHECK_INT(ended, 0);
 	CHECK_INT(listens, getpid());
+}
+
+/* A protocol whose diag is not loaded: the dump has begun, and ends with it. */
+static void test_tables_of_proc(void)
+{
+	tables_of_proc(NLMSG_ERROR);
+	tables_of_proc(NLMSG_DONE);
+}
+
+/* Maps that do not have all flows. */
+static void start_beside_maps(void)
+{
+	start_diag();
+	start(FLOWS, COOKIES);
+	scans = 0;
+	add_netns(NETNS);
+}
+
+/* Who sent last from there is gone: another has the port now, and nobody has seen it send. */
+static void test_maps_are_of_senders(void)
+{
+	int fd = __real_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	enum { GONE = 1 << 30 }; /* no process has such a number */
+	uint32_t receives, gone, syn, syn_ack, client;
+
+	start_beside_maps();
+	put_flow(false, NETNS, 10), put_flow(true, NETNS, GONE);
+	answer_to(1000, SOCK_DIAG_BY_FAMILY, inode_of(fd), 0);
+	ask_tcp(ACK, T0);
+	receives = found.dst.tgid;
+	start_beside_maps();
+	put_flow(false, NETNS, 10), put_flow(true, NETNS, GONE);
+	answer_to(1000, SOCK_DIAG_BY_FAMILY, 0, 0);
+	ask_tcp(ACK, T0);
+	gone = found.dst.tgid;
+	start_beside_maps();
+	local = true;
+	put_flow(false, NETNS, 10), put_flow(true, NETNS, GONE);
+	answer_to(0, SOCK_DIAG_BY_FAMILY, inode_of(fd), 0);
+	ask_tcp(SYN, T0);
+	client = found.src.tgid;
+	syn = found.dst.tgid;
+	start_beside_maps();
+	local = true;
+	put_flow(false, NETNS, 10), put_flow(true, NETNS, GONE);
+	answer_to(0, SOCK_DIAG_BY_FAMILY, inode_of(fd), 0);
+	ask_tcp(SYN | ACK, T0);
+	syn_ack = found.src.tgid;
+	close(fd);
+	CHECK_INT(receives, getpid());
+	CHECK_INT(gone, GONE);
+	CHECK_INT(client, 10);
+	CHECK_INT(syn, getpid());
+	CHECK_INT(syn_ack, getpid());
 }
 
 static void tell_requests(void)
@@ -908,6 +964,7 @@ int main(void)
 	RUN(test_unconnected_datagrams);
 	RUN(test_port_changes_hands);
 	RUN(test_tables_of_proc);
+	RUN(test_maps_are_of_senders);
 	RUN(test_what_is_asked_of_sock_diag);
 	RUN(test_sock_diag_of_the_namespace);
 	RUN(test_sock_diag_beside_maps);
