@@ -59,7 +59,8 @@ make_tar() {
 	local name=ptcpdump-$VERSION-linux-$arch share=/usr/local/share/ptcpdump/wireshark
 	stage "$work/tar" PREFIX=/usr/local WIRESHARK_PLUGINS=$share WIRESHARK_PROFILES=$share/profiles
 	mv "$work/tar/usr/local" "$work/tar/$name"
-	pack "$out/$name.tar.xz" "$work/tar" "$name"
+	# Without folders: unpacking it leaves owners and rights of those that are there.
+	pack "$out/$name.tar.xz" "$work/tar" "$name" files
 }
 
 # Debian has the texts of some licences, which must not come again.
@@ -114,7 +115,8 @@ make_deb() {
 	(cd "$tree" && find . -type f ! -path './DEBIAN/*' -printf '%P\0' | sort -z | xargs -0 md5sum) >"$work/md5sums"
 	install -m 644 "$work/md5sums" "$tree/DEBIAN/md5sums"
 	# xz: Debian 11's dpkg knows no zstd.
-	dpkg-deb --root-owner-group -Zxz "-z$LEVEL" --build "$tree" "$out/ptcpdump_$PACKAGE_VERSION-1_$deb_arch.deb" >/dev/null
+	# Without the tilde: where releases are published, it becomes a dot.
+	dpkg-deb --root-owner-group -Zxz "-z$LEVEL" --build "$tree" "$out/ptcpdump_${VERSION}_$deb_arch.deb" >/dev/null
 }
 
 make_rpm() {
@@ -127,7 +129,7 @@ make_rpm() {
 		cat "$work/rpm.log" >&2
 		return 1
 	}
-	mv "$work/rpmbuild/$arch/ptcpdump-$PACKAGE_VERSION-1.$arch.rpm" "$out/"
+	mv "$work/rpmbuild/$arch/ptcpdump-$PACKAGE_VERSION-1.$arch.rpm" "$out/ptcpdump-$VERSION.$arch.rpm"
 }
 
 for kind; do

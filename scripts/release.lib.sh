@@ -20,10 +20,13 @@ export SOURCE_DATE_EPOCH
 LEVEL=${LEVEL:-9}
 
 # The same bytes from the same files, whoever packs them.
-pack_tar() { # FOLDER NAME: NAME in FOLDER, to standard output
-	tar --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner --mode=u+rw,go=rX,a-st --format=ustar -C "$1" -c "$2"
+pack_tar() { # FOLDER NAME [files]: NAME in FOLDER, to standard output; files: none of its folders
+	local name=$2 list=(-c "$2")
+	[ "${3:-}" != files ] || list=(--no-recursion -c --null -T -)
+	{ [ "${3:-}" != files ] || (cd "$1" && find "$name" ! -type d -print0 | LC_ALL=C sort -z); } |
+		tar --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner --mode=u+rw,go=rX,a-st --format=ustar -C "$1" "${list[@]}"
 }
-pack() { # ARCHIVE.tar.xz FOLDER NAME
-	pack_tar "$2" "$3" | xz "-$LEVEL" -T1 >"$1.part"
+pack() { # ARCHIVE.tar.xz FOLDER NAME [files]
+	pack_tar "${@:2}" | xz "-$LEVEL" -T1 >"$1.part"
 	mv "$1.part" "$1"
 }

@@ -14,7 +14,7 @@ for command in dpkg-deb rpmbuild lintian qemu-aarch64-static; do command -v $com
 
 check made scripts/package.sh "$STATIC" "$OUT" tar deb rpm
 is files "$(cd "$OUT" && echo *)" \
-	"ptcpdump-$VERSION-linux-aarch64.tar.xz ptcpdump-$PACKAGE_VERSION-1.aarch64.rpm ptcpdump_$PACKAGE_VERSION-1_arm64.deb"
+	"ptcpdump-$VERSION-linux-aarch64.tar.xz ptcpdump-$VERSION.aarch64.rpm ptcpdump_${VERSION}_arm64.deb"
 is deb "$(dpkg-deb -f "$OUT"/*.deb Architecture) $(dpkg-deb -c "$OUT"/*.deb | grep -o 'usr/lib/.*extcap/ptcpdump')" \
 	"arm64 usr/lib/aarch64-linux-gnu/wireshark/extcap/ptcpdump"
 is lintian "$(lintian --allow-root --fail-on=none --tag-display-limit 0 "$OUT"/*.deb 2>&1)" ""

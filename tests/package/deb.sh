@@ -10,7 +10,7 @@ check made packages deb
 DEB=$(echo "$OUT"/*.deb)
 arch=$(dpkg --print-architecture)
 triplet=$(uname -m)-linux-gnu
-is name "${DEB##*/}" "ptcpdump_$PACKAGE_VERSION-1_$arch.deb"
+is name "${DEB##*/}" "ptcpdump_${VERSION}_$arch.deb"
 is control "$(dpkg-deb -f "$DEB" Package Version Architecture Depends)" "Package: ptcpdump
 Version: $PACKAGE_VERSION-1
 Architecture: $arch"

@@ -11,7 +11,7 @@ done
 check made packages rpm
 RPM=$(echo "$OUT"/*.rpm)
 arch=$(uname -m)
-is name "${RPM##*/}" "ptcpdump-$PACKAGE_VERSION-1.$arch.rpm"
+is name "${RPM##*/}" "ptcpdump-$VERSION.$arch.rpm"
 query() { rpm -qp --nosignature "$@" "$RPM"; }
 is header "$(query --qf '%{NAME} %{VERSION} %{RELEASE} %{ARCH} %{BUILDHOST}')" "ptcpdump $PACKAGE_VERSION 1 $arch reproducible"
 is requires "$(query --requires | grep -v '^rpmlib' | sort -u)" "/bin/sh"

@@ -12,6 +12,7 @@ packages tar
 is same_bytes "$(sha256sum <"$OUT/$name.tar.xz")" "$first"
 mkdir "$TEST_TMP/local"
 tar -C "$TEST_TMP/local" --strip-components=1 -xf "$OUT/$name.tar.xz"
+is no_folders "$(tar -tf "$OUT/$name.tar.xz" | grep -c '/$')" 0
 is owners "$(tar --numeric-owner -tvf "$OUT/$name.tar.xz" | awk '{ print $2 }' | sort -u)" 0/0
 is files "$(cd "$TEST_TMP/local" && find . -type f ! -path '*/LICENSES/*' | sort)" "./bin/kubectl-ptcpdump
 ./bin/ptcpdump
