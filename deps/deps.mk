@@ -62,8 +62,12 @@ logged = { $(2); } >$(1) 2>&1 || { tail -n 30 $(1) >&2; false; }
 # What CROSS= has configure know (deps/cross.mk).
 CONFIGURE_HOST := $(CROSS:%=--host=%)
 
+# For what reads hostile bytes.
+HARDENED := -fstack-protector-strong $(FORTIFY)
 # Nothing here unwinds the stack; debuggers have .debug_frame for that.
 NO_UNWIND := -fno-asynchronous-unwind-tables -fno-unwind-tables
+
+# Built anew when their flags change, which stand here.
 
 # --- libnetdissect: headers and archive; the folder with config.h is also where tcpdump's own tests run ----
 
@@ -76,11 +80,11 @@ ND_CPPFLAGS := -isystem $(ND_OBJ) -isystem $(ND_SRC)
 
 # CC and CFLAGS given to make reach configure only through the command line below; -ffunction-sections is for the
 # static build.
-$(ND_BUILT): $(TCPDUMP_TAR)
+$(ND_BUILT): $(TCPDUMP_TAR) deps/deps.mk
 	$(say) DEP libnetdissect $(TCPDUMP_V)
 	$(Q)$(call unpack,$<,$(ND_SRC)) && rm -rf $(ND_OBJ) && mkdir -p $(ND_OBJ)
 	$(Q)cd $(ND_OBJ) && $(call logged,configure.log,$(CROSS_ENV) $(abspath $(ND_SRC))/configure -q $(CONFIGURE_HOST) --with-crypto --without-smi \
-		--without-cap-ng --disable-local-libpcap CC="$(CC)" CFLAGS="-O2 -g -fPIE $(SAME_BYTES) $(NO_UNWIND) -ffunction-sections -fdata-sections")
+		--without-cap-ng --disable-local-libpcap CC="$(CC)" CFLAGS="-O2 -g -fPIE $(HARDENED) $(SAME_BYTES) $(NO_UNWIND) -ffunction-sections -fdata-sections")
 	$(Q)$(call logged,$(ND_OBJ)/make.log,$(MAKE) -C $(ND_OBJ) CC="$(CC)" libnetdissect.a)
 	$(Q)touch $@
 
@@ -135,7 +139,7 @@ $(abspath $(D))/libbpf/lib/libbpf.a: $(LIBBPF_TAR)
 # --- only for the static program -------------------------------------------------
 
 S := $(abspath $(D))/static
-DEP_CFLAGS := -Os -fPIE $(SAME_BYTES) $(NO_UNWIND) -ffunction-sections -fdata-sections
+DEP_CFLAGS := -Os -fPIE $(HARDENED) $(SAME_BYTES) $(NO_UNWIND) -ffunction-sections -fdata-sections
 
 STATIC_DEPS := $(D)/static/lib/libpcap.a $(D)/static/lib/libcurl.a $(D)/static/lib/libcjson.a
 STATIC_CPPFLAGS := -I$(D)/static/include -DCURL_STATICLIB -fPIE
@@ -145,7 +149,7 @@ STATIC_LIBS = $(STATIC_DEPS) -lnghttp2 -lmbedtls -lmbedx509 -lmbedcrypto -lproto
 
 # Debian's libpcap.a wants D-Bus, systemd and libibverbs. As a shared library it exports only what its headers declare;
 # the archive gets the same treatment, so that its inner names cannot clash with ours.
-$(D)/static/lib/libpcap.a: $(PCAP_TAR)
+$(D)/static/lib/libpcap.a: $(PCAP_TAR) deps/deps.mk
 	$(say) DEP libpcap $(PCAP_V)
 	$(Q)$(call unpack,$<,$(D)/libpcap)
 	$(Q)cd $(D)/libpcap && $(call logged,configure.log,$(CROSS_ENV) ./configure -q $(CONFIGURE_HOST) --with-pcap=linux --prefix=$(S) --disable-shared --disable-dbus \
@@ -163,7 +167,7 @@ CURL_OFF := ldap ldaps ftp file rtsp dict telnet tftp pop3 imap smb smtp gopher 
 	libcurl-option form-api mime headers-api
 CURL_WITHOUT := zlib brotli zstd libpsl libidn2 librtmp libssh2 libssh libgsasl nghttp2 nghttp3 ngtcp2 ca-bundle ca-path
 
-$(D)/static/lib/libcurl.a: $(CURL_TAR)
+$(D)/static/lib/libcurl.a: $(CURL_TAR) deps/deps.mk
 	$(say) DEP curl $(CURL_V)
 	$(Q)$(call unpack,$<,$(D)/curl)
 	$(Q)cd $(D)/curl && $(call logged,configure.log,$(CROSS_ENV) ./configure --quiet $(CONFIGURE_HOST) --prefix=$(S) --disable-shared \
@@ -174,7 +178,7 @@ $(D)/static/lib/libcurl.a: $(CURL_TAR)
 		$(MAKE) -C $(D)/curl/include install)
 
 # Debian 12 has no libcjson.a.
-$(D)/static/lib/libcjson.a: $(CJSON_TAR)
+$(D)/static/lib/libcjson.a: $(CJSON_TAR) deps/deps.mk
 	$(say) DEP cJSON $(CJSON_V)
 	$(Q)$(call unpack,$<,$(D)/cjson)
 	$(Q)mkdir -p $(S)/lib $(S)/include/cjson && cp $(D)/cjson/cJSON.h $(S)/include/cjson/
