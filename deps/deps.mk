@@ -67,8 +67,6 @@ HARDENED := -fstack-protector-strong $(FORTIFY)
 # Nothing here unwinds the stack; debuggers have .debug_frame for that.
 NO_UNWIND := -fno-asynchronous-unwind-tables -fno-unwind-tables
 
-# Built anew when their flags change, which stand here.
-
 # --- libnetdissect: headers and archive; the folder with config.h is also where tcpdump's own tests run ----
 
 ND_SRC := $(D)/tcpdump-$(TCPDUMP_V)
@@ -78,7 +76,7 @@ ND_LIB := $(ND_OBJ)/libnetdissect-closed.a
 # As system headers: their warnings are not ours. The folder also has an ip.h, a tcp.h..., so only text*.c sees it.
 ND_CPPFLAGS := -isystem $(ND_OBJ) -isystem $(ND_SRC)
 
-# CC and CFLAGS given to make reach configure only through the command line below; -ffunction-sections is for the
+# Libraries are built anew when their flags change, which stand here. CC and CFLAGS given to make reach configure only through the command line below; -ffunction-sections is for the
 # static build.
 $(ND_BUILT): $(TCPDUMP_TAR) deps/deps.mk
 	$(say) DEP libnetdissect $(TCPDUMP_V)
