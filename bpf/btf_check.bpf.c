@@ -145,6 +145,8 @@ static __always_inline void look_sock(struct btf_check_sock *s)
 	net = (void *)BPF_CORE_READ(sk, __sk_common.skc_net.net);
 	group = BPF_CORE_READ(sk, sk_reuseport_cb);
 	flow_of_socket(&s->flow, s->address);
+	/* Bits of a word, before Linux 5.6. */
+	s->flow.proto = BPF_CORE_READ_BITFIELD_PROBED(sk, sk_protocol);
 	s->cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
 	s->state = BPF_CORE_READ(sk, __sk_common.skc_state);
 	s->shared = BPF_CORE_READ_BITFIELD_PROBED(sk, __sk_common.skc_reuseport);

@@ -507,9 +507,19 @@ bool attrib_tells_flows(const struct attrib *a)
 	return true;
 }
 
+/* Others than raw tracepoints go by the sockets' storage or cookies, which a scan tells of. */
+static bool sockets_matter(const struct attrib *a)
+{
+	for (size_t i = 0; i < hooks_count; i++) {
+		if (a->support.usable[i] && hooks[i].kind != HOOK_RAW_TP && hooks[i].kind != HOOK_RAW_FLOW)
+			return true;
+	}
+	return false;
+}
+
 bool attrib_scan_first(const struct attrib *a)
 {
-	return a->config->attribution && !iterator_of(a);
+	return a->config->attribution && sockets_matter(a) && !iterator_of(a);
 }
 
 int attrib_scan(struct attrib *a)
@@ -518,7 +528,7 @@ int attrib_scan(struct attrib *a)
 	const uint64_t start = clock_ns(CLOCK_MONOTONIC);
 	int err;
 
-	if (!a->config->attribution)
+	if (!a->config->attribution || !sockets_matter(a))
 		return 0;
 	prog = iterator_of(a);
 	err = prog ? run_iterator(a, prog) : -ENOENT;

@@ -429,8 +429,8 @@ int kernel_btf_check(const char *path, char why[KERNEL_BTF_WHY])
 		log_info("whether the BTF is this kernel's cannot be tried here");
 	else if (!err)
 		err = run_again(&t);
-	if (err < 0 && !*why)
-		snprintf(why, KERNEL_BTF_WHY, "%s", strerror(-err));
+	if (err < 0 && err != -EINVAL)
+		log_info("whether the BTF is this kernel's cannot be tried: %s", strerror(-err));
 	btf_check__destroy(t.skel);
-	return err == UNTRIED ? 0 : err;
+	return err == -EINVAL ? err : 0;
 }

@@ -7,6 +7,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -22,7 +23,7 @@
 #include "util/clock.h"
 
 /* In a new namespace, as its only device. */
-enum { LOOPBACK = 1, WAIT_MS = 1000 };
+enum { LOOPBACK = 1, WAIT_MS = 1000, CHILD_MS = 1000 };
 
 static uint64_t cookie_of(int fd)
 {
@@ -161,6 +162,18 @@ static void live_as_child(const char *name)
 }
 
 /* Its end raises no signal. */
+/* Whoever has the child's user may stop it. */
+static void wait_for(pid_t child)
+{
+	for (int i = 0; i < CHILD_MS; i++) {
+		if (waitpid(child, NULL, __WALL | WNOHANG) != 0)
+			return;
+		usleep(1000);
+	}
+	kill(child, SIGKILL);
+	waitpid(child, NULL, __WALL);
+}
+
 static void bear(struct btf_try *t)
 {
 	struct stat st;
@@ -171,7 +184,7 @@ static void bear(struct btf_try *t)
 	if (pid == 0)
 		live_as_child(t->born);
 	if (pid > 0)
-		waitpid((pid_t)pid, NULL, __WALL);
+		wait_for((pid_t)pid);
 	t->child = pid > 0 ? (uint32_t)pid : 0;
 	t->child_pidns = stat("/proc/thread-self/ns/pid_for_children", &st) ? 0 : (uint32_t)st.st_ino;
 }
