@@ -36,12 +36,14 @@ net_up && dockerd_start && docker_image || {
 }
 
 # The last stage of the Dockerfile, on an image that is there.
-mkdir -p "$TEST_TMP/context/build/static" "$TEST_TMP/context/lib"
+mkdir -p "$TEST_TMP/context/build/static" "$TEST_TMP/context/lib" "$TEST_TMP/context/etc/ssl/certs"
+cp -r "$TOP/LICENSE" "$TOP/NOTICE" "$TOP/LICENSES" "$TEST_TMP/context"
+cp /etc/ssl/certs/ca-certificates.crt "$TEST_TMP/context/etc/ssl/certs"
 cp "$program" "$TEST_TMP/context/build/static/ptcpdump"
 ldd "$program" 2>/dev/null | sed -n 's/.*\(=> \|\t\)\(\/[^ ]*\) (.*/\2/p' | xargs -r cp -L -t "$TEST_TMP/context/lib"
 loader=$(ldd "$program" 2>/dev/null | sed -n 's/^\t\(\/[^ ]*\) (.*/\1/p')
 sed -n '/^FROM .*-slim/,$p' "$TOP/Dockerfile" |
-	sed -e 's/^FROM .*/FROM localhost\/bb:test\nENV PATH=\/usr\/local\/bin:\/bin/' -e 's/^COPY --from=build \/src\//COPY /' >"$TEST_TMP/context/Dockerfile"
+	sed -e 's/^FROM .*/FROM localhost\/bb:test\nENV PATH=\/usr\/local\/bin:\/bin/' -e 's/^COPY --from=build \/\(src\/\)\?/COPY /' >"$TEST_TMP/context/Dockerfile"
 if [ -n "$loader" ]; then
 	sed -i "/^ENTRYPOINT/i COPY lib /lib\nCOPY lib$loader $loader" "$TEST_TMP/context/Dockerfile"
 	cp --parents -L "$loader" "$TEST_TMP/context/lib"
@@ -52,7 +54,7 @@ DOCKER_BUILDKIT=0 docker build -q -t ptcpdump "$TEST_TMP/context" >"$TEST_TMP/bu
 }
 
 # The README's line; the daemon of this test has its socket elsewhere, and network namespace and bridge of its own.
-readme=$(sed -n 's/^ *docker run --rm -it \(.*\) ptcpdump -i any$/\1/p' "$TOP/README.md")
+readme=$(sed -n 's/^ *docker run --rm -it \(.*\) ptcpdump:[^ ]* -i any$/\1/p' "$TOP/README.md")
 # Where this machine itself lacks a capability, --privileged fails: what is needed instead, and nothing hidden.
 if ! docker run --rm --privileged localhost/bb:test true 2>/dev/null; then
 	echo "no container can be --privileged here" >&2
