@@ -440,7 +440,7 @@ static void say_not_loaded(const struct capture *c, int err)
 	const size_t buffers = c->rings.n * c->rings.size / 1024;
 	struct rlimit limit;
 
-	if (err != -ENOMEM && refusal_say("cannot load the eBPF programs", c->backend->missing()))
+	if (err != -ENOMEM && err != -EMFILE && refusal_say("cannot load the eBPF programs", c->backend->missing()))
 		return;
 	if (err == -ENOMEM)
 		log_error("cannot load the eBPF programs: %s: the packet buffers take %zu KiB of it: ask for less with "

@@ -2,9 +2,11 @@
 #include "capture/refusal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "capture/backend.h"
 #include "capture/kernel.h"
@@ -27,8 +29,22 @@ static bool locked_down(void)
 	return strstr(text, "[confidentiality]") != NULL;
 }
 
+/* As many as a trial takes: without them, each fails. */
+static bool descriptors_left(void)
+{
+	int fds[4], n = 0;
+
+	while (n < 4 && (fds[n] = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)) >= 0)
+		n++;
+	for (int i = 0; i < n; i++)
+		close(fds[i]);
+	return n == 4 || errno != EMFILE;
+}
+
 const char *refusal_find(void)
 {
+	if (!descriptors_left())
+		return strerror(EMFILE);
 	if (!kernel_has(KERNEL_FIRST_USERNS))
 		return "this is a user namespace (unshare -U, a container without root), whose root may load no eBPF: run it as "
 		       "root of the host";
