@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# The truth test on other kernels, in virtual machines: those that "bash tests/vm/vm-fetch SUITE..." has fetched. timeout: 900
+# The truth test on other kernels, in virtual machines: those that "bash tests/vm/vm-fetch SUITE..." has fetched. timeout: 1200
 # A short list of scenarios, those that depend most on the kernel; VM_SCENARIOS selects others, VM_KERNELS the suites.
 # VM_SCENARIOS=all ("make check-vm", 5 to 10 minutes a kernel) runs all and keeps the results in build/vm/SUITE.tsv: what
 # is there is not run again while the program is the same. tests/vm/table.py makes the table of docs/measured/attribution.md of them.
@@ -12,6 +12,8 @@ cache=${VM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ptcpdump-vm}
 results=$BUILD/vm
 short="server-from-before prefork-without-address accepted-and-idle udp-read-by-child same-tuple-after-time-wait mptcp masqueraded-uplink-only
 	published-port-from-before process-terms"
+# Of what is the same on all architectures, less.
+short_elsewhere="server-from-before prefork-without-address same-tuple-after-time-wait process-terms"
 cd "$TOP" || exit 1
 
 triple() { # SUITE: empty: of this machine
@@ -99,7 +101,8 @@ for suite in ${VM_KERNELS:-bullseye bookworm bookworm-backports sid bookworm-arm
 		skip "kernel $suite" "$why"
 		continue
 	fi
-	scenarios=${VM_SCENARIOS:-$short}
+	if [ -n "$(triple "$suite")" ]; then scenarios=$short_elsewhere; else scenarios=$short; fi
+	scenarios=${VM_SCENARIOS:-$scenarios}
 	limit=300
 	file=$results/$suite-some.tsv
 	if [ "$scenarios" = all ]; then
