@@ -352,7 +352,7 @@ wireshark-versions:
 
 vm-kernels:
 	sh tests/vm/vm-fetch $(or $(VM_KERNELS),bullseye bookworm bookworm-backports sid bookworm-arm64 sid-arm64)
-	$(if $(filter bullseye,$(or $(VM_KERNELS),bullseye)),tests/vm/vm-patch bullseye bullseye-nobtf btf_parse_vmlinux btf_vmlinux_init)
+	$(if $(filter bullseye,$(or $(VM_KERNELS),bullseye)),python3 tests/vm/vm-patch bullseye bullseye-nobtf btf_parse_vmlinux btf_vmlinux_init)
 
 tests: $(UNIT) $(BPF_TEST) $(PROGRAMS) $(HELPERS) $(LIB_HELPERS) $(ALTERED) $(BENCH_TOOLS) $(FAULTS) $(if $(CROSS),,tsan)
 

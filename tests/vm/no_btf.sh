@@ -34,8 +34,8 @@ for suite in bullseye bullseye-nobtf bookworm; do
 done
 # shellcheck disable=SC2086
 [ -z "$why" ] || skip_all "$why" $tests
-check extracts_own tests/vm/vm-patch --btf bullseye "$TEST_TMP/own"
-check extracts_other tests/vm/vm-patch --btf bookworm "$TEST_TMP/other"
+check extracts_own python3 tests/vm/vm-patch --btf bullseye "$TEST_TMP/own"
+check extracts_other python3 tests/vm/vm-patch --btf bookworm "$TEST_TMP/other"
 VM_ENV="export NO_BTF_INNER='$TEST_TMP'; unset TEST_TMP" VM_TIMEOUT=240 bash tests/vm/vm-run bullseye-nobtf "$TOP/tests/vm/no_btf.sh" >"$TEST_TMP/machine" 2>&1
 lines=$(grep -a '^\(ok\|not ok\|skip\) - ' "$TEST_TMP/machine")
 for name in $tests; do
