@@ -2,7 +2,7 @@
 /*
  * Whose flows, where programs at cgroup_skb cannot tell: before Linux 5.8 these may not ask who runs, and some machines have
  * no cgroup v2. Raw tracepoints can, and see what a task sends before any tap does, and who reads from a connection. Who only
- * receives datagrams they do not see: user space looks for it in /proc (src/capture/owners.c).
+ * receives datagrams they do not see: user space looks for it in /proc (src/capture/owners_proc.c).
  * What they need of a kernel is in Linux 5.4; fields that were bits or had other names there are read as such.
  */
 #include "anywhere.bpf.h"

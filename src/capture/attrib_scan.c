@@ -401,10 +401,10 @@ static void dump_inet(struct sockets *s, int fd, uint8_t family)
 static void dump_sockets(struct sockets *s)
 {
 	struct dump request = { .packet = { .sdiag_family = AF_PACKET } };
-	const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	const int fd = diag_open();
 
 	if (fd < 0) {
-		s->refused = -errno;
+		s->refused = fd;
 		return;
 	}
 	dump_inet(s, fd, AF_INET);

@@ -106,20 +106,9 @@ static bool task_btf_usable(void)
 	return btf_readable();
 }
 
-/* Does nothing. A descriptor or a negative errno. */
-static int load_empty(enum bpf_prog_type type, const struct bpf_prog_load_opts *opts)
-{
-	const struct bpf_insn pass[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-
-	return bpf_prog_load(type, NULL, "GPL", pass, sizeof(pass) / sizeof(pass[0]), opts);
-}
-
 static bool tcx_there(void)
 {
-	const int fd = load_empty(BPF_PROG_TYPE_SCHED_CLS, NULL);
+	const int fd = trial_load(BPF_PROG_TYPE_SCHED_CLS, 0, 0);
 	bool there;
 
 	if (fd < 0)
@@ -438,8 +427,7 @@ static bool functions_attach(void)
 
 static bool fentry_loads(uint32_t btf_id)
 {
-	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FENTRY, .attach_btf_id = btf_id);
-	const int fd = load_empty(BPF_PROG_TYPE_TRACING, &opts);
+	const int fd = trial_load(BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, btf_id);
 
 	if (fd >= 0)
 		close(fd);

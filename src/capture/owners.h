@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Whose packet is it, asked in user space: for packets that none of our programs has seen. The tuple is looked up in
- * the maps that bpf/cgroup.bpf.c and its likes fill, or, where there are none, by sock_diag and /proc.
+ * the maps that bpf/cgroup.bpf.c and its likes fill and, where these do not have all flows, by sock_diag and /proc.
  */
 #ifndef CAPTURE_OWNERS_H
 #define CAPTURE_OWNERS_H
@@ -12,7 +12,7 @@
 
 struct owners;
 
-/* Descriptors of ptcp_flows and ptcp_cookies, -1: /proc it is. 0 or a negative errno. */
+/* Descriptors of ptcp_flows and ptcp_cookies; -1: there are none. 0 or a negative errno. */
 int owners_new(struct owners **ret, int flows_fd, int cookies_fd);
 /*
  * Opens a door to the sockets of the calling thread's network namespace, which has this inode number: what the maps do not know is

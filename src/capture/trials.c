@@ -60,8 +60,7 @@ static const struct bpf_insn nothing[] = {
 };
 enum { NOTHING_LEN = sizeof(nothing) / sizeof(nothing[0]) };
 
-/* A program that does nothing: its descriptor, or negative. */
-static int nothing_load(enum bpf_prog_type type, enum bpf_attach_type attach, uint32_t btf_id)
+int trial_load(enum bpf_prog_type type, enum bpf_attach_type attach, uint32_t btf_id)
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = attach, .attach_btf_id = btf_id);
 
@@ -83,7 +82,7 @@ bool trial_kernel_memory(void)
 		nothing[0],
 		nothing[1],
 	};
-	const int without = nothing_load(type, 0, 0);
+	const int without = trial_load(type, 0, 0);
 	const int with = bpf_prog_load(type, NULL, "GPL", reads, sizeof(reads) / sizeof(reads[0]), NULL);
 	const bool taken = with >= 0 || without < 0;
 
@@ -97,7 +96,7 @@ bool trial_kernel_memory(void)
 static bool tracing_taken(const char *target, enum bpf_attach_type type)
 {
 	const int id = libbpf_find_vmlinux_btf_id(target, type);
-	const int fd = id > 0 ? nothing_load(BPF_PROG_TYPE_TRACING, type, (uint32_t)id) : -1;
+	const int fd = id > 0 ? trial_load(BPF_PROG_TYPE_TRACING, type, (uint32_t)id) : -1;
 
 	if (fd >= 0)
 		close(fd);
@@ -122,7 +121,7 @@ static bool is_refusal(int err)
 
 bool trial_device_attach(void)
 {
-	const int fd = nothing_load(BPF_PROG_TYPE_SCHED_CLS, 0, 0);
+	const int fd = trial_load(BPF_PROG_TYPE_SCHED_CLS, 0, 0);
 	int err;
 
 	if (fd < 0)
@@ -137,7 +136,7 @@ bool trial_device_attach(void)
 
 bool trial_cgroup_attach(void)
 {
-	const int fd = nothing_load(BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS, 0);
+	const int fd = trial_load(BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS, 0);
 	int err;
 
 	if (fd < 0)
@@ -151,7 +150,7 @@ bool trial_cgroup_attach(void)
 
 bool trial_tracepoint_attach(void)
 {
-	const int fd = nothing_load(BPF_PROG_TYPE_RAW_TRACEPOINT, 0, 0);
+	const int fd = trial_load(BPF_PROG_TYPE_RAW_TRACEPOINT, 0, 0);
 	int err;
 
 	if (fd < 0)
@@ -165,8 +164,7 @@ bool trial_tracepoint_attach(void)
 
 bool trial_socket_attach(void)
 {
-	const int fd = nothing_load(BPF_PROG_TYPE_SOCKET_FILTER, 0, 0),
-		  s = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	const int fd = trial_load(BPF_PROG_TYPE_SOCKET_FILTER, 0, 0), s = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	const bool done = fd >= 0 && s >= 0 && setsockopt(s, SOL_SOCKET, SO_ATTACH_BPF, &fd, sizeof(fd)) == 0;
 
 	if (s >= 0)

@@ -6,8 +6,12 @@
 #ifndef CAPTURE_TRIALS_H
 #define CAPTURE_TRIALS_H
 
+#include <linux/bpf.h>
 #include <stdbool.h>
+#include <stdint.h>
 
+/* A program that does nothing; btf_id: of what it is to be attached to, 0 none. Its descriptor, or a -errno. */
+int trial_load(enum bpf_prog_type type, enum bpf_attach_type attach, uint32_t btf_id);
 /* No filter of system calls is in the way of bpf(2). */
 bool trial_bpf_calls(void);
 /* Ours is the user namespace of the machine, whose capabilities count everywhere. */
